@@ -1,0 +1,22 @@
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.tokens import Token
+
+from .models import User
+from .tokens import session_of
+
+
+class TokenAuthentication(JWTAuthentication):
+    """`Authorization: Bearer <access token>`. A bad token is 401 on every route, public or not."""
+
+    def authenticate(self, request: Request) -> tuple[User, Token] | None:
+        header = self.get_header(request)
+        raw = header and self.get_raw_token(header)
+        if raw is None:
+            return None
+        token = self.get_validated_token(raw)
+        session = session_of(token)
+        if session is None:
+            raise AuthenticationFailed
+        return session.user, token

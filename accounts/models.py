@@ -1,0 +1,117 @@
+"""Users and their sign-in sessions."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.timezone import now
+
+validate_username = RegexValidator(
+    r"^[\w.+-]+\Z", "Use letters, digits and the characters . + - _ only.", code="invalid"
+)
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Make and save an account; the e-mail address is stored in lower case."""
+        user = self.model(email=email.strip().lower(), **fields)
+        if not user.username:
+            user.username = self.free_username(user.email.partition("@")[0])
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(
+            email, password, is_staff=True, is_superuser=True, email_verified_at=now(), **fields
+        )
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").lower())
+
+    def free_username(self, wanted: str) -> str:
+        """`wanted`, made valid, with a number behind it when somebody has it already."""
+        stem = "".join(c for c in wanted if c.isalnum() or c in ".+-_")[:140] or "user"
+        taken = set(
+            self.filter(username__istartswith=stem)
+            .annotate(lowered=Lower("username"))
+            .values_list("lowered", flat=True)
+        )
+        name, number = stem, 1
+        while name.lower() in taken:
+            number += 1
+            name = f"{stem}{number}"
+        return name
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    class Role(models.TextChoices):
+        ORGANIZER = "organizer"
+        ATTENDEE = "attendee"
+
+    email = models.EmailField(unique=True, help_text="Stored in lower case.")
+    username = models.CharField(max_length=150, validators=[validate_username])
+    role = models.CharField(max_length=16, choices=Role, default=Role.ORGANIZER)
+    timezone = models.CharField(max_length=64, default="UTC", help_text="IANA name.")
+    email_verified_at = models.DateTimeField(null=True, blank=True, editable=False)
+    notification_preferences = models.JSONField(default=dict, blank=True, editable=False)
+    token_generation = models.PositiveIntegerField(
+        default=1, editable=False, help_text="Raised to end every token issued so far."
+    )
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False, help_text="May use the admin.")
+    date_joined = models.DateTimeField(default=now, editable=False)
+    erased_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When its personal data was erased."
+    )
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Lower("username"), name="username_unique"),
+            models.CheckConstraint(
+                condition=models.Q(email=Lower("email")), name="email_lower_case"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.username
+
+    @property
+    def email_verified(self) -> bool:
+        return self.email_verified_at is not None
+
+    @property
+    def may_organize(self) -> bool:
+        return self.role == self.Role.ORGANIZER
+
+
+class Session(models.Model):
+    """One sign-in on one device: a chain of refresh tokens, of which only the newest works."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="sessions")
+    token_generation = models.PositiveIntegerField(
+        help_text="The user's when it began; the session is over once the user's is higher."
+    )
+    current_token = models.UUIDField(default=uuid.uuid4, help_text="The refresh token that works.")
+    recently_used = models.JSONField(
+        default=dict, help_text="Refresh tokens used in the last seconds, and when (Unix time)."
+    )
+    user_agent = models.CharField(max_length=255, blank=True)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(default=now)
+    expires_at = models.DateTimeField(db_index=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.user} since {self.created_at:%Y-%m-%d}"

@@ -1,0 +1,129 @@
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.permissions import AllowAny, BasePermission, IsAdminUser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.api.fields import require_query_text
+from config.api.pagination import KeysetPagination, Ordering, orderings
+from config.api.schema import operation
+from config.api.throttling import client_address
+from config.api.views import ApiView, ListView
+from config.errors import InvalidToken, PermissionDenied
+
+from . import services, tokens
+from .errors import InvalidCredentials
+from .models import User
+from .serializers import (
+    PasswordChangeIn,
+    RefreshIn,
+    SignedInOut,
+    SignedUpOut,
+    SignInIn,
+    SignUpIn,
+    TokensOut,
+    UserOut,
+)
+
+
+def _open_session(request: Request, user: User) -> tokens.TokenPair:
+    return tokens.open_session(
+        user,
+        user_agent=request.headers.get("User-Agent", ""),
+        address=client_address(request),
+    )
+
+
+class SignUpView(ApiView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    keeps_answers = False
+    throttle_scopes = {"POST": "signup"}
+
+    @operation("Sign up", request=SignUpIn, responses={201: SignedUpOut})
+    def post(self, request: Request) -> Response:
+        """Make an account and sign it in."""
+        user = services.sign_up(**self.valid(SignUpIn))
+        return Response({**UserOut(user).data, **_open_session(request, user)}, status=201)
+
+
+class UserListView(ListView, SignUpView):
+    """`POST` is another address of sign-up; `GET` is for staff."""
+
+    sends_etag = False
+    pagination_class = KeysetPagination
+    query_parameters = {"GET": frozenset({"search"})}
+    orderings = orderings(("date_joined", Ordering("date_joined")), ("email", Ordering("email")))
+
+    def get_authenticators(self) -> list[Any]:
+        is_sign_up = self.request is not None and self.request.method == "POST"
+        return [] if is_sign_up else [auth() for auth in ListView.authentication_classes]
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [AllowAny() if self.request.method == "POST" else IsAdminUser()]
+
+    def default_ordering(self, request: Request) -> str:
+        return "-date_joined"
+
+    @operation(
+        "List users",
+        parameters=[OpenApiParameter("search", str, description="In name and address.")],
+        responses=UserOut(many=True),
+        raises=[PermissionDenied],
+    )
+    def get(self, request: Request) -> Response:
+        """For staff."""
+        return self.page(self._matching(request.query_params.get("search", "")), UserOut)
+
+    def _matching(self, text: str) -> QuerySet[User]:
+        require_query_text("search", text)
+        return User.objects.filter(Q(email__icontains=text) | Q(username__icontains=text))
+
+
+class SignInView(ApiView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    keeps_answers = False
+    throttle_scopes = {"POST": "login"}
+
+    @operation(
+        "Sign in", request=SignInIn, responses={200: SignedInOut}, raises=[InvalidCredentials]
+    )
+    def post(self, request: Request) -> Response:
+        """With the e-mail address or the user name."""
+        user = services.sign_in(**self.valid(SignInIn))
+        return Response({**_open_session(request, user), "user": UserOut(user).data})
+
+
+class TokenRefreshView(ApiView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    keeps_answers = False
+
+    @operation(
+        "Refresh the tokens",
+        request=RefreshIn,
+        responses={200: TokensOut},
+        raises=[InvalidToken],
+    )
+    def post(self, request: Request) -> Response:
+        """A refresh token works once; used again later, it ends the session it belongs to."""
+        return Response(tokens.rotate(self.valid(RefreshIn)["refresh"]))
+
+
+class SignOutView(ApiView):
+    @operation("Sign out", request=RefreshIn, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """Ends the session of that refresh token."""
+        tokens.close_session(request.user, self.valid(RefreshIn)["refresh"])
+        return Response(status=204)
+
+
+class PasswordChangeView(ApiView):
+    @operation("Change the password", request=PasswordChangeIn, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """Ends every session, this one too: sign in again."""
+        services.change_password(request.user, **self.valid(PasswordChangeIn))
+        return Response(status=204)

@@ -1,0 +1,65 @@
+"""ETag, If-None-Match and If-Match (RFC 9110, sections 8.8.3, 13.1).
+
+An ETag is `"<version>-<digest of the body>"`. Readers compare the whole of it, so anything that
+changes what they see changes it. An editor's If-Match compares the version alone, which grows
+only when the row itself is edited: registrations that come and go never fail an editor.
+"""
+
+import hashlib
+import re
+
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.errors import PreconditionFailed
+
+_TAG = re.compile(r'(W/)?"([^"]*)"')
+
+
+def etag_of(body: bytes, version: int | None = None) -> str:
+    digest = hashlib.blake2b(body, digest_size=12).hexdigest()
+    return f'"{digest}"' if version is None else f'"v{version}-{digest}"'
+
+
+def add_etag(response: Response) -> HttpResponseBase:
+    """Post-render callback: sets the ETag, and turns the answer into 304 when the reader has it."""
+    view, request = response.renderer_context["view"], response.renderer_context["request"]
+    etag = etag_of(response.content, getattr(view, "etag_version", None))
+    response["ETag"] = etag
+    if request.method in {"GET", "HEAD"} and _names(request.headers.get("If-None-Match"), etag):
+        response.status_code = 304
+        response.content = b""
+        for header in ("Content-Type", "Content-Length"):
+            if header in response:
+                del response[header]
+    return response
+
+
+def _names(header: str | None, etag: str) -> bool:
+    """Weak comparison, as If-None-Match wants it."""
+    if header is None:
+        return False
+    return header.strip() == "*" or etag.strip('"') in {tag for _, tag in _TAG.findall(header)}
+
+
+def expected_version(request: Request) -> set[int] | None:
+    """The versions that If-Match names; None when any will do.
+
+    Weak tags never match (section 13.1.1), and a tag that we did not make names nothing.
+    """
+    header = request.headers.get("If-Match")
+    if header is None or header.strip() == "*":
+        return None
+    versions = set()
+    for weak, tag in _TAG.findall(header):
+        match = re.match(r"v([0-9]{1,18})-", tag)
+        if match and not weak:
+            versions.add(int(match[1]))
+    return versions
+
+
+def check_version(version: int, expected: set[int] | None) -> None:
+    """Raises `PreconditionFailed` when the row is not one of the versions expected."""
+    if expected is not None and version not in expected:
+        raise PreconditionFailed

@@ -1,0 +1,132 @@
+"""Turns every exception into a problem document (RFC 9457)."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
+from django.core.signals import got_request_exception
+from django.db import DatabaseError, InterfaceError, OperationalError
+from django.http import Http404, HttpResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from config import errors
+from config.errors import DomainError, FieldError, ValidationFailed
+
+from .negotiation import to_json
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_TYPE = "application/problem+json"
+
+# Conditions of PostgreSQL that pass by themselves: a lock that was not free in time, a deadlock,
+# a serialization failure, a server that is starting, stopping or full.
+_TRANSIENT_SQLSTATES = {"55P03", "57014", "40P01", "40001", "57P01", "57P02", "57P03", "53300"}
+
+_BY_DRF_CLASS: list[tuple[type[Exception], type[DomainError]]] = [
+    (exceptions.ParseError, errors.MalformedRequest),
+    (exceptions.NotAuthenticated, errors.NotAuthenticated),
+    (exceptions.AuthenticationFailed, errors.InvalidToken),
+    (exceptions.PermissionDenied, errors.PermissionDenied),
+    (DjangoPermissionDenied, errors.PermissionDenied),
+    (exceptions.NotFound, errors.NotFound),
+    (Http404, errors.NotFound),
+    (exceptions.MethodNotAllowed, errors.MethodNotAllowed),
+    (exceptions.NotAcceptable, errors.NotAcceptable),
+    (exceptions.UnsupportedMediaType, errors.UnsupportedMediaType),
+    (RequestDataTooBig, errors.PayloadTooLarge),
+    (TooManyFieldsSent, errors.PayloadTooLarge),
+    (SuspiciousOperation, errors.MalformedRequest),
+]
+
+_FIELD_CODE_OF = {
+    "max_string_length": "max_value",
+    "does_not_exist": "invalid_choice",
+    "empty": "min_length",
+    "missing": "required",
+}
+
+
+def problem_document(error: DomainError) -> dict[str, Any]:
+    """The members of RFC 9457, section 3.1, with `code`, `request_id` and the error's facts."""
+    return {
+        "type": f"/problems/{error.slug()}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.message,
+        "code": error.code,
+        "request_id": structlog.contextvars.get_contextvars().get("request_id"),
+        **error.facts,
+    }
+
+
+def problem_response(error: DomainError) -> HttpResponse:
+    """A problem document from outside a DRF view, such as a middleware."""
+    return HttpResponse(
+        to_json(problem_document(error)),
+        status=error.status,
+        content_type=PROBLEM_TYPE,
+        headers=error.headers,
+    )
+
+
+def handle_exception(exc: Exception, context: dict[str, Any]) -> Response:
+    """DRF's exception handler: answers everything, logs what is our own fault."""
+    error = to_domain_error(exc)
+    if error.status >= 500:
+        logger.error("request failed: %s", error.code, exc_info=exc)
+        request = context["request"]._request
+        got_request_exception.send(sender=handle_exception, request=request)
+    headers = dict(error.headers)
+    if error.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="api"'
+    return Response(
+        problem_document(error), status=error.status, content_type=PROBLEM_TYPE, headers=headers
+    )
+
+
+def to_domain_error(exc: Exception) -> DomainError:
+    if isinstance(exc, DomainError):
+        return exc
+    if isinstance(exc, exceptions.ValidationError):
+        return ValidationFailed(*_field_errors(exc.detail))
+    if isinstance(exc, exceptions.Throttled):
+        return errors.RateLimited(headers={"Retry-After": str(max(1, int(exc.wait or 1)))})
+    if isinstance(exc, exceptions.UnsupportedMediaType):
+        return errors.UnsupportedMediaType(
+            f"The media type {exc.args[0]!r} is not supported." if exc.args else ""
+        )
+    for drf_class, domain_class in _BY_DRF_CLASS:
+        if isinstance(exc, drf_class):
+            return domain_class()
+    if isinstance(exc, DatabaseError | InterfaceError) and _is_transient(exc):
+        return errors.TemporarilyUnavailable(headers={"Retry-After": "2"})
+    return errors.ServerError()
+
+
+def _is_transient(exc: Exception) -> bool:
+    sqlstate = getattr(exc.__cause__, "sqlstate", None)
+    if sqlstate is None:  # no answer from the server at all: the connection is the trouble
+        return isinstance(exc, OperationalError | InterfaceError)
+    return sqlstate in _TRANSIENT_SQLSTATES or sqlstate.startswith("08")
+
+
+def _field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
+    """Flatten DRF's nested details into dotted paths."""
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            is_whole = name == "non_field_errors"
+            yield from _field_errors(inner, path if is_whole else f"{path}.{name}".lstrip("."))
+    elif isinstance(detail, list):
+        for index, inner in enumerate(detail):
+            nested = isinstance(inner, dict | list)
+            yield from _field_errors(inner, f"{path}.{index}".lstrip(".") if nested else path)
+    else:
+        code = getattr(detail, "code", "invalid")
+        code = _FIELD_CODE_OF.get(code, code)
+        yield FieldError(
+            path or None, code if code in errors.FIELD_CODES else "invalid", str(detail)
+        )

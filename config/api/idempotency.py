@@ -1,0 +1,123 @@
+"""Idempotency-Key: a POST that a client repeats is done once, and answered alike.
+
+The answer is stored in the transaction that does the work: both commit or neither, so a crash in
+between can neither lose nor double anything. "In progress" is an advisory lock of that
+transaction: PostgreSQL drops it with the connection, so a request that died leaves nothing behind.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from config.errors import (
+    FieldError,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
+    ValidationFailed,
+)
+
+from .models import KeptAnswer
+from .throttling import client_address
+
+KEPT_FOR = timedelta(hours=24)
+_KEPT_HEADERS = ("Content-Type", "Location", "ETag")
+
+Handler = Callable[..., HttpResponseBase]
+
+
+def read_key(request: Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not 1 <= len(key) <= 255:
+        raise ValidationFailed(
+            FieldError(
+                "Idempotency-Key", "max_length" if key else "blank", "Use 1 to 255 characters."
+            )
+        )
+    return key
+
+
+def answer_once(view: APIView, handler: Handler, key: str) -> Handler:
+    """Wrap a view's POST handler so that one key does its work once."""
+
+    def handle(request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        fingerprint = _fingerprint(request, key)
+        body_digest = hashlib.sha256(request._request.body).digest()
+        with transaction.atomic():
+            if not _lock(fingerprint):
+                raise IdempotencyInProgress(headers={"Retry-After": "1"})
+            kept = KeptAnswer.objects.filter(
+                pk=fingerprint, created_at__gt=timezone.now() - KEPT_FOR
+            ).first()
+            if kept is not None:
+                return _replay(kept, body_digest)
+            response = _answer(view, handler, request, *args, **kwargs)
+            if response.status_code < 500 and response.status_code != 429:
+                _keep(fingerprint, body_digest, response)
+        return response
+
+    return handle
+
+
+def forget_old_answers() -> int:
+    """Delete what may no longer be replayed; returns how many."""
+    deleted, _ = KeptAnswer.objects.filter(created_at__lte=timezone.now() - KEPT_FOR).delete()
+    return deleted
+
+
+def _fingerprint(request: Request, key: str) -> bytes:
+    user_id = request.user.pk if request.user else None
+    caller = f"address {client_address(request)}" if user_id is None else f"user {user_id}"
+    parts = (caller, request.path, key)
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).digest()
+
+
+def _lock(fingerprint: bytes) -> bool:
+    number = int.from_bytes(fingerprint[:8], signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
+        return bool(cursor.fetchone()[0])
+
+
+def _answer(
+    view: APIView, handler: Handler, request: Request, *args: Any, **kwargs: Any
+) -> HttpResponse:
+    """The rendered answer, whether the handler returned or refused."""
+    try:
+        with transaction.atomic():
+            response = handler(request, *args, **kwargs)
+    except Exception as exc:  # noqa: BLE001  # the refusal is the answer: it is kept like any other
+        response = view.handle_exception(exc)
+    response = view.finalize_response(request, response, *args, **kwargs)
+    return response.render()  # type: ignore[attr-defined,no-any-return]
+
+
+def _keep(fingerprint: bytes, body_digest: bytes, response: HttpResponse) -> None:
+    kept = KeptAnswer(
+        fingerprint=fingerprint,
+        body_digest=body_digest,
+        status=response.status_code,
+        headers={name: response[name] for name in _KEPT_HEADERS if name in response},
+        body=response.content,
+        created_at=timezone.now(),
+    )
+    KeptAnswer.objects.bulk_create(  # one statement, which also replaces an answer of yesterday
+        [kept],
+        update_conflicts=True,
+        unique_fields=["fingerprint"],
+        update_fields=["body_digest", "status", "headers", "body", "created_at"],
+    )
+
+
+def _replay(kept: KeptAnswer, body_digest: bytes) -> HttpResponse:
+    if bytes(kept.body_digest) != body_digest:
+        raise IdempotencyKeyReused
+    headers = {**kept.headers, "Idempotent-Replayed": "true"}
+    return HttpResponse(bytes(kept.body), status=kept.status, headers=headers)

@@ -1,0 +1,21 @@
+from django.db import models
+
+
+class KeptAnswer(models.Model):
+    """The first answer to a request with an Idempotency-Key, kept for replay."""
+
+    fingerprint = models.BinaryField(
+        primary_key=True, max_length=32, help_text="SHA-256 of caller, route and key."
+    )
+    body_digest = models.BinaryField(max_length=32, help_text="SHA-256 of the request's body.")
+    status = models.PositiveSmallIntegerField()
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField()
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = "answer kept for replay"
+        verbose_name_plural = "answers kept for replay"
+
+    def __str__(self) -> str:
+        return f"{self.status} from {self.created_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,106 @@
+"""Bodies: strict JSON in, fast JSON out, and the parameter `format`."""
+
+from typing import Any
+
+import orjson
+from django.utils.functional import Promise
+from rest_framework.exceptions import NotAcceptable, ParseError
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+from config.errors import FieldError, ValidationFailed
+
+MAX_JSON_DEPTH = 32
+
+
+def to_json(data: Any) -> bytes:
+    return orjson.dumps(data, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Promise):
+        return str(value)
+    if isinstance(value, dict):
+        return dict(value)
+    if isinstance(value, list | tuple):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+class StrictJSONParser(BaseParser):
+    """RFC 8259 to the letter: UTF-8 only, no NaN, no lone surrogates; nested at most 32 deep."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        try:
+            data = orjson.loads(stream.read())
+        except orjson.JSONDecodeError as error:
+            raise ParseError(str(error)) from error
+        if _is_deeper_than(data, MAX_JSON_DEPTH):
+            raise ParseError("nested too deep")
+        return data
+
+
+def _is_deeper_than(data: Any, limit: int) -> bool:
+    level = [data]
+    for _ in range(limit):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
+
+
+class FastJSONRenderer(BaseRenderer):
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(
+        self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None
+    ) -> bytes:
+        return b"" if data is None else to_json(data)
+
+
+class ApiNegotiation(BaseContentNegotiation):
+    """One representation per route, so `format` is a check and `Accept` may only rule it out.
+
+    A view that answers with something else than JSON sets `formats` to the values of `format` it
+    knows, and `media_types` to what its answers may be.
+    """
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        content_type = (request.content_type or "").split(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == content_type), None)
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
+        renderer = renderers[0]
+        view = request.parser_context["view"]
+        formats = getattr(view, "formats", ("json",))
+        chosen = request.query_params.get("format")
+        if chosen is not None and chosen not in formats:
+            raise ValidationFailed(
+                FieldError("format", "invalid_choice", f"Choose one of: {', '.join(formats)}.")
+            )
+        media_types = getattr(view, "media_types", ("application/json",))
+        if not _accepts(request.headers.get("Accept", ""), media_types):
+            raise NotAcceptable
+        return renderer, renderer.media_type
+
+
+def _accepts(header: str, media_types: tuple[str, ...]) -> bool:
+    """Whether `Accept` (RFC 9110, section 12.5.1) admits one of the types, or a problem."""
+    ranges = [part.partition(";")[0].strip().lower() for part in header.split(",") if part.strip()]
+    if not ranges:
+        return True
+    admitted = {"*/*", "application/*", "application/json", "application/problem+json"}
+    for media_type in media_types:
+        admitted |= {media_type, media_type.split("/")[0] + "/*"}
+    return any(media_range in admitted for media_range in ranges)

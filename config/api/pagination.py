@@ -1,0 +1,257 @@
+"""Keyset pages: page 10,000 costs what page 1 costs, and no row is seen twice.
+
+A cursor names the last row's place in the ordering, not a number of rows to skip. The place is a
+row value `(key, id)`, compared as one (`(start_time, id) > (x, y)`), which an index on the same
+columns answers without reading what comes before.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from django.core import signing
+from django.db.models import BooleanField, Expression, F, Func, QuerySet, Value
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
+
+from config.errors import InvalidCursor
+
+DEFAULT_PAGE_SIZE = 20
+MAX_PAGE_SIZE = 100
+_SALT = "page"
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """How rows are sorted: by an attribute of the row, then by its id, both in one direction.
+
+    `attribute` is read from a row to make its cursor; `expression` is what the database sorts by,
+    where that is not the column of the same name.
+    """
+
+    attribute: str
+    descending: bool = False
+    expression: Expression | None = None
+    unique: str = "pk"
+
+    def apply(self, queryset: QuerySet[Any], *, reverse: bool) -> QuerySet[Any]:
+        if self.expression is not None:
+            queryset = queryset.annotate(**{self.attribute: self.expression})
+        sign = "-" if self.descending != reverse else ""
+        return queryset.order_by(f"{sign}{self.attribute}", f"{sign}{self.unique}")
+
+    def beyond(self, place: list[Any], *, reverse: bool) -> "RowBeyond":
+        return RowBeyond(
+            F(self.attribute),
+            F(self.unique),
+            *(Value(value) for value in place),
+            operator="<" if self.descending != reverse else ">",
+        )
+
+
+class RowBeyond(Func):
+    """`(a, b) > (x, y)`, compared as row values (SQL:1999, row value constructor)."""
+
+    template = "(%(left)s) %(operator)s (%(right)s)"
+    output_field = BooleanField()  # type: ignore[assignment]
+    conditional = True
+
+    def __init__(self, *expressions: Any, operator: str) -> None:
+        super().__init__(*expressions, operator=operator)
+
+    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, list[Any]]:
+        parts, params = [], []
+        for expression in self.source_expressions:
+            sql, values = compiler.compile(expression)
+            parts.append(sql)
+            params.extend(values)
+        half = len(parts) // 2
+        sql = f"({', '.join(parts[:half])}) {self.extra['operator']} ({', '.join(parts[half:])})"
+        return sql, params
+
+
+class OrderedView(Protocol):
+    """What a view offers: its orderings by name, and which one holds when none is asked for."""
+
+    orderings: Mapping[str, Ordering]
+
+    def default_ordering(self, request: Request) -> str: ...
+
+
+@dataclass(frozen=True)
+class Cursor:
+    ordering: str
+    backwards: bool
+    place: list[Any]
+
+    def encode(self) -> str:
+        plain = [
+            ["t", value.isoformat()] if isinstance(value, datetime) else ["v", value]
+            for value in self.place
+        ]
+        return signing.dumps([self.ordering, self.backwards, plain], salt=_SALT, compress=True)
+
+    @classmethod
+    def decode(cls, text: str) -> "Cursor":
+        try:
+            ordering, backwards, plain = signing.loads(text, salt=_SALT)
+        except (signing.BadSignature, ValueError) as error:
+            raise InvalidCursor from error
+        place = [datetime.fromisoformat(v) if kind == "t" else v for kind, v in plain]
+        return cls(ordering, backwards, place)
+
+
+class KeysetPagination(BasePagination):
+    parameters = ("cursor", "page_size", "count", "ordering")
+
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: Any = None
+    ) -> list[Any]:
+        self.url = request.build_absolute_uri()
+        self.size = _read_size(request)
+        self.count = queryset.count() if read_flag(request, "count") else None
+        name = read_ordering(request, view)
+        ordering = view.orderings[name]
+        cursor = _read_cursor(request, name)
+        backwards = cursor is not None and cursor.backwards
+
+        rows = ordering.apply(queryset, reverse=backwards)
+        if cursor is not None:
+            rows = rows.filter(ordering.beyond(cursor.place, reverse=backwards))
+        page = list(rows[: self.size + 1])
+        has_more = len(page) > self.size
+        page = page[: self.size]
+        if backwards:
+            page.reverse()
+
+        def place_of(row: Any) -> list[Any]:
+            key, last = getattr(row, ordering.attribute), getattr(row, ordering.unique)
+            return [key, last if isinstance(last, int) else str(last)]
+
+        self.next = self.previous = None
+        if page and (has_more or backwards):
+            self.next = Cursor(name, False, place_of(page[-1]))
+        if page and (has_more if backwards else cursor is not None):
+            self.previous = Cursor(name, True, place_of(page[0]))
+        return page
+
+    def get_paginated_response(self, data: Iterable[Any]) -> Response:
+        body = {"next": self._link(self.next), "previous": self._link(self.previous)}
+        counted = {} if self.count is None else {"count": self.count}
+        return Response({**body, **counted, "results": data})
+
+    def _link(self, cursor: Cursor | None) -> str | None:
+        return cursor and replace_query_param(self.url, "cursor", cursor.encode())
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        link = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {
+                "next": {
+                    **link,
+                    "description": "The following page, null on the last one.",
+                    "example": "http://localhost:8000/api/events/?cursor=WyJzdGFydF90aW1l",
+                },
+                "previous": {
+                    **link,
+                    "description": "The page before, null on the first one.",
+                    "example": None,
+                },
+                "count": {
+                    "type": "integer",
+                    "description": "With `?count=true` only.",
+                    "example": 1,
+                },
+                "results": schema,
+            },
+        }
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        def parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+            return {
+                "name": name,
+                "in": "query",
+                "required": False,
+                "schema": schema,
+                "description": description,
+            }
+
+        return [
+            parameter("cursor", {"type": "string"}, "Taken from `next` or `previous`."),
+            parameter(
+                "page_size",
+                {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": MAX_PAGE_SIZE,
+                    "default": DEFAULT_PAGE_SIZE,
+                },
+                "Rows on a page.",
+            ),
+            parameter("count", {"type": "boolean", "default": False}, "Also count all rows."),
+            parameter(
+                "ordering",
+                {"type": "string", "enum": list(view.orderings)},
+                "What the rows are sorted by; `-` is descending.",
+            ),
+        ]
+
+
+def _refusal(field: str, code: str, detail: str) -> ValidationError:
+    return ValidationError({field: [ErrorDetail(detail, code)]})
+
+
+def _read_size(request: Request) -> int:
+    text = request.query_params.get("page_size")
+    if text is None:
+        return DEFAULT_PAGE_SIZE
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise _refusal("page_size", "invalid", f"Send a whole number from 1 to {MAX_PAGE_SIZE}.")
+    if not 1 <= int(text) <= MAX_PAGE_SIZE:
+        code = "max_value" if int(text) else "min_value"
+        raise _refusal("page_size", code, f"Send a whole number from 1 to {MAX_PAGE_SIZE}.")
+    return int(text)
+
+
+def read_flag(request: Request, name: str) -> bool:
+    text = request.query_params.get(name, "false").lower()
+    if text not in {"true", "false", "1", "0"}:
+        raise _refusal(name, "invalid", "Send true or false.")
+    return text in {"true", "1"}
+
+
+def read_ordering(request: Request, view: OrderedView) -> str:
+    name = request.query_params.get("ordering")
+    if name is None or (name == "relevance" and not request.query_params.get("search", "").strip()):
+        return view.default_ordering(request)
+    if name not in view.orderings:
+        known = ", ".join(view.orderings)
+        raise _refusal("ordering", "invalid_choice", f"Choose one of: {known}.")
+    return name
+
+
+def _read_cursor(request: Request, ordering: str) -> Cursor | None:
+    text = request.query_params.get("cursor")
+    if text is None:
+        return None
+    cursor = Cursor.decode(text)
+    if cursor.ordering != ordering:
+        raise InvalidCursor
+    return cursor
+
+
+def orderings(*pairs: tuple[str, Ordering]) -> dict[str, Ordering]:
+    """Each ordering by its name, and its reverse by `-name`."""
+    found = {}
+    for name, ordering in pairs:
+        found[name] = ordering
+        found[f"-{name}"] = Ordering(
+            ordering.attribute, not ordering.descending, ordering.expression, ordering.unique
+        )
+    return found

@@ -1,0 +1,62 @@
+"""The zone that a response's times are told in: `?timezone=`, else `Time-Zone:`, else UTC."""
+
+from datetime import UTC, datetime, tzinfo
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.http import HttpRequest
+from django.utils import timezone
+from rest_framework import serializers
+
+from config.errors import InvalidTimezone
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """The IANA names that people may use."""
+    return frozenset(available_timezones() - {"Factory", "localtime"})
+
+
+@cache
+def _zone_of(name: str) -> tzinfo:
+    return UTC if name in {"UTC", "Etc/UTC"} else ZoneInfo(name)
+
+
+def zone_named(name: str) -> tzinfo:
+    """Raises `KeyError` when the name is not in the IANA database."""
+    if name not in zone_names():
+        raise KeyError(name)
+    return _zone_of(name)
+
+
+def requested_zone(request: HttpRequest) -> tzinfo:
+    name = request.GET.get("timezone")
+    if name is None:
+        name = request.headers.get("Time-Zone")
+    if name is None:
+        return UTC
+    try:
+        return zone_named(name)
+    except KeyError:
+        raise InvalidTimezone from None
+
+
+def render_instant(value: datetime, zone: tzinfo | None = None) -> str:
+    """ISO 8601 with the zone's offset on that date; UTC is `Z`. The zone defaults to the request's.
+
+    >>> render_instant(datetime(2027, 3, 15, 9, tzinfo=UTC), ZoneInfo("Asia/Kolkata"))
+    '2027-03-15T14:30:00+05:30'
+    """
+    zone = zone or timezone.get_current_timezone()
+    text = value.astimezone(zone).isoformat()
+    return text.removesuffix("+00:00") + "Z" if zone is UTC else text
+
+
+class InstantField(serializers.DateTimeField):
+    """An instant in a response, in the request's zone."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(read_only=True, **kwargs)  # type: ignore[arg-type]
+
+    def to_representation(self, value: datetime | None) -> str | None:
+        return None if value is None else render_instant(value)

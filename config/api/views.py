@@ -1,0 +1,143 @@
+"""`ApiView`, the base of every view: the ground rules that hold on each route."""
+
+from typing import Any, ClassVar, TypeVar
+
+from django.db.models import Model, QuerySet
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+from rest_framework.generics import GenericAPIView
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from config.errors import FieldError, NotFound, UnknownParameter
+
+from .conditional import add_etag, expected_version
+from .idempotency import answer_once, read_key
+
+KNOWN_EVERYWHERE = frozenset({"format", "timezone"})
+
+M = TypeVar("M", bound=Model)
+
+
+class ApiView(GenericAPIView[Any]):
+    """Strict query parameters, ETags and idempotency keys for every route.
+
+    Attributes of a subclass:
+    `query_parameters`: names that the route knows beside `format` and `timezone`, by method;
+    `sends_etag`: whether a successful answer carries an ETag;
+    `keeps_answers`: False where an answer must never be stored (it carries tokens);
+    `throttle_scopes`: the tighter limits, by method.
+    """
+
+    query_parameters: ClassVar[dict[str, frozenset[str]]] = {}
+    sends_etag = False
+    keeps_answers = True
+    throttle_scopes: ClassVar[dict[str, str]] = {}
+    etag_version: int | None = None
+    filter_backends: ClassVar[list[Any]] = []
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self._refuse_unknown_parameters(request)
+        if request.method == "POST":
+            key = read_key(request)
+            if key is not None and self.keeps_answers:
+                self.post = answer_once(self, self.post, key)
+
+    def known_parameters(self, method: str) -> frozenset[str]:
+        return self.query_parameters.get(method, frozenset())
+
+    def _refuse_unknown_parameters(self, request: Request) -> None:
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        if not hasattr(self, method.lower()):
+            return  # 405 says more
+        known = self.known_parameters(method)
+        unknown = set(request.query_params) - known - KNOWN_EVERYWHERE
+        if unknown:
+            listed = ", ".join(sorted(known | KNOWN_EVERYWHERE))
+            raise UnknownParameter(
+                *(
+                    FieldError(name, "unknown_parameter", f"Known here are: {listed}.")
+                    for name in sorted(unknown)
+                )
+            )
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
+
+    def finalize_response(
+        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        patch_vary_headers(final, ("Accept", "Authorization", "Time-Zone"))
+        if "Cache-Control" not in final:
+            # Readers may keep a copy, but ask whether it still holds (an ETag makes that cheap).
+            final["Cache-Control"] = "private, no-cache" if request.auth else "no-cache"
+        if self.sends_etag and isinstance(final, Response) and final.status_code in {200, 201}:
+            final.add_post_render_callback(add_etag)
+        return final
+
+    # --- small helpers of the views ---
+
+    def valid(self, serializer_class: type[BaseSerializer[Any]], **kwargs: Any) -> dict[str, Any]:
+        """The request's body, validated."""
+        serializer = serializer_class(
+            data=self.request.data, context=self.get_serializer_context(), **kwargs
+        )
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data  # type: ignore[no-any-return]
+
+    def found(self, queryset: QuerySet[M], **lookup: Any) -> M:
+        """The one row, or `NotFound`."""
+        row = queryset.filter(**lookup).first()
+        if row is None:
+            raise NotFound
+        self.check_object_permissions(self.request, row)
+        return row
+
+    def expected_version(self) -> set[int] | None:
+        return expected_version(self.request)
+
+
+class ListView(ApiView):
+    """A GET that answers with pages; see `pagination.KeysetPagination`."""
+
+    sends_etag = True
+
+    def known_parameters(self, method: str) -> frozenset[str]:
+        known = super().known_parameters(method)
+        if method == "GET":
+            known |= frozenset(self.paginator.parameters)  # type: ignore[union-attr]
+            if getattr(self, "filterset_class", None):
+                known |= frozenset(self.filterset_class.base_filters)  # type: ignore[attr-defined]
+        return known
+
+    def page(
+        self, queryset: QuerySet[Any], serializer_class: type[BaseSerializer[Any]]
+    ) -> Response:
+        rows = self.paginate_queryset(self.filter_queryset(queryset))
+        context = self.get_serializer_context()
+        return self.get_paginated_response(
+            serializer_class(rows, many=True, context=context).data  # type: ignore[arg-type]
+        )
+
+
+class UnknownRouteView(ApiView):
+    """Answers addresses under /api/ that are no route, as a problem document."""
+
+    permission_classes = (AllowAny,)
+    schema = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise NotFound
+
+
+def file_response(body: bytes, content_type: str, filename: str) -> HttpResponse:
+    return HttpResponse(
+        body,
+        content_type=content_type,
+        headers={"Content-Disposition": f'inline; filename="{filename}"'},
+    )

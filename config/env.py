@@ -1,0 +1,169 @@
+"""Reads settings from the environment; a bad value is one line that names the variable."""
+
+import os
+import re
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+
+_reader = environ.Env()
+
+RATE_PERIODS = {"s": 1, "sec": 1, "min": 60, "m": 60, "hour": 3600, "h": 3600, "day": 86400}
+
+
+def load_file(path: Path) -> None:
+    """Read a `.env` file when there is one; what the environment already says wins."""
+    if path.is_file():
+        environ.Env.read_env(str(path))
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, default).strip()
+
+
+def boolean(name: str, default: bool) -> bool:
+    value = text(name).lower()
+    if not value:
+        return default
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name} must be on or off, not {value!r}.")
+
+
+def integer(name: str, default: int, *, least: int = 0, most: int = 65535) -> int:
+    value = text(name)
+    if not value:
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}", value) or not least <= int(value) <= most:
+        raise ImproperlyConfigured(
+            f"{name} must be a whole number from {least} to {most}, not {value!r}."
+        )
+    return int(value)
+
+
+def names(name: str, default: list[str]) -> list[str]:
+    """A comma separated list."""
+    value = text(name)
+    return [part.strip() for part in value.split(",") if part.strip()] if value else default
+
+
+def choice(name: str, default: str, allowed: set[str]) -> str:
+    value = text(name) or default
+    if value not in allowed:
+        raise ImproperlyConfigured(
+            f"{name} must be one of {', '.join(sorted(allowed))}, not {value!r}."
+        )
+    return value
+
+
+def networks(name: str, default: list[str]) -> list[IPv4Network | IPv6Network]:
+    """Address ranges such as 10.0.0.0/8; `off` is none."""
+    values = names(name, default)
+    if values == ["off"]:
+        return []
+    try:
+        return [ip_network(value) for value in values]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must look like 10.0.0.0/8,::1/128 or off.") from error
+
+
+def web_address(name: str, default: str) -> str:
+    """An http or https address without a slash at its end."""
+    value = (text(name) or default).rstrip("/")
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+        raise ImproperlyConfigured(f"{name} must look like https://example.org, not {value!r}.")
+    return value
+
+
+def parsed(name: str, default: str, parse: Callable[[str], T], example: str) -> T:
+    """A value in a notation that somebody else parses, such as an address of a database."""
+    value = text(name) or default
+    try:
+        return parse(value)
+    except Exception as error:  # whatever the parser raises, the cause is this variable
+        raise ImproperlyConfigured(f"{name} must look like {example}.") from error
+
+
+def database(name: str) -> dict[str, Any]:
+    def parse(value: str) -> dict[str, Any]:
+        config = dict(_reader.db_url_config(value))
+        if "postgresql" not in config["ENGINE"]:
+            raise ValueError(value)
+        return config
+
+    return parsed(name, "", parse, "postgresql://user:password@host:5432/database")
+
+
+def email(name: str, default: str) -> dict[str, Any]:
+    def parse(value: str) -> dict[str, Any]:
+        config = dict(_reader.email_url_config(value))
+        if value.startswith("filemail:///"):
+            config["EMAIL_FILE_PATH"] = "/" + config["EMAIL_FILE_PATH"]
+        return config
+
+    return parsed(
+        name, default, parse, "smtp+tls://user:password@host:587, filemail:///dir or consolemail://"
+    )
+
+
+def cache(name: str, default: str) -> dict[str, Any]:
+    def parse(value: str) -> dict[str, Any]:
+        config = dict(_reader.cache_url_config(value))
+        if value.startswith(("redis://", "rediss://")):
+            config["BACKEND"] = "django.core.cache.backends.redis.RedisCache"
+        return config
+
+    return parsed(name, default, parse, "redis://host:6379/0 or locmemcache://")
+
+
+def kept_secret(path: Path) -> str:
+    """A random secret that is made once and then read from `path`, also by processes that race."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile("w", dir=path.parent) as draft:  # made with mode 0600
+            draft.write(secrets.token_urlsafe(50))
+            draft.flush()
+            with suppress(FileExistsError):
+                os.link(draft.name, path)
+    return path.read_text()
+
+
+def rates(name: str, defaults: dict[str, str]) -> dict[str, tuple[int, int] | None]:
+    """Limits by scope as (requests, seconds); None where there is no limit.
+
+    `off` lifts all of them; `login=5/min,register=30/min` changes those two.
+    """
+    value = text(name)
+    if value.lower() == "off":
+        return dict.fromkeys(defaults)
+    chosen = dict(defaults)
+    for pair in names(name, []):
+        scope, _, rate = pair.partition("=")
+        if scope not in defaults:
+            raise ImproperlyConfigured(
+                f"{name} knows {', '.join(sorted(defaults))}, not {scope!r}."
+            )
+        chosen[scope] = rate
+    return {scope: _rate(name, rate) for scope, rate in chosen.items()}
+
+
+def _rate(name: str, rate: str) -> tuple[int, int] | None:
+    if rate == "off":
+        return None
+    match = re.fullmatch(r"([1-9][0-9]{0,6})/([a-z]+)", rate)
+    if not match or match[2] not in RATE_PERIODS:
+        raise ImproperlyConfigured(f"{name} must look like login=5/min,register=30/min or off.")
+    return int(match[1]), RATE_PERIODS[match[2]]

@@ -1,0 +1,287 @@
+"""What may go wrong, each with its code, status and facts. Plain Python, without Django.
+
+Every error that a client can see is a subclass of `DomainError`; its `code` is part of the
+contract. An app declares its own errors in its own `errors.py`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+class DomainError(Exception):
+    """A refusal that tells the client what to do next.
+
+    `facts` are members added to the problem document (RFC 9457, section 3.2), such as
+    `max_capacity`. `help` is the text of the page at `/problems/<name>`.
+    """
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+    title: ClassVar[str]
+    detail: ClassVar[str]
+    help: ClassVar[str]
+    example: ClassVar[dict[str, Any]] = {}
+
+    def __init__(
+        self, detail: str = "", *, headers: dict[str, str] | None = None, **facts: Any
+    ) -> None:
+        self.message = detail or self.detail
+        self.headers = headers or {}
+        self.facts = facts
+        super().__init__(self.message)
+
+    @classmethod
+    def slug(cls) -> str:
+        """The name in the problem's address: `event_full` is at `/problems/event-full`."""
+        return cls.code.replace("_", "-")
+
+
+def all_errors() -> Iterator[type[DomainError]]:
+    """Every error that has a code, in the order of status and code."""
+    found: list[type[DomainError]] = []
+    waiting = list(DomainError.__subclasses__())
+    while waiting:
+        error = waiting.pop()
+        waiting.extend(error.__subclasses__())
+        if "code" in vars(error):
+            found.append(error)
+    return iter(sorted(found, key=lambda error: (error.status, error.code)))
+
+
+# The closed list of codes that one field can have, with what each means.
+FIELD_CODES = {
+    "required": "The field is missing.",
+    "blank": "The text is empty.",
+    "null": "The value may not be null.",
+    "invalid": "The value has the wrong type or form.",
+    "invalid_choice": "The value is none of those allowed.",
+    "max_length": "The text is too long.",
+    "min_length": "The text or list is too short.",
+    "min_value": "The number or time is too small.",
+    "max_value": "The number or time is too large.",
+    "unique": "Another row has this value already.",
+    "in_the_past": "The time is over; choose one in the future.",
+    "before_start": "The end is not after the start.",
+    "before_opening": "Registration would close before it opens.",
+    "after_start": "Registration would open after the event has started.",
+    "nonexistent_time": "The clocks skip this wall-clock time in the event's zone.",
+    "unknown_timezone": "Not a zone of the IANA database, such as Europe/Berlin.",
+    "unknown_category": "No category has this slug.",
+    "unknown_parameter": "The route does not know this query parameter.",
+    "password_too_weak": "The password is too short, too common or too close to your name.",
+    "wrong_password": "This is not your current password.",
+    "conflicting_fields": "Two fields say the same thing in two ways; send one.",
+}
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """What is wrong with one field: `field` is a dotted path, None for the whole body."""
+
+    field: str | None
+    code: str
+    detail: str
+
+    def __post_init__(self) -> None:
+        if self.code not in FIELD_CODES:
+            raise ValueError(f"{self.code!r} is not in FIELD_CODES")
+
+    def as_dict(self) -> dict[str, str | None]:
+        return {"field": self.field, "code": self.code, "detail": self.detail}
+
+
+class ValidationFailed(DomainError):
+    code = "validation_error"
+    status = 400
+    title = "The request has invalid values"
+    detail = "Correct the fields named in errors and send the request again."
+    help = (
+        "One or more fields of the body, or query parameters, were not accepted. "
+        "The member errors lists them: field is the path of the field (null for the whole body), "
+        "code says what is wrong, detail says it in a sentence."
+    )
+    example = {"errors": [FieldError("name", "blank", "This field may not be blank.").as_dict()]}
+
+    def __init__(self, *errors: FieldError, **facts: Any) -> None:
+        super().__init__(errors=[error.as_dict() for error in errors], **facts)
+
+
+class UnknownParameter(ValidationFailed):
+    code = "unknown_parameter"
+    title = "Unknown query parameter"
+    detail = "Remove or correct the query parameters named in errors."
+    help = (
+        "The route does not know a query parameter that was sent. A misspelt filter would quietly "
+        "return everything, so it is refused. The detail of each error lists what is known."
+    )
+    example = {
+        "errors": [
+            FieldError("catgory", "unknown_parameter", "Known are: category, search.").as_dict()
+        ]
+    }
+
+
+class MalformedRequest(DomainError):
+    code = "malformed_request"
+    status = 400
+    title = "Malformed request"
+    detail = "The body could not be read. Send valid JSON in UTF-8."
+    help = "The body is not what its Content-Type says, most often JSON with a syntax error."
+
+
+class InvalidTimezone(DomainError):
+    code = "invalid_timezone"
+    status = 400
+    title = "Unknown time zone"
+    detail = "Name a zone of the IANA database, such as Asia/Kolkata."
+    help = (
+        "The query parameter timezone or the header Time-Zone names a zone that does not exist. "
+        "Use a name of the IANA time zone database, such as Europe/Berlin or UTC."
+    )
+
+
+class InvalidCursor(DomainError):
+    code = "invalid_cursor"
+    status = 400
+    title = "Invalid cursor"
+    detail = "Start again from the first page and follow the links next and previous."
+    help = (
+        "The parameter cursor was not made by this API, or belongs to another ordering. "
+        "Cursors are opaque: take them from the links next and previous only."
+    )
+
+
+class NotAuthenticated(DomainError):
+    code = "not_authenticated"
+    status = 401
+    title = "Sign in first"
+    detail = "Send an access token in the header Authorization: Bearer <token>."
+    help = "The route needs a signed-in user. POST /api/login/ gives an access token."
+
+
+class InvalidToken(DomainError):
+    code = "invalid_token"
+    status = 401
+    title = "The token is not valid"
+    detail = "The token is wrong, expired or was ended. Refresh it or sign in again."
+    help = (
+        "The token was not issued by this API, has expired, was used before (refresh tokens work "
+        "once), or ended with a logout or a change of password. POST /api/token/refresh/ gives a "
+        "new one; otherwise sign in again."
+    )
+
+
+class PermissionDenied(DomainError):
+    code = "permission_denied"
+    status = 403
+    title = "Not allowed"
+    detail = "Your account may not do this."
+    help = "The row exists, and you may see it, but what you tried is for its owner or for staff."
+
+
+class NotFound(DomainError):
+    code = "not_found"
+    status = 404
+    title = "Not found"
+    detail = "There is nothing at this address, or you may not see it."
+    help = (
+        "No such route or row; a row that you may not see looks the same as one that is not there."
+    )
+
+
+class MethodNotAllowed(DomainError):
+    code = "method_not_allowed"
+    status = 405
+    title = "Method not allowed"
+    detail = "The header Allow lists the methods of this route."
+    help = "The route exists but does not know this HTTP method. See the header Allow."
+
+
+class NotAcceptable(DomainError):
+    code = "not_acceptable"
+    status = 406
+    title = "Not acceptable"
+    detail = "This route answers in application/json; send Accept: application/json."
+    help = "The header Accept rules out everything that the route can answer with."
+
+
+class IdempotencyInProgress(DomainError):
+    code = "idempotency_in_progress"
+    status = 409
+    title = "The same request is in progress"
+    detail = "A request with this Idempotency-Key is still running. Try again shortly."
+    help = (
+        "Another request with the same Idempotency-Key has not finished. Wait for the seconds in "
+        "Retry-After and send it again: you will get the first request's answer."
+    )
+
+
+class PreconditionFailed(DomainError):
+    code = "precondition_failed"
+    status = 412
+    title = "It was edited since you read it"
+    detail = "Read it again, apply your change to what it is now, and send the new ETag."
+    help = (
+        "The header If-Match names a version that is no longer the current one: somebody edited "
+        "the row after you read it. Nothing was changed."
+    )
+
+
+class PayloadTooLarge(DomainError):
+    code = "payload_too_large"
+    status = 413
+    title = "The body is too large"
+    detail = "Send a smaller body."
+    help = "The body exceeds the limit that the member max_bytes tells."
+    example = {"max_bytes": 2097152}
+
+
+class UnsupportedMediaType(DomainError):
+    code = "unsupported_media_type"
+    status = 415
+    title = "Unsupported media type"
+    detail = "Send the body as application/json."
+    help = (
+        "The header Content-Type must be application/json, multipart/form-data or "
+        "application/x-www-form-urlencoded."
+    )
+
+
+class IdempotencyKeyReused(DomainError):
+    code = "idempotency_key_reused"
+    status = 422
+    title = "The Idempotency-Key was used for another request"
+    detail = "Use a new Idempotency-Key for a new request."
+    help = (
+        "Within 24 hours a key stands for one request. The same key came with another body; "
+        "nothing was done."
+    )
+
+
+class RateLimited(DomainError):
+    code = "rate_limited"
+    status = 429
+    title = "Too many requests"
+    detail = "Wait for the seconds in Retry-After, then try again."
+    help = "You sent more requests in a short time than the route allows."
+
+
+class ServerError(DomainError):
+    code = "server_error"
+    status = 500
+    title = "Something went wrong here"
+    detail = "The fault is ours. Try again; if it stays, tell us the request_id."
+    help = "An unexpected fault. It was logged with the request_id that the answer carries."
+
+
+class TemporarilyUnavailable(DomainError):
+    code = "temporarily_unavailable"
+    status = 503
+    title = "Temporarily unavailable"
+    detail = "The service is busy or restarting. Try again after the seconds in Retry-After."
+    help = (
+        "The database was not reachable, or a lock was not free in time. Nothing was changed. "
+        "Wait for the seconds in Retry-After and send the request again, best with the same "
+        "Idempotency-Key."
+    )

@@ -1,0 +1,49 @@
+"""Log lines for people (`console`) or for machines (`json`), each with the request's id."""
+
+import logging.config
+from typing import Any
+
+import structlog
+
+_SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def logging_config(format_name: str) -> dict[str, Any]:
+    """A `logging.config.dictConfig` dictionary; `format_name` is `console` or `json`."""
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if format_name == "json"
+        else structlog.dev.ConsoleRenderer()
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "main": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": _SHARED,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.format_exc_info,
+                    renderer,
+                ],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "main"}},
+        "root": {"handlers": ["stderr"], "level": "INFO"},
+        "loggers": {
+            # What a client did wrong is told to the client; a log of every 404 hides faults.
+            "django.request": {"level": "ERROR"},
+            "procrastinate.blueprints": {"level": "WARNING"},
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
+        },
+    }
+
+
+def configure(config: dict[str, Any]) -> None:
+    logging.config.dictConfig(config)

@@ -1,0 +1,85 @@
+"""What happens to every request before a view sees it."""
+
+import re
+import uuid
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+
+from config import errors
+from config.api.errors import problem_response
+from config.api.timezones import requested_zone
+
+Handler = Callable[[HttpRequest], HttpResponseBase]
+
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_FILE = re.compile(r"\.(ics|svg|png)$")
+
+
+class RequestIdMiddleware:
+    """Gives each request an id: the caller's own if it is sane, a new one otherwise."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get("X-Request-ID", "")
+        request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        return response
+
+
+class ApiMiddleware:
+    """The API's ground rules that hold before routing.
+
+    Both slash forms reach the same route, an oversized body is refused unread, and times are
+    rendered in the zone that the request names.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith("/api/"):
+            return self.get_response(request)
+        if not request.path_info.endswith("/") and not _FILE.search(request.path_info):
+            request.path_info += "/"
+            request.path += "/"
+        try:
+            self._check_size(request)
+            zone = requested_zone(request)
+        except errors.DomainError as error:
+            return problem_response(error)
+        with timezone.override(zone):
+            return self.get_response(request)
+
+    def _check_size(self, request: HttpRequest) -> None:
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdigit() or int(length) > limit:
+            raise errors.PayloadTooLarge(f"Send a body of at most {limit} bytes.", max_bytes=limit)
+
+
+def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Django's handler404 for addresses that no view claims."""
+    if request.path_info.startswith("/api/"):
+        return problem_response(errors.NotFound())
+    return HttpResponse("There is no page at this address.\n", "text/plain", status=404)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Django's handler400: a host that is not ours, or a body that is no form."""
+    return problem_response(errors.MalformedRequest("Check the Host header and the body."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500 for faults outside the API's own views."""
+    if request.path_info.startswith("/api/"):
+        return problem_response(errors.ServerError())
+    return HttpResponse("Something went wrong here. Try again.\n", "text/plain", status=500)

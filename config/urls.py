@@ -1,0 +1,44 @@
+"""Every address. Each app keeps its own; those of the API are all below /api/."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path, register_converter
+from drf_spectacular.views import SpectacularAPIView
+
+from config import docs, ops, pages
+from config.api.views import UnknownRouteView
+
+
+class IdConverter:
+    """A positive whole number that a bigint holds."""
+
+    regex = "[1-9][0-9]{0,17}"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+    def to_url(self, value: int) -> str:
+        return str(value)
+
+
+register_converter(IdConverter, "id")
+
+urlpatterns = [
+    path("", pages.landing, name="landing"),
+    path("problems/", pages.problem_list, name="problem-list"),
+    path("problems/<slug:slug>", pages.problem, name="problem"),
+    path("admin/", admin.site.urls),
+    path("healthz", ops.healthz),
+    path("readyz", ops.readyz),
+    path("metrics", ops.metrics),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", docs.SwaggerView.as_view(), name="docs"),
+    path("api/redoc/", docs.RedocView.as_view(), name="redoc"),
+    path("api/", include("accounts.urls")),
+    path("api/", include("events.urls")),
+    path("api/", include("registrations.urls")),
+    re_path(r"^api/.*$", UnknownRouteView.as_view()),
+]
+
+handler400 = "config.middleware.bad_request"
+handler404 = "config.middleware.page_not_found"
+handler500 = "config.middleware.server_error"

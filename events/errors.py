@@ -1,0 +1,48 @@
+from config.errors import DomainError
+
+
+class OrganizerRoleRequired(DomainError):
+    code = "organizer_role_required"
+    status = 403
+    title = "Only organizers create events"
+    detail = "Change the role of your account to organizer: PATCH /api/me/."
+    help = "Your account has the role attendee. PATCH /api/me/ with role organizer changes that."
+
+
+class EventStarted(DomainError):
+    code = "event_started"
+    status = 409
+    title = "The event has started"
+    detail = "The event has started; this is no longer possible."
+    help = (
+        "After the start nobody registers or cancels any more, and the event's times stay as "
+        "they are."
+    )
+
+
+class EventCancelled(DomainError):
+    code = "event_cancelled"
+    status = 409
+    title = "The event is cancelled"
+    detail = "The event was cancelled, which is final."
+    help = "A cancelled event stays readable, but takes no registrations and no edits."
+
+
+class EventNotPublished(DomainError):
+    code = "event_not_published"
+    status = 409
+    title = "The event is a draft"
+    detail = "Publish the event first: POST /api/events/{id}/publish/."
+    help = "A draft takes no registrations and cannot be cancelled. Publish or delete it."
+
+
+class CapacityBelowRegistered(DomainError):
+    code = "capacity_below_registered"
+    status = 409
+    title = "More people are registered than that"
+    detail = "Choose a capacity of at least the number of confirmed registrations."
+    help = (
+        "The new max_capacity is below the number of confirmed registrations, which the member "
+        "minimum tells. Cancel registrations first, or choose a higher capacity."
+    )
+    example = {"minimum": 12}

@@ -1,0 +1,98 @@
+"""The query parameters of every list of events."""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from config.api.filters import (
+    DayFilter,
+    IdFilter,
+    InstantFilter,
+    StrictFilterSet,
+    TrueOrFalseFilter,
+)
+
+from .models import Event, EventQuerySet
+from .search import search
+
+WHEN = ("upcoming", "ongoing", "past", "all")
+
+
+class SlugsFilter(django_filters.CharFilter):
+    """A slug; given several times, any of them."""
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        slugs = self.parent.data.getlist("category") if value else []
+        return qs.filter(category__slug__in=slugs) if slugs else qs
+
+
+class EventFilter(StrictFilterSet):
+    default_when = "upcoming"
+    default_status: str | None = Event.Status.PUBLISHED
+
+    search = django_filters.CharFilter(
+        method="by_words",
+        help_text="Words in name, description, location or category, in any order.",
+    )
+    name = django_filters.CharFilter(lookup_expr="icontains", help_text="Part of the name.")
+    location = django_filters.CharFilter(lookup_expr="icontains", help_text="Part of the place.")
+    category = SlugsFilter(help_text="Slug of a category; may be repeated.")
+    organizer = IdFilter(field_name="organizer_id", help_text="Id of the organizer.")
+    date = DayFilter(method="on_day", help_text="Starts on this day in the request's zone.")
+    start_after = InstantFilter(
+        field_name="start_time", lookup_expr="gte", help_text="Starts then or later."
+    )
+    start_before = InstantFilter(
+        field_name="start_time", lookup_expr="lt", help_text="Starts before."
+    )
+    when = django_filters.ChoiceFilter(
+        choices=[(name, name) for name in WHEN], method="by_time", help_text="Default: upcoming."
+    )
+    available = TrueOrFalseFilter(method="by_seats", help_text="Has a free seat, or has none.")
+    status = django_filters.ChoiceFilter(
+        choices=Event.Status.choices,
+        help_text="Default: published. Drafts are one's own only.",
+    )
+
+    class Meta:
+        model = Event
+        fields: list[str] = []
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        chosen = self.form.cleaned_data
+        queryset = super().filter_queryset(queryset)
+        if not chosen["when"]:
+            queryset = self.by_time(queryset, "when", self.default_when)
+        if self.default_status and not chosen.get("status"):
+            queryset = queryset.filter(status=self.default_status)
+        return queryset
+
+    def by_words(self, events: EventQuerySet, name: str, text: str) -> EventQuerySet:
+        return search(events, text)
+
+    def on_day(self, events: EventQuerySet, name: str, day: Any) -> EventQuerySet:
+        zone = timezone.get_current_timezone()
+        try:
+            begin = datetime.combine(day, time.min, zone)
+            end = datetime.combine(day + timedelta(days=1), time.min, zone)
+            return events.filter(start_time__gte=begin, start_time__lt=end)
+        except OverflowError:  # the last day that a date can name, or the first one west of UTC
+            return events.none()
+
+    def by_time(self, events: EventQuerySet, name: str, when: str) -> EventQuerySet:
+        if when == "all":
+            return events
+        return getattr(events, when)()  # type: ignore[no-any-return]
+
+    def by_seats(self, events: EventQuerySet, name: str, available: bool) -> EventQuerySet:
+        return events.with_free_seat() if available else events.without_free_seat()
+
+
+class OwnEventFilter(EventFilter):
+    """Of one's own events nothing is left out unless asked for."""
+
+    default_when = "all"
+    default_status = None

@@ -1,0 +1,4 @@
+from .category import Category
+from .event import Event, EventQuerySet
+
+__all__ = ["Category", "Event", "EventQuerySet"]

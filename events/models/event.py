@@ -1,0 +1,200 @@
+from datetime import datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower, Upper
+from django.utils.timezone import now
+
+from .category import Category
+
+Viewer = "User | AnonymousUser"
+
+
+def default_reminder_hours() -> list[int]:
+    return [24, 1]
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    def existing(self) -> "EventQuerySet":
+        """Not deleted."""
+        return self.filter(deleted_at=None)
+
+    def published(self) -> "EventQuerySet":
+        return self.existing().filter(status=Event.Status.PUBLISHED)
+
+    def visible_to(self, user: "Viewer") -> "EventQuerySet":
+        """Published and cancelled ones; drafts for their organizer and staff; no deleted ones."""
+        if user.is_staff:
+            return self.existing()
+        not_draft = ~Q(status=Event.Status.DRAFT)
+        own = Q(organizer_id=user.pk) if user.pk else Q()
+        return self.existing().filter(not_draft | own if own else not_draft)
+
+    def upcoming(self) -> "EventQuerySet":
+        return self.filter(start_time__gt=now())
+
+    def ongoing(self) -> "EventQuerySet":
+        at = now()
+        return self.filter(start_time__lte=at, end_time__gt=at)
+
+    def past(self) -> "EventQuerySet":
+        return self.filter(end_time__lte=now())
+
+    def with_free_seat(self) -> "EventQuerySet":
+        return self.filter(_HAS_FREE_SEAT)
+
+    def without_free_seat(self) -> "EventQuerySet":
+        return self.exclude(_HAS_FREE_SEAT)
+
+    def for_display(self) -> "EventQuerySet":
+        """With what `EventOut` shows, in one query."""
+        return self.select_related("organizer", "category").defer("search_vector", "search_text")
+
+
+_HAS_FREE_SEAT = Q(waitlist_count=0) & (
+    Q(max_capacity=None) | Q(registered_count__lt=F("max_capacity"))
+)
+_IS_PUBLIC = Q(status="published", deleted_at=None)
+
+
+class Event(models.Model):
+    class Status(models.TextChoices):
+        DRAFT = "draft"
+        PUBLISHED = "published"
+        CANCELLED = "cancelled"
+
+    class RegistrationState(models.TextChoices):
+        OPEN = "open"
+        FULL = "full"
+        WAITLIST = "waitlist"
+        NOT_OPEN = "not_open"
+        CLOSED = "closed"
+        STARTED = "started"
+        CANCELLED = "cancelled"
+        DRAFT = "draft"
+
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    location = models.CharField(max_length=255)
+    start_time = models.DateTimeField()
+    end_time = models.DateTimeField()
+    timezone = models.CharField(max_length=64, default="UTC", help_text="IANA name.")
+    category = models.ForeignKey(
+        Category, models.SET_NULL, null=True, blank=True, related_name="events"
+    )
+    status = models.CharField(max_length=16, choices=Status, default=Status.PUBLISHED)
+    organizer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="organized_events"
+    )
+    meeting_url = models.URLField(max_length=500, blank=True)
+    reminder_hours = ArrayField(models.PositiveSmallIntegerField(), default=default_reminder_hours)
+
+    max_capacity = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
+    registered_count = models.PositiveIntegerField(default=0, editable=False)
+    waitlist_enabled = models.BooleanField(default=False)
+    waitlist_count = models.PositiveIntegerField(default=0, editable=False)
+    last_queue_number = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="The highest place in the queue given out so far."
+    )
+    registration_opens_at = models.DateTimeField(null=True, blank=True)
+    registration_closes_at = models.DateTimeField(
+        null=True, blank=True, help_text="Empty: at the start."
+    )
+
+    average_rating = models.DecimalField(
+        max_digits=3, decimal_places=2, null=True, blank=True, editable=False
+    )
+    feedback_count = models.PositiveIntegerField(default=0, editable=False)
+
+    version = models.PositiveIntegerField(
+        default=1, editable=False, help_text="Grows with every edit; registrations leave it."
+    )
+    sequence = models.PositiveIntegerField(
+        default=0,
+        editable=False,
+        help_text="RFC 5545 SEQUENCE: grows when time, place or status changes.",
+    )
+    import_key = models.CharField(  # noqa: DJ001  # of many empty keys each is its own
+        max_length=64, null=True, blank=True, editable=False, help_text="Identity in its source."
+    )
+    cancellation_reason = models.CharField(max_length=500, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=now, editable=False)
+    updated_at = models.DateTimeField(default=now, editable=False)
+
+    # Both kept by a trigger from name, location, category and description.
+    search_vector = SearchVectorField(null=True, editable=False)
+    search_text = models.TextField(default="", editable=False)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(max_capacity=None) | Q(registered_count__lte=F("max_capacity")),
+                name="event_not_overbooked",
+            ),
+            models.CheckConstraint(
+                condition=Q(max_capacity=None) | Q(max_capacity__gte=1),
+                name="event_capacity_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(end_time__gt=F("start_time")), name="event_ends_after_start"
+            ),
+            models.UniqueConstraint(fields=["organizer", "import_key"], name="event_imported_once"),
+        ]
+        indexes = [
+            models.Index(fields=["start_time", "id"], condition=_IS_PUBLIC, name="public_by_start"),
+            models.Index(fields=["end_time", "id"], condition=_IS_PUBLIC, name="public_by_end"),
+            models.Index(
+                fields=["created_at", "id"], condition=_IS_PUBLIC, name="public_by_creation"
+            ),
+            models.Index(Lower("name"), "id", condition=_IS_PUBLIC, name="public_by_name"),
+            models.Index(fields=["category", "start_time", "id"], name="by_category_and_start"),
+            models.Index(fields=["organizer", "start_time", "id"], name="by_organizer_and_start"),
+            GinIndex(fields=["search_vector"], name="event_search"),
+            GinIndex(OpClass("search_text", "gin_trgm_ops"), name="event_search_typos"),
+            GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="event_name_part"),
+            GinIndex(OpClass(Upper("location"), "gin_trgm_ops"), name="event_location_part"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> tzinfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def available_seats(self) -> int | None:
+        """None without a limit."""
+        return None if self.max_capacity is None else self.max_capacity - self.registered_count
+
+    @property
+    def has_free_seat(self) -> bool:
+        """Whether a newcomer gets one: those who wait come first."""
+        return self.waitlist_count == 0 and self.available_seats != 0
+
+    def has_started(self, at: datetime | None = None) -> bool:
+        return self.start_time <= (at or now())
+
+    @property
+    def registration_state(self) -> RegistrationState:
+        at, state = now(), self.RegistrationState
+        if self.status != self.Status.PUBLISHED:
+            return state(self.status)
+        if self.has_started(at):
+            return state.STARTED
+        if self.registration_opens_at and at < self.registration_opens_at:
+            return state.NOT_OPEN
+        if self.registration_closes_at and at >= self.registration_closes_at:
+            return state.CLOSED
+        if self.has_free_seat:
+            return state.OPEN
+        return state.WAITLIST if self.waitlist_enabled else state.FULL

@@ -1,0 +1,364 @@
+import re
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.validators import URLValidator
+from django.http import QueryDict
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from accounts.models import User
+from config.api.fields import (
+    ChoiceField,
+    LineField,
+    TextField,
+    TrueOrFalseField,
+    WholeNumberField,
+    ZoneField,
+)
+from config.api.timezones import InstantField
+
+from .ical import google_calendar_url
+from .models import Category, Event
+from .models.event import default_reminder_hours
+from .zones import NonexistentTime, instant
+
+MAX_CAPACITY = 10_000_000
+_MOMENT = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?", re.ASCII
+)
+
+
+@extend_schema_field(OpenApiTypes.DATETIME)
+class MomentField(serializers.Field[datetime, str, str, Any]):
+    """ISO 8601 date and time: with an offset it is that instant, without one it stays naive."""
+
+    default_error_messages = {
+        "invalid": "Send a date and time such as 2027-03-15T09:00:00Z or 2027-03-15T14:30:00.",
+        "min_value": "Choose a year from 1900 on.",
+        "max_value": "Choose a year up to 9000.",
+    }
+
+    def to_internal_value(self, data: Any) -> datetime:
+        match = _MOMENT.fullmatch(data.strip().upper()) if isinstance(data, str) else None
+        if match is None:
+            self.fail("invalid")
+        day, clock, fraction, offset = match.groups()
+        try:
+            moment = datetime.fromisoformat(f"{day}T{clock}{(fraction or '')[:7]}{offset or ''}")
+        except ValueError:
+            self.fail("invalid")
+        if moment.year < 1900:
+            self.fail("min_value")
+        if moment.year > 9000:
+            self.fail("max_value")
+        return moment
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class CategoryField(serializers.Field[Category, str, str, Any]):
+    """The slug of an existing category."""
+
+    default_error_messages = {
+        "invalid": "Send the slug of a category.",
+        "unknown_category": "There is no category {slug!r}; GET /api/categories/ lists them.",
+    }
+
+    def to_internal_value(self, data: Any) -> Category:
+        if not isinstance(data, str) or "\x00" in data:
+            self.fail("invalid")
+        category = Category.objects.filter(slug=data).first()
+        if category is None:
+            self.fail("unknown_category", slug=data[:50])
+        return category
+
+
+class WebAddressField(serializers.URLField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=500, allow_blank=True, allow_null=True, **kwargs)
+        self.validators = [
+            validator for validator in self.validators if not isinstance(validator, URLValidator)
+        ]
+        self.validators.append(URLValidator(schemes=["http", "https"], code="invalid"))
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        return (True, "") if data is None else super().validate_empty_values(data)
+
+
+class HoursField(serializers.ListField):
+    """Whole hours before the start, each once, the earliest reminder first."""
+
+    child = WholeNumberField(min_value=1, max_value=24 * 90)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=10, **kwargs)
+
+    def get_value(self, dictionary: Any) -> Any:
+        if isinstance(dictionary, QueryDict) and self.field_name not in dictionary:
+            return serializers.empty
+        return super().get_value(dictionary)
+
+    def to_internal_value(self, data: Any) -> list[int]:
+        return sorted(set(super().to_internal_value(data)), reverse=True)
+
+
+_EVENT_IN_EXAMPLE = {
+    "name": "Global AI Summit",
+    "location": "Bengaluru International Exhibition Centre",
+    "start_time": "2027-03-15T14:30:00",
+    "end_time": "2027-03-17T22:30:00",
+    "timezone": "Asia/Kolkata",
+    "category": "conference",
+    "max_capacity": 750,
+}
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Event", _EVENT_IN_EXAMPLE)])
+class EventIn(serializers.Serializer[Event]):
+    """An event as its organizer sends it.
+
+    Times without an offset are wall-clock time in the event's zone. `date` and `time` together
+    may stand for `start_time`. What is left out takes its default on PUT, and stays on PATCH.
+    """
+
+    name = LineField(max_length=200)
+    description = TextField(max_length=10_000, allow_blank=True, default="")
+    location = LineField(max_length=255)
+    start_time = MomentField(required=False, help_text="Or send date and time.")
+    date = serializers.DateField(required=False, input_formats=["%Y-%m-%d"])
+    time = serializers.TimeField(required=False, input_formats=["%H:%M", "%H:%M:%S"])
+    end_time = MomentField(required=False, help_text="Default: one hour after the start.")
+    timezone = ZoneField(required=False, help_text="IANA name. Default: the organizer's.")
+    category = CategoryField(allow_null=True, default=None)
+    max_capacity = WholeNumberField(
+        min_value=1,
+        max_value=MAX_CAPACITY,
+        allow_null=True,
+        default=None,
+        help_text="Null: no limit.",
+    )
+    waitlist_enabled = TrueOrFalseField(default=False)
+    registration_opens_at = MomentField(allow_null=True, default=None)
+    registration_closes_at = MomentField(
+        allow_null=True, default=None, help_text="Default: the start."
+    )
+    meeting_url = WebAddressField(
+        default="", help_text="Shown to the organizer, staff and confirmed attendees."
+    )
+    reminder_hours = HoursField(default=default_reminder_hours)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Turn wall-clock times into instants in the event's zone."""
+        event: Event | None = self.context.get("event")
+        if event is None or (not self.partial and "timezone" not in attrs):
+            attrs.setdefault("timezone", self.context["request"].user.timezone)
+        zone = ZoneInfo(attrs.get("timezone") or event.timezone)  # type: ignore[union-attr]
+        start_field = self._join_date_and_time(attrs)
+        errors = {}
+        for name in ("start_time", "end_time", "registration_opens_at", "registration_closes_at"):
+            if attrs.get(name) is None:
+                continue
+            try:
+                attrs[name] = instant(attrs[name], zone)
+            except NonexistentTime:
+                errors[start_field if name == "start_time" else name] = [
+                    ErrorDetail(f"The clocks in {zone} skip this time.", "nonexistent_time")
+                ]
+        if errors:
+            raise ValidationError(errors)
+        if not self.partial:
+            attrs.setdefault("end_time", None)
+        return attrs
+
+    def _join_date_and_time(self, attrs: dict[str, Any]) -> str:
+        """Make `start_time` of `date` and `time`; returns the field that an error belongs to."""
+        parts = {name: attrs.pop(name) for name in ("date", "time") if name in attrs}
+        if parts and "start_time" in attrs:
+            raise _field_error(
+                next(iter(parts)), "conflicting_fields", "Send start_time, or date and time."
+            )
+        if len(parts) == 1:
+            missing = "time" if "date" in parts else "date"
+            raise _field_error(missing, "required", "Send date and time together.")
+        if parts:
+            attrs["start_time"] = datetime.combine(parts["date"], parts["time"])
+            if not 1900 <= attrs["start_time"].year <= 9000:
+                raise _field_error("date", "invalid", "Choose a year from 1900 to 9000.")
+            return "time"
+        if not self.partial and "start_time" not in attrs:
+            raise _field_error("start_time", "required", "Send start_time, or date and time.")
+        return "start_time"
+
+
+def _field_error(field: str, code: str, detail: str) -> ValidationError:
+    return ValidationError({field: [ErrorDetail(detail, code)]})
+
+
+class EventCreateIn(EventIn):
+    status = ChoiceField(
+        choices=[Event.Status.PUBLISHED.value, Event.Status.DRAFT.value],
+        default=Event.Status.PUBLISHED.value,
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Move to another zone, keeping the time on the clock",
+            {"timezone": "Europe/Berlin", "keep_local_time": True},
+        )
+    ]
+)
+class EventEditIn(EventIn):
+    keep_local_time = TrueOrFalseField(
+        default=False,
+        help_text="With a new timezone: keep the wall-clock time and move the instant.",
+    )
+
+
+class CancellationIn(serializers.Serializer[Event]):
+    reason = TextField(max_length=500, allow_blank=True, default="")
+
+
+class OrganizerOut(serializers.ModelSerializer[User]):
+    class Meta:
+        model = User
+        fields = ("id", "username")
+
+
+EVENT_EXAMPLE = {
+    "id": 1,
+    "name": "Global AI Summit",
+    "description": "",
+    "location": "Bengaluru International Exhibition Centre",
+    "start_time": "2027-03-15T09:00:00Z",
+    "end_time": "2027-03-17T17:00:00Z",
+    "timezone": "Asia/Kolkata",
+    "category": "conference",
+    "status": "published",
+    "organizer": {"id": 7, "username": "asha"},
+    "max_capacity": 750,
+    "registered_count": 12,
+    "available_seats": 738,
+    "waitlist_enabled": False,
+    "waitlist_count": 0,
+    "registration_opens_at": None,
+    "registration_closes_at": None,
+    "registration_state": "open",
+    "series": None,
+    "average_rating": None,
+    "feedback_count": 0,
+    "calendar_url": "http://localhost:8000/api/events/1/calendar.ics",
+    "google_calendar_url": "https://calendar.google.com/calendar/render?action=TEMPLATE",
+    "created_at": "2026-11-21T08:00:00Z",
+    "updated_at": "2026-11-21T08:00:00Z",
+}
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Event", EVENT_EXAMPLE)])
+class EventOut(serializers.ModelSerializer[Event]):
+    """An event as everybody sees it; `meeting_url` and `reminder_hours` only for who runs it."""
+
+    start_time = InstantField()
+    end_time = InstantField()
+    category = serializers.SlugRelatedField("slug", read_only=True, allow_null=True)
+    organizer = OrganizerOut(read_only=True)
+    available_seats = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text="Null without a limit."
+    )
+    registration_opens_at = InstantField(allow_null=True)
+    registration_closes_at = InstantField(allow_null=True)
+    registration_state = serializers.ChoiceField(Event.RegistrationState.choices, read_only=True)
+    series = serializers.SerializerMethodField(help_text="The series that it is part of.")
+    average_rating = serializers.FloatField(read_only=True, allow_null=True)
+    calendar_url = serializers.SerializerMethodField()
+    google_calendar_url = serializers.SerializerMethodField()
+    created_at = InstantField()
+    updated_at = InstantField()
+
+    class Meta:
+        model = Event
+        fields = (
+            "id",
+            "name",
+            "description",
+            "location",
+            "start_time",
+            "end_time",
+            "timezone",
+            "category",
+            "status",
+            "organizer",
+            "max_capacity",
+            "registered_count",
+            "available_seats",
+            "waitlist_enabled",
+            "waitlist_count",
+            "registration_opens_at",
+            "registration_closes_at",
+            "registration_state",
+            "series",
+            "average_rating",
+            "feedback_count",
+            "calendar_url",
+            "google_calendar_url",
+            "created_at",
+            "updated_at",
+            "meeting_url",
+            "reminder_hours",
+        )
+        read_only_fields = fields
+        extra_kwargs = {
+            "meeting_url": {"required": False, "allow_null": True},
+            "reminder_hours": {"required": False},
+        }
+
+    def get_series(self, event: Event) -> int | None:
+        return None
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_calendar_url(self, event: Event) -> str:
+        return f"{settings.PUBLIC_URL}/api/events/{event.pk}/calendar.ics"
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_google_calendar_url(self, event: Event) -> str:
+        return google_calendar_url(event)
+
+    def to_representation(self, event: Event) -> dict[str, Any]:
+        shown = super().to_representation(event)
+        viewer = self.context["request"].user
+        if not (viewer.is_staff or viewer.pk == event.organizer_id):
+            del shown["meeting_url"], shown["reminder_hours"]
+        elif not event.meeting_url:
+            shown["meeting_url"] = None
+        return shown
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("Category", {"slug": "conference", "name": "Conference", "event_count": 12})
+    ]
+)
+class CategoryOut(serializers.ModelSerializer[Category]):
+    event_count = serializers.IntegerField(read_only=True, help_text="Published events.")
+
+    class Meta:
+        model = Category
+        fields = ("slug", "name", "event_count")
+
+
+@extend_schema_serializer(
+    examples=[OpenApiExample("Category", {"slug": "conference", "name": "Conference"})]
+)
+class CategoryIn(serializers.Serializer[Category]):
+    slug = serializers.SlugField(max_length=50)
+    name = LineField(max_length=100)

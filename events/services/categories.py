@@ -1,0 +1,21 @@
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from config.errors import FieldError, ValidationFailed
+
+from ..models import Category
+
+
+def save_category(category: Category, **fields: Any) -> Category:
+    """Create or change a category. Raises `ValidationFailed` when another one has the slug."""
+    for name, value in fields.items():
+        setattr(category, name, value)
+    try:
+        with transaction.atomic():
+            category.save()
+    except IntegrityError as error:
+        raise ValidationFailed(
+            FieldError("slug", "unique", "Another category has this slug.")
+        ) from error
+    return category

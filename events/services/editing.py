@@ -1,0 +1,148 @@
+"""Creating, editing and deleting events."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from config.api.conditional import check_version
+from config.errors import FieldError, NotFound, ValidationFailed
+
+from ..errors import CapacityBelowRegistered, EventCancelled, EventStarted
+from ..models import Event
+from ..signals import event_edited, event_restored
+from ..zones import same_wall_clock
+
+DEFAULT_LENGTH = timedelta(hours=1)
+
+_TIMES = ("start_time", "end_time", "registration_opens_at", "registration_closes_at")
+# What a calendar shows of an event: a change of it is a new SEQUENCE (RFC 5545, section 3.8.7.4).
+_IN_CALENDAR = {"start_time", "end_time", "timezone", "location"}
+
+
+def create_event(organizer: User, **fields: Any) -> Event:
+    """Make an event. Raises `ValidationFailed` on times that do not fit each other or now."""
+    now = timezone.now()
+    event = Event(organizer=organizer, created_at=now, updated_at=now, **fields)
+    if event.end_time is None:
+        event.end_time = event.start_time + DEFAULT_LENGTH
+    _check_times(event, {"start_time"}, now)
+    event.save()
+    return event
+
+
+@transaction.atomic
+def edit_event(
+    event: Event,
+    changes: dict[str, Any],
+    *,
+    keep_local_time: bool = False,
+    expected_versions: set[int] | None = None,
+) -> Event:
+    """Apply `changes`, a value by field name; an `end_time` of None is one hour after the start.
+
+    With `keep_local_time` a change of zone moves the instants that are not given themselves, so
+    that clocks in the new zone show what they showed in the old one.
+    """
+    event = lock_event(event.pk)
+    check_version(event.version, expected_versions)
+    if event.status == Event.Status.CANCELLED:
+        raise EventCancelled
+    if keep_local_time and "timezone" in changes:
+        changes = _moved_times(event, changes) | changes
+    if changes.get("end_time", ...) is None:
+        changes["end_time"] = changes.get("start_time", event.start_time) + DEFAULT_LENGTH
+    changed = {name for name, value in changes.items() if getattr(event, name) != value}
+    if not changed:
+        return event
+
+    now = timezone.now()
+    if changed & {"start_time", "end_time"} and event.has_started(now):
+        raise EventStarted("The event has started; its times can no longer be moved.")
+    for name in changed:
+        setattr(event, name, changes[name])
+    _check_times(event, changed, now)
+    _check_capacity(event)
+    if changed & _IN_CALENDAR:
+        event.sequence += 1
+    save_edit(event, changed | {"sequence"}, now)
+    event_edited.send(Event, event=event, changed=changed)
+    return event
+
+
+@transaction.atomic
+def delete_event(event: Event, *, expected_versions: set[int] | None = None) -> None:
+    """Take an event out of the API; the row stays, and staff can restore it."""
+    event = lock_event(event.pk)
+    check_version(event.version, expected_versions)
+    event.deleted_at = timezone.now()
+    save_edit(event, {"deleted_at"}, event.deleted_at)
+
+
+@transaction.atomic
+def restore_event(event: Event) -> Event:
+    event = Event.objects.select_for_update(of=("self",), no_key=True).get(pk=event.pk)
+    if event.deleted_at is not None:
+        event.deleted_at = None
+        save_edit(event, {"deleted_at"}, timezone.now())
+        event_restored.send(Event, event=event)
+    return event
+
+
+def lock_event(event_id: int) -> Event:
+    """The event as it is now, locked: edits and registrations of it wait, readers do not."""
+    event = (
+        Event.objects.for_display()
+        .existing()
+        .select_for_update(of=("self",), no_key=True)
+        .filter(pk=event_id)
+        .first()
+    )
+    if event is None:  # deleted a moment ago
+        raise NotFound
+    return event
+
+
+def save_edit(event: Event, fields: set[str], now: datetime) -> None:
+    event.version += 1
+    event.updated_at = now
+    event.save(update_fields=[*fields, "version", "updated_at"])
+
+
+def _moved_times(event: Event, changes: dict[str, Any]) -> dict[str, datetime]:
+    old, new = event.zone, Event(timezone=changes["timezone"]).zone
+    return {
+        name: same_wall_clock(moment, old, new)
+        for name in _TIMES
+        if (moment := getattr(event, name)) is not None
+    }
+
+
+def _check_times(event: Event, changed: set[str], now: datetime) -> None:
+    errors = []
+    if "start_time" in changed and event.start_time <= now:
+        errors.append(FieldError("start_time", "in_the_past", "Choose a start in the future."))
+    if event.end_time <= event.start_time:
+        errors.append(FieldError("end_time", "before_start", "The end must be after the start."))
+    opens, closes = event.registration_opens_at, event.registration_closes_at
+    if opens and opens >= event.start_time:
+        errors.append(
+            FieldError("registration_opens_at", "after_start", "Open it before the start.")
+        )
+    if opens and closes and closes <= opens:
+        errors.append(
+            FieldError("registration_closes_at", "before_opening", "Close it after it opens.")
+        )
+    if errors:
+        raise ValidationFailed(*errors)
+
+
+def _check_capacity(event: Event) -> None:
+    registered = event.registered_count
+    if event.max_capacity is not None and event.max_capacity < registered:
+        raise CapacityBelowRegistered(
+            f"{registered} people are registered; choose a capacity of at least {registered}.",
+            minimum=registered,
+        )

@@ -1,0 +1,14 @@
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("events/", views.EventListView.as_view(), name="event-list"),
+    path("events/<id:pk>/", views.EventView.as_view(), name="event"),
+    path("events/<id:pk>/publish/", views.PublishView.as_view(), name="event-publish"),
+    path("events/<id:pk>/cancel/", views.CancelView.as_view(), name="event-cancel"),
+    path("events/<id:pk>/calendar.ics", views.EventCalendarView.as_view(), name="event-calendar"),
+    path("categories/", views.CategoryListView.as_view(), name="category-list"),
+    path("categories/<slug:slug>/", views.CategoryView.as_view(), name="category"),
+    path("me/events/", views.OwnEventListView.as_view(), name="own-event-list"),
+]

@@ -1,0 +1,77 @@
+from django.db.models import Count, Q, QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.api.pagination import KeysetPagination, Ordering, orderings
+from config.api.schema import operation
+from config.api.views import ApiView, ListView
+from config.errors import PermissionDenied
+
+from ..models import Category, Event
+from ..permissions import ReadsOrIsStaff
+from ..serializers import CategoryIn, CategoryOut
+from ..services.categories import save_category
+
+
+def _counted() -> QuerySet[Category]:
+    published = Q(events__status=Event.Status.PUBLISHED, events__deleted_at=None)
+    return Category.objects.annotate(event_count=Count("events", filter=published))
+
+
+class CategoryListView(ListView):
+    permission_classes = (ReadsOrIsStaff,)
+    pagination_class = KeysetPagination
+    orderings = orderings(("name", Ordering("name")), ("slug", Ordering("slug")))
+
+    def default_ordering(self, request: Request) -> str:
+        return "name"
+
+    @operation("List categories", responses=CategoryOut(many=True))
+    def get(self, request: Request) -> Response:
+        return self.page(_counted(), CategoryOut)
+
+    @operation(
+        "Create a category",
+        request=CategoryIn,
+        responses={201: CategoryOut},
+        raises=[PermissionDenied],
+    )
+    def post(self, request: Request) -> Response:
+        """For staff."""
+        category = save_category(Category(), **self.valid(CategoryIn))
+        shown = CategoryOut(_counted().get(pk=category.pk)).data
+        location = request.build_absolute_uri(f"/api/categories/{category.slug}/")
+        return Response(shown, status=201, headers={"Location": location})
+
+
+class CategoryView(ApiView):
+    permission_classes = (ReadsOrIsStaff,)
+
+    @operation("Read a category", responses=CategoryOut)
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(CategoryOut(self.found(_counted(), slug=slug)).data)
+
+    @operation(
+        "Replace a category", request=CategoryIn, responses=CategoryOut, raises=[PermissionDenied]
+    )
+    def put(self, request: Request, slug: str) -> Response:
+        """For staff."""
+        return self._edit(slug, partial=False)
+
+    @operation(
+        "Edit a category", request=CategoryIn, responses=CategoryOut, raises=[PermissionDenied]
+    )
+    def patch(self, request: Request, slug: str) -> Response:
+        """For staff."""
+        return self._edit(slug, partial=True)
+
+    @operation("Delete a category", responses={204: None}, raises=[PermissionDenied])
+    def delete(self, request: Request, slug: str) -> Response:
+        """For staff. Its events have no category afterwards."""
+        self.found(Category.objects.all(), slug=slug).delete()
+        return Response(status=204)
+
+    def _edit(self, slug: str, *, partial: bool) -> Response:
+        category = self.found(Category.objects.all(), slug=slug)
+        save_category(category, **self.valid(CategoryIn, partial=partial))
+        return Response(CategoryOut(_counted().get(pk=category.pk)).data)

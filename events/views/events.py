@@ -1,0 +1,199 @@
+from typing import Any
+
+from django.conf import settings
+from django.db.models.functions import Lower
+from django.http import HttpResponse
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.api.pagination import KeysetPagination, Ordering, orderings
+from config.api.schema import operation
+from config.api.views import ApiView, ListView, file_response
+from config.errors import PermissionDenied
+
+from .. import services
+from ..errors import (
+    CapacityBelowRegistered,
+    EventCancelled,
+    EventNotPublished,
+    EventStarted,
+    OrganizerRoleRequired,
+)
+from ..filters import EventFilter, OwnEventFilter
+from ..ical import calendar_of
+from ..models import Event, EventQuerySet
+from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
+from ..serializers import CancellationIn, EventCreateIn, EventEditIn, EventIn, EventOut
+
+EVENT_ORDERINGS = {
+    **orderings(
+        ("start_time", Ordering("start_time")),
+        ("created_at", Ordering("created_at")),
+        ("name", Ordering("name_key", expression=Lower("name"))),
+    ),
+    "relevance": Ordering("rank", descending=True),
+}
+
+
+class EventPages(ListView):
+    """What every list of events has in common."""
+
+    filter_backends = [DjangoFilterBackend]
+    filterset_class = EventFilter
+    pagination_class = KeysetPagination
+    orderings = EVENT_ORDERINGS
+    queryset = Event.objects.none()  # for the OpenAPI document; `get` says what is listed
+
+    def default_ordering(self, request: Request) -> str:
+        return "relevance" if request.query_params.get("search", "").strip() else "start_time"
+
+
+class EventListView(EventPages):
+    def get_permissions(self) -> list[BasePermission]:
+        return [MayOrganize() if self.request.method == "POST" else AllowAny()]
+
+    @operation("List events", responses=EventOut(many=True))
+    def get(self, request: Request) -> Response:
+        """Published events; upcoming ones, soonest first, unless asked otherwise."""
+        return self.page(Event.objects.visible_to(request.user).for_display(), EventOut)
+
+    @operation(
+        "Create an event",
+        request=EventCreateIn,
+        responses={201: EventOut},
+        raises=[OrganizerRoleRequired],
+    )
+    def post(self, request: Request) -> Response:
+        """Published at once, unless `status` is `draft`."""
+        event = services.create_event(request.user, **self.valid(EventCreateIn))
+        self.etag_version = event.version
+        location = request.build_absolute_uri(f"/api/events/{event.pk}/")
+        return _shown(self, event, status=201, headers={"Location": location})
+
+
+class OwnEventListView(EventPages):
+    permission_classes = (IsAuthenticated,)
+    filterset_class = OwnEventFilter
+
+    @operation("List my events", responses=EventOut(many=True))
+    def get(self, request: Request) -> Response:
+        """The events that I organize, drafts and past ones too."""
+        mine = Event.objects.existing().filter(organizer=request.user)
+        return self.page(mine.for_display(), EventOut)
+
+
+class EventView(ApiView):
+    permission_classes = (ReadsOrManagesEvent,)
+    sends_etag = True
+    if_match_methods = ("PUT", "PATCH", "DELETE")
+
+    @operation("Read an event", responses=EventOut)
+    def get(self, request: Request, pk: int) -> Response:
+        """Drafts are for their organizer and staff; cancelled events stay readable."""
+        return self._answer(self._event(pk))
+
+    @operation(
+        "Replace an event",
+        request=EventIn,
+        responses=EventOut,
+        raises=[PermissionDenied, CapacityBelowRegistered, EventCancelled, EventStarted],
+    )
+    def put(self, request: Request, pk: int) -> Response:
+        """An optional field that is left out takes its default."""
+        return self._edit(pk, partial=False)
+
+    @operation(
+        "Edit an event",
+        request=EventEditIn,
+        responses=EventOut,
+        raises=[PermissionDenied, CapacityBelowRegistered, EventCancelled, EventStarted],
+    )
+    def patch(self, request: Request, pk: int) -> Response:
+        """Changes the fields that are sent."""
+        return self._edit(pk, partial=True)
+
+    @operation("Delete an event", responses={204: None}, raises=[PermissionDenied])
+    def delete(self, request: Request, pk: int) -> Response:
+        """It is gone from the API; staff can restore it in the admin."""
+        services.delete_event(self._event(pk), expected_versions=self.expected_version())
+        return Response(status=204)
+
+    def _event(self, pk: int) -> Event:
+        return self.found(Event.objects.visible_to(self.request.user).for_display(), pk=pk)
+
+    def _edit(self, pk: int, *, partial: bool) -> Response:
+        event = self._event(pk)
+        self.event = event
+        changes = self.valid(EventEditIn, partial=partial)
+        keep_local_time = changes.pop("keep_local_time", False)
+        event = services.edit_event(
+            event,
+            changes,
+            keep_local_time=keep_local_time,
+            expected_versions=self.expected_version(),
+        )
+        return self._answer(event)
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "event": getattr(self, "event", None)}
+
+    def _answer(self, event: Event) -> Response:
+        self.etag_version = event.version
+        return _shown(self, event)
+
+
+class PublishView(ApiView):
+    permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
+
+    @operation(
+        "Publish a draft",
+        request=None,
+        responses=EventOut,
+        raises=[PermissionDenied, EventCancelled, EventStarted],
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """A published event stays as it is."""
+        event = self.found(_visible(request), pk=pk)
+        return _shown(self, services.publish_event(event))
+
+
+class CancelView(ApiView):
+    permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
+
+    @operation(
+        "Cancel an event",
+        request=CancellationIn,
+        responses=EventOut,
+        raises=[PermissionDenied, EventNotPublished],
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Final. Registrations stay as a record; a cancelled event stays as it is."""
+        event = self.found(_visible(request), pk=pk)
+        return _shown(self, services.cancel_event(event, **self.valid(CancellationIn)))
+
+
+class EventCalendarView(ApiView):
+    permission_classes = (AllowAny,)
+    media_types = ("text/calendar",)
+    formats = ("json", "ics")
+
+    @operation(
+        "An event as a calendar file",
+        responses={(200, "text/calendar"): OpenApiResponse(OpenApiTypes.STR, "RFC 5545")},
+    )
+    def get(self, request: Request, pk: int) -> HttpResponse:
+        event = self.found(_visible(request), pk=pk)
+        body = calendar_of(event, public_url=settings.PUBLIC_URL)
+        return file_response(body, "text/calendar; charset=utf-8", f"event-{pk}.ics")
+
+
+def _visible(request: Request) -> EventQuerySet:
+    return Event.objects.visible_to(request.user).for_display()
+
+
+def _shown(view: ApiView, event: Event, **kwargs: Any) -> Response:
+    return Response(EventOut(event, context=view.get_serializer_context()).data, **kwargs)

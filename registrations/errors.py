@@ -1,0 +1,50 @@
+from config.errors import DomainError
+
+
+class EventFull(DomainError):
+    code = "event_full"
+    status = 409
+    title = "Event full"
+    detail = "All seats are taken."
+    help = (
+        "Every seat is taken, and the event has no waitlist that is open. A seat becomes free when "
+        "somebody cancels or the organizer raises the capacity, which the member max_capacity "
+        "tells."
+    )
+    example = {"max_capacity": 50}
+
+
+class AlreadyRegistered(DomainError):
+    code = "already_registered"
+    status = 409
+    title = "Already registered"
+    detail = "This e-mail address is already registered for the event."
+    help = "One address has one place at an event. Cancel the registration to make a new one."
+
+
+class RegistrationNotOpen(DomainError):
+    code = "registration_not_open"
+    status = 409
+    title = "Registration is not open yet"
+    detail = "Registration opens later; see opens_at."
+    help = "The organizer opens registration at the time that the member opens_at tells."
+    example = {"opens_at": "2027-02-01T09:00:00Z"}
+
+
+class RegistrationClosed(DomainError):
+    code = "registration_closed"
+    status = 409
+    title = "Registration is closed"
+    detail = "Registration for this event has closed."
+    help = "The organizer let registration end before the event's start."
+
+
+class AccountHasUpcomingEvents(DomainError):
+    code = "account_has_upcoming_events"
+    status = 409
+    title = "You have upcoming events"
+    detail = "Cancel or delete your upcoming events first; people rely on them."
+    help = (
+        "An account with upcoming published events cannot be deleted, since its attendees would "
+        "be left alone. Cancel or delete those events first."
+    )

@@ -1,0 +1,52 @@
+from typing import Any
+
+import django_filters
+from django.db.models import Q
+
+from config.api.filters import StrictFilterSet, TrueOrFalseFilter
+from events.filters import OwnEventFilter
+from events.models import Event
+
+from .models import Registration, RegistrationQuerySet
+
+_STATUS_CHOICES = Registration.Status.choices
+
+
+class AttendeeFilter(StrictFilterSet):
+    status = django_filters.ChoiceFilter(
+        choices=_STATUS_CHOICES, help_text="Default: confirmed and waitlisted."
+    )
+    search = django_filters.CharFilter(method="by_text", help_text="Part of a name or address.")
+    checked_in = TrueOrFalseFilter(field_name="checked_in_at", lookup_expr="isnull", exclude=True)
+
+    class Meta:
+        model = Registration
+        fields: list[str] = []
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        queryset = super().filter_queryset(queryset)
+        return queryset if self.form.cleaned_data["status"] else queryset.live()
+
+    def by_text(self, rows: RegistrationQuerySet, name: str, text: str) -> RegistrationQuerySet:
+        return rows.filter(Q(name__icontains=text) | Q(email__icontains=text))
+
+
+class OwnRegistrationFilter(OwnEventFilter):
+    """The filters of events, applied to the events of one's registrations."""
+
+    status = django_filters.ChoiceFilter(
+        choices=_STATUS_CHOICES, method="keep", help_text="Of the registration."
+    )
+
+    class Meta:
+        model = Registration
+        fields: list[str] = []
+
+    def keep(self, events: Any, name: str, status: str) -> Any:
+        return events
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        events = super().filter_queryset(Event.objects.existing())
+        queryset = queryset.filter(event__in=events.values("pk"))
+        status = self.form.cleaned_data["status"]
+        return queryset.filter(status=status) if status else queryset

@@ -1,0 +1,152 @@
+import base64
+import secrets
+import uuid
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+from django.db.models import OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Lower
+from django.utils import timezone
+
+from events.models import Event
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+def new_ticket_code() -> str:
+    """80 random bits as 16 characters that people can read to each other (RFC 4648, section 6)."""
+    return base64.b32encode(secrets.token_bytes(10)).decode()
+
+
+class RegistrationQuerySet(models.QuerySet["Registration"]):
+    def existing(self) -> "RegistrationQuerySet":
+        """Of events that are not deleted."""
+        return self.filter(event__deleted_at=None)
+
+    def live(self) -> "RegistrationQuerySet":
+        """Confirmed or waiting."""
+        return self.exclude(status=Registration.Status.CANCELLED)
+
+    def waiting(self) -> "RegistrationQuerySet":
+        """In the queue, the first to be promoted first."""
+        return self.filter(status=Registration.Status.WAITLISTED).order_by("queue_number")
+
+    def managed_by(self, user: "User") -> "RegistrationQuerySet":
+        """One's own, and those that one made for others."""
+        return self.existing().filter(Q(user=user) | Q(registered_by=user))
+
+    def visible_to(self, user: "User | AnonymousUser") -> "RegistrationQuerySet":
+        """To whom it belongs, who made it, the event's organizer, and staff."""
+        if not user.is_authenticated:
+            return self.none()
+        if user.is_staff:
+            return self.existing()
+        return self.existing().filter(
+            Q(user=user) | Q(registered_by=user) | Q(event__organizer=user)
+        )
+
+    def for_display(self) -> "RegistrationQuerySet":
+        """With what `RegistrationOut` shows, in one query."""
+        ahead = (
+            Registration.objects.filter(
+                event=OuterRef("event"),
+                status=Registration.Status.WAITLISTED,
+                queue_number__lte=OuterRef("queue_number"),
+            )
+            .order_by()
+            .annotate(all=Value(1))
+            .values("all")
+            .annotate(count=models.Count("*"))
+            .values("count")
+        )
+        return self.select_related("event").annotate(
+            position=models.Case(
+                models.When(
+                    status=Registration.Status.WAITLISTED, then=Coalesce(Subquery(ahead), 0)
+                )
+            )
+        )
+
+
+class Registration(models.Model):
+    """A place at an event, or in the queue for one. Cancelled is final: who returns gets another."""
+
+    class Status(models.TextChoices):
+        CONFIRMED = "confirmed"
+        WAITLISTED = "waitlisted"
+        CANCELLED = "cancelled"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    event = models.ForeignKey(Event, models.PROTECT, related_name="registrations")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="registrations",
+        help_text="Whose place it is; empty for a guest.",
+    )
+    registered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The account that made it, for itself or for a guest.",
+    )
+    name = models.CharField(max_length=200)
+    email = models.EmailField(help_text="Stored in lower case.")
+    status = models.CharField(max_length=16, choices=Status)
+    queue_number = models.PositiveBigIntegerField(
+        null=True, blank=True, editable=False, help_text="Orders those who wait; never reused."
+    )
+    ticket_code = models.CharField(
+        max_length=16, unique=True, default=new_ticket_code, editable=False
+    )
+    registered_at = models.DateTimeField(default=timezone.now)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    checked_in_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RegistrationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["event", "email"],
+                condition=~Q(status="cancelled"),
+                name="one_live_registration_per_address",
+            ),
+            models.CheckConstraint(
+                condition=Q(email=Lower("email")), name="registration_email_lower_case"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="confirmed") | Q(confirmed_at__isnull=False),
+                name="confirmed_has_its_time",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="waitlisted") | Q(queue_number__isnull=False),
+                name="waitlisted_has_its_number",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="cancelled", cancelled_at__isnull=False)
+                | (~Q(status="cancelled") & Q(cancelled_at=None)),
+                name="cancelled_has_its_time",
+            ),
+            models.UniqueConstraint(
+                fields=["event", "queue_number"],
+                condition=Q(status="waitlisted"),
+                name="one_place_in_the_queue",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["event", "registered_at", "id"], name="by_event_and_time"),
+            models.Index("event", Lower("name"), "id", name="by_event_and_name"),
+            models.Index(fields=["event", "email", "id"], name="by_event_and_email"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.event_id}"

@@ -1,0 +1,155 @@
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from accounts.models import User
+from accounts.serializers import UserOut
+from config.api.fields import EmailAddressField, LineField
+from config.api.timezones import InstantField
+from events.models import Event
+from events.serializers import EventOut
+
+from .models import Registration
+
+_REGISTRATION_EXAMPLE = {
+    "id": "5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10",
+    "event": {
+        "id": 1,
+        "name": "Global AI Summit",
+        "start_time": "2027-03-15T09:00:00Z",
+        "end_time": "2027-03-17T17:00:00Z",
+        "timezone": "Asia/Kolkata",
+        "location": "Bengaluru International Exhibition Centre",
+        "status": "published",
+    },
+    "name": "Bob",
+    "email": "bob@example.com",
+    "status": "confirmed",
+    "waitlist_position": None,
+    "registered_at": "2026-11-21T08:00:00Z",
+    "confirmed_at": "2026-11-21T08:00:00Z",
+    "cancelled_at": None,
+    "checked_in_at": None,
+    "meeting_url": None,
+    "ticket_code": "MZXW6YTBOI2DKNRX",
+    "ticket_url": "http://localhost:8000/api/registrations/5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10/ticket.svg",
+}
+
+
+class RegisteredEventOut(serializers.ModelSerializer[Event]):
+    start_time = InstantField()
+    end_time = InstantField()
+
+    class Meta:
+        model = Event
+        fields = ("id", "name", "start_time", "end_time", "timezone", "location", "status")
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Registration", _REGISTRATION_EXAMPLE)])
+class RegistrationOut(serializers.ModelSerializer[Registration]):
+    """Needs rows of `Registration.objects.for_display()`."""
+
+    event = RegisteredEventOut(read_only=True)
+    waitlist_position = serializers.IntegerField(
+        source="position", read_only=True, allow_null=True, help_text="1 is promoted next."
+    )
+    registered_at = InstantField()
+    confirmed_at = InstantField(allow_null=True)
+    cancelled_at = InstantField(allow_null=True)
+    checked_in_at = InstantField(allow_null=True)
+    meeting_url = serializers.SerializerMethodField(help_text="For confirmed attendees.")
+    ticket_url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Registration
+        fields: tuple[str, ...] = (
+            "id",
+            "event",
+            "name",
+            "email",
+            "status",
+            "waitlist_position",
+            "registered_at",
+            "confirmed_at",
+            "cancelled_at",
+            "checked_in_at",
+            "meeting_url",
+            "ticket_code",
+            "ticket_url",
+        )
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_meeting_url(self, registration: Registration) -> str | None:
+        is_confirmed = registration.status == Registration.Status.CONFIRMED
+        return (registration.event.meeting_url or None) if is_confirmed else None
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_ticket_url(self, registration: Registration) -> str:
+        return f"{settings.PUBLIC_URL}/api/registrations/{registration.pk}/ticket.svg"
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Registration",
+            {**_REGISTRATION_EXAMPLE, "manage_token": "3vQ5r2nW0b4mJ8kT7hS1yX6zC9dF"},
+        )
+    ]
+)
+class NewRegistrationOut(RegistrationOut):
+    manage_token = serializers.CharField(
+        required=False, help_text="For guests: opens the registration as ?token=…"
+    )
+
+    class Meta(RegistrationOut.Meta):
+        fields = (*RegistrationOut.Meta.fields, "manage_token")
+
+
+@extend_schema_serializer(
+    examples=[OpenApiExample("Guest", {"name": "Bob", "email": "bob@example.com"})]
+)
+class RegisterIn(serializers.Serializer[Registration]):
+    """A guest sends both; who is signed in may leave out both."""
+
+    name = LineField(max_length=200, required=False)
+    email = EmailAddressField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Complete what the account knows of its own."""
+        user = self.context["request"].user
+        own_address = user.email if user.is_authenticated else None
+        attrs.setdefault("email", own_address)
+        is_own = user.is_authenticated and attrs["email"] == own_address
+        attrs.setdefault("name", user.username if is_own else None)
+        missing = {
+            field: [serializers.ErrorDetail("This field is required.", "required")]
+            for field in ("name", "email")
+            if attrs[field] is None
+        }
+        if missing:
+            raise serializers.ValidationError(missing)
+        attrs["user"] = user if is_own else None
+        attrs["registered_by"] = user if user.is_authenticated else None
+        return attrs
+
+
+class RegistrationEditIn(serializers.Serializer[Registration]):
+    name = LineField(max_length=200)
+
+
+class OwnEventsOut(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+    upcoming = EventOut(many=True, help_text="The next five.")
+    url = serializers.URLField()
+
+
+class ProfileOut(UserOut):
+    events_created = OwnEventsOut(read_only=True)
+    events_registered = OwnEventsOut(read_only=True)
+
+    class Meta(UserOut.Meta):
+        model = User
+        fields = (*UserOut.Meta.fields, "events_created", "events_registered")

@@ -1,0 +1,47 @@
+"""The end of an account, as far as its events and registrations go."""
+
+from django.contrib.auth.hashers import check_password
+from django.db import transaction
+from django.db.models import F, TextField, Value
+from django.db.models.functions import Cast, Concat
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services import erase_account
+from config.errors import FieldError, ValidationFailed
+from events.models import Event
+
+from ..errors import AccountHasUpcomingEvents
+from ..models import Registration
+from .waitlist import cancel_registration
+
+
+@transaction.atomic
+def close_account(user: User, *, password: str | None = None) -> None:
+    """Delete an account: seats are freed, past attendance stays counted, the person is erased.
+
+    `password` is checked unless it is None, which is for staff. Raises `ValidationFailed`,
+    `AccountHasUpcomingEvents`.
+    """
+    if password is not None and not check_password(password, user.password):
+        raise ValidationFailed(
+            FieldError("password", "wrong_password", "This is not your password.")
+        )
+    upcoming = Event.objects.published().upcoming().filter(organizer=user).count()
+    if upcoming:
+        raise AccountHasUpcomingEvents(upcoming_events=upcoming)
+
+    own = Registration.objects.filter(user=user)
+    # In the order of events, so that two accounts that end at once lock them alike.
+    for registration in (
+        own.live().existing().filter(event__in=Event.objects.upcoming()).order_by("event_id")
+    ):
+        cancel_registration(registration)
+    own.update(
+        name="Erased account",
+        email=Concat(Value("erased-"), Cast(F("id"), TextField()), Value("@invalid")),
+    )
+    Event.objects.filter(organizer=user, status=Event.Status.DRAFT, deleted_at=None).update(
+        deleted_at=timezone.now()
+    )
+    erase_account(user)

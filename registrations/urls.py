@@ -1,0 +1,21 @@
+"""Addresses of registrations, wherever in the API they begin: rooms follow the imports."""
+
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("events/<id:pk>/register/", views.RegisterView.as_view(), name="register"),
+    path("events/<id:pk>/attendees/", views.AttendeeListView.as_view(), name="attendee-list"),
+    path(
+        "events/<id:pk>/attendees/export/",
+        views.AttendeeExportView.as_view(),
+        name="attendee-export",
+    ),
+    path("registrations/<uuid:pk>/", views.RegistrationView.as_view(), name="registration"),
+    path("registrations/<uuid:pk>/ticket.svg", views.TicketSvgView.as_view(), name="ticket-svg"),
+    path("registrations/<uuid:pk>/ticket.png", views.TicketPngView.as_view(), name="ticket-png"),
+    path("me/", views.ProfileView.as_view(), name="profile"),
+    path("me/registrations/", views.OwnRegistrationListView.as_view(), name="own-registrations"),
+    path("users/<id:pk>/", views.UserView.as_view(), name="user"),
+]

@@ -1,0 +1,86 @@
+"""Profiles. They show events and registrations, so they live above both."""
+
+from typing import Any
+
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import User
+from accounts.serializers import AccountDeletionIn, ProfileIn
+from accounts.services import edit_profile
+from config.api.schema import operation
+from config.api.views import ApiView
+from events.models import Event
+
+from .. import services
+from ..errors import AccountHasUpcomingEvents
+from ..models import Registration
+from ..serializers import ProfileOut
+
+NEXT = 5
+
+
+class ProfileView(ApiView):
+    """My own profile."""
+
+    permission_classes = (IsAuthenticated,)
+    sends_etag = True
+
+    def profiled(self, **kwargs: Any) -> User:
+        return self.request.user  # type: ignore[return-value]
+
+    @operation("Read my profile", responses=ProfileOut)
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        return self._answer(self.profiled(**kwargs))
+
+    @operation("Replace my profile", request=ProfileIn, responses=ProfileOut)
+    def put(self, request: Request, **kwargs: Any) -> Response:
+        return self._answer(edit_profile(self.profiled(**kwargs), self.valid(ProfileIn)))
+
+    @operation("Edit my profile", request=ProfileIn, responses=ProfileOut)
+    def patch(self, request: Request, **kwargs: Any) -> Response:
+        """A new address is unconfirmed until its owner confirms it."""
+        changes = self.valid(ProfileIn, partial=True)
+        return self._answer(edit_profile(self.profiled(**kwargs), changes))
+
+    @operation(
+        "Delete my account",
+        request=AccountDeletionIn,
+        responses={204: None},
+        raises=[AccountHasUpcomingEvents],
+    )
+    def delete(self, request: Request, **kwargs: Any) -> Response:
+        """Wants the password. Upcoming seats are freed, personal data is erased."""
+        user = self.profiled(**kwargs)
+        is_own = user.pk == request.user.pk
+        password = self.valid(AccountDeletionIn)["password"] if is_own else None
+        services.close_account(user, password=password)
+        return Response(status=204)
+
+    def _answer(self, user: User) -> Response:
+        for name, events, route in (
+            ("events_created", Event.objects.existing().filter(organizer=user), "me/events"),
+            (
+                "events_registered",
+                Event.objects.filter(pk__in=_registered_event_ids(user)),
+                "me/registrations",
+            ),
+        ):
+            upcoming = events.upcoming().for_display().order_by("start_time", "pk")[:NEXT]
+            url = self.request.build_absolute_uri(f"/api/{route}/")
+            setattr(user, name, {"count": events.count(), "upcoming": upcoming, "url": url})
+        return Response(ProfileOut(user, context=self.get_serializer_context()).data)
+
+
+class UserView(ProfileView):
+    """Somebody's profile, for that user and for staff; to others it is not there."""
+
+    def profiled(self, **kwargs: Any) -> User:
+        viewer = self.request.user
+        users = User.objects.all() if viewer.is_staff else User.objects.filter(pk=viewer.pk)
+        return self.found(users, pk=kwargs["pk"])
+
+
+def _registered_event_ids(user: User) -> Any:
+    return Registration.objects.existing().live().filter(user=user).values("event_id")

@@ -1,0 +1,152 @@
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+from django.http import HttpResponse
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.api.pagination import KeysetPagination, Ordering, orderings
+from config.api.schema import operation
+from config.api.views import ApiView, ListView, file_response
+from events.errors import EventCancelled, EventNotPublished, EventStarted
+
+from .. import services
+from ..errors import AlreadyRegistered, EventFull, RegistrationClosed, RegistrationNotOpen
+from ..filters import OwnRegistrationFilter
+from ..models import Registration
+from ..serializers import NewRegistrationOut, RegisterIn, RegistrationEditIn, RegistrationOut
+from ..tickets import manage_token, opens, ticket_png, ticket_svg
+
+TOKEN = OpenApiParameter("token", str, description="The manage_token of a guest's registration.")
+
+
+class RegisterView(ApiView):
+    permission_classes = (AllowAny,)
+    throttle_scopes = {"POST": "register"}
+    sends_etag = True
+
+    @operation(
+        "Register for an event",
+        request=RegisterIn,
+        responses={201: NewRegistrationOut},
+        raises=[
+            EventCancelled,
+            EventNotPublished,
+            EventStarted,
+            RegistrationNotOpen,
+            RegistrationClosed,
+            AlreadyRegistered,
+            EventFull,
+        ],
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """A seat when one is free (`confirmed`), else a place in the queue (`waitlisted`).
+
+        Guests send a name and an address, and receive a `manage_token`. Who is signed in may send
+        an empty body; another address makes a guest registration that the caller manages.
+        """
+        registration = services.register(pk, **self.valid(RegisterIn))
+        shown = RegistrationOut(registration, context=self.get_serializer_context()).data
+        if registration.user_id is None:
+            shown["manage_token"] = manage_token(registration.pk)
+        location = request.build_absolute_uri(f"/api/registrations/{registration.pk}/")
+        return Response(shown, status=201, headers={"Location": location})
+
+
+class OneRegistration(ApiView):
+    """A registration, for whom it concerns: its people by sign-in, a guest by `?token=`."""
+
+    permission_classes = (AllowAny,)
+
+    def known_parameters(self, method: str) -> frozenset[str]:
+        return frozenset({"token"})
+
+    def registration(self, pk: UUID) -> Registration:
+        rows = Registration.objects.for_display()
+        if opens(self.request.query_params.get("token", ""), pk):
+            return self.found(rows.existing(), pk=pk)
+        return self.found(rows.visible_to(self.request.user), pk=pk)
+
+
+class RegistrationView(OneRegistration):
+    sends_etag = True
+
+    @operation("Read a registration", parameters=[TOKEN], responses=RegistrationOut)
+    def get(self, request: Request, pk: UUID) -> Response:
+        return self._answer(self.registration(pk))
+
+    @operation(
+        "Correct the name",
+        parameters=[TOKEN],
+        request=RegistrationEditIn,
+        responses=RegistrationOut,
+    )
+    def patch(self, request: Request, pk: UUID) -> Response:
+        registration = self.registration(pk)
+        services.rename(registration, **self.valid(RegistrationEditIn, partial=True))
+        return self._answer(registration)
+
+    @operation(
+        "Cancel a registration", parameters=[TOKEN], responses={204: None}, raises=[EventStarted]
+    )
+    def delete(self, request: Request, pk: UUID) -> Response:
+        """Frees the seat for the first who waits. Once cancelled it stays so."""
+        services.cancel_registration(self.registration(pk))
+        return Response(status=204)
+
+    def _answer(self, registration: Registration) -> Response:
+        return Response(RegistrationOut(registration, context=self.get_serializer_context()).data)
+
+
+class TicketSvgView(OneRegistration):
+    formats = ("svg",)
+    media_types = ("image/svg+xml",)
+
+    @operation(
+        "The ticket as SVG",
+        parameters=[TOKEN],
+        responses={(200, "image/svg+xml"): OpenApiResponse(OpenApiTypes.STR, "A QR symbol.")},
+    )
+    def get(self, request: Request, pk: UUID) -> HttpResponse:
+        code = self.registration(pk).ticket_code
+        return file_response(ticket_svg(code), "image/svg+xml", f"ticket-{code}.svg")
+
+
+class TicketPngView(OneRegistration):
+    formats = ("png",)
+    media_types = ("image/png",)
+
+    @operation(
+        "The ticket as PNG",
+        parameters=[TOKEN],
+        responses={(200, "image/png"): OpenApiResponse(OpenApiTypes.BINARY, "A QR symbol.")},
+    )
+    def get(self, request: Request, pk: UUID) -> HttpResponse:
+        code = self.registration(pk).ticket_code
+        return file_response(ticket_png(code), "image/png", f"ticket-{code}.png")
+
+
+class OwnRegistrationListView(ListView):
+    permission_classes = (IsAuthenticated,)
+    filter_backends = [DjangoFilterBackend]
+    filterset_class = OwnRegistrationFilter
+    pagination_class = KeysetPagination
+    queryset = Registration.objects.none()  # for the OpenAPI document
+    orderings: dict[str, Any] = orderings(
+        ("start_time", Ordering("start_time", expression=F("event__start_time"))),
+        ("registered_at", Ordering("registered_at")),
+    )
+
+    def default_ordering(self, request: Request) -> str:
+        return "start_time"
+
+    @operation("List my registrations", responses=RegistrationOut(many=True))
+    def get(self, request: Request) -> Response:
+        """Mine, and those that I made for others; cancelled and past ones too."""
+        mine = Registration.objects.managed_by(request.user).for_display()
+        return self.page(mine, RegistrationOut)
