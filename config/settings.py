@@ -96,6 +96,7 @@ if USES_EMBEDDED_POSTGRES:
         "NAME": "postgres",
         "USER": _server.user,
         "HOST": str(_server.socket_dir),
+        "PORT": "5432",  # said here, or PGPORT in somebody's environment would win
     }
 else:
     _database = env.database("DATABASE_URL")
@@ -107,7 +108,12 @@ _database |= {
         **_database.get("OPTIONS", {}),
         "connect_timeout": 10,
         # Nobody waits for ever: a lock that is not free in time is a 503 with Retry-After.
-        "options": "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s",
+        "options": (
+            "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
+            # What the index offers for a misspelt word: low, since two letters swapped leave few
+            # trigrams alike. Edit distance decides (events/search.py).
+            " -c pg_trgm.word_similarity_threshold=0.25"
+        ),
     },
 }
 DATABASES = {"default": _database}
@@ -220,9 +226,8 @@ USE_TZ = True
 LANGUAGE_CODE = "en"
 USE_I18N = False
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
-WHITENOISE_USE_FINDERS = True  # no collectstatic needed on a laptop
+WHITENOISE_USE_FINDERS = True  # served from where the apps keep them: nothing to collect
 
 # --- E-mail -------------------------------------------------------------------------------------
 

@@ -2,18 +2,17 @@
 
 Every word has to be found, in any order, as the beginning of a word of the event's name, location,
 category or description; case and accents are folded. A word that no public event has is taken for
-a misspelling and compared by trigrams with names, locations and categories.
+a misspelling, and found in names, locations and categories but for one or two letters.
 
-The columns `search_vector` and `search_text` and the functions `search_fold` and `search_query`
-are made by the app's migrations.
+The columns `search_vector` and `search_text` and the functions `search_…` are made by the app's
+migrations.
 """
 
 from typing import Any
 
-from django.contrib.postgres.search import SearchQueryField, SearchRank
+from django.contrib.postgres.search import SearchQueryField
 from django.db import connection
-from django.db.models import F, FloatField, Func, Q, TextField, Value
-from django.db.models.expressions import Combinable
+from django.db.models import BooleanField, F, FloatField, Func, Q, TextField, Value
 from django.db.models.functions import Cast
 
 from .models import EventQuerySet
@@ -31,28 +30,35 @@ _KNOWN_WORDS = """
 """
 
 
+class Matches(Func):
+    """`vector @@ query`: the text has every word of the query."""
+
+    arg_joiner = " @@ "
+    template = "(%(expressions)s)"
+    output_field = BooleanField()
+
+
+class LooksLike(Func):
+    """`text %> word`: some part of the text looks like the word (pg_trgm)."""
+
+    arg_joiner = " %%> "
+    template = "(%(expressions)s)"
+    output_field = BooleanField()
+
+
+class Resembles(Func):
+    """One of the text's words is the word but for one or two letters."""
+
+    function = "search_resembles"
+    output_field = BooleanField()
+
+
 def _query(words: list[str]) -> Func:
     return Func(Value(" ".join(words)), function="search_query", output_field=SearchQueryField())
 
 
-def _closeness(word: str) -> Combinable:
-    return Cast(
-        Func(
-            Func(Value(word), function="search_fold", output_field=TextField()),
-            F("search_text"),
-            function="word_similarity",
-            output_field=FloatField(),
-        ),
-        FloatField(),
-    )
-
-
-class LooksLike(Func):
-    """`search_text %> search_fold(word)`: some part of the text looks like the word (pg_trgm)."""
-
-    arg_joiner = " %%> "
-    template = "(%(expressions)s)"
-    conditional = True
+def _folded(word: str) -> Func:
+    return Func(Value(word), function="search_fold", output_field=TextField())
 
 
 def search(events: EventQuerySet, text: str) -> EventQuerySet:
@@ -69,10 +75,16 @@ def search(events: EventQuerySet, text: str) -> EventQuerySet:
     conditions = Q()
     rank: Any = Value(0.0)
     if known:
-        conditions &= Q(search_vector=_query(known))
-        rank = Cast(SearchRank(F("search_vector"), _query(known)), FloatField())
+        conditions &= Q(Matches(F("search_vector"), _query(known)))
+        rank = _number("ts_rank", F("search_vector"), _query(known))
     for word in misspelt:
-        folded = Func(Value(word), function="search_fold", output_field=TextField())
-        conditions &= Q(LooksLike(F("search_text"), folded))
-        rank = rank + _closeness(word)
+        # The index finds what shares letters with the word; of that, what it may be stays.
+        conditions &= Q(LooksLike(F("search_text"), _folded(word)))
+        conditions &= Q(Resembles(F("search_text"), _folded(word)))
+        rank = rank + _number("word_similarity", _folded(word), F("search_text"))
     return events.filter(conditions).annotate(rank=rank)
+
+
+def _number(function: str, *arguments: Any) -> Cast:
+    """A function's result in double precision, so that it comes back from a cursor unchanged."""
+    return Cast(Func(*arguments, function=function, output_field=FloatField()), FloatField())

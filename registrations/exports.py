@@ -113,6 +113,7 @@ class CsvExport:
                     if len(piece) >= PIECE_BYTES:
                         yield bytes(piece)
                         piece.clear()
+            _tell_times_in(cursor, UTC)  # as everybody else on this connection expects
         yield bytes(piece)
 
 

@@ -43,6 +43,8 @@ class WholeNumberField(serializers.IntegerField):
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or (isinstance(data, str) and not _is_form(self)):
             self.fail("invalid")
+        if isinstance(data, float) and data.is_integer():  # 1e9, or more than 64 bits hold
+            data = int(data)
         return super().to_internal_value(data)
 
 

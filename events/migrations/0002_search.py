@@ -1,5 +1,6 @@
 """What search stands on: two functions, and a trigger that keeps an event's search columns."""
 
+from django.contrib.postgres.operations import CreateExtension
 from django.db import migrations
 
 FUNCTIONS = r"""
@@ -27,6 +28,19 @@ AS $$
 $$;
 COMMENT ON FUNCTION search_query IS
     'Matches texts that have every word as the beginning of a word; null without words.';
+
+CREATE FUNCTION search_resembles(given text, word text) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT EXISTS (
+        SELECT FROM unnest(string_to_array(given, ' ')) AS part
+        WHERE public.levenshtein_less_equal(left(part, 60), left(word, 60), edits) <= edits
+    )
+    FROM (SELECT CASE WHEN length(word) < 4 THEN 0 WHEN length(word) < 5 THEN 1 ELSE 2 END)
+        AS allowed(edits)
+$$;
+COMMENT ON FUNCTION search_resembles IS
+    'Whether one of the words of a folded text is the word but for one or two letters.';
 
 CREATE FUNCTION event_search_refresh() RETURNS trigger
 LANGUAGE plpgsql
@@ -71,6 +85,7 @@ DROP TRIGGER category_search_refresh ON events_category;
 DROP FUNCTION category_search_refresh;
 DROP TRIGGER event_search_refresh ON events_event;
 DROP FUNCTION event_search_refresh;
+DROP FUNCTION search_resembles;
 DROP FUNCTION search_query;
 DROP FUNCTION search_words;
 DROP FUNCTION search_fold;
@@ -80,4 +95,4 @@ DROP FUNCTION search_fold;
 class Migration(migrations.Migration):
     dependencies = [("events", "0001_initial")]
 
-    operations = [migrations.RunSQL(FUNCTIONS, DROP)]
+    operations = [CreateExtension("fuzzystrmatch"), migrations.RunSQL(FUNCTIONS, DROP)]

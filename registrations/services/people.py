@@ -39,7 +39,12 @@ def close_account(user: User, *, password: str | None = None) -> None:
         cancel_registration(registration)
     own.update(
         name="Erased account",
-        email=Concat(Value("erased-"), Cast(F("id"), TextField()), Value("@invalid")),
+        email=Concat(
+            Value("erased-"),
+            Cast(F("id"), TextField()),
+            Value("@invalid"),
+            output_field=TextField(),
+        ),
     )
     Event.objects.filter(organizer=user, status=Event.Status.DRAFT, deleted_at=None).update(
         deleted_at=timezone.now()

@@ -1,0 +1,83 @@
+"""The cast of all tests: olga organizes, ana attends, max is a stranger, sam is staff."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+from django.core.cache import cache
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from accounts.tests.factories import PASSWORD, UserFactory
+from accounts.tokens import open_session
+from config import settings as real_settings
+from events.models import Event
+from events.tests.factories import EventFactory
+
+NOW = datetime(2027, 1, 15, 12, 0, tzinfo=UTC)
+
+__all__ = ["NOW", "PASSWORD"]
+
+
+@pytest.fixture(autouse=True)
+def _plain_settings(settings) -> Iterator[None]:
+    """No rate limits and cheap password hashes, except where a test is about them."""
+    settings.RATE_LIMITS = dict.fromkeys(real_settings.RATE_LIMITS)
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+        *real_settings.PASSWORD_HASHERS,
+    ]
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """Stands still at `NOW`, until a test moves it."""
+    with time_machine.travel(NOW, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def olga(db) -> User:
+    return UserFactory(username="olga", timezone="Europe/Berlin")
+
+
+@pytest.fixture
+def ana(db) -> User:
+    return UserFactory(username="ana", role=User.Role.ATTENDEE)
+
+
+@pytest.fixture
+def max_(db) -> User:
+    return UserFactory(username="max")
+
+
+@pytest.fixture
+def sam(db) -> User:
+    return UserFactory(username="sam", is_staff=True)
+
+
+@pytest.fixture
+def event(olga: User) -> Event:
+    return EventFactory(organizer=olga)
+
+
+@pytest.fixture
+def anyone() -> APIClient:
+    """A client that is not signed in."""
+    return APIClient()
+
+
+@pytest.fixture
+def signed_in() -> Callable[[User], APIClient]:
+    """A client with an access token of that user."""
+
+    def client_of(user: User) -> APIClient:
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {open_session(user)['access']}")
+        return client
+
+    return client_of

@@ -1,0 +1,232 @@
+"""The attendee list and its export."""
+
+import csv
+import io
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from events.models import Event
+from events.services import edit_event
+from events.tests.factories import EventFactory
+from registrations.exports import COLUMNS
+from registrations.models import Registration
+from registrations.services import cancel_registration
+from registrations.tests.factories import registered
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def fair(olga) -> Event:
+    """Bob and Ána confirmed, Zoë waiting, and Carl who cancelled."""
+    event = EventFactory(organizer=olga, name="Fair", max_capacity=2, waitlist_enabled=True)
+    carl = registered(event, name="Carl", email="carl@example.com")
+    registered(event, name="bob", email="bob@example.com")
+    registered(event, name="Ána", email="ana@example.com")
+    registered(event, name="Zoë", email="zoe@other.org")
+    cancel_registration(carl)
+    return event
+
+
+def attendees(client, event, query=""):
+    return client.get(f"/api/events/{event.pk}/attendees/{query}")
+
+
+def names(response) -> list[str]:
+    assert response.status_code == 200, response.content
+    return [row["name"] for row in response.json()["results"]]
+
+
+def export(client, event, query="") -> str:
+    response = client.get(f"/api/events/{event.pk}/attendees/export/{query}")
+    assert response.status_code == 200, response.content
+    return b"".join(response.streaming_content).decode()
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.mark.parametrize("path", ["attendees/", "attendees/export/"])
+def test_attendees_are_for_who_runs_the_event(anyone, ana, olga, sam, fair, signed_in, path):
+    address = f"/api/events/{fair.pk}/{path}"
+
+    assert anyone.get(address).status_code == 401
+    assert signed_in(ana).get(address).json()["code"] == "permission_denied"
+    for user in (olga, sam):
+        assert signed_in(user).get(address).status_code == 200
+    Event.objects.update(status="draft")
+    assert signed_in(ana).get(address).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["bob", "Ána", "Zoë"]),
+        ("?status=cancelled", ["Carl"]),
+        ("?status=waitlisted", ["Zoë"]),
+        ("?search=OTHER.org", ["Zoë"]),
+        ("?search=bo", ["bob"]),
+        ("?checked_in=true", []),
+        ("?checked_in=false", ["bob", "Ána", "Zoë"]),
+        ("?ordering=-registered_at", ["Zoë", "Ána", "bob"]),
+        ("?ordering=email", ["Ána", "bob", "Zoë"]),
+        ("?ordering=name", ["bob", "Zoë", "Ána"]),
+    ],
+)
+def test_list(olga, fair, signed_in, query, expected):
+    assert names(attendees(signed_in(olga), fair, query)) == expected
+
+
+def test_list_tells_the_place_in_the_queue(olga, fair, signed_in):
+    rows = attendees(signed_in(olga), fair, "?search=zoe").json()["results"]
+
+    assert [(row["status"], row["waitlist_position"]) for row in rows] == [("waitlisted", 1)]
+
+
+def test_pages_have_each_attendee_once(olga, event, signed_in):
+    for _ in range(7):
+        registered(event)
+    client, path, found = signed_in(olga), f"/api/events/{event.pk}/attendees/?page_size=2", []
+    while path:
+        page = client.get(path).json()
+        found += [row["id"] for row in page["results"]]
+        path = page["next"]
+
+    assert len(found) == len(set(found)) == 7
+
+
+def test_a_list_costs_the_same_queries_for_one_row_and_three(olga, event, signed_in):
+    client = signed_in(olga)
+    registered(event)
+    with CaptureQueriesContext(connection) as one:
+        attendees(client, event)
+    registered(event)
+    registered(event)
+
+    with CaptureQueriesContext(connection) as three:
+        assert len(names(attendees(client, event))) == 3
+
+    assert len(three) == len(one) == 3  # the session, the event, its attendees
+
+
+def test_csv_has_every_column_and_row(olga, fair, signed_in):
+    client = signed_in(olga)
+
+    text = export(client, fair)
+
+    listed = attendees(client, fair).json()["results"]
+    rows = rows_of(text)
+    assert text.startswith(",".join(column.name for column in COLUMNS) + "\r\n")
+    assert text.count("\r\n") == 4
+    assert [row["name"] for row in rows] == ["bob", "Ána", "Zoë"]
+    for row, shown in zip(rows, listed, strict=True):
+        assert row["registration_id"] == shown["id"]
+        assert row["registered_at"] == shown["registered_at"]
+        assert row["confirmed_at"] == (shown["confirmed_at"] or "")
+        assert row["waitlist_position"] == str(shown["waitlist_position"] or "")
+        assert row["ticket_code"] == shown["ticket_code"]
+        assert (row["event_id"], row["event_name"]) == (str(fair.pk), "Fair")
+
+
+def test_csv_is_a_streamed_attachment(olga, fair, signed_in):
+    response = signed_in(olga).get(f"/api/events/{fair.pk}/attendees/export?format=csv")
+
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert response["Content-Disposition"] == (
+        f'attachment; filename="event-{fair.pk}-attendees.csv"'
+    )
+    assert "Content-Length" not in response
+
+
+def test_csv_tells_times_in_the_readers_zone(olga, fair, signed_in):
+    client = signed_in(olga)
+
+    row = rows_of(export(client, fair, "?timezone=Asia/Kolkata"))[0]
+
+    shown = attendees(client, fair, "?timezone=Asia/Kolkata").json()["results"][0]
+    assert row["registered_at"] == shown["registered_at"]
+    assert row["registered_at"].endswith("+05:30")
+
+
+def test_csv_applies_the_lists_filters_and_ordering(olga, fair, signed_in):
+    client = signed_in(olga)
+
+    assert [row["name"] for row in rows_of(export(client, fair, "?status=cancelled"))] == ["Carl"]
+    searched = rows_of(export(client, fair, "?search=zoe"))
+    assert [(row["name"], row["waitlist_position"]) for row in searched] == [("Zoë", "1")]
+    ordered = rows_of(export(client, fair, "?ordering=email"))
+    assert [row["name"] for row in ordered] == ["Ána", "bob", "Zoë"]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ('=HYPERLINK("http://x")', '\'=HYPERLINK("http://x")'),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("+1+cmd|' /C calc'!A0", "'+1+cmd|' /C calc'!A0"),
+        ("-2+3+cmd", "'-2+3+cmd"),
+        ("＝1+1", "'＝1+1"),
+        ("+49 (30) 123-45", "+49 (30) 123-45"),
+        ("-12.5", "-12.5"),
+        ('Smith, "Jo"', 'Smith, "Jo"'),
+        ("O'Brien", "O'Brien"),
+        ("100% Ána", "100% Ána"),
+    ],
+)
+def test_csv_lets_no_cell_run_as_a_formula(olga, event, signed_in, name, cell):
+    registered(event, name=name)
+    client = signed_in(olga)
+
+    assert rows_of(export(client, event))[0]["name"] == cell
+    assert rows_of(export(client, event, "?raw=true"))[0]["name"] == name
+
+
+def test_the_name_of_the_event_is_guarded_too(olga, event, signed_in):
+    edit_event(event, {"name": "=1+1"})
+    registered(event)
+
+    assert rows_of(export(signed_in(olga), event))[0]["event_name"] == "'=1+1"
+
+
+def test_csv_may_begin_with_a_bom(olga, fair, signed_in):
+    assert export(signed_in(olga), fair, "?bom=true").startswith("\ufeffname,")
+
+
+def test_csv_of_nobody_is_a_header(olga, event, signed_in):
+    assert export(signed_in(olga), event).count("\r\n") == 1
+
+
+def test_csv_comes_in_pieces(olga, event, signed_in):
+    template = registered(event, name="x" * 200)
+    Registration.objects.bulk_create(
+        Registration(
+            event=event, name="x" * 200, email=f"n{number}@example.com",
+            status="confirmed", confirmed_at=template.confirmed_at,
+        )
+        for number in range(1000)
+    )  # fmt: skip
+
+    response = signed_in(olga).get(f"/api/events/{event.pk}/attendees/export/")
+    pieces = list(response.streaming_content)
+
+    assert len(pieces) > 3
+    assert max(map(len, pieces)) < 70_000
+    assert len(rows_of(b"".join(pieces).decode())) == 1001
+
+
+@pytest.mark.parametrize("query", ["?format=pdf", "?bom=perhaps", "?ordering=age", "?status=x"])
+def test_a_bad_option_is_refused(olga, event, signed_in, query):
+    response = signed_in(olga).get(f"/api/events/{event.pk}/attendees/export/{query}")
+
+    assert (response.status_code, response.json()["code"]) == (400, "validation_error")
+
+
+def test_an_export_accepts_what_it_produces(olga, event, signed_in):
+    path = f"/api/events/{event.pk}/attendees/export/"
+    client = signed_in(olga)
+
+    assert client.get(path, headers={"Accept": "text/csv"}).status_code == 200
+    assert client.get(path, headers={"Accept": "image/png"}).status_code == 406

@@ -1,0 +1,154 @@
+"""`/api/me/` and `/api/users/`."""
+
+import pytest
+
+from accounts.models import User
+from accounts.tests.factories import PASSWORD
+from events.models import Event
+from events.tests.factories import EventFactory
+from registrations.models import Registration
+from registrations.services import register
+from registrations.tests.factories import registered
+
+pytestmark = pytest.mark.django_db
+
+
+def test_me_shows_what_i_organize_and_attend(ana, olga, event, signed_in):
+    EventFactory(organizer=olga, status="draft")
+    registered(event, email=ana.email, user=ana, registered_by=ana)
+
+    of_olga = signed_in(olga).get("/api/me").json()
+    of_ana = signed_in(ana).get("/api/me/").json()
+
+    assert of_olga["events_created"]["count"] == 2
+    assert of_olga["events_created"]["url"] == "http://testserver/api/me/events/"
+    assert of_olga["events_registered"]["count"] == 0
+    assert [shown["id"] for shown in of_ana["events_registered"]["upcoming"]] == [event.pk]
+    assert of_ana["role"] == "attendee"
+
+
+def test_me_lists_the_next_five(olga, signed_in):
+    EventFactory.create_batch(7, organizer=olga)
+
+    shown = signed_in(olga).get("/api/me/").json()["events_created"]
+
+    assert (shown["count"], len(shown["upcoming"])) == (7, 5)
+
+
+def test_me_is_for_the_signed_in(anyone):
+    response = anyone.get("/api/me/")
+
+    assert response.status_code == 401
+    assert response.json()["code"] == "not_authenticated"
+
+
+def test_patch_me_changes_what_one_may(ana, signed_in):
+    body = {"role": "organizer", "timezone": "Asia/Kolkata", "is_staff": True, "id": 99}
+
+    response = signed_in(ana).patch("/api/me/", body)
+
+    ana.refresh_from_db()
+    assert response.status_code == 200
+    assert (ana.role, ana.timezone, ana.is_staff) == ("organizer", "Asia/Kolkata", False)
+
+
+def test_a_new_address_is_unconfirmed(ana, signed_in):
+    User.objects.filter(pk=ana.pk).update(email_verified_at="2026-01-01T00:00:00Z")
+
+    response = signed_in(ana).patch("/api/me/", {"email": "ANA@new.org"})
+
+    assert response.json()["email"] == "ana@new.org"
+    assert response.json()["email_verified"] is False
+
+
+def test_a_taken_address_is_refused(ana, olga, signed_in):
+    response = signed_in(ana).patch("/api/me/", {"email": "Olga@example.com"})
+
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["code"] == "unique"
+
+
+def test_deleting_me_wants_the_password(ana, signed_in):
+    client = signed_in(ana)
+
+    missing = client.delete("/api/me/", {})
+    wrong = client.delete("/api/me/", {"password": "wrong"})
+
+    assert missing.json()["errors"][0]["code"] == "required"
+    assert wrong.json()["errors"][0]["code"] == "wrong_password"
+    assert User.objects.get(pk=ana.pk).is_active
+
+
+def test_deleting_me_erases_the_person_and_frees_the_seat(ana, olga, signed_in):
+    event = EventFactory(organizer=olga, max_capacity=1, waitlist_enabled=True)
+    mine = register(event.pk, name="Ana", email=ana.email, user=ana, registered_by=ana)
+    waiting = registered(event)
+    client = signed_in(ana)
+
+    response = client.delete("/api/me/", {"password": PASSWORD})
+
+    ana.refresh_from_db()
+    mine = Registration.objects.get(pk=mine.pk)
+    waiting.refresh_from_db()
+    assert response.status_code == 204
+    assert client.get("/api/me/").status_code == 401
+    assert ana.is_active is False
+    assert "ana" not in f"{ana.email}{ana.username}"
+    assert (mine.status, mine.name) == ("cancelled", "Erased account")
+    assert "ana" not in mine.email
+    assert waiting.status == "confirmed"
+
+
+def test_past_attendance_stays_counted(ana, olga, signed_in, clock):
+    event = EventFactory(organizer=olga)
+    register(event.pk, name="Ana", email=ana.email, user=ana, registered_by=ana)
+    clock.move_to(event.end_time)
+
+    signed_in(ana).delete("/api/me/", {"password": PASSWORD})
+
+    event.refresh_from_db()
+    assert event.registered_count == 1
+    assert Registration.objects.get().status == "confirmed"
+    assert Registration.objects.get().name == "Erased account"
+
+
+def test_an_organizer_with_upcoming_events_cannot_leave(olga, event, signed_in):
+    response = signed_in(olga).delete("/api/me/", {"password": PASSWORD})
+
+    assert response.status_code == 409
+    assert response.json()["code"] == "account_has_upcoming_events"
+    assert User.objects.get(pk=olga.pk).is_active
+
+
+def test_leaving_takes_drafts_along(olga, signed_in):
+    draft = EventFactory(organizer=olga, status="draft")
+
+    signed_in(olga).delete("/api/me/", {"password": PASSWORD})
+
+    assert Event.objects.get(pk=draft.pk).deleted_at is not None
+
+
+def test_users_are_listed_for_staff_only(anyone, ana, sam, signed_in):
+    listed = signed_in(sam).get("/api/users/?search=ana&count=true").json()
+
+    assert anyone.get("/api/users/").status_code == 401
+    assert signed_in(ana).get("/api/users/").json()["code"] == "permission_denied"
+    assert [user["id"] for user in listed["results"]] == [ana.pk]
+    assert listed["count"] == 1
+
+
+def test_a_user_is_shown_to_itself_and_staff(anyone, ana, max_, sam, signed_in):
+    path = f"/api/users/{ana.pk}"
+
+    assert anyone.get(path).status_code == 401
+    assert signed_in(max_).get(path).status_code == 404
+    assert signed_in(max_).delete(path, {"password": PASSWORD}).status_code == 404
+    assert signed_in(ana).get(path).json()["email"] == ana.email
+    assert signed_in(sam).patch(path, {"timezone": "Asia/Tokyo"}).status_code == 200
+
+
+def test_staff_delete_without_a_password(ana, sam, signed_in):
+    response = signed_in(sam).delete(f"/api/users/{ana.pk}/")
+
+    assert response.status_code == 204
+    assert User.objects.get(pk=ana.pk).erased_at is not None

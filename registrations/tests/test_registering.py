@@ -1,0 +1,440 @@
+"""Taking a place, reading it, giving it back."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from conftest import NOW
+from events.models import Event
+from events.services import cancel_event, delete_event, edit_event
+from events.tests.factories import EventFactory
+from registrations.models import Registration
+from registrations.tests.factories import registered
+
+pytestmark = pytest.mark.django_db
+
+BOB = {"name": "Bob", "email": "Bob@Example.com"}
+
+
+def register(client, event: Event, **body):
+    return client.post(f"/api/events/{event.pk}/register/", body)
+
+
+def refusal(response) -> str:
+    assert response.status_code == 409, response.content
+    return response.json()["code"]
+
+
+def counts(event: Event) -> tuple[int, int]:
+    event.refresh_from_db()
+    return event.registered_count, event.waitlist_count
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_guest_gets_a_seat_and_a_token(anyone, event, slash):
+    response = anyone.post(f"/api/events/{event.pk}/register{slash}", BOB)
+
+    made = response.json()
+    assert response.status_code == 201
+    assert (made["name"], made["email"], made["status"]) == ("Bob", "bob@example.com", "confirmed")
+    assert made["event"]["id"] == event.pk
+    assert made["waitlist_position"] is None
+    assert made["confirmed_at"] == made["registered_at"]
+    assert len(made["ticket_code"]) == 16
+    assert made["ticket_url"].endswith(f"/api/registrations/{made['id']}/ticket.svg")
+    assert response["Location"].endswith(f"/api/registrations/{made['id']}/")
+    assert counts(event) == (1, 0)
+    read = anyone.get(f"/api/registrations/{made['id']}/?token={made.pop('manage_token')}")
+    assert read.json() == made
+
+
+def test_who_is_signed_in_may_send_nothing(ana, event, signed_in):
+    response = signed_in(ana).post(f"/api/events/{event.pk}/register")
+
+    made = response.json()
+    assert response.status_code == 201
+    assert (made["name"], made["email"]) == ("ana", "ana@example.com")
+    assert "manage_token" not in made
+    assert Registration.objects.get().user == ana
+
+
+def test_who_is_signed_in_may_give_a_name(ana, event, signed_in):
+    assert register(signed_in(ana), event, name="Ana García").json()["name"] == "Ana García"
+
+
+def test_another_address_makes_a_guest_that_the_caller_manages(ana, max_, event, signed_in):
+    client = signed_in(ana)
+    made = register(client, event, **BOB).json()
+    path = f"/api/registrations/{made['id']}/"
+
+    assert "manage_token" in made
+    assert Registration.objects.get().user is None
+    assert client.get(path).status_code == 200
+    assert signed_in(max_).get(path).status_code == 404
+    listed = client.get("/api/me/registrations/").json()["results"]
+    assert [row["id"] for row in listed] == [made["id"]]
+    assert client.delete(path).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, {"name": "required", "email": "required"}),
+        ({"name": "Bob"}, {"email": "required"}),
+        ({"email": "bob@example.com"}, {"name": "required"}),
+        ({"name": "", "email": "bob@example.com"}, {"name": "blank"}),
+        ({"name": "Bob", "email": "bob"}, {"email": "invalid"}),
+        ({"name": "Bob\r\nBcc: x", "email": "bob@example.com"}, {"name": "invalid"}),
+        ({"name": "x" * 201, "email": "bob@example.com"}, {"name": "max_length"}),
+    ],
+)
+def test_a_guest_is_told_which_field_is_wrong(anyone, event, body, expected):
+    response = register(anyone, event, **body)
+
+    assert response.status_code == 400
+    found = {error["field"]: error["code"] for error in response.json()["errors"]}
+    assert found == expected
+
+
+def test_one_address_registers_once_in_any_case(anyone, event):
+    register(anyone, event, **BOB)
+
+    again = register(anyone, event, name="Bob", email="BOB@EXAMPLE.COM")
+
+    assert refusal(again) == "already_registered"
+    assert set(again.json()) == {"type", "title", "status", "detail", "code", "request_id"}
+    assert counts(event) == (1, 0)
+
+
+def test_the_third_guest_on_two_seats_is_refused(anyone, olga):
+    event = EventFactory(organizer=olga, max_capacity=2)
+    for name in ("a", "b"):
+        assert register(anyone, event, name=name, email=f"{name}@example.com").status_code == 201
+
+    refused = register(anyone, event, name="c", email="c@example.com")
+
+    assert refusal(refused) == "event_full"
+    assert refused.json()["max_capacity"] == 2
+    assert refused.json()["detail"] == "All 2 seats are taken."
+    assert counts(event) == (2, 0)
+
+
+def test_a_full_event_is_refused_without_a_write(anyone, olga):
+    event = EventFactory(organizer=olga, max_capacity=1)
+    registered(event)
+
+    with CaptureQueriesContext(connection) as queries:
+        register(anyone, event, **BOB)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT xmax FROM events_event WHERE id = %s", [event.pk])
+        cursor.execute("SELECT pg_current_xact_id_if_assigned() IS NULL")
+    assert not any("FOR UPDATE" in query["sql"] for query in queries)
+
+
+class TestOrderOfRefusals:
+    """The first that applies is told."""
+
+    @pytest.fixture
+    def opens(self, clock, olga) -> Event:
+        event = EventFactory(organizer=olga, max_capacity=1)
+        registered(event, email="bob@example.com")
+        return event
+
+    def test_cancelled(self, anyone, opens):
+        cancel_event(opens)
+        Event.objects.filter(pk=opens.pk).update(start_time=NOW - timedelta(days=1))
+
+        assert refusal(register(anyone, opens, **BOB)) == "event_cancelled"
+
+    def test_ones_own_draft(self, anyone, olga, max_, opens, signed_in):
+        Event.objects.update(status="draft", start_time=NOW - timedelta(days=1))
+
+        assert refusal(register(signed_in(olga), opens, **BOB)) == "event_not_published"
+        assert register(anyone, opens, **BOB).status_code == 404
+        assert register(signed_in(max_), opens).status_code == 404
+
+    def test_started(self, anyone, opens):
+        Event.objects.update(start_time=NOW, registration_closes_at=NOW - timedelta(days=1))
+
+        assert refusal(register(anyone, opens, **BOB)) == "event_started"
+
+    def test_not_open(self, anyone, opens):
+        opening = NOW + timedelta(hours=1)
+        Event.objects.update(registration_opens_at=opening, registration_closes_at=NOW)
+
+        refused = register(anyone, opens, **BOB)
+
+        assert refusal(refused) == "registration_not_open"
+        assert refused.json()["opens_at"] == "2027-01-15T13:00:00Z"
+
+    def test_closed(self, anyone, opens):
+        Event.objects.update(registration_closes_at=NOW)
+
+        assert refusal(register(anyone, opens, **BOB)) == "registration_closed"
+
+    def test_already_registered_before_full(self, anyone, opens):
+        assert refusal(register(anyone, opens, **BOB)) == "already_registered"
+
+    def test_deleted_or_never_there(self, anyone, opens):
+        delete_event(opens)
+
+        assert register(anyone, opens, **BOB).status_code == 404
+        assert anyone.post("/api/events/999999/register/", BOB).status_code == 404
+
+
+# --- the database refuses what code might get wrong ---
+
+
+def test_overbooking_is_refused_by_the_database(olga):
+    event = EventFactory(organizer=olga, max_capacity=1)
+
+    with pytest.raises(IntegrityError, match="event_not_overbooked"), transaction.atomic():
+        Event.objects.filter(pk=event.pk).update(registered_count=2)
+
+
+def test_a_second_live_row_of_an_address_is_refused_by_the_database(event):
+    first = registered(event)
+    second = registered(event)
+
+    with (
+        pytest.raises(IntegrityError, match="one_live_registration_per_address"),
+        transaction.atomic(),
+    ):
+        Registration.objects.filter(pk=second.pk).update(email=first.email)
+
+
+# --- the queue ---
+
+
+@pytest.fixture
+def popular(olga) -> Event:
+    """One seat, taken, and an open queue."""
+    event = EventFactory(organizer=olga, max_capacity=1, waitlist_enabled=True)
+    registered(event, email="first@example.com")
+    return event
+
+
+def positions(event: Event) -> list[tuple[str, str, int | None]]:
+    rows = Registration.objects.filter(event=event).for_display().order_by("queue_number")
+    return [(row.name, row.status, row.position) for row in rows.live()]
+
+
+def test_a_full_event_queues(anyone, popular):
+    second = register(anyone, popular, name="Two", email="two@example.com").json()
+    third = register(anyone, popular, name="Three", email="three@example.com").json()
+
+    assert (second["status"], second["waitlist_position"]) == ("waitlisted", 1)
+    assert (third["status"], third["waitlist_position"]) == ("waitlisted", 2)
+    assert second["confirmed_at"] is None
+    assert counts(popular) == (1, 2)
+    shown = anyone.get(f"/api/events/{popular.pk}/").json()
+    assert (shown["registration_state"], shown["waitlist_count"]) == ("waitlist", 2)
+
+
+def test_a_cancellation_promotes_the_first_who_waits(anyone, popular):
+    waiting = [registered(popular, name=f"W{number}") for number in (1, 2)]
+    seat = Registration.objects.get(email="first@example.com")
+
+    cancel(anyone, seat)
+
+    assert positions(popular) == [("W1", "confirmed", None), ("W2", "waitlisted", 1)]
+    assert counts(popular) == (1, 1)
+    waiting[0].refresh_from_db()
+    assert waiting[0].confirmed_at is not None
+
+
+def cancel(client, registration: Registration):
+    from registrations.tickets import manage_token
+
+    token = manage_token(registration.pk)
+    return client.delete(f"/api/registrations/{registration.pk}/?token={token}")
+
+
+def test_leaving_the_queue_moves_up_the_others(anyone, popular):
+    first, _, _ = (registered(popular, name=f"W{number}") for number in (1, 2, 3))
+
+    cancel(anyone, first)
+
+    assert [row[0::2] for row in positions(popular)[:2]] == [("W2", 1), ("W3", 2)]
+    assert counts(popular) == (1, 2)
+
+
+def test_a_higher_capacity_promotes_in_order(popular, olga, signed_in):
+    for number in range(1, 4):
+        registered(popular, name=f"W{number}")
+
+    shown = signed_in(olga).patch(f"/api/events/{popular.pk}/", {"max_capacity": 3}).json()
+
+    assert (shown["registered_count"], shown["waitlist_count"]) == (3, 1)
+    assert [row[:2] for row in positions(popular)[:3]] == [
+        ("W1", "confirmed"),
+        ("W2", "confirmed"),
+        ("W3", "waitlisted"),
+    ]
+
+
+def test_no_limit_promotes_everybody(popular):
+    for _ in range(3):
+        registered(popular)
+
+    edit_event(popular, {"max_capacity": None})
+
+    assert counts(popular) == (4, 0)
+
+
+def test_nobody_is_promoted_once_registration_is_closed(clock, anyone, popular):
+    edit_event(popular, {"registration_closes_at": NOW + timedelta(days=1)})
+    waiting = registered(popular)
+    clock.shift(timedelta(days=1))
+
+    cancel(anyone, Registration.objects.get(email="first@example.com"))
+
+    waiting.refresh_from_db()
+    assert waiting.status == "waitlisted"
+    assert counts(popular) == (0, 1)
+
+
+def test_reopening_registration_promotes(clock, anyone, popular):
+    test_nobody_is_promoted_once_registration_is_closed(clock, anyone, popular)
+
+    edit_event(popular, {"registration_closes_at": None})
+
+    assert counts(popular) == (1, 0)
+
+
+def test_a_switched_off_waitlist_still_serves_who_waits(anyone, popular):
+    waiting = registered(popular)
+    edit_event(popular, {"waitlist_enabled": False})
+
+    refused = register(anyone, popular, **BOB)
+    cancel(anyone, Registration.objects.get(email="first@example.com"))
+
+    waiting.refresh_from_db()
+    assert refusal(refused) == "event_full"
+    assert waiting.status == "confirmed"
+
+
+def test_who_returns_is_at_the_end_of_the_queue(anyone, popular):
+    first = registered(popular, name="W1", email="w1@example.com")
+    registered(popular, name="W2")
+    cancel(anyone, first)
+
+    again = registered(popular, name="W1", email="w1@example.com")
+
+    assert again.pk != first.pk
+    assert (again.status, again.position) == ("waitlisted", 2)
+
+
+# --- one registration ---
+
+
+def test_cancel_frees_the_seat_once(anyone, event):
+    registration = registered(event)
+
+    first = cancel(anyone, registration)
+    second = cancel(anyone, registration)
+
+    registration.refresh_from_db()
+    assert (first.status_code, second.status_code) == (204, 204)
+    assert registration.status == "cancelled"
+    assert registration.cancelled_at is not None
+    assert counts(event) == (0, 0)
+
+
+def test_after_the_start_nothing_is_cancelled_any_more(clock, anyone, event):
+    kept, given_back = registered(event), registered(event)
+    cancel(anyone, given_back)
+    clock.move_to(event.start_time)
+
+    assert refusal(cancel(anyone, kept)) == "event_started"
+    assert cancel(anyone, given_back).status_code == 204
+
+
+def test_registrations_of_a_cancelled_event_may_be_cancelled(anyone, popular):
+    waiting = registered(popular)
+    cancel_event(popular)
+
+    assert cancel(anyone, Registration.objects.get(email="first@example.com")).status_code == 204
+
+    waiting.refresh_from_db()
+    assert waiting.status == "waitlisted"
+
+
+def test_a_registration_is_seen_by_those_it_concerns(
+    anyone, ana, max_, olga, sam, event, signed_in
+):
+    registration = registered(event, email=ana.email, user=ana, registered_by=ana)
+    path = f"/api/registrations/{registration.pk}/"
+
+    for user in (ana, olga, sam):
+        assert signed_in(user).get(path).status_code == 200
+    for client in (anyone, signed_in(max_)):
+        for method in ("get", "patch", "delete"):
+            assert getattr(client, method)(path).status_code == 404
+    assert anyone.get(f"{path}?token=made-up").status_code == 404
+    assert anyone.get("/api/registrations/not-a-uuid/").status_code == 404
+
+
+def test_a_token_opens_its_own_registration_only(anyone, event):
+    from registrations.tickets import manage_token
+
+    mine, other = registered(event), registered(event)
+
+    response = anyone.get(f"/api/registrations/{other.pk}/?token={manage_token(mine.pk)}")
+
+    assert response.status_code == 404
+
+
+def test_the_name_can_be_corrected_on_a_full_event(ana, popular, signed_in):
+    client = signed_in(ana)
+    made = register(client, popular).json()
+
+    shown = client.patch(f"/api/registrations/{made['id']}/", {"name": "Ana G.", "email": "x@y.z"})
+
+    assert shown.status_code == 200
+    assert (shown.json()["name"], shown.json()["email"]) == ("Ana G.", ana.email)
+
+
+def test_the_meeting_url_is_for_the_confirmed(anyone, popular):
+    edit_event(popular, {"meeting_url": "https://meet.example.com/x"})
+    waiting = register(anyone, popular, **BOB).json()
+
+    assert waiting["meeting_url"] is None
+    cancel(anyone, Registration.objects.get(email="first@example.com"))
+    path = f"/api/registrations/{waiting['id']}/?token={waiting['manage_token']}"
+    assert anyone.get(path).json()["meeting_url"] == "https://meet.example.com/x"
+
+
+@pytest.mark.parametrize(("kind", "magic"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
+def test_a_ticket_is_drawn_for_who_may_see_it(anyone, event, kind, magic):
+    from registrations.tickets import manage_token
+
+    registration = registered(event)
+    path = f"/api/registrations/{registration.pk}/ticket.{kind}"
+
+    response = anyone.get(f"{path}?token={manage_token(registration.pk)}")
+
+    assert anyone.get(path).status_code == 404
+    assert response["Content-Type"].startswith("image/")
+    assert response.content.startswith(magic)
+
+
+def test_my_registrations_are_filtered_by_event_and_status(ana, olga, signed_in):
+    client = signed_in(ana)
+    for name in ("Alpha", "Beta"):
+        register(client, EventFactory(organizer=olga, name=name))
+    Registration.objects.filter(event__name="Beta").update(status="cancelled", cancelled_at=NOW)
+
+    def listed(query: str) -> list[str]:
+        rows = client.get(f"/api/me/registrations/{query}").json()["results"]
+        return [row["event"]["name"] for row in rows]
+
+    assert listed("") == ["Alpha", "Beta"]
+    assert listed("?status=cancelled") == ["Beta"]
+    assert listed("?name=alp") == ["Alpha"]
+    assert listed("?ordering=-start_time") == ["Beta", "Alpha"]
+    assert listed("?search=beta") == ["Beta"]
+    assert listed("?when=past") == []
