@@ -1,6 +1,7 @@
 """Log lines for people (`console`) or for machines (`json`), each with the request's id."""
 
 import logging.config
+import sys
 from typing import Any
 
 import structlog
@@ -18,7 +19,7 @@ def logging_config(format_name: str) -> dict[str, Any]:
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if format_name == "json"
-        else structlog.dev.ConsoleRenderer()
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     return {
         "version": 1,
@@ -40,6 +41,7 @@ def logging_config(format_name: str) -> dict[str, Any]:
             # What a client did wrong is told to the client; a log of every 404 hides faults.
             "django.request": {"level": "ERROR"},
             "procrastinate.blueprints": {"level": "WARNING"},
+            "procrastinate.periodic": {"level": "WARNING"},
             "django.security.DisallowedHost": {"level": "CRITICAL"},
         },
     }

@@ -1,0 +1,53 @@
+# make run    start everything on this machine, with sample data
+# make serve  the same processes as in production, without sample data
+# make test   all tests
+# make lint   style, types, imports, migrations, settings, OpenAPI
+# make bench  measure against the baselines
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run serve test lint bench clean
+
+run: $(VENV)/installed
+	$(BIN)/python manage.py migrate --verbosity 0
+	$(BIN)/python manage.py load_sample_data --if-empty
+	@$(BIN)/python -m config.start
+
+serve: $(VENV)/installed
+	$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python -m config.start
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') \
+	PUBLIC_URL=https://events.example.org ALLOWED_HOSTS=events.example.org \
+	$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+bench: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed; set PYTHON=/path/to/python3." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,40 @@
+import pytest
+from django.core.cache import cache
+from procrastinate.contrib.django import app
+
+pytestmark = pytest.mark.django_db
+
+
+def test_healthz_answers_without_a_database(client, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_readyz_checks_every_part(client):
+    response = client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json()["checks"] == {
+        "database": "ok", "migrations": "ok", "cache": "ok", "tasks": "ok",
+    }  # fmt: skip
+
+
+def test_readyz_tells_what_is_wrong(client, monkeypatch):
+    monkeypatch.setattr(cache, "get", lambda key: None)
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json()["checks"]["cache"] == "lost a value"
+
+
+def test_readyz_tells_of_a_job_that_nobody_takes(client, clock):
+    app.tasks["config.api.tasks.sweep_answers"].defer(timestamp=0)
+    clock.shift(10**9)
+
+    assert "a job has waited" in client.get("/readyz").json()["checks"]["tasks"]
+
+
+def test_metrics_are_for_the_networks_that_may_see_them(client):
+    assert b"django_http_requests" in client.get("/metrics").content
+    assert client.get("/metrics", REMOTE_ADDR="203.0.113.5").status_code == 404
