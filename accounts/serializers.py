@@ -13,7 +13,15 @@ class UserOut(serializers.ModelSerializer[User]):
 
     class Meta:
         model = User
-        fields = ("id", "username", "email", "email_verified", "role", "timezone", "date_joined")
+        fields: tuple[str, ...] = (
+            "id",
+            "username",
+            "email",
+            "email_verified",
+            "role",
+            "timezone",
+            "date_joined",
+        )
 
 
 class UsernameField(LineField):

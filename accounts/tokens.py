@@ -8,15 +8,15 @@ or the end of an account hold at once.
 
 import time
 from datetime import timedelta
-from typing import TypedDict
+from typing import TypedDict, cast
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
 from config.errors import InvalidToken
 
@@ -75,7 +75,7 @@ def close_session(user: User, refresh: str) -> None:
         raise InvalidToken
 
 
-def session_of(access: AccessToken) -> Session | None:
+def session_of(access: Token) -> Session | None:
     """The live session, with its user, that an access token belongs to."""
     return _live_sessions().filter(pk=access.get("sid")).first()
 
@@ -92,7 +92,7 @@ def forget_ended_sessions(older_than: timedelta = timedelta(days=30)) -> int:
     return deleted
 
 
-def _live_sessions():  # type: ignore[no-untyped-def]
+def _live_sessions() -> QuerySet[Session]:
     return Session.objects.select_related("user").filter(
         ended_at=None,
         user__is_active=True,
@@ -123,5 +123,4 @@ def _tokens_of(session: Session) -> TokenPair:
 
 
 def _refresh_lifetime() -> timedelta:
-    lifetime: timedelta = settings.SIMPLE_JWT["REFRESH_TOKEN_LIFETIME"]
-    return lifetime
+    return cast("timedelta", settings.SIMPLE_JWT["REFRESH_TOKEN_LIFETIME"])

@@ -14,6 +14,7 @@ from config.api.views import ApiView, ListView
 from config.errors import InvalidToken, PermissionDenied
 
 from . import services, tokens
+from .authentication import current_user
 from .errors import InvalidCredentials
 from .models import User
 from .serializers import (
@@ -117,7 +118,7 @@ class SignOutView(ApiView):
     @operation("Sign out", request=RefreshIn, responses={204: None})
     def post(self, request: Request) -> Response:
         """Ends the session of that refresh token."""
-        tokens.close_session(request.user, self.valid(RefreshIn)["refresh"])
+        tokens.close_session(current_user(request), self.valid(RefreshIn)["refresh"])
         return Response(status=204)
 
 
@@ -125,5 +126,5 @@ class PasswordChangeView(ApiView):
     @operation("Change the password", request=PasswordChangeIn, responses={204: None})
     def post(self, request: Request) -> Response:
         """Ends every session, this one too: sign in again."""
-        services.change_password(request.user, **self.valid(PasswordChangeIn))
+        services.change_password(current_user(request), **self.valid(PasswordChangeIn))
         return Response(status=204)

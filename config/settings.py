@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -91,7 +92,7 @@ USES_EMBEDDED_POSTGRES = not env.text("DATABASE_URL")
 
 if USES_EMBEDDED_POSTGRES:
     _server = embedded_postgres.locate(EMBEDDED_POSTGRES_ROOT)
-    _database = {
+    _database: dict[str, Any] = {
         "ENGINE": "config.embedded_backend",
         "NAME": "postgres",
         "USER": _server.user,

@@ -270,7 +270,7 @@ class EventOut(serializers.ModelSerializer[Event]):
 
     start_time = InstantField()
     end_time = InstantField()
-    category = serializers.SlugRelatedField("slug", read_only=True, allow_null=True)
+    category: Any = serializers.SlugRelatedField("slug", read_only=True, allow_null=True)
     organizer = OrganizerOut(read_only=True)
     available_seats = serializers.IntegerField(
         read_only=True, allow_null=True, help_text="Null without a limit."

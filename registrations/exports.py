@@ -8,7 +8,7 @@ stays flat whatever the number of attendees.
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from django.db import connection, transaction
 
@@ -84,8 +84,8 @@ class Options:
 class Export(Protocol):
     """A file format: how its name ends, its media type, and its bytes in pieces."""
 
-    name: ClassVar[str]
-    media_type: ClassVar[str]
+    name: str
+    media_type: str
 
     def pieces(
         self, event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options

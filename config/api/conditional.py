@@ -7,6 +7,7 @@ only when the row itself is edited: registrations that come and go never fail an
 
 import hashlib
 import re
+from typing import Any
 
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
@@ -24,7 +25,8 @@ def etag_of(body: bytes, version: int | None = None) -> str:
 
 def add_etag(response: Response) -> HttpResponseBase:
     """Post-render callback: sets the ETag, and turns the answer into 304 when the reader has it."""
-    view, request = response.renderer_context["view"], response.renderer_context["request"]
+    context: dict[str, Any] = response.renderer_context  # type: ignore[attr-defined]
+    view, request = context["view"], context["request"]
     etag = etag_of(response.content, getattr(view, "etag_version", None))
     response["ETag"] = etag
     if request.method in {"GET", "HEAD"} and _names(request.headers.get("If-None-Match"), etag):

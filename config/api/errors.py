@@ -94,7 +94,8 @@ def to_domain_error(exc: Exception) -> DomainError:
     if isinstance(exc, exceptions.ValidationError):
         return ValidationFailed(*_field_errors(exc.detail))
     if isinstance(exc, exceptions.Throttled):
-        return errors.RateLimited(headers={"Retry-After": str(max(1, int(exc.wait or 1)))})
+        seconds = max(1, int(getattr(exc, "wait", None) or 1))
+        return errors.RateLimited(headers={"Retry-After": str(seconds)})
     if isinstance(exc, exceptions.UnsupportedMediaType):
         return errors.UnsupportedMediaType(
             f"The media type {exc.args[0]!r} is not supported." if exc.args else ""

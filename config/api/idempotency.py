@@ -95,8 +95,8 @@ def _answer(
             response = handler(request, *args, **kwargs)
     except Exception as exc:  # noqa: BLE001  # the refusal is the answer: it is kept like any other
         response = view.handle_exception(exc)
-    response = view.finalize_response(request, response, *args, **kwargs)
-    return response.render()  # type: ignore[attr-defined,no-any-return]
+    final: Any = view.finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]
+    return final.render()  # type: ignore[no-any-return]
 
 
 def _keep(fingerprint: bytes, body_digest: bytes, response: HttpResponse) -> None:

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from django.core import signing
-from django.db.models import BooleanField, Expression, F, Func, QuerySet, Value
+from django.db.models import BooleanField, F, Func, QuerySet, Value
+from django.db.models.expressions import Combinable
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -35,7 +36,7 @@ class Ordering:
 
     attribute: str
     descending: bool = False
-    expression: Expression | None = None
+    expression: Combinable | None = None
     unique: str = "pk"
 
     def apply(self, queryset: QuerySet[Any], *, reverse: bool) -> QuerySet[Any]:
@@ -56,14 +57,12 @@ class Ordering:
 class RowBeyond(Func):
     """`(a, b) > (x, y)`, compared as row values (SQL:1999, row value constructor)."""
 
-    template = "(%(left)s) %(operator)s (%(right)s)"
-    output_field = BooleanField()  # type: ignore[assignment]
-    conditional = True
+    output_field = BooleanField()
 
     def __init__(self, *expressions: Any, operator: str) -> None:
         super().__init__(*expressions, operator=operator)
 
-    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **context: Any) -> Any:
         parts, params = [], []
         for expression in self.source_expressions:
             sql, values = compiler.compile(expression)
@@ -77,7 +76,8 @@ class RowBeyond(Func):
 class OrderedView(Protocol):
     """What a view offers: its orderings by name, and which one holds when none is asked for."""
 
-    orderings: Mapping[str, Ordering]
+    @property
+    def orderings(self) -> Mapping[str, Ordering]: ...
 
     def default_ordering(self, request: Request) -> str: ...
 
@@ -108,9 +108,7 @@ class Cursor:
 class KeysetPagination(BasePagination):
     parameters = ("cursor", "page_size", "count", "ordering")
 
-    def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: Any = None
-    ) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.url = request.build_absolute_uri()
         self.size = _read_size(request)
         self.count = queryset.count() if read_flag(request, "count") else None
@@ -145,7 +143,7 @@ class KeysetPagination(BasePagination):
         return Response({**body, **counted, "results": data})
 
     def _link(self, cursor: Cursor | None) -> str | None:
-        return cursor and replace_query_param(self.url, "cursor", cursor.encode())
+        return replace_query_param(self.url, "cursor", cursor.encode()) if cursor else None
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         link = {"type": ["string", "null"], "format": "uri"}

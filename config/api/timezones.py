@@ -58,5 +58,5 @@ class InstantField(serializers.DateTimeField):
     def __init__(self, **kwargs: object) -> None:
         super().__init__(read_only=True, **kwargs)  # type: ignore[arg-type]
 
-    def to_representation(self, value: datetime | None) -> str | None:
-        return None if value is None else render_instant(value)
+    def to_representation(self, value: datetime) -> str:
+        return render_instant(value)

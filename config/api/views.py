@@ -4,7 +4,6 @@ from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model, QuerySet
 from django.http import HttpResponse
-from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import AllowAny
@@ -37,15 +36,17 @@ class ApiView(GenericAPIView[Any]):
     keeps_answers = True
     throttle_scopes: ClassVar[dict[str, str]] = {}
     etag_version: int | None = None
-    filter_backends: ClassVar[list[Any]] = []
+    filter_backends: Any = ()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self._refuse_unknown_parameters(request)
-        if request.method == "POST":
+        handler = getattr(self, "post", None)
+        if request.method == "POST" and handler is not None:
             key = read_key(request)
             if key is not None and self.keeps_answers:
-                self.post = answer_once(self, self.post, key)
+                # DRF looks the handler up after this, and finds the wrapped one.
+                setattr(self, "post", answer_once(self, handler, key))  # noqa: B010
 
     def known_parameters(self, method: str) -> frozenset[str]:
         return self.query_parameters.get(method, frozenset())
@@ -65,12 +66,10 @@ class ApiView(GenericAPIView[Any]):
                 )
             )
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         final = super().finalize_response(request, response, *args, **kwargs)
         patch_vary_headers(final, ("Accept", "Authorization", "Time-Zone"))
         if "Cache-Control" not in final:
@@ -120,9 +119,7 @@ class ListView(ApiView):
     ) -> Response:
         rows = self.paginate_queryset(self.filter_queryset(queryset))
         context = self.get_serializer_context()
-        return self.get_paginated_response(
-            serializer_class(rows, many=True, context=context).data  # type: ignore[arg-type]
-        )
+        return self.get_paginated_response(serializer_class(rows, many=True, context=context).data)
 
 
 class UnknownRouteView(ApiView):

@@ -64,9 +64,11 @@ def test_files_have_no_slash_form(anyone, event):
 
 def test_a_wrong_method_is_a_problem(anyone, event):
     response = anyone.delete("/api/events/")
+    keyed = anyone.post(f"/api/events/{event.pk}/", {}, headers={"Idempotency-Key": "k"})
 
     assert_problem(response, 405, "method_not_allowed")
     assert "POST" in response["Allow"]
+    assert_problem(keyed, 401, "not_authenticated")
 
 
 def test_options_tells_the_methods(anyone):

@@ -1,7 +1,9 @@
 from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
@@ -12,7 +14,8 @@ from django.utils.timezone import now
 
 from .category import Category
 
-Viewer = "User | AnonymousUser"
+if TYPE_CHECKING:
+    from accounts.models import User
 
 
 def default_reminder_hours() -> list[int]:
@@ -27,7 +30,7 @@ class EventQuerySet(models.QuerySet["Event"]):
     def published(self) -> "EventQuerySet":
         return self.existing().filter(status=Event.Status.PUBLISHED)
 
-    def visible_to(self, user: "Viewer") -> "EventQuerySet":
+    def visible_to(self, user: "User | AnonymousUser") -> "EventQuerySet":
         """Published and cancelled ones; drafts for their organizer and staff; no deleted ones."""
         if user.is_staff:
             return self.existing()

@@ -28,7 +28,7 @@ def create_event(organizer: User, **fields: Any) -> Event:
     event = Event(organizer=organizer, created_at=now, updated_at=now, **fields)
     if event.end_time is None:
         event.end_time = event.start_time + DEFAULT_LENGTH
-    _check_times(event, {"start_time"}, now)
+    check_times(event, {"start_time"}, now)
     event.save()
     return event
 
@@ -63,7 +63,7 @@ def edit_event(
         raise EventStarted("The event has started; its times can no longer be moved.")
     for name in changed:
         setattr(event, name, changes[name])
-    _check_times(event, changed, now)
+    check_times(event, changed, now)
     _check_capacity(event)
     if changed & _IN_CALENDAR:
         event.sequence += 1
@@ -120,7 +120,8 @@ def _moved_times(event: Event, changes: dict[str, Any]) -> dict[str, datetime]:
     }
 
 
-def _check_times(event: Event, changed: set[str], now: datetime) -> None:
+def check_times(event: Event, changed: set[str], now: datetime) -> None:
+    """Raises `ValidationFailed`; a start in the past is refused only when it is `changed`."""
     errors = []
     if "start_time" in changed and event.start_time <= now:
         errors.append(FieldError("start_time", "in_the_past", "Choose a start in the future."))

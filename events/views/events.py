@@ -10,6 +10,7 @@ from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.authentication import current_user
 from config.api.pagination import KeysetPagination, Ordering, orderings
 from config.api.schema import operation
 from config.api.views import ApiView, ListView, file_response
@@ -69,7 +70,7 @@ class EventListView(EventPages):
     )
     def post(self, request: Request) -> Response:
         """Published at once, unless `status` is `draft`."""
-        event = services.create_event(request.user, **self.valid(EventCreateIn))
+        event = services.create_event(current_user(request), **self.valid(EventCreateIn))
         self.etag_version = event.version
         location = request.build_absolute_uri(f"/api/events/{event.pk}/")
         return _shown(self, event, status=201, headers={"Location": location})
@@ -82,7 +83,7 @@ class OwnEventListView(EventPages):
     @operation("List my events", responses=EventOut(many=True))
     def get(self, request: Request) -> Response:
         """The events that I organize, drafts and past ones too."""
-        mine = Event.objects.existing().filter(organizer=request.user)
+        mine = Event.objects.existing().filter(organizer=current_user(request))
         return self.page(mine.for_display(), EventOut)
 
 

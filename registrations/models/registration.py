@@ -72,7 +72,7 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
 
 
 class Registration(models.Model):
-    """A place at an event, or in the queue for one. Cancelled is final: who returns gets another."""
+    """A place at an event or in its queue. Cancelled is final: who returns gets another row."""
 
     class Status(models.TextChoices):
         CONFIRMED = "confirmed"

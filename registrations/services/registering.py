@@ -102,7 +102,7 @@ def register(
 
 def _take_place(registration: Registration) -> bool:
     """Run the statement; True when it gave a place, which is then told to `registration`."""
-    parameters = {
+    parameters: dict[str, Any] = {
         "event_id": registration.event_id,
         "id": registration.pk,
         "user_id": registration.user_id,

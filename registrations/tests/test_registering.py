@@ -12,6 +12,7 @@ from events.services import cancel_event, delete_event, edit_event
 from events.tests.factories import EventFactory
 from registrations.models import Registration
 from registrations.tests.factories import registered
+from registrations.tickets import manage_token
 
 pytestmark = pytest.mark.django_db
 
@@ -247,8 +248,6 @@ def test_a_cancellation_promotes_the_first_who_waits(anyone, popular):
 
 
 def cancel(client, registration: Registration):
-    from registrations.tickets import manage_token
-
     token = manage_token(registration.pk)
     return client.delete(f"/api/registrations/{registration.pk}/?token={token}")
 
@@ -379,8 +378,6 @@ def test_a_registration_is_seen_by_those_it_concerns(
 
 
 def test_a_token_opens_its_own_registration_only(anyone, event):
-    from registrations.tickets import manage_token
-
     mine, other = registered(event), registered(event)
 
     response = anyone.get(f"/api/registrations/{other.pk}/?token={manage_token(mine.pk)}")
@@ -410,8 +407,6 @@ def test_the_meeting_url_is_for_the_confirmed(anyone, popular):
 
 @pytest.mark.parametrize(("kind", "magic"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
 def test_a_ticket_is_drawn_for_who_may_see_it(anyone, event, kind, magic):
-    from registrations.tickets import manage_token
-
     registration = registered(event)
     path = f"/api/registrations/{registration.pk}/ticket.{kind}"
 

@@ -31,7 +31,7 @@ class Attendees(ListView):
     filter_backends = [DjangoFilterBackend]
     filterset_class = AttendeeFilter
     queryset = Registration.objects.none()  # for the OpenAPI document
-    orderings: dict[str, Any] = orderings(
+    orderings = orderings(
         ("registered_at", Ordering("registered_at")),
         ("name", Ordering("name_key", expression=Lower("name"))),
         ("email", Ordering("email")),
@@ -84,7 +84,7 @@ class AttendeeExportView(Attendees):
         """The list's filters apply; times are told in the request's zone."""
         event = self.event(pk)
         export = EXPORTS[request.query_params.get("format", "csv")]
-        rows = self.filter_queryset(Registration.objects.filter(event=event))
+        rows: Any = self.filter_queryset(Registration.objects.filter(event=event))
         options = Options(
             ordering=read_ordering(request, self),
             bom=read_flag(request, "bom"),

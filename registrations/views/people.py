@@ -6,6 +6,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.authentication import current_user
 from accounts.models import User
 from accounts.serializers import AccountDeletionIn, ProfileIn
 from accounts.services import edit_profile
@@ -28,7 +29,7 @@ class ProfileView(ApiView):
     sends_etag = True
 
     def profiled(self, **kwargs: Any) -> User:
-        return self.request.user  # type: ignore[return-value]
+        return current_user(self.request)
 
     @operation("Read my profile", responses=ProfileOut)
     def get(self, request: Request, **kwargs: Any) -> Response:
@@ -77,7 +78,7 @@ class UserView(ProfileView):
     """Somebody's profile, for that user and for staff; to others it is not there."""
 
     def profiled(self, **kwargs: Any) -> User:
-        viewer = self.request.user
+        viewer = current_user(self.request)
         users = User.objects.all() if viewer.is_staff else User.objects.filter(pk=viewer.pk)
         return self.found(users, pk=kwargs["pk"])
 

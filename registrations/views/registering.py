@@ -1,4 +1,3 @@
-from typing import Any
 from uuid import UUID
 
 from django.db.models import F
@@ -10,6 +9,7 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.authentication import current_user
 from config.api.pagination import KeysetPagination, Ordering, orderings
 from config.api.schema import operation
 from config.api.views import ApiView, ListView, file_response
@@ -137,7 +137,7 @@ class OwnRegistrationListView(ListView):
     filterset_class = OwnRegistrationFilter
     pagination_class = KeysetPagination
     queryset = Registration.objects.none()  # for the OpenAPI document
-    orderings: dict[str, Any] = orderings(
+    orderings = orderings(
         ("start_time", Ordering("start_time", expression=F("event__start_time"))),
         ("registered_at", Ordering("registered_at")),
     )
@@ -148,5 +148,5 @@ class OwnRegistrationListView(ListView):
     @operation("List my registrations", responses=RegistrationOut(many=True))
     def get(self, request: Request) -> Response:
         """Mine, and those that I made for others; cancelled and past ones too."""
-        mine = Registration.objects.managed_by(request.user).for_display()
+        mine = Registration.objects.managed_by(current_user(request)).for_display()
         return self.page(mine, RegistrationOut)
