@@ -48,3 +48,15 @@ class AccountHasUpcomingEvents(DomainError):
         "An account with upcoming published events cannot be deleted, since its attendees would "
         "be left alone. Cancel or delete those events first."
     )
+
+
+class TicketNotValid(DomainError):
+    code = "ticket_not_valid"
+    status = 409
+    title = "The ticket is not valid here"
+    detail = "The ticket does not let its holder in; see reason."
+    help = (
+        "The member reason tells why: cancelled, waitlisted (no seat yet) or other_event (a "
+        "ticket for something else)."
+    )
+    example = {"reason": "waitlisted"}

@@ -12,7 +12,7 @@ from config.api.timezones import InstantField
 from events.models import Event
 from events.serializers import EventOut
 
-from .models import Registration
+from .models import LedgerEntry, Registration
 
 _REGISTRATION_EXAMPLE = {
     "id": "5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10",
@@ -138,6 +138,69 @@ class RegisterIn(serializers.Serializer[Registration]):
 
 class RegistrationEditIn(serializers.Serializer[Registration]):
     name = LineField(max_length=200)
+
+
+class ActorOut(serializers.ModelSerializer[User]):
+    class Meta:
+        model = User
+        fields = ("id", "username")
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Cancelled by the organizer",
+            {
+                "id": 42,
+                "registration": "5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10",
+                "kind": "cancelled",
+                "at": "2026-11-21T08:00:00Z",
+                "actor": {"id": 7, "username": "asha"},
+                "reason": "by_organizer",
+            },
+        )
+    ]
+)
+class LedgerEntryOut(serializers.ModelSerializer[LedgerEntry]):
+    at = InstantField()
+    actor = ActorOut(read_only=True, allow_null=True, help_text="Null for guests.")
+
+    class Meta:
+        model = LedgerEntry
+        fields = ("id", "registration", "kind", "at", "actor", "reason")
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Scan", {"ticket_code": "MZXW6YTBOI2DKNRX"})])
+class TicketIn(serializers.Serializer[Registration]):
+    ticket_code = LineField(max_length=64, help_text="What the QR symbol says.")
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "First scan",
+            {
+                "registration": {
+                    **_REGISTRATION_EXAMPLE,
+                    "checked_in_at": "2027-03-15T08:41:00Z",
+                },
+                "already_checked_in": False,
+            },
+        )
+    ]
+)
+class CheckInOut(serializers.Serializer[Any]):
+    registration = RegistrationOut()
+    already_checked_in = serializers.BooleanField(
+        help_text="A second scan; checked_in_at tells when the first was."
+    )
+
+
+@extend_schema_serializer(
+    examples=[OpenApiExample("Undone", {"registration": _REGISTRATION_EXAMPLE})]
+)
+class CheckInUndoneOut(serializers.Serializer[Any]):
+    registration = RegistrationOut()
 
 
 class OwnEventsOut(serializers.Serializer[Any]):

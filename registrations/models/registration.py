@@ -110,6 +110,9 @@ class Registration(models.Model):
     confirmed_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
     checked_in_at = models.DateTimeField(null=True, blank=True)
+    checked_in_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
 
     objects = RegistrationQuerySet.as_manager()
 
@@ -136,6 +139,10 @@ class Registration(models.Model):
                 | (~Q(status="cancelled") & Q(cancelled_at=None)),
                 name="cancelled_has_its_time",
             ),
+            models.CheckConstraint(
+                condition=Q(checked_in_at=None) | ~Q(status="waitlisted"),
+                name="nobody_waiting_is_checked_in",
+            ),
             models.UniqueConstraint(
                 fields=["event", "queue_number"],
                 condition=Q(status="waitlisted"),
@@ -146,6 +153,9 @@ class Registration(models.Model):
             models.Index(fields=["event", "registered_at", "id"], name="by_event_and_time"),
             models.Index("event", Lower("name"), "id", name="by_event_and_name"),
             models.Index(fields=["event", "email", "id"], name="by_event_and_email"),
+            models.Index(
+                fields=["event"], condition=Q(checked_in_at__isnull=False), name="checked_in"
+            ),
         ]
 
     def __str__(self) -> str:

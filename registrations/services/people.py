@@ -12,7 +12,7 @@ from config.errors import FieldError, ValidationFailed
 from events.models import Event
 
 from ..errors import AccountHasUpcomingEvents
-from ..models import Registration
+from ..models import LedgerEntry, Registration
 from .waitlist import cancel_registration
 
 
@@ -36,7 +36,7 @@ def close_account(user: User, *, password: str | None = None) -> None:
     for registration in (
         own.live().existing().filter(event__in=Event.objects.upcoming()).order_by("event_id")
     ):
-        cancel_registration(registration)
+        cancel_registration(registration, by=user, reason=LedgerEntry.Reason.ACCOUNT_CLOSED)
     own.update(
         name="Erased account",
         email=Concat(

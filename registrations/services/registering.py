@@ -1,9 +1,10 @@
 """Taking a seat, or a place in the queue: the one way in.
 
-The whole work is one statement, so that the event's row is locked only from its last part to the
-commit: a conditional UPDATE takes the seat, and the registration is inserted for the row that it
-returns. The database decides; what it refuses is explained afterwards. A full event matches no row
-and is refused without a write or a lock.
+The whole work is one statement and one round trip: a conditional UPDATE takes the seat, and the
+registration and its line in the ledger are inserted for the row that it returns. The event's row
+is locked from that UPDATE to the commit, with no client in between. The database decides; what it
+refuses is explained afterwards. A full event matches no row and is refused without a write or a
+lock.
 """
 
 import uuid
@@ -22,7 +23,9 @@ from events.errors import EventCancelled, EventNotPublished, EventStarted
 from events.models import Event
 
 from ..errors import AlreadyRegistered, EventFull, RegistrationClosed, RegistrationNotOpen
-from ..models import Registration, new_ticket_code
+from ..models import LedgerEntry, Registration, new_ticket_code
+
+Reason = LedgerEntry.Reason
 
 # A seat may come free between a refusal and its explanation; then the statement runs again.
 _ATTEMPTS = 3
@@ -63,6 +66,14 @@ _TAKE_PLACE = f"""
             CASE WHEN is_queued THEN 'waitlisted' ELSE 'confirmed' END,
             CASE WHEN is_queued THEN last_queue_number END,
             %(ticket_code)s, %(now)s, CASE WHEN is_queued THEN NULL ELSE %(now)s END
+        FROM place
+    ), noted AS (
+        INSERT INTO registrations_ledgerentry (
+            event_id, registration_id, kind, at, actor_id, reason
+        )
+        SELECT
+            id, %(id)s, CASE WHEN is_queued THEN 'queued' ELSE 'registered' END,
+            %(now)s, %(registered_by_id)s, %(reason)s
         FROM place
     )
     SELECT * FROM place
@@ -111,6 +122,7 @@ def _take_place(registration: Registration) -> bool:
         "email": registration.email,
         "ticket_code": registration.ticket_code,
         "now": registration.registered_at,
+        "reason": Reason.BY_ATTENDEE if registration.registered_by_id else Reason.BY_GUEST,
     }
     try:
         with _own_transaction(), connection.cursor() as cursor:

@@ -1,23 +1,48 @@
 """Freeing seats and giving them to those who wait. Lock order: event, then registration."""
 
-from django.db import transaction
+from datetime import datetime
+
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from accounts.models import User
 from events.errors import EventStarted
 from events.models import Event
 from events.services import lock_event
 
-from ..models import Registration
+from ..models import LedgerEntry, Registration
 
 Status = Registration.Status
+Reason = LedgerEntry.Reason
+
+# One statement for any number of people: a raised capacity may let thousands in.
+_PROMOTE = """
+    WITH promoted AS (
+        UPDATE registrations_registration SET status = 'confirmed', confirmed_at = %(now)s
+        WHERE id IN (
+            SELECT id FROM registrations_registration
+            WHERE event_id = %(event_id)s AND status = 'waitlisted'
+            ORDER BY queue_number LIMIT %(seats)s
+        )
+        RETURNING id, queue_number
+    ), noted AS (
+        INSERT INTO registrations_ledgerentry (event_id, registration_id, kind, at, reason)
+        SELECT %(event_id)s, id, 'promoted', %(now)s, %(reason)s
+        FROM promoted ORDER BY queue_number
+    )
+    SELECT count(*) FROM promoted
+"""
 
 
 @transaction.atomic
-def cancel_registration(registration: Registration) -> None:
+def cancel_registration(
+    registration: Registration, *, by: User | None = None, reason: Reason | None = None
+) -> None:
     """Give the place back, and its seat to the first who waits. A cancelled one stays as it is.
 
-    Raises `EventStarted` once it is too late.
+    `by` is who does it, None for a guest with a token; `reason` is the role in which they act,
+    told from the registration unless given. Raises `EventStarted` once it is too late.
     """
     event = lock_event(registration.event_id)
     registration = Registration.objects.select_for_update().get(pk=registration.pk)
@@ -30,8 +55,45 @@ def cancel_registration(registration: Registration) -> None:
     registration.status = Status.CANCELLED
     registration.cancelled_at = now
     registration.save(update_fields=["status", "cancelled_at"])
+    LedgerEntry.objects.create(
+        event=event,
+        registration=registration,
+        kind=LedgerEntry.Kind.CANCELLED,
+        at=now,
+        actor=by,
+        reason=reason or role_of(by, registration, event),
+    )
     _change_counts(event, **{counter: -1})
-    promote_waiting(event)
+    promote_waiting(event, reason=Reason.PLACE_FREED)
+
+
+def promote_waiting(event: Event, *, reason: Reason) -> int:
+    """Give every free seat to those who wait, in the order of joining; returns how many.
+
+    The one way a seat goes to somebody who waits. Nobody is promoted once registration is closed
+    or the event has started, is cancelled or deleted. Caller holds the event lock.
+    """
+    now = timezone.now()
+    seats = event.available_seats
+    if not event.waitlist_count or seats == 0 or not _may_promote(event, now):
+        return 0
+    parameters = {"event_id": event.pk, "now": now, "seats": seats, "reason": reason.value}
+    with connection.cursor() as cursor:
+        cursor.execute(_PROMOTE, parameters)  # LIMIT NULL, for no capacity, is no limit
+        promoted: int = cursor.fetchone()[0]
+    _change_counts(event, registered_count=promoted, waitlist_count=-promoted)
+    return promoted
+
+
+def role_of(user: User | None, registration: Registration, event: Event) -> Reason:
+    """The role in which somebody acts on a registration."""
+    if user is None:
+        return Reason.BY_GUEST
+    if user.pk in {registration.user_id, registration.registered_by_id}:
+        return Reason.BY_ATTENDEE
+    if user.pk == event.organizer_id:
+        return Reason.BY_ORGANIZER
+    return Reason.BY_STAFF if user.is_staff else Reason.BY_GUEST  # with the guest's token
 
 
 def rename(registration: Registration, *, name: str | None = None) -> None:
@@ -41,26 +103,7 @@ def rename(registration: Registration, *, name: str | None = None) -> None:
         registration.save(update_fields=["name"])
 
 
-def promote_waiting(event: Event) -> int:
-    """Give every free seat to those who wait, in the order of joining; returns how many.
-
-    The one way a seat goes to somebody who waits. Nobody is promoted once registration is closed
-    or the event has started, is cancelled or deleted. Caller holds the event lock.
-    """
-    seats = event.available_seats
-    if not event.waitlist_count or seats == 0 or not _may_promote(event):
-        return 0
-    waiting = event.registrations.waiting()
-    chosen = waiting if seats is None else waiting[:seats]
-    promoted = Registration.objects.filter(pk__in=chosen.values("pk")).update(
-        status=Status.CONFIRMED, confirmed_at=timezone.now()
-    )
-    _change_counts(event, registered_count=promoted, waitlist_count=-promoted)
-    return promoted
-
-
-def _may_promote(event: Event) -> bool:
-    now = timezone.now()
+def _may_promote(event: Event, now: datetime) -> bool:
     closes = event.registration_closes_at
     return (
         event.status == Event.Status.PUBLISHED

@@ -1,4 +1,5 @@
-from .attendees import AttendeeExportView, AttendeeListView
+from .attendees import AttendeeExportView, AttendeeListView, LedgerView
+from .checkin import CheckInUndoView, CheckInView
 from .people import ProfileView, UserView
 from .registering import (
     OwnRegistrationListView,
@@ -11,6 +12,9 @@ from .registering import (
 __all__ = [
     "AttendeeExportView",
     "AttendeeListView",
+    "CheckInUndoView",
+    "CheckInView",
+    "LedgerView",
     "OwnRegistrationListView",
     "ProfileView",
     "RegisterView",

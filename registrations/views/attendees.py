@@ -1,5 +1,6 @@
 from itertools import chain
 from typing import Any
+from uuid import UUID
 
 from django.db.models.functions import Lower
 from django.http import StreamingHttpResponse
@@ -14,14 +15,14 @@ from rest_framework.response import Response
 from config.api.pagination import KeysetPagination, Ordering, orderings, read_flag, read_ordering
 from config.api.schema import operation
 from config.api.views import ListView
-from config.errors import PermissionDenied
+from config.errors import FieldError, PermissionDenied, ValidationFailed
 from events.models import Event
 from events.permissions import IsOrganizerOrStaff
 
 from ..exports import EXPORTS, Options
 from ..filters import AttendeeFilter
-from ..models import Registration
-from ..serializers import RegistrationOut
+from ..models import LedgerEntry, Registration
+from ..serializers import LedgerEntryOut, RegistrationOut
 
 
 class Attendees(ListView):
@@ -44,14 +45,66 @@ class Attendees(ListView):
         return self.found(Event.objects.visible_to(self.request.user), pk=pk)
 
 
+class AttendeePagination(KeysetPagination):
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        page = super().get_paginated_response_schema(schema)
+        number = {"type": "integer", "minimum": 0, "example": 12}
+        page["properties"]["counts"] = {
+            "type": "object",
+            "description": "Of the whole event, whatever the filters.",
+            "properties": {"confirmed": number, "waitlisted": number, "checked_in": number},
+        }
+        return page
+
+
 class AttendeeListView(Attendees):
-    pagination_class = KeysetPagination
+    pagination_class = AttendeePagination
 
     @operation("List attendees", responses=RegistrationOut(many=True), raises=[PermissionDenied])
     def get(self, request: Request, pk: int) -> Response:
         """Confirmed and waitlisted; others with `status`."""
-        registrations = Registration.objects.filter(event=self.event(pk))
-        return self.page(registrations.for_display(), RegistrationOut)
+        event = self.event(pk)
+        registrations = Registration.objects.filter(event=event)
+        response = self.page(registrations.for_display(), RegistrationOut)
+        response.data["counts"] = {
+            "confirmed": event.registered_count,
+            "waitlisted": event.waitlist_count,
+            "checked_in": registrations.filter(checked_in_at__isnull=False).count(),
+        }
+        return response
+
+
+class LedgerView(ListView):
+    permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
+    sends_etag = False
+    pagination_class = KeysetPagination
+    query_parameters = {"GET": frozenset({"registration"})}
+    orderings = orderings(("id", Ordering("id")))
+
+    def default_ordering(self, request: Request) -> str:
+        return "-id"
+
+    @operation(
+        "Read the ledger",
+        parameters=[OpenApiParameter("registration", OpenApiTypes.UUID, description="Of one.")],
+        responses=LedgerEntryOut(many=True),
+        raises=[PermissionDenied],
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """Every change of state of every registration, the latest first: what, when, who, why."""
+        event = self.found(Event.objects.visible_to(request.user), pk=pk)
+        entries = LedgerEntry.objects.filter(event=event).select_related("actor")
+        wanted = request.query_params.get("registration")
+        if wanted is not None:
+            entries = entries.filter(registration=_read_uuid("registration", wanted))
+        return self.page(entries, LedgerEntryOut)
+
+
+def _read_uuid(name: str, text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise ValidationFailed(FieldError(name, "invalid", "Send a UUID.")) from None
 
 
 class AttendeeExportView(Attendees):

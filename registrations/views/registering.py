@@ -96,7 +96,8 @@ class RegistrationView(OneRegistration):
     )
     def delete(self, request: Request, pk: UUID) -> Response:
         """Frees the seat for the first who waits. Once cancelled it stays so."""
-        services.cancel_registration(self.registration(pk))
+        viewer = request.user if request.user.is_authenticated else None
+        services.cancel_registration(self.registration(pk), by=viewer)
         return Response(status=204)
 
     def _answer(self, registration: Registration) -> Response:

@@ -1,0 +1,55 @@
+from django.conf import settings
+from django.db import models
+from django.utils.timezone import now
+
+from events.models import Event
+
+from .registration import Registration
+
+
+class LedgerEntry(models.Model):
+    """One change of state of a registration. Append-only: the database refuses edits.
+
+    Entries of one event are numbered in the order in which the changes took effect, since each
+    is written under the event's lock.
+    """
+
+    class Kind(models.TextChoices):
+        REGISTERED = "registered"
+        QUEUED = "queued"
+        PROMOTED = "promoted"
+        CANCELLED = "cancelled"
+        CHECKED_IN = "checked_in"
+        CHECK_IN_UNDONE = "check_in_undone"
+
+    class Reason(models.TextChoices):
+        """Why, or in which role whoever did it was acting."""
+
+        BY_GUEST = "by_guest"
+        BY_ATTENDEE = "by_attendee"
+        BY_ORGANIZER = "by_organizer"
+        BY_STAFF = "by_staff"
+        PLACE_FREED = "place_freed"
+        EVENT_EDITED = "event_edited"
+        ACCOUNT_CLOSED = "account_closed"
+
+    event = models.ForeignKey(Event, models.PROTECT, related_name="+")
+    registration = models.ForeignKey(Registration, models.PROTECT, related_name="ledger")
+    kind = models.CharField(max_length=16, choices=Kind)
+    at = models.DateTimeField(default=now)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The account that did it; empty for guests and for the system.",
+    )
+    reason = models.CharField(max_length=16, choices=Reason)
+
+    class Meta:
+        verbose_name_plural = "ledger"
+        indexes = [models.Index(fields=["event", "id"], name="ledger_by_event")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.at:%Y-%m-%d %H:%M}"

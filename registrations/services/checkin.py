@@ -1,0 +1,73 @@
+"""Letting people in: one request per scan."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from config.errors import NotFound
+from events.models import Event
+
+from ..errors import TicketNotValid
+from ..models import LedgerEntry, Registration
+from .waitlist import role_of
+
+Kind = LedgerEntry.Kind
+
+
+@transaction.atomic
+def check_in(event: Event, ticket_code: str, *, by: User) -> tuple[Registration, bool]:
+    """Let the holder of a ticket in; returns the registration and whether they were in before.
+
+    Of two scans at once one is the first; the other is told when that was. Raises `NotFound`,
+    `TicketNotValid`.
+    """
+    registration = _valid_ticket(event, ticket_code)
+    if registration.checked_in_at is not None:
+        return registration, True
+    registration.checked_in_at = timezone.now()
+    registration.checked_in_by = by
+    registration.save(update_fields=["checked_in_at", "checked_in_by"])
+    _note(event, registration, Kind.CHECKED_IN, by)
+    return registration, False
+
+
+@transaction.atomic
+def undo_check_in(event: Event, ticket_code: str, *, by: User) -> Registration:
+    """Take a check-in back; one that never was stays so. Raises `NotFound`, `TicketNotValid`."""
+    registration = _valid_ticket(event, ticket_code)
+    if registration.checked_in_at is not None:
+        registration.checked_in_at = registration.checked_in_by = None
+        registration.save(update_fields=["checked_in_at", "checked_in_by"])
+        _note(event, registration, Kind.CHECK_IN_UNDONE, by)
+    return registration
+
+
+def _valid_ticket(event: Event, ticket_code: str) -> Registration:
+    """The registration of a ticket, locked."""
+    code = ticket_code.strip().upper()
+    registration = (
+        Registration.objects.for_display()
+        .existing()
+        .select_for_update(of=("self",))
+        .filter(ticket_code=code)
+        .first()
+    )
+    if registration is None:
+        raise NotFound("No registration has this ticket code.")
+    if registration.event_id != event.pk:
+        raise TicketNotValid("The ticket is for another event.", reason="other_event")
+    if registration.status == Registration.Status.CANCELLED:
+        raise TicketNotValid("The registration was cancelled.", reason="cancelled")
+    if registration.status == Registration.Status.WAITLISTED:
+        raise TicketNotValid("The holder is on the waitlist.", reason="waitlisted")
+    return registration
+
+
+def _note(event: Event, registration: Registration, kind: Kind, by: User) -> None:
+    LedgerEntry.objects.create(
+        event=event,
+        registration=registration,
+        kind=kind,
+        actor=by,
+        reason=role_of(by, registration, event),
+    )

@@ -1,0 +1,139 @@
+"""Does the database keep the promises of the registration engine? Set-based, over all rows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from events.models import Event
+from events.services import lock_event
+
+from ..models import LedgerEntry
+from .waitlist import promote_waiting
+
+_COUNTED = """
+    SELECT event_id,
+        count(*) FILTER (WHERE status = 'confirmed') AS confirmed,
+        count(*) FILTER (WHERE status = 'waitlisted') AS waiting
+    FROM registrations_registration GROUP BY event_id
+"""
+
+_TAKES_PROMOTIONS = """
+    e.status = 'published' AND e.deleted_at IS NULL AND e.start_time > %(now)s
+    AND (e.registration_closes_at IS NULL OR e.registration_closes_at > %(now)s)
+"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """`sql` selects what breaks the promise: an event's id, and what is wrong in words."""
+
+    promise: str
+    sql: str
+
+
+CHECKS = (
+    Check(
+        "confirmed registrations never exceed the capacity",
+        f"""
+        SELECT e.id, format('%%s confirmed on %%s seats', c.confirmed, e.max_capacity)
+        FROM events_event e JOIN ({_COUNTED}) c ON c.event_id = e.id
+        WHERE c.confirmed > e.max_capacity
+        """,  # noqa: S608  # composed of constants only, as below
+    ),
+    Check(
+        "registered_count and waitlist_count equal the rows they count",
+        f"""
+        SELECT e.id, format(
+            'registered_count %%s, confirmed %%s; waitlist_count %%s, waitlisted %%s',
+            e.registered_count, coalesce(c.confirmed, 0),
+            e.waitlist_count, coalesce(c.waiting, 0)
+        )
+        FROM events_event e LEFT JOIN ({_COUNTED}) c ON c.event_id = e.id
+        WHERE (e.registered_count, e.waitlist_count)
+            <> (coalesce(c.confirmed, 0), coalesce(c.waiting, 0))
+        """,  # noqa: S608
+    ),
+    Check(
+        "no seat is free while somebody waits and registration is open",
+        f"""
+        SELECT e.id, format('%%s wait, %%s of %%s seats are taken',
+            c.waiting, c.confirmed, coalesce(e.max_capacity::text, 'unlimited'))
+        FROM events_event e JOIN ({_COUNTED}) c ON c.event_id = e.id
+        WHERE c.waiting > 0 AND (e.max_capacity IS NULL OR c.confirmed < e.max_capacity)
+            AND {_TAKES_PROMOTIONS}
+        """,  # noqa: S608
+    ),
+    Check(
+        "promotion is in the order of joining",
+        """
+        SELECT w.event_id, format('number %%s waits, number %%s was promoted',
+            w.first_waiting, p.last_promoted)
+        FROM (
+            SELECT event_id, min(queue_number) AS first_waiting
+            FROM registrations_registration WHERE status = 'waitlisted' GROUP BY event_id
+        ) w JOIN (
+            SELECT event_id, max(queue_number) AS last_promoted
+            FROM registrations_registration WHERE status = 'confirmed' GROUP BY event_id
+        ) p USING (event_id)
+        WHERE p.last_promoted > w.first_waiting
+        """,
+    ),
+    Check(
+        "a newcomer never overtakes the queue",
+        """
+        SELECT w.event_id, format('entry %%s gave a seat while entry %%s was in the queue',
+            l.id, w.entry_id)
+        FROM (
+            SELECT r.event_id, min(q.id) AS entry_id
+            FROM registrations_registration r
+            JOIN registrations_ledgerentry q ON q.registration_id = r.id AND q.kind = 'queued'
+            WHERE r.status = 'waitlisted' GROUP BY r.event_id
+        ) w CROSS JOIN LATERAL (
+            SELECT id FROM registrations_ledgerentry
+            WHERE event_id = w.event_id AND id > w.entry_id AND kind = 'registered' LIMIT 1
+        ) l
+        """,
+    ),
+    Check(
+        "one live registration per event and e-mail address",
+        """
+        SELECT event_id, format('%%s live registrations of one address, one of them %%s',
+            count(*), min(id::text))
+        FROM registrations_registration WHERE status <> 'cancelled'
+        GROUP BY event_id, lower(email) HAVING count(*) > 1
+        """,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Fault:
+    promise: str
+    event_id: int
+    detail: str
+
+
+def find_faults() -> Iterator[Fault]:
+    """Every row that breaks a promise, as one snapshot of the database sees it."""
+    now = timezone.now()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        for check in CHECKS:
+            cursor.execute(check.sql, {"now": now})
+            for event_id, detail in cursor.fetchall():
+                yield Fault(check.promise, event_id, detail)
+
+
+@transaction.atomic
+def repair_counters(event_id: int) -> None:
+    """Set an event's counters to what its rows say, and fill the seats that turn out free."""
+    event = lock_event(event_id)
+    live = event.registrations.live()
+    event.registered_count = live.filter(status="confirmed").count()
+    event.waitlist_count = live.filter(status="waitlisted").count()
+    Event.objects.filter(pk=event_id).update(
+        registered_count=event.registered_count, waitlist_count=event.waitlist_count
+    )
+    promote_waiting(event, reason=LedgerEntry.Reason.PLACE_FREED)

@@ -1,0 +1,135 @@
+"""The commands that check and prove the promises."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from events.models import Event
+from events.tests.factories import EventFactory
+from registrations.models import LedgerEntry, Registration
+from registrations.services import register
+from registrations.services.integrity import find_faults
+from registrations.tests.factories import registered
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def busy() -> Event:
+    """Two of two seats taken, two waiting."""
+    event = EventFactory(max_capacity=2, waitlist_enabled=True)
+    for _ in range(4):
+        registered(event)
+    return event
+
+
+def faults() -> list[tuple[int, str]]:
+    return [(fault.event_id, fault.detail) for fault in find_faults()]
+
+
+def unguarded(sql: str) -> None:
+    """Break what the constraints hold, as a bug in the database or an admin by hand might."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def test_a_sound_database_passes(busy):
+    out = StringIO()
+
+    call_command("check_integrity", stdout=out)
+
+    assert out.getvalue().count("ok: ") == 6
+
+
+def test_wrong_counters_are_found_and_repaired(busy):
+    Event.objects.update(registered_count=1, waitlist_count=7)
+    err, out = StringIO(), StringIO()
+
+    with pytest.raises(CommandError, match="1 faults") as raised:
+        call_command("check_integrity", stderr=err)
+
+    assert raised.value.returncode == 1
+    assert f"event {busy.pk}: registered_count 1, confirmed 2; waitlist_count 7" in err.getvalue()
+    call_command("check_integrity", "--repair", stdout=out)
+    busy.refresh_from_db()
+    assert (busy.registered_count, busy.waitlist_count) == (2, 2)
+    assert faults() == []
+
+
+def test_an_overbooked_event_is_found(busy):
+    unguarded("ALTER TABLE events_event DROP CONSTRAINT event_not_overbooked")
+    try:
+        Registration.objects.filter(status="waitlisted").update(
+            status="confirmed", confirmed_at="2027-01-01T00:00Z"
+        )
+        Event.objects.update(registered_count=4, waitlist_count=0)
+
+        assert faults() == [(busy.pk, "4 confirmed on 2 seats")]
+    finally:
+        Event.objects.update(registered_count=0)
+        unguarded(
+            "ALTER TABLE events_event ADD CONSTRAINT event_not_overbooked"
+            " CHECK (max_capacity IS NULL OR registered_count <= max_capacity)"
+        )
+
+
+def test_a_free_seat_beside_a_queue_is_found(busy):
+    Event.objects.update(max_capacity=3)
+
+    assert faults() == [(busy.pk, "2 wait, 2 of 3 seats are taken")]
+    call_command("check_integrity", "--repair", stdout=StringIO())
+    assert faults() == []
+
+
+def test_a_promotion_out_of_order_is_found(busy):
+    _, second = Registration.objects.waiting()
+    Registration.objects.filter(pk=second.pk).update(
+        status="confirmed", confirmed_at="2027-01-01T00:00Z"
+    )
+    Event.objects.update(max_capacity=3, registered_count=3, waitlist_count=1)
+
+    assert faults() == [(busy.pk, "number 1 waits, number 2 was promoted")]
+
+
+def test_a_newcomer_who_overtook_is_found(busy):
+    Event.objects.update(max_capacity=3, waitlist_count=0)
+    register(busy.pk, name="Pusher", email="pusher@example.com")
+    Event.objects.update(waitlist_count=2)
+
+    (fault,) = faults()
+    newest = LedgerEntry.objects.latest("id").pk
+    assert fault[1].startswith(f"entry {newest} gave a seat while entry")
+
+
+def test_two_live_rows_of_an_address_are_found(busy):
+    unguarded("DROP INDEX one_live_registration_per_address")
+    try:
+        Registration.objects.filter(event=busy, status="confirmed").update(email="a@b.example")
+
+        (fault,) = faults()
+        assert fault[1].startswith("2 live registrations of one address")
+    finally:
+        Registration.objects.update(status="cancelled", cancelled_at="2027-01-01T00:00Z")
+        unguarded(
+            "CREATE UNIQUE INDEX one_live_registration_per_address"
+            " ON registrations_registration (event_id, email) WHERE NOT status = 'cancelled'"
+        )
+
+
+def test_prove_capacity_sells_no_seat_twice_and_leaves_nothing():
+    out = StringIO()
+
+    call_command("prove_capacity", "--clients", "24", "--seats", "7", "--rounds", "2", stdout=out)
+
+    assert out.getvalue().count("7 confirmed, 17 refused of 24 clients on 7 seats") == 2
+    assert "PROVED" in out.getvalue()
+    assert not Event.objects.exists()
+    assert not Registration.objects.exists()
+    assert not LedgerEntry.objects.exists()
+
+
+def test_prove_capacity_refuses_more_clients_than_connections():
+    with pytest.raises(CommandError, match="--clients"):
+        call_command("prove_capacity", "--clients", "100000")
