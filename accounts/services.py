@@ -69,9 +69,31 @@ def change_password(user: User, *, current_password: str, password: str) -> None
             FieldError("current_password", "wrong_password", "This is not your password.")
         )
     _check_password(password, user)
+    set_password(user, password)
+
+
+@transaction.atomic
+def set_password(user: User, password: str | None) -> User:
+    """Set a password that was checked, or with None take it away, and end every session."""
+    user = User.objects.select_for_update().get(pk=user.pk)
     user.set_password(password)
     user.save(update_fields=["password"])
     end_all_sessions(user)
+    return user
+
+
+@transaction.atomic
+def change_access(user: User, **changes: bool) -> User:
+    """Set `is_active`, `is_staff` or `is_superuser`; whoever loses one is signed out everywhere."""
+    user = User.objects.select_for_update().get(pk=user.pk)
+    changed = {name: value for name, value in changes.items() if getattr(user, name) != value}
+    for name, value in changed.items():
+        setattr(user, name, value)
+    if changed:
+        user.save(update_fields=list(changed))
+    if not all(changed.values()):
+        end_all_sessions(user)
+    return user
 
 
 @transaction.atomic
