@@ -6,7 +6,7 @@ from rest_framework.permissions import AllowAny, BasePermission, IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.fields import require_query_text
+from config.api.fields import ANY_TEXT, require_query_text
 from config.api.pagination import KeysetPagination, Ordering, orderings
 from config.api.schema import operation
 from config.api.throttling import client_address
@@ -47,7 +47,9 @@ class SignUpView(ApiView):
     def post(self, request: Request) -> Response:
         """Make an account and sign it in."""
         user = services.sign_up(**self.valid(SignUpIn))
-        return Response({**UserOut(user).data, **_open_session(request, user)}, status=201)
+        shown = {**UserOut(user).data, **_open_session(request, user)}
+        location = request.build_absolute_uri(f"/api/users/{user.pk}/")
+        return Response(shown, status=201, headers={"Location": location})
 
 
 class UserListView(ListView, SignUpView):
@@ -70,13 +72,24 @@ class UserListView(ListView, SignUpView):
 
     @operation(
         "List users",
-        parameters=[OpenApiParameter("search", str, description="In name and address.")],
+        parameters=[
+            OpenApiParameter(
+                "search",
+                {"type": "string", "pattern": ANY_TEXT},
+                description="Part of a name or address.",
+            )
+        ],
         responses=UserOut(many=True),
         raises=[PermissionDenied],
     )
     def get(self, request: Request) -> Response:
         """For staff."""
         return self.page(self._matching(request.query_params.get("search", "")), UserOut)
+
+    @operation("Create a user", request=SignUpIn, responses={201: SignedUpOut})
+    def post(self, request: Request) -> Response:
+        """The same as `POST /api/register/`."""
+        return super().post(request)
 
     def _matching(self, text: str) -> QuerySet[User]:
         require_query_text("search", text)

@@ -6,12 +6,15 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 
+from config.api.fields import ANY_TEXT, require_query_text
 from config.api.filters import (
     DayFilter,
     IdFilter,
     InstantFilter,
     StrictFilterSet,
+    TextFilter,
     TrueOrFalseFilter,
 )
 
@@ -21,11 +24,16 @@ from .search import search
 WHEN = ("upcoming", "ongoing", "past", "all")
 
 
-class SlugsFilter(django_filters.CharFilter):
+@extend_schema_field(
+    {"type": "array", "items": {"type": "string", "pattern": ANY_TEXT, "examples": ["conference"]}}
+)
+class SlugsFilter(TextFilter):
     """A slug; given several times, any of them."""
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
         slugs = self.parent.data.getlist("category") if value else []
+        for slug in slugs:
+            require_query_text("category", slug)
         return qs.filter(category__slug__in=slugs) if slugs else qs
 
 
@@ -33,12 +41,12 @@ class EventFilter(StrictFilterSet):
     default_when = "upcoming"
     default_status: str | None = Event.Status.PUBLISHED
 
-    search = django_filters.CharFilter(
+    search = TextFilter(
         method="by_words",
         help_text="Words in name, description, location or category, in any order.",
     )
-    name = django_filters.CharFilter(lookup_expr="icontains", help_text="Part of the name.")
-    location = django_filters.CharFilter(lookup_expr="icontains", help_text="Part of the place.")
+    name = TextFilter(lookup_expr="icontains", help_text="Part of the name.")
+    location = TextFilter(lookup_expr="icontains", help_text="Part of the place.")
     category = SlugsFilter(help_text="Slug of a category; may be repeated.")
     organizer = IdFilter(field_name="organizer_id", help_text="Id of the organizer.")
     date = DayFilter(method="on_day", help_text="Starts on this day in the request's zone.")

@@ -1,10 +1,10 @@
 import re
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.core.validators import URLValidator
+from django.core.validators import validate_slug
 from django.http import QueryDict
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
@@ -13,12 +13,17 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from accounts.models import User
 from config.api.fields import (
+    MOMENT,
+    WEB_ADDRESS,
     ChoiceField,
+    ClockField,
+    DayField,
     LineField,
     TextField,
     TrueOrFalseField,
     WholeNumberField,
     ZoneField,
+    read_moment,
 )
 from config.api.timezones import InstantField
 
@@ -28,15 +33,13 @@ from .models.event import default_reminder_hours
 from .zones import NonexistentTime, instant
 
 MAX_CAPACITY = 10_000_000
-_MOMENT = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?", re.ASCII
-)
 
 
-@extend_schema_field(OpenApiTypes.DATETIME)
+@extend_schema_field({"type": "string"})
 class MomentField(serializers.Field[datetime, str, str, Any]):
     """ISO 8601 date and time: with an offset it is that instant, without one it stays naive."""
 
+    schema_extra: ClassVar[dict[str, Any]] = MOMENT
     default_error_messages = {
         "invalid": "Send a date and time such as 2027-03-15T09:00:00Z or 2027-03-15T14:30:00.",
         "min_value": "Choose a year from 1900 on.",
@@ -44,13 +47,9 @@ class MomentField(serializers.Field[datetime, str, str, Any]):
     }
 
     def to_internal_value(self, data: Any) -> datetime:
-        match = _MOMENT.fullmatch(data.strip().upper()) if isinstance(data, str) else None
-        if match is None:
-            self.fail("invalid")
-        day, clock, fraction, offset = match.groups()
         try:
-            moment = datetime.fromisoformat(f"{day}T{clock}{(fraction or '')[:7]}{offset or ''}")
-        except ValueError:
+            moment = read_moment(data)
+        except (TypeError, ValueError):
             self.fail("invalid")
         if moment.year < 1900:
             self.fail("min_value")
@@ -63,6 +62,10 @@ class MomentField(serializers.Field[datetime, str, str, Any]):
 class CategoryField(serializers.Field[Category, str, str, Any]):
     """The slug of an existing category."""
 
+    schema_extra: ClassVar[dict[str, Any]] = {
+        "pattern": "^[-a-zA-Z0-9_]+$",
+        "examples": ["conference"],
+    }
     default_error_messages = {
         "invalid": "Send the slug of a category.",
         "unknown_category": "There is no category {slug!r}; GET /api/categories/ lists them.",
@@ -77,18 +80,21 @@ class CategoryField(serializers.Field[Category, str, str, Any]):
         return category
 
 
-class WebAddressField(serializers.URLField):
+class WebAddressField(TextField):
+    """An http or https address; null and the empty text are none."""
+
+    default_error_messages = {"invalid": "Send an address that begins with https:// or http://."}
+
+    schema_extra: ClassVar[dict[str, Any]] = {"pattern": f"^$|{WEB_ADDRESS}"}
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=500, allow_blank=True, allow_null=True, **kwargs)
-        self.validators = [
-            validator for validator in self.validators if not isinstance(validator, URLValidator)
-        ]
-        self.validators.append(URLValidator(schemes=["http", "https"], code="invalid"))
 
     def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
+        text = super().to_internal_value(data)
+        if re.match(WEB_ADDRESS, text) is None:
             self.fail("invalid")
-        return super().to_internal_value(data)
+        return text
 
     def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
         return (True, "") if data is None else super().validate_empty_values(data)
@@ -130,12 +136,21 @@ class EventIn(serializers.Serializer[Event]):
     may stand for `start_time`. What is left out takes its default on PUT, and stays on PATCH.
     """
 
+    @property
+    def schema_extra(self) -> dict[str, Any]:
+        both_or_neither = {"date": ["time"], "time": ["date"]}
+        if self.partial:
+            one = {"not": {"required": ["start_time", "date"]}}
+        else:
+            one = {"oneOf": [{"required": ["start_time"]}, {"required": ["date"]}]}
+        return {"dependentRequired": both_or_neither, **one}
+
     name = LineField(max_length=200)
     description = TextField(max_length=10_000, allow_blank=True, default="")
     location = LineField(max_length=255)
     start_time = MomentField(required=False, help_text="Or send date and time.")
-    date = serializers.DateField(required=False, input_formats=["%Y-%m-%d"])
-    time = serializers.TimeField(required=False, input_formats=["%H:%M", "%H:%M:%S"])
+    date = DayField(required=False, help_text="With time, instead of start_time.")
+    time = ClockField(required=False, help_text="On the clock in the event's zone.")
     end_time = MomentField(required=False, help_text="Default: one hour after the start.")
     timezone = ZoneField(required=False, help_text="IANA name. Default: the organizer's.")
     category = CategoryField(allow_null=True, default=None)
@@ -225,6 +240,9 @@ class EventEditIn(EventIn):
     )
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("With a reason", {"reason": "The venue was flooded."})]
+)
 class CancellationIn(serializers.Serializer[Event]):
     reason = TextField(max_length=500, allow_blank=True, default="")
 
@@ -278,6 +296,7 @@ class EventOut(serializers.ModelSerializer[Event]):
     registration_opens_at = InstantField(allow_null=True)
     registration_closes_at = InstantField(allow_null=True)
     registration_state = serializers.ChoiceField(Event.RegistrationState.choices, read_only=True)
+    meeting_url = serializers.CharField(required=False, allow_null=True, read_only=True)
     series = serializers.SerializerMethodField(help_text="The series that it is part of.")
     average_rating = serializers.FloatField(read_only=True, allow_null=True)
     calendar_url = serializers.SerializerMethodField()
@@ -318,7 +337,6 @@ class EventOut(serializers.ModelSerializer[Event]):
         )
         read_only_fields = fields
         extra_kwargs = {
-            "meeting_url": {"required": False, "allow_null": True},
             "reminder_hours": {"required": False},
         }
 
@@ -360,5 +378,5 @@ class CategoryOut(serializers.ModelSerializer[Category]):
     examples=[OpenApiExample("Category", {"slug": "conference", "name": "Conference"})]
 )
 class CategoryIn(serializers.Serializer[Category]):
-    slug = serializers.SlugField(max_length=50)
+    slug = TextField(max_length=50, trim_whitespace=False, validators=[validate_slug])
     name = LineField(max_length=100)

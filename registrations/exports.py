@@ -82,10 +82,14 @@ class Options:
 
 
 class Export(Protocol):
-    """A file format: how its name ends, its media type, and its bytes in pieces."""
+    """A file format: how its name ends, its media type, and its bytes in pieces.
+
+    `example` is shown in the OpenAPI document; None for a binary format.
+    """
 
     name: str
     media_type: str
+    example: Any
 
     def pieces(
         self, event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
@@ -97,6 +101,12 @@ class CsvExport:
 
     name = "csv"
     media_type = "text/csv; charset=utf-8"
+    example = (
+        "name,email,status,waitlist_position,registered_at,confirmed_at,cancelled_at,"
+        "checked_in_at,ticket_code,registration_id,event_id,event_name\r\n"
+        "Bob,bob@example.com,confirmed,,2026-11-21T08:00:00Z,2026-11-21T08:00:00Z,,,"
+        "MZXW6YTBOI2DKNRX,5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10,1,Global AI Summit\r\n"
+    )
 
     def pieces(
         self, event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options

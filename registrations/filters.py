@@ -3,7 +3,7 @@ from typing import Any
 import django_filters
 from django.db.models import Q
 
-from config.api.filters import StrictFilterSet, TrueOrFalseFilter
+from config.api.filters import StrictFilterSet, TextFilter, TrueOrFalseFilter
 from events.filters import OwnEventFilter
 from events.models import Event
 
@@ -16,7 +16,7 @@ class AttendeeFilter(StrictFilterSet):
     status = django_filters.ChoiceFilter(
         choices=_STATUS_CHOICES, help_text="Default: confirmed and waitlisted."
     )
-    search = django_filters.CharFilter(method="by_text", help_text="Part of a name or address.")
+    search = TextFilter(method="by_text", help_text="Part of a name or address.")
     checked_in = TrueOrFalseFilter(field_name="checked_in_at", lookup_expr="isnull", exclude=True)
 
     class Meta:

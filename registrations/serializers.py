@@ -6,11 +6,11 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_sc
 from rest_framework import serializers
 
 from accounts.models import User
-from accounts.serializers import UserOut
+from accounts.serializers import USER_EXAMPLE, UserOut
 from config.api.fields import EmailAddressField, LineField
 from config.api.timezones import InstantField
 from events.models import Event
-from events.serializers import EventOut
+from events.serializers import EVENT_EXAMPLE, EventOut
 
 from .models import LedgerEntry, Registration
 
@@ -136,6 +136,7 @@ class RegisterIn(serializers.Serializer[Registration]):
         return attrs
 
 
+@extend_schema_serializer(examples=[OpenApiExample("Name", {"name": "Bob Ray"})])
 class RegistrationEditIn(serializers.Serializer[Registration]):
     name = LineField(max_length=200)
 
@@ -209,6 +210,26 @@ class OwnEventsOut(serializers.Serializer[Any]):
     url = serializers.URLField()
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Asha",
+            {
+                **USER_EXAMPLE,
+                "events_created": {
+                    "count": 1,
+                    "upcoming": [EVENT_EXAMPLE],
+                    "url": "http://localhost:8000/api/me/events/",
+                },
+                "events_registered": {
+                    "count": 0,
+                    "upcoming": [],
+                    "url": "http://localhost:8000/api/me/registrations/",
+                },
+            },
+        )
+    ]
+)
 class ProfileOut(UserOut):
     events_created = OwnEventsOut(read_only=True)
     events_registered = OwnEventsOut(read_only=True)

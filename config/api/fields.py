@@ -1,19 +1,71 @@
 """Input fields that take JSON at its word: a number is not a string, `"yes"` is not true.
 
 Forms have strings only, so there the usual notations are read.
+
+What a field accepts is also said in the OpenAPI document: `schema_extra` are the JSON Schema
+keywords that drf-spectacular does not find by itself. Their patterns spell classes out, since
+`\\s` and `\\w` mean one thing in Python and another in JSON Schema.
 """
 
 import re
-from typing import Any
+from datetime import datetime
+from typing import Any, ClassVar
 
+from django.core.validators import RegexValidator
 from django.http import QueryDict
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.errors import FieldError, ValidationFailed
 
 from .timezones import zone_names
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# What `str.strip()` takes off both ends.
+SPACE = r"\x09-\x0d\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+_HAS_CONTROL = re.compile(f"[{_CONTROL}]")
+
+_INK = rf"[^{_CONTROL}\x20\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]"
+
+ANY_TEXT = r"^[^\x00]*$"  # PostgreSQL cannot hold NUL
+_SOME_TEXT = rf"^[^\x00]*[^\x00{SPACE}][^\x00]*$"
+_LINE = rf"^[{SPACE}]*{_INK}([^{_CONTROL}]*{_INK})?[{SPACE}]*$"
+
+ZONE_NAME: dict[str, Any] = {
+    "pattern": "^[A-Za-z][A-Za-z0-9_+/-]*$",
+    "maxLength": 64,
+    "examples": ["Asia/Kolkata"],
+}
+
+# A host is letters and digits of any script, dots and hyphens.
+_HOST = rf"[^{_CONTROL}{SPACE}!-,/:-@\[-`{{-~]+"
+WEB_ADDRESS = rf"^https?://{_HOST}(:[0-9]{{1,5}})?([/?#][^{_CONTROL}{SPACE}]*)?$"
+
+_YEAR = "(?:19[0-9]{2}|[2-8][0-9]{3}|9000)"
+_LEAP_YEAR = "(?:(?:19|[2-8][0-9])(?:0[48]|[2468][048]|[13579][26])|(?:[2468][048]|[357][26])00)"
+_DAY = (
+    f"(?:{_YEAR}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    f"|{_LEAP_YEAR}-02-29)"
+)
+_CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?"
+_MOMENT_CLOCK = (
+    r"[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
+    "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])?"
+)
+MOMENT: dict[str, Any] = {  # not `format: date-time`, which would want an offset
+    "pattern": f"^{_DAY}{_MOMENT_CLOCK}$",
+    "examples": ["2027-03-15T14:30:00", "2027-03-15T09:00:00Z"],
+}
+
+
+def read_moment(text: str) -> datetime:
+    """An ISO 8601 date and time; naive when it has no offset. Raises `ValueError`."""
+    if re.fullmatch(f"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{_MOMENT_CLOCK}", text) is None:
+        raise ValueError(text)
+    day, clock = text[:10], text[11:].upper()
+    clock = re.sub(r"(\.[0-9]{6})[0-9]+", r"\1", clock)  # datetime holds microseconds
+    return datetime.fromisoformat(f"{day}T{clock}")
 
 
 def _is_form(field: serializers.Field[Any, Any, Any, Any]) -> bool:
@@ -21,6 +73,14 @@ def _is_form(field: serializers.Field[Any, Any, Any, Any]) -> bool:
 
 
 class TextField(serializers.CharField):
+    @property
+    def schema_extra(self) -> dict[str, Any]:
+        if any(isinstance(validator, RegexValidator) for validator in self.validators):
+            return {}  # drf-spectacular tells that one
+        if self.trim_whitespace and not self.allow_blank:
+            return {"pattern": _SOME_TEXT}
+        return {"pattern": ANY_TEXT}
+
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
@@ -31,10 +91,11 @@ class LineField(TextField):
     """Text on one line: names and places end up in mail headers, calendars and tables."""
 
     default_error_messages = {"line": "Use no line breaks or control characters."}
+    schema_extra: ClassVar[dict[str, Any]] = {"pattern": _LINE}
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
-        if _CONTROL.search(text):
+        if _HAS_CONTROL.search(text):
             self.fail("line")
         return text
 
@@ -61,6 +122,7 @@ class ZoneField(TextField):
     default_error_messages = {
         "unknown_timezone": "Name a zone of the IANA database, such as Europe/Berlin."
     }
+    schema_extra: ClassVar[dict[str, Any]] = ZONE_NAME
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=64, **kwargs)
@@ -91,6 +153,29 @@ class EmailAddressField(serializers.EmailField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data).lower()
+
+
+class DayField(serializers.DateField):
+    """A day such as 2027-03-15, in that form alone."""
+
+    schema_extra: ClassVar[dict[str, Any]] = {"pattern": f"^{_YEAR}-"}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not (isinstance(data, str) and re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", data)):
+            self.fail("invalid", format="YYYY-MM-DD")
+        return super().to_internal_value(data)
+
+
+@extend_schema_field({"type": "string"})  # `format: time` would want an offset
+class ClockField(serializers.TimeField):
+    """A time on the clock such as 14:00, without an offset."""
+
+    schema_extra: ClassVar[dict[str, Any]] = {"pattern": f"^{_CLOCK}$"}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not (isinstance(data, str) and re.fullmatch(_CLOCK, data)):
+            self.fail("invalid", format="HH:MM or HH:MM:SS")
+        return super().to_internal_value(data)
 
 
 def require_query_text(name: str, text: str) -> None:

@@ -1,5 +1,6 @@
 """Query parameters that filter a list: each value parses, or is refused by name."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 import django_filters
 from django import forms
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django_filters.rest_framework import FilterSet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
+
+from .fields import ANY_TEXT, MOMENT, read_moment
 
 MAX_ID = 2**63 - 1
 
@@ -48,6 +50,11 @@ class _TrueOrFalseField(forms.Field):
             raise forms.ValidationError("Send true or false.", "invalid") from None
 
 
+@extend_schema_field({"type": "string", "pattern": ANY_TEXT})
+class TextFilter(django_filters.CharFilter):
+    """Any text but what the database cannot hold."""
+
+
 @extend_schema_field(OpenApiTypes.BOOL)
 class TrueOrFalseFilter(django_filters.Filter):
     field_class = _TrueOrFalseField
@@ -62,9 +69,7 @@ class _InstantField(forms.Field):
         if len(text) > 6 and text[-6] == " ":
             text = f"{text[:-6]}+{text[-5:]}"
         try:
-            moment = parse_datetime(text) if "T" in text or " " in text else None
-            if moment is None:
-                raise ValueError(text)
+            moment = read_moment(text)
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=timezone.get_current_timezone())
             moment.astimezone(timezone.get_fixed_timezone(0))
@@ -75,26 +80,40 @@ class _InstantField(forms.Field):
         return moment
 
 
-@extend_schema_field(OpenApiTypes.DATETIME)
+@extend_schema_field({"type": "string", **MOMENT})
 class InstantFilter(django_filters.Filter):
     """An instant; without an offset it is wall-clock time in the request's zone."""
 
     field_class = _InstantField
 
 
+class _IdField(forms.IntegerField):
+    def to_python(self, value: Any) -> int | None:
+        if value not in self.empty_values and re.fullmatch("-?[0-9]+", value) is None:
+            raise forms.ValidationError(self.error_messages["invalid"], "invalid")
+        return super().to_python(value)
+
+
 @extend_schema_field({"type": "integer", "minimum": 1, "maximum": MAX_ID})
 class IdFilter(django_filters.Filter):
-    field_class = forms.IntegerField
+    field_class = _IdField
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=1, max_value=MAX_ID, **kwargs)
+
+
+class _DayField(forms.DateField):
+    def to_python(self, value: Any) -> Any:
+        if value not in self.empty_values and re.fullmatch("[0-9]{4}(-[0-9]{2}){2}", value) is None:
+            raise forms.ValidationError(self.error_messages["invalid"], "invalid")
+        return super().to_python(value)
 
 
 @extend_schema_field(OpenApiTypes.DATE)
 class DayFilter(django_filters.Filter):
     """A day such as 2027-03-15."""
 
-    field_class = forms.DateField
+    field_class = _DayField
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(input_formats=["%Y-%m-%d"], **kwargs)

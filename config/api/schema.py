@@ -1,7 +1,9 @@
 """What the OpenAPI document says of every operation without each view repeating it."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -12,16 +14,20 @@ from config import errors
 from config.errors import DomainError
 
 from .errors import PROBLEM_TYPE, problem_document
+from .fields import ZONE_NAME
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _TIMEZONE = OpenApiParameter(
     "timezone",
-    str,
+    {"type": "string", **ZONE_NAME},
     description="IANA zone that the answer's times are told in, such as Asia/Kolkata.",
 )
 _TIME_ZONE_HEADER = OpenApiParameter(
-    "Time-Zone", str, OpenApiParameter.HEADER, description="As `timezone`, which wins."
+    "Time-Zone",
+    {"type": "string", **ZONE_NAME},
+    OpenApiParameter.HEADER,
+    description="As `timezone`, which wins.",
 )
 _IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -42,14 +48,58 @@ _IF_MATCH = OpenApiParameter(
     description="An ETag: answers 412 when the row was edited since.",
 )
 
+_HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-ID": {
+        "description": "Names the request in our logs: yours if you sent one, else a new one.",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+        "example": "0f8fad5bd9cb469fa16570867728950e",
+    },
+    "ETag": {
+        "description": "The version of what is shown, for If-None-Match and If-Match.",
+        "required": True,
+        "schema": {"type": "string", "pattern": '^"[^"]+"$'},
+        "example": '"v3-9f2c5d1e8b7a4c3f6e0d1b2a"',
+    },
+    "Location": {
+        "description": "The address of the new row.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri"},
+        "example": "http://localhost:8000/api/events/1/",
+    },
+    "Idempotent-Replayed": {
+        "description": "`true` when this is the kept answer to an earlier request.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before the next attempt.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+        "example": 2,
+    },
+    "WWW-Authenticate": {
+        "description": "RFC 6750: an access token is wanted.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": 'Bearer realm="api"',
+    },
+}
+_ARTICLES = {"a", "an", "the"}
+
 
 def operation(
     summary: str, *, raises: Iterable[type[DomainError]] = (), **kwargs: Any
 ) -> Callable[[F], F]:
     """Describe a view's method: a summary, `request`, `responses` and the errors it may answer.
 
+    The operationId, which generated clients call their methods by, is made from the summary:
+    "Create an event" is `createEvent`. Pass `operation_id` where it should be another, and keep
+    what is published: a new wording of a summary then needs the old id said.
+
     Errors that the ground rules bring (a bad token, a rate limit …) are added by `ApiSchema`.
     """
+
+    kwargs.setdefault("operation_id", _operation_id(summary))
 
     def decorate(function: F) -> F:
         described = extend_schema(summary=summary, **kwargs)(function)
@@ -59,23 +109,69 @@ def operation(
     return decorate
 
 
+def _operation_id(summary: str) -> str:
+    """
+    >>> _operation_id("List the attendees of an event")
+    'listAttendeesOfEvent'
+    """
+    words = [word for word in re.findall(r"\w+", summary.lower()) if word not in _ARTICLES]
+    return words[0] + "".join(word.capitalize() for word in words[1:])
+
+
 class ApiSchema(AutoSchema):
+    """Reads, beside what DRF and drf-spectacular declare, these attributes:
+
+    of a view: `tag` (else the name of its app), `sends_etag`, `keeps_answers`,
+    `if_match_methods`, and the `raises` of its methods;
+    of a serializer or a field: `schema_extra`, JSON Schema keywords that hold for what is sent.
+    """
+
+    def get_tags(self) -> list[str]:
+        return [getattr(self.view, "tag", type(self.view).__module__.partition(".")[0])]
+
+    def map_parsers(self) -> list[Any]:
+        """JSON alone: forms are read as well, but cannot say null, lists or numbers."""
+        return ["application/json"]
+
     def get_override_parameters(self) -> list[Any]:
         found = [_TIMEZONE, _TIME_ZONE_HEADER]
-        if self.method == "POST" and getattr(self.view, "keeps_answers", False):
+        if self._honours_idempotency_key():
             found.append(_IDEMPOTENCY_KEY)
-        if self.method == "GET" and getattr(self.view, "sends_etag", False):
+        if self._answers_not_modified():
             found.append(_IF_NONE_MATCH)
         if self._honours_if_match():
             found.append(_IF_MATCH)
         return found
 
+    def _honours_idempotency_key(self) -> bool:
+        return self.method == "POST" and getattr(self.view, "keeps_answers", False)
+
+    def _answers_not_modified(self) -> bool:
+        return self.method == "GET" and getattr(self.view, "sends_etag", False)
+
     def _honours_if_match(self) -> bool:
         return self.method in getattr(self.view, "if_match_methods", ())
 
+    def _get_filter_parameters(self) -> list[dict[str, Any]]:
+        """Described by each filter's help text alone, without a list of choices."""
+        parameters: list[dict[str, Any]] = super()._get_filter_parameters()
+        filters = getattr(getattr(self.view, "filterset_class", None), "base_filters", {})
+        for parameter in parameters:
+            if parameter["name"] in filters:
+                parameter["description"] = filters[parameter["name"]].extra.get("help_text", "")
+        return parameters
+
+    def _insert_field_validators(self, field: Any, schema: dict[str, Any]) -> None:
+        super()._insert_field_validators(field, schema)
+        schema.update(getattr(field, "schema_extra", {}))
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
+        schema = super()._map_basic_serializer(serializer, direction)
+        return {**schema, **getattr(serializer, "schema_extra", {})}
+
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         responses: dict[str, Any] = super()._get_response_bodies(direction)
-        if self.method == "GET" and getattr(self.view, "sends_etag", False):
+        if self._answers_not_modified():
             responses["304"] = {"description": "Nothing changed since that ETag."}
         by_status: defaultdict[int, list[type[DomainError]]] = defaultdict(list)
         for error in self._errors():
@@ -83,7 +179,36 @@ class ApiSchema(AutoSchema):
                 by_status[error.status].append(error)
         for status, found in sorted(by_status.items()):
             responses[str(status)] = _problem(found)
+        for code, response in responses.items():
+            status = HTTPStatus(int(code))
+            if not response["description"] or response["description"] == "No response body":
+                response["description"] = status.phrase
+            response["headers"] = {
+                **response.get("headers", {}),
+                **self._headers(status, by_status[status]),
+            }
         return responses
+
+    def _headers(self, status: HTTPStatus, found: list[type[DomainError]]) -> dict[str, Any]:
+        names = ["X-Request-ID"]
+        if status in {200, 201, 304} and getattr(self.view, "sends_etag", False):
+            names.append("ETag")
+        if status == HTTPStatus.CREATED:
+            names.append("Location")
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR and self._honours_idempotency_key():
+            names.append("Idempotent-Replayed")
+        if status in {429, 503}:
+            names.append("Retry-After")
+        if status == HTTPStatus.UNAUTHORIZED:
+            names.append("WWW-Authenticate")
+        headers: dict[str, Any] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+        if errors.IdempotencyInProgress in found:
+            headers["Retry-After"] = {
+                **_HEADERS["Retry-After"],
+                "description": f"With `{errors.IdempotencyInProgress.code}`: seconds to wait.",
+                "required": False,
+            }
+        return headers
 
     def _errors(self) -> Iterable[type[DomainError]]:
         handler = getattr(self.view, self.method.lower())
@@ -95,11 +220,11 @@ class ApiSchema(AutoSchema):
             yield errors.NotAuthenticated
         if "{" in self.path:
             yield errors.NotFound
-        if self.method in {"POST", "PUT", "PATCH"}:
+        if self.method in {"POST", "PUT", "PATCH"} or self._get_request_body():
             yield from (errors.MalformedRequest, errors.UnsupportedMediaType)
         if self.method != "GET":
             yield errors.PayloadTooLarge
-        if self.method == "POST" and getattr(self.view, "keeps_answers", False):
+        if self._honours_idempotency_key():
             yield from (errors.IdempotencyInProgress, errors.IdempotencyKeyReused)
         if self._honours_if_match():
             yield errors.PreconditionFailed
@@ -133,7 +258,8 @@ def _problem(found: list[type[DomainError]]) -> dict[str, Any]:
 def add_shared_components(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
-    """Postprocessing hook: the problem document that all errors refer to."""
+    """Postprocessing hook: the problem document and the headers that all answers refer to."""
+    result["components"]["headers"] = _HEADERS
     result["components"].setdefault("schemas", {})["Problem"] = {
         "type": "object",
         "description": "RFC 9457. An error may carry further members of its own.",
@@ -141,7 +267,7 @@ def add_shared_components(
         "properties": {
             "type": {"type": "string", "format": "uri-reference"},
             "title": {"type": "string"},
-            "status": {"type": "integer"},
+            "status": {"type": "integer", "minimum": 400, "maximum": 599},
             "detail": {"type": "string"},
             "code": {"type": "string", "enum": [error.code for error in errors.all_errors()]},
             "request_id": {"type": ["string", "null"]},
@@ -158,9 +284,25 @@ def add_shared_components(
                     },
                 },
             },
+            **_facts(),
         },
     }
     return result
+
+
+def _facts() -> dict[str, Any]:
+    """The members that single errors add, as their examples show them."""
+    carriers: defaultdict[str, list[type[DomainError]]] = defaultdict(list)
+    for error in errors.all_errors():
+        for name in error.example.keys() - {"errors"}:
+            carriers[name].append(error)
+    return {
+        name: {
+            "description": "With " + ", ".join(f"`{error.code}`" for error in found) + ".",
+            "examples": [found[0].example[name]],
+        }
+        for name, found in sorted(carriers.items())
+    }
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -168,4 +310,9 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     name = "bearer"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "The `access` of `POST /api/login/` or `POST /api/register/`.",
+        }

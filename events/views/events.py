@@ -5,7 +5,7 @@ from django.db.models.functions import Lower
 from django.http import HttpResponse
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -29,6 +29,12 @@ from ..ical import calendar_of
 from ..models import Event, EventQuerySet
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
 from ..serializers import CancellationIn, EventCreateIn, EventEditIn, EventIn, EventOut
+
+CALENDAR_EXAMPLE = (
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Events//EN\r\nBEGIN:VEVENT\r\n"
+    "UID:event-1@localhost\r\nDTSTAMP:20261121T080000Z\r\nDTSTART:20270315T090000Z\r\n"
+    "DTEND:20270317T170000Z\r\nSUMMARY:Global AI Summit\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+)
 
 EVENT_ORDERINGS = {
     **orderings(
@@ -183,8 +189,14 @@ class EventCalendarView(ApiView):
     formats = ("json", "ics")
 
     @operation(
-        "An event as a calendar file",
-        responses={(200, "text/calendar"): OpenApiResponse(OpenApiTypes.STR, "RFC 5545")},
+        "Read an event as a calendar file",
+        responses={
+            (200, "text/calendar"): OpenApiResponse(
+                OpenApiTypes.STR,
+                "An iCalendar file (RFC 5545).",
+                examples=[OpenApiExample("Event", CALENDAR_EXAMPLE, media_type="text/calendar")],
+            )
+        },
     )
     def get(self, request: Request, pk: int) -> HttpResponse:
         event = self.found(_visible(request), pk=pk)

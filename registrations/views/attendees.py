@@ -7,7 +7,7 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -126,7 +126,15 @@ class AttendeeExportView(Attendees):
         ],
         responses={
             (200, export.media_type.partition(";")[0]): OpenApiResponse(
-                OpenApiTypes.STR, "Every row, streamed."
+                OpenApiTypes.STR,
+                "Every row, streamed.",
+                examples=[
+                    OpenApiExample(
+                        export.name, export.example, media_type=export.media_type.partition(";")[0]
+                    )
+                ]
+                if export.example
+                else [],
             )
             for export in EXPORTS.values()
         },

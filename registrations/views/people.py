@@ -27,6 +27,7 @@ class ProfileView(ApiView):
 
     permission_classes = (IsAuthenticated,)
     sends_etag = True
+    tag = "accounts"
 
     def profiled(self, **kwargs: Any) -> User:
         return current_user(self.request)
@@ -81,6 +82,33 @@ class UserView(ProfileView):
         viewer = current_user(self.request)
         users = User.objects.all() if viewer.is_staff else User.objects.filter(pk=viewer.pk)
         return self.found(users, pk=kwargs["pk"])
+
+    # The methods do what they do for `me`; the document gives each a name of its own.
+
+    @operation("Read a user", responses=ProfileOut)
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        """For that user and for staff."""
+        return super().get(request, **kwargs)
+
+    @operation("Replace a user", request=ProfileIn, responses=ProfileOut)
+    def put(self, request: Request, **kwargs: Any) -> Response:
+        """For that user and for staff."""
+        return super().put(request, **kwargs)
+
+    @operation("Edit a user", request=ProfileIn, responses=ProfileOut)
+    def patch(self, request: Request, **kwargs: Any) -> Response:
+        """For that user and for staff."""
+        return super().patch(request, **kwargs)
+
+    @operation(
+        "Delete a user",
+        request=AccountDeletionIn,
+        responses={204: None},
+        raises=[AccountHasUpcomingEvents],
+    )
+    def delete(self, request: Request, **kwargs: Any) -> Response:
+        """For that user, with the password, and for staff, without one."""
+        return super().delete(request, **kwargs)
 
 
 def _registered_event_ids(user: User) -> Any:

@@ -4,7 +4,7 @@ from django.db.models import F
 from django.http import HttpResponse
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -81,7 +81,7 @@ class RegistrationView(OneRegistration):
         return self._answer(self.registration(pk))
 
     @operation(
-        "Correct the name",
+        "Correct the name of a registration",
         parameters=[TOKEN],
         request=RegistrationEditIn,
         responses=RegistrationOut,
@@ -109,9 +109,21 @@ class TicketSvgView(OneRegistration):
     media_types = ("image/svg+xml",)
 
     @operation(
-        "The ticket as SVG",
+        "Draw the ticket as SVG",
         parameters=[TOKEN],
-        responses={(200, "image/svg+xml"): OpenApiResponse(OpenApiTypes.STR, "A QR symbol.")},
+        responses={
+            (200, "image/svg+xml"): OpenApiResponse(
+                OpenApiTypes.STR,
+                "A QR symbol.",
+                examples=[
+                    OpenApiExample(
+                        "Ticket",
+                        '<svg xmlns="http://www.w3.org/2000/svg" width="330" height="330"/>',
+                        media_type="image/svg+xml",
+                    )
+                ],
+            )
+        },
     )
     def get(self, request: Request, pk: UUID) -> HttpResponse:
         code = self.registration(pk).ticket_code
@@ -123,7 +135,7 @@ class TicketPngView(OneRegistration):
     media_types = ("image/png",)
 
     @operation(
-        "The ticket as PNG",
+        "Draw the ticket as PNG",
         parameters=[TOKEN],
         responses={(200, "image/png"): OpenApiResponse(OpenApiTypes.BINARY, "A QR symbol.")},
     )
