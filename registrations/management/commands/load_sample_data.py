@@ -1,0 +1,109 @@
+"""`manage.py load_sample_data`: events, people and registrations to try things out with."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection, transaction
+
+from events.importing import ImportRefused
+from events.models import Event
+from registrations.sample_data import (
+    ACCOUNTS,
+    Loaded,
+    count_what_a_wipe_deletes,
+    load_sample_data,
+    wipe_events,
+)
+
+
+class Command(BaseCommand):
+    help = (
+        "Loads the events and attendees of sample_data/, dated from today on, and a few accounts "
+        "whose passwords it prints. Run again, it leaves everything as it is."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--if-empty", action="store_true", help="Do nothing when there is any event."
+        )
+        parser.add_argument(
+            "--reset",
+            action="store_true",
+            help="First delete ALL events and registrations and the sample accounts. Asks before. "
+            "Refused where DATABASE_URL is set and DEBUG is off.",
+        )
+        parser.add_argument(
+            "--no-input",
+            "--noinput",
+            action="store_false",
+            dest="interactive",
+            help="With --reset: do not ask.",
+        )
+
+    def handle(self, *, if_empty: bool, reset: bool, interactive: bool, **options: Any) -> None:
+        if not interactive and not reset:
+            raise CommandError("--no-input goes with --reset only; there is no other question.")
+        if if_empty and reset:
+            raise CommandError("Give --if-empty or --reset, not both.")
+        if if_empty and Event.objects.exists():
+            self.stdout.write("There are events already: no sample data was loaded.")
+            return
+        if reset:
+            self._confirm_wipe(interactive)
+        try:
+            with transaction.atomic():
+                if reset:
+                    wipe_events()
+                loaded = load_sample_data(known_passwords=_is_for_trying_out())
+        except ImportRefused as error:
+            raise CommandError(str(error)) from error
+        self._tell(loaded)
+
+    def _confirm_wipe(self, interactive: bool) -> None:
+        """Returns when the rows may go."""
+        if not _is_for_trying_out():
+            raise CommandError(
+                "--reset deletes every event and registration, and this looks like production: "
+                "DATABASE_URL is set and DEBUG is off. Nothing was deleted. On a database that "
+                "is for trying things out, run it with DEBUG=on."
+            )
+        counts = count_what_a_wipe_deletes()
+        if not (counts and interactive):
+            return
+        database = connection.settings_dict["NAME"]
+        what = ", ".join(f"{name}: {count:,}" for name, count in counts.items())
+        self.stdout.write(
+            f"This deletes ALL of these from the database {database!r}, for good:\n  {what}\n"
+            f"The sample accounts are {', '.join(account.email for account in ACCOUNTS)}; "
+            "other accounts and the categories stay."
+        )
+        try:
+            answer = input(f"Type the name of the database ({database}) to go on: ")
+        except EOFError:
+            answer = ""
+        if answer.strip() != database:
+            raise CommandError("Nothing was deleted.")
+
+    def _tell(self, loaded: Loaded) -> None:
+        if not loaded:
+            self.stdout.write("The sample data is there already: nothing was changed.")
+            return
+        self.stdout.write(
+            f"Made {len(loaded.passwords)} accounts, {loaded.events} events "
+            f"and {loaded.registrations} registrations."
+        )
+        if loaded.passwords:
+            self.stdout.write("Sign in with one of these; the passwords are shown this once:")
+        for account in ACCOUNTS:
+            if account.email in loaded.passwords:
+                role = "staff, for /admin/" if account.is_admin else str(account.role)
+                self.stdout.write(
+                    f"  {account.email:<20} {loaded.passwords[account.email]:<24} {role}"
+                )
+
+
+def _is_for_trying_out() -> bool:
+    """Passwords that everybody can read here, and a wipe, are not for production."""
+    return bool(settings.USES_EMBEDDED_POSTGRES or settings.DEBUG)

@@ -1,0 +1,329 @@
+"""The sample data: what it holds, that it is loaded once, and what a wipe takes."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.models import Count, Q
+
+from accounts.models import User
+from conftest import NOW
+from events.importing import ImportRefused
+from events.models import Category, Event
+from events.tests.factories import EventFactory
+from registrations import sample_data
+from registrations.models import Registration
+from registrations.services import cancel_registration
+from registrations.tests.factories import registered
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _for_trying_out(settings):
+    """Whatever database the tests run on."""
+    settings.USES_EMBEDDED_POSTGRES = True
+
+
+@pytest.fixture
+def production(settings):
+    settings.USES_EMBEDDED_POSTGRES = settings.DEBUG = False
+
+
+def load(*options: str) -> str:
+    # TRUNCATE waits for no one: what the test has written must have been checked before.
+    connection.check_constraints()
+    out = StringIO()
+    call_command("load_sample_data", *options, stdout=out)
+    return out.getvalue()
+
+
+def refusal(*options: str) -> str:
+    with pytest.raises(CommandError) as refused:
+        load(*options)
+    return str(refused.value)
+
+
+def answering(monkeypatch, answer: str) -> list[str]:
+    """Answers the question; the list gets what was asked."""
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or answer)
+    return asked
+
+
+def rows() -> list[list[dict]]:
+    return [
+        list(model.objects.order_by("pk").values())
+        for model in (User, Category, Event, Registration)
+    ]
+
+
+# --- What it holds ------------------------------------------------------------------------------
+
+
+def test_it_says_what_it_made_and_how_to_sign_in(anyone):
+    told = load()
+
+    assert told.splitlines() == [
+        "Made 4 accounts, 26 events and 247 registrations.",
+        "Sign in with one of these; the passwords are shown this once:",
+        "  demo@example.com     demo-password-2027       organizer",
+        "  ngaio@example.com    ngaio-password-2027      organizer",
+        "  visitor@example.com  visitor-password-2027    attendee",
+        "  admin@example.com    admin-password-2027      staff, for /admin/",
+    ]
+    for account in sample_data.ACCOUNTS:
+        body = {"email": account.email, "password": account.known_password}
+        assert anyone.post("/api/login/", body).status_code == 200
+
+
+def test_the_known_passwords_are_good_enough_to_sign_up_with(anyone):
+    for account in sample_data.ACCOUNTS:
+        body = {
+            "email": account.email,
+            "username": account.email.partition("@")[0],
+            "password": account.known_password,
+        }
+        assert anyone.post("/api/users/", body).status_code == 201
+
+
+def test_the_counters_equal_the_rows():
+    load()
+
+    counted = Event.objects.annotate(
+        confirmed=Count("registrations", Q(registrations__status="confirmed")),
+        waiting=Count("registrations", Q(registrations__status="waitlisted")),
+    )
+    for event in counted:
+        assert (event.registered_count, event.waitlist_count) == (event.confirmed, event.waiting)
+
+
+def test_there_is_an_event_of_each_kind(clock):
+    load()
+
+    jazz = Event.objects.get(name__startswith="Late Night Jazz")
+    pottery = Event.objects.get(name="Pottery for Beginners")
+    garden = Event.objects.get(name="Open Garden Day")
+    assert (jazz.registration_state, jazz.registered_count) == ("full", 12)
+    assert (pottery.registration_state, pottery.registered_count) == ("waitlist", 8)
+    assert pottery.waitlist_count == 3
+    assert (garden.registration_state, garden.max_capacity) == ("open", None)
+    assert Event.objects.get(name="Spring Gala").registration_state == "draft"
+    assert Event.objects.get(name="Harbour Regatta").registration_state == "cancelled"
+    assert Event.objects.get(name="Harbour Regatta").registered_count == 5
+    assert [event.name for event in Event.objects.past()] == ["First Steps in Django"]
+    assert Event.objects.upcoming().count() == 25
+
+
+def test_the_queue_is_in_the_order_of_the_file():
+    load()
+
+    waiting = Registration.objects.filter(event__name="Pottery for Beginners").waiting()
+    listed = [line["name"] for line in sample_data._read("attendees.csv")]
+    names = [registration.name for registration in waiting]
+    assert len(names) == 3
+    assert names == sorted(names, key=listed.index)
+
+
+def test_dates_count_from_today_in_the_events_zone(clock):
+    load()
+
+    snorkelling = Event.objects.get(timezone="Australia/Lord_Howe")
+    start = snorkelling.start_time.astimezone(snorkelling.zone)
+    assert start.isoformat() == "2027-03-01T08:30:00+11:00"
+    zones = set(Event.objects.values_list("timezone", flat=True))
+    assert zones >= {
+        "Asia/Kolkata", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe",
+        "Pacific/Auckland",
+    }  # fmt: skip
+
+
+def test_the_past_event_was_attended(clock):
+    load()
+
+    past = Event.objects.get(name="First Steps in Django")
+    attendees = past.registrations.all()
+    assert past.end_time < NOW
+    assert past.registered_count == attendees.count() == 15
+    assert {attendee.registered_at for attendee in attendees} == {attendees[0].confirmed_at}
+    assert all(attendee.registered_at < past.start_time for attendee in attendees)
+    assert attendees.filter(checked_in_at=past.start_time).count() == 11
+
+
+def test_categories_are_those_of_a_new_installation():
+    before = set(Category.objects.values_list("slug", flat=True))
+
+    load()
+
+    assert set(Category.objects.values_list("slug", flat=True)) == before
+    assert not Event.objects.filter(category=None).exists()
+
+
+def test_an_attendee_with_an_account_has_the_registrations_on_it():
+    load()
+
+    visitor = User.objects.get(email="visitor@example.com")
+    assert visitor.registrations.count() == 8
+    assert set(visitor.registrations.values_list("name", flat=True)) == {"Vera Visitor"}
+    assert Registration.objects.filter(user=None).count() == 239
+
+
+def test_the_files_name_only_what_exists():
+    keys = {plan["key"] for plan in sample_data._read("events.csv")}
+    organizers = {plan["organizer"] for plan in sample_data._read("events.csv")}
+    attendees = sample_data._read("attendees.csv")
+
+    attended = {key for attendee in attendees for key in attendee["attends"].split(";")}
+    emails = [attendee["email"] for attendee in attendees]
+    assert len(keys) == 26
+    assert attended <= keys
+    assert organizers <= {account.email for account in sample_data.ACCOUNTS}
+    assert len(set(emails)) == len(emails) == 42
+    assert all(email.endswith("@example.com") and email.isascii() for email in emails)
+
+
+# --- Again --------------------------------------------------------------------------------------
+
+
+def test_a_second_run_changes_nothing(clock):
+    load()
+    before = rows()
+    clock.shift(3 * 24 * 3600)
+
+    told = load()
+
+    assert told == "The sample data is there already: nothing was changed.\n"
+    assert rows() == before
+
+
+def test_a_second_run_respects_what_was_done_since():
+    load()
+    cancel_registration(Registration.objects.filter(event__name="Open Garden Day").first())
+    User.objects.get(email="demo@example.com").set_password("changed-it-myself")
+    before = rows()
+
+    load()
+
+    assert rows() == before
+
+
+def test_if_empty_loads_into_an_empty_database():
+    load("--if-empty")
+
+    assert Event.objects.count() == 26
+
+
+def test_if_empty_leaves_a_database_with_an_event_alone(event):
+    told = load("--if-empty")
+
+    assert told == "There are events already: no sample data was loaded.\n"
+    assert list(Event.objects.all()) == [event]
+    assert not User.objects.filter(email="demo@example.com").exists()
+
+
+def test_a_faulty_file_loads_nothing(monkeypatch):
+    real = sample_data._read
+    spoilt = {"timezone": "Asia/Kolkata", "category": "!"}
+    monkeypatch.setattr(
+        sample_data,
+        "_read",
+        lambda name: [plan | spoilt for plan in real(name)] if name == "events.csv" else [],
+    )
+
+    with pytest.raises(ImportRefused, match=r"events\.csv: line 2, category: "):
+        sample_data.load_sample_data(known_passwords=True)
+
+    assert not Event.objects.exists()
+    assert not User.objects.exists()
+
+
+# --- Starting over ------------------------------------------------------------------------------
+
+
+def test_reset_asks_with_numbers_and_starts_over(monkeypatch, olga, ana):
+    load()
+    registered(EventFactory(organizer=olga))
+    asked = answering(monkeypatch, connection.settings_dict["NAME"])
+
+    told = load("--reset")
+
+    database = connection.settings_dict["NAME"]
+    assert asked == [f"Type the name of the database ({database}) to go on: "]
+    assert f"This deletes ALL of these from the database {database!r}, for good:" in told
+    assert "events: 27, registrations: 248, " in told
+    assert "sample accounts: 4\n" in told
+    assert "Made 4 accounts, 26 events and 247 registrations." in told
+    assert (Event.objects.count(), Registration.objects.count()) == (26, 247)
+    assert User.objects.filter(pk__in=[olga.pk, ana.pk]).count() == 2
+    assert Category.objects.filter(slug="conference").exists()
+
+
+@pytest.mark.parametrize("answer", ["", "yes", "y"])
+def test_any_other_answer_deletes_nothing(monkeypatch, event, answer):
+    answering(monkeypatch, answer)
+
+    assert refusal("--reset") == "Nothing was deleted."
+    assert list(Event.objects.all()) == [event]
+
+
+def test_no_answer_deletes_nothing(monkeypatch, event):
+    def closed(question: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", closed)
+
+    assert refusal("--reset") == "Nothing was deleted."
+    assert list(Event.objects.all()) == [event]
+
+
+def test_no_input_resets_without_a_question(monkeypatch, event):
+    asked = answering(monkeypatch, "")
+
+    load("--reset", "--no-input")
+
+    assert asked == []
+    assert not Event.objects.filter(pk=event.pk).exists()
+    assert Event.objects.count() == 26
+
+
+def test_an_empty_database_needs_no_question(monkeypatch):
+    asked = answering(monkeypatch, "")
+
+    load("--reset")
+
+    assert asked == []
+    assert Event.objects.count() == 26
+
+
+@pytest.mark.parametrize("options", [["--reset"], ["--reset", "--no-input"]])
+def test_reset_is_refused_in_production(production, event, options):
+    assert refusal(*options) == (
+        "--reset deletes every event and registration, and this looks like production: "
+        "DATABASE_URL is set and DEBUG is off. Nothing was deleted. On a database that "
+        "is for trying things out, run it with DEBUG=on."
+    )
+    assert list(Event.objects.all()) == [event]
+
+
+def test_in_production_the_passwords_are_random(production, anyone):
+    told = load()
+
+    lines = [line.split() for line in told.splitlines()[2:]]
+    assert [line[0] for line in lines] == [account.email for account in sample_data.ACCOUNTS]
+    for account, line in zip(sample_data.ACCOUNTS, lines, strict=True):
+        user = User.objects.get(email=account.email)
+        assert not user.check_password(account.known_password)
+        assert user.check_password(line[1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--no-input"], "--no-input goes with --reset only; there is no other question."),
+        (["--reset", "--if-empty"], "Give --if-empty or --reset, not both."),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(event, options, message):
+    assert refusal(*options) == message
+    assert list(Event.objects.all()) == [event]
