@@ -87,7 +87,8 @@ TEMPLATES = [
 
 # --- Database -----------------------------------------------------------------------------------
 
-EMBEDDED_POSTGRES_ROOT = BASE_DIR / ".data" / "postgres"
+DATA_DIR = Path(env.text("DATA_DIR") or BASE_DIR / ".data")
+EMBEDDED_POSTGRES_ROOT = DATA_DIR / "postgres"
 USES_EMBEDDED_POSTGRES = not env.text("DATABASE_URL")
 
 if USES_EMBEDDED_POSTGRES:
@@ -132,7 +133,7 @@ def _secret_key() -> str:
         return given
     if not USES_EMBEDDED_POSTGRES and not DEBUG:
         raise ImproperlyConfigured("SECRET_KEY must be set when DATABASE_URL is set.")
-    return env.kept_secret(BASE_DIR / ".data" / "secret_key")
+    return env.kept_secret(DATA_DIR / "secret_key")
 
 
 SECRET_KEY = _secret_key()

@@ -116,10 +116,15 @@ class Fault:
 
 
 def find_faults() -> Iterator[Fault]:
-    """Every row that breaks a promise, as one snapshot of the database sees it."""
+    """Every row that breaks a promise, as one snapshot of the database sees it.
+
+    Inside a transaction that has begun, as that one sees it.
+    """
     now = timezone.now()
+    is_outermost = not connection.in_atomic_block
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        if is_outermost:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         for check in CHECKS:
             cursor.execute(check.sql, {"now": now})
             for event_id, detail in cursor.fetchall():
