@@ -1,6 +1,7 @@
 """Freeing seats and giving them to those who wait. Lock order: event, then registration."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F
@@ -77,7 +78,12 @@ def promote_waiting(event: Event, *, reason: Reason) -> int:
     seats = event.available_seats
     if not event.waitlist_count or seats == 0 or not _may_promote(event, now):
         return 0
-    parameters = {"event_id": event.pk, "now": now, "seats": seats, "reason": reason.value}
+    parameters: dict[str, Any] = {
+        "event_id": event.pk,
+        "now": now,
+        "seats": seats,
+        "reason": reason.value,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_PROMOTE, parameters)  # LIMIT NULL, for no capacity, is no limit
         promoted: int = cursor.fetchone()[0]
