@@ -1,0 +1,253 @@
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminPasswordChangeForm, BaseUserCreationForm, UserChangeForm
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from config.api.admin import ReadOnlyAdmin, ServiceAdmin, rehearsed_on
+from config.api.timezones import zone_names
+
+from .models import Session, User
+from .services import change_access, edit_profile, set_password, sign_up
+from .tokens import end_all_sessions
+
+_PROFILE = ("email", "username", "role", "timezone")
+_ACCESS = ("is_active", "is_staff", "is_superuser")
+_FOR_SUPERUSERS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
+def staff_of(request: HttpRequest) -> User:
+    """Who sent the request; the admin lets nobody in but staff."""
+    return cast("User", request.user)
+
+
+class ZoneChoiceField(forms.ChoiceField):
+    """A zone of the IANA database."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=[(name, name) for name in sorted(zone_names())], **kwargs)
+
+
+class NewUserForm(BaseUserCreationForm):
+    timezone = ZoneChoiceField(initial="UTC")
+
+    class Meta:
+        model = User
+        fields = _PROFILE
+        help_texts = {"username": "Empty: made from the address."}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].required = False
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
+
+    def clean(self) -> dict[str, Any]:
+        # Without super().clean(), which would ask the model what the service tells better.
+        self.validate_passwords()  # type: ignore[attr-defined]  # the stubs lack it
+        if not self.errors:
+            with rehearsed_on(self, {"password": "password1"}):
+                sign_up(**self.account)
+        return self.cleaned_data
+
+    def validate_password_for_user(self, user: Any, password_field_name: str = "") -> None:
+        """The service has done it."""
+
+    @property
+    def account(self) -> dict[str, Any]:
+        password = self.cleaned_data["password1"]
+        return {name: self.cleaned_data[name] for name in _PROFILE} | {"password": password}
+
+    def save(self, commit: bool = True) -> Any:
+        return forms.ModelForm.save(self, commit=False)
+
+
+class UserForm(UserChangeForm):
+    timezone = ZoneChoiceField()
+
+    class Meta:
+        model = User
+        fields = (*_PROFILE, *_ACCESS, "groups", "user_permissions")
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
+
+    def clean(self) -> dict[str, Any]:
+        # Without super().clean(), as above.
+        if not self.errors:
+            with rehearsed_on(self):
+                edit_profile(self.instance, self.changes_of(_PROFILE))
+        return self.cleaned_data
+
+    def changes_of(self, names: tuple[str, ...]) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in self.changed_data if name in names}
+
+
+class PasswordForm(AdminPasswordChangeForm):
+    def save(self, commit: bool = True) -> Any:
+        usable = self.cleaned_data["set_usable_password"]
+        self.user = set_password(self.user, self.cleaned_data["password1"] if usable else None)
+        return self.user
+
+
+@admin.register(User)
+class AccountAdmin(ServiceAdmin, UserAdmin):
+    """Accounts. They are never deleted: others' rows refer to them."""
+
+    form = UserForm
+    add_form = NewUserForm
+    change_password_form = PasswordForm
+    list_display = (
+        "email",
+        "username",
+        "role",
+        "email_is_verified",
+        "is_active",
+        "is_staff",
+        "date_joined",
+    )
+    list_filter = (
+        "role",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        ("email_verified_at", admin.EmptyFieldListFilter),
+        ("erased_at", admin.EmptyFieldListFilter),
+    )
+    date_hierarchy = "date_joined"
+    ordering = ("-id",)
+    search_fields = ("email__istartswith", "username__istartswith")
+    search_help_text = "The beginning of an e-mail address or of a user name."
+    readonly_fields = ["email_is_verified", "last_login", "date_joined", "erased_at", "signed_in"]
+    fieldsets = [
+        (None, {"fields": ("email", "email_is_verified", "username", "password")}),
+        ("Profile", {"fields": ("role", "timezone")}),
+        ("Access", {"fields": (*_ACCESS, "groups", "user_permissions")}),
+        ("History", {"fields": ("signed_in", "last_login", "date_joined", "erased_at")}),
+    ]
+    add_fieldsets = (
+        (None, {"classes": ("wide",), "fields": (*_PROFILE, "password1", "password2")}),
+    )
+    actions = ["deactivate_users", "reactivate_users", "end_sessions"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        readonly = super().get_readonly_fields(request, obj)
+        return readonly if request.user.is_superuser else (*readonly, *_FOR_SUPERUSERS)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody revives an erased account, and only superusers change an account of staff.
+
+        Else staff could set a superuser's password, or address, and become that superuser.
+        """
+        may = super().has_change_permission(request, obj)
+        if obj is None or not may:
+            return may
+        is_higher = (obj.is_staff or obj.is_superuser) and obj.pk != request.user.pk
+        return obj.erased_at is None and (request.user.is_superuser or not is_higher)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        if request.path.endswith("/autocomplete/"):
+            queryset = queryset.filter(is_active=True)
+        return super().get_search_results(request, queryset, search_term)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if change:
+            with transaction.atomic():
+                edit_profile(obj, form.changes_of(_PROFILE))
+                change_access(obj, **form.changes_of(_ACCESS))
+        else:
+            obj.pk = sign_up(**form.account).pk
+
+    @admin.display(description="e-mail verified", boolean=True, ordering="email_verified_at")
+    def email_is_verified(self, user: User) -> bool:
+        return user.email_verified
+
+    @admin.display(description="sign-ins")
+    def signed_in(self, user: User) -> str:
+        url = reverse("admin:accounts_session_changelist")
+        return format_html('<a href="{}?user__id__exact={}">Show where and when</a>', url, user.pk)
+
+    @admin.action(description="Deactivate the selected users", permissions=["change"])
+    def deactivate_users(
+        self, request: HttpRequest, queryset: QuerySet[User]
+    ) -> HttpResponse | None:
+        users = self.changeable(
+            request, queryset.filter(is_active=True).exclude(pk=staff_of(request).pk)
+        )
+        page = self.ask_first(
+            request,
+            users,
+            question="Deactivate these users?",
+            consequence="They are signed out everywhere and can no longer sign in. Their events "
+            "and registrations stay. You can reactivate them.",
+        )
+        if page is None:
+            self.act_on(
+                request, users, lambda user: change_access(user, is_active=False), "Deactivated"
+            )
+        return page
+
+    @admin.action(description="Reactivate the selected users", permissions=["change"])
+    def reactivate_users(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        users = self.changeable(request, queryset.filter(is_active=False))
+        self.act_on(request, users, lambda user: change_access(user, is_active=True), "Reactivated")
+
+    @admin.action(description="Sign the selected users out everywhere", permissions=["change"])
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        users = self.changeable(request, queryset)
+        self.act_on(request, users, end_all_sessions, "Ended every API session of")
+
+    def changeable(self, request: HttpRequest, users: QuerySet[User]) -> QuerySet[User]:
+        """Those of `users` that this member of staff may change; see `has_change_permission`."""
+        mine = users.filter(erased_at=None)
+        if not request.user.is_superuser:
+            mine = mine.filter(is_superuser=False, is_staff=False)
+        if "confirmed" not in request.POST and (left_out := users.count() - mine.count()):
+            self.message_user(
+                request,
+                f"{left_out} left out: erased, or staff, whom only superusers change.",
+                messages.WARNING,
+            )
+        return mine
+
+
+@admin.register(Session)
+class SessionAdmin(ReadOnlyAdmin):
+    """Sign-ins of the API. Their tokens are nobody's business."""
+
+    list_display = ("user", "user_agent", "address", "created_at", "last_used_at", "is_live")
+    list_select_related = ("user",)
+    list_filter = (("ended_at", admin.EmptyFieldListFilter),)
+    ordering = ("-expires_at",)
+    search_fields = ("user__email__istartswith", "user__username__istartswith")
+    search_help_text = "The beginning of the user's e-mail address or name."
+    fields = (
+        "user",
+        "user_agent",
+        "address",
+        "created_at",
+        "last_used_at",
+        "expires_at",
+        "ended_at",
+        "is_live",
+    )
+
+    @admin.display(description="live", boolean=True)
+    def is_live(self, session: Session) -> bool:
+        return (
+            session.ended_at is None
+            and session.user.is_active
+            and session.token_generation == session.user.token_generation
+            and session.expires_at > timezone.now()
+        )

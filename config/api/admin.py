@@ -1,0 +1,216 @@
+"""What every admin page here has in common: services write, and their refusals are messages."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import model_ngettext
+from django.core.paginator import Paginator
+from django.db import DatabaseError, transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.utils.functional import cached_property
+from rest_framework.exceptions import APIException
+
+from config.errors import (
+    DomainError,
+    NotFound,
+    PreconditionFailed,
+    ServerError,
+    ValidationFailed,
+)
+
+from .errors import to_domain_error
+
+admin.site.site_header = admin.site.site_title = "Event administration"
+admin.site.index_title = "Times are in UTC unless another zone is named"
+
+COUNT_EXACTLY_TO = 10_000
+NAMES_SHOWN = 20
+
+# What a service, or a serializer, refuses with; a lock that is not free in time is a DatabaseError.
+_REFUSALS = (DomainError, APIException, DatabaseError)
+
+_EDITED_MEANWHILE = (
+    "Somebody edited it since you opened the page. Open it again and repeat your change."
+)
+
+
+class EstimatingPaginator(Paginator):
+    """Counts exactly up to a limit, and above it believes PostgreSQL's planner.
+
+    Counting a million rows takes longer than showing a page of them.
+    """
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        counted: int = rows.order_by()[: COUNT_EXACTLY_TO + 1].count()
+        if counted <= COUNT_EXACTLY_TO:
+            return counted
+        plan = json.loads(rows.order_by().explain(format="json"))[0]["Plan"]
+        return max(counted, int(plan["Plan Rows"]))
+
+
+class ServiceAdmin(admin.ModelAdmin):
+    """Writes through services only; subclasses say which, in `save_model` and in actions."""
+
+    paginator = EstimatingPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # each would count the whole table
+    list_per_page = 50
+    gone = "It was deleted."  # told instead of NotFound, which speaks of addresses
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        with self._refusal_told(request) as refused:
+            return super().changeform_view(request, *args, **kwargs)
+        return refused()
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        with self._refusal_told(request) as refused:
+            return super().delete_view(request, *args, **kwargs)
+        return refused()
+
+    @contextmanager
+    def _refusal_told(self, request: HttpRequest) -> Iterator[Callable[[], HttpResponse]]:
+        """For what changed between the check of a form and its saving: a message, no fault page."""
+        try:
+            yield lambda: HttpResponseRedirect(request.get_full_path())
+        except _REFUSALS as error:
+            self.message_user(request, self.refusal(error), messages.ERROR)
+
+    def refusal(self, error: Exception) -> str:
+        """The sentence that tells staff why. Raises `error` again when it is a fault of ours."""
+        return " ".join(detail for _, detail in _details(error, self.gone))
+
+    def act_on(
+        self,
+        request: HttpRequest,
+        rows: QuerySet[Any],
+        service: Callable[[Any], object],
+        done: str,
+    ) -> None:
+        """Call `service` on each row, each in a transaction of its own, and tell what came of it.
+
+        `done` begins the sentence: "Published" makes "Published 3 events."
+        """
+        succeeded = 0
+        refused: dict[str, list[str]] = {}
+        for row in rows:
+            try:
+                service(row)
+            except _REFUSALS as error:
+                refused.setdefault(self.refusal(error), []).append(str(row))
+            else:
+                succeeded += 1
+                self.log_change(request, row, f"{done}.")
+        if succeeded or not refused:
+            name = model_ngettext(self.opts, succeeded)
+            level = messages.SUCCESS if succeeded else messages.WARNING
+            self.message_user(request, f"{done} {succeeded} {name}.", level)
+        for reason, names in refused.items():
+            shown = ", ".join(names[:NAMES_SHOWN])
+            more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+            self.message_user(request, f"Not done for {shown}{more}: {reason}", messages.ERROR)
+
+    def ask_first(
+        self,
+        request: HttpRequest,
+        rows: QuerySet[Any],
+        *,
+        question: str,
+        consequence: str,
+        form: forms.Form | None = None,
+    ) -> TemplateResponse | None:
+        """The page that asks before an action, or None once the answer is yes."""
+        if "confirmed" in request.POST and (form is None or form.is_valid()):
+            return None
+        names = [str(row) for row in rows[: NAMES_SHOWN + 1]]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": question,
+            "opts": self.opts,
+            "media": self.media,
+            "consequence": consequence,
+            "names": names[:NAMES_SHOWN],
+            "more": len(names) > NAMES_SHOWN,
+            "form": form,
+            "action": request.POST["action"],
+            "select_across": request.POST.get("select_across", "0"),
+            "checkbox_name": ACTION_CHECKBOX_NAME,
+            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+        }
+        return TemplateResponse(request, "admin/ask_first.html", context)
+
+
+class ReadOnlyAdmin(ServiceAdmin):
+    """Rows that only the system writes."""
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@contextmanager
+def rehearsed_on(form: forms.BaseForm, fields: Mapping[str, str] | None = None) -> Iterator[None]:
+    """What is called inside is undone; what it refuses becomes errors of the form.
+
+    So a form says what the service would say, and the rules are written once. `fields` names the
+    form's field for an error's code, or for a field that has another name there.
+    """
+    fields = fields or {}
+    try:
+        with transaction.atomic():
+            yield
+            transaction.set_rollback(True)
+    except _REFUSALS as error:
+        code = getattr(error, "code", "")
+        for field, detail in _details(error, ServiceAdmin.gone):
+            name = fields.get(code) or fields.get(field or "", field)
+            form.add_error(name if name in form.fields else None, detail)
+
+
+class ServiceForm(forms.ModelForm):
+    """Checked by the service that will be called, instead of the model."""
+
+    error_fields: Mapping[str, str] = {}  # as for `rehearsed_on`
+
+    def rehearse(self) -> None:
+        """Call the service; what it writes is undone."""
+        raise NotImplementedError
+
+    def clean(self) -> dict[str, Any]:
+        if not self.errors:
+            with rehearsed_on(self, self.error_fields):
+                self.rehearse()
+        return self.cleaned_data
+
+    def _post_clean(self) -> None:
+        """Leave the instance as it is: the service changes a row that it has locked."""
+
+
+def _details(error: Exception, gone: str) -> list[tuple[str | None, str]]:
+    """What was refused, as field and sentence. Raises `error` when it is no refusal but a fault."""
+    refusal = to_domain_error(error)
+    if isinstance(refusal, ServerError):
+        raise error
+    if isinstance(refusal, NotFound):
+        return [(None, gone)]
+    if isinstance(refusal, PreconditionFailed):
+        return [(None, _EDITED_MEANWHILE)]
+    if isinstance(refusal, ValidationFailed):
+        return [
+            (fact["field"] and fact["field"].partition(".")[0], fact["detail"])
+            for fact in refusal.facts["errors"]
+        ]
+    return [(None, refusal.message)]
