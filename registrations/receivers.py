@@ -1,13 +1,16 @@
-"""What follows here from a change of an event."""
+"""What follows here from a change of an event or an account."""
 
 from typing import Any
 
 from django.dispatch import receiver
 
+from accounts.models import User
+from accounts.signals import email_confirmed
 from events.models import Event
 from events.signals import event_edited, event_restored
 
 from .models import LedgerEntry
+from .services.people import join_guest_registrations
 from .services.waitlist import promote_waiting
 
 
@@ -15,3 +18,9 @@ from .services.waitlist import promote_waiting
 def promote_after_change(event: Event, **kwargs: Any) -> None:
     """More seats, or a later end of registration, may let people in who wait."""
     promote_waiting(event, reason=LedgerEntry.Reason.EVENT_EDITED)
+
+
+@receiver(email_confirmed)
+def join_what_the_guest_made(user: User, **kwargs: Any) -> None:
+    """What somebody registered as a guest becomes part of their account."""
+    join_guest_registrations(user)

@@ -16,6 +16,14 @@ from ..models import LedgerEntry, Registration
 from .waitlist import cancel_registration
 
 
+def join_guest_registrations(user: User) -> int:
+    """Give an account the registrations that guests made with its address; returns how many.
+
+    Only for an address that its owner has confirmed: before, anybody could claim it.
+    """
+    return Registration.objects.filter(user=None, email=user.email).update(user=user)
+
+
 @transaction.atomic
 def close_account(user: User, *, password: str | None = None) -> None:
     """Delete an account: seats are freed, past attendance stays counted, the person is erased.

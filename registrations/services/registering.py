@@ -62,7 +62,12 @@ _TAKE_PLACE = f"""
             ticket_code, registered_at, confirmed_at
         )
         SELECT
-            %(id)s, id, %(user_id)s, %(registered_by_id)s, %(name)s, %(email)s,
+            %(id)s, id,
+            coalesce(%(user_id)s, (
+                SELECT id FROM accounts_user
+                WHERE email = %(email)s AND email_verified_at IS NOT NULL AND is_active
+            )),
+            %(registered_by_id)s, %(name)s, %(email)s,
             CASE WHEN is_queued THEN 'waitlisted' ELSE 'confirmed' END,
             CASE WHEN is_queued THEN last_queue_number END,
             %(ticket_code)s, %(now)s, CASE WHEN is_queued THEN NULL ELSE %(now)s END
@@ -89,6 +94,8 @@ def register(
     registered_by: User | None = None,
 ) -> Registration:
     """Register somebody, `user` being the account whose place it is; None for a guest.
+
+    A guest's place still belongs to the account that has confirmed the address.
 
     Returns the registration, `confirmed` or `waitlisted`, with `event` and `position` set.
     Raises the first that applies of `NotFound`, `EventCancelled`, `EventNotPublished`,

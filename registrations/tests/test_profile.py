@@ -3,6 +3,7 @@
 import pytest
 
 from accounts.models import User
+from accounts.services import confirm_email
 from accounts.tests.factories import PASSWORD
 from events.models import Event
 from events.tests.factories import EventFactory
@@ -50,6 +51,28 @@ def test_patch_me_changes_what_one_may(ana, signed_in):
     ana.refresh_from_db()
     assert response.status_code == 200
     assert (ana.role, ana.timezone, ana.is_staff) == ("organizer", "Asia/Kolkata", False)
+
+
+def test_guest_registrations_join_once_the_address_is_confirmed(ana, event, signed_in):
+    registered(event, email="ANA@example.com".lower())
+    client = signed_in(ana)
+
+    before = client.get("/api/me/registrations/").json()["results"]
+    confirm_email(ana)
+    after = client.get("/api/me/registrations/").json()["results"]
+
+    assert before == []
+    assert [row["email"] for row in after] == [ana.email]
+
+
+def test_what_a_guest_makes_later_belongs_to_the_confirmed_account(ana, anyone, event, signed_in):
+    confirm_email(ana)
+
+    made = anyone.post(f"/api/events/{event.pk}/register/", {"name": "A", "email": ana.email})
+
+    assert "manage_token" in made.json()
+    listed = signed_in(ana).get("/api/me/registrations/").json()["results"]
+    assert [row["id"] for row in listed] == [made.json()["id"]]
 
 
 def test_a_new_address_is_unconfirmed(ana, signed_in):
