@@ -5,19 +5,24 @@ The columns are defined once, in SQL, and rows are streamed from the database in
 stays flat whatever the number of attendees.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from typing import Any, Protocol
+from tempfile import TemporaryFile
+from typing import IO, Any, Protocol
 
 from django.db import connection, transaction
+from xlsxwriter import Workbook
 
+from config.api.negotiation import to_json
 from config.errors import InvalidTimezone
 from events.models import Event
 
 from .models import RegistrationQuerySet
 
 PIECE_BYTES = 64 * 1024
+ROWS_OF_A_BATCH = 1000
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,25 @@ _SELECT = """
 """
 
 
+_EXAMPLE = {
+    "name": "Bob",
+    "email": "bob@example.com",
+    "status": "confirmed",
+    "waitlist_position": None,
+    "registered_at": "2026-11-21T08:00:00Z",
+    "confirmed_at": "2026-11-21T08:00:00Z",
+    "cancelled_at": None,
+    "checked_in_at": None,
+    "ticket_code": "MZXW6YTBOI2DKNRX",
+    "registration_id": "5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10",
+    "event_id": 1,
+    "event_name": "Global AI Summit",
+}
+
+
 @dataclass(frozen=True)
 class Options:
-    """What the caller may choose beside the format."""
+    """What the caller may choose beside the format; `bom` and `raw` are for CSV."""
 
     ordering: str = "registered_at"
     bom: bool = False
@@ -101,11 +122,8 @@ class CsvExport:
 
     name = "csv"
     media_type = "text/csv; charset=utf-8"
-    example = (
-        "name,email,status,waitlist_position,registered_at,confirmed_at,cancelled_at,"
-        "checked_in_at,ticket_code,registration_id,event_id,event_name\r\n"
-        "Bob,bob@example.com,confirmed,,2026-11-21T08:00:00Z,2026-11-21T08:00:00Z,,,"
-        "MZXW6YTBOI2DKNRX,5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10,1,Global AI Summit\r\n"
+    example = "\r\n".join(
+        (",".join(_EXAMPLE), ",".join(str(value or "") for value in _EXAMPLE.values()), "")
     )
 
     def pieces(
@@ -113,25 +131,179 @@ class CsvExport:
     ) -> Generator[bytes]:
         piece = bytearray("\ufeff".encode() if options.bom else b"")
         piece += ",".join(column.name for column in COLUMNS).encode() + b"\r\n"
-        select, parameters = _select(event, rows, zone, options)
-        with transaction.atomic(), connection.cursor() as cursor:
-            _tell_times_in(cursor, zone)
-            with cursor.copy(f"COPY ({select}) TO STDOUT (FORMAT csv)", parameters) as copy:
-                for line in copy:
-                    piece += line[:-1]
-                    piece += b"\r\n"  # COPY ends lines with LF, RFC 4180 with CRLF
-                    if len(piece) >= PIECE_BYTES:
-                        yield bytes(piece)
-                        piece.clear()
-            _tell_times_in(cursor, UTC)  # as everybody else on this connection expects
+        select, parameters = _select(event, rows, zone, options, guarded=not options.raw)
+        command = f"COPY ({select}) TO STDOUT (FORMAT csv)"
+        with (
+            _times_told_in(zone),
+            connection.cursor() as cursor,
+            cursor.copy(command, parameters) as copy,
+        ):
+            for line in copy:
+                piece += line[:-1]
+                piece += b"\r\n"  # COPY ends lines with LF, RFC 4180 with CRLF
+                if len(piece) >= PIECE_BYTES:
+                    yield bytes(piece)
+                    piece.clear()
         yield bytes(piece)
 
 
-EXPORTS: dict[str, Export] = {export.name: export for export in (CsvExport(),)}
+class JsonExport:
+    """One array of objects (RFC 8259)."""
+
+    name = "json"
+    media_type = "application/json"
+    example = [_EXAMPLE]
+
+    def pieces(
+        self, event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
+    ) -> Generator[bytes]:
+        before = "["
+        for batch in _json_batches(event, rows, zone, options):
+            yield (before + ",\n".join(batch)).encode()
+            before = ",\n"
+        yield b"]\n" if before != "[" else b"[]\n"
+
+
+class JsonLinesExport:
+    """One object a line."""
+
+    name = "jsonl"
+    media_type = "application/jsonl"
+    example = to_json(_EXAMPLE).decode() + "\n"
+
+    def pieces(
+        self, event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
+    ) -> Generator[bytes]:
+        for batch in _json_batches(event, rows, zone, options):
+            yield ("\n".join(batch) + "\n").encode()
+        yield b""
+
+
+class XlsxExport:
+    """Office Open XML. A workbook is a ZIP archive, complete only at its end: it is written to a
+    temporary file, row by row, and sent from there. Text cells cannot run as formulas."""
+
+    name = "xlsx"
+    media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    example = None
+    rows_of_a_sheet = 1_048_576
+
+    def pieces(
+        self, event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
+    ) -> Generator[bytes]:
+        with TemporaryFile() as file:
+            self._write(file, _batches(event, rows, zone, options))
+            file.seek(0)
+            while piece := file.read(PIECE_BYTES):
+                yield piece
+
+    def _write(self, file: IO[bytes], batches: Iterable[list[tuple[Any, ...]]]) -> None:
+        workbook = Workbook(file, {"constant_memory": True})
+        bold = workbook.add_format({"bold": True})
+        number = self.rows_of_a_sheet
+        for batch in batches:
+            for row in batch:
+                if number == self.rows_of_a_sheet:
+                    sheet, number = self._new_sheet(workbook, bold), 1
+                for column, value in enumerate(row):
+                    if isinstance(value, int):
+                        sheet.write_number(number, column, value)
+                    elif value is not None:
+                        sheet.write_string(number, column, str(value))
+                number += 1
+        if not workbook.worksheets():
+            self._new_sheet(workbook, bold)
+        workbook.close()
+
+    def _new_sheet(self, workbook: Workbook, bold: Any) -> Any:
+        sheet = workbook.add_worksheet()
+        sheet.freeze_panes(1, 0)
+        sheet.set_column(0, len(COLUMNS) - 1, 22)
+        for position, column in enumerate(COLUMNS):
+            sheet.write_string(0, position, column.name, bold)
+        return sheet
+
+
+class StartedPieces(Iterator[bytes]):
+    """Pieces of which the first was fetched, so that what can go wrong at once has done so.
+
+    A web server calls `close` when the client is gone, which ends the query too.
+    """
+
+    def __init__(self, pieces: Generator[bytes]) -> None:
+        self._pieces = pieces
+        self._first: bytes | None = next(pieces, b"")
+
+    def __next__(self) -> bytes:
+        if self._first is None:
+            return next(self._pieces)
+        first, self._first = self._first, None
+        return first
+
+    def close(self) -> None:
+        self._pieces.close()
+
+
+EXPORTS: dict[str, Export] = {
+    export.name: export for export in (CsvExport(), XlsxExport(), JsonExport(), JsonLinesExport())
+}
+
+
+def _batches(
+    event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
+) -> Generator[list[tuple[Any, ...]]]:
+    """The rows in the columns' order, from a cursor of the server: a batch at a time in memory."""
+    select, parameters = _select(event, rows, zone, options)
+    yield from _fetched(select, parameters, zone)
+
+
+def _json_batches(
+    event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
+) -> Generator[list[str]]:
+    """The rows as JSON objects, made by PostgreSQL."""
+    select, parameters = _select(event, rows, zone, options)
+    wrapped = f"SELECT row_to_json(exported)::text FROM ({select}) AS exported"  # noqa: S608
+    for batch in _fetched(wrapped, parameters, zone):
+        yield [text for (text,) in batch]
+
+
+def _fetched(
+    select: str, parameters: dict[str, Any], zone: tzinfo
+) -> Generator[list[tuple[Any, ...]]]:
+    with _times_told_in(zone), connection.chunked_cursor() as cursor:
+        cursor.execute(select, parameters)
+        while batch := cursor.fetchmany(ROWS_OF_A_BATCH):
+            yield batch
+
+
+@contextmanager
+def _times_told_in(zone: tzinfo) -> Iterator[None]:
+    """A transaction in which PostgreSQL tells times in a zone.
+
+    The server's own zone database may lack a recent name: raises `InvalidTimezone`.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = %s)", [str(zone)]
+            )
+            if not cursor.fetchone()[0]:
+                raise InvalidTimezone(
+                    f"The database does not know the zone {zone}; choose another."
+                )
+            cursor.execute("SELECT set_config('TimeZone', %s, true)", [str(zone)])
+        yield
+        with connection.cursor() as cursor:  # inside a longer transaction it would stay
+            cursor.execute("SELECT set_config('TimeZone', 'UTC', true)")
 
 
 def _select(
-    event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
+    event: Event,
+    rows: RegistrationQuerySet,
+    zone: tzinfo,
+    options: Options,
+    *,
+    guarded: bool = False,
 ) -> tuple[str, dict[str, Any]]:
     """The statement that yields the columns in their order, and its parameters."""
     parameters: dict[str, Any] = {"event_id": event.pk, "event_name": event.name}
@@ -139,24 +311,18 @@ def _select(
     names = [f"chosen_{number}" for number in range(len(values))]
     parameters |= dict(zip(names, values, strict=True))
     chosen = sql % tuple(f"%({name})s" for name in names)
-    columns = ", ".join(_rendered(column, zone, raw=options.raw) for column in COLUMNS)
+    columns = ", ".join(
+        f"{_rendered(column, zone, guarded=guarded)} AS {column.name}" for column in COLUMNS
+    )
     return (
         _SELECT.format(chosen=chosen, columns=columns, ordering=ORDERINGS[options.ordering]),
         parameters,
     )
 
 
-def _rendered(column: Column, zone: tzinfo, *, raw: bool) -> str:
+def _rendered(column: Column, zone: tzinfo, *, guarded: bool) -> str:
     if column.kind == "time":
         return _TIME.format(column.sql, '"Z"' if zone is UTC else "TZH:TZM")
-    if column.kind == "text" and not raw:
+    if column.kind == "text" and guarded:
         return _GUARDED.format(column.sql)
     return column.sql
-
-
-def _tell_times_in(cursor: Any, zone: tzinfo) -> None:
-    """Set the zone for this transaction; the server's own zone database may lack a recent name."""
-    cursor.execute("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = %s)", [str(zone)])
-    if not cursor.fetchone()[0]:
-        raise InvalidTimezone(f"The database does not know the zone {zone}; choose another one.")
-    cursor.execute("SELECT set_config('TimeZone', %s, true)", [str(zone)])

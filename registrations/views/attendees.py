@@ -1,4 +1,3 @@
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from config.errors import FieldError, PermissionDenied, ValidationFailed
 from events.models import Event
 from events.permissions import IsOrganizerOrStaff
 
-from ..exports import EXPORTS, Options
+from ..exports import EXPORTS, Options, StartedPieces
 from ..filters import AttendeeFilter
 from ..models import LedgerEntry, Registration
 from ..serializers import LedgerEntryOut, RegistrationOut
@@ -153,9 +152,8 @@ class AttendeeExportView(Attendees):
         )
         name = f"event-{event.pk}-attendees.{export.name}"
         pieces = export.pieces(event, rows, timezone.get_current_timezone(), options)
-        first = next(pieces)  # what can go wrong does so here, while it can still be told
         return StreamingHttpResponse(
-            chain([first], pieces),
+            StartedPieces(pieces),
             content_type=export.media_type,
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )

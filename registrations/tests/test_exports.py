@@ -1,0 +1,119 @@
+"""The same rows in every format."""
+
+import csv
+import io
+import json
+from inspect import GEN_CLOSED, getgeneratorstate
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import connection
+from openpyxl import load_workbook
+
+from events.models import Event
+from events.tests.factories import EventFactory
+from registrations.exports import COLUMNS, EXPORTS, Options, StartedPieces, XlsxExport
+from registrations.models import Registration
+from registrations.tests.factories import registered
+
+pytestmark = pytest.mark.django_db
+
+NAMES = [column.name for column in COLUMNS]
+
+
+@pytest.fixture
+def fair(olga) -> Event:
+    event = EventFactory(organizer=olga, name="=1+1", max_capacity=2, waitlist_enabled=True)
+    for name in ('Ána \\ "Q"', "=cmd()", "Zoë 🎉"):
+        registered(event, name=name)
+    return event
+
+
+@pytest.fixture
+def export(olga, signed_in):
+    client = signed_in(olga)
+
+    def exported(event: Event, query: str):
+        response = client.get(f"/api/events/{event.pk}/attendees/export/?{query}")
+        assert response.status_code == 200, response.content
+        return response, b"".join(response.streaming_content)
+
+    return exported
+
+
+def rows_of(format_: str, body: bytes) -> list[dict]:
+    if format_ == "csv":
+        return list(csv.DictReader(io.StringIO(body.decode())))
+    if format_ == "json":
+        return json.loads(body)
+    if format_ == "jsonl":
+        return [json.loads(line) for line in body.decode().splitlines()]
+    sheet = load_workbook(io.BytesIO(body)).active
+    header, *rows = sheet.iter_rows(values_only=True)
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+@pytest.mark.parametrize("format_", EXPORTS)
+def test_every_format_has_the_same_columns_and_rows(fair, export, format_):
+    plain = rows_of("csv", export(fair, "raw=true&timezone=Asia/Kolkata")[1])
+
+    response, body = export(fair, f"format={format_}&raw=true&timezone=Asia/Kolkata")
+
+    rows = rows_of(format_, body)
+    assert list(rows[0]) == NAMES
+    assert [
+        {name: "" if value is None else str(value) for name, value in row.items()} for row in rows
+    ] == plain
+    assert f'filename="event-{fair.pk}-attendees.{format_}"' in response["Content-Disposition"]
+    assert "Content-Length" not in response
+
+
+@pytest.mark.parametrize("format_", EXPORTS)
+def test_every_format_of_nobody_is_whole(event, export, format_):
+    assert rows_of(format_, export(event, f"format={format_}")[1]) == []
+
+
+@pytest.mark.parametrize("format_", ["json", "jsonl"])
+def test_json_has_numbers_and_nulls(fair, export, format_):
+    first, _, last = rows_of(format_, export(fair, f"format={format_}")[1])
+
+    assert (first["event_id"], first["waitlist_position"]) == (fair.pk, None)
+    assert (last["waitlist_position"], last["confirmed_at"]) == (1, None)
+    assert first["event_name"] == "=1+1"
+
+
+def test_a_spreadsheet_holds_text_and_no_formulas(fair, export):
+    sheet = load_workbook(io.BytesIO(export(fair, "format=xlsx")[1])).active
+
+    assert sheet["A3"].value == "=cmd()"
+    assert sheet["A3"].data_type == "s"
+
+
+def test_a_spreadsheet_goes_on_on_another_sheet(fair, export, monkeypatch):
+    monkeypatch.setattr(XlsxExport, "rows_of_a_sheet", 3)
+
+    workbook = load_workbook(io.BytesIO(export(fair, "format=xlsx")[1]))
+
+    assert [sheet.max_row for sheet in workbook] == [3, 2]
+
+
+@pytest.mark.parametrize("format_", EXPORTS)
+def test_a_reader_who_leaves_ends_the_query(fair, format_):
+    rows = Registration.objects.filter(event=fair)
+    pieces = EXPORTS[format_].pieces(fair, rows, ZoneInfo("Asia/Kolkata"), Options())
+    started = StartedPieces(pieces)
+
+    started.close()
+
+    assert getgeneratorstate(pieces) == GEN_CLOSED
+    with connection.cursor() as cursor:  # usable, and as it was
+        cursor.execute("SHOW TimeZone")
+        assert cursor.fetchone()[0] == "UTC"
+        cursor.execute("SELECT count(*) FROM pg_cursors WHERE name <> ''")
+        assert cursor.fetchone()[0] == 0
+
+
+def test_a_response_closes_what_it_streams(olga, fair, signed_in):
+    response = signed_in(olga).get(f"/api/events/{fair.pk}/attendees/export/")
+
+    assert any(isinstance(closer.__self__, StartedPieces) for closer in response._resource_closers)
