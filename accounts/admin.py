@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from config.api.admin import ReadOnlyAdmin, ServiceAdmin, rehearsed_on
+from config.api.admin import IsSetFilter, ReadOnlyAdmin, ServiceAdmin, rehearsed_on
 from config.api.timezones import zone_names
 
 from .models import Session, User
@@ -119,8 +119,8 @@ class AccountAdmin(ServiceAdmin, UserAdmin):
         "is_active",
         "is_staff",
         "is_superuser",
-        ("email_verified_at", admin.EmptyFieldListFilter),
-        ("erased_at", admin.EmptyFieldListFilter),
+        IsSetFilter.of("email_verified_at", "e-mail verified"),
+        IsSetFilter.of("erased_at", "erased"),
     )
     date_hierarchy = "date_joined"
     ordering = ("-id",)
@@ -228,7 +228,7 @@ class SessionAdmin(ReadOnlyAdmin):
 
     list_display = ("user", "user_agent", "address", "created_at", "last_used_at", "is_live")
     list_select_related = ("user",)
-    list_filter = (("ended_at", admin.EmptyFieldListFilter),)
+    list_filter = (IsSetFilter.of("ended_at", "signed out"),)
     ordering = ("-expires_at",)
     search_fields = ("user__email__istartswith", "user__username__istartswith")
     search_help_text = "The beginning of the user's e-mail address or name."

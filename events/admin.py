@@ -40,6 +40,16 @@ _GIVEN = {
     "status",
     *_TIMES,
 }
+_WHEN = ("timezone", "start_time", "end_time", "reminder_hours")
+_SO_FAR = (
+    ("registered_count", "waitlist_count"),
+    ("average_rating", "feedback_count"),
+    ("cancelled_at", "cancellation_reason"),
+    "deleted_at",
+    ("created_at", "updated_at"),
+    ("version", "sequence"),
+    "import_key",
+)
 _TEXTS = ("name", "description", "location", "category", "meeting_url")
 
 
@@ -94,6 +104,10 @@ class EventForm(ServiceForm):
     class Meta:
         model = Event
         fields = (*_TEXTS, *_TIMES, "timezone", "max_capacity", "waitlist_enabled")
+        widgets = {
+            name: forms.TextInput(attrs={"class": "vLargeTextField"})
+            for name in ("name", "location")
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -186,10 +200,8 @@ class EventAdmin(ServiceAdmin):
         "location",
         "category",
         "organizer",
-        "status",
+        "state",
         "seats",
-        "waitlist_count",
-        "is_there",
     )
     list_filter = (DeletedFilter, WhenFilter, "status", "category")
     date_hierarchy = "start_time"
@@ -213,31 +225,6 @@ class EventAdmin(ServiceAdmin):
         "sequence",
         "import_key",
     ]
-    fieldsets = [
-        (None, {"fields": (*_TEXTS, "organizer", "status")}),
-        (
-            "Time",
-            {
-                "fields": ("timezone", "start_time", "end_time", "reminder_hours"),
-                "description": "Times are what the clocks show in the event's zone.",
-            },
-        ),
-        ("Seats", {"fields": _SEATS}),
-    ]
-    _kept_by_the_system = (
-        "So far",
-        {
-            "fields": (
-                ("registered_count", "waitlist_count"),
-                ("average_rating", "feedback_count"),
-                ("cancelled_at", "cancellation_reason"),
-                "deleted_at",
-                ("created_at", "updated_at"),
-                ("version", "sequence"),
-                "import_key",
-            )
-        },
-    )
     actions = ["publish_events", "cancel_events", "delete_selected", "restore_events"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
@@ -254,12 +241,16 @@ class EventAdmin(ServiceAdmin):
         return form
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        shown = super().get_fieldsets(request, obj)
-        if obj is None:
-            return shown
-        if self.has_change_permission(request, obj):
-            shown = (*shown, (None, {"fields": ("seen_version",), "classes": ("hidden",)}))
-        return (*shown, self._kept_by_the_system)
+        may_edit = obj is None or self.has_change_permission(request, obj)
+        zone = "the event's own zone" if may_edit else "UTC"
+        shown = [
+            (None, {"fields": (*_TEXTS, "organizer", "status")}),
+            ("Time", {"fields": _WHEN, "description": f"Times are in {zone}."}),
+            ("Seats", {"fields": _SEATS}),
+        ]
+        if obj and may_edit:
+            shown.append((None, {"fields": ("seen_version",), "classes": ("hidden",)}))
+        return [*shown, ("So far", {"fields": _SO_FAR})] if obj else shown
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.readonly_fields if obj else ()
@@ -298,14 +289,15 @@ class EventAdmin(ServiceAdmin):
     def starts(self, event: Event) -> str:
         return f"{local(event.start_time, event).replace('T', ' ')} {event.timezone}"
 
+    @admin.display(ordering="status")
+    def state(self, event: Event) -> str:
+        return "Deleted" if event.deleted_at else event.get_status_display()
+
     @admin.display(description="seats taken", ordering="registered_count")
     def seats(self, event: Event) -> str:
-        limit = "no limit" if event.max_capacity is None else event.max_capacity
-        return f"{event.registered_count} / {limit}"
-
-    @admin.display(description="exists", boolean=True, ordering="deleted_at")
-    def is_there(self, event: Event) -> bool:
-        return event.deleted_at is None
+        limit = "" if event.max_capacity is None else f" of {event.max_capacity}"
+        waiting = f", {event.waitlist_count} waiting" if event.waitlist_count else ""
+        return f"{event.registered_count}{limit}{waiting}"
 
     @admin.action(description="Publish the selected drafts", permissions=["change"])
     def publish_events(self, request: HttpRequest, queryset: QuerySet[Event]) -> None:

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 
 from accounts.admin import AccountAdmin, staff_of
 from accounts.models import User
-from config.api.admin import ServiceAdmin, ServiceForm
+from config.api.admin import IsSetFilter, ServiceAdmin, ServiceForm
 from events.admin import EventAdmin
 from events.models import Event
 
@@ -32,16 +32,14 @@ class RegistrationForm(ServiceForm):
     class Meta:
         model = Registration
         fields = ("event", "user", "name", "email")
-        help_texts = {
-            "user": "The account whose place it is. Empty: a guest.",
-            "name": "May stay empty for an account.",
-            "email": "Stays empty for an account, whose own address is used.",
-        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance._state.adding:
             self.fields["name"].required = self.fields["email"].required = False
+            self.fields["user"].help_text = "The account whose place it is. Empty: a guest."
+            self.fields["name"].help_text = "May stay empty for an account."
+            self.fields["email"].help_text = "Stays empty for an account, which has its own."
 
     def clean(self) -> dict[str, Any]:
         if self.instance._state.adding and not self.errors:
@@ -114,13 +112,12 @@ class RegistrationAdmin(ServiceAdmin):
         "event_link",
         "status",
         "registered_at",
-        "cancelled_at",
         "checked_in_at",
     )
     list_filter = (
         "status",
-        ("checked_in_at", admin.EmptyFieldListFilter),
-        ("user", admin.EmptyFieldListFilter),
+        IsSetFilter.of("checked_in_at", "checked in"),
+        IsSetFilter.of("user", "account", yes="Of an account", no="Guest"),
     )
     date_hierarchy = "registered_at"
     ordering = ("-event_id", "-registered_at", "-id")  # an index has this order
@@ -203,6 +200,16 @@ class RegistrationAdmin(ServiceAdmin):
         obj.refresh_from_db()
         self.message_user(request, f"The registration is {obj.get_status_display().lower()}.")
 
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if registration := kwargs.get("obj"):
+            context["subtitle"] = self.named(registration)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def named(self, row: Any) -> str:
+        return f"{row.name} at {row.event}"
+
     @admin.display(description="event", ordering="event__name")
     def event_link(self, registration: Registration) -> str:
         url = reverse("admin:events_event_change", args=(registration.event_id,))
@@ -244,7 +251,8 @@ class AttendedEventAdmin(EventAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         shown = super().get_fieldsets(request, obj)
-        return (*shown, ("People", {"fields": ("attendees",)})) if obj else shown
+        people = ("People", {"fields": ("attendees",)})
+        return [*shown[:-1], people, shown[-1]] if obj else shown
 
     def has_view_attendees_permission(self, request: HttpRequest) -> bool:
         return staff_of(request).has_perm("registrations.view_registration")

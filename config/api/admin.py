@@ -57,6 +57,26 @@ class EstimatingPaginator(Paginator):
         return max(counted, int(plan["Plan Rows"]))
 
 
+class IsSetFilter(admin.SimpleListFilter):
+    """By whether a column that may be null has a value; `of` makes one."""
+
+    words: tuple[str, str]
+
+    @classmethod
+    def of(cls, field: str, title: str, *, yes: str = "Yes", no: str = "No") -> type["IsSetFilter"]:
+        facts = {"parameter_name": field, "title": title, "words": (yes, no)}
+        return type(cls.__name__, (cls,), facts)
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        yes, no = self.words
+        return [("yes", yes), ("no", no)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in {"yes", "no"}:
+            return queryset
+        return queryset.filter(**{f"{self.parameter_name}__isnull": self.value() == "no"})
+
+
 class ServiceAdmin(admin.ModelAdmin):
     """Writes through services only; subclasses say which, in `save_model` and in actions."""
 
@@ -82,11 +102,17 @@ class ServiceAdmin(admin.ModelAdmin):
         try:
             yield lambda: HttpResponseRedirect(request.get_full_path())
         except _REFUSALS as error:
+            if request.method != "POST":  # nothing was saved, and the same page would fail again
+                raise
             self.message_user(request, self.refusal(error), messages.ERROR)
 
     def refusal(self, error: Exception) -> str:
         """The sentence that tells staff why. Raises `error` again when it is a fault of ours."""
         return " ".join(detail for _, detail in _details(error, self.gone))
+
+    def named(self, row: Any) -> str:
+        """What a row is called in questions and messages."""
+        return str(row)
 
     def act_on(
         self,
@@ -105,7 +131,7 @@ class ServiceAdmin(admin.ModelAdmin):
             try:
                 service(row)
             except _REFUSALS as error:
-                refused.setdefault(self.refusal(error), []).append(str(row))
+                refused.setdefault(self.refusal(error), []).append(self.named(row))
             else:
                 succeeded += 1
                 self.log_change(request, row, f"{done}.")
@@ -130,7 +156,7 @@ class ServiceAdmin(admin.ModelAdmin):
         """The page that asks before an action, or None once the answer is yes."""
         if "confirmed" in request.POST and (form is None or form.is_valid()):
             return None
-        names = [str(row) for row in rows[: NAMES_SHOWN + 1]]
+        names = [self.named(row) for row in rows[: NAMES_SHOWN + 1]]
         context = {
             **self.admin_site.each_context(request),
             "title": question,

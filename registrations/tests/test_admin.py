@@ -191,7 +191,7 @@ def test_cancel_action_tells_what_is_too_late(client, root, event, clock):
     response = act(client, LIST, "cancel_registrations", registration, confirmed="yes")
 
     reason = "The event has started; a registration can no longer be cancelled."
-    assert messages_of(response) == [f"Not done for {registration}: {reason}"]
+    assert messages_of(response) == [f"Not done for Bob at {event.name}: {reason}"]
     registration.refresh_from_db()
     assert registration.status == "confirmed"
 
@@ -291,8 +291,8 @@ def test_erased_account_is_read_only(client, ana):
         ({"q": "BOB@"}, {"Bob"}),
         ({"q": "zo"}, {"Zoë"}),
         ({"status": "waitlisted"}, {"Zoë"}),
-        ({"user__isempty": "1"}, {"Bob", "Zoë"}),
-        ({"checked_in_at__isempty": "0"}, set()),
+        ({"user": "no"}, {"Bob", "Zoë"}),
+        ({"checked_in_at": "yes"}, set()),
     ],
 )
 def test_changelist_filters(client, query, names):
