@@ -1,0 +1,99 @@
+import os
+import subprocess
+import sys
+
+from ..load import ROOT
+from .base import Contender
+
+# Counted for every request, as in production, and never reached.
+_RATE_LIMITS = "register=9999999/min,anonymous=9999999/min,user=9999999/min,login=9999999/min"
+
+_OPEN_EVENT = """
+    WITH organizer AS (
+        SELECT id FROM accounts_user WHERE username = 'organizer'
+    )
+    INSERT INTO events_event (
+        organizer_id, name, description, location, start_time, end_time, timezone, status,
+        meeting_url, reminder_hours, max_capacity, registered_count, waitlist_enabled,
+        waitlist_count, last_queue_number, feedback_count, version, sequence,
+        cancellation_reason, created_at, updated_at, search_text
+    )
+    SELECT
+        id, 'Fair', '', 'Hall 1', now() + '30 days', now() + '31 days', 'UTC', 'published',
+        '', '{24,1}', %(seats)s, 0, false, 0, 0, 0, 1, 0, '', now(), now(), ''
+    FROM organizer
+    RETURNING id
+"""
+
+
+class Product(Contender):
+    name = "product"
+    application = "config.wsgi:application"
+    refused = "409"
+    register_path = "/api/events/{event_id}/register/"
+
+    def environment(self) -> dict[str, str]:
+        """Production: everything else has its default."""
+        return {
+            "DATABASE_URL": self.database_url,
+            "SECRET_KEY": "no secret: this server lives for the benchmark only",
+            "DEBUG": "off",
+            "EMAIL_URL": "consolemail://",
+            "CACHE_URL": "locmemcache://benchmarks",
+            "RATE_LIMITS": _RATE_LIMITS,
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "PUBLIC_URL": "http://127.0.0.1",
+            "TRUSTED_PROXIES": "0",
+        }
+
+    def create_tables(self) -> None:
+        self._manage("migrate", "--verbosity", "0")
+        self._manage(
+            "createsuperuser", "--no-input", "--verbosity", "0", "--email", "organizer@example.org"
+        )
+
+    def create_event(self, seats: int) -> int:
+        return self._run(_OPEN_EVENT, seats=seats)
+
+    def add_registrations(self, event_id: int, number: int) -> None:
+        self._run(
+            """
+            WITH made AS (
+                INSERT INTO registrations_registration (
+                    id, event_id, name, email, status, ticket_code, registered_at, confirmed_at
+                )
+                SELECT gen_random_uuid(), %(event_id)s, 'Guest', 'early' || n || '@example.org',
+                    'confirmed', upper(lpad(to_hex(n), 16, '0')), now(), now()
+                FROM generate_series(1, %(number)s) n
+                RETURNING id, event_id, registered_at
+            ), noted AS (
+                INSERT INTO registrations_ledgerentry (event_id, registration_id, kind, at, reason)
+                SELECT event_id, id, 'registered', registered_at, 'by_guest' FROM made
+            )
+            UPDATE events_event SET registered_count = registered_count + %(number)s
+            WHERE id = %(event_id)s
+            """,
+            event_id=event_id,
+            number=number,
+        )
+
+    def remove_registrations(self) -> None:
+        self._run("TRUNCATE registrations_registration CASCADE")
+
+    def seats_taken(self, event_id: int) -> int:
+        return self._run(
+            """
+            SELECT count(*) FROM registrations_registration
+            WHERE event_id = %(event_id)s AND status = 'confirmed'
+            """,
+            event_id=event_id,
+        )
+
+    def _manage(self, *arguments: str) -> None:
+        password = {"DJANGO_SUPERUSER_PASSWORD": "only-for-the-benchmark"}
+        subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **self.environment(), **password},
+            check=True,
+        )

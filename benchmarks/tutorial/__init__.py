@@ -1,0 +1,1 @@
+"""What a good tutorial on Django REST framework arrives at: correct, and plain."""
