@@ -1,0 +1,240 @@
+"""A large, believable, repeatable database to measure on."""
+
+import random
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.hashers import make_password
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from events.models import Category
+
+from .models import new_ticket_code
+
+ORGANIZERS = 1000
+
+_CITIES = (
+    ("Berlin", "Europe/Berlin"), ("München", "Europe/Berlin"), ("Zürich", "Europe/Zurich"),
+    ("Paris", "Europe/Paris"), ("Kraków", "Europe/Warsaw"), ("İstanbul", "Europe/Istanbul"),
+    ("Málaga", "Europe/Madrid"), ("Lisboa", "Europe/Lisbon"), ("London", "Europe/London"),
+    ("Bengaluru", "Asia/Kolkata"), ("Mumbai", "Asia/Kolkata"), ("Kathmandu", "Asia/Kathmandu"),
+    ("東京", "Asia/Tokyo"), ("Singapore", "Asia/Singapore"), ("Tehran", "Asia/Tehran"),
+    ("São Paulo", "America/Sao_Paulo"), ("Bogotá", "America/Bogota"),
+    ("New York", "America/New_York"), ("Chicago", "America/Chicago"),
+    ("Vancouver", "America/Vancouver"), ("Nairobi", "Africa/Nairobi"), ("Lagos", "Africa/Lagos"),
+    ("Sydney", "Australia/Sydney"), ("Auckland", "Pacific/Auckland"),
+)  # fmt: skip
+_VENUES = ("City Hall", "Convention Centre", "Library", "University", "Old Brewery", "Harbour Hub")
+_SUBJECTS = (
+    "Python", "Django", "PostgreSQL", "Rust", "Kubernetes", "Machine Learning", "Robotics",
+    "Photography", "Jazz", "Poetry", "Climate", "Cycling", "Chess", "Gardening", "Cooking",
+    "Startups", "Open Data", "Accessibility", "Typography", "Astronomy", "Blockchain", "Yoga",
+    "Football", "Salsa", "Podcasting", "History", "Economics", "Genetics", "Security", "Privacy",
+)  # fmt: skip
+_KINDS = (
+    ("Conference", "conference"), ("Summit", "conference"), ("Meetup", "meetup"),
+    ("Workshop", "workshop"), ("Festival", "festival"), ("Concert", "concert"),
+    ("Webinar", "webinar"), ("Training", "training"), ("Exhibition", "exhibition"),
+    ("Networking Night", "networking"), ("Tournament", "sports"), ("Day", "community"),
+)  # fmt: skip
+_SENTENCES = (
+    "Talks, demos and time to meet the people behind them.",
+    "Bring a laptop; we provide tables, power and coffee.",
+    "For beginners and for those who have done it for years.",
+    "Three tracks, forty speakers and one long evening.",
+    "Tickets include lunch. The venue is accessible by wheelchair.",
+    "We start on time. Doors open half an hour before.",
+    "An evening among friends, with music at the end.",
+    "Learn from mistakes that others have already made.",
+)
+_CAPACITIES = (None, 10, 20, 30, 50, 100, 250, 750, 2000)
+
+_EVENT_COLUMNS = (
+    "name", "description", "location", "start_time", "end_time", "timezone", "category_id",
+    "status", "organizer_id", "meeting_url", "reminder_hours", "max_capacity", "registered_count",
+    "waitlist_enabled", "waitlist_count", "last_queue_number", "feedback_count", "version",
+    "sequence", "cancellation_reason", "created_at", "updated_at", "search_text",
+)  # fmt: skip
+_REGISTRATION_COLUMNS = (
+    "id", "event_id", "name", "email", "status", "ticket_code", "registered_at", "confirmed_at",
+)  # fmt: skip
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Load:
+    events: int
+    registrations: int
+    seed: int = 1
+
+
+def generate(load: Load, *, on_events: Progress, on_registrations: Progress) -> int:
+    """Add events and registrations by COPY, in one transaction; returns the busiest event's id.
+
+    A fifth of the registrations are for one event, the rest spread over upcoming ones that have
+    room. The same seed makes the same events, dated from today on.
+    """
+    dice = random.Random(load.seed)  # noqa: S311  # repeatable, not secret
+    with transaction.atomic():
+        organizers = _organizers()
+        categories = dict(Category.objects.values_list("slug", "id"))
+        rows = _event_rows(load.events, dice, organizers, categories)
+        first = _copy_events(rows, load.events, on_events)
+        busiest = first + load.events - 1
+        _copy(
+            "registrations_registration",
+            _REGISTRATION_COLUMNS,
+            _registration_rows(load, dice, _free_seats(first, busiest), busiest),
+            on_registrations,
+        )
+        _count_registrations(first)
+    with connection.cursor() as cursor:
+        for table in ("events_event", "registrations_registration", "registrations_ledgerentry"):
+            cursor.execute(f"VACUUM (ANALYZE) {table}")
+    return busiest
+
+
+def _organizers() -> list[int]:
+    unusable = make_password(None)
+    User.objects.bulk_create(
+        (
+            User(email=f"load{n}@load.invalid", username=f"load-{n}", password=unusable)
+            for n in range(ORGANIZERS)
+        ),
+        ignore_conflicts=True,
+    )
+    return list(
+        User.objects.filter(email__endswith="@load.invalid")
+        .order_by("id")
+        .values_list("id", flat=True)
+    )
+
+
+def _event_rows(
+    number: int, dice: random.Random, organizers: list[int], categories: dict[str, int]
+) -> Iterator[tuple[Any, ...]]:
+    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    for serial in range(number):
+        subject, (kind, slug) = dice.choice(_SUBJECTS), dice.choice(_KINDS)
+        city, zone = dice.choice(_CITIES)
+        is_last = serial == number - 1  # the busiest one: upcoming, without limit
+        days = dice.randint(-500, 700) if not is_last else 90
+        start = today + timedelta(days=days, minutes=15 * dice.randint(28, 84))
+        created = today - timedelta(days=dice.randint(1, 400), seconds=dice.randint(0, 86_399))
+        status = "published" if is_last else dice.choices(
+            ("published", "draft", "cancelled"), (95, 3, 2)
+        )[0]  # fmt: skip
+        yield (
+            f"{city} {subject} {kind} {serial % 997}",
+            " ".join(dice.sample(_SENTENCES, dice.randint(1, 3))),
+            f"{dice.choice(_VENUES)}, {city}",
+            start,
+            start + timedelta(minutes=30 * dice.randint(1, 96)),
+            zone,
+            categories.get(slug) if dice.random() < 0.95 else None,
+            status,
+            dice.choice(organizers),
+            "",
+            [24, 1],
+            None if is_last else dice.choice(_CAPACITIES),
+            0,
+            dice.random() < 0.3,
+            0,
+            0,
+            0,
+            1,
+            0,
+            "",
+            created,
+            created,
+            "",
+        )
+
+
+def _copy_events(rows: Iterator[tuple[Any, ...]], number: int, on_events: Progress) -> int:
+    """COPY the events and return the first one's id; ids of one COPY follow each other."""
+    with connection.cursor() as cursor:
+        # Nobody else may take ids in between.
+        cursor.execute("LOCK TABLE events_event IN SHARE ROW EXCLUSIVE MODE")
+        cursor.execute("SELECT nextval(pg_get_serial_sequence('events_event', 'id'))")
+        before: int = cursor.fetchone()[0]
+    _copy("events_event", _EVENT_COLUMNS, rows, on_events)
+    return before + 1
+
+
+def _free_seats(first: int, busiest: int) -> dict[int, int]:
+    """How many the generated events may take, by event; those without limit take a hundred."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, coalesce(max_capacity, 100) FROM events_event WHERE id >= %s AND id < %s"
+            " AND status = 'published' AND start_time > now() ORDER BY id",
+            [first, busiest],
+        )
+        return dict(cursor.fetchall())
+
+
+def _registration_rows(
+    load: Load, dice: random.Random, room: dict[int, int], busiest: int
+) -> Iterator[tuple[Any, ...]]:
+    open_events = list(room)
+    now = datetime.now(UTC)
+    for serial in range(load.registrations):
+        event_id = busiest
+        if serial % 5 and open_events:
+            place = dice.randrange(len(open_events))
+            event_id = open_events[place]
+            room[event_id] -= 1
+            if room[event_id] == 0:
+                open_events[place] = open_events[-1]
+                open_events.pop()
+        at = now - timedelta(seconds=load.registrations - serial)
+        yield (
+            uuid.UUID(int=dice.getrandbits(128), version=4),
+            event_id,
+            f"Attendee {serial}",
+            f"attendee{serial}@load.invalid",
+            "confirmed",
+            new_ticket_code(),
+            at,
+            at,
+        )
+
+
+def _count_registrations(first: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE events_event e SET registered_count = counted.number
+            FROM (
+                SELECT event_id, count(*) AS number FROM registrations_registration
+                WHERE event_id >= %s GROUP BY event_id
+            ) counted
+            WHERE counted.event_id = e.id
+            """,
+            [first],
+        )
+        cursor.execute(
+            """
+            INSERT INTO registrations_ledgerentry (event_id, registration_id, kind, at, reason)
+            SELECT event_id, id, 'registered', registered_at, 'by_guest'
+            FROM registrations_registration WHERE event_id >= %s ORDER BY registered_at
+            """,
+            [first],
+        )
+
+
+def _copy(
+    table: str, columns: tuple[str, ...], rows: Iterator[tuple[Any, ...]], on_progress: Progress
+) -> None:
+    command = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+    with connection.cursor() as cursor, cursor.copy(command) as copy:
+        for number, row in enumerate(rows, start=1):
+            copy.write_row(row)
+            if number % 1000 == 0:
+                on_progress(number)

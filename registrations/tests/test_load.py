@@ -1,0 +1,44 @@
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from events.models import Event
+from registrations.models import LedgerEntry, Registration
+from registrations.services.integrity import find_faults
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def names() -> list[str]:
+    return list(Event.objects.order_by("id").values_list("name", flat=True))
+
+
+def test_generated_load_is_sound_and_can_be_found(anyone):
+    out = StringIO()
+
+    call_command("generate_load", "--events", "300", "--registrations", "200", stdout=out)
+
+    assert "300 events and 200 registrations" in out.getvalue()
+    assert Event.objects.count() == 300
+    assert Registration.objects.count() == LedgerEntry.objects.count() == 200
+    assert Event.objects.latest("id").registered_count == 40
+    assert list(find_faults()) == []
+    found = anyone.get("/api/events/?search=jazz&when=all&count=true").json()
+    assert found["count"] == Event.objects.published().filter(name__contains="Jazz").count() > 0
+
+
+def test_the_same_seed_makes_the_same_events():
+    for seed in ("1", "1", "2"):
+        call_command("generate_load", "--events", "20", "--registrations", "0", "--seed", seed,
+                     stdout=StringIO())  # fmt: skip
+
+    first, second, third = (names()[place : place + 20] for place in (0, 20, 40))
+    assert first == second != third
+
+
+def test_a_database_that_people_use_is_left_alone(settings):
+    settings.USES_EMBEDDED_POSTGRES = False
+
+    with pytest.raises(CommandError, match="DEBUG"):
+        call_command("generate_load", "--events", "1")
