@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from config.errors import FieldError, NotFound, UnknownParameter
+from config.errors import FieldError, MethodNotAllowed, NotFound, UnknownParameter
 
 from .conditional import add_etag, expected_version
 from .idempotency import answer_once, read_key
@@ -39,6 +39,8 @@ class ApiView(GenericAPIView[Any]):
     filter_backends: Any = ()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if not hasattr(self, str(request.method).lower()):
+            raise MethodNotAllowed  # whoever asks: signing in would not help
         super().initial(request, *args, **kwargs)
         self._refuse_unknown_parameters(request)
         handler = getattr(self, "post", None)
@@ -53,8 +55,6 @@ class ApiView(GenericAPIView[Any]):
 
     def _refuse_unknown_parameters(self, request: Request) -> None:
         method = "GET" if request.method == "HEAD" else str(request.method)
-        if not hasattr(self, method.lower()):
-            return  # 405 says more
         known = self.known_parameters(method)
         unknown = set(request.query_params) - known - KNOWN_EVERYWHERE
         if unknown:
@@ -74,7 +74,8 @@ class ApiView(GenericAPIView[Any]):
         patch_vary_headers(final, ("Accept", "Authorization", "Time-Zone"))
         if "Cache-Control" not in final:
             # Readers may keep a copy, but ask whether it still holds (an ETag makes that cheap).
-            final["Cache-Control"] = "private, no-cache" if request.auth else "no-cache"
+            is_private = "Authorization" in request.headers
+            final["Cache-Control"] = "private, no-cache" if is_private else "no-cache"
         if self.sends_etag and isinstance(final, Response) and final.status_code in {200, 201}:
             final.add_post_render_callback(add_etag)
         return final

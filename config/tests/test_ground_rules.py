@@ -68,7 +68,7 @@ def test_a_wrong_method_is_a_problem(anyone, event):
 
     assert_problem(response, 405, "method_not_allowed")
     assert "POST" in response["Allow"]
-    assert_problem(keyed, 401, "not_authenticated")
+    assert_problem(keyed, 405, "method_not_allowed")
 
 
 def test_options_tells_the_methods(anyone):
