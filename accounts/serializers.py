@@ -48,10 +48,14 @@ class UserOut(serializers.ModelSerializer[User]):
 
 
 class UsernameField(LineField):
-    schema_extra: ClassVar[dict[str, Any]] = {
-        "pattern": rf"^[{SPACE}]*[\p{{L}}\p{{N}}_.+-]+[{SPACE}]*$",
-        "examples": ["asha"],
-    }
+    @property
+    def schema_extra(self) -> dict[str, Any]:
+        name = r"[\p{L}\p{N}_.+-]{1,150}"
+        return {
+            **super().schema_extra,
+            "pattern": f"^[{SPACE}]*{name}[{SPACE}]*$",
+            "examples": ["asha"],
+        }
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=150, validators=[validate_username], **kwargs)
@@ -151,3 +155,9 @@ class PasswordChangeIn(serializers.Serializer[User]):
 @_example("Password", {"password": "correct horse battery staple"})
 class AccountDeletionIn(serializers.Serializer[User]):
     password = TextField(trim_whitespace=False, max_length=256, write_only=True)
+
+
+class UserDeletionIn(AccountDeletionIn):
+    """The password is wanted of who deletes their own account."""
+
+    password = TextField(trim_whitespace=False, max_length=256, write_only=True, required=False)

@@ -1,17 +1,72 @@
-"""Swagger UI and ReDoc, from this server alone: no outside host, no inline script."""
+"""The OpenAPI document, Swagger UI and ReDoc, from this server alone: no outside host, no inline
+script."""
+# mypy: disable-error-code="no-untyped-call"
+# drf-spectacular's generator and renderers have no types.
 
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 from csp.constants import SELF, UNSAFE_INLINE
 from csp.decorators import csp_update
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import get_conditional_response
 from django.utils.decorators import method_decorator
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerSplitView
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+
+from config.api.conditional import etag_of
+from config.api.views import ApiView
 
 # Both draw with inline styles; ReDoc also searches in a worker that it makes from a blob.
 _DRAWS_ITSELF: dict[str, Any] = {
     "style-src": [SELF, UNSAFE_INLINE],
     "worker-src": [SELF, "blob:"],
 }
+
+_RENDERERS = {"yaml": OpenApiYamlRenderer, "json": OpenApiJsonRenderer}
+
+
+@cache
+def openapi_document(format: str) -> bytes:
+    """The document as `yaml` or `json`. It depends on the code alone, so it is made once."""
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    return cast("bytes", _RENDERERS[format]().render(document, renderer_context={}))
+
+
+def _format_of(request: HttpRequest) -> str:
+    """`?format=`, else what `Accept` names, else YAML."""
+    wants_json = "json" in request.headers.get("Accept", "")
+    return request.GET.get("format", "json" if wants_json else "yaml")
+
+
+class SchemaView(ApiView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    schema = None
+    formats = tuple(_RENDERERS)
+    media_types = (
+        "application/vnd.oai.openapi",
+        "application/vnd.oai.openapi+json",
+        "application/yaml",
+        "text/yaml",
+    )
+
+    def get(self, request: Request) -> HttpResponse:
+        name = _format_of(request._request)
+        body = openapi_document(name)
+        response = HttpResponse(
+            body,
+            content_type=f"{_RENDERERS[name].media_type}; charset=utf-8",
+            headers={
+                "Content-Disposition": f'inline; filename="openapi.{name}"',
+                "ETag": etag_of(body),
+            },
+        )
+        etag = response["ETag"]
+        return get_conditional_response(request._request, etag, response=response) or response
 
 
 @method_decorator(csp_update(_DRAWS_ITSELF), name="dispatch")

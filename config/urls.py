@@ -2,7 +2,6 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path, register_converter
-from drf_spectacular.views import SpectacularAPIView
 
 from config import docs, ops, pages
 from config.api.views import UnknownRouteView
@@ -30,7 +29,7 @@ urlpatterns = [
     path("healthz", ops.healthz),
     path("readyz", ops.readyz),
     path("metrics", ops.metrics),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", docs.SchemaView.as_view(), name="schema"),
     path("api/docs/", docs.SwaggerView.as_view(), name="docs"),
     path("api/redoc/", docs.RedocView.as_view(), name="redoc"),
     path("api/", include("accounts.urls")),

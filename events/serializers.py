@@ -33,6 +33,7 @@ from .models.event import default_reminder_hours
 from .zones import NonexistentTime, instant
 
 MAX_CAPACITY = 10_000_000
+MAX_REMINDERS = 10
 
 
 @extend_schema_field({"type": "string"})
@@ -106,7 +107,7 @@ class HoursField(serializers.ListField):
     child = WholeNumberField(min_value=1, max_value=24 * 90)
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=10, **kwargs)
+        super().__init__(max_length=MAX_REMINDERS, **kwargs)
 
     def get_value(self, dictionary: Any) -> Any:
         if isinstance(dictionary, QueryDict) and self.field_name not in dictionary:
@@ -114,7 +115,10 @@ class HoursField(serializers.ListField):
         return super().get_value(dictionary)
 
     def to_internal_value(self, data: Any) -> list[int]:
-        return sorted(set(super().to_internal_value(data)), reverse=True)
+        hours = super().to_internal_value(data)
+        if len(hours) > MAX_REMINDERS:
+            self.fail("max_length", max_length=MAX_REMINDERS)
+        return sorted(set(hours), reverse=True)
 
 
 _EVENT_IN_EXAMPLE = {
@@ -138,16 +142,16 @@ class EventIn(serializers.Serializer[Event]):
 
     @property
     def schema_extra(self) -> dict[str, Any]:
-        both_or_neither = {"date": ["time"], "time": ["date"]}
+        extra: dict[str, Any] = {"dependentRequired": {"date": ["time"], "time": ["date"]}}
         if self.partial:
-            one = {"not": {"required": ["start_time", "date"]}}
+            extra["not"] = {"required": ["start_time", "date"]}
         else:
-            one = {"oneOf": [{"required": ["start_time"]}, {"required": ["date"]}]}
-        return {"dependentRequired": both_or_neither, **one}
+            extra["oneOf"] = [{"required": ["start_time"]}, {"required": ["date"]}]
+        return extra
 
-    name = LineField(max_length=200)
+    name = LineField(max_length=200, help_text="1 to 200 characters on one line.")
     description = TextField(max_length=10_000, allow_blank=True, default="")
-    location = LineField(max_length=255)
+    location = LineField(max_length=255, help_text="1 to 255 characters on one line.")
     start_time = MomentField(required=False, help_text="Or send date and time.")
     date = DayField(required=False, help_text="With time, instead of start_time.")
     time = ClockField(required=False, help_text="On the clock in the event's zone.")
@@ -296,7 +300,9 @@ class EventOut(serializers.ModelSerializer[Event]):
     registration_opens_at = InstantField(allow_null=True)
     registration_closes_at = InstantField(allow_null=True)
     registration_state = serializers.ChoiceField(Event.RegistrationState.choices, read_only=True)
-    meeting_url = serializers.CharField(required=False, allow_null=True, read_only=True)
+    # Not `read_only`, which the OpenAPI document would tell as always there.
+    meeting_url = serializers.CharField(required=False, allow_null=True)
+    reminder_hours = serializers.ListField(child=serializers.IntegerField(), required=False)
     series = serializers.SerializerMethodField(help_text="The series that it is part of.")
     average_rating = serializers.FloatField(read_only=True, allow_null=True)
     calendar_url = serializers.SerializerMethodField()
@@ -336,9 +342,6 @@ class EventOut(serializers.ModelSerializer[Event]):
             "reminder_hours",
         )
         read_only_fields = fields
-        extra_kwargs = {
-            "reminder_hours": {"required": False},
-        }
 
     def get_series(self, event: Event) -> int | None:
         return None

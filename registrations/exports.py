@@ -91,6 +91,20 @@ _EXAMPLE = {
     "event_id": 1,
     "event_name": "Global AI Summit",
 }
+_ROW_SCHEMA = {
+    "type": "object",
+    "required": list(_EXAMPLE),
+    "properties": {
+        **{name: {"type": "string"} for name in _EXAMPLE},
+        **{
+            column.name: {"type": ["string", "null"], "format": "date-time"}
+            for column in COLUMNS
+            if column.kind == "time"
+        },
+        "waitlist_position": {"type": ["integer", "null"]},
+        "event_id": {"type": "integer"},
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -105,11 +119,12 @@ class Options:
 class Export(Protocol):
     """A file format: how its name ends, its media type, and its bytes in pieces.
 
-    `example` is shown in the OpenAPI document; None for a binary format.
+    `schema` and `example` are for the OpenAPI document; a binary format has no example.
     """
 
     name: str
     media_type: str
+    schema: dict[str, Any]
     example: Any
 
     def pieces(
@@ -122,6 +137,7 @@ class CsvExport:
 
     name = "csv"
     media_type = "text/csv; charset=utf-8"
+    schema: dict[str, Any] = {"type": "string"}
     example = "\r\n".join(
         (",".join(_EXAMPLE), ",".join(str(value or "") for value in _EXAMPLE.values()), "")
     )
@@ -152,6 +168,7 @@ class JsonExport:
 
     name = "json"
     media_type = "application/json"
+    schema: dict[str, Any] = {"type": "array", "items": _ROW_SCHEMA}
     example = [_EXAMPLE]
 
     def pieces(
@@ -169,6 +186,7 @@ class JsonLinesExport:
 
     name = "jsonl"
     media_type = "application/jsonl"
+    schema: dict[str, Any] = {"type": "string"}
     example = to_json(_EXAMPLE).decode() + "\n"
 
     def pieces(
@@ -185,6 +203,7 @@ class XlsxExport:
 
     name = "xlsx"
     media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    schema: dict[str, Any] = {"type": "string", "format": "binary"}
     example = None
     rows_of_a_sheet = 1_048_576
 

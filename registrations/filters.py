@@ -17,7 +17,12 @@ class AttendeeFilter(StrictFilterSet):
         choices=_STATUS_CHOICES, help_text="Default: confirmed and waitlisted."
     )
     search = TextFilter(method="by_text", help_text="Part of a name or address.")
-    checked_in = TrueOrFalseFilter(field_name="checked_in_at", lookup_expr="isnull", exclude=True)
+    checked_in = TrueOrFalseFilter(
+        field_name="checked_in_at",
+        lookup_expr="isnull",
+        exclude=True,
+        help_text="Was scanned at the door, or was not.",
+    )
 
     class Meta:
         model = Registration

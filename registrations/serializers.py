@@ -50,7 +50,7 @@ class RegisteredEventOut(serializers.ModelSerializer[Event]):
 
 @extend_schema_serializer(examples=[OpenApiExample("Registration", _REGISTRATION_EXAMPLE)])
 class RegistrationOut(serializers.ModelSerializer[Registration]):
-    """Needs rows of `Registration.objects.for_display()`."""
+    # Needs rows of `Registration.objects.for_display()`.
 
     event = RegisteredEventOut(read_only=True)
     waitlist_position = serializers.IntegerField(
@@ -81,7 +81,7 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
             "ticket_url",
         )
 
-    @extend_schema_field(OpenApiTypes.URI)
+    @extend_schema_field({"type": ["string", "null"]})
     def get_meeting_url(self, registration: Registration) -> str | None:
         is_confirmed = registration.status == Registration.Status.CONFIRMED
         return (registration.event.meeting_url or None) if is_confirmed else None

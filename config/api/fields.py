@@ -3,8 +3,9 @@
 Forms have strings only, so there the usual notations are read.
 
 What a field accepts is also said in the OpenAPI document: `schema_extra` are the JSON Schema
-keywords that drf-spectacular does not find by itself. Their patterns spell classes out, since
-`\\s` and `\\w` mean one thing in Python and another in JSON Schema.
+keywords that drf-spectacular does not find by itself, or finds wrongly (None takes one away).
+Their patterns spell classes out, since `\\s` and `\\w` mean one thing in Python and another in
+JSON Schema.
 """
 
 import re
@@ -29,8 +30,6 @@ _INK = rf"[^{_CONTROL}\x20\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]"
 
 ANY_TEXT = r"^[^\x00]*$"  # PostgreSQL cannot hold NUL
 _SOME_TEXT = rf"^[^\x00]*[^\x00{SPACE}][^\x00]*$"
-_LINE = rf"^[{SPACE}]*{_INK}([^{_CONTROL}]*{_INK})?[{SPACE}]*$"
-
 ZONE_NAME: dict[str, Any] = {
     "pattern": "^[A-Za-z][A-Za-z0-9_+/-]*$",
     "maxLength": 64,
@@ -72,6 +71,11 @@ def _is_form(field: serializers.Field[Any, Any, Any, Any]) -> bool:
     return isinstance(getattr(field.root, "initial_data", None), QueryDict)
 
 
+def _line(max_length: int) -> str:
+    inner = f"[^{_CONTROL}]{{0,{max_length - 2}}}"
+    return f"^[{SPACE}]*{_INK}({inner}{_INK})?[{SPACE}]*$"
+
+
 class TextField(serializers.CharField):
     @property
     def schema_extra(self) -> dict[str, Any]:
@@ -91,7 +95,11 @@ class LineField(TextField):
     """Text on one line: names and places end up in mail headers, calendars and tables."""
 
     default_error_messages = {"line": "Use no line breaks or control characters."}
-    schema_extra: ClassVar[dict[str, Any]] = {"pattern": _LINE}
+
+    @property
+    def schema_extra(self) -> dict[str, Any]:
+        """The length is told by the pattern, since white space at the ends does not count."""
+        return {"pattern": _line(self.max_length or 2), "minLength": None, "maxLength": None}
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)

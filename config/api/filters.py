@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import django_filters
@@ -66,18 +66,18 @@ class _InstantField(forms.Field):
             return None
         # A plus sign that was not percent-encoded arrives as a space.
         text = str(value)
-        if len(text) > 6 and text[-6] == " ":
+        if len(text) > len("2027-03-15 09:00") and text[-6] == " ":
             text = f"{text[:-6]}+{text[-5:]}"
         try:
             moment = read_moment(text)
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=timezone.get_current_timezone())
-            moment.astimezone(timezone.get_fixed_timezone(0))
+            # PostgreSQL reads offsets below 16 hours only.
+            return moment.astimezone(UTC)
         except (ValueError, OverflowError):
             raise forms.ValidationError(
                 "Send a date and time such as 2027-03-15T09:00:00Z.", "invalid"
             ) from None
-        return moment
 
 
 @extend_schema_field({"type": "string", **MOMENT})

@@ -121,11 +121,16 @@ class AttendeeExportView(Attendees):
             OpenApiParameter("format", str, enum=list(EXPORTS), description="Default: csv."),
             OpenApiParameter("bom", bool, description="Begin with a BOM, for old Excel."),
             OpenApiParameter("raw", bool, description="Guard no formulas; for machines."),
-            OpenApiParameter("ordering", str, enum=list(Attendees.orderings)),
+            OpenApiParameter(
+                "ordering",
+                str,
+                enum=list(Attendees.orderings),
+                description="What the rows are sorted by; `-` is descending.",
+            ),
         ],
         responses={
             (200, export.media_type.partition(";")[0]): OpenApiResponse(
-                OpenApiTypes.STR,
+                export.schema,
                 "Every row, streamed.",
                 examples=[
                     OpenApiExample(

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import current_user
 from accounts.models import User
-from accounts.serializers import AccountDeletionIn, ProfileIn
+from accounts.serializers import AccountDeletionIn, ProfileIn, UserDeletionIn
 from accounts.services import edit_profile
 from config.api.schema import operation
 from config.api.views import ApiView
@@ -56,8 +56,8 @@ class ProfileView(ApiView):
         """Wants the password. Upcoming seats are freed, personal data is erased."""
         user = self.profiled(**kwargs)
         is_own = user.pk == request.user.pk
-        password = self.valid(AccountDeletionIn)["password"] if is_own else None
-        services.close_account(user, password=password)
+        given = self.valid(AccountDeletionIn, partial=not is_own)
+        services.close_account(user, password=given["password"] if is_own else None)
         return Response(status=204)
 
     def _answer(self, user: User) -> Response:
@@ -102,7 +102,7 @@ class UserView(ProfileView):
 
     @operation(
         "Delete a user",
-        request=AccountDeletionIn,
+        request=UserDeletionIn,
         responses={204: None},
         raises=[AccountHasUpcomingEvents],
     )
