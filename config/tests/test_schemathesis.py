@@ -1,0 +1,195 @@
+"""The API against its own OpenAPI document: Schemathesis sends what the document allows and what it
+forbids, and all its checks judge the answers.
+
+Runs are alike each time. `API_EXAMPLES=200` makes a longer, random search.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from zlib import crc32
+
+import pytest
+import schemathesis
+import time_machine
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, transaction
+from django.utils import timezone
+from schemathesis import BaseSchema, Case
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import Failure
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.core.transport import Response
+from schemathesis.openapi.checks import RejectedPositiveData
+
+from accounts.models import User
+from accounts.tests.factories import PASSWORD
+from accounts.tokens import open_session
+from config.docs import openapi_document
+from config.wsgi import application
+from events.models import Event
+from events.tests.factories import EventFactory
+from registrations.services import cancel_registration
+from registrations.tests.factories import registered
+
+pytestmark = pytest.mark.xdist_group("schemathesis")
+NOW = timezone.now()
+EXAMPLES = int(os.environ.get("API_EXAMPLES", "0"))
+
+# Refusals of data that are valid by the document, since JSON Schema cannot say the rule.
+BUSINESS_CODES = {
+    # of the whole request
+    "invalid_timezone",
+    "invalid_cursor",
+    "precondition_failed",
+    # of a field
+    "after_start",
+    "before_opening",
+    "before_start",
+    "in_the_past",
+    "nonexistent_time",
+    "password_too_weak",
+    "unique",
+    "unknown_category",
+    "unknown_timezone",
+    "wrong_password",
+}
+# A guest has to send what a user may leave out; one's own account wants the password.
+ALSO_BUSINESS = {"registerForEvent": {"required"}, "deleteUser": {"required"}}
+
+
+@pytest.fixture(autouse=True)
+def _one_connection() -> Iterator[None]:
+    """Requests run in the test's transaction, so none of them may close its connection."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def document(there: "There") -> BaseSchema:
+    openapi_document.cache_clear()
+    loaded = schemathesis.openapi.from_wsgi(
+        "/api/schema/?format=json", application, config=SchemathesisConfig()
+    )
+    loaded.config.generation.update(
+        max_examples=EXAMPLES or 8, deterministic=not EXAMPLES, database="none"
+    )
+    loaded.hook("filter_failure")(is_a_fault)
+    return loaded
+
+
+def is_a_fault(context: Any, failure: Failure, case: Case, response: Response) -> bool:
+    """Whether a finding stands: all do, but a refusal for business reasons alone."""
+    if not isinstance(failure, RejectedPositiveData):
+        return True
+    problem = response.json()
+    codes = {error["code"] for error in problem.get("errors", [])} or {problem["code"]}
+    operation_id = case.operation.definition.raw["operationId"]
+    return not codes <= BUSINESS_CODES | ALSO_BUSINESS.get(operation_id, set())
+
+
+@dataclass
+class There:
+    """What is there already: ids by the path that takes them, values by the field that does."""
+
+    ids: dict[str, list[Any]]
+    values: dict[str, Any]
+
+    def aim(self, case: Case) -> None:
+        """Point most valid requests at what is there; all would end in 404 and 401 otherwise."""
+        if not case.meta.is_negative_at(ParameterLocation.PATH):
+            ids = next((ids for path, ids in self.ids.items() if case.path.startswith(path)), [])
+            for name, value in case.path_parameters.items():
+                case.path_parameters[name] = _one_of([*ids, value], value)
+        if isinstance(case.body, dict) and not case.meta.is_negative_at(ParameterLocation.BODY):
+            for name in case.body.keys() & self.values.keys():
+                case.body[name] = _one_of([self.values[name], case.body[name]], case.body[name])
+
+
+def _one_of(choices: list[Any], chance: Any) -> Any:
+    return choices[crc32(repr(chance).encode()) % len(choices)]
+
+
+@pytest.fixture
+def there(olga: User, ana: User, sam: User) -> There:
+    with time_machine.travel(NOW - timedelta(days=10)):
+        running = EventFactory(organizer=olga, start_time=NOW - timedelta(hours=1))
+        registered(running)
+    full = EventFactory(organizer=olga, max_capacity=1, waitlist_enabled=True)
+    confirmed = registered(full, name="Olga", email=olga.email, user=olga)
+    waitlisted = registered(full)
+    cancelled = registered(full)
+    cancel_registration(cancelled)
+    events = [
+        EventFactory(organizer=olga, meeting_url="https://meet.example.com/1"),
+        full,
+        running,
+        EventFactory(organizer=olga, status=Event.Status.DRAFT),
+        EventFactory(organizer=olga, status=Event.Status.CANCELLED),
+        EventFactory(organizer=sam),
+    ]
+    return There(
+        ids={
+            "/api/events/": [event.pk for event in events],
+            "/api/users/": [olga.pk, ana.pk, sam.pk],
+            "/api/registrations/": [str(row.pk) for row in (confirmed, waitlisted, cancelled)],
+            "/api/categories/": ["conference", "workshop"],
+        },
+        values={
+            "email": olga.email,
+            "password": PASSWORD,
+            "current_password": PASSWORD,
+            "refresh": open_session(olga)["refresh"],
+            "ticket_code": confirmed.ticket_code,
+            "category": "conference",
+        },
+    )
+
+
+api = schemathesis.pytest.from_fixture("document")
+
+
+def _lets_guests_in(context: Any) -> bool:
+    return {} in context.operation.definition.raw["security"]
+
+
+@api.include(_lets_guests_in).parametrize()
+def test_api_keeps_its_document_for_guests(case: Case, there: There):
+    there.aim(case)
+
+    with nothing_kept():
+        case.call_and_validate()
+
+
+@api.parametrize()
+def test_api_keeps_its_document_for_an_organizer(case: Case, there: There, olga: User):
+    there.aim(case)
+
+    with nothing_kept():
+        case.call_and_validate(headers=bearer(olga))
+
+
+@api.include(path_regex="^/api/(users|categories)/").parametrize()
+def test_api_keeps_its_document_for_staff(case: Case, there: There, sam: User):
+    there.aim(case)
+
+    with nothing_kept():
+        case.call_and_validate(headers=bearer(sam))
+
+
+def bearer(user: User) -> dict[str, str]:
+    return {"Authorization": f"Bearer {open_session(user)['access']}"}
+
+
+@contextmanager
+def nothing_kept() -> Iterator[None]:
+    """Each request meets the same rows, so that what failed can be sent again."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
