@@ -28,7 +28,8 @@ def load_file(path: Path) -> None:
 
 
 def text(name: str, default: str = "") -> str:
-    return os.environ.get(name, default).strip()
+    """The value, or the default where there is none or an empty one."""
+    return os.environ.get(name, "").strip() or default
 
 
 def boolean(name: str, default: bool) -> bool:
@@ -79,13 +80,41 @@ def networks(name: str, default: list[str]) -> list[IPv4Network | IPv6Network]:
         raise ImproperlyConfigured(f"{name} must look like 10.0.0.0/8,::1/128 or off.") from error
 
 
+def hosts(name: str, default: list[str]) -> list[str]:
+    """Names of this server without scheme, port or path; `.example.org` means subdomains too."""
+    values = names(name, default)
+    for value in values:
+        if not re.fullmatch(r"\*|\.?[\w.-]+|\[[0-9a-fA-F:.]+\]", value):
+            raise ImproperlyConfigured(
+                f"{name} must look like example.org,.example.net, not {value!r}."
+            )
+    return values
+
+
+def origins(name: str, default: list[str]) -> list[str]:
+    """Where pages come from: scheme, host and port."""
+    values = names(name, [])
+    for value in values:
+        if not _is_web_address(value) or urlsplit(value).path:
+            raise ImproperlyConfigured(f"{name} must look like https://example.org, not {value!r}.")
+    return values or default
+
+
 def web_address(name: str, default: str) -> str:
     """An http or https address without a slash at its end."""
-    value = (text(name) or default).rstrip("/")
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+    value = text(name, default).rstrip("/")
+    if not _is_web_address(value):
         raise ImproperlyConfigured(f"{name} must look like https://example.org, not {value!r}.")
     return value
+
+
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+    except ValueError:  # brackets around what is no IPv6 address
+        return False
+    is_plain = not parts.query and not parts.fragment and not re.search(r"\s", value)
+    return parts.scheme in {"http", "https"} and bool(parts.netloc) and is_plain
 
 
 def parsed(name: str, default: str, parse: Callable[[str], T], example: str) -> T:
@@ -99,9 +128,12 @@ def parsed(name: str, default: str, parse: Callable[[str], T], example: str) -> 
 
 def database(name: str) -> dict[str, Any]:
     def parse(value: str) -> dict[str, Any]:
+        # Looked at first: the parser prints what it does not know, and with it the password.
+        if not value.startswith(("postgres://", "postgresql://")):
+            raise ValueError("another engine")
         config = dict(_reader.db_url_config(value))
-        if "postgresql" not in config["ENGINE"]:
-            raise ValueError(value)
+        if not config["NAME"]:
+            raise ValueError("no database")
         return config
 
     return parsed(name, "", parse, "postgresql://user:password@host:5432/database")
@@ -110,7 +142,9 @@ def database(name: str) -> dict[str, Any]:
 def email(name: str, default: str) -> dict[str, Any]:
     def parse(value: str) -> dict[str, Any]:
         config = dict(_reader.email_url_config(value))
-        if value.startswith("filemail:///"):
+        if value.startswith("filemail:"):
+            if not value.startswith("filemail:///"):
+                raise ValueError("no directory")
             config["EMAIL_FILE_PATH"] = "/" + config["EMAIL_FILE_PATH"]
         return config
 
@@ -131,14 +165,19 @@ def cache(name: str, default: str) -> dict[str, Any]:
 
 def kept_secret(path: Path) -> str:
     """A random secret that is made once and then read from `path`, also by processes that race."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=path.parent) as draft:  # made with mode 0600
-            draft.write(secrets.token_urlsafe(50))
-            draft.flush()
-            with suppress(FileExistsError):
-                os.link(draft.name, path)
-    return path.read_text()
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile("w", dir=path.parent) as draft:  # made with mode 0600
+                draft.write(secrets.token_urlsafe(50))
+                draft.flush()
+                with suppress(FileExistsError):
+                    os.link(draft.name, path)
+        return path.read_text()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"SECRET_KEY must be set where none can be kept ({error})."
+        ) from error
 
 
 def rates(name: str, defaults: dict[str, str]) -> dict[str, tuple[int, int] | None]:

@@ -3,11 +3,18 @@
 import re
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import structlog
+from csp.middleware import CSPMiddleware
 from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 
 from config import errors
@@ -17,7 +24,19 @@ from config.api.timezones import requested_zone
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+# What a browser that is shown an answer of the API may do with it: nothing.
+API_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+}
 _FILE = re.compile(r"\.(ics|svg|png)$")
+
+
+def is_page(request: HttpRequest) -> bool:
+    """Whether a person opens this address, rather than a client of the API."""
+    return not request.path_info.startswith("/api/") or request.path_info.startswith(
+        ("/api/docs", "/api/redoc")
+    )
 
 
 class RequestIdMiddleware:
@@ -57,13 +76,55 @@ class ApiMiddleware:
         except errors.DomainError as error:
             return problem_response(error)
         with timezone.override(zone):
-            return self.get_response(request)
+            response = self.get_response(request)
+        if not is_page(request):
+            for name, value in API_HEADERS.items():
+                response[name] = value
+        return response
 
     def _check_size(self, request: HttpRequest) -> None:
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdigit() or int(length) > limit:
             raise errors.PayloadTooLarge(f"Send a body of at most {limit} bytes.", max_bytes=limit)
+
+
+class PagesOnly:
+    """Makes a middleware leave JSON alone: the API has no cookies, forms or frames.
+
+    Its answers carry `API_HEADERS` instead. The docs below /api/ are pages.
+    """
+
+    get_response: Any
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if is_page(request):
+            return super().__call__(request)  # type: ignore[misc]
+        return self.get_response(request)
+
+
+class PageContentSecurityPolicy(PagesOnly, CSPMiddleware):
+    pass
+
+
+class PageSession(PagesOnly, SessionMiddleware):
+    pass
+
+
+class PageCsrf(PagesOnly, CsrfViewMiddleware):
+    pass
+
+
+class PageAuthentication(PagesOnly, AuthenticationMiddleware):
+    pass
+
+
+class PageMessages(PagesOnly, MessageMiddleware):
+    pass
+
+
+class PageFrameOptions(PagesOnly, XFrameOptionsMiddleware):
+    pass
 
 
 def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

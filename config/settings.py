@@ -16,12 +16,15 @@ env.load_file(BASE_DIR / ".env")
 DEBUG = env.boolean("DEBUG", default=False)
 PORT = env.integer("PORT", 8000, least=1)
 PUBLIC_URL = env.web_address("PUBLIC_URL", f"http://localhost:{PORT}")
-ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [PUBLIC_URL])
-CORS_ALLOWED_ORIGINS = env.names("CORS_ALLOWED_ORIGINS", [])
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", [PUBLIC_URL])
+CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS", [])
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, most=10)
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
+# What the Procfile hands to granian, which would answer a bad value with how to call granian.
+WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, least=1, most=1024)
+WEB_THREADS = env.integer("WEB_THREADS", 4, least=1, most=1024)
 APPEND_SLASH = False  # the API answers both forms itself, without a redirect
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -53,13 +56,13 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "config.middleware.ApiMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.middleware.PageContentSecurityPolicy",
+    "config.middleware.PageSession",
+    "config.middleware.PageCsrf",
+    "config.middleware.PageAuthentication",
+    "config.middleware.PageMessages",
+    "config.middleware.PageFrameOptions",
 ]
 
 METRICS_NETWORKS = env.networks("METRICS_NETWORKS", ["127.0.0.0/8", "::1/128"])
@@ -109,6 +112,8 @@ _database |= {
     "OPTIONS": {
         **_database.get("OPTIONS", {}),
         "connect_timeout": 10,
+        # For statements that ask for it; off behind a pooler that knows no prepared statements.
+        "prepare_threshold": 5 if env.boolean("PREPARED_STATEMENTS", default=True) else None,
         # Nobody waits for ever: a lock that is not free in time is a 503 with Retry-After.
         "options": (
             "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"

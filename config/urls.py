@@ -32,9 +32,9 @@ urlpatterns = [
     path("api/schema/", docs.SchemaView.as_view(), name="schema"),
     path("api/docs/", docs.SwaggerView.as_view(), name="docs"),
     path("api/redoc/", docs.RedocView.as_view(), name="redoc"),
-    path("api/", include("accounts.urls")),
-    path("api/", include("events.urls")),
     path("api/", include("registrations.urls")),
+    path("api/", include("events.urls")),
+    path("api/", include("accounts.urls")),
     re_path(r"^api/.*$", UnknownRouteView.as_view()),
 ]
 

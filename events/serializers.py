@@ -25,7 +25,7 @@ from config.api.fields import (
     ZoneField,
     read_moment,
 )
-from config.api.timezones import InstantField
+from config.api.timezones import InstantField, instant_teller
 
 from .ical import google_calendar_url
 from .models import Category, Event
@@ -355,12 +355,42 @@ class EventOut(serializers.ModelSerializer[Event]):
         return google_calendar_url(event)
 
     def to_representation(self, event: Event) -> dict[str, Any]:
-        shown = super().to_representation(event)
+        """By hand: DRF builds every field anew for each answer, which costs more than the rest.
+
+        The fields above are what the OpenAPI document says; a test compares the two.
+        """
+        told = instant_teller()
+        shown = {
+            "id": event.pk,
+            "name": event.name,
+            "description": event.description,
+            "location": event.location,
+            "start_time": told(event.start_time),
+            "end_time": told(event.end_time),
+            "timezone": event.timezone,
+            "category": event.category and event.category.slug,
+            "status": event.status,
+            "organizer": {"id": event.organizer.pk, "username": event.organizer.username},
+            "max_capacity": event.max_capacity,
+            "registered_count": event.registered_count,
+            "available_seats": event.available_seats,
+            "waitlist_enabled": event.waitlist_enabled,
+            "waitlist_count": event.waitlist_count,
+            "registration_opens_at": told(event.registration_opens_at),
+            "registration_closes_at": told(event.registration_closes_at),
+            "registration_state": event.registration_state,
+            "series": self.get_series(event),
+            "average_rating": None if event.average_rating is None else float(event.average_rating),
+            "feedback_count": event.feedback_count,
+            "calendar_url": self.get_calendar_url(event),
+            "google_calendar_url": self.get_google_calendar_url(event),
+            "created_at": told(event.created_at),
+            "updated_at": told(event.updated_at),
+        }
         viewer = self.context["request"].user
-        if not (viewer.is_staff or viewer.pk == event.organizer_id):
-            del shown["meeting_url"], shown["reminder_hours"]
-        elif not event.meeting_url:
-            shown["meeting_url"] = None
+        if viewer.is_staff or viewer.pk == event.organizer_id:
+            shown["meeting_url"] = event.meeting_url or None
+            shown["reminder_hours"] = event.reminder_hours
         return shown
 
 

@@ -1,5 +1,6 @@
 """The zone that a response's times are told in: `?timezone=`, else `Time-Zone:`, else UTC."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
@@ -50,6 +51,12 @@ def render_instant(value: datetime, zone: tzinfo | None = None) -> str:
     zone = zone or timezone.get_current_timezone()
     text = value.astimezone(zone).isoformat()
     return text.removesuffix("+00:00") + "Z" if zone is UTC else text
+
+
+def instant_teller() -> Callable[[datetime | None], str | None]:
+    """`render_instant` for one answer with many times: the request's zone is looked up once."""
+    zone = timezone.get_current_timezone()
+    return lambda value: None if value is None else render_instant(value, zone)
 
 
 class InstantField(serializers.DateTimeField):

@@ -1,20 +1,23 @@
 """Taking a seat, or a place in the queue: the one way in.
 
-The whole work is one statement and one round trip: a conditional UPDATE takes the seat, and the
-registration and its line in the ledger are inserted for the row that it returns. The event's row
-is locked from that UPDATE to the commit, with no client in between. The database decides; what it
-refuses is explained afterwards. A full event matches no row and is refused without a write or a
-lock.
+The whole work is one statement and one round trip: a conditional UPDATE takes the seat, the
+registration and its line in the ledger are inserted for the row that it returns, and what was seen
+of the event comes back beside it, which explains a refusal. The event's row is locked from that
+UPDATE to the commit, with no client in between. A full event matches no row and is refused without
+a write or a lock.
+
+The statement goes to the driver as it is: prepared, since planning it costs more than running it.
 """
 
 import uuid
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from psycopg import Cursor
 
 from accounts.models import User
 from config.api.timezones import render_instant
@@ -27,7 +30,7 @@ from ..models import LedgerEntry, Registration, new_ticket_code
 
 Reason = LedgerEntry.Reason
 
-# A seat may come free between a refusal and its explanation; then the statement runs again.
+# Between the look at the event and its lock a seat may come free; then the statement runs again.
 _ATTEMPTS = 3
 
 # Who waits comes first: a newcomer has a seat only where nobody is queued.
@@ -53,8 +56,7 @@ _TAKE_PLACE = f"""
                 WHERE event_id = %(event_id)s AND email = %(email)s AND status <> 'cancelled'
             )
         RETURNING
-            id, name, location, start_time, end_time, timezone, status, meeting_url, organizer_id,
-            waitlist_count, last_queue_number,
+            id, waitlist_count, last_queue_number,
             waitlist_count > 0 AS is_queued  -- a seat is only given where nobody waits
     ), made AS (
         INSERT INTO registrations_registration (
@@ -81,8 +83,35 @@ _TAKE_PLACE = f"""
             %(now)s, %(registered_by_id)s, %(reason)s
         FROM place
     )
-    SELECT * FROM place
+    SELECT
+        place.is_queued, place.waitlist_count, place.last_queue_number,
+        seen.id, seen.name, seen.location, seen.start_time, seen.end_time, seen.timezone,
+        seen.status, seen.meeting_url, seen.organizer_id, seen.deleted_at,
+        seen.registration_opens_at, seen.registration_closes_at,
+        seen.max_capacity, seen.registered_count, seen.waitlist_count, seen.waitlist_enabled,
+        place.id IS NULL AND EXISTS (
+            SELECT 1 FROM registrations_registration
+            WHERE event_id = %(event_id)s AND email = %(email)s AND status <> 'cancelled'
+        )
+    FROM events_event AS seen LEFT JOIN place ON place.id = seen.id
+    WHERE seen.id = %(event_id)s
 """  # noqa: S608  # composed of constants only
+
+_EVENT_COLUMNS = (
+    "id", "name", "location", "start_time", "end_time", "timezone", "status", "meeting_url",
+    "organizer_id", "deleted_at", "registration_opens_at", "registration_closes_at",
+    "max_capacity", "registered_count", "waitlist_count", "waitlist_enabled",
+)  # fmt: skip
+
+
+class _Outcome(NamedTuple):
+    """What the statement answered: the place that it gave, if any, and the event as it was."""
+
+    is_queued: bool | None  # None: refused
+    position: int
+    queue_number: int
+    event: Event
+    is_registered_already: bool
 
 
 def register(
@@ -112,14 +141,16 @@ def register(
             ticket_code=new_ticket_code(),
             registered_at=timezone.now(),
         )
-        if _take_place(registration):
-            return registration
-        _explain_refusal(event_id, registration.email, registered_by or AnonymousUser())
+        outcome = _take_place(registration)
+        if outcome.is_queued is not None:
+            return _placed(registration, outcome)
+        _explain_refusal(outcome, registration.registered_at, registered_by or AnonymousUser())
     raise TemporarilyUnavailable(headers={"Retry-After": "1"})
 
 
-def _take_place(registration: Registration) -> bool:
-    """Run the statement; True when it gave a place, which is then told to `registration`."""
+def _take_place(registration: Registration) -> _Outcome:
+    """Run the statement. Raises `NotFound`, `AlreadyRegistered`."""
+    reason = Reason.BY_ATTENDEE if registration.registered_by_id else Reason.BY_GUEST
     parameters: dict[str, Any] = {
         "event_id": registration.event_id,
         "id": registration.pk,
@@ -129,21 +160,25 @@ def _take_place(registration: Registration) -> bool:
         "email": registration.email,
         "ticket_code": registration.ticket_code,
         "now": registration.registered_at,
-        "reason": Reason.BY_ATTENDEE if registration.registered_by_id else Reason.BY_GUEST,
+        "reason": reason.value,
     }
+    connection.ensure_connection()
     try:
-        with _own_transaction(), connection.cursor() as cursor:
-            cursor.execute(_TAKE_PLACE, parameters)
-            row = cursor.fetchone()
-            columns = [column.name for column in cursor.description]
+        with (
+            _own_transaction(),
+            connection.wrap_database_errors,
+            Cursor(connection.connection) as cursor,
+        ):
+            row = cursor.execute(_TAKE_PLACE, parameters, prepare=True).fetchone()
     except IntegrityError as error:
         if "one_live_registration_per_address" in str(error):
             raise AlreadyRegistered from error
         raise
     if row is None:
-        return False
-    _fill(registration, dict(zip(columns, row, strict=True)))
-    return True
+        raise NotFound
+    event = Event(**dict(zip(_EVENT_COLUMNS, row[3:-1], strict=True)))
+    is_queued, position, queue_number = row[:3]
+    return _Outcome(is_queued, position, queue_number, event, row[-1])
 
 
 def _own_transaction() -> AbstractContextManager[Any]:
@@ -151,28 +186,28 @@ def _own_transaction() -> AbstractContextManager[Any]:
     return transaction.atomic() if connection.in_atomic_block else nullcontext()
 
 
-def _fill(registration: Registration, place: dict[str, Any]) -> None:
-    is_queued = place.pop("is_queued")
-    registration.event = Event(**place)
+def _placed(registration: Registration, outcome: _Outcome) -> Registration:
+    registration.event = outcome.event
     registration._state.adding = False
-    if is_queued:
+    if outcome.is_queued:
         registration.status = Registration.Status.WAITLISTED
-        registration.queue_number = place["last_queue_number"]
-        registration.position = place["waitlist_count"]  # type: ignore[attr-defined]
+        registration.queue_number = outcome.queue_number
+        registration.position = outcome.position  # type: ignore[attr-defined]
     else:
         registration.status = Registration.Status.CONFIRMED
         registration.confirmed_at = registration.registered_at
         registration.position = None  # type: ignore[attr-defined]
+    return registration
 
 
-def _explain_refusal(event_id: int, email: str, viewer: User | AnonymousUser) -> None:
-    """Raise why there was no place; returns when there is one by now."""
-    event = Event.objects.visible_to(viewer).filter(pk=event_id).first()
-    if event is None:
+def _explain_refusal(outcome: _Outcome, now: datetime, viewer: User | AnonymousUser) -> None:
+    """Raise why there was no place; returns when the event has one by now."""
+    event = outcome.event
+    is_hidden = event.deleted_at is not None or event.status == Event.Status.DRAFT
+    if is_hidden and not Event.objects.visible_to(viewer).filter(pk=event.pk).exists():
         raise NotFound
-    now = timezone.now()
     _check_open(event, now)
-    if event.registrations.live().filter(email=email).exists():
+    if outcome.is_registered_already:
         raise AlreadyRegistered
     if not event.has_free_seat and not event.waitlist_enabled:
         raise EventFull(

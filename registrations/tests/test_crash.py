@@ -54,7 +54,7 @@ class House:
     def manage(self, *arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60,
+            cwd=ROOT, env=self.environment, check=False, capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -71,10 +71,12 @@ class House:
         wait_for(self.is_up)
 
     def is_up(self) -> bool:
-        with suppress(OSError, http.client.HTTPException):
-            with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)) as client:
-                client.request("GET", "/readyz")
-                return client.getresponse().status == 200
+        with (
+            suppress(OSError, http.client.HTTPException),
+            closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)) as client,
+        ):
+            client.request("GET", "/readyz")
+            return client.getresponse().status == 200
         return False
 
     def kill_a_web_process(self) -> None:

@@ -155,6 +155,17 @@ def test_two_accounts_that_end_at_once_do_not_deadlock():
     assert not Registration.objects.live().exists()
 
 
+def test_a_full_event_refuses_without_waiting_for_anybody():
+    event = EventFactory(max_capacity=1)
+    registered(event)
+
+    with transaction.atomic():
+        lock_event(event.pk)  # whoever wants to write has to wait for the end of this
+        (code,) = at_once(posted(event, 1))
+
+    assert code == 409
+
+
 def test_who_waits_too_long_for_a_lock_is_told_to_come_back():
     event = EventFactory()
     client = APIClient()

@@ -3,8 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, connection, transaction
-from django.test.utils import CaptureQueriesContext
+from django.db import IntegrityError, transaction
 
 from conftest import NOW
 from events.models import Event
@@ -120,19 +119,6 @@ def test_the_third_guest_on_two_seats_is_refused(anyone, olga):
     assert refused.json()["max_capacity"] == 2
     assert refused.json()["detail"] == "All 2 seats are taken."
     assert counts(event) == (2, 0)
-
-
-def test_a_full_event_is_refused_without_a_write(anyone, olga):
-    event = EventFactory(organizer=olga, max_capacity=1)
-    registered(event)
-
-    with CaptureQueriesContext(connection) as queries:
-        register(anyone, event, **BOB)
-
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT xmax FROM events_event WHERE id = %s", [event.pk])
-        cursor.execute("SELECT pg_current_xact_id_if_assigned() IS NULL")
-    assert not any("FOR UPDATE" in query["sql"] for query in queries)
 
 
 class TestOrderOfRefusals:

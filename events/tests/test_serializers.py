@@ -1,0 +1,25 @@
+import pytest
+from rest_framework.test import APIRequestFactory
+
+from events.serializers import EventOut
+from events.tests.factories import EventFactory
+from registrations.models import Registration
+from registrations.serializers import RegistrationOut
+from registrations.tests.factories import registered
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def context(olga) -> dict:
+    request = APIRequestFactory().get("/")
+    request.user = olga
+    return {"request": request}
+
+
+def test_what_is_shown_is_what_the_document_says(olga, context):
+    event = EventFactory(organizer=olga)
+    row = Registration.objects.for_display().get(pk=registered(event).pk)
+
+    for serializer in (EventOut(event, context=context), RegistrationOut(row, context=context)):
+        assert tuple(serializer.data) == serializer.Meta.fields == tuple(serializer.fields)
