@@ -72,9 +72,13 @@ class SchemaView(ApiView):
 @method_decorator(csp_update(_DRAWS_ITSELF), name="dispatch")
 class SwaggerView(SpectacularSwaggerSplitView):
     permission_classes = ()
+    media_types = ("text/html", "application/javascript")
+    template_name = "swagger.html"
+    template_name_js = "swagger_start.js"
 
 
 @method_decorator(csp_update(_DRAWS_ITSELF), name="dispatch")
 class RedocView(SpectacularRedocView):
     permission_classes = ()
+    media_types = ("text/html",)
     template_name = "redoc.html"

@@ -1,13 +1,20 @@
 """The few pages that are for people: where to go, and what an error means."""
 
+import json
+from datetime import timedelta
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 
+from config.api.schema import problem_example
 from config.errors import FIELD_CODES, all_errors
 
 
 def landing(request: HttpRequest) -> HttpResponse:
-    return render(request, "landing.html")
+    base = request.build_absolute_uri("/").removesuffix("/")
+    day = timezone.now() + timedelta(days=30)
+    return render(request, "landing.html", {"base": base, "day": day})
 
 
 def problem_list(request: HttpRequest) -> HttpResponse:
@@ -18,5 +25,9 @@ def problem(request: HttpRequest, slug: str) -> HttpResponse:
     found = next((error for error in all_errors() if error.slug() == slug), None)
     if found is None:
         raise Http404
-    field_codes = FIELD_CODES if found.code == "validation_error" else {}
-    return render(request, "problem.html", {"error": found, "field_codes": field_codes})
+    shown = {
+        "error": found,
+        "example": json.dumps(problem_example(found), indent=2),
+        "field_codes": FIELD_CODES if found.code == "validation_error" else {},
+    }
+    return render(request, "problem.html", shown)

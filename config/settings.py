@@ -65,9 +65,6 @@ MIDDLEWARE = [
     "config.middleware.PageFrameOptions",
 ]
 
-# They look for Django's own middleware by name; PageFrameOptions and PageCsrf are made of it.
-SILENCED_SYSTEM_CHECKS = ["security.W002", "security.W003"]
-
 METRICS_NETWORKS = env.networks("METRICS_NETWORKS", ["127.0.0.0/8", "::1/128"])
 if METRICS_NETWORKS:
     MIDDLEWARE = [
@@ -217,7 +214,6 @@ SPECTACULAR_SETTINGS = {
         "id": {"type": "integer", "minimum": 1, "maximum": 10**18 - 1},
     },
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True},
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.api.schema.add_shared_components",

@@ -279,12 +279,16 @@ class ApiSchema(AutoSchema):
         )
 
 
+def problem_example(error: type[DomainError]) -> dict[str, Any]:
+    """An answer with this error."""
+    request_id = _HEADERS["X-Request-ID"]["example"]
+    return {**problem_document(error()), **error.example, "request_id": request_id}
+
+
 def _problem(found: list[type[DomainError]]) -> dict[str, Any]:
     examples = {}
     for error in found:
-        document = {**problem_document(error()), **error.example}
-        document["request_id"] = "0f8fad5bd9cb469fa16570867728950e"
-        examples[error.code] = {"summary": error.title, "value": document}
+        examples[error.code] = {"summary": error.title, "value": problem_example(error)}
     return {
         "description": " or ".join(error.title for error in found),
         "content": {

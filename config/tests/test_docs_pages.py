@@ -1,0 +1,123 @@
+"""The pages for people: they answer, ask no outside host for anything, and load all they name."""
+
+import re
+from html.parser import HTMLParser
+from urllib.parse import urlsplit
+
+import pytest
+from django.test import Client
+from django.utils.html import escape
+
+from config.errors import all_errors
+
+PAGES = ["/", "/api/docs/", "/api/redoc/", "/problems/", "/problems/event-full"]
+
+
+class Addresses(HTMLParser):
+    """Everything that a page loads or links to."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.inline_scripts = 0
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.inline_scripts += tag == "script" and "src" not in given
+        self.found += [
+            given[name] for name in ("src", "href", "action", "spec-url") if given.get(name)
+        ]
+
+
+@pytest.fixture
+def browser() -> Client:
+    return Client(headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_answer_in_html(browser, path):
+    response = browser.get(path)
+
+    assert response.status_code == 200
+    assert response["Content-Type"].startswith("text/html")
+    assert re.search(r"<title>[^<]+</title>", response.content.decode())
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_name_no_outside_host_and_run_no_inline_script(browser, path):
+    addresses = Addresses(browser.get(path).content.decode())
+
+    assert [found for found in addresses.found if urlsplit(found).netloc] == []
+    assert addresses.inline_scripts == 0
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_load_only_what_is_there(db, browser, path):
+    addresses = Addresses(browser.get(path).content.decode())
+
+    loaded = [found for found in addresses.found if not found.startswith(("data:", "#"))]
+    assert loaded != []
+    for address in loaded:
+        response = browser.get(address, follow=True)
+        response.close()  # files are streamed
+        assert response.status_code == 200, address
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_carry_a_content_security_policy(browser, path):
+    policy = browser.get(path)["Content-Security-Policy"]
+    directives = dict(part.strip().partition(" ")[::2] for part in policy.split(";"))
+
+    assert directives["default-src"] == "'self'"
+    assert directives["object-src"] == directives["base-uri"] == "'none'"
+    assert directives["frame-ancestors"] == "'none'"
+    assert "script-src" not in directives  # as default-src: this server's, and no inline script
+    assert "http" not in policy
+
+
+def test_docs_start_with_the_document_of_this_server(browser):
+    page = Addresses(browser.get("/api/docs/").content.decode())
+    start = next(found for found in page.found if "script=" in found)
+
+    script = browser.get(start)
+
+    assert script["Content-Type"].startswith("application/javascript")
+    assert 'url: "/api/schema/"' in script.content.decode().replace("\\u002D", "-")
+
+
+def test_docs_keep_redoc_from_its_makers_host(browser):
+    page = Addresses(browser.get("/api/redoc/").content.decode())
+    scripts = [found for found in page.found if found.endswith(".js")]
+
+    assert [script.rpartition("/")[2] for script in scripts] == [
+        "redoc.js",
+        "redoc.standalone.js",
+    ]
+
+
+def test_landing_points_to_everything(browser):
+    page = Addresses(browser.get("/").content.decode())
+
+    assert {"/api/docs/", "/api/redoc/", "/api/schema/", "/admin/", "/problems/"} <= set(page.found)
+
+
+def test_landing_shows_commands_for_the_host_that_was_asked(browser):
+    page = browser.get("/", headers={"Host": "localhost:8000"}).content.decode()
+
+    assert "curl http://localhost:8000/api/register/" in page
+
+
+def test_problem_pages_show_the_answer_and_lead_to_the_others(browser):
+    listed = Addresses(browser.get("/problems/").content.decode()).found
+
+    for error in all_errors():
+        address = f"/problems/{error.slug()}"
+        page = browser.get(address).content.decode()
+        assert address in listed
+        assert escape(f'"type": "{address}"') in page
+        assert "/problems/" in Addresses(page).found
+
+
+def test_an_unknown_problem_has_no_page(browser):
+    assert browser.get("/problems/no-such-thing").status_code == 404
