@@ -17,9 +17,11 @@ from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 
-from config import errors
+from config import errors, ops
 from config.api.errors import problem_response
 from config.api.timezones import requested_zone
+
+PROBES = {"/healthz": ops.healthz, "/readyz": ops.readyz}
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -52,6 +54,17 @@ class RequestIdMiddleware:
             response = self.get_response(request)
         response["X-Request-ID"] = request_id
         return response
+
+
+class ProbeMiddleware:
+    """Answers health checks before anything else: a load balancer asks by address, not by name."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        probe = PROBES.get(request.path_info)
+        return probe(request) if probe else self.get_response(request)
 
 
 class ApiMiddleware:

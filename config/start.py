@@ -16,7 +16,7 @@ def main() -> None:
     except ImproperlyConfigured as error:
         sys.exit(f"Configuration error: {error}")
     # honcho gives each process a PORT of its own, so what depends on it is settled here.
-    os.environ.setdefault("PUBLIC_URL", address)
+    os.environ["PUBLIC_URL"] = address
     os.environ.setdefault("WEB_CONCURRENCY", str(os.cpu_count() or 2))
     binaries = Path(sys.executable).parent
     os.environ["PATH"] = f"{binaries}{os.pathsep}{os.environ['PATH']}"
@@ -24,7 +24,9 @@ def main() -> None:
         sys.stdout.write(f"{name:>6}  {address}/{path}\n")
     sys.stdout.flush()
     os.execv(  # noqa: S606  # the terminal's signals go straight to honcho
-        sys.executable, [sys.executable, "-m", "honcho", "start", "--port", port]
+        sys.executable,
+        # Settings have read .env; honcho would let it win over the real environment.
+        [sys.executable, "-m", "honcho", "--env", os.devnull, "start", "--port", port],
     )
 
 

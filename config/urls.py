@@ -26,8 +26,6 @@ urlpatterns = [
     path("problems/", pages.problem_list, name="problem-list"),
     path("problems/<slug:slug>", pages.problem, name="problem"),
     path("admin/", admin.site.urls),
-    path("healthz", ops.healthz),
-    path("readyz", ops.readyz),
     path("metrics", ops.metrics),
     path("api/schema/", docs.SchemaView.as_view(), name="schema"),
     path("api/docs/", docs.SwaggerView.as_view(), name="docs"),

@@ -1,5 +1,6 @@
 """How many requests one caller may send: counted per scope and caller in the cache."""
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ from rest_framework.throttling import BaseThrottle
 
 if TYPE_CHECKING:  # views read their throttles while they are imported
     from rest_framework.views import APIView
+
+
+logger = logging.getLogger(__name__)
 
 
 def client_address(request: HttpRequest | Request) -> str:
@@ -58,6 +62,15 @@ class ScopedLimit(BaseThrottle):
 
 
 def _count(key: str, seconds: int) -> int:
+    """How many requests this window has seen; none when the cache is away, so that all may pass."""
+    try:
+        return _counted(key, seconds)
+    except Exception:  # each backend has errors of its own
+        logger.exception("rate limits are not counted: the cache is away")
+        return 0
+
+
+def _counted(key: str, seconds: int) -> int:
     if cache.add(key, 1, timeout=seconds + 1):
         return 1
     try:

@@ -10,6 +10,11 @@ def test_healthz_answers_without_a_database(client, django_assert_num_queries):
         assert client.get("/healthz").json() == {"status": "ok"}
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_answer_under_any_name(client, path):
+    assert client.get(path, headers={"Host": "10.0.0.7:8000"}).status_code == 200
+
+
 def test_readyz_checks_every_part(client):
     response = client.get("/readyz")
 

@@ -10,6 +10,12 @@ from registrations.services.integrity import find_faults
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.fixture(autouse=True)
+def _to_measure_on(settings):
+    """Wherever the tests' database is, it is not one that people use."""
+    settings.USES_EMBEDDED_POSTGRES = True
+
+
 def names() -> list[str]:
     return list(Event.objects.order_by("id").values_list("name", flat=True))
 
