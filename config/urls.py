@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path, register_converter
+from django.views.generic import RedirectView
 
 from config import docs, ops, pages
 from config.api.views import UnknownRouteView
@@ -25,6 +26,7 @@ urlpatterns = [
     path("", pages.landing, name="landing"),
     path("problems/", pages.problem_list, name="problem-list"),
     path("problems/<slug:slug>", pages.problem, name="problem"),
+    path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     path("metrics", ops.metrics),
     path("api/schema/", docs.SchemaView.as_view(), name="schema"),

@@ -12,6 +12,7 @@ from accounts.services import erase_account
 from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tokens import open_session
 from config.api import admin as common
+from registrations.tests.factories import registered
 
 LIST = "/admin/accounts/user/"
 SESSIONS = "/admin/accounts/session/"
@@ -258,6 +259,17 @@ def test_reactivation_leaves_erased_accounts_out(root, ana, admin_of):
         "Reactivated 1 user.",
     ]
     assert (ana.is_active, gone.is_active) == (True, False)
+
+
+def test_confirm_addresses_lets_guest_places_join(root, ana, event, admin_of):
+    registration = registered(event, email=ana.email)
+
+    act(admin_of(root), "confirm_addresses", ana)
+
+    ana.refresh_from_db()
+    registration.refresh_from_db()
+    assert ana.email_verified
+    assert registration.user == ana
 
 
 def test_end_sessions_signs_out_everywhere(root, ana, admin_of):

@@ -159,4 +159,4 @@ class Registration(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} at {self.event_id}"
+        return f"{self.name} <{self.email}>"
