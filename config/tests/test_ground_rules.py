@@ -48,6 +48,12 @@ def test_an_unknown_route_is_a_problem(anyone, path):
         assert_problem(anyone.get(path), 404, "not_found")
 
 
+def test_a_malformed_token_on_an_unknown_route_is_no_fault(anyone):
+    response = anyone.get("/api/nothing/", headers={"Authorization": "Bearer one two"})
+
+    assert_problem(response, 404, "not_found")
+
+
 @pytest.mark.parametrize("path", ["/api/events/0/", "/api/events/-1/", f"/api/events/{'9' * 30}/"])
 def test_an_id_that_cannot_be_is_not_found(anyone, path):
     assert_problem(anyone.get(path), 404, "not_found")

@@ -28,7 +28,6 @@ from schemathesis.openapi.checks import RejectedPositiveData
 from accounts.models import User
 from accounts.tests.factories import PASSWORD
 from accounts.tokens import open_session
-from config.docs import openapi_document
 from config.wsgi import application
 from events.models import Event
 from events.tests.factories import EventFactory
@@ -73,12 +72,11 @@ def _one_connection() -> Iterator[None]:
 
 @pytest.fixture
 def document(there: "There") -> BaseSchema:
-    openapi_document.cache_clear()
     loaded = schemathesis.openapi.from_wsgi(
         "/api/schema/?format=json", application, config=SchemathesisConfig()
     )
     loaded.config.generation.update(
-        max_examples=EXAMPLES or 8, deterministic=not EXAMPLES, database="none"
+        max_examples=EXAMPLES or 15, deterministic=not EXAMPLES, database="none"
     )
     loaded.hook("filter_failure")(is_a_fault)
     return loaded

@@ -122,6 +122,7 @@ def test_create_ignores_what_a_caller_may_not_set(olga, max_, signed_in):
         ({"meeting_url": "javascript:alert(1)"}, {"meeting_url": "invalid"}),
         ({"status": "cancelled"}, {"status": "invalid_choice"}),
         ({"reminder_hours": [0]}, {"reminder_hours.0": "min_value"}),
+        ({"reminder_hours": [24] * 11}, {"reminder_hours": "max_length"}),
         ({"reminder_hours": "24"}, {"reminder_hours": "invalid"}),
         (
             {"registration_opens_at": "2027-03-15T09:00:00Z"},
