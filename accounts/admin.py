@@ -143,15 +143,10 @@ class AccountAdmin(ServiceAdmin, UserAdmin):
         return readonly if request.user.is_superuser else (*readonly, *_FOR_SUPERUSERS)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody revives an erased account, and only superusers change an account of staff.
-
-        Else staff could set a superuser's password, or address, and become that superuser.
-        """
         may = super().has_change_permission(request, obj)
         if obj is None or not may:
             return may
-        is_higher = (obj.is_staff or obj.is_superuser) and obj.pk != request.user.pk
-        return obj.erased_at is None and (request.user.is_superuser or not is_higher)
+        return bool(obj.may_be_changed_by(request.user))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -215,7 +210,7 @@ class AccountAdmin(ServiceAdmin, UserAdmin):
         self.act_on(request, users, end_all_sessions, "Ended every API session of")
 
     def changeable(self, request: HttpRequest, users: QuerySet[User]) -> QuerySet[User]:
-        """Those of `users` that this member of staff may change; see `has_change_permission`."""
+        """Those of `users` that this member of staff may change; see `User.may_be_changed_by`."""
         mine = users.filter(erased_at=None)
         if not request.user.is_superuser:
             mine = mine.filter(is_superuser=False, is_staff=False)

@@ -2,6 +2,7 @@ from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.http import HttpRequest
 
 from .models import User
@@ -19,9 +20,11 @@ class EmailOrUsernameBackend(ModelBackend):
     ) -> User | None:
         if not username or not password:
             return None
-        user = User.objects.filter(
-            Q(email=username.lower()) | Q(username__iexact=username), is_active=True
-        ).first()
+        user = (
+            User.objects.alias(lowered=Lower("username"))
+            .filter(Q(email=username.lower()) | Q(lowered=username.lower()), is_active=True)
+            .first()
+        )
         if user is None:
             User().set_password(password)  # as slow as a check, so that time tells nothing
             return None

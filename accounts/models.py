@@ -1,5 +1,6 @@
 """Users and their sign-in sessions."""
 
+import secrets
 import uuid
 from typing import Any, ClassVar
 
@@ -35,16 +36,14 @@ class UserManager(BaseUserManager["User"]):
     def free_username(self, wanted: str) -> str:
         """`wanted`, made valid, with a number behind it when somebody has it already."""
         stem = "".join(c for c in wanted if c.isalnum() or c in ".+-_")[:140] or "user"
+        names = [stem, *(f"{stem}{number}" for number in range(2, 10))]
         taken = set(
-            self.filter(username__istartswith=stem)
-            .annotate(lowered=Lower("username"))
-            .values_list("lowered", flat=True)
+            self.alias(lowered=Lower("username"))
+            .filter(lowered__in=[name.lower() for name in names])
+            .values_list(Lower("username"), flat=True)
         )
-        name, number = stem, 1
-        while name.lower() in taken:
-            number += 1
-            name = f"{stem}{number}"
-        return name
+        free = (name for name in names if name.lower() not in taken)
+        return next(free, None) or f"{stem}-{secrets.token_hex(4)}"
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -88,6 +87,16 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def email_verified(self) -> bool:
         return self.email_verified_at is not None
+
+    def may_be_changed_by(self, viewer: "User") -> bool:
+        """Nobody revives an erased account, and only superusers change another one of staff.
+
+        Else staff could set a superuser's password, or address, and become that superuser.
+        """
+        if self.erased_at is not None:
+            return False
+        is_ordinary = not (self.is_staff or self.is_superuser)
+        return viewer.pk == self.pk or viewer.is_superuser or (viewer.is_staff and is_ordinary)
 
     @property
     def may_organize(self) -> bool:

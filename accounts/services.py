@@ -1,7 +1,8 @@
 """What changes an account."""
 
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.contrib.auth import authenticate, password_validation
@@ -26,10 +27,15 @@ def sign_up(
     """Make an account. Raises `ValidationFailed` on a taken name or address, or a weak password."""
     _check_free(email=email, username=username)
     _check_password(password, User(email=email, username=username))
+    fields = {"role": role, "timezone": timezone}
+    if not username:
+        # Of two people who would be given one name at the same moment, one gets another.
+        with suppress(IntegrityError), transaction.atomic():
+            return User.objects.create_user(email, password, **fields)
+        _check_free(email=email, username=None)
+        username = f"{email.partition('@')[0][:130]}-{secrets.token_hex(4)}"
     with _names_what_is_taken():
-        return User.objects.create_user(
-            email, password, username=username, role=role, timezone=timezone
-        )
+        return User.objects.create_user(email, password, username=username, **fields)
 
 
 def sign_in(*, login: str, password: str) -> User:
@@ -47,7 +53,7 @@ def edit_profile(user: User, changes: dict[str, Any]) -> User:
 
     A new address is unconfirmed until its owner confirms it.
     """
-    user = User.objects.select_for_update().get(pk=user.pk)
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     changes = {name: value for name, value in changes.items() if getattr(user, name) != value}
     if not changes:
         return user
@@ -64,7 +70,7 @@ def edit_profile(user: User, changes: dict[str, Any]) -> User:
 @transaction.atomic
 def confirm_email(user: User) -> User:
     """The address is the user's own; what was waiting for that proof follows by signal."""
-    user = User.objects.select_for_update().get(pk=user.pk)
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     if not user.email_verified:
         user.email_verified_at = timezone.now()
         user.save(update_fields=["email_verified_at"])
@@ -75,7 +81,7 @@ def confirm_email(user: User) -> User:
 @transaction.atomic
 def change_password(user: User, *, current_password: str, password: str) -> None:
     """Set a new password and end every session. Raises `ValidationFailed`."""
-    user = User.objects.select_for_update().get(pk=user.pk)
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     if not user.check_password(current_password):
         raise ValidationFailed(
             FieldError("current_password", "wrong_password", "This is not your password.")
@@ -87,7 +93,7 @@ def change_password(user: User, *, current_password: str, password: str) -> None
 @transaction.atomic
 def set_password(user: User, password: str | None) -> User:
     """Set a password that was checked, or with None take it away, and end every session."""
-    user = User.objects.select_for_update().get(pk=user.pk)
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     user.set_password(password)
     user.save(update_fields=["password"])
     end_all_sessions(user)
@@ -97,7 +103,7 @@ def set_password(user: User, password: str | None) -> User:
 @transaction.atomic
 def change_access(user: User, **changes: bool) -> User:
     """Set `is_active`, `is_staff` or `is_superuser`; whoever loses one is signed out everywhere."""
-    user = User.objects.select_for_update().get(pk=user.pk)
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     changed = {name: value for name, value in changes.items() if getattr(user, name) != value}
     for name, value in changed.items():
         setattr(user, name, value)
@@ -111,7 +117,7 @@ def change_access(user: User, **changes: bool) -> User:
 @transaction.atomic
 def erase_account(user: User) -> None:
     """Erase what identifies a person; the row stays, so that what refers to it stays right."""
-    user = User.objects.select_for_update().get(pk=user.pk)
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     user.email = f"erased-{user.pk}@invalid"
     user.username = f"erased-{user.pk}"
     user.timezone = "UTC"

@@ -136,6 +136,8 @@ class SignOutView(ApiView):
 
 
 class PasswordChangeView(ApiView):
+    throttle_scopes = {"POST": "login"}  # it tells whether a password is right
+
     @operation("Change the password", request=PasswordChangeIn, responses={204: None})
     def post(self, request: Request) -> Response:
         """Ends every session, this one too: sign in again."""

@@ -98,7 +98,7 @@ class ApiMiddleware:
     def _check_size(self, request: HttpRequest) -> None:
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         length = request.META.get("CONTENT_LENGTH") or "0"
-        if not length.isdigit() or int(length) > limit:
+        if not (length.isascii() and length.isdigit()) or int(length) > limit:
             raise errors.PayloadTooLarge(f"Send a body of at most {limit} bytes.", max_bytes=limit)
 
 

@@ -167,6 +167,7 @@ SIMPLE_JWT = {
     "REFRESH_TOKEN_LIFETIME": timedelta(days=env.integer("REFRESH_TOKEN_DAYS", 30, least=1)),
     "SIGNING_KEY": SECRET_KEY,
     "USER_ID_CLAIM": "sub",
+    "AUTH_HEADER_TYPES": ("Bearer", "bearer", "BEARER"),  # RFC 9110: without regard to case
 }
 
 # --- The API ------------------------------------------------------------------------------------

@@ -129,7 +129,7 @@ class EventForm(ServiceForm):
             self.instance,
             dict(self.values),
             keep_local_time=True,
-            expected_versions=None if seen is None else {seen},
+            expected_versions=None if seen is None else {f"{self.instance.pk}.{seen}"},
         )
 
     def _values(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from config.api.filters import (
     TextFilter,
     TrueOrFalseFilter,
 )
+from config.errors import FieldError, ValidationFailed
 
 from .models import Event, EventQuerySet
 from .search import search
@@ -25,15 +26,25 @@ WHEN = ("upcoming", "ongoing", "past", "all")
 
 
 @extend_schema_field(
-    {"type": "array", "items": {"type": "string", "pattern": ANY_TEXT, "examples": ["conference"]}}
+    {
+        "type": "array",
+        "items": {
+            "type": "string",
+            "minLength": 1,
+            "pattern": ANY_TEXT,
+            "examples": ["conference"],
+        },
+    }
 )
 class SlugsFilter(TextFilter):
     """A slug; given several times, any of them."""
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        slugs = self.parent.data.getlist("category") if value else []
+        slugs = self.parent.data.getlist("category") if "category" in self.parent.data else []
         for slug in slugs:
             require_query_text("category", slug)
+            if not slug:  # one empty value would quietly let every event through
+                raise ValidationFailed(FieldError("category", "invalid", "Send a slug."))
         return qs.filter(category__slug__in=slugs) if slugs else qs
 
 
@@ -42,7 +53,7 @@ class EventFilter(StrictFilterSet):
     default_status: str | None = Event.Status.PUBLISHED
 
     search = TextFilter(
-        method="by_words",
+        method="last",
         help_text="Words in name, description, location or category, in any order.",
     )
     name = TextFilter(lookup_expr="icontains", help_text="Part of the name.")
@@ -76,10 +87,11 @@ class EventFilter(StrictFilterSet):
             queryset = self.by_time(queryset, "when", self.default_when)
         if self.default_status and not chosen.get("status"):
             queryset = queryset.filter(status=self.default_status)
-        return queryset
+        # Last, since which words are known depends on the events that are left.
+        return search(queryset, chosen["search"]) if chosen["search"] else queryset
 
-    def by_words(self, events: EventQuerySet, name: str, text: str) -> EventQuerySet:
-        return search(events, text)
+    def last(self, events: EventQuerySet, name: str, text: str) -> EventQuerySet:
+        return events
 
     def on_day(self, events: EventQuerySet, name: str, day: Any) -> EventQuerySet:
         zone = timezone.get_current_timezone()

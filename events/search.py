@@ -1,8 +1,8 @@
 """Finding events by words.
 
 Every word has to be found, in any order, as the beginning of a word of the event's name, location,
-category or description; case and accents are folded. A word that no public event has is taken for
-a misspelling, and found in names, locations and categories but for one or two letters.
+category or description; case and accents are folded. A word that none of the events has is taken
+for a misspelling, and found in names, locations and categories but for one or two letters.
 
 The columns `search_vector` and `search_text` and the functions `search_…` are made by the app's
 migrations.
@@ -19,14 +19,12 @@ from .models import EventQuerySet
 
 MAX_WORDS = 12
 
-_KNOWN_WORDS = """
-    SELECT word, EXISTS (
-        SELECT 1 FROM events_event
-        WHERE search_vector @@ search_query(word) AND status = 'published' AND deleted_at IS NULL
-    )
-    FROM unnest(%s::text[]) WITH ORDINALITY AS given(word, place)
-    WHERE search_query(word) IS NOT NULL
-    ORDER BY place
+# Each costs a look through all that shares letters with it.
+MAX_MISSPELT = 2
+
+_WORDS = """
+    SELECT word FROM unnest(%s::text[]) WITH ORDINALITY AS given(word, place)
+    WHERE search_query(word) IS NOT NULL ORDER BY place
 """
 
 
@@ -63,14 +61,14 @@ def _folded(word: str) -> Func:
 
 def search(events: EventQuerySet, text: str) -> EventQuerySet:
     """The events that match, annotated with `rank`: higher is better."""
-    words = text.replace("\x00", " ").split()[:MAX_WORDS]
+    given = text.replace("\x00", " ").split()[:MAX_WORDS]
     with connection.cursor() as cursor:
-        cursor.execute(_KNOWN_WORDS, [words])
-        found: list[tuple[str, bool]] = cursor.fetchall()
-    if not found:
+        cursor.execute(_WORDS, [given])
+        words: list[str] = [word for (word,) in cursor.fetchall()]
+    known = [word for word in words if _matching(events, word).exists()]
+    misspelt = [word for word in words if word not in known]
+    if not words or len(misspelt) > MAX_MISSPELT:
         return events.none().annotate(rank=Value(0.0))
-    known = [word for word, is_known in found if is_known]
-    misspelt = [word for word, is_known in found if not is_known]
 
     conditions = Q()
     rank: Any = Value(0.0)
@@ -83,6 +81,10 @@ def search(events: EventQuerySet, text: str) -> EventQuerySet:
         conditions &= Q(Resembles(F("search_text"), _folded(word)))
         rank = rank + _number("word_similarity", _folded(word), F("search_text"))
     return events.filter(conditions).annotate(rank=rank)
+
+
+def _matching(events: EventQuerySet, word: str) -> EventQuerySet:
+    return events.filter(Q(Matches(F("search_vector"), _query([word]))))
 
 
 def _number(function: str, *arguments: Any) -> Cast:

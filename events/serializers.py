@@ -73,7 +73,7 @@ class CategoryField(serializers.Field[Category, str, str, Any]):
     }
 
     def to_internal_value(self, data: Any) -> Category:
-        if not isinstance(data, str) or "\x00" in data:
+        if not isinstance(data, str) or not re.fullmatch(self.schema_extra["pattern"], data):
             self.fail("invalid")
         category = Category.objects.filter(slug=data).first()
         if category is None:
@@ -179,7 +179,8 @@ class EventIn(serializers.Serializer[Event]):
         """Turn wall-clock times into instants in the event's zone."""
         event: Event | None = self.context.get("event")
         if event is None or (not self.partial and "timezone" not in attrs):
-            attrs.setdefault("timezone", self.context["request"].user.timezone)
+            organizer = event.organizer if event else self.context["request"].user
+            attrs.setdefault("timezone", organizer.timezone)
         zone = ZoneInfo(attrs.get("timezone") or event.timezone)  # type: ignore[union-attr]
         start_field = self._join_date_and_time(attrs)
         errors = {}

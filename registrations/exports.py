@@ -311,6 +311,8 @@ def _times_told_in(zone: tzinfo) -> Iterator[None]:
                     f"The database does not know the zone {zone}; choose another."
                 )
             cursor.execute("SELECT set_config('TimeZone', %s, true)", [str(zone)])
+            # A slow reader leaves the transaction idle; cut off, the file would look complete.
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         yield
         with connection.cursor() as cursor:  # inside a longer transaction it would stay
             cursor.execute("SELECT set_config('TimeZone', 'UTC', true)")

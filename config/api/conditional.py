@@ -1,8 +1,8 @@
 """ETag, If-None-Match and If-Match (RFC 9110, sections 8.8.3, 13.1).
 
-An ETag is `"<version>-<digest of the body>"`. Readers compare the whole of it, so anything that
-changes what they see changes it. An editor's If-Match compares the version alone, which grows
-only when the row itself is edited: registrations that come and go never fail an editor.
+An ETag is `"<row>.<version>-<digest of the body>"`. Readers compare the whole of it, so anything
+that changes what they see changes it. An editor's If-Match compares row and version alone, which
+changes only when the row itself is edited: registrations that come and go never fail an editor.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ from config.errors import PreconditionFailed
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 
 
-def etag_of(body: bytes, version: int | None = None) -> str:
+def etag_of(body: bytes, version: str | None = None) -> str:
     digest = hashlib.blake2b(body, digest_size=12).hexdigest()
-    return f'"{digest}"' if version is None else f'"v{version}-{digest}"'
+    return f'"{digest}"' if version is None else f'"{version}-{digest}"'
 
 
 def add_etag(response: Response) -> HttpResponseBase:
@@ -45,8 +45,8 @@ def _names(header: str | None, etag: str) -> bool:
     return header.strip() == "*" or etag.strip('"') in {tag for _, tag in _TAG.findall(header)}
 
 
-def expected_version(request: Request) -> set[int] | None:
-    """The versions that If-Match names; None when any will do.
+def expected_version(request: Request) -> set[str] | None:
+    """The row versions that If-Match names; None when any will do.
 
     Weak tags never match (section 13.1.1), and a tag that we did not make names nothing.
     """
@@ -55,13 +55,12 @@ def expected_version(request: Request) -> set[int] | None:
         return None
     versions = set()
     for weak, tag in _TAG.findall(header):
-        match = re.match(r"v([0-9]{1,18})-", tag)
-        if match and not weak:
-            versions.add(int(match[1]))
+        if not weak:
+            versions.add(tag.rpartition("-")[0])
     return versions
 
 
-def check_version(version: int, expected: set[int] | None) -> None:
+def check_version(version: str, expected: set[str] | None) -> None:
     """Raises `PreconditionFailed` when the row is not one of the versions expected."""
     if expected is not None and version not in expected:
         raise PreconditionFailed

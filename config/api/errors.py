@@ -23,8 +23,19 @@ logger = logging.getLogger(__name__)
 PROBLEM_TYPE = "application/problem+json"
 
 # Conditions of PostgreSQL that pass by themselves: a lock that was not free in time, a deadlock,
-# a serialization failure, a server that is starting, stopping or full.
-_TRANSIENT_SQLSTATES = {"55P03", "57014", "40P01", "40001", "57P01", "57P02", "57P03", "53300"}
+# a serialization failure, a server that is starting, stopping or full, a row that was deleted
+# between the look at it and the reference to it (23503: the next attempt finds it gone).
+_TRANSIENT_SQLSTATES = {
+    "55P03",
+    "57014",
+    "40P01",
+    "40001",
+    "57P01",
+    "57P02",
+    "57P03",
+    "53300",
+    "23503",
+}
 
 _BY_DRF_CLASS: list[tuple[type[Exception], type[DomainError]]] = [
     (exceptions.ParseError, errors.MalformedRequest),

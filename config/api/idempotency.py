@@ -25,6 +25,7 @@ from config.errors import (
 )
 
 from .models import KeptAnswer
+from .negotiation import to_json
 from .throttling import client_address
 
 KEPT_FOR = timedelta(hours=24)
@@ -49,7 +50,7 @@ def answer_once(view: APIView, handler: Handler, key: str) -> Handler:
 
     def handle(request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         fingerprint = _fingerprint(request, key)
-        body_digest = hashlib.sha256(request._request.body).digest()
+        body_digest = _digest(request)
         with transaction.atomic():
             if not _lock(fingerprint):
                 raise IdempotencyInProgress(headers={"Retry-After": "1"})
@@ -77,6 +78,14 @@ def _fingerprint(request: Request, key: str) -> bytes:
     caller = f"address {client_address(request)}" if user_id is None else f"user {user_id}"
     parts = (caller, request.path, key)
     return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).digest()
+
+
+def _digest(request: Request) -> bytes:
+    """Of the body; of a form, whose boundary is new with each attempt, of its fields."""
+    body = request._request.body
+    if (request.content_type or "").startswith("multipart/"):
+        body = to_json(sorted(request.data.lists()))
+    return hashlib.sha256(body).digest()
 
 
 def _lock(fingerprint: bytes) -> bool:
@@ -120,4 +129,7 @@ def _replay(kept: KeptAnswer, body_digest: bytes) -> HttpResponse:
     if bytes(kept.body_digest) != body_digest:
         raise IdempotencyKeyReused
     headers = {**kept.headers, "Idempotent-Replayed": "true"}
-    return HttpResponse(bytes(kept.body), status=kept.status, headers=headers)
+    response = HttpResponse(bytes(kept.body), status=kept.status, headers=headers)
+    if "Content-Type" not in kept.headers:
+        del response["Content-Type"]
+    return response

@@ -1,7 +1,9 @@
 """How many requests one caller may send: counted per scope and caller in the cache."""
 
 import logging
+import re
 import time
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -23,13 +25,22 @@ def client_address(request: HttpRequest | Request) -> str:
     A caller can write anything into X-Forwarded-For, so only the entries that our own proxies
     appended count: the last `TRUSTED_PROXIES` ones.
     """
-    direct = str(request.META.get("REMOTE_ADDR", ""))
+    direct = _plain_address(str(request.META.get("REMOTE_ADDR", "")))
     proxies = settings.TRUSTED_PROXIES
     if not proxies:
         return direct
     hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     hops = [hop for hop in hops if hop]
-    return hops[-min(proxies, len(hops))] if hops else direct
+    return (_plain_address(hops[-min(proxies, len(hops))]) if hops else "") or direct
+
+
+def _plain_address(text: str) -> str:
+    """An IP address without the port that some proxies add; empty where it is none."""
+    match = re.fullmatch(r"\[([^\]]+)\](?::\d+)?|([\d.]+)(?::\d+)?", text)
+    try:
+        return str(ip_address((match and (match[1] or match[2])) or text))
+    except ValueError:
+        return ""
 
 
 class ScopedLimit(BaseThrottle):
@@ -45,7 +56,7 @@ class ScopedLimit(BaseThrottle):
     def allow_request(self, request: Request, view: "APIView") -> bool:
         user_id = request.user.pk if request.user else None
         scope = getattr(view, "throttle_scopes", {}).get(request.method)
-        if scope is None or (scope == "register" and user_id is not None):
+        if scope is None:
             scope = "anonymous" if user_id is None else "user"
         limit = settings.RATE_LIMITS[scope]
         if limit is None:

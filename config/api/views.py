@@ -35,7 +35,7 @@ class ApiView(GenericAPIView[Any]):
     sends_etag = False
     keeps_answers = True
     throttle_scopes: ClassVar[dict[str, str]] = {}
-    etag_version: int | None = None
+    etag_version: str | None = None
     filter_backends: Any = ()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -98,7 +98,7 @@ class ApiView(GenericAPIView[Any]):
         self.check_object_permissions(self.request, row)
         return row
 
-    def expected_version(self) -> set[int] | None:
+    def expected_version(self) -> set[str] | None:
         return expected_version(self.request)
 
 

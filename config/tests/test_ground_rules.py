@@ -1,19 +1,24 @@
 """What holds on every route: slashes, problem documents, ids, conditions, idempotency keys."""
 
+import io
+import json
 import time
 from datetime import timedelta
 from threading import Thread
 
 import pytest
 from django.core.cache import cache
-from django.db import OperationalError, connection, transaction
+from django.core.signals import request_finished, request_started
+from django.db import OperationalError, close_old_connections, connection, transaction
 from django.test import Client
 from rest_framework.test import APIClient
 
+from accounts.tokens import open_session
 from config.api.idempotency import forget_old_answers
 from config.api.models import KeptAnswer
 from config.errors import all_errors
-from conftest import NOW
+from config.wsgi import application
+from conftest import NOW, PASSWORD
 from events.models import Event
 from events.tests.factories import EventFactory
 from registrations.models import Registration
@@ -424,3 +429,158 @@ def test_answers_429_are_not_kept(clock, anyone, settings, event):
 
     assert limited.status_code == 429
     assert post(anyone, event, BOB).status_code == 201
+
+
+# --- what an attacker tried ---
+
+
+def test_a_page_stays_the_same_while_nothing_changes(clock, anyone, olga):
+    EventFactory.create_batch(3, organizer=olga)
+    etag = anyone.get("/api/events/?page_size=2")["ETag"]
+    clock.shift(5)
+
+    again = anyone.get("/api/events/?page_size=2", headers={"If-None-Match": etag})
+
+    assert again.status_code == 304
+
+
+def test_a_cursor_belongs_to_its_list(ana, olga, signed_in):
+    client = signed_in(ana)
+    for _ in range(2):
+        event = EventFactory(organizer=olga)
+        client.post(f"/api/events/{event.pk}/register/")
+    following = client.get("/api/me/registrations/?page_size=1").json()["next"]
+
+    assert_problem(client.get(following.replace("/me/registrations/", "/events/")), 400,
+                   "invalid_cursor")  # fmt: skip
+
+
+def test_the_tag_of_another_event_matches_nothing(olga, event, signed_in):
+    client = signed_in(olga)
+    other = client.get(f"/api/events/{EventFactory(organizer=olga).pk}/")["ETag"]
+
+    refused = client.patch(f"/api/events/{event.pk}/", {"name": "x"}, headers={"If-Match": other})
+
+    assert_problem(refused, 412, "precondition_failed")
+
+
+def test_a_repeated_form_is_the_same_form(event):
+    client = Client()
+    answers = [
+        client.generic(
+            "POST",
+            f"/api/events/{event.pk}/register/",
+            "".join(
+                f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+                for name, value in BOB.items()
+            )
+            + f"--{boundary}--\r\n",
+            content_type=f"multipart/form-data; boundary={boundary}",
+            headers={"Idempotency-Key": "form"},
+        )
+        for boundary in ("first", "second")
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[1]["Idempotent-Replayed"] == "true"
+
+
+def test_an_empty_answer_is_replayed_empty(olga, signed_in, anyone):
+    client = signed_in(olga)
+    refresh = open_session(olga)["refresh"]
+    first, second = (
+        client.post("/api/logout/", {"refresh": refresh}, headers={"Idempotency-Key": "bye"})
+        for _ in range(2)
+    )
+
+    assert (first.status_code, second.status_code) == (204, 204)
+    assert second["Idempotent-Replayed"] == "true"
+    assert "Content-Type" not in second
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("1.2.3.4:5555", "1.2.3.4"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("unknown", "127.0.0.1"),
+        ("<script>", "127.0.0.1"),
+    ],
+)
+def test_the_address_that_a_proxy_tells_is_an_address(anyone, settings, olga, forwarded, address):
+    settings.TRUSTED_PROXIES = 1
+    headers = {"X-Forwarded-For": forwarded}
+
+    response = anyone.post(
+        "/api/login/", {"email": olga.email, "password": PASSWORD}, headers=headers
+    )
+
+    assert response.status_code == 200
+    assert olga.sessions.get().address == address
+
+
+def test_guessing_the_own_password_is_limited(settings, olga, signed_in):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "login": (2, 60)}
+    client = signed_in(olga)
+    body = {"current_password": "wrong-guess", "password": "another-horse-7"}
+
+    codes = [client.post("/api/password/change/", body).status_code for _ in range(3)]
+
+    assert codes == [400, 400, 429]
+    assert client.delete("/api/me/", {"password": "wrong-guess"}).status_code == 429
+
+
+def test_an_account_lifts_no_limit_on_registering_others(settings, ana, event, signed_in):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "register": (2, 60)}
+    client = signed_in(ana)
+
+    codes = [
+        client.post(
+            f"/api/events/{event.pk}/register/", {"name": "N", "email": f"n{number}@example.com"}
+        ).status_code
+        for number in range(3)
+    ]
+
+    assert codes == [201, 201, 429]
+
+
+def test_the_scheme_of_a_token_has_no_case(anyone, olga):
+    token = open_session(olga)["access"]
+
+    assert anyone.get("/api/me/", headers={"Authorization": f"bearer {token}"}).status_code == 200
+    bad = anyone.get("/api/events/", headers={"Authorization": "bearer bad"})
+    assert_problem(bad, 401, "invalid_token")
+
+
+@pytest.mark.parametrize("charset", ["base64", "utf-7", "idna", "no-such", "UTF-8"])
+def test_the_charset_of_a_body_is_utf_8_whatever_it_says(rf, charset):
+    environ = rf.generic(
+        "POST", "/api/login/", b"{}", content_type=f"application/json; charset={charset}"
+    ).environ
+
+    assert status_of(environ) == "400 Bad Request"
+
+
+def test_a_body_of_unsaid_length_is_read(rf, olga):
+    body = json.dumps({"email": olga.email, "password": PASSWORD}).encode()
+    environ = rf.generic("POST", "/api/login/", body, content_type="application/json").environ
+    del environ["CONTENT_LENGTH"]
+    environ["HTTP_TRANSFER_ENCODING"] = "chunked"
+    environ["wsgi.input"] = io.BytesIO(body)
+
+    assert status_of(environ) == "200 OK"
+
+
+def status_of(environ: dict) -> str:
+    """What the application that the web server imports answers."""
+    told = []
+    for signal in (request_started, request_finished):  # the test's connection stays open
+        signal.disconnect(close_old_connections)
+    try:
+        response = application(environ, lambda status, headers: told.append(status))
+        response.close()
+    finally:
+        for signal in (request_started, request_finished):
+            signal.connect(close_old_connections)
+    return told[0]

@@ -171,6 +171,11 @@ class Event(models.Model):
         return self.name
 
     @property
+    def edit_tag(self) -> str:
+        """Names this row as it was last edited; see `config.api.conditional`."""
+        return f"{self.pk}.{self.version}"
+
+    @property
     def zone(self) -> tzinfo:
         return ZoneInfo(self.timezone)
 

@@ -39,7 +39,7 @@ def edit_event(
     changes: dict[str, Any],
     *,
     keep_local_time: bool = False,
-    expected_versions: set[int] | None = None,
+    expected_versions: set[str] | None = None,
 ) -> Event:
     """Apply `changes`, a value by field name; an `end_time` of None is one hour after the start.
 
@@ -47,7 +47,7 @@ def edit_event(
     that clocks in the new zone show what they showed in the old one.
     """
     event = lock_event(event.pk)
-    check_version(event.version, expected_versions)
+    check_version(event.edit_tag, expected_versions)
     if event.status == Event.Status.CANCELLED:
         raise EventCancelled
     if keep_local_time and "timezone" in changes:
@@ -73,10 +73,10 @@ def edit_event(
 
 
 @transaction.atomic
-def delete_event(event: Event, *, expected_versions: set[int] | None = None) -> None:
+def delete_event(event: Event, *, expected_versions: set[str] | None = None) -> None:
     """Take an event out of the API; the row stays, and staff can restore it."""
     event = lock_event(event.pk)
-    check_version(event.version, expected_versions)
+    check_version(event.edit_tag, expected_versions)
     event.deleted_at = timezone.now()
     save_edit(event, {"deleted_at"}, event.deleted_at)
 

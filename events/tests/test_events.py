@@ -327,6 +327,14 @@ def test_put_gives_defaults_to_what_is_left_out(clock, olga, signed_in):
     assert shown["status"] == "published"
 
 
+def test_the_default_zone_is_the_organizers_also_for_staff(event, sam, signed_in):
+    body = {"name": "New", "location": "Here", "start_time": "2027-07-01T12:00:00"}
+
+    shown = signed_in(sam).put(f"/api/events/{event.pk}/", body).json()
+
+    assert (shown["timezone"], shown["start_time"]) == ("Europe/Berlin", "2027-07-01T10:00:00Z")
+
+
 def test_put_wants_the_required_fields(event, olga, signed_in):
     response = signed_in(olga).put(f"/api/events/{event.pk}/", {"name": "New"})
 

@@ -142,6 +142,27 @@ class TestSearch:
         assert names(anyone, "?search=python") == ["Python Conference", "Talk"]
         assert names(anyone, "?search=python&ordering=start_time") == ["Talk", "Python Conference"]
 
+    def test_search_looks_into_descriptions_of_drafts_and_cancelled_events(
+        self, anyone, olga, signed_in
+    ):
+        EventFactory(organizer=olga, name="Mine", description="quokkas", status="draft")
+        EventFactory(organizer=olga, name="Off", description="quokkas", status="cancelled")
+
+        assert names(anyone, "?search=quokkas&status=cancelled") == ["Off"]
+        mine = signed_in(olga).get("/api/me/events/?search=quokkas&ordering=name").json()
+        assert [event["name"] for event in mine["results"]] == ["Mine", "Off"]
+
+    def test_a_typo_of_the_past_hides_no_correction(self, anyone, olga):
+        EventFactory(
+            organizer=olga, name="Pyhton Days",
+            start_time=NOW - timedelta(days=9), end_time=NOW - timedelta(days=8),
+        )  # fmt: skip
+
+        assert names(anyone, "?search=pyhton") == ["Python Conference"]
+
+    def test_a_text_of_misspelt_words_finds_nothing(self, anyone):
+        assert names(anyone, "?search=pyhton+conferense+berlim+djanog") == []
+
     def test_search_follows_edits(self, anyone):
         category = CategoryFactory(slug="meetup")
         category.name = "Treffen"
@@ -163,6 +184,8 @@ class TestSearch:
     ("query", "field", "code"),
     [
         ("organizer=abc", "organizer", "invalid"),
+        ("category=", "category", "invalid"),
+        ("category=meetup&category=", "category", "invalid"),
         ("organizer=", "organizer", "invalid"),
         ("organizer=99999999999999999999", "organizer", "max_value"),
         ("date=tomorrow", "date", "invalid"),

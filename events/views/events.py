@@ -77,7 +77,7 @@ class EventListView(EventPages):
     def post(self, request: Request) -> Response:
         """Published at once, unless `status` is `draft`."""
         event = services.create_event(current_user(request), **self.valid(EventCreateIn))
-        self.etag_version = event.version
+        self.etag_version = event.edit_tag
         location = request.build_absolute_uri(f"/api/events/{event.pk}/")
         return _shown(self, event, status=201, headers={"Location": location})
 
@@ -149,7 +149,7 @@ class EventView(ApiView):
         return {**super().get_serializer_context(), "event": getattr(self, "event", None)}
 
     def _answer(self, event: Event) -> Response:
-        self.etag_version = event.version
+        self.etag_version = event.edit_tag
         return _shown(self, event)
 
 

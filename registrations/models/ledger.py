@@ -10,8 +10,8 @@ from .registration import Registration
 class LedgerEntry(models.Model):
     """One change of state of a registration. Append-only: the database refuses edits.
 
-    Entries of one event are numbered in the order in which the changes took effect, since each
-    is written under the event's lock.
+    What takes, frees or passes on a place is numbered in the order in which it took effect, since
+    it is written under the event's lock.
     """
 
     class Kind(models.TextChoices):

@@ -56,7 +56,8 @@ _TAKE_PLACE = f"""
                 WHERE event_id = %(event_id)s AND email = %(email)s AND status <> 'cancelled'
             )
         RETURNING
-            id, waitlist_count, last_queue_number,
+            id, name, location, start_time, end_time, timezone, status, meeting_url,
+            waitlist_count, last_queue_number,
             waitlist_count > 0 AS is_queued  -- a seat is only given where nobody waits
     ), made AS (
         INSERT INTO registrations_registration (
@@ -85,8 +86,12 @@ _TAKE_PLACE = f"""
     )
     SELECT
         place.is_queued, place.waitlist_count, place.last_queue_number,
-        seen.id, seen.name, seen.location, seen.start_time, seen.end_time, seen.timezone,
-        seen.status, seen.meeting_url, seen.organizer_id, seen.deleted_at,
+        seen.id,
+        -- Who got a place is told of the event as it was locked, not as it was before the wait.
+        coalesce(place.name, seen.name), coalesce(place.location, seen.location),
+        coalesce(place.start_time, seen.start_time), coalesce(place.end_time, seen.end_time),
+        coalesce(place.timezone, seen.timezone), coalesce(place.status, seen.status),
+        coalesce(place.meeting_url, seen.meeting_url), seen.organizer_id, seen.deleted_at,
         seen.registration_opens_at, seen.registration_closes_at,
         seen.max_capacity, seen.registered_count, seen.waitlist_count, seen.waitlist_enabled,
         place.id IS NULL AND EXISTS (

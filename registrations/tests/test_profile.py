@@ -4,7 +4,7 @@ import pytest
 
 from accounts.models import User
 from accounts.services import confirm_email
-from accounts.tests.factories import PASSWORD
+from accounts.tests.factories import PASSWORD, UserFactory
 from events.models import Event
 from events.tests.factories import EventFactory
 from registrations.models import Registration
@@ -168,6 +168,17 @@ def test_a_user_is_shown_to_itself_and_staff(anyone, ana, max_, sam, signed_in):
     assert signed_in(max_).delete(path, {"password": PASSWORD}).status_code == 404
     assert signed_in(ana).get(path).json()["email"] == ana.email
     assert signed_in(sam).patch(path, {"timezone": "Asia/Tokyo"}).status_code == 200
+
+
+def test_staff_change_no_other_staff(sam, signed_in):
+    root = UserFactory(is_staff=True, is_superuser=True)
+    client = signed_in(sam)
+    path = f"/api/users/{root.pk}/"
+
+    assert client.get(path).status_code == 200
+    for refused in (client.patch(path, {"email": "evil@example.com"}), client.delete(path)):
+        assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
+    assert signed_in(root).patch(f"/api/users/{sam.pk}/", {"timezone": "UTC"}).status_code == 200
 
 
 def test_staff_delete_without_a_password(ana, sam, signed_in):

@@ -1,5 +1,6 @@
 """Many clients at once, each on a connection of its own."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +10,9 @@ import pytest
 from django.db import connection, transaction
 from rest_framework.test import APIClient
 
-from accounts.tests.factories import UserFactory
+from accounts.tests.factories import PASSWORD, UserFactory
 from events.models import Event
-from events.services import lock_event
+from events.services import edit_event, lock_event
 from events.tests.factories import EventFactory
 from registrations.models import LedgerEntry, Registration
 from registrations.services import cancel_registration, check_in, close_account, register
@@ -153,6 +154,42 @@ def test_two_accounts_that_end_at_once_do_not_deadlock():
 
     assert_sound()
     assert not Registration.objects.live().exists()
+
+
+def test_sign_ups_at_once_with_one_local_part():
+    def sign_up(number: int) -> int:
+        body = {"email": f"info@site{number}.example.com", "password": PASSWORD}
+        return APIClient().post("/api/register/", body).status_code
+
+    codes = at_once(*(lambda number=number: sign_up(number) for number in range(6)))
+
+    assert codes == [201] * 6
+
+
+def test_who_waited_for_an_edit_is_told_of_the_event_as_edited():
+    event = EventFactory(location="Old")
+
+    def registers() -> str:
+        body = {"name": "N", "email": "n@example.com"}
+        answer = APIClient().post(f"/api/events/{event.pk}/register/", body)
+        return answer.json()["event"]["location"]
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            edit_event(event, {"location": "New"})
+            waiting = pool.submit(at_once, registers)
+            wait_until_blocked()
+        assert waiting.result(10) == ["New"]
+
+
+def wait_until_blocked() -> None:
+    for _ in range(500):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    pytest.fail("nobody waited")
 
 
 def test_a_full_event_refuses_without_waiting_for_anybody():

@@ -68,7 +68,7 @@ class AttendeeListView(Attendees):
         response.data["counts"] = {
             "confirmed": event.registered_count,
             "waitlisted": event.waitlist_count,
-            "checked_in": registrations.filter(checked_in_at__isnull=False).count(),
+            "checked_in": registrations.live().filter(checked_in_at__isnull=False).count(),
         }
         return response
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,6 +12,7 @@ from accounts.serializers import AccountDeletionIn, ProfileIn, UserDeletionIn
 from accounts.services import edit_profile
 from config.api.schema import operation
 from config.api.views import ApiView
+from config.errors import PermissionDenied
 from events.models import Event
 
 from .. import services
@@ -27,6 +28,7 @@ class ProfileView(ApiView):
 
     permission_classes = (IsAuthenticated,)
     sends_etag = True
+    throttle_scopes = {"DELETE": "login"}  # it tells whether a password is right
     tag = "accounts"
 
     def profiled(self, **kwargs: Any) -> User:
@@ -81,7 +83,10 @@ class UserView(ProfileView):
     def profiled(self, **kwargs: Any) -> User:
         viewer = current_user(self.request)
         users = User.objects.all() if viewer.is_staff else User.objects.filter(pk=viewer.pk)
-        return self.found(users, pk=kwargs["pk"])
+        user = self.found(users, pk=kwargs["pk"])
+        if self.request.method not in SAFE_METHODS and not user.may_be_changed_by(viewer):
+            raise PermissionDenied
+        return user
 
     # The methods do what they do for `me`; the document gives each a name of its own.
 
@@ -92,7 +97,7 @@ class UserView(ProfileView):
 
     @operation("Replace a user", request=ProfileIn, responses=ProfileOut)
     def put(self, request: Request, **kwargs: Any) -> Response:
-        """For that user and for staff."""
+        """For that user and for staff; an account of staff is for superusers."""
         return super().put(request, **kwargs)
 
     @operation("Edit a user", request=ProfileIn, responses=ProfileOut)

@@ -1,6 +1,7 @@
 from uuid import UUID
 
 from django.db.models import F
+from django.db.models.functions import Lower
 from django.http import HttpResponse
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
@@ -152,6 +153,8 @@ class OwnRegistrationListView(ListView):
     queryset = Registration.objects.none()  # for the OpenAPI document
     orderings = orderings(
         ("start_time", Ordering("start_time", expression=F("event__start_time"))),
+        ("created_at", Ordering("event_created_at", expression=F("event__created_at"))),
+        ("name", Ordering("event_name", expression=Lower("event__name"))),
         ("registered_at", Ordering("registered_at")),
     )
 
