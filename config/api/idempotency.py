@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.request import Request
@@ -83,8 +83,10 @@ def _fingerprint(request: Request, key: str) -> bytes:
 def _digest(request: Request) -> bytes:
     """Of the body; of a form, whose boundary is new with each attempt, of its fields."""
     body = request._request.body
-    if (request.content_type or "").startswith("multipart/"):
-        body = to_json(sorted(request.data.lists()))
+    is_multipart = request.content_type.startswith("multipart/")
+    if is_multipart and isinstance(request.data, QueryDict):
+        fields = sorted(request.data.lists())
+        body = to_json([[name, *(str(value) for value in values)] for name, values in fields])
     return hashlib.sha256(body).digest()
 
 
