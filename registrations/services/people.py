@@ -2,7 +2,7 @@
 
 from django.contrib.auth.hashers import check_password
 from django.db import transaction
-from django.db.models import F, TextField, Value
+from django.db.models import Exists, F, OuterRef, Subquery, TextField, Value
 from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
@@ -14,6 +14,8 @@ from events.models import Event
 from ..errors import AccountHasUpcomingEvents
 from ..models import LedgerEntry, Registration
 from .waitlist import cancel_registration
+
+ERASED_NAME = "Erased account"
 
 
 def join_guest_registrations(user: User) -> int:
@@ -39,6 +41,32 @@ def close_account(user: User, *, password: str | None = None) -> None:
     if upcoming:
         raise AccountHasUpcomingEvents(upcoming_events=upcoming)
 
+    _leave_registrations(user)
+    Event.objects.filter(organizer=user, status=Event.Status.DRAFT, deleted_at=None).update(
+        deleted_at=timezone.now()
+    )
+    erase_account(user)
+
+
+def settle_accounts() -> None:
+    """Put right what two requests at one moment may have left: safe to run at any time.
+
+    Somebody may register while their account ends, or as a guest while their address is being
+    confirmed; neither request sees the other's work.
+    """
+    for user in User.objects.filter(erased_at__isnull=False).filter(
+        pk__in=Registration.objects.exclude(name=ERASED_NAME).values("user_id")
+    ):
+        with transaction.atomic():
+            _leave_registrations(user)
+    owner = User.objects.filter(
+        email=OuterRef("email"), email_verified_at__isnull=False, is_active=True
+    )
+    Registration.objects.filter(Exists(owner), user=None).update(user=Subquery(owner.values("pk")))
+
+
+def _leave_registrations(user: User) -> None:
+    """Free an account's upcoming seats and forget the person on all of its registrations."""
     own = Registration.objects.filter(user=user)
     # In the order of events, so that two accounts that end at once lock them alike.
     for registration in (
@@ -46,7 +74,7 @@ def close_account(user: User, *, password: str | None = None) -> None:
     ):
         cancel_registration(registration, by=user, reason=LedgerEntry.Reason.ACCOUNT_CLOSED)
     own.update(
-        name="Erased account",
+        name=ERASED_NAME,
         email=Concat(
             Value("erased-"),
             Cast(F("id"), TextField()),
@@ -54,7 +82,3 @@ def close_account(user: User, *, password: str | None = None) -> None:
             output_field=TextField(),
         ),
     )
-    Event.objects.filter(organizer=user, status=Event.Status.DRAFT, deleted_at=None).update(
-        deleted_at=timezone.now()
-    )
-    erase_account(user)

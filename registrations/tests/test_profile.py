@@ -9,6 +9,7 @@ from events.models import Event
 from events.tests.factories import EventFactory
 from registrations.models import Registration
 from registrations.services import register
+from registrations.services.people import settle_accounts
 from registrations.tests.factories import registered
 
 pytestmark = pytest.mark.django_db
@@ -120,6 +121,29 @@ def test_deleting_me_erases_the_person_and_frees_the_seat(ana, olga, signed_in):
     assert (mine.status, mine.name) == ("cancelled", "Erased account")
     assert "ana" not in mine.email
     assert waiting.status == "confirmed"
+
+
+def test_what_was_made_while_an_account_ended_is_settled(ana, olga, event, signed_in):
+    signed_in(ana).delete("/api/me/", {"password": PASSWORD})
+    late = register(event.pk, name="Ana", email="ana@example.com", user=ana, registered_by=ana)
+
+    settle_accounts()
+    settle_accounts()
+
+    late = Registration.objects.get(pk=late.pk)
+    event.refresh_from_db()
+    assert (late.status, late.name, event.registered_count) == ("cancelled", "Erased account", 0)
+    assert "ana" not in late.email
+
+
+def test_who_registered_while_the_address_was_confirmed_joins_later(ana, event):
+    registration = registered(event, email=ana.email)
+    User.objects.filter(pk=ana.pk).update(email_verified_at=event.created_at)
+
+    settle_accounts()
+
+    registration.refresh_from_db()
+    assert registration.user == ana
 
 
 def test_past_attendance_stays_counted(ana, olga, signed_in, clock):
