@@ -192,10 +192,10 @@ REST_FRAMEWORK = {
 RATE_LIMITS = env.rates(
     "RATE_LIMITS",
     {
-        "login": "20/min",
-        "signup": "30/min",
+        "login": "30/min",
+        "signup": "60/min",
         "password_reset": "10/min",
-        "register": "60/min",
+        "register": "300/min",  # a school or an office is one address
         "anonymous": "1200/min",
         "user": "3000/min",
     },
