@@ -57,7 +57,8 @@ def test_64_clients_on_20_seats(_round):
     assert_sound()
 
 
-def test_64_clients_on_20_seats_with_a_queue():
+@pytest.mark.parametrize("_round", range(3))
+def test_64_clients_on_20_seats_with_a_queue(_round):
     event = EventFactory(max_capacity=20, waitlist_enabled=True)
 
     codes = at_once(*(posted(event, number) for number in range(64)))
@@ -68,7 +69,8 @@ def test_64_clients_on_20_seats_with_a_queue():
     assert list(queue.values_list("queue_number", flat=True)) == list(range(1, 45))
 
 
-def test_one_address_from_many_clients():
+@pytest.mark.parametrize("_round", range(3))
+def test_one_address_from_many_clients(_round):
     event = EventFactory()
 
     codes = at_once(*(posted(event, 1) for _ in range(16)))
@@ -132,7 +134,8 @@ def test_everything_at_once_stays_sound(_round):
     assert_sound()
 
 
-def test_one_ticket_scanned_twice_at_once():
+@pytest.mark.parametrize("_round", range(3))
+def test_one_ticket_scanned_twice_at_once(_round):
     olga = UserFactory()
     event = EventFactory(organizer=olga)
     code = registered(event).ticket_code
@@ -143,7 +146,8 @@ def test_one_ticket_scanned_twice_at_once():
     assert LedgerEntry.objects.filter(kind="checked_in").count() == 1
 
 
-def test_two_accounts_that_end_at_once_do_not_deadlock():
+@pytest.mark.parametrize("_round", range(3))
+def test_two_accounts_that_end_at_once_do_not_deadlock(_round):
     events = [EventFactory(max_capacity=2, waitlist_enabled=True) for _ in range(4)]
     people = UserFactory.create_batch(4, role="attendee")
     for number, person in enumerate(people):
