@@ -1,12 +1,19 @@
-"""What other apps may react to. Sent inside the transaction of the change, with the event locked.
+"""What other apps may react to. Sent inside the transaction of the change, with the events locked.
 
-A receiver that raises undoes the change.
+Each is about a batch: a change of a series reaches hundreds of events at once, and who reacts does
+so with one query for all of them. A receiver that raises undoes the change.
 """
 
 from django.dispatch import Signal
 
-#: An event was edited. Arguments: `event`, `changed` (a set of field names).
-event_edited = Signal()
+#: Events were edited. Argument: `edits`, a list of pairs: the event and the set of changed fields.
+events_edited = Signal()
 
-#: A deleted event was brought back. Argument: `event`.
-event_restored = Signal()
+#: Published events were cancelled. Argument: `events`, a list.
+events_cancelled = Signal()
+
+#: Events were deleted, drafts too. Argument: `events`, a list.
+events_deleted = Signal()
+
+#: Deleted events were brought back. Argument: `events`, a list.
+events_restored = Signal()

@@ -7,17 +7,25 @@ from django.dispatch import receiver
 from accounts.models import User
 from accounts.signals import email_confirmed
 from events.models import Event
-from events.signals import event_edited, event_restored
+from events.signals import events_edited, events_restored
 
 from .models import LedgerEntry
 from .services.people import join_guest_registrations
 from .services.waitlist import promote_waiting
 
 
-@receiver([event_edited, event_restored])
-def promote_after_change(event: Event, **kwargs: Any) -> None:
+@receiver(events_edited)
+def promote_after_edit(edits: list[tuple[Event, set[str]]], **kwargs: Any) -> None:
     """More seats, or a later end of registration, may let people in who wait."""
-    promote_waiting(event, reason=LedgerEntry.Reason.EVENT_EDITED)
+    for event, _ in edits:
+        promote_waiting(event, reason=LedgerEntry.Reason.EVENT_EDITED)
+
+
+@receiver(events_restored)
+def promote_after_return(events: list[Event], **kwargs: Any) -> None:
+    """What came free while the event was away goes to those who wait."""
+    for event in events:
+        promote_waiting(event, reason=LedgerEntry.Reason.EVENT_EDITED)
 
 
 @receiver(email_confirmed)

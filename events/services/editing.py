@@ -12,7 +12,7 @@ from config.errors import FieldError, NotFound, ValidationFailed
 
 from ..errors import CapacityBelowRegistered, EventCancelled, EventStarted
 from ..models import Event
-from ..signals import event_edited, event_restored
+from ..signals import events_deleted, events_edited, events_restored
 from ..zones import same_wall_clock
 
 DEFAULT_LENGTH = timedelta(hours=1)
@@ -68,7 +68,7 @@ def edit_event(
     if changed & _IN_CALENDAR:
         event.sequence += 1
     save_edit(event, changed | {"sequence"}, now)
-    event_edited.send(Event, event=event, changed=changed)
+    events_edited.send(Event, edits=[(event, changed)])
     return event
 
 
@@ -79,6 +79,7 @@ def delete_event(event: Event, *, expected_versions: set[str] | None = None) -> 
     check_version(event.edit_tag, expected_versions)
     event.deleted_at = timezone.now()
     save_edit(event, {"deleted_at"}, event.deleted_at)
+    events_deleted.send(Event, events=[event])
 
 
 @transaction.atomic
@@ -87,7 +88,7 @@ def restore_event(event: Event) -> Event:
     if event.deleted_at is not None:
         event.deleted_at = None
         save_edit(event, {"deleted_at"}, timezone.now())
-        event_restored.send(Event, event=event)
+        events_restored.send(Event, events=[event])
     return event
 
 

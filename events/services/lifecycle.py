@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from ..errors import EventCancelled, EventNotPublished, EventStarted
 from ..models import Event
+from ..signals import events_cancelled
 from .editing import lock_event, save_edit
 
 
@@ -36,4 +37,5 @@ def cancel_event(event: Event, *, reason: str = "") -> Event:
         event.cancelled_at = now
         event.sequence += 1
         save_edit(event, {"status", "cancellation_reason", "cancelled_at", "sequence"}, now)
+        events_cancelled.send(Event, events=[event])
     return event
