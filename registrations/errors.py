@@ -60,3 +60,32 @@ class TicketNotValid(DomainError):
         "ticket for something else)."
     )
     example = {"reason": "waitlisted"}
+
+
+class FeedbackNotOpen(DomainError):
+    code = "feedback_not_open"
+    status = 409
+    title = "The event is not over yet"
+    detail = "Feedback opens when the event ends; see opens_at."
+    help = "Feedback is given after the event's end, which the member opens_at tells."
+    example = {"opens_at": "2027-03-17T17:00:00Z"}
+
+
+class NotAnAttendee(DomainError):
+    code = "not_an_attendee"
+    status = 409
+    title = "You had no seat at this event"
+    detail = "Only accounts that were confirmed on the event give feedback."
+    help = (
+        "Feedback is for those who were there: an account with a confirmed registration. Whoever "
+        "registered as a guest gives it once an account with the same address has confirmed that "
+        "address."
+    )
+
+
+class AlreadyReviewed(DomainError):
+    code = "already_reviewed"
+    status = 409
+    title = "You have given your feedback"
+    detail = "One account gives feedback once. Change yours: PATCH /api/feedback/{id}/."
+    help = "One account gives feedback on an event once. PATCH /api/feedback/{id}/ changes it."

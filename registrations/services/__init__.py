@@ -1,4 +1,11 @@
 from .checkin import check_in, undo_check_in
+from .feedback import (
+    delete_feedback,
+    edit_feedback,
+    give_feedback,
+    hide_feedback,
+    show_feedback,
+)
 from .people import close_account
 from .registering import register
 from .waitlist import cancel_registration, promote_waiting, rename
@@ -7,8 +14,13 @@ __all__ = [
     "cancel_registration",
     "check_in",
     "close_account",
+    "delete_feedback",
+    "edit_feedback",
+    "give_feedback",
+    "hide_feedback",
     "promote_waiting",
     "register",
     "rename",
+    "show_feedback",
     "undo_check_in",
 ]

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.db import connection, transaction
+from django.db.models import Avg, Count, DecimalField
+from django.db.models.functions import Round
 from django.utils import timezone
 
 from events.models import Event
@@ -19,10 +21,18 @@ _COUNTED = """
     FROM registrations_registration GROUP BY event_id
 """
 
+_SHOWN_FEEDBACK = """
+    SELECT event_id, count(*) AS number, round(avg(rating), 2) AS average
+    FROM registrations_feedback WHERE hidden_at IS NULL GROUP BY event_id
+"""
+
 _TAKES_PROMOTIONS = """
     e.status = 'published' AND e.deleted_at IS NULL AND e.start_time > %(now)s
     AND (e.registration_closes_at IS NULL OR e.registration_closes_at > %(now)s)
 """
+
+# Rounded by the database, as the trigger does.
+_AVERAGE = Round(Avg("rating", output_field=DecimalField(max_digits=3, decimal_places=2)), 2)
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,16 @@ CHECKS = (
         GROUP BY event_id, lower(email) HAVING count(*) > 1
         """,
     ),
+    Check(
+        "average_rating and feedback_count equal the feedback that is shown",
+        f"""
+        SELECT e.id, format('feedback_count %%s, shown %%s; average_rating %%s, of those %%s',
+            e.feedback_count, coalesce(f.number, 0), e.average_rating, f.average)
+        FROM events_event e LEFT JOIN ({_SHOWN_FEEDBACK}) f ON f.event_id = e.id
+        WHERE (e.feedback_count, e.average_rating)
+            IS DISTINCT FROM (coalesce(f.number, 0), f.average)
+        """,  # noqa: S608
+    ),
 )
 
 
@@ -138,7 +158,11 @@ def repair_counters(event_id: int) -> None:
     live = event.registrations.live()
     event.registered_count = live.filter(status="confirmed").count()
     event.waitlist_count = live.filter(status="waitlisted").count()
+    shown = event.feedback.shown().aggregate(number=Count("pk"), average=_AVERAGE)
     Event.objects.filter(pk=event_id).update(
-        registered_count=event.registered_count, waitlist_count=event.waitlist_count
+        registered_count=event.registered_count,
+        waitlist_count=event.waitlist_count,
+        feedback_count=shown["number"],
+        average_rating=shown["average"],
     )
     promote_waiting(event, reason=LedgerEntry.Reason.PLACE_FREED)

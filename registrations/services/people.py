@@ -12,7 +12,7 @@ from config.errors import FieldError, ValidationFailed
 from events.models import Event
 
 from ..errors import AccountHasUpcomingEvents
-from ..models import LedgerEntry, Registration
+from ..models import Feedback, LedgerEntry, Registration
 from .waitlist import cancel_registration
 
 ERASED_NAME = "Erased account"
@@ -42,6 +42,7 @@ def close_account(user: User, *, password: str | None = None) -> None:
         raise AccountHasUpcomingEvents(upcoming_events=upcoming)
 
     _leave_registrations(user)
+    _forget_comments(user)
     Event.objects.filter(organizer=user, status=Event.Status.DRAFT, deleted_at=None).update(
         deleted_at=timezone.now()
     )
@@ -59,6 +60,7 @@ def settle_accounts() -> None:
     ):
         with transaction.atomic():
             _leave_registrations(user)
+    _forget_comments(*User.objects.filter(erased_at__isnull=False, feedback__comment__gt=""))
     owner = User.objects.filter(
         email=OuterRef("email"), email_verified_at__isnull=False, is_active=True
     )
@@ -82,3 +84,8 @@ def _leave_registrations(user: User) -> None:
             output_field=TextField(),
         ),
     )
+
+
+def _forget_comments(*users: User) -> None:
+    """What they wrote of events may tell who they are; how they rated them stays counted."""
+    Feedback.objects.filter(author__in=users).exclude(comment="").update(comment="")

@@ -1,5 +1,6 @@
 from .attendees import AttendeeExportView, AttendeeListView, LedgerView
 from .checkin import CheckInUndoView, CheckInView
+from .feedback import FeedbackListView, FeedbackView
 from .people import ProfileView, UserView
 from .registering import (
     OwnRegistrationListView,
@@ -14,6 +15,8 @@ __all__ = [
     "AttendeeListView",
     "CheckInUndoView",
     "CheckInView",
+    "FeedbackListView",
+    "FeedbackView",
     "LedgerView",
     "OwnRegistrationListView",
     "ProfileView",

@@ -12,7 +12,7 @@ from config.api.timezones import InstantField, instant_teller
 from events.models import Event
 from events.serializers import EVENT_EXAMPLE, EventOut
 
-from .models import LedgerEntry, Registration
+from ..models import LedgerEntry, Registration
 
 _REGISTRATION_EXAMPLE = {
     "id": "5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10",

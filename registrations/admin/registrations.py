@@ -1,4 +1,4 @@
-"""Registrations, and what staff do with events and accounts that only this app can."""
+"""Registrations, and events and accounts with theirs."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -18,10 +18,10 @@ from config.api.admin import IsSetFilter, ServiceAdmin, ServiceForm
 from events.admin import EventAdmin
 from events.models import Event
 
-from .exports import EXPORTS, Options
-from .models import LedgerEntry, Registration
-from .serializers import RegistrationEditIn
-from .services import cancel_registration, close_account, register, rename
+from ..exports import EXPORTS, Options
+from ..models import LedgerEntry, Registration
+from ..serializers import RegistrationEditIn
+from ..services import cancel_registration, close_account, register, rename
 
 
 class RegistrationForm(ServiceForm):

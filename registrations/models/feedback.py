@@ -1,0 +1,69 @@
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import User
+from events.models import Event
+
+
+class FeedbackQuerySet(models.QuerySet["Feedback"]):
+    def shown(self) -> "FeedbackQuerySet":
+        """Not hidden by staff."""
+        return self.filter(hidden_at=None)
+
+    def visible_to(self, user: "User | AnonymousUser") -> "FeedbackQuerySet":
+        """To whoever may see the event, unless hidden; one's own also then."""
+        seen = Q(hidden_at=None) | Q(author=user) if user.is_authenticated else Q(hidden_at=None)
+        return self.filter(seen, event__in=Event.objects.visible_to(user))
+
+    def for_display(self) -> "FeedbackQuerySet":
+        """With what `FeedbackOut` shows, in one query."""
+        return self.select_related("author")
+
+
+class Feedback(models.Model):
+    """What somebody who was there says of an event.
+
+    A trigger keeps `average_rating` and `feedback_count` of the event: what is shown, counts.
+    """
+
+    event = models.ForeignKey(Event, models.PROTECT, related_name="feedback")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="feedback")
+    rating = models.PositiveSmallIntegerField(help_text="1 to 5, the best.")
+    comment = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    hidden_at = models.DateTimeField(null=True, blank=True)
+    hidden_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    hidden_reason = models.CharField(max_length=500, blank=True, help_text="For staff.")
+
+    objects = FeedbackQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "feedback"
+        constraints = [
+            models.UniqueConstraint(fields=["event", "author"], name="one_feedback_per_account"),
+            models.CheckConstraint(
+                condition=Q(rating__gte=1, rating__lte=5), name="feedback_rating_1_to_5"
+            ),
+            models.CheckConstraint(
+                condition=Q(hidden_at=None, hidden_reason="")
+                | (Q(hidden_at__isnull=False) & ~Q(hidden_reason="")),
+                name="hidden_feedback_has_its_reason",
+            ),
+        ]
+        indexes = [
+            # Also what the average is made of, without a look at the rows.
+            models.Index(
+                fields=["event", "created_at", "id"],
+                include=["rating"],
+                condition=Q(hidden_at=None),
+                name="shown_feedback",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rating} of 5 for {self.event}"

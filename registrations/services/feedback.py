@@ -1,0 +1,102 @@
+"""What people say of an event after it, and what staff do about that."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from config.api.timezones import render_instant
+from config.errors import NotFound, PermissionDenied
+from events.errors import EventCancelled, EventNotPublished
+from events.models import Event
+
+from ..errors import AlreadyReviewed, FeedbackNotOpen, NotAnAttendee
+from ..models import Feedback, Registration
+
+
+def give_feedback(event: Event, *, author: User, rating: int, comment: str = "") -> Feedback:
+    """Rate an event with 1 to 5, once, as somebody who had a seat.
+
+    Raises the first that applies of `EventCancelled`, `EventNotPublished`, `FeedbackNotOpen`,
+    `NotAnAttendee`, `AlreadyReviewed`.
+    """
+    _check_open(event)
+    if not Registration.objects.filter(
+        event=event, user=author, status=Registration.Status.CONFIRMED
+    ).exists():
+        raise NotAnAttendee
+    try:
+        with transaction.atomic():
+            return Feedback.objects.create(
+                event=event, author=author, rating=rating, comment=comment
+            )
+    except IntegrityError as error:
+        if "one_feedback_per_account" in str(error):
+            raise AlreadyReviewed from error
+        raise
+
+
+@transaction.atomic
+def edit_feedback(feedback: Feedback, changes: dict[str, Any]) -> Feedback:
+    """Change the rating or the comment. Raises `NotFound`, `PermissionDenied`."""
+    feedback = _own_shown(feedback)
+    for name, value in changes.items():
+        setattr(feedback, name, value)
+    feedback.save(update_fields=list(changes))
+    return feedback
+
+
+@transaction.atomic
+def delete_feedback(feedback: Feedback) -> None:
+    """Take it back; its author may give another. Raises `NotFound`, `PermissionDenied`."""
+    _own_shown(feedback).delete()
+
+
+@transaction.atomic
+def hide_feedback(feedback: Feedback, *, reason: str, by: User) -> None:
+    """Take it from public view; it no longer counts. What is hidden stays as it is."""
+    feedback = _locked(feedback)
+    if feedback.hidden_at is None:
+        feedback.hidden_at = timezone.now()
+        feedback.hidden_by, feedback.hidden_reason = by, reason
+        feedback.save(update_fields=["hidden_at", "hidden_by", "hidden_reason"])
+
+
+@transaction.atomic
+def show_feedback(feedback: Feedback) -> None:
+    """Bring hidden feedback back."""
+    feedback = _locked(feedback)
+    if feedback.hidden_at is not None:
+        feedback.hidden_at = feedback.hidden_by = None
+        feedback.hidden_reason = ""
+        feedback.save(update_fields=["hidden_at", "hidden_by", "hidden_reason"])
+
+
+def _check_open(event: Event) -> None:
+    if event.status == Event.Status.CANCELLED:
+        raise EventCancelled
+    if event.status == Event.Status.DRAFT:
+        raise EventNotPublished
+    if timezone.now() < event.end_time:
+        raise FeedbackNotOpen(opens_at=render_instant(event.end_time))
+
+
+def _own_shown(feedback: Feedback) -> Feedback:
+    """Locked. What staff have hidden is closed: written anew, it would be in public again."""
+    feedback = _locked(feedback)
+    if feedback.hidden_at is not None:
+        raise PermissionDenied("Staff have hidden this feedback; it can no longer be changed.")
+    return feedback
+
+
+def _locked(feedback: Feedback) -> Feedback:
+    found = (
+        Feedback.objects.for_display()
+        .select_for_update(of=("self",), no_key=True)
+        .filter(pk=feedback.pk)
+        .first()
+    )
+    if found is None:  # taken back a moment ago
+        raise NotFound
+    return found

@@ -1,0 +1,88 @@
+from rest_framework.permissions import (
+    SAFE_METHODS,
+    AllowAny,
+    BasePermission,
+    IsAuthenticated,
+    IsAuthenticatedOrReadOnly,
+)
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import current_user
+from config.api.pagination import KeysetPagination, Ordering, orderings
+from config.api.schema import operation
+from config.api.views import ApiView, ListView
+from config.errors import PermissionDenied
+from events.errors import EventCancelled, EventNotPublished
+from events.models import Event
+
+from .. import services
+from ..errors import AlreadyReviewed, FeedbackNotOpen, NotAnAttendee
+from ..models import Feedback
+from ..permissions import ReadsOrIsAuthor
+from ..serializers import FeedbackIn, FeedbackOut
+
+
+class FeedbackListView(ListView):
+    pagination_class = KeysetPagination
+    orderings = orderings(("created_at", Ordering("created_at")))
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [AllowAny() if self.request.method in SAFE_METHODS else IsAuthenticated()]
+
+    def default_ordering(self, request: Request) -> str:
+        return "-created_at"
+
+    def event(self, pk: int) -> Event:
+        return self.found(Event.objects.visible_to(self.request.user), pk=pk)
+
+    @operation("List the feedback of an event", responses=FeedbackOut(many=True))
+    def get(self, request: Request, pk: int) -> Response:
+        """The latest first. What staff have hidden is left out."""
+        feedback = Feedback.objects.filter(event=self.event(pk)).shown()
+        return self.page(feedback.for_display(), FeedbackOut)
+
+    @operation(
+        "Give feedback",
+        request=FeedbackIn,
+        responses={201: FeedbackOut},
+        raises=[
+            EventCancelled,
+            EventNotPublished,
+            FeedbackNotOpen,
+            NotAnAttendee,
+            AlreadyReviewed,
+        ],
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """After the end, once, by an account that was confirmed on the event."""
+        author = current_user(request)
+        feedback = services.give_feedback(self.event(pk), author=author, **self.valid(FeedbackIn))
+        location = request.build_absolute_uri(f"/api/feedback/{feedback.pk}/")
+        return Response(FeedbackOut(feedback).data, status=201, headers={"Location": location})
+
+
+class FeedbackView(ApiView):
+    permission_classes = (IsAuthenticatedOrReadOnly, ReadsOrIsAuthor)
+    sends_etag = True
+
+    @operation("Read feedback", responses=FeedbackOut)
+    def get(self, request: Request, pk: int) -> Response:
+        return Response(FeedbackOut(self.feedback(pk)).data)
+
+    @operation(
+        "Edit my feedback", request=FeedbackIn, responses=FeedbackOut, raises=[PermissionDenied]
+    )
+    def patch(self, request: Request, pk: int) -> Response:
+        """Not what staff have hidden."""
+        changes = self.valid(FeedbackIn, partial=True)
+        return Response(FeedbackOut(services.edit_feedback(self.feedback(pk), changes)).data)
+
+    @operation("Take back my feedback", responses={204: None}, raises=[PermissionDenied])
+    def delete(self, request: Request, pk: int) -> Response:
+        """It no longer counts, and I may give another. Not what staff have hidden."""
+        services.delete_feedback(self.feedback(pk))
+        return Response(status=204)
+
+    def feedback(self, pk: int) -> Feedback:
+        return self.found(Feedback.objects.visible_to(self.request.user).for_display(), pk=pk)
