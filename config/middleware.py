@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 from csp.middleware import CSPMiddleware
-from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
@@ -20,6 +19,7 @@ from django.utils import timezone
 from config import errors, ops
 from config.api.errors import problem_response
 from config.api.timezones import requested_zone
+from config.sizes import body_limit
 
 PROBES = {"/healthz": ops.healthz, "/readyz": ops.readyz}
 
@@ -96,7 +96,7 @@ class ApiMiddleware:
         return response
 
     def _check_size(self, request: HttpRequest) -> None:
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        limit = body_limit(request.path_info)
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not (length.isascii() and length.isdigit()) or int(length) > limit:
             raise errors.PayloadTooLarge(f"Send a body of at most {limit} bytes.", max_bytes=limit)

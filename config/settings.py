@@ -201,6 +201,7 @@ RATE_LIMITS = env.rates(
     },
 )
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024 * env.integer("MAX_BODY_MEGABYTES", 2, least=1, most=100)
+MAX_BULK_BODY_BYTES = 1024 * 1024 * env.integer("MAX_BULK_BODY_MEGABYTES", 16, least=1, most=1000)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Event Management API",
     "DESCRIPTION": (BASE_DIR / "docs" / "api-introduction.md").read_text(encoding="utf-8"),

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
+
+from config.sizes import body_limit
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -27,7 +28,7 @@ def tidied(application: Application) -> Application:
         if "charset" in environ.get("CONTENT_TYPE", "").lower():
             environ["CONTENT_TYPE"] = _CHARSET.sub("", environ["CONTENT_TYPE"])
         if "CONTENT_LENGTH" not in environ and environ.get("HTTP_TRANSFER_ENCODING"):
-            limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            limit = body_limit(environ.get("PATH_INFO", ""))
             body = environ["wsgi.input"].read(limit + 1)
             environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
         return application(environ, start_response)

@@ -55,7 +55,8 @@ class CategoryField(serializers.Field[Category, str, str, Any]):
     def to_internal_value(self, data: Any) -> Category:
         if not isinstance(data, str) or not re.fullmatch(self.schema_extra["pattern"], data):
             self.fail("invalid")
-        category = Category.objects.filter(slug=data).first()
+        known = self.context.get("categories")  # whoever has many rows looks them up at once
+        category = Category.objects.filter(slug=data).first() if known is None else known.get(data)
         if category is None:
             self.fail("unknown_category", slug=data[:50])
         return category

@@ -30,7 +30,7 @@ from .zones import NonexistentTime, instant
 
 MAX_CAPACITY = 10_000_000
 
-_EVENT_IN_EXAMPLE = {
+EVENT_IN_EXAMPLE = {
     "name": "Global AI Summit",
     "location": "Bengaluru International Exhibition Centre",
     "start_time": "2027-03-15T14:30:00",
@@ -41,7 +41,7 @@ _EVENT_IN_EXAMPLE = {
 }
 
 
-@extend_schema_serializer(examples=[OpenApiExample("Event", _EVENT_IN_EXAMPLE)])
+@extend_schema_serializer(examples=[OpenApiExample("Event", EVENT_IN_EXAMPLE)])
 class EventIn(serializers.Serializer[Event]):
     """An event as its organizer sends it.
 

@@ -125,6 +125,7 @@ def test_a_full_configuration_passes_the_check_for_deployment():
         METRICS_NETWORKS="10.0.0.0/8,fd00::/8",
         RATE_LIMITS="login=5/min,register=off",
         MAX_BODY_MEGABYTES="5",
+        MAX_BULK_BODY_MEGABYTES="40",
         ACCESS_TOKEN_MINUTES="15",
         REFRESH_TOKEN_DAYS="14",
         HOST="0.0.0.0",

@@ -24,12 +24,17 @@ _IN_CALENDAR = {"start_time", "end_time", "timezone", "location"}
 
 def create_event(organizer: User, **fields: Any) -> Event:
     """Make an event. Raises `ValidationFailed` on times that do not fit each other or now."""
-    now = timezone.now()
+    event = new_event(organizer, timezone.now(), **fields)
+    event.save()
+    return event
+
+
+def new_event(organizer: User, now: datetime, **fields: Any) -> Event:
+    """An event that is not saved yet. Raises what `create_event` raises."""
     event = Event(organizer=organizer, created_at=now, updated_at=now, **fields)
     if event.end_time is None:
         event.end_time = event.start_time + DEFAULT_LENGTH
     check_times(event, {"start_time"}, now)
-    event.save()
     return event
 
 

@@ -1,3 +1,4 @@
+from .bulk import EventBulkView
 from .categories import CategoryListView, CategoryView
 from .events import (
     CancelView,
@@ -12,6 +13,7 @@ __all__ = [
     "CancelView",
     "CategoryListView",
     "CategoryView",
+    "EventBulkView",
     "EventCalendarView",
     "EventListView",
     "EventView",

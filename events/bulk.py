@@ -1,0 +1,131 @@
+"""Many events in one body, and what became of each."""
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from config.api.errors import to_domain_error
+from config.api.fields import TrueOrFalseField
+from config.errors import FIELD_CODES, ValidationFailed
+
+from .models import Category, Event
+from .serializers import EVENT_EXAMPLE, EVENT_IN_EXAMPLE, EventCreateIn, EventOut
+from .services.bulk import placed
+
+MAX_ROWS = 1000
+
+
+@extend_schema_field(EventCreateIn(many=True))
+class EventRowsField(serializers.Field[Any, Any, Any, Any]):
+    """A list of events to be: of each row its values, or the `ValidationFailed` that it ends in."""
+
+    schema_extra: ClassVar[dict[str, Any]] = {"minItems": 1, "maxItems": MAX_ROWS}
+    default_error_messages = {
+        "invalid": "Send a list of events.",
+        "min_length": "Send at least one event.",
+        "max_length": f"Send at most {MAX_ROWS:,} events at once.",
+    }
+
+    def to_internal_value(self, data: Any) -> list[dict[str, Any] | ValidationFailed]:
+        if not isinstance(data, list):
+            self.fail("invalid")
+        if not data:
+            self.fail("min_length")
+        if len(data) > MAX_ROWS:
+            self.fail("max_length")
+        row_in = EventCreateIn(context={**self.context, "categories": _categories(data)})
+        return [_read(row_in, row) for row in data]
+
+
+def _categories(rows: list[Any]) -> dict[str, Category]:
+    """Those that the rows name, by slug."""
+    given = {row.get("category") for row in rows if isinstance(row, dict) and _names_one(row)}
+    return {category.slug: category for category in Category.objects.filter(slug__in=given)}
+
+
+def _names_one(row: dict[str, Any]) -> bool:
+    slug = row.get("category")
+    return isinstance(slug, str) and "\x00" not in slug  # which PostgreSQL cannot hold
+
+
+def _read(row_in: EventCreateIn, row: Any) -> dict[str, Any] | ValidationFailed:
+    try:
+        return dict(row_in.run_validation(row))
+    except ValidationError as error:
+        refusal = to_domain_error(error)
+        assert isinstance(refusal, ValidationFailed)  # noqa: S101  # what the handler makes of it
+        return refusal
+
+
+@extend_schema_serializer(
+    examples=[OpenApiExample("Two events", {"events": [EVENT_IN_EXAMPLE, EVENT_IN_EXAMPLE]})]
+)
+class EventBulkIn(serializers.Serializer[Any]):
+    events = EventRowsField()
+    partial: Any = TrueOrFalseField(
+        default=False, help_text="Make the good ones even when others are bad."
+    )
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value({"events": data} if isinstance(data, list) else data)
+
+
+class RowErrorOut(serializers.Serializer[Any]):
+    field = serializers.CharField(allow_null=True)
+    code = serializers.ChoiceField(choices=[(code, code) for code in FIELD_CODES])
+    detail = serializers.CharField()
+
+
+class EventRowOut(serializers.Serializer[Any]):
+    index = serializers.IntegerField(min_value=0, help_text="Of the row, from 0.")
+    status = serializers.ChoiceField(choices=[("created", "created"), ("refused", "refused")])
+    event = EventOut(allow_null=True)
+    errors: Any = RowErrorOut(many=True)
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "One of two, with `partial`",
+            {
+                "created": 1,
+                "refused": 1,
+                "results": [
+                    {"index": 0, "status": "created", "event": EVENT_EXAMPLE, "errors": []},
+                    {
+                        "index": 1,
+                        "status": "refused",
+                        "event": None,
+                        "errors": [
+                            {
+                                "field": "events.1.name",
+                                "code": "blank",
+                                "detail": "This field may not be blank.",
+                            }
+                        ],
+                    },
+                ],
+            },
+        )
+    ]
+)
+class EventBulkOut(serializers.Serializer[Any]):
+    created = serializers.IntegerField()
+    refused = serializers.IntegerField(help_text="More than 0 with `partial` only.")
+    results = EventRowOut(many=True, help_text="One for each row, in their order.")
+
+    def to_representation(self, outcomes: list[Event | ValidationFailed]) -> dict[str, Any]:
+        event_out = EventOut(context=self.context)
+        results: list[dict[str, Any]] = []
+        for index, outcome in enumerate(outcomes):
+            if isinstance(outcome, Event):
+                event = event_out.to_representation(outcome)
+                told: dict[str, Any] = {"status": "created", "event": event, "errors": []}
+            else:
+                errors = [error.as_dict() for error in placed(outcome, index)]
+                told = {"status": "refused", "event": None, "errors": errors}
+            results.append({"index": index, **told})
+        created = sum(isinstance(outcome, Event) for outcome in outcomes)
+        return {"created": created, "refused": len(outcomes) - created, "results": results}

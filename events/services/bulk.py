@@ -1,0 +1,65 @@
+"""Many events in one request."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from config.errors import FieldError, ValidationFailed
+
+from ..models import Event
+from .editing import new_event
+
+Fields = dict[str, Any]
+
+
+@transaction.atomic
+def create_events(
+    organizer: User, rows: Sequence[Fields | ValidationFailed], *, partial: bool = False
+) -> list[Event | ValidationFailed]:
+    """Make an event of each row by one INSERT; a row that was refused before is its refusal.
+
+    One bad row and nothing is made, unless `partial`, which returns the refusals among the
+    events, in the order of the rows. Raises `ValidationFailed` when nothing was made, its fields
+    being named `events.<index>.<field>`.
+    """
+    now = timezone.now()
+    outcomes = [_drafted(organizer, now, row) for row in rows]
+    events = [outcome for outcome in outcomes if isinstance(outcome, Event)]
+    if not events or (len(events) < len(outcomes) and not partial):
+        raise ValidationFailed(
+            *(
+                error
+                for index, outcome in enumerate(outcomes)
+                if isinstance(outcome, ValidationFailed)
+                for error in placed(outcome, index)
+            )
+        )
+    Event.objects.bulk_create(events)
+    return outcomes
+
+
+def placed(refusal: ValidationFailed, index: int) -> list[FieldError]:
+    """The errors of a row, as errors of the whole body."""
+    return [
+        FieldError(
+            f"events.{index}.{error['field']}" if error["field"] else f"events.{index}",
+            error["code"],
+            error["detail"],
+        )
+        for error in refusal.facts["errors"]
+    ]
+
+
+def _drafted(
+    organizer: User, now: datetime, row: Fields | ValidationFailed
+) -> Event | ValidationFailed:
+    if isinstance(row, ValidationFailed):
+        return row
+    try:
+        return new_event(organizer, now, **row)
+    except ValidationFailed as refusal:
+        return refusal

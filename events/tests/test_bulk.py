@@ -1,0 +1,173 @@
+"""Many events in one request."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from conftest import NOW
+from events.models import Event
+
+pytestmark = pytest.mark.django_db
+
+BULK = "/api/events/bulk/"
+TALK = {"name": "Talk", "location": "Hall", "start_time": "2027-05-25T14:00:00Z"}
+
+
+@pytest.fixture
+def client(clock, olga, signed_in):
+    return signed_in(olga)
+
+
+def talks(number: int) -> list[dict]:
+    return [{**TALK, "name": f"Talk {n}"} for n in range(number)]
+
+
+def test_bulk_creates_each_event_as_a_single_create_would(client):
+    rows = [
+        {**TALK, "category": "conference", "max_capacity": 5},
+        {"name": " Draft ", "location": "Hall", "date": "2027-05-25", "time": "14:00",
+         "timezone": "Asia/Kolkata", "status": "draft"},
+    ]  # fmt: skip
+
+    response = client.post(BULK, {"events": rows})
+    single = [client.post("/api/events/", row).json() for row in rows]
+
+    assert response.status_code == 201
+    assert response["Location"] == "http://testserver/api/me/events/"
+    told = response.json()
+    assert (told["created"], told["refused"]) == (2, 0)
+    assert [(r["index"], r["status"], r["errors"]) for r in told["results"]] == [
+        (0, "created", []),
+        (1, "created", []),
+    ]
+    own = ("id", "calendar_url", "google_calendar_url")
+    assert [
+        {name: value for name, value in result["event"].items() if name not in own}
+        for result in told["results"]
+    ] == [{name: value for name, value in event.items() if name not in own} for event in single]
+    assert client.get(f"/api/events/{told['results'][1]['event']['id']}/").json()["name"] == "Draft"
+
+
+def test_bulk_reads_a_bare_array(client):
+    response = client.post(BULK, talks(3))
+
+    assert response.json()["created"] == Event.objects.count() == 3
+
+
+def test_bulk_events_are_found_by_search(client, anyone):
+    client.post(BULK, talks(2))
+
+    found = anyone.get("/api/events/?search=talk").json()["results"]
+
+    assert sorted(event["name"] for event in found) == ["Talk 0", "Talk 1"]
+
+
+def test_one_bad_row_and_nothing_is_made(client):
+    rows = [
+        *talks(3),
+        {**TALK, "name": " ", "max_capacity": 0},
+        "no event",
+        None,
+        {**TALK, "start_time": "2020-01-01T00:00:00Z"},
+        {**TALK, "category": "no-such"},
+    ]
+
+    response = client.post(BULK, {"events": rows})
+
+    assert response.status_code == 400
+    problem = response.json()
+    assert problem["code"] == "validation_error"
+    assert [(error["field"], error["code"]) for error in problem["errors"]] == [
+        ("events.3.name", "blank"),
+        ("events.3.max_capacity", "min_value"),
+        ("events.4", "invalid"),
+        ("events.5", "null"),
+        ("events.6.start_time", "in_the_past"),
+        ("events.7.category", "unknown_category"),
+    ]
+    assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize(("query", "body"), [("?partial=true", {}), ("", {"partial": True})])
+def test_partial_makes_the_good_rows(client, query, body):
+    rows = [TALK, {**TALK, "name": ""}, {**TALK, "start_time": "2020-01-01T00:00:00Z"}]
+
+    response = client.post(BULK + query, {"events": rows, **body})
+
+    assert response.status_code == 201
+    told = response.json()
+    assert (told["created"], told["refused"]) == (1, 2)
+    assert [result["status"] for result in told["results"]] == ["created", "refused", "refused"]
+    assert told["results"][1]["event"] is None
+    assert [(error["field"], error["code"]) for r in told["results"] for error in r["errors"]] == [
+        ("events.1.name", "blank"),
+        ("events.2.start_time", "in_the_past"),
+    ]
+    assert Event.objects.get().pk == told["results"][0]["event"]["id"]
+
+
+def test_partial_of_bad_rows_alone_is_refused(client):
+    response = client.post(f"{BULK}?partial=true", [{**TALK, "name": ""}])
+
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["field"] == "events.0.name"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "required"),
+        ({"events": None}, "null"),
+        ({"events": "x"}, "invalid"),
+        ({"events": {"0": TALK}}, "invalid"),
+        ({"events": []}, "min_length"),
+        ([], "min_length"),
+        (talks(1001), "max_length"),
+    ],
+)
+def test_bulk_refuses_what_is_no_list_of_events(client, body, code):
+    response = client.post(BULK, body)
+
+    assert response.status_code == 400
+    assert [(e["field"], e["code"]) for e in response.json()["errors"]] == [("events", code)]
+
+
+def test_a_thousand_events_take_as_many_queries_as_two(client):
+    counts = []
+    for number in (2, 1000):
+        rows = [{**row, "category": "conference"} for row in talks(number)]
+        with CaptureQueriesContext(connection) as queries:
+            assert client.post(BULK, rows).json()["created"] == number
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1]
+    assert Event.objects.filter(created_at=NOW).count() == 1002
+
+
+def test_bulk_takes_a_larger_body_than_other_routes(client, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 200
+    rows = talks(10)
+
+    assert client.post("/api/events/", {**TALK, "description": "x" * 200}).status_code == 413
+    headers = {"Idempotency-Key": "ten"}
+    assert client.post(BULK, rows, headers=headers).status_code == 201
+    settings.MAX_BULK_BODY_BYTES = 300
+    refused = client.post(BULK, rows)
+    assert (refused.status_code, refused.json()["max_bytes"]) == (413, 300)
+
+
+def test_a_repeated_bulk_is_done_once(client):
+    headers = {"Idempotency-Key": "spring"}
+
+    first = client.post(BULK, talks(3), headers=headers)
+    again = client.post(BULK, talks(3), headers=headers)
+
+    assert (again.status_code, again["Idempotent-Replayed"]) == (201, "true")
+    assert again.json() == first.json()
+    assert Event.objects.count() == 3
+
+
+def test_bulk_is_for_organizers(anyone, ana, signed_in):
+    assert anyone.post(BULK, talks(1)).status_code == 401
+    refused = signed_in(ana).post(BULK, talks(1))
+    assert (refused.status_code, refused.json()["code"]) == (403, "organizer_role_required")

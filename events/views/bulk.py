@@ -1,0 +1,41 @@
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import current_user
+from config.api.pagination import read_flag
+from config.api.schema import operation
+from config.api.views import ApiView
+
+from .. import services
+from ..bulk import EventBulkIn, EventBulkOut
+from ..errors import OrganizerRoleRequired
+from ..permissions import MayOrganize
+
+
+class EventBulkView(ApiView):
+    permission_classes = (MayOrganize,)
+    query_parameters: ClassVar[dict[str, frozenset[str]]] = {"POST": frozenset({"partial"})}
+
+    @operation(
+        "Create many events",
+        parameters=[OpenApiParameter("partial", bool, description="As in the body.")],
+        request=EventBulkIn,
+        responses={201: EventBulkOut},
+        raises=[OrganizerRoleRequired],
+    )
+    def post(self, request: Request) -> Response:
+        """Up to 1,000 events, each as one is created by itself; a bare array is read as `events`.
+
+        All or nothing: one bad row and none is made, and `errors` names the fields of all bad
+        rows as `events.<index>.<field>`. With `partial` the good rows are made, and `results`
+        tells of each row, in their order, what became of it.
+        """
+        given = self.valid(EventBulkIn)
+        partial = given["partial"] or read_flag(request, "partial")
+        outcomes = services.create_events(current_user(request), given["events"], partial=partial)
+        shown: Any = EventBulkOut(outcomes, context=self.get_serializer_context()).data
+        location = request.build_absolute_uri("/api/me/events/")
+        return Response(shown, status=201, headers={"Location": location})
