@@ -1,13 +1,23 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from config.api.fields import SPACE, ChoiceField, EmailAddressField, LineField, TextField, ZoneField
+from config.api.fields import (
+    SPACE,
+    ChoiceField,
+    EmailAddressField,
+    LineField,
+    TextField,
+    TrueOrFalseField,
+    WholeNumberField,
+    ZoneField,
+)
 from config.api.timezones import InstantField
 
-from .models import User, validate_username
+from .models import Notification, User, validate_username
+from .notifications import switchable_kinds
 
 S = TypeVar("S", bound=serializers.Serializer[Any])
 
@@ -127,6 +137,33 @@ class RefreshIn(serializers.Serializer[Any]):
     refresh = TextField(max_length=4096)
 
 
+class PreferencesField(serializers.DictField):
+    """Kinds of notification that may be switched off, each true or false."""
+
+    child = TrueOrFalseField()
+
+    @property
+    def schema_extra(self) -> dict[str, Any]:
+        names = [kind.name for kind in switchable_kinds()]
+        return {
+            "properties": {name: {"type": "boolean"} for name in names},
+            "additionalProperties": False,
+        }
+
+    def run_child_validation(self, data: Mapping[str, Any]) -> Any:
+        names = {kind.name for kind in switchable_kinds()}
+        unknown = {
+            name: serializers.ErrorDetail(
+                f"Choose among: {', '.join(sorted(names))}.", "invalid_choice"
+            )
+            for name in data
+            if name not in names
+        }
+        if unknown:
+            raise serializers.ValidationError(unknown)
+        return super().run_child_validation(data)
+
+
 @_example(
     "Asha",
     {
@@ -141,6 +178,9 @@ class ProfileIn(serializers.Serializer[User]):
     username = UsernameField()
     role = ChoiceField(choices=User.Role.choices, default=User.Role.ORGANIZER)
     timezone = ZoneField(default="UTC")
+    notification_preferences = PreferencesField(
+        required=False, help_text="Mails by kind; a kind that is left out stays as it is."
+    )
 
 
 @_example(
@@ -161,3 +201,70 @@ class UserDeletionIn(AccountDeletionIn):
     """The password is wanted of who deletes their own account."""
 
     password = TextField(trim_whitespace=False, max_length=256, write_only=True, required=False)
+
+
+@_example(
+    "Registration confirmed",
+    {
+        "id": 101,
+        "kind": "registration_confirmed",
+        "subject": "You have a seat at Global AI Summit",
+        "body": "15 March 2027, 14:30 IST, Bengaluru International Exhibition Centre",
+        "event": 1,
+        "created_at": "2026-11-21T08:00:00Z",
+        "read_at": None,
+    },
+)
+class NotificationOut(serializers.ModelSerializer[Notification]):
+    event = serializers.IntegerField(source="event_id", allow_null=True, help_text="Its id.")
+    created_at = InstantField(source="due_at", help_text="Since when it is in the inbox.")
+    read_at = InstantField(allow_null=True)
+
+    class Meta:
+        model = Notification
+        fields = ("id", "kind", "subject", "body", "event", "created_at", "read_at")
+
+
+class TrueField(TrueOrFalseField):
+    schema_extra: ClassVar[dict[str, Any]] = {"const": True}
+    default_error_messages = {"invalid_choice": "Send true, or leave it out."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if super().to_internal_value(data) is not True:
+            self.fail("invalid_choice")
+        return True
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("Some", {"ids": [101, 102]}),
+        OpenApiExample("All", {"all": True}),
+    ]
+)
+class ReadIn(serializers.Serializer[Any]):
+    """Either `ids` or `all`."""
+
+    schema_extra: ClassVar[dict[str, Any]] = {
+        "oneOf": [{"required": ["ids"]}, {"required": ["all"]}]
+    }
+
+    ids = serializers.ListField(
+        child=WholeNumberField(min_value=1, max_value=10**18 - 1), max_length=1000, required=False
+    )
+    all = TrueField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) == 2:
+            raise serializers.ValidationError(
+                {"all": serializers.ErrorDetail("Send ids or all.", "conflicting_fields")}
+            )
+        if not attrs:
+            raise serializers.ValidationError(
+                {"ids": serializers.ErrorDetail("Send ids or all.", "required")}
+            )
+        return {"ids": attrs.get("ids")}
+
+
+@_example("None left", {"unread_count": 0})
+class UnreadOut(serializers.Serializer[Any]):
+    unread_count = serializers.IntegerField(min_value=0)

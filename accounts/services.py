@@ -49,11 +49,15 @@ def sign_in(*, login: str, password: str) -> User:
 
 @transaction.atomic
 def edit_profile(user: User, changes: dict[str, Any]) -> User:
-    """Apply changes of e-mail, username, role or timezone. Raises `ValidationFailed`.
+    """Apply changes of e-mail, username, role, timezone or preferences.
 
-    A new address is unconfirmed until its owner confirms it.
+    A new address is unconfirmed until its owner confirms it; preferences that are not among the
+    changes stay as they are. Raises `ValidationFailed`.
     """
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    if "notification_preferences" in changes:
+        preferences = user.notification_preferences | changes["notification_preferences"]
+        changes = {**changes, "notification_preferences": preferences}
     changes = {name: value for name, value in changes.items() if getattr(user, name) != value}
     if not changes:
         return user

@@ -17,14 +17,18 @@ from . import services, tokens
 from .authentication import current_user
 from .errors import InvalidCredentials
 from .models import User
+from .notifications.inbox import inbox_of, mark_read, with_words
 from .serializers import (
+    NotificationOut,
     PasswordChangeIn,
+    ReadIn,
     RefreshIn,
     SignedInOut,
     SignedUpOut,
     SignInIn,
     SignUpIn,
     TokensOut,
+    UnreadOut,
     UserOut,
 )
 
@@ -143,3 +147,29 @@ class PasswordChangeView(ApiView):
         """Ends every session, this one too: sign in again."""
         services.change_password(current_user(request), **self.valid(PasswordChangeIn))
         return Response(status=204)
+
+
+class NotificationListView(ListView):
+    """My inbox."""
+
+    pagination_class = KeysetPagination
+    orderings = {"unread": Ordering("due_at", descending=True, leading="is_unread")}
+
+    def default_ordering(self, request: Request) -> str:
+        return "unread"
+
+    @operation("List my notifications", responses=NotificationOut(many=True))
+    def get(self, request: Request) -> Response:
+        """The unread first, of those the newest first."""
+        rows = self.paginate_queryset(inbox_of(current_user(request))) or []
+        context = self.get_serializer_context()
+        shown = NotificationOut(with_words(rows), many=True, context=context)
+        return self.get_paginated_response(shown.data)
+
+
+class NotificationReadView(ApiView):
+    @operation("Mark notifications as read", request=ReadIn, responses={200: UnreadOut})
+    def post(self, request: Request) -> Response:
+        """Ids that are not in my inbox are ignored."""
+        unread = mark_read(current_user(request), **self.valid(ReadIn))
+        return Response({"unread_count": unread})

@@ -31,24 +31,29 @@ class Ordering:
     """How rows are sorted: by an attribute of the row, then by its id, both in one direction.
 
     `attribute` is read from a row to make its cursor; `expression` is what the database sorts by,
-    where that is not the column of the same name.
+    where that is not the column of the same name. `leading` is an attribute that sorts before it.
     """
 
     attribute: str
     descending: bool = False
     expression: Combinable | None = None
     unique: str = "pk"
+    leading: str = ""
+
+    @property
+    def attributes(self) -> list[str]:
+        """What a place in this ordering is made of."""
+        return [name for name in (self.leading, self.attribute, self.unique) if name]
 
     def apply(self, queryset: QuerySet[Any], *, reverse: bool) -> QuerySet[Any]:
         if self.expression is not None:
             queryset = queryset.annotate(**{self.attribute: self.expression})
         sign = "-" if self.descending != reverse else ""
-        return queryset.order_by(f"{sign}{self.attribute}", f"{sign}{self.unique}")
+        return queryset.order_by(*(f"{sign}{name}" for name in self.attributes))
 
     def beyond(self, place: list[Any], *, reverse: bool) -> "RowBeyond":
         return RowBeyond(
-            F(self.attribute),
-            F(self.unique),
+            *(F(name) for name in self.attributes),
             *(Value(value) for value in place),
             operator="<" if self.descending != reverse else ">",
         )
@@ -132,8 +137,8 @@ class KeysetPagination(BasePagination):
             page.reverse()
 
         def place_of(row: Any) -> list[Any]:
-            key, last = getattr(row, ordering.attribute), getattr(row, ordering.unique)
-            return [key, last if isinstance(last, int) else str(last)]
+            *keys, last = (getattr(row, name) for name in ordering.attributes)
+            return [*keys, last if isinstance(last, int) else str(last)]
 
         self.next = self.previous = None
         if page and (has_more or backwards):
@@ -255,6 +260,10 @@ def orderings(*pairs: tuple[str, Ordering]) -> dict[str, Ordering]:
     for name, ordering in pairs:
         found[name] = ordering
         found[f"-{name}"] = Ordering(
-            ordering.attribute, not ordering.descending, ordering.expression, ordering.unique
+            ordering.attribute,
+            not ordering.descending,
+            ordering.expression,
+            ordering.unique,
+            ordering.leading,
         )
     return found

@@ -6,6 +6,8 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_sc
 from rest_framework import serializers
 
 from accounts.models import User
+from accounts.notifications.inbox import unread_count
+from accounts.notifications.preferences import preferences_of
 from accounts.serializers import USER_EXAMPLE, UserOut
 from config.api.fields import EmailAddressField, LineField
 from config.api.timezones import InstantField, instant_teller
@@ -246,6 +248,8 @@ class OwnEventsOut(serializers.Serializer[Any]):
             "Asha",
             {
                 **USER_EXAMPLE,
+                "notification_preferences": {},
+                "unread_notifications": 2,
                 "events_created": {
                     "count": 1,
                     "upcoming": [EVENT_EXAMPLE],
@@ -261,9 +265,27 @@ class OwnEventsOut(serializers.Serializer[Any]):
     ]
 )
 class ProfileOut(UserOut):
+    notification_preferences = serializers.SerializerMethodField(
+        help_text="Whether mails of each kind are wanted."
+    )
+    unread_notifications = serializers.SerializerMethodField()
     events_created = OwnEventsOut(read_only=True)
     events_registered = OwnEventsOut(read_only=True)
 
     class Meta(UserOut.Meta):
         model = User
-        fields = (*UserOut.Meta.fields, "events_created", "events_registered")
+        fields = (
+            *UserOut.Meta.fields,
+            "notification_preferences",
+            "unread_notifications",
+            "events_created",
+            "events_registered",
+        )
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "boolean"}})
+    def get_notification_preferences(self, user: User) -> dict[str, bool]:
+        return preferences_of(user)
+
+    @extend_schema_field({"type": "integer", "minimum": 0})
+    def get_unread_notifications(self, user: User) -> int:
+        return unread_count(user)

@@ -1,0 +1,113 @@
+"""What somebody is told, by e-mail and in their inbox."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.db.models.lookups import IsNull
+from django.utils import timezone
+
+
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    def in_inbox_of(self, user: Any, kinds: list[str]) -> "NotificationQuerySet":
+        """What a user may read by now; `kinds` are those that are shown in the app."""
+        return self.filter(user=user, kind__in=kinds, due_at__lte=timezone.now()).exclude(
+            state=Notification.State.DROPPED
+        )
+
+    def unread(self) -> "NotificationQuerySet":
+        # As the index has it: `read_at IS NULL` alone would not use it.
+        return self.alias(is_unread=IsNull(F("read_at"), True)).filter(is_unread=True)
+
+
+class Notification(models.Model):
+    """One fact that one person is told; made in the transaction that causes it.
+
+    A registration inserts one of these in its one statement, so the row is cheap to insert: the
+    database has a default for whatever the sender does not say, and the indexes are few and
+    partial. No foreign key leads to events or registrations: those are other apps, and a mail
+    looks up what it tells of when its turn has come.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending"  # waits for `attempt_at`, or is being sent until then
+        SENT = "sent"
+        SHOWN = "shown"  # in the inbox alone: the kind has no mail, or its owner wants none
+        DROPPED = "dropped"  # no longer true when its turn came, or unwanted
+        PARKED = "parked"  # given up, with the reason in `error`
+
+    kind = models.CharField(max_length=40)
+    key = models.CharField(max_length=120, help_text="Names the fact, so that it is told once.")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, db_index=False
+    )
+    email = models.EmailField()
+    event_id = models.BigIntegerField(null=True, blank=True)
+    registration_id = models.UUIDField(null=True, blank=True)
+    facts = models.JSONField(db_default={}, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    due_at = models.DateTimeField(db_default=Now(), help_text="Nobody is told before.")
+
+    state = models.CharField(max_length=8, choices=State, db_default=State.PENDING)
+    attempt_at = models.DateTimeField(
+        db_default=Now(), help_text="When the mailer looks at it next; the end of a lease too."
+    )
+    claimed_by = models.IntegerField(null=True, blank=True, help_text="The mailer that has it.")
+    attempts = models.PositiveSmallIntegerField(db_default=0)
+    error = models.TextField(db_default="", blank=True)
+    message_id = models.CharField(max_length=320, db_default="", blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    subject = models.CharField(max_length=255, db_default="", blank=True)
+    body = models.TextField(db_default="", blank=True, help_text="As the inbox shows it.")
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    objects = NotificationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            # Not `unique=True`, which would add a second index for LIKE.
+            models.UniqueConstraint(fields=["key"], name="one_notification_per_fact"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["attempt_at"], name="notification_due", condition=Q(state="pending")
+            ),
+            models.Index(
+                fields=["claimed_by"],
+                name="notification_claimed",
+                condition=Q(claimed_by__isnull=False),
+            ),
+            models.Index(
+                F("user"),
+                IsNull(F("read_at"), True),
+                F("due_at"),
+                F("id"),
+                name="notification_inbox",
+                condition=Q(user__isnull=False),
+            ),
+            models.Index(fields=["id"], name="notification_parked", condition=Q(state="parked")),
+            BrinIndex(fields=["created_at"], name="notification_age", autosummarize=True),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Unsubscription(models.Model):
+    """An address of nobody's account that wants no more mails of one kind."""
+
+    email = models.EmailField()
+    kind = models.CharField(max_length=40)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["email", "kind"], name="one_unsubscription_per_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} to {self.email}"

@@ -1,0 +1,100 @@
+"""Noting down what somebody is to be told, in the transaction that causes it."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.models import (
+    BigIntegerField,
+    DateTimeField,
+    JSONField,
+    QuerySet,
+    TextField,
+    UUIDField,
+    Value,
+)
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast
+from django.utils import timezone
+
+from ..models import Notification, User
+from .kinds import find_kind
+
+
+def notify(
+    kind: str,
+    *,
+    key: str,
+    email: str,
+    user: User | None = None,
+    event_id: int | None = None,
+    registration_id: UUID | None = None,
+    facts: dict[str, Any] | None = None,
+    due_at: datetime | None = None,
+) -> None:
+    """Tell one person one fact, once per `key`, not before `due_at`."""
+    _require_known(kind)
+    now = timezone.now()
+    row = Notification(
+        kind=kind,
+        key=key,
+        email=email,
+        user=user,
+        event_id=event_id,
+        registration_id=registration_id,
+        facts=facts or {},
+        created_at=now,
+        due_at=due_at or now,
+        attempt_at=due_at or now,
+    )
+    Notification.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def notify_many(
+    kind: str,
+    people: QuerySet[Any],
+    *,
+    key: Combinable,
+    email: Combinable,
+    user_id: Combinable | None = None,
+    event_id: Combinable | None = None,
+    registration_id: Combinable | None = None,
+    facts: dict[str, Any] | Combinable | None = None,
+    due_at: datetime | Combinable | None = None,
+) -> int:
+    """Tell each row of `people` one fact, in one statement; returns how many are new.
+
+    The arguments are expressions over `people`, as for `annotate()`.
+    """
+    _require_known(kind)
+    now = timezone.now()
+    due = due_at if isinstance(due_at, Combinable) else Value(due_at or now)
+    given = facts if isinstance(facts, Combinable) else Value(facts or {}, JSONField())
+    columns: dict[str, Combinable] = {
+        "kind": Value(kind),
+        "key": Cast(key, TextField()),
+        "email": Cast(email, TextField()),
+        "user_id": Cast(user_id or Value(None), BigIntegerField()),
+        "event_id": Cast(event_id or Value(None), BigIntegerField()),
+        "registration_id": Cast(registration_id or Value(None), UUIDField()),
+        "facts": Cast(given, JSONField()),
+        "created_at": Cast(Value(now), DateTimeField()),
+        "due_at": Cast(due, DateTimeField()),
+        "attempt_at": Cast(due, DateTimeField()),
+    }
+    told = {f"told_{name}": expression for name, expression in columns.items()}
+    query = people.annotate(**told).order_by().values_list(*told).query
+    select, parameters = query.get_compiler(DEFAULT_DB_ALIAS).as_sql()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO accounts_notification ({', '.join(columns)}) {select}"
+            " ON CONFLICT (key) DO NOTHING",
+            parameters,
+        )
+        return int(cursor.rowcount)
+
+
+def _require_known(kind: str) -> None:
+    if find_kind(kind) is None:
+        raise LookupError(f"No app has registered the kind {kind!r}.")

@@ -1,0 +1,76 @@
+"""From a row and its facts to words."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from email.utils import parseaddr
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.template.loader import get_template
+from django.utils import timezone
+
+from ..models import Notification, User
+from .kinds import Facts, Kind, find_kind
+from .unsubscribing import unsubscribe_url
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_SUBJECT_LENGTH = 255
+
+
+@dataclass(frozen=True)
+class Recipient:
+    email: str
+    user: User | None
+    timezone: str
+
+
+def load_facts(rows: Iterable[Notification]) -> dict[int, Facts]:
+    """What the kinds know of these rows, by primary key; a row without an entry does not hold."""
+    by_kind: dict[str, list[Notification]] = {}
+    for row in rows:
+        by_kind.setdefault(row.kind, []).append(row)
+    found: dict[int, Facts] = {}
+    for name, of_kind in by_kind.items():
+        kind = find_kind(name)
+        if kind is not None:
+            found.update(kind.load(of_kind))
+    return found
+
+
+def render_notice(kind: Kind, row: Notification, facts: Facts) -> tuple[str, str]:
+    """Subject and short text, each one line."""
+    return _one_line(_render("subject", kind, row, facts))[:_SUBJECT_LENGTH], _one_line(
+        _render("notice", kind, row, facts)
+    )
+
+
+def render_mail(kind: Kind, row: Notification, facts: Facts) -> tuple[str, str]:
+    """The mail as text and as HTML; the row has its subject and its short text by then."""
+    shown = {**facts, "subject": row.subject, "preview": row.body}
+    return _render("text", kind, row, shown).strip() + "\n", _render("html", kind, row, shown)
+
+
+def _render(part: str, kind: Kind, row: Notification, facts: Facts) -> str:
+    recipient = _recipient(row, facts)
+    context = {
+        **facts,
+        "part": part,
+        "kind": kind,
+        "recipient": recipient,
+        "site_name": parseaddr(settings.DEFAULT_FROM_EMAIL)[0] or "Events",
+        "site_url": settings.PUBLIC_URL,
+        "unsubscribe_url": unsubscribe_url(row) if kind.switchable else "",
+    }
+    with timezone.override(ZoneInfo(recipient.timezone)):
+        return get_template(kind.template).render(context)
+
+
+def _recipient(row: Notification, facts: Mapping[str, object]) -> Recipient:
+    zone = row.user.timezone if row.user else str(facts.get("timezone") or "UTC")
+    return Recipient(row.email, row.user, zone)
+
+
+def _one_line(text: str) -> str:
+    """Without line breaks, which would begin another header of the mail."""
+    return " ".join(_CONTROL.sub(" ", text).split())
