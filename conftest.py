@@ -15,6 +15,7 @@ from accounts.models import User
 from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tokens import open_session
 from config import settings as real_settings
+from config.api.counting import forget_here
 from events.models import Event
 from events.tests.factories import EventFactory
 
@@ -32,6 +33,7 @@ def _plain_settings(settings) -> Iterator[None]:
         *real_settings.PASSWORD_HASHERS,
     ]
     cache.clear()
+    forget_here()
     yield
     cache.clear()
 

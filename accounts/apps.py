@@ -1,7 +1,17 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
 
 
 class AccountsConfig(AppConfig):
     """People and how we reach them."""
 
+    default = True
+
     name = "accounts"
+
+
+class AdminConfig(admin_apps.AdminConfig):
+    """Django's admin, with a sign-in that is guarded."""
+
+    default = False
+    default_site = "accounts.site.GuardedAdminSite"

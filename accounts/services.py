@@ -14,6 +14,7 @@ from django.utils import timezone
 from config.errors import FieldError, ValidationFailed
 
 from .errors import InvalidCredentials
+from .lockout import forgive, guarded
 from .models import User
 from .signals import email_confirmed
 from .tokens import end_all_sessions
@@ -38,11 +39,15 @@ def sign_up(
         return User.objects.create_user(email, password, username=username, **fields)
 
 
-def sign_in(*, login: str, password: str) -> User:
-    """The account of that e-mail address or user name. Raises `InvalidCredentials`."""
-    user = authenticate(username=login, password=password)
-    if not isinstance(user, User):
-        raise InvalidCredentials
+def sign_in(*, login: str, password: str, address: str, network: str) -> User:
+    """The account of that e-mail address or user name; for `address`, `network` see `lockout`.
+
+    Raises `InvalidCredentials`, and `RateLimited` after too many of those.
+    """
+    with guarded(login, address=address, network=network):
+        user = authenticate(username=login, password=password)
+        if not isinstance(user, User):
+            raise InvalidCredentials
     update_last_login(None, user)  # type: ignore[arg-type]
     return user
 
@@ -101,6 +106,7 @@ def set_password(user: User, password: str | None) -> User:
     user.set_password(password)
     user.save(update_fields=["password"])
     end_all_sessions(user)
+    forgive(user)
     return user
 
 

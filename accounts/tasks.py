@@ -1,5 +1,6 @@
 from procrastinate.contrib.django import app
 
+from .lockout import forget_old_failures
 from .tokens import forget_ended_sessions
 
 
@@ -8,3 +9,10 @@ from .tokens import forget_ended_sessions
 def sweep_sessions(timestamp: int) -> None:
     """Daily: sign-in sessions that expired a month ago."""
     forget_ended_sessions()
+
+
+@app.periodic(cron="47 3 * * *")
+@app.task(queueing_lock="sweep_failures")
+def sweep_failures(timestamp: int) -> None:
+    """Daily: wrong passwords that no longer count."""
+    forget_old_failures()

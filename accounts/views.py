@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from config.api.fields import ANY_TEXT, require_query_text
 from config.api.pagination import KeysetPagination, Ordering, orderings
 from config.api.schema import operation
-from config.api.throttling import client_address
+from config.api.throttling import client_address, client_network
 from config.api.views import ApiView, ListView
 from config.errors import InvalidToken, PermissionDenied
 
@@ -111,7 +111,11 @@ class SignInView(ApiView):
     )
     def post(self, request: Request) -> Response:
         """With the e-mail address or the user name."""
-        user = services.sign_in(**self.valid(SignInIn))
+        user = services.sign_in(
+            **self.valid(SignInIn),
+            address=client_address(request),
+            network=client_network(request),
+        )
         return Response({**_open_session(request, user), "user": UserOut(user).data})
 
 

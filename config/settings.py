@@ -29,7 +29,7 @@ APPEND_SLASH = False  # the API answers both forms itself, without a redirect
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "accounts.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -127,6 +127,8 @@ _database |= {
 DATABASES = {"default": _database}
 
 CACHES = {"default": env.cache("CACHE_URL", "locmemcache://events")}
+# Rate limits are counted where all processes see them: in Redis, else in an unlogged table.
+COUNTS_IN_CACHE = CACHES["default"]["BACKEND"].endswith(".RedisCache")
 
 # --- Secrets ------------------------------------------------------------------------------------
 
@@ -200,6 +202,8 @@ RATE_LIMITS = env.rates(
         "user": "3000/min",
     },
 )
+# Wrong passwords for one account from one address before the next attempt has to wait.
+SIGN_IN_FAILURES = env.integer("SIGN_IN_FAILURES", 10, least=1, most=1000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024 * env.integer("MAX_BODY_MEGABYTES", 2, least=1, most=100)
 MAX_BULK_BODY_BYTES = 1024 * 1024 * env.integer("MAX_BULK_BODY_MEGABYTES", 16, least=1, most=1000)
 SPECTACULAR_SETTINGS = {

@@ -1,9 +1,10 @@
 from .notification import Notification, Unsubscription
-from .user import Session, User, UserManager, validate_username
+from .user import Session, SignInFailures, User, UserManager, validate_username
 
 __all__ = [
     "Notification",
     "Session",
+    "SignInFailures",
     "Unsubscription",
     "User",
     "UserManager",

@@ -124,3 +124,21 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} since {self.created_at:%Y-%m-%d}"
+
+
+class SignInFailures(models.Model):
+    """Wrong passwords lately: of an account, from an address, or of both; see `lockout`.
+
+    Unlogged: it is empty after a crash of the database.
+    """
+
+    account = models.BinaryField(max_length=32, help_text="Keyed digest; empty: all of them.")
+    address = models.BinaryField(max_length=32, help_text="Keyed digest; empty: all of them.")
+    level = models.FloatField(help_text="How many, less those that time has forgiven.")
+    at = models.DateTimeField(db_index=True, help_text="Of the latest.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "address"], name="counted_once")]
+
+    def __str__(self) -> str:
+        return f"{self.level:g} until {self.at:%Y-%m-%d %H:%M}"

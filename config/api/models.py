@@ -19,3 +19,17 @@ class KeptAnswer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status} from {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class RequestCount(models.Model):
+    """What one caller has sent in the latest window of one limit; see `counting`. Unlogged."""
+
+    caller = models.BinaryField(
+        primary_key=True, max_length=32, help_text="Keyed digest of limit and caller."
+    )
+    number = models.BigIntegerField(help_text="Of the window, counted from 1970.")
+    hits = models.BigIntegerField()
+    expires_at = models.DateTimeField(help_text="When the window is over.")
+
+    def __str__(self) -> str:
+        return f"{self.hits} until {self.expires_at:%H:%M:%S}"

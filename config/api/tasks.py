@@ -3,6 +3,7 @@
 from procrastinate import JobContext, builtin_tasks
 from procrastinate.contrib.django import app
 
+from .counting import forget_old_counts
 from .idempotency import forget_old_answers
 
 
@@ -11,6 +12,13 @@ from .idempotency import forget_old_answers
 def sweep_answers(timestamp: int) -> None:
     """Hourly: answers that may no longer be replayed."""
     forget_old_answers()
+
+
+@app.periodic(cron="27 * * * *")
+@app.task(queueing_lock="sweep_counts", pass_context=False)
+def sweep_counts(timestamp: int) -> None:
+    """Hourly: what callers sent in windows that are over."""
+    forget_old_counts()
 
 
 @app.periodic(cron="37 3 * * *")

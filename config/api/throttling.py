@@ -1,22 +1,18 @@
-"""How many requests one caller may send: counted per scope and caller in the cache."""
+"""Who is calling, and how many requests they may send."""
 
-import logging
 import re
-import time
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.core.cache import cache
 from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from .counting import seconds_to_wait
+
 if TYPE_CHECKING:  # views read their throttles while they are imported
     from rest_framework.views import APIView
-
-
-logger = logging.getLogger(__name__)
 
 
 def client_address(request: HttpRequest | Request) -> str:
@@ -34,13 +30,25 @@ def client_address(request: HttpRequest | Request) -> str:
     return (_plain_address(hops[-min(proxies, len(hops))]) if hops else "") or direct
 
 
+def client_network(request: HttpRequest | Request) -> str:
+    """The address as limits count it: of IPv6 the /64, all of which one customer has."""
+    address = client_address(request)
+    return str(IPv6Address(int(IPv6Address(address)) >> 64 << 64)) if ":" in address else address
+
+
 def _plain_address(text: str) -> str:
     """An IP address without the port that some proxies add; empty where it is none."""
     match = re.fullmatch(r"\[([^\]]+)\](?::\d+)?|([\d.]+)(?::\d+)?", text)
     try:
-        return str(ip_address((match and (match[1] or match[2])) or text))
+        found = ip_address(((match and (match[1] or match[2])) or text).partition("%")[0])
     except ValueError:
         return ""
+    return str(_unmapped(found))
+
+
+def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """A socket for both families tells IPv4 addresses as ::ffff:192.0.2.1."""
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 class ScopedLimit(BaseThrottle):
@@ -58,33 +66,11 @@ class ScopedLimit(BaseThrottle):
         scope = getattr(view, "throttle_scopes", {}).get(request.method)
         if scope is None:
             scope = "anonymous" if user_id is None else "user"
-        limit = settings.RATE_LIMITS[scope]
-        if limit is None:
+        if settings.RATE_LIMITS[scope] is None:
             return True
-        allowed, seconds = limit
-        caller = client_address(request) if user_id is None else user_id
-        now = time.time()
-        window = int(now // seconds)
-        self.seconds_left = int((window + 1) * seconds - now) + 1
-        return _count(f"limit:{scope}:{caller}:{window}", seconds) <= allowed
+        caller = client_network(request) if user_id is None else f"user {user_id}"
+        self.seconds_left = seconds_to_wait(scope, caller)
+        return not self.seconds_left
 
     def wait(self) -> float:
         return self.seconds_left
-
-
-def _count(key: str, seconds: int) -> int:
-    """How many requests this window has seen; none when the cache is away, so that all may pass."""
-    try:
-        return _counted(key, seconds)
-    except Exception:  # each backend has errors of its own
-        logger.exception("rate limits are not counted: the cache is away")
-        return 0
-
-
-def _counted(key: str, seconds: int) -> int:
-    if cache.add(key, 1, timeout=seconds + 1):
-        return 1
-    try:
-        return cache.incr(key)
-    except ValueError:  # it expired between the two calls
-        return 1

@@ -1,0 +1,56 @@
+"""The admin site, whose sign-in has the limits that the API's has."""
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+
+from config.api.counting import seconds_to_wait
+from config.api.throttling import client_address, client_network
+from config.errors import RateLimited
+
+from .errors import InvalidCredentials
+from .services import sign_in
+
+
+class SignInForm(AdminAuthenticationForm):
+    request: HttpRequest
+    refusal: RateLimited | None = None
+
+    def clean(self) -> dict[str, Any]:
+        # Without super().clean(), which would check the password a second time.
+        login, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if login and password:
+            try:
+                self.user_cache = self._signed_in(login, password)
+            except InvalidCredentials:
+                raise self.get_invalid_login_error() from None
+            except RateLimited as error:
+                self.refusal = error
+                seconds = error.headers["Retry-After"]
+                raise ValidationError(
+                    f"Too many attempts. Seconds to wait: {seconds}.", "rate_limited"
+                ) from None
+            self.confirm_login_allowed(self.user_cache)
+        return self.cleaned_data
+
+    def _signed_in(self, login: str, password: str) -> Any:
+        network = client_network(self.request)
+        if seconds := seconds_to_wait("login", network):
+            raise RateLimited(headers={"Retry-After": str(seconds)})
+        address = client_address(self.request)
+        return sign_in(login=login, password=password, address=address, network=network)
+
+
+class GuardedAdminSite(AdminSite):
+    login_form = SignInForm
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        response = super().login(request, extra_context)
+        form = (getattr(response, "context_data", None) or {}).get("form")
+        if isinstance(form, SignInForm) and form.refusal is not None:
+            response.status_code = form.refusal.status
+            response["Retry-After"] = form.refusal.headers["Retry-After"]
+        return response

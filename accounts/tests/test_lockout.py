@@ -1,0 +1,221 @@
+"""Wrong passwords make the next attempt wait."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts import services
+from accounts.lockout import forget_old_failures
+from accounts.models import SignInFailures, User
+from accounts.tests.factories import PASSWORD, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+ADMIN = "/admin/login/?next=/admin/"
+
+
+@pytest.fixture(autouse=True)
+def _limits(clock, settings):
+    """Lock-out stands with the limit of sign-in, which is out of the way here."""
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "login": (10_000, 60)}
+
+
+def attempt(client, login: str, password: str = "wrong-password", address: str = "192.0.2.1"):
+    return client.post("/api/login/", {"email": login, "password": password}, REMOTE_ADDR=address)
+
+
+def fail(client, login: str, times: int, address: str = "192.0.2.1") -> None:
+    for _ in range(times):
+        assert attempt(client, login, address=address).status_code == 401
+
+
+def wait_of(response) -> int:
+    assert response.status_code == 429
+    assert response.json()["code"] == "rate_limited"
+    return int(response["Retry-After"])
+
+
+@pytest.mark.parametrize("login", ["olga@example.com", "olga", "nobody@example.com"])
+def test_after_ten_failures_each_attempt_waits_twice_as_long(clock, anyone, olga, login):
+    fail(anyone, login, 10)
+    waits = []
+
+    for _ in range(12):
+        waits.append(wait_of(attempt(anyone, login)))
+        clock.shift(waits[-1])
+        fail(anyone, login, 1)
+
+    assert waits[:5] == [1, 2, 4, 8, 16]
+    assert waits == sorted(waits)
+    assert 600 < waits[-1] <= 900  # and so it stays, for as long as somebody goes on
+
+
+def test_the_right_password_waits_too(anyone, olga):
+    fail(anyone, olga.email, 10)
+
+    refused = attempt(anyone, olga.email, PASSWORD)
+
+    assert wait_of(refused) == 1
+
+
+def test_a_lock_ends_by_itself(clock, anyone, olga):
+    fail(anyone, olga.email, 10)
+    clock.shift(wait_of(attempt(anyone, olga.email)))
+
+    assert attempt(anyone, olga.email, PASSWORD).status_code == 200
+
+
+def test_attempts_that_are_refused_prolong_nothing(clock, anyone, olga):
+    fail(anyone, olga.email, 10)
+    for _ in range(20):
+        attempt(anyone, olga.email)
+    clock.shift(1)
+
+    assert attempt(anyone, olga.email, PASSWORD).status_code == 200
+
+
+def test_a_stranger_keeps_no_owner_out(anyone, olga):
+    fail(anyone, olga.email, 10, address="198.51.100.9")
+
+    assert wait_of(attempt(anyone, olga.email, address="198.51.100.9"))
+    assert attempt(anyone, olga.email, PASSWORD, address="192.0.2.1").status_code == 200
+
+
+def test_many_addresses_lock_the_account_but_not_for_who_was_there_before(anyone, olga):
+    attempt(anyone, olga.email, PASSWORD, address="203.0.113.5")
+    for number in range(100):
+        fail(anyone, olga.email, 1, address=f"198.51.100.{number}")
+
+    assert wait_of(attempt(anyone, olga.email, PASSWORD, address="192.0.2.1"))
+    assert attempt(anyone, olga.email, PASSWORD, address="203.0.113.5").status_code == 200
+    assert attempt(anyone, "OLGA", PASSWORD, address="203.0.113.5").status_code == 200
+
+
+def test_an_address_that_tries_many_accounts_is_locked(anyone, olga, ana):
+    attempt(anyone, ana.email, PASSWORD)
+    for number in range(100):
+        fail(anyone, f"somebody{number}@example.com", 1)
+
+    assert wait_of(attempt(anyone, olga.email, PASSWORD))
+    assert attempt(anyone, olga.email, PASSWORD, address="203.0.113.5").status_code == 200
+    assert attempt(anyone, ana.email, PASSWORD).status_code == 200  # was there before
+
+
+def test_a_sign_in_begins_the_count_anew(anyone, olga):
+    fail(anyone, olga.email, 9)
+    attempt(anyone, olga.email, PASSWORD)
+
+    fail(anyone, olga.email, 10)
+
+
+def test_time_forgives(clock, anyone, olga):
+    fail(anyone, olga.email, 9)
+    clock.shift(timedelta(hours=3))
+
+    fail(anyone, olga.email, 10)
+
+
+def test_a_new_password_forgives(anyone, olga):
+    for number in range(100):
+        fail(anyone, olga.email, 1, address=f"198.51.100.{number}")
+    fail(anyone, olga.username, 10)
+
+    services.set_password(olga, "another-horse-7")
+
+    assert attempt(anyone, olga.username, "another-horse-7").status_code == 200
+
+
+def test_what_is_typed_has_no_case_and_no_space_around_it(anyone, olga):
+    for login in (" olga@example.com", "OLGA@example.com", "olga@EXAMPLE.com ") * 4:
+        response = attempt(anyone, login)
+
+    assert response.status_code == 429
+
+
+def test_no_address_and_no_name_is_stored(anyone, olga):
+    fail(anyone, olga.email, 1)
+
+    stored = [(bytes(row.account), bytes(row.address)) for row in SignInFailures.objects.all()]
+    assert sorted(len(account) for account, _ in stored) == [0, 32, 32]
+    assert not any(b"olga" in account or b"192.0" in address for account, address in stored)
+
+
+def test_old_failures_are_deleted(clock, anyone, olga):
+    fail(anyone, olga.email, 1)
+
+    assert forget_old_failures() == 0
+    clock.shift(timedelta(days=1, seconds=1))
+    assert forget_old_failures() == 3
+
+
+def test_an_account_that_is_not_there_costs_the_same_statements(anyone, olga):
+    counts = []
+    for login in (olga.email, "nobody@example.com"):
+        with CaptureQueriesContext(connection) as queries:
+            attempt(anyone, login)
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1]
+
+
+def test_a_lifted_limit_lifts_the_lock(anyone, olga, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "login": None}
+
+    fail(anyone, olga.email, 30)
+
+
+# --- the admin ---
+
+
+@pytest.fixture
+def root(db) -> User:
+    return UserFactory(username="root", is_staff=True, is_superuser=True)
+
+
+def test_guessing_at_the_admin_is_locked(clock, root):
+    client = Client()
+    for _ in range(10):
+        page = client.post(ADMIN, {"username": root.email, "password": "wrong-password"})
+        assert page.status_code == 200
+
+    locked = client.post(ADMIN, {"username": root.email, "password": PASSWORD})
+
+    assert locked.status_code == 429
+    assert locked["Retry-After"] == "1"
+    assert "Too many attempts. Seconds to wait: 1." in locked.content.decode()
+    assert "_auth_user_id" not in client.session
+    clock.shift(1)
+    assert client.post(ADMIN, {"username": root.email, "password": PASSWORD}).status_code == 302
+
+
+def test_the_admin_and_the_api_count_together(anyone, root):
+    fail(anyone, root.email, 10)
+
+    page = Client().post(
+        ADMIN, {"username": root.email, "password": PASSWORD}, REMOTE_ADDR="192.0.2.1"
+    )
+
+    assert page.status_code == 429
+
+
+def test_the_rate_of_sign_ins_holds_at_the_admin(settings, root):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "login": (2, 60)}
+
+    codes = [
+        Client().post(ADMIN, {"username": root.email, "password": PASSWORD}).status_code
+        for _ in range(3)
+    ]
+
+    assert codes == [302, 302, 429]
+
+
+def test_the_admin_lets_no_account_in_that_is_not_of_staff(ana):
+    client = Client()
+
+    page = client.post(ADMIN, {"username": ana.email, "password": PASSWORD})
+
+    assert page.status_code == 200
+    assert "_auth_user_id" not in client.session
