@@ -6,7 +6,8 @@ so with one query for all of them. A receiver that raises undoes the change.
 
 from django.dispatch import Signal
 
-#: Events were edited. Argument: `edits`, a list of pairs: the event and the set of changed fields.
+#: Events were edited. Argument: `edits`, a list of pairs: the event, and what the changed fields
+#: were before, by name.
 events_edited = Signal()
 
 #: Published events were cancelled. Argument: `events`, a list.

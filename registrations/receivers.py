@@ -15,7 +15,7 @@ from .services.waitlist import promote_waiting
 
 
 @receiver(events_edited)
-def promote_after_edit(edits: list[tuple[Event, set[str]]], **kwargs: Any) -> None:
+def promote_after_edit(edits: list[tuple[Event, dict[str, Any]]], **kwargs: Any) -> None:
     """More seats, or a later end of registration, may let people in who wait."""
     for event, _ in edits:
         promote_waiting(event, reason=LedgerEntry.Reason.EVENT_EDITED)

@@ -96,6 +96,12 @@ class Event(models.Model):
     )
     meeting_url = models.URLField(max_length=500, blank=True)
     reminder_hours = ArrayField(models.PositiveSmallIntegerField(), default=default_reminder_hours)
+    next_reminder_at = models.DateTimeField(
+        null=True, editable=False, help_text="Of those that are still to come; kept by a trigger."
+    )
+    feedback_asked_at = models.DateTimeField(
+        null=True, editable=False, help_text="When attendees were asked how it was."
+    )
 
     max_capacity = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
     registered_count = models.PositiveIntegerField(default=0, editable=False)
@@ -161,6 +167,16 @@ class Event(models.Model):
             models.Index(Lower("name"), "id", condition=_IS_PUBLIC, name="public_by_name"),
             models.Index(fields=["category", "start_time", "id"], name="by_category_and_start"),
             models.Index(fields=["organizer", "start_time", "id"], name="by_organizer_and_start"),
+            models.Index(
+                fields=["next_reminder_at"],
+                condition=Q(next_reminder_at__isnull=False),
+                name="reminders_due",
+            ),
+            models.Index(
+                fields=["end_time"],
+                condition=_IS_PUBLIC & Q(feedback_asked_at=None),
+                name="feedback_not_asked",
+            ),
             GinIndex(fields=["search_vector"], name="event_search"),
             GinIndex(OpClass("search_text", "gin_trgm_ops"), name="event_search_typos"),
             GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="event_name_part"),

@@ -19,7 +19,8 @@ DEFAULT_LENGTH = timedelta(hours=1)
 
 _TIMES = ("start_time", "end_time", "registration_opens_at", "registration_closes_at")
 # What a calendar shows of an event: a change of it is a new SEQUENCE (RFC 5545, section 3.8.7.4).
-_IN_CALENDAR = {"start_time", "end_time", "timezone", "location"}
+# The link to join is the place of who attends from afar.
+_IN_CALENDAR = {"start_time", "end_time", "timezone", "location", "meeting_url"}
 
 
 def create_event(organizer: User, **fields: Any) -> Event:
@@ -59,9 +60,12 @@ def edit_event(
         changes = _moved_times(event, changes) | changes
     if changes.get("end_time", ...) is None:
         changes["end_time"] = changes.get("start_time", event.start_time) + DEFAULT_LENGTH
-    changed = {name for name, value in changes.items() if getattr(event, name) != value}
-    if not changed:
+    before = {
+        name: old for name, value in changes.items() if (old := getattr(event, name)) != value
+    }
+    if not before:
         return event
+    changed = set(before)
 
     now = timezone.now()
     if changed & {"start_time", "end_time"} and event.has_started(now):
@@ -73,7 +77,7 @@ def edit_event(
     if changed & _IN_CALENDAR:
         event.sequence += 1
     save_edit(event, changed | {"sequence"}, now)
-    events_edited.send(Event, edits=[(event, changed)])
+    events_edited.send(Event, edits=[(event, before)])
     return event
 
 
