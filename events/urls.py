@@ -9,6 +9,7 @@ urlpatterns = [
     path("events/<id:pk>/publish/", views.PublishView.as_view(), name="event-publish"),
     path("events/<id:pk>/cancel/", views.CancelView.as_view(), name="event-cancel"),
     path("events/<id:pk>/calendar.ics", views.EventCalendarView.as_view(), name="event-calendar"),
+    path("events/calendar.ics", views.EventFeedView.as_view(), name="event-feed"),
     path("categories/", views.CategoryListView.as_view(), name="category-list"),
     path("categories/<slug:slug>/", views.CategoryView.as_view(), name="category"),
     path("me/events/", views.OwnEventListView.as_view(), name="own-event-list"),

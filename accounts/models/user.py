@@ -60,6 +60,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     token_generation = models.PositiveIntegerField(
         default=1, editable=False, help_text="Raised to end every token issued so far."
     )
+    calendar_generation = models.PositiveIntegerField(
+        default=1, editable=False, help_text="Raised to end the secret link to the calendar."
+    )
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="May use the admin.")
     date_joined = models.DateTimeField(default=now, editable=False)

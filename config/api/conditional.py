@@ -9,7 +9,7 @@ import hashlib
 import re
 from typing import Any
 
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -23,11 +23,18 @@ def etag_of(body: bytes, version: str | None = None) -> str:
     return f'"{digest}"' if version is None else f'"{version}-{digest}"'
 
 
-def add_etag(response: Response) -> HttpResponseBase:
-    """Post-render callback: sets the ETag, and turns the answer into 304 when the reader has it."""
+def add_etag(response: Response) -> HttpResponse:
+    """Post-render callback: `made_conditional`, once there is a body."""
     context: dict[str, Any] = response.renderer_context  # type: ignore[attr-defined]
-    view, request = context["view"], context["request"]
-    etag = etag_of(response.content, getattr(view, "etag_version", None))
+    version = getattr(context["view"], "etag_version", None)
+    return made_conditional(context["request"], response, version)
+
+
+def made_conditional(
+    request: Request, response: HttpResponse, version: str | None = None
+) -> HttpResponse:
+    """The answer with its ETag, or turned into 304 when the reader has it."""
+    etag = etag_of(response.content, version)
     response["ETag"] = etag
     if request.method in {"GET", "HEAD"} and _names(request.headers.get("If-None-Match"), etag):
         response.status_code = 304

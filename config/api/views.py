@@ -13,7 +13,7 @@ from rest_framework.serializers import BaseSerializer
 
 from config.errors import FieldError, MethodNotAllowed, NotFound, UnknownParameter
 
-from .conditional import add_etag, expected_version
+from .conditional import add_etag, expected_version, made_conditional
 from .idempotency import answer_once, read_key
 
 KNOWN_EVERYWHERE = frozenset({"format", "timezone"})
@@ -76,8 +76,11 @@ class ApiView(GenericAPIView[Any]):
             # Readers may keep a copy, but ask whether it still holds (an ETag makes that cheap).
             is_private = "Authorization" in request.headers
             final["Cache-Control"] = "private, no-cache" if is_private else "no-cache"
-        if self.sends_etag and isinstance(final, Response) and final.status_code in {200, 201}:
-            final.add_post_render_callback(add_etag)
+        if self.sends_etag and final.status_code in {200, 201}:
+            if isinstance(final, Response):
+                final.add_post_render_callback(add_etag)
+            else:
+                final = made_conditional(request, final, self.etag_version)
         return final
 
     # --- small helpers of the views ---

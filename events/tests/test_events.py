@@ -6,7 +6,7 @@ import pytest
 
 from conftest import NOW
 from events.models import Event
-from events.services import cancel_event, delete_event, restore_event
+from events.services import delete_event, restore_event
 from events.tests.factories import CategoryFactory, EventFactory
 from registrations.tests.factories import registered
 
@@ -483,19 +483,6 @@ def test_a_restored_event_is_back(event, anyone):
     restore_event(event)
 
     assert anyone.get(f"/api/events/{event.pk}/").status_code == 200
-
-
-def test_a_calendar_file_names_zone_status_and_sequence(event, anyone):
-    cancel_event(event)
-
-    response = anyone.get(f"/api/events/{event.pk}/calendar.ics")
-
-    lines = response.content.decode().split("\r\n")
-    assert response["Content-Type"] == "text/calendar; charset=utf-8"
-    assert "STATUS:CANCELLED" in lines
-    assert "SEQUENCE:1" in lines
-    assert f"UID:event-{event.pk}@localhost:8000" in lines
-    assert any(line.startswith("DTSTART;TZID=Europe/Berlin:") for line in lines)
 
 
 # --- categories ---

@@ -1,8 +1,8 @@
 from .bulk import EventBulkView
+from .calendars import EventCalendarView, EventFeedView
 from .categories import CategoryListView, CategoryView
 from .events import (
     CancelView,
-    EventCalendarView,
     EventListView,
     EventView,
     OwnEventListView,
@@ -15,6 +15,7 @@ __all__ = [
     "CategoryView",
     "EventBulkView",
     "EventCalendarView",
+    "EventFeedView",
     "EventListView",
     "EventView",
     "OwnEventListView",

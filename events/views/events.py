@@ -1,11 +1,7 @@
 from typing import Any
 
-from django.conf import settings
 from django.db.models.functions import Lower
-from django.http import HttpResponse
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,7 +9,7 @@ from rest_framework.response import Response
 from accounts.authentication import current_user
 from config.api.pagination import KeysetPagination, Ordering, orderings
 from config.api.schema import operation
-from config.api.views import ApiView, ListView, file_response
+from config.api.views import ApiView, ListView
 from config.errors import PermissionDenied
 
 from .. import services
@@ -25,16 +21,9 @@ from ..errors import (
     OrganizerRoleRequired,
 )
 from ..filters import EventFilter, OwnEventFilter
-from ..ical import calendar_of
 from ..models import Event, EventQuerySet
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
 from ..serializers import CancellationIn, EventCreateIn, EventEditIn, EventIn, EventOut
-
-CALENDAR_EXAMPLE = (
-    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Events//EN\r\nBEGIN:VEVENT\r\n"
-    "UID:event-1@localhost\r\nDTSTAMP:20261121T080000Z\r\nDTSTART:20270315T090000Z\r\n"
-    "DTEND:20270317T170000Z\r\nSUMMARY:Global AI Summit\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
-)
 
 EVENT_ORDERINGS = {
     **orderings(
@@ -181,27 +170,6 @@ class CancelView(ApiView):
         """Final. Registrations stay as a record; a cancelled event stays as it is."""
         event = self.found(_visible(request), pk=pk)
         return _shown(self, services.cancel_event(event, **self.valid(CancellationIn)))
-
-
-class EventCalendarView(ApiView):
-    permission_classes = (AllowAny,)
-    media_types = ("text/calendar",)
-    formats = ("json", "ics")
-
-    @operation(
-        "Read an event as a calendar file",
-        responses={
-            (200, "text/calendar"): OpenApiResponse(
-                OpenApiTypes.STR,
-                "An iCalendar file (RFC 5545).",
-                examples=[OpenApiExample("Event", CALENDAR_EXAMPLE, media_type="text/calendar")],
-            )
-        },
-    )
-    def get(self, request: Request, pk: int) -> HttpResponse:
-        event = self.found(_visible(request), pk=pk)
-        body = calendar_of(event, public_url=settings.PUBLIC_URL)
-        return file_response(body, "text/calendar; charset=utf-8", f"event-{pk}.ics")
 
 
 def _visible(request: Request) -> EventQuerySet:

@@ -5,6 +5,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from accounts.calendars import calendar_url
 from accounts.models import User
 from accounts.notifications.inbox import unread_count
 from accounts.notifications.preferences import preferences_of
@@ -250,6 +251,7 @@ class OwnEventsOut(serializers.Serializer[Any]):
                 **USER_EXAMPLE,
                 "notification_preferences": {},
                 "unread_notifications": 2,
+                "calendar_url": "http://localhost:8000/api/me/calendar.ics?token=7.1.0kD3lqVb",
                 "events_created": {
                     "count": 1,
                     "upcoming": [EVENT_EXAMPLE],
@@ -269,6 +271,9 @@ class ProfileOut(UserOut):
         help_text="Whether mails of each kind are wanted."
     )
     unread_notifications = serializers.SerializerMethodField()
+    calendar_url = serializers.SerializerMethodField(
+        help_text="The secret link to my calendar; null in what staff see of others."
+    )
     events_created = OwnEventsOut(read_only=True)
     events_registered = OwnEventsOut(read_only=True)
 
@@ -278,6 +283,7 @@ class ProfileOut(UserOut):
             *UserOut.Meta.fields,
             "notification_preferences",
             "unread_notifications",
+            "calendar_url",
             "events_created",
             "events_registered",
         )
@@ -289,3 +295,8 @@ class ProfileOut(UserOut):
     @extend_schema_field({"type": "integer", "minimum": 0})
     def get_unread_notifications(self, user: User) -> int:
         return unread_count(user)
+
+    @extend_schema_field({"type": ["string", "null"], "format": "uri"})
+    def get_calendar_url(self, user: User) -> str | None:
+        is_own = user.pk == self.context["request"].user.pk
+        return calendar_url(user) if is_own else None

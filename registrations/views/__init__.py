@@ -1,7 +1,8 @@
 from .attendees import AttendeeExportView, AttendeeListView, LedgerView
+from .calendars import OwnCalendarView
 from .checkin import CheckInUndoView, CheckInView
 from .feedback import FeedbackListView, FeedbackView
-from .people import ProfileView, UserView
+from .people import CalendarResetView, ProfileView, UserView
 from .registering import (
     OwnRegistrationListView,
     RegisterView,
@@ -13,11 +14,13 @@ from .registering import (
 __all__ = [
     "AttendeeExportView",
     "AttendeeListView",
+    "CalendarResetView",
     "CheckInUndoView",
     "CheckInView",
     "FeedbackListView",
     "FeedbackView",
     "LedgerView",
+    "OwnCalendarView",
     "OwnRegistrationListView",
     "ProfileView",
     "RegisterView",

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from accounts.authentication import current_user
 from accounts.models import User
 from accounts.serializers import AccountDeletionIn, ProfileIn, UserDeletionIn
-from accounts.services import edit_profile
+from accounts.services import edit_profile, reset_calendar_link
 from config.api.schema import operation
 from config.api.views import ApiView
 from config.errors import PermissionDenied
@@ -23,30 +23,47 @@ from ..serializers import ProfileOut
 NEXT = 5
 
 
-class ProfileView(ApiView):
+class AnswersProfile(ApiView):
+    permission_classes = (IsAuthenticated,)
+    tag = "accounts"
+
+    def answer(self, user: User) -> Response:
+        for name, events, route in (
+            ("events_created", Event.objects.existing().filter(organizer=user), "me/events"),
+            (
+                "events_registered",
+                Event.objects.filter(pk__in=_registered_event_ids(user)),
+                "me/registrations",
+            ),
+        ):
+            upcoming = events.upcoming().for_display().order_by("start_time", "pk")[:NEXT]
+            url = self.request.build_absolute_uri(f"/api/{route}/")
+            setattr(user, name, {"count": events.count(), "upcoming": upcoming, "url": url})
+        return Response(ProfileOut(user, context=self.get_serializer_context()).data)
+
+
+class ProfileView(AnswersProfile):
     """My own profile."""
 
-    permission_classes = (IsAuthenticated,)
     sends_etag = True
     throttle_scopes = {"DELETE": "login"}  # it tells whether a password is right
-    tag = "accounts"
 
     def profiled(self, **kwargs: Any) -> User:
         return current_user(self.request)
 
     @operation("Read my profile", responses=ProfileOut)
     def get(self, request: Request, **kwargs: Any) -> Response:
-        return self._answer(self.profiled(**kwargs))
+        return self.answer(self.profiled(**kwargs))
 
     @operation("Replace my profile", request=ProfileIn, responses=ProfileOut)
     def put(self, request: Request, **kwargs: Any) -> Response:
-        return self._answer(edit_profile(self.profiled(**kwargs), self.valid(ProfileIn)))
+        return self.answer(edit_profile(self.profiled(**kwargs), self.valid(ProfileIn)))
 
     @operation("Edit my profile", request=ProfileIn, responses=ProfileOut)
     def patch(self, request: Request, **kwargs: Any) -> Response:
         """A new address is unconfirmed until its owner confirms it."""
         changes = self.valid(ProfileIn, partial=True)
-        return self._answer(edit_profile(self.profiled(**kwargs), changes))
+        return self.answer(edit_profile(self.profiled(**kwargs), changes))
 
     @operation(
         "Delete my account",
@@ -61,20 +78,6 @@ class ProfileView(ApiView):
         given = self.valid(AccountDeletionIn, partial=not is_own)
         services.close_account(user, password=given["password"] if is_own else None)
         return Response(status=204)
-
-    def _answer(self, user: User) -> Response:
-        for name, events, route in (
-            ("events_created", Event.objects.existing().filter(organizer=user), "me/events"),
-            (
-                "events_registered",
-                Event.objects.filter(pk__in=_registered_event_ids(user)),
-                "me/registrations",
-            ),
-        ):
-            upcoming = events.upcoming().for_display().order_by("start_time", "pk")[:NEXT]
-            url = self.request.build_absolute_uri(f"/api/{route}/")
-            setattr(user, name, {"count": events.count(), "upcoming": upcoming, "url": url})
-        return Response(ProfileOut(user, context=self.get_serializer_context()).data)
 
 
 class UserView(ProfileView):
@@ -114,6 +117,13 @@ class UserView(ProfileView):
     def delete(self, request: Request, **kwargs: Any) -> Response:
         """For that user, with the password, and for staff, without one."""
         return super().delete(request, **kwargs)
+
+
+class CalendarResetView(AnswersProfile):
+    @operation("Replace the link to my calendar", request=None, responses=ProfileOut)
+    def post(self, request: Request) -> Response:
+        """The profile with its new `calendar_url`; the earlier link ends."""
+        return self.answer(reset_calendar_link(current_user(request)))
 
 
 def _registered_event_ids(user: User) -> Any:

@@ -1,0 +1,29 @@
+"""The secret link to one's own calendar.
+
+Whoever has it reads the calendar, since calendar programs send no tokens of ours. It is signed and
+not stored: it names the account and a generation, which the account raises to end it. It outlives
+a change of password, as programs that subscribed to it would fall silent.
+"""
+
+from django.conf import settings
+from django.core.signing import BadSignature, Signer
+
+from .models import User
+
+_SIGNER = Signer(salt="accounts.calendar", sep=".")
+
+
+def calendar_url(user: User) -> str:
+    token = _SIGNER.sign(f"{user.pk}.{user.calendar_generation}")
+    return f"{settings.PUBLIC_URL}/api/me/calendar.ics?token={token}"
+
+
+def owner_of_calendar(token: str) -> User | None:
+    """Whose link carries this token; None when it is not one, or not any more."""
+    try:
+        user_id, _, generation = _SIGNER.unsign(token).partition(".")
+    except BadSignature:
+        return None
+    return User.objects.filter(
+        pk=int(user_id), calendar_generation=int(generation), is_active=True
+    ).first()

@@ -1,0 +1,183 @@
+"""Calendar files of events over HTTP."""
+
+from datetime import timedelta
+
+import pytest
+from icalendar import Calendar
+
+from conftest import NOW
+from events.services import cancel_event, edit_event
+from events.tests.factories import CategoryFactory, EventFactory
+from events.views import calendars
+
+pytestmark = pytest.mark.django_db
+
+FEED = "/api/events/calendar.ics"
+
+
+def entries(response) -> list:
+    assert response.status_code == 200, response.content
+    return Calendar.from_ical(response.content).walk("VEVENT")
+
+
+def names(response) -> list[str]:
+    return [str(entry["SUMMARY"]) for entry in entries(response)]
+
+
+def test_an_event_is_a_calendar_file(clock, event, anyone):
+    response = anyone.get(f"/api/events/{event.pk}/calendar.ics")
+
+    (entry,) = entries(response)
+    assert response["Content-Type"] == "text/calendar; charset=utf-8"
+    assert response["Content-Disposition"] == f'inline; filename="event-{event.pk}.ics"'
+    assert str(entry["UID"]) == f"event-{event.pk}@localhost:8000"
+    assert entry["DTSTART"].dt == NOW + timedelta(days=30)
+    assert entry["DTSTART"].params["TZID"] == "Europe/Berlin"
+    assert entry["DTEND"].dt == NOW + timedelta(days=30, hours=2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sequence"),
+    [
+        ({"location": "Potsdam"}, 1),
+        ({"timezone": "Europe/London"}, 1),
+        ({"start_time": NOW + timedelta(days=29)}, 1),
+        ({"name": "Another"}, 0),
+        ({"location": "Berlin"}, 0),
+    ],
+)
+def test_sequence_grows_with_time_and_place(clock, event, anyone, changes, sequence):
+    clock.shift(3600)
+    edit_event(event, changes)
+
+    (entry,) = entries(anyone.get(f"/api/events/{event.pk}/calendar.ics"))
+
+    is_changed = changes != {"location": "Berlin"}
+    edited_at = NOW + timedelta(hours=1) if is_changed else NOW
+    assert entry["SEQUENCE"] == sequence
+    assert entry["LAST-MODIFIED"].dt == edited_at
+    assert entry["DTSTAMP"].dt == edited_at
+    assert entry["CREATED"].dt == NOW
+
+
+def test_a_cancelled_event_says_so_and_keeps_its_uid(event, anyone):
+    path = f"/api/events/{event.pk}/calendar.ics"
+    (before,) = entries(anyone.get(path))
+
+    cancel_event(event)
+
+    (after,) = entries(anyone.get(path))
+    assert (before["STATUS"], after["STATUS"]) == ("CONFIRMED", "CANCELLED")
+    assert (before["SEQUENCE"], after["SEQUENCE"]) == (0, 1)
+    assert before["UID"] == after["UID"]
+
+
+def test_a_draft_is_a_file_for_its_organizer_alone(olga, anyone, signed_in):
+    path = f"/api/events/{EventFactory(organizer=olga, status='draft').pk}/calendar.ics"
+
+    assert anyone.get(path).status_code == 404
+    (entry,) = entries(signed_in(olga).get(path))
+    assert entry["STATUS"] == "TENTATIVE"
+
+
+def test_files_tell_no_address_and_no_meeting_url(olga, anyone):
+    event = EventFactory(organizer=olga, meeting_url="https://meet.example.org/secret")
+
+    for path in (f"/api/events/{event.pk}/calendar.ics", FEED):
+        body = anyone.get(path).content.decode().replace("\r\n ", "")
+        assert 'ORGANIZER;CN="olga":invalid:nomail' in body
+        assert olga.email not in body
+        assert "meet.example.org" not in body
+
+
+def test_the_feed_lists_what_the_list_shows(clock, olga, anyone, signed_in):
+    for name, days in (("Later", 9), ("Sooner", 2)):
+        EventFactory(name=name, start_time=NOW + timedelta(days=days))
+    EventFactory(name="Past", start_time=NOW - timedelta(days=9))
+    EventFactory(name="Draft", organizer=olga, status="draft")
+    cancel_event(EventFactory(name="Cancelled"))
+
+    assert names(anyone.get(FEED)) == ["Sooner", "Later"]
+    assert names(anyone.get(f"{FEED}?when=past")) == ["Past"]
+    assert names(anyone.get(f"{FEED}?when=all&ordering=-start_time")) == ["Later", "Sooner", "Past"]
+    assert names(anyone.get(f"{FEED}?status=cancelled")) == ["Cancelled"]
+    assert names(anyone.get(f"{FEED}?status=draft")) == []
+    assert names(signed_in(olga).get(f"{FEED}?status=draft")) == ["Draft"]
+
+
+def test_the_feed_takes_the_lists_filters(anyone):
+    EventFactory(name="Jazz", category=CategoryFactory(slug="music"), location="Köln")
+    EventFactory(name="Talks", category=CategoryFactory(slug="meetup"))
+
+    for query in ("category=music", "search=jazz", "location=köl", "name=jaz"):
+        assert names(anyone.get(f"{FEED}?{query}")) == ["Jazz"], query
+    assert names(anyone.get(f"{FEED}?category=music&category=meetup&ordering=name")) == [
+        "Jazz", "Talks",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("categroy=music", "unknown_parameter"),
+        ("cursor=x", "unknown_parameter"),
+        ("page_size=5", "unknown_parameter"),
+        ("organizer=x", "validation_error"),
+        ("ordering=price", "validation_error"),
+        ("timezone=Mars/Base", "invalid_timezone"),
+    ],
+)
+def test_the_feed_refuses_what_it_does_not_know(anyone, query, code):
+    response = anyone.get(f"{FEED}?{query}")
+
+    assert (response.status_code, response.json()["code"]) == (400, code)
+
+
+def test_the_feed_has_no_slash_form(anyone):
+    assert anyone.get(f"{FEED}/").status_code == 404
+
+
+def test_the_feed_ends_at_so_many_events(anyone, monkeypatch):
+    monkeypatch.setattr(calendars, "MAX_ENTRIES", 3)
+    for day in (4, 2, 3, 1):
+        EventFactory(name=f"Day {day}", start_time=NOW + timedelta(days=5000 + day))
+
+    assert names(anyone.get(FEED)) == ["Day 1", "Day 2", "Day 3"]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_feed_is_one_query(anyone, count, django_assert_num_queries):
+    EventFactory.create_batch(count, category=CategoryFactory())
+
+    with django_assert_num_queries(1):
+        assert len(entries(anyone.get(FEED))) == count
+
+
+@pytest.mark.parametrize("path", [FEED, "/api/events/{}/calendar.ics"])
+def test_a_calendar_is_not_sent_twice(clock, event, anyone, path):
+    path = path.format(event.pk)
+    first = anyone.get(path)
+
+    again = anyone.get(path, headers={"If-None-Match": first["ETag"]})
+    edit_event(event, {"name": "Another"})
+    changed = anyone.get(path, headers={"If-None-Match": first["ETag"]})
+
+    assert first["Cache-Control"] == "no-cache"
+    assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
+    assert changed.status_code == 200
+    assert names(changed) == ["Another"]
+    assert changed["ETag"] != first["ETag"]
+
+
+def test_head_tells_the_tag_without_the_calendar(event, anyone):
+    response = anyone.head(FEED)
+
+    assert (response.status_code, response.content) == (200, b"")
+    assert response["ETag"] == anyone.get(FEED)["ETag"]
+
+
+def test_feeds_count_as_requests_of_a_guest(anyone, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "anonymous": (1, 60)}
+
+    assert anyone.get(FEED).status_code == 200
+    assert anyone.get(FEED).json()["code"] == "rate_limited"

@@ -1,0 +1,81 @@
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+
+from config.api.pagination import read_ordering
+from config.api.schema import operation
+from config.api.views import ApiView, file_response
+
+from ..ical import Entry, calendar_of, feed_of
+from ..models import Event
+from .events import EventPages
+
+# Calendars are read whole: the first so many events in the order that is asked for.
+MAX_ENTRIES = 1000
+
+_EXAMPLE = (
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Event Management API//EN\r\nMETHOD:PUBLISH\r\n"
+    "BEGIN:VEVENT\r\nUID:event-1@localhost:8000\r\nDTSTAMP:20261121T080000Z\r\n"
+    "SEQUENCE:0\r\nSTATUS:CONFIRMED\r\nDTSTART:20270315T090000Z\r\nDTEND:20270317T170000Z\r\n"
+    "SUMMARY:Global AI Summit\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+)
+CALENDAR: dict[Any, Any] = {
+    (200, "text/calendar"): OpenApiResponse(
+        OpenApiTypes.STR,
+        "An iCalendar file (RFC 5545).",
+        examples=[OpenApiExample("Event", _EXAMPLE, media_type="text/calendar")],
+    )
+}
+
+
+class CalendarView(ApiView):
+    """What every calendar file has in common."""
+
+    permission_classes = (AllowAny,)
+    media_types = ("text/calendar",)
+    formats = ("json", "ics")
+    sends_etag = True
+
+    def file(self, body: bytes, filename: str) -> HttpResponse:
+        return file_response(body, "text/calendar; charset=utf-8", filename)
+
+
+class EventCalendarView(CalendarView):
+    @operation("Read an event as a calendar file", responses=CALENDAR)
+    def get(self, request: Request, pk: int) -> HttpResponse:
+        event = self.found(Event.objects.visible_to(request.user).for_display(), pk=pk)
+        return self.file(calendar_of(event, public_url=settings.PUBLIC_URL), f"event-{pk}.ics")
+
+
+class EventFeedView(CalendarView, EventPages):
+    pagination_class: Any = None
+
+    def known_parameters(self, method: str) -> frozenset[str]:
+        return frozenset({"ordering", *self.filterset_class.base_filters})
+
+    @operation(
+        "Subscribe to events as a calendar",
+        operation_id="readEventFeed",
+        parameters=[
+            OpenApiParameter(
+                "ordering",
+                str,
+                enum=list(EventPages.orderings),
+                description="Which events come first, should there be more than 1,000.",
+            )
+        ],
+        responses=CALENDAR,
+        filters=True,
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """What the list of events shows, as a calendar to subscribe to: the first 1,000."""
+        ordering = self.orderings[read_ordering(request, self)]
+        events: Any = Event.objects.visible_to(request.user).for_display()
+        rows = ordering.apply(self.filter_queryset(events), reverse=False)[:MAX_ENTRIES]
+        body = feed_of(map(Entry, rows), name="Events", public_url=settings.PUBLIC_URL)
+        return self.file(body, "events.ics")
