@@ -1,0 +1,289 @@
+"""Who may do what: every route and method, on every kind of row, for every role.
+
+A route or method without a line here fails the suite. Lines are
+`route  row  method  anonymous stranger attendee organizer staff`: the status that each role gets
+for a request that is well-formed. `row` names one of `rows()`, or is `-` where the route takes
+none; what a method has to send is in `bodies()`.
+
+    stranger    has an account and the organizer role, and nothing to do with the row
+    attendee    ana: has the attendee role, and a confirmed place at olga's events
+    organizer   olga: organizes the events
+    staff       sam: no superuser
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.tests.factories import PASSWORD, UserFactory
+from accounts.tokens import open_session
+from events.models import Event
+from events.services import cancel_event, delete_event
+from events.tests.factories import EventFactory
+from registrations.models import Feedback, Registration
+from registrations.tests.factories import registered
+from registrations.tickets import manage_token
+
+ROLES = ("anonymous", "stranger", "attendee", "organizer", "staff")
+
+# Rows that a route below such an address has to have lines for: what is hidden as well.
+NEEDED_ROWS = {
+    "api/events/<id:pk>/": ("published", "draft", "deleted"),
+    "api/registrations/<uuid:pk>": ("ana's", "guest's", "guest's+token", "of-deleted"),
+    "api/users/<id:pk>/": ("ana", "olga", "sam", "root"),
+    "api/feedback/<id:pk>/": ("ana's-feedback", "feedback-of-deleted"),
+}
+
+ACCESS = """
+# route                                row                  method  anon strg attd orgz staff
+
+# pages
+/                                      -                    GET     200  200  200  200  200
+problems/                              -                    GET     200  200  200  200  200
+problems/<slug:slug>                   event-full           GET     200  200  200  200  200
+admin                                  -                    GET     302  302  302  302  302
+admin                                  -                    POST    302  302  302  302  302
+admin                                  -                    PUT     302  302  302  302  302
+admin                                  -                    PATCH   302  302  302  302  302
+admin                                  -                    DELETE  302  302  302  302  302
+metrics                                -                    GET     200  200  200  200  200
+api/schema/                            -                    GET     200  200  200  200  200
+api/docs/                              -                    GET     200  200  200  200  200
+api/redoc/                             -                    GET     200  200  200  200  200
+
+# accounts
+api/users/<id:pk>/                     ana                  GET     401  404  200  404  200
+api/users/<id:pk>/                     olga                 GET     401  404  404  200  200
+api/users/<id:pk>/                     sam                  GET     401  404  404  404  200
+api/users/<id:pk>/                     root                 GET     401  404  404  404  200
+api/users/<id:pk>/                     ana                  PUT     401  404  200  404  200
+api/users/<id:pk>/                     olga                 PUT     401  404  404  200  200
+api/users/<id:pk>/                     sam                  PUT     401  404  404  404  200
+api/users/<id:pk>/                     root                 PUT     401  404  404  404  403
+api/users/<id:pk>/                     ana                  PATCH   401  404  200  404  200
+api/users/<id:pk>/                     olga                 PATCH   401  404  404  200  200
+api/users/<id:pk>/                     sam                  PATCH   401  404  404  404  200
+api/users/<id:pk>/                     root                 PATCH   401  404  404  404  403
+api/users/<id:pk>/                     ana                  DELETE  401  404  204  404  204
+api/users/<id:pk>/                     olga                 DELETE  401  404  404  409  409
+api/users/<id:pk>/                     sam                  DELETE  401  404  404  404  204
+api/users/<id:pk>/                     root                 DELETE  401  404  404  404  403
+api/register/                          -                    POST    201  201  201  201  201
+api/login/                             -                    POST    200  200  200  200  200
+api/token/refresh/                     -                    POST    200  200  200  200  200
+api/logout/                            -                    POST    401  401  401  204  401
+api/password/change/                   -                    POST    401  204  204  204  204
+api/users/                             -                    GET     401  403  403  403  200
+api/users/                             -                    POST    201  201  201  201  201
+
+# what is one's own
+api/me/                                -                    GET     401  200  200  200  200
+api/me/                                -                    PUT     401  200  200  200  200
+api/me/                                -                    PATCH   401  200  200  200  200
+api/me/                                -                    DELETE  401  204  204  409  204
+api/me/registrations/                  -                    GET     401  200  200  200  200
+api/me/events/                         -                    GET     401  200  200  200  200
+api/me/notifications/                  -                    GET     401  200  200  200  200
+api/me/notifications/read/             -                    POST    401  200  200  200  200
+
+# events
+api/events/                            -                    GET     200  200  200  200  200
+api/events/                            -                    POST    401  201  403  201  201
+api/events/bulk/                       -                    POST    401  201  403  201  201
+api/events/<id:pk>/                    published            GET     200  200  200  200  200
+api/events/<id:pk>/                    draft                GET     404  404  404  200  200
+api/events/<id:pk>/                    deleted              GET     404  404  404  404  404
+api/events/<id:pk>/                    published            PUT     401  403  403  200  200
+api/events/<id:pk>/                    draft                PUT     401  404  404  200  200
+api/events/<id:pk>/                    deleted              PUT     401  404  404  404  404
+api/events/<id:pk>/                    published            PATCH   401  403  403  200  200
+api/events/<id:pk>/                    draft                PATCH   401  404  404  200  200
+api/events/<id:pk>/                    deleted              PATCH   401  404  404  404  404
+api/events/<id:pk>/                    published            DELETE  401  403  403  204  204
+api/events/<id:pk>/                    draft                DELETE  401  404  404  204  204
+api/events/<id:pk>/                    deleted              DELETE  401  404  404  404  404
+api/events/<id:pk>/publish/            published            POST    401  403  403  200  200
+api/events/<id:pk>/publish/            draft                POST    401  404  404  200  200
+api/events/<id:pk>/publish/            deleted              POST    401  404  404  404  404
+api/events/<id:pk>/cancel/             published            POST    401  403  403  200  200
+api/events/<id:pk>/cancel/             draft                POST    401  404  404  409  409
+api/events/<id:pk>/cancel/             deleted              POST    401  404  404  404  404
+api/events/<id:pk>/calendar.ics        published            GET     200  200  200  200  200
+api/events/<id:pk>/calendar.ics        draft                GET     404  404  404  200  200
+api/events/<id:pk>/calendar.ics        deleted              GET     404  404  404  404  404
+
+# categories
+api/categories/                        -                    GET     200  200  200  200  200
+api/categories/                        -                    POST    401  403  403  403  201
+api/categories/<slug:slug>/            conference           GET     200  200  200  200  200
+api/categories/<slug:slug>/            conference           PUT     401  403  403  403  200
+api/categories/<slug:slug>/            conference           PATCH   401  403  403  403  200
+api/categories/<slug:slug>/            conference           DELETE  401  403  403  403  204
+
+# the people of an event
+api/events/<id:pk>/register/           published            POST    201  201  201  201  201
+api/events/<id:pk>/register/           draft                POST    404  404  404  409  409
+api/events/<id:pk>/register/           deleted              POST    404  404  404  404  404
+api/events/<id:pk>/attendees/          published            GET     401  403  403  200  200
+api/events/<id:pk>/attendees/          draft                GET     401  404  404  200  200
+api/events/<id:pk>/attendees/          deleted              GET     401  404  404  404  404
+api/events/<id:pk>/attendees/export/   published            GET     401  403  403  200  200
+api/events/<id:pk>/attendees/export/   draft                GET     401  404  404  200  200
+api/events/<id:pk>/attendees/export/   deleted              GET     401  404  404  404  404
+api/events/<id:pk>/ledger/             published            GET     401  403  403  200  200
+api/events/<id:pk>/ledger/             draft                GET     401  404  404  200  200
+api/events/<id:pk>/ledger/             deleted              GET     401  404  404  404  404
+api/events/<id:pk>/check-in/           published            POST    401  403  403  200  200
+api/events/<id:pk>/check-in/           draft                POST    401  404  404  409  409
+api/events/<id:pk>/check-in/           deleted              POST    401  404  404  404  404
+api/events/<id:pk>/check-in/undo/      published            POST    401  403  403  200  200
+api/events/<id:pk>/check-in/undo/      draft                POST    401  404  404  409  409
+api/events/<id:pk>/check-in/undo/      deleted              POST    401  404  404  404  404
+
+# registrations
+api/registrations/<uuid:pk>/           ana's                GET     404  404  200  200  200
+api/registrations/<uuid:pk>/           guest's              GET     404  404  404  200  200
+api/registrations/<uuid:pk>/           guest's+token        GET     200  200  200  200  200
+api/registrations/<uuid:pk>/           of-deleted           GET     404  404  404  404  404
+api/registrations/<uuid:pk>/           ana's                PATCH   404  404  200  200  200
+api/registrations/<uuid:pk>/           guest's              PATCH   404  404  404  200  200
+api/registrations/<uuid:pk>/           guest's+token        PATCH   200  200  200  200  200
+api/registrations/<uuid:pk>/           of-deleted           PATCH   404  404  404  404  404
+api/registrations/<uuid:pk>/           ana's                DELETE  404  404  204  204  204
+api/registrations/<uuid:pk>/           guest's              DELETE  404  404  404  204  204
+api/registrations/<uuid:pk>/           guest's+token        DELETE  204  204  204  204  204
+api/registrations/<uuid:pk>/           of-deleted           DELETE  404  404  404  404  404
+api/registrations/<uuid:pk>/ticket.svg ana's                GET     404  404  200  200  200
+api/registrations/<uuid:pk>/ticket.svg guest's              GET     404  404  404  200  200
+api/registrations/<uuid:pk>/ticket.svg guest's+token        GET     200  200  200  200  200
+api/registrations/<uuid:pk>/ticket.svg of-deleted           GET     404  404  404  404  404
+api/registrations/<uuid:pk>/ticket.png ana's                GET     404  404  200  200  200
+api/registrations/<uuid:pk>/ticket.png guest's              GET     404  404  404  200  200
+api/registrations/<uuid:pk>/ticket.png guest's+token        GET     200  200  200  200  200
+api/registrations/<uuid:pk>/ticket.png of-deleted           GET     404  404  404  404  404
+
+# feedback
+api/events/<id:pk>/feedback/           published            GET     200  200  200  200  200
+api/events/<id:pk>/feedback/           draft                GET     404  404  404  200  200
+api/events/<id:pk>/feedback/           deleted              GET     404  404  404  404  404
+api/events/<id:pk>/feedback/           published            POST    401  409  409  409  409
+api/events/<id:pk>/feedback/           draft                POST    401  404  404  409  409
+api/events/<id:pk>/feedback/           deleted              POST    401  404  404  404  404
+api/events/<id:pk>/feedback/           past                 POST    401  409  201  409  409
+api/feedback/<id:pk>/                  ana's-feedback       GET     200  200  200  200  200
+api/feedback/<id:pk>/                  feedback-of-deleted  GET     404  404  404  404  404
+api/feedback/<id:pk>/                  ana's-feedback       PATCH   401  403  200  403  403
+api/feedback/<id:pk>/                  feedback-of-deleted  PATCH   401  404  404  404  404
+api/feedback/<id:pk>/                  ana's-feedback       DELETE  401  403  204  403  403
+api/feedback/<id:pk>/                  feedback-of-deleted  DELETE  401  404  404  404  404
+"""
+
+
+@dataclass
+class World:
+    """What is there, made once for all cells; each request is undone."""
+
+    people: dict[str, User]
+    events: dict[str, Event]
+    registrations: dict[str, Registration]
+    feedback: dict[str, Feedback]
+
+    def rows(self) -> dict[str, tuple[dict[str, Any], str]]:
+        """By name: what the route takes, and the query behind it."""
+        guests = self.registrations["guest's"]
+        ids: dict[str, Any] = self.events | self.people | self.feedback | self.registrations
+        return {
+            "-": ({}, ""),
+            **{name: ({"pk": row.pk}, "") for name, row in ids.items()},
+            "guest's+token": ({"pk": guests.pk}, f"?token={manage_token(guests.pk)}"),
+            "conference": ({"slug": "conference"}, ""),
+            "event-full": ({"slug": "event-full"}, ""),
+        }
+
+    def bodies(self) -> dict[str, Any]:
+        """By method and route: what is sent. Where nothing is said, an empty object."""
+        start = (timezone.now() + timedelta(days=9)).isoformat()
+        event = {"name": "New", "location": "Hall 2", "start_time": start}
+        ticket = {"ticket_code": self.registrations["guest's"].ticket_code}
+        profile = {"email": "new@example.com", "username": "new"}
+        account = {"email": "new@example.com", "password": PASSWORD}
+        category = {"slug": "new", "name": "New"}
+        refresh = {"refresh": open_session(self.people["olga"])["refresh"]}
+        return {
+            "POST api/events/": event,
+            "POST api/events/bulk/": {"events": [event]},
+            "PUT api/events/<id:pk>/": event,
+            "PATCH api/events/<id:pk>/": {"name": "New"},
+            "POST api/events/<id:pk>/register/": {"name": "Bob", "email": "bob@example.com"},
+            "POST api/events/<id:pk>/check-in/": ticket,
+            "POST api/events/<id:pk>/check-in/undo/": ticket,
+            "POST api/events/<id:pk>/feedback/": {"rating": 5},
+            "PATCH api/feedback/<id:pk>/": {"rating": 1},
+            "PATCH api/registrations/<uuid:pk>/": {"name": "New"},
+            "PUT api/me/": profile,
+            "PATCH api/me/": {"username": "new"},
+            "DELETE api/me/": {"password": PASSWORD},
+            "PUT api/users/<id:pk>/": profile,
+            "PATCH api/users/<id:pk>/": {"username": "new"},
+            "DELETE api/users/<id:pk>/": {"password": PASSWORD},
+            "POST api/categories/": category,
+            "PUT api/categories/<slug:slug>/": category,
+            "PATCH api/categories/<slug:slug>/": {"name": "New"},
+            "POST api/register/": account,
+            "POST api/users/": account,
+            "POST api/login/": {"email": "olga@example.com", "password": PASSWORD},
+            "POST api/token/refresh/": refresh,
+            "POST api/logout/": refresh,
+            "POST api/password/change/": {
+                "current_password": PASSWORD,
+                "password": "another-horse-7",
+            },
+            "POST api/me/notifications/read/": {"all": True},
+        }
+
+
+def make_world() -> World:
+    olga = UserFactory(username="olga", timezone="Europe/Berlin")
+    people = {
+        "olga": olga,
+        "ana": UserFactory(username="ana", role=User.Role.ATTENDEE),
+        "max": UserFactory(username="max"),
+        "sam": UserFactory(username="sam", is_staff=True),
+        "root": UserFactory(username="root", is_staff=True, is_superuser=True),
+    }
+    ana = people["ana"]
+    events = {
+        "published": EventFactory(organizer=olga, meeting_url="https://meet.example.com/open"),
+        "deleted": EventFactory(organizer=olga),
+        "cancelled": EventFactory(organizer=olga),
+        "past": EventFactory(organizer=olga),
+        "reviewed": EventFactory(organizer=olga),
+        "reviewed-deleted": EventFactory(organizer=olga),
+        "draft": EventFactory(organizer=olga, status=Event.Status.DRAFT),
+    }
+    own = {"name": "Ana", "email": ana.email, "user": ana, "registered_by": ana}
+    registrations = {
+        "ana's": registered(events["published"], **own),
+        "guest's": registered(events["published"]),
+        "of-deleted": registered(events["deleted"], **own),
+    }
+    over = timezone.now() - timedelta(days=2)
+    for name in ("past", "reviewed", "reviewed-deleted"):
+        registered(events[name], **own)
+        Event.objects.filter(pk=events[name].pk).update(
+            start_time=over, end_time=over + timedelta(hours=2)
+        )
+    feedback = {
+        name: Feedback.objects.create(event=events[event], author=ana, rating=4)
+        for name, event in (
+            ("ana's-feedback", "reviewed"),
+            ("feedback-of-deleted", "reviewed-deleted"),
+        )
+    }
+    cancel_event(events["cancelled"])
+    for name in ("deleted", "reviewed-deleted"):
+        delete_event(events[name])
+    return World(people, events, registrations, feedback)
