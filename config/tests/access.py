@@ -14,9 +14,11 @@ none; what a method has to send is in `bodies()`.
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.utils import timezone
 
+from accounts.calendars import calendar_url
 from accounts.models import User
 from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tokens import open_session
@@ -88,8 +90,12 @@ api/me/registrations/                  -                    GET     401  200  20
 api/me/events/                         -                    GET     401  200  200  200  200
 api/me/notifications/                  -                    GET     401  200  200  200  200
 api/me/notifications/read/             -                    POST    401  200  200  200  200
+api/me/calendar.ics                    -                    GET     404  404  404  404  404
+api/me/calendar.ics                    ana's-calendar       GET     200  200  200  200  200
+api/me/calendar/reset/                 -                    POST    401  200  200  200  200
 
 # events
+api/events/calendar.ics                -                    GET     200  200  200  200  200
 api/events/                            -                    GET     200  200  200  200  200
 api/events/                            -                    POST    401  201  403  201  201
 api/events/bulk/                       -                    POST    401  201  403  201  201
@@ -193,12 +199,13 @@ class World:
 
     def rows(self) -> dict[str, tuple[dict[str, Any], str]]:
         """By name: what the route takes, and the query behind it."""
-        guests = self.registrations["guest's"]
+        guests, ana = self.registrations["guest's"], self.people["ana"]
         ids: dict[str, Any] = self.events | self.people | self.feedback | self.registrations
         return {
             "-": ({}, ""),
             **{name: ({"pk": row.pk}, "") for name, row in ids.items()},
             "guest's+token": ({"pk": guests.pk}, f"?token={manage_token(guests.pk)}"),
+            "ana's-calendar": ({}, f"?{urlsplit(calendar_url(ana)).query}"),
             "conference": ({"slug": "conference"}, ""),
             "event-full": ({"slug": "event-full"}, ""),
         }
