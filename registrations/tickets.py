@@ -5,6 +5,7 @@ import io
 from uuid import UUID
 
 import segno
+from django.conf import settings
 from django.core.signing import Signer
 
 _SIGNER = Signer(salt="registrations.manage", sep=":")
@@ -18,6 +19,12 @@ def manage_token(registration_id: UUID) -> str:
 def opens(token: str, registration_id: UUID) -> bool:
     expected = manage_token(registration_id)
     return hmac.compare_digest(token.encode(errors="replace"), expected.encode())
+
+
+def manage_link(registration_id: UUID) -> str:
+    """The page where its holder sees, corrects and cancels a registration."""
+    token = manage_token(registration_id)
+    return f"{settings.PUBLIC_URL}/registrations/{registration_id}/?token={token}"
 
 
 def ticket_svg(ticket_code: str) -> bytes:
