@@ -8,10 +8,10 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from django_prometheus.exports import ExportToDjangoView
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from config.api.throttling import client_address
+from config.metrics import metrics_response
 
 # A job that waits longer than this has no worker to do it.
 MAX_TASK_LAG_SECONDS = 300
@@ -47,8 +47,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     address = ip_address(client_address(request) or "0.0.0.0")  # noqa: S104  # matches no network
     if not any(address in network for network in settings.METRICS_NETWORKS):
         raise Http404
-    response: HttpResponse = ExportToDjangoView(request)
-    return response
+    return metrics_response()
 
 
 def _check_database() -> str:

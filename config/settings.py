@@ -42,7 +42,6 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "corsheaders",
     "csp",
-    "django_prometheus",
     "procrastinate.contrib.django",
     "config.api",
     "accounts",
@@ -55,7 +54,6 @@ MIDDLEWARE = [
     "config.middleware.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
     "config.middleware.ApiMiddleware",
     "django.middleware.common.CommonMiddleware",
     "config.middleware.PageContentSecurityPolicy",
@@ -66,13 +64,15 @@ MIDDLEWARE = [
     "config.middleware.PageFrameOptions",
 ]
 
+if CORS_ALLOWED_ORIGINS:  # without any, there is nothing to answer a browser's question with
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("config.middleware.ApiMiddleware"),
+        "corsheaders.middleware.CorsMiddleware",
+    )
+
 METRICS_NETWORKS = env.networks("METRICS_NETWORKS", ["127.0.0.0/8", "::1/128"])
 if METRICS_NETWORKS:
-    MIDDLEWARE = [
-        "django_prometheus.middleware.PrometheusBeforeMiddleware",
-        *MIDDLEWARE,
-        "django_prometheus.middleware.PrometheusAfterMiddleware",
-    ]
+    MIDDLEWARE.insert(0, "config.metrics.MetricsMiddleware")
 
 TEMPLATES = [
     {
@@ -164,12 +164,6 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
     {"NAME": f"{_VALIDATION}.NumericPasswordValidator"},
 ]  # fmt: skip
-# How long the links in mails work, and how long an address that was left can be had back.
-CONFIRMATION_LINK_LIFETIME = timedelta(
-    hours=env.integer("CONFIRMATION_LINK_HOURS", 72, least=1, most=8760)
-)
-RESET_LINK_LIFETIME = timedelta(minutes=env.integer("RESET_LINK_MINUTES", 60, least=5, most=1440))
-FORMER_ADDRESS_LIFETIME = timedelta(days=env.integer("FORMER_ADDRESS_DAYS", 7, least=1, most=90))
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.integer("ACCESS_TOKEN_MINUTES", 30, least=1)),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=env.integer("REFRESH_TOKEN_DAYS", 30, least=1)),

@@ -23,20 +23,19 @@ class IdConverter:
 register_converter(IdConverter, "id")
 
 urlpatterns = [
+    # First, since each pattern before a route costs it a comparison.
+    path("api/", include("registrations.urls")),
+    path("api/", include("events.urls")),
+    path("api/", include("accounts.urls")),
     path("", pages.landing, name="landing"),
     path("problems/", pages.problem_list, name="problem-list"),
     path("problems/<slug:slug>", pages.problem, name="problem"),
-    path("", include("registrations.pages")),
-    path("", include("accounts.pages")),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     path("metrics", ops.metrics),
     path("api/schema/", docs.SchemaView.as_view(), name="schema"),
     path("api/docs/", docs.SwaggerView.as_view(), name="docs"),
     path("api/redoc/", docs.RedocView.as_view(), name="redoc"),
-    path("api/", include("registrations.urls")),
-    path("api/", include("events.urls")),
-    path("api/", include("accounts.urls")),
     re_path(r"^api/.*$", UnknownRouteView.as_view()),
 ]
 

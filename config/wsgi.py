@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections, reset_queries
 
 from config.sizes import body_limit
 
@@ -37,6 +39,11 @@ def tidied(application: Application) -> Application:
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+# Connections are looked after when a request has finished; what else Django does as one starts is
+# for its debug mode.
+request_started.disconnect(close_old_connections)
+request_started.disconnect(reset_queries)
 
 try:
     application = tidied(get_wsgi_application())

@@ -1,8 +1,7 @@
 from .notification import Notification, Unsubscription
-from .user import FormerAddress, Session, SignInFailures, User, UserManager, validate_username
+from .user import Session, SignInFailures, User, UserManager, validate_username
 
 __all__ = [
-    "FormerAddress",
     "Notification",
     "Session",
     "SignInFailures",

@@ -152,15 +152,11 @@ class ServiceAdmin(admin.ModelAdmin):
         question: str,
         consequence: str,
         form: forms.Form | None = None,
-        name: Callable[[Any], str] | None = None,
     ) -> TemplateResponse | None:
-        """The page that asks before an action, or None once the answer is yes.
-
-        `name` is what a row is called there, if not as everywhere.
-        """
+        """The page that asks before an action, or None once the answer is yes."""
         if "confirmed" in request.POST and (form is None or form.is_valid()):
             return None
-        names = [(name or self.named)(row) for row in rows[: NAMES_SHOWN + 1]]
+        names = [self.named(row) for row in rows[: NAMES_SHOWN + 1]]
         context = {
             **self.admin_site.each_context(request),
             "title": question,

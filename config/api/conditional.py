@@ -36,7 +36,7 @@ def made_conditional(
     """The answer with its ETag, or turned into 304 when the reader has it."""
     etag = etag_of(response.content, version)
     response["ETag"] = etag
-    if request.method in {"GET", "HEAD"} and _names(request.headers.get("If-None-Match"), etag):
+    if request.method in {"GET", "HEAD"} and _names(request.META.get("HTTP_IF_NONE_MATCH"), etag):
         response.status_code = 304
         response.content = b""
         for header in ("Content-Type", "Content-Length"):
@@ -57,7 +57,7 @@ def expected_version(request: Request) -> set[str] | None:
 
     Weak tags never match (section 13.1.1), and a tag that we did not make names nothing.
     """
-    header = request.headers.get("If-Match")
+    header = request.META.get("HTTP_IF_MATCH")
     if header is None or header.strip() == "*":
         return None
     versions = set()

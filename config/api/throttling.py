@@ -1,6 +1,7 @@
 """Who is calling, and how many requests they may send."""
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ def client_network(request: HttpRequest | Request) -> str:
     return str(IPv6Address(int(IPv6Address(address)) >> 64 << 64)) if ":" in address else address
 
 
+@lru_cache(maxsize=4096)
 def _plain_address(text: str) -> str:
     """An IP address without the port that some proxies add; empty where it is none."""
     match = re.fullmatch(r"\[([^\]]+)\](?::\d+)?|([\d.]+)(?::\d+)?", text)

@@ -33,7 +33,7 @@ def zone_named(name: str) -> tzinfo:
 def requested_zone(request: HttpRequest) -> tzinfo:
     name = request.GET.get("timezone")
     if name is None:
-        name = request.headers.get("Time-Zone")
+        name = request.META.get("HTTP_TIME_ZONE")
     if name is None:
         return UTC
     try:

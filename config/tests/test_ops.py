@@ -41,5 +41,19 @@ def test_readyz_tells_of_a_job_that_nobody_takes(client, clock):
 
 
 def test_metrics_are_for_the_networks_that_may_see_them(client):
-    assert b"django_http_requests" in client.get("/metrics").content
+    assert b"http_requests_total" in client.get("/metrics").content
     assert client.get("/metrics", REMOTE_ADDR="203.0.113.5").status_code == 404
+
+
+def test_metrics_tell_requests_by_route_and_not_by_id(client, db):
+    line = 'http_requests_total{method="GET",route="api/events/<id:pk>/",status="404"} '
+
+    def told() -> float:
+        lines = client.get("/metrics").content.decode().splitlines()
+        return sum(float(found.removeprefix(line)) for found in lines if found.startswith(line))
+
+    before = told()
+    client.get("/api/events/123456/")
+    client.get("/api/events/654321/")
+
+    assert told() - before == 2

@@ -33,7 +33,7 @@ class LedgerEntry(models.Model):
         EVENT_EDITED = "event_edited"
         ACCOUNT_CLOSED = "account_closed"
 
-    event = models.ForeignKey(Event, models.PROTECT, related_name="+")
+    event = models.ForeignKey(Event, models.PROTECT, related_name="+", db_index=False)
     registration = models.ForeignKey(Registration, models.PROTECT, related_name="ledger")
     kind = models.CharField(max_length=16, choices=Kind)
     at = models.DateTimeField(default=now)
@@ -42,6 +42,7 @@ class LedgerEntry(models.Model):
         models.SET_NULL,
         null=True,
         blank=True,
+        db_index=False,
         related_name="+",
         help_text="The account that did it; empty for guests and for the system.",
     )
@@ -49,7 +50,12 @@ class LedgerEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "ledger"
-        indexes = [models.Index(fields=["event", "id"], name="ledger_by_event")]
+        indexes = [
+            models.Index(fields=["event", "id"], name="ledger_by_event"),
+            models.Index(
+                fields=["actor"], condition=models.Q(actor__isnull=False), name="ledger_by_actor"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} at {self.at:%Y-%m-%d %H:%M}"

@@ -7,18 +7,13 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery, Value
-from django.db.models.functions import Cast, Coalesce, Concat, Lower
+from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
 from events.models import Event
 
 if TYPE_CHECKING:
     from accounts.models import User
-
-
-ERASED_NAME = "Erased account"
-# Nobody has an address there (RFC 6761, section 6.4), so it marks a registration without a person.
-ERASED_DOMAIN = "@invalid"
 
 
 def new_ticket_code() -> str:
@@ -30,24 +25,6 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
     def existing(self) -> "RegistrationQuerySet":
         """Of events that are not deleted."""
         return self.filter(event__deleted_at=None)
-
-    def identified(self) -> "RegistrationQuerySet":
-        """Of people whose data was not erased."""
-        return self.exclude(email__endswith=ERASED_DOMAIN)
-
-    def opened_by_link(self) -> "RegistrationQuerySet":
-        """What the link of a mail may open, whoever holds it."""
-        return self.existing().identified()
-
-    def erase_people(self) -> int:
-        """Forget who they are: each gets an address of its own that nobody has. How many."""
-        erased = Concat(
-            Value("erased-"),
-            Cast("id", models.TextField()),
-            Value(ERASED_DOMAIN),
-            output_field=models.TextField(),
-        )
-        return self.update(name=ERASED_NAME, email=erased)
 
     def live(self) -> "RegistrationQuerySet":
         """Confirmed or waiting."""
@@ -103,12 +80,15 @@ class Registration(models.Model):
         CANCELLED = "cancelled"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    event = models.ForeignKey(Event, models.PROTECT, related_name="registrations")
+    # Of the indexes below, some begin with the event; the accounts' leave guests out. Each index
+    # that need not be is one that a registration need not wait for.
+    event = models.ForeignKey(Event, models.PROTECT, related_name="registrations", db_index=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.SET_NULL,
         null=True,
         blank=True,
+        db_index=False,
         related_name="registrations",
         help_text="Whose place it is; empty for a guest.",
     )
@@ -117,6 +97,7 @@ class Registration(models.Model):
         models.SET_NULL,
         null=True,
         blank=True,
+        db_index=False,
         related_name="+",
         help_text="The account that made it, for itself or for a guest.",
     )
@@ -126,15 +107,18 @@ class Registration(models.Model):
     queue_number = models.PositiveBigIntegerField(
         null=True, blank=True, editable=False, help_text="Orders those who wait; never reused."
     )
-    ticket_code = models.CharField(
-        max_length=16, unique=True, default=new_ticket_code, editable=False
-    )
+    ticket_code = models.CharField(max_length=16, default=new_ticket_code, editable=False)
     registered_at = models.DateTimeField(default=timezone.now)
     confirmed_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
     checked_in_at = models.DateTimeField(null=True, blank=True)
     checked_in_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="+",
     )
 
     objects = RegistrationQuerySet.as_manager()
@@ -171,6 +155,8 @@ class Registration(models.Model):
                 condition=Q(status="waitlisted"),
                 name="one_place_in_the_queue",
             ),
+            # Not `unique=True`, which would bring a second index for LIKE.
+            models.UniqueConstraint(fields=["ticket_code"], name="one_registration_per_ticket"),
         ]
         indexes = [
             models.Index(fields=["event", "registered_at", "id"], name="by_event_and_time"),
@@ -178,6 +164,18 @@ class Registration(models.Model):
             models.Index(fields=["event", "email", "id"], name="by_event_and_email"),
             models.Index(
                 fields=["event"], condition=Q(checked_in_at__isnull=False), name="checked_in"
+            ),
+            *(
+                models.Index(
+                    fields=[account],
+                    condition=Q(**{f"{account}__isnull": False}),
+                    name=f"registrations_{purpose}",
+                )
+                for account, purpose in (
+                    ("user", "of_user"),
+                    ("registered_by", "made_by_user"),
+                    ("checked_in_by", "scanned_by_user"),
+                )
             ),
         ]
 

@@ -1,5 +1,4 @@
 from .feedback import FeedbackIn, FeedbackOut
-from .importing import EXAMPLE_FILE, AttendeeFileIn, AttendeeImportOut
 from .registrations import (
     CheckInOut,
     CheckInUndoneOut,
@@ -13,11 +12,8 @@ from .registrations import (
 )
 
 __all__ = [
-    "AttendeeFileIn",
-    "AttendeeImportOut",
     "CheckInOut",
     "CheckInUndoneOut",
-    "EXAMPLE_FILE",
     "FeedbackIn",
     "FeedbackOut",
     "LedgerEntryOut",

@@ -2,7 +2,8 @@
 
 from django.contrib.auth.hashers import check_password
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, F, OuterRef, Subquery, TextField, Value
+from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
 from accounts.models import User
@@ -13,6 +14,8 @@ from events.models import Event
 from ..errors import AccountHasUpcomingEvents
 from ..models import Feedback, LedgerEntry, Registration
 from .waitlist import cancel_registration
+
+ERASED_NAME = "Erased account"
 
 
 def join_guest_registrations(user: User) -> int:
@@ -53,7 +56,7 @@ def settle_accounts() -> None:
     confirmed; neither request sees the other's work.
     """
     for user in User.objects.filter(erased_at__isnull=False).filter(
-        pk__in=Registration.objects.identified().values("user_id")
+        pk__in=Registration.objects.exclude(name=ERASED_NAME).values("user_id")
     ):
         with transaction.atomic():
             _leave_registrations(user)
@@ -72,7 +75,15 @@ def _leave_registrations(user: User) -> None:
         own.live().existing().filter(event__in=Event.objects.upcoming()).order_by("event_id")
     ):
         cancel_registration(registration, by=user, reason=LedgerEntry.Reason.ACCOUNT_CLOSED)
-    own.erase_people()
+    own.update(
+        name=ERASED_NAME,
+        email=Concat(
+            Value("erased-"),
+            Cast(F("id"), TextField()),
+            Value("@invalid"),
+            output_field=TextField(),
+        ),
+    )
 
 
 def _forget_comments(*users: User) -> None:

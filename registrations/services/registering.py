@@ -1,21 +1,23 @@
 """Taking a seat, or a place in the queue: the one way in.
 
 The whole work is one statement and one round trip: a conditional UPDATE takes the seat, the
-registration and its line in the ledger are inserted for the row that it returns, and what was seen
-of the event comes back beside it, which explains a refusal. The event's row is locked from that
-UPDATE to the commit, with no client in between. A full event matches no row and is refused without
-a write or a lock.
+registration, its line in the ledger and the notification are inserted for the row that it returns,
+and what was seen of the event comes back beside it, which explains a refusal. The event's row is
+locked from that UPDATE to the commit, with no client in between. A full event matches no row and is
+refused without a write or a lock.
 
 The statement goes to the driver as it is: prepared, since planning it costs more than running it.
 """
 
 import uuid
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from django.contrib.auth.models import AnonymousUser
-from django.db import IntegrityError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
+from django.db.models import Model
+from django.db.models.base import ModelState
 from django.utils import timezone
 from psycopg import Cursor
 
@@ -27,6 +29,8 @@ from events.models import Event
 
 from ..errors import AlreadyRegistered, EventFull, RegistrationClosed, RegistrationNotOpen
 from ..models import LedgerEntry, Registration, new_ticket_code
+
+M = TypeVar("M", bound=Model)
 
 Reason = LedgerEntry.Reason
 
@@ -47,9 +51,9 @@ _TAKE_PLACE = f"""
         WHERE id = %(event_id)s
             AND status = 'published'
             AND deleted_at IS NULL
-            AND start_time > %(now)s
-            AND (registration_opens_at IS NULL OR registration_opens_at <= %(now)s)
-            AND (registration_closes_at IS NULL OR registration_closes_at > %(now)s)
+            AND start_time > %(registered_at)s
+            AND (registration_opens_at IS NULL OR registration_opens_at <= %(registered_at)s)
+            AND (registration_closes_at IS NULL OR registration_closes_at > %(registered_at)s)
             AND ({_HAS_SEAT} OR waitlist_enabled)
             AND NOT EXISTS (
                 SELECT 1 FROM registrations_registration
@@ -73,16 +77,35 @@ _TAKE_PLACE = f"""
             %(registered_by_id)s, %(name)s, %(email)s,
             CASE WHEN is_queued THEN 'waitlisted' ELSE 'confirmed' END,
             CASE WHEN is_queued THEN last_queue_number END,
-            %(ticket_code)s, %(now)s, CASE WHEN is_queued THEN NULL ELSE %(now)s END
+            %(ticket_code)s, %(registered_at)s,
+            CASE WHEN is_queued THEN NULL ELSE %(registered_at)s END
         FROM place
+        RETURNING id, event_id, user_id, status
     ), noted AS (
         INSERT INTO registrations_ledgerentry (
             event_id, registration_id, kind, at, actor_id, reason
         )
         SELECT
             id, %(id)s, CASE WHEN is_queued THEN 'queued' ELSE 'registered' END,
-            %(now)s, %(registered_by_id)s, %(reason)s
+            %(registered_at)s, %(registered_by_id)s, %(reason)s
         FROM place
+    ), told AS (
+        INSERT INTO accounts_notification (
+            kind, key, user_id, email, event_id, registration_id, created_at, due_at, attempt_at
+        )
+        SELECT
+            kind, kind || ':' || registration_id, user_id, %(email)s, event_id, registration_id,
+            %(registered_at)s, %(registered_at)s, %(registered_at)s
+        FROM (
+            SELECT
+                CASE
+                    WHEN status = 'waitlisted' THEN 'registration_waitlisted'
+                    ELSE 'registration_confirmed'
+                END AS kind,
+                id AS registration_id, user_id, event_id
+            FROM made
+        )
+        WHERE %(notify)s
     )
     SELECT
         place.is_queued, place.waitlist_count, place.last_queue_number,
@@ -126,54 +149,45 @@ def register(
     email: str,
     user: User | None = None,
     registered_by: User | None = None,
+    notify: bool = True,
 ) -> Registration:
     """Register somebody, `user` being the account whose place it is; None for a guest.
 
-    A guest's place still belongs to the account that has confirmed the address.
+    A guest's place still belongs to the account that has confirmed the address. Without `notify`
+    nobody is told.
 
     Returns the registration, `confirmed` or `waitlisted`, with `event` and `position` set.
     Raises the first that applies of `NotFound`, `EventCancelled`, `EventNotPublished`,
     `EventStarted`, `RegistrationNotOpen`, `RegistrationClosed`, `AlreadyRegistered`, `EventFull`.
     """
     for _ in range(_ATTEMPTS):
-        registration = Registration(
-            id=uuid.uuid4(),
-            event_id=event_id,
-            user=user,
-            registered_by=registered_by,
-            name=name,
-            email=email.lower(),
-            ticket_code=new_ticket_code(),
-            registered_at=timezone.now(),
-        )
-        outcome = _take_place(registration)
+        wanted: dict[str, Any] = {
+            "id": uuid.uuid4(),
+            "event_id": event_id,
+            "user_id": user and user.pk,
+            "registered_by_id": registered_by and registered_by.pk,
+            "name": name,
+            "email": email.lower(),
+            "ticket_code": new_ticket_code(),
+            "registered_at": timezone.now(),
+        }
+        outcome = _take_place(wanted, notify)
         if outcome.is_queued is not None:
-            return _placed(registration, outcome)
-        _explain_refusal(outcome, registration.registered_at, registered_by or AnonymousUser())
+            return _placed(wanted, outcome)
+        _explain_refusal(outcome, wanted["registered_at"], registered_by or AnonymousUser())
     raise TemporarilyUnavailable(headers={"Retry-After": "1"})
 
 
-def _take_place(registration: Registration) -> _Outcome:
-    """Run the statement. Raises `NotFound`, `AlreadyRegistered`."""
-    reason = Reason.BY_ATTENDEE if registration.registered_by_id else Reason.BY_GUEST
-    parameters: dict[str, Any] = {
-        "event_id": registration.event_id,
-        "id": registration.pk,
-        "user_id": registration.user_id,
-        "registered_by_id": registration.registered_by_id,
-        "name": registration.name,
-        "email": registration.email,
-        "ticket_code": registration.ticket_code,
-        "now": registration.registered_at,
-        "reason": reason.value,
-    }
-    connection.ensure_connection()
+def _take_place(wanted: dict[str, Any], notify: bool) -> _Outcome:
+    """Run the statement for the registration's columns. Raises `NotFound`, `AlreadyRegistered`."""
+    reason = Reason.BY_GUEST if wanted["registered_by_id"] is None else Reason.BY_ATTENDEE
+    parameters = {**wanted, "reason": reason.value, "notify": notify}
+    database = connections[DEFAULT_DB_ALIAS]
+    database.ensure_connection()
+    # One statement is a transaction of its own; inside another, a refusal must not break that.
+    own = transaction.atomic() if database.in_atomic_block else nullcontext()
     try:
-        with (
-            _own_transaction(),
-            connection.wrap_database_errors,
-            Cursor(connection.connection) as cursor,
-        ):
+        with own, database.wrap_database_errors, Cursor(database.connection) as cursor:
             row = cursor.execute(_TAKE_PLACE, parameters, prepare=True).fetchone()
     except IntegrityError as error:
         if "one_live_registration_per_address" in str(error):
@@ -181,28 +195,42 @@ def _take_place(registration: Registration) -> _Outcome:
         raise
     if row is None:
         raise NotFound
-    event = Event(**dict(zip(_EVENT_COLUMNS, row[3:-1], strict=True)))
+    event = _loaded(Event, dict(zip(_EVENT_COLUMNS, row[3:-1], strict=True)))
     is_queued, position, queue_number = row[:3]
     return _Outcome(is_queued, position, queue_number, event, row[-1])
 
 
-def _own_transaction() -> AbstractContextManager[Any]:
-    """One statement is a transaction of its own; inside another, a refusal must not break that."""
-    return transaction.atomic() if connection.in_atomic_block else nullcontext()
-
-
-def _placed(registration: Registration, outcome: _Outcome) -> Registration:
+def _placed(wanted: dict[str, Any], outcome: _Outcome) -> Registration:
+    is_queued = outcome.is_queued
+    registration = _loaded(
+        Registration,
+        {
+            **wanted,
+            "status": Registration.Status.WAITLISTED
+            if is_queued
+            else Registration.Status.CONFIRMED,
+            "queue_number": outcome.queue_number if is_queued else None,
+            "position": outcome.position if is_queued else None,
+            "confirmed_at": None if is_queued else wanted["registered_at"],
+            "cancelled_at": None,
+            "checked_in_at": None,
+            "checked_in_by_id": None,
+        },
+    )
     registration.event = outcome.event
-    registration._state.adding = False
-    if outcome.is_queued:
-        registration.status = Registration.Status.WAITLISTED
-        registration.queue_number = outcome.queue_number
-        registration.position = outcome.position  # type: ignore[attr-defined]
-    else:
-        registration.status = Registration.Status.CONFIRMED
-        registration.confirmed_at = registration.registered_at
-        registration.position = None  # type: ignore[attr-defined]
     return registration
+
+
+def _loaded(model: type[M], values: dict[str, Any]) -> M:
+    """A row as `QuerySet.only()` would load it: what is not in `values` is fetched when asked for.
+
+    The constructor goes through every field of the model, which takes longer than all of this.
+    """
+    row = model.__new__(model)
+    row._state = ModelState()
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+    row.__dict__.update(values)
+    return row
 
 
 def _explain_refusal(outcome: _Outcome, now: datetime, viewer: User | AnonymousUser) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
+from accounts.models import Notification
 from conftest import NOW
 from events.models import Event
 from events.services import cancel_event, delete_event, edit_event
@@ -48,6 +49,30 @@ def test_a_guest_gets_a_seat_and_a_token(anyone, event, slash):
     assert counts(event) == (1, 0)
     read = anyone.get(f"/api/registrations/{made['id']}/?token={made.pop('manage_token')}")
     assert read.json() == made
+
+
+@pytest.mark.parametrize(
+    ("capacity", "kind"), [(1, "registration_confirmed"), (0, "registration_waitlisted")]
+)
+def test_who_registers_is_told_in_the_same_transaction(anyone, olga, capacity, kind):
+    event = EventFactory(organizer=olga, max_capacity=1, waitlist_enabled=True)
+    if not capacity:
+        register(anyone, event, name="First", email="first@example.com")
+
+    made = register(anyone, event, **BOB).json()
+
+    told = Notification.objects.get(registration_id=made["id"])
+    assert (told.kind, told.key, told.email) == (kind, f"{kind}:{made['id']}", "bob@example.com")
+    assert (told.user, told.event_id) == (None, event.pk)
+    assert told.due_at == told.created_at == Registration.objects.get(pk=made["id"]).registered_at
+
+
+def test_who_is_refused_is_told_by_the_answer_alone(anyone, olga):
+    event = EventFactory(organizer=olga, max_capacity=1)
+    register(anyone, event, name="First", email="first@example.com")
+
+    assert refusal(register(anyone, event, **BOB)) == "event_full"
+    assert Notification.objects.count() == 1
 
 
 def test_who_is_signed_in_may_send_nothing(ana, event, signed_in):

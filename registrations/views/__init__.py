@@ -2,7 +2,6 @@ from .attendees import AttendeeExportView, AttendeeListView, LedgerView
 from .calendars import OwnCalendarView
 from .checkin import CheckInUndoView, CheckInView
 from .feedback import FeedbackListView, FeedbackView
-from .importing import AttendeeImportView
 from .people import CalendarResetView, ProfileView, UserView
 from .registering import (
     OwnRegistrationListView,
@@ -14,7 +13,6 @@ from .registering import (
 
 __all__ = [
     "AttendeeExportView",
-    "AttendeeImportView",
     "AttendeeListView",
     "CalendarResetView",
     "CheckInUndoView",
