@@ -68,6 +68,7 @@ FIELD_CODES = {
     "nonexistent_time": "The clocks skip this wall-clock time in the event's zone.",
     "unknown_timezone": "Not a zone of the IANA database, such as Europe/Berlin.",
     "unknown_category": "No category has this slug.",
+    "invalid_recurrence": "Not a rule of RFC 5545, or one that runs away or gives nothing.",
     "unknown_parameter": "The route does not know this query parameter.",
     "password_too_weak": "The password is too short, too common or too close to your name.",
     "wrong_password": "This is not your current password.",

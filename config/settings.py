@@ -227,6 +227,8 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "EventStatus": "events.models.Event.Status",
+        "SeriesStatus": "events.models.Series.Status",
+        "FirstStatus": ["published", "draft"],
         "RegistrationStatus": "registrations.models.Registration.Status",
     },
     "TAGS": [

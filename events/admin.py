@@ -13,7 +13,7 @@ from accounts.models import User
 from config.api.admin import ServiceAdmin, ServiceForm
 
 from .models import Category, Event
-from .models.event import default_reminder_hours
+from .models.plan import default_reminder_hours
 from .serializers import EventCreateIn, EventIn
 from .services import (
     cancel_event,

@@ -67,6 +67,7 @@ class EventFilter(StrictFilterSet):
     start_before = InstantFilter(
         field_name="start_time", lookup_expr="lt", help_text="Starts before."
     )
+    series = IdFilter(field_name="series_id", help_text="Id of the series that it is part of.")
     when = django_filters.ChoiceFilter(
         choices=[(name, name) for name in WHEN], method="by_time", help_text="Default: upcoming."
     )

@@ -25,7 +25,7 @@ from config.api.timezones import InstantField, instant_teller
 from .fields import CategoryField, HoursField, MomentField, WebAddressField
 from .ical import google_calendar_url
 from .models import Category, Event
-from .models.event import default_reminder_hours
+from .models.plan import default_reminder_hours
 from .zones import NonexistentTime, instant
 
 MAX_CAPACITY = 10_000_000
@@ -213,7 +213,12 @@ class EventOut(serializers.ModelSerializer[Event]):
     # Not `read_only`, which the OpenAPI document would tell as always there.
     meeting_url = serializers.CharField(required=False, allow_null=True)
     reminder_hours = serializers.ListField(child=serializers.IntegerField(), required=False)
-    series = serializers.SerializerMethodField(help_text="The series that it is part of.")
+    series = serializers.IntegerField(
+        source="series_id",
+        read_only=True,
+        allow_null=True,
+        help_text="The series that it is part of.",
+    )
     average_rating = serializers.FloatField(read_only=True, allow_null=True)
     calendar_url = serializers.SerializerMethodField()
     google_calendar_url = serializers.SerializerMethodField()
@@ -253,9 +258,6 @@ class EventOut(serializers.ModelSerializer[Event]):
         )
         read_only_fields = fields
 
-    def get_series(self, event: Event) -> int | None:
-        return None
-
     @extend_schema_field(OpenApiTypes.URI)
     def get_calendar_url(self, event: Event) -> str:
         return f"{settings.PUBLIC_URL}/api/events/{event.pk}/calendar.ics"
@@ -289,7 +291,7 @@ class EventOut(serializers.ModelSerializer[Event]):
             "registration_opens_at": told(event.registration_opens_at),
             "registration_closes_at": told(event.registration_closes_at),
             "registration_state": event.registration_state,
-            "series": self.get_series(event),
+            "series": event.series_id,
             "average_rating": None if event.average_rating is None else float(event.average_rating),
             "feedback_count": event.feedback_count,
             "calendar_url": self.get_calendar_url(event),

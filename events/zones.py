@@ -21,11 +21,20 @@ def instant(moment: datetime, zone: tzinfo) -> datetime:
     return found
 
 
-def same_wall_clock(moment: datetime, old: tzinfo, new: tzinfo) -> datetime:
-    """The instant at which clocks in `new` show what clocks in `old` show at `moment`.
+def wall_clock(moment: datetime, zone: tzinfo) -> datetime:
+    """What clocks in `zone` show at an instant, naive."""
+    return moment.astimezone(zone).replace(tzinfo=None, fold=0)
 
-    A wall-clock time that `new` skips moves forward by the length of the gap, as RFC 5545 says
-    (section 3.3.5).
+
+def at_wall_clock(local: datetime, zone: tzinfo) -> datetime:
+    """The instant in UTC at which clocks in `zone` show a naive time.
+
+    One that occurs twice is the first of the two; one that a gap skips moves forward by the length
+    of the gap, as RFC 5545 says (section 3.3.5).
     """
-    local = moment.astimezone(old).replace(tzinfo=None)
-    return local.replace(tzinfo=new, fold=0).astimezone(UTC)
+    return local.replace(tzinfo=zone, fold=0).astimezone(UTC)
+
+
+def same_wall_clock(moment: datetime, old: tzinfo, new: tzinfo) -> datetime:
+    """The instant at which clocks in `new` show what clocks in `old` show at `moment`."""
+    return at_wall_clock(wall_clock(moment, old), new)

@@ -49,6 +49,7 @@ BUSINESS_CODES = {
     "before_opening",
     "before_start",
     "in_the_past",
+    "invalid_recurrence",
     "nonexistent_time",
     "password_too_weak",
     "unique",

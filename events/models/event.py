@@ -1,10 +1,8 @@
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
@@ -13,13 +11,11 @@ from django.db.models.functions import Lower, Upper
 from django.utils.timezone import now
 
 from .category import Category
+from .plan import Plan, default_reminder_hours  # noqa: F401  # a migration looks for it here
+from .series import Series
 
 if TYPE_CHECKING:
     from accounts.models import User
-
-
-def default_reminder_hours() -> list[int]:
-    return [24, 1]
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -65,7 +61,7 @@ _HAS_FREE_SEAT = Q(waitlist_count=0) & (
 _IS_PUBLIC = Q(status="published", deleted_at=None)
 
 
-class Event(models.Model):
+class Event(Plan):
     class Status(models.TextChoices):
         DRAFT = "draft"
         PUBLISHED = "published"
@@ -81,12 +77,6 @@ class Event(models.Model):
         CANCELLED = "cancelled"
         DRAFT = "draft"
 
-    name = models.CharField(max_length=200)
-    description = models.TextField(blank=True)
-    location = models.CharField(max_length=255)
-    start_time = models.DateTimeField()
-    end_time = models.DateTimeField()
-    timezone = models.CharField(max_length=64, default="UTC", help_text="IANA name.")
     category = models.ForeignKey(
         Category, models.SET_NULL, null=True, blank=True, related_name="events"
     )
@@ -94,8 +84,6 @@ class Event(models.Model):
     organizer = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="organized_events"
     )
-    meeting_url = models.URLField(max_length=500, blank=True)
-    reminder_hours = ArrayField(models.PositiveSmallIntegerField(), default=default_reminder_hours)
     next_reminder_at = models.DateTimeField(
         null=True, editable=False, help_text="Of those that are still to come; kept by a trigger."
     )
@@ -103,22 +91,28 @@ class Event(models.Model):
         null=True, editable=False, help_text="When attendees were asked how it was."
     )
 
-    max_capacity = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
     registered_count = models.PositiveIntegerField(default=0, editable=False)
-    waitlist_enabled = models.BooleanField(default=False)
     waitlist_count = models.PositiveIntegerField(default=0, editable=False)
     last_queue_number = models.PositiveBigIntegerField(
         default=0, editable=False, help_text="The highest place in the queue given out so far."
     )
-    registration_opens_at = models.DateTimeField(null=True, blank=True)
-    registration_closes_at = models.DateTimeField(
-        null=True, blank=True, help_text="Empty: at the start."
-    )
-
     average_rating = models.DecimalField(
         max_digits=3, decimal_places=2, null=True, blank=True, editable=False
     )
     feedback_count = models.PositiveIntegerField(default=0, editable=False)
+
+    series = models.ForeignKey(
+        Series, models.PROTECT, null=True, blank=True, editable=False, related_name="events"
+    )
+    occurrence_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When the rule of its series has it, wherever it was moved since "
+        "(RFC 5545 RECURRENCE-ID). Empty once it is not in the rule any more.",
+    )
+    edited_by_hand = models.BooleanField(
+        default=False, editable=False, help_text="Edited for itself: the series leaves it."
+    )
 
     version = models.PositiveIntegerField(
         default=1, editable=False, help_text="Grows with every edit; registrations leave it."
@@ -157,6 +151,12 @@ class Event(models.Model):
                 condition=Q(end_time__gt=F("start_time")), name="event_ends_after_start"
             ),
             models.UniqueConstraint(fields=["organizer", "import_key"], name="event_imported_once"),
+            # Checked at the end of a transaction, since a moved series takes its own places.
+            models.UniqueConstraint(
+                fields=["series", "occurrence_at"],
+                name="one_event_per_occurrence",
+                deferrable=models.Deferrable.DEFERRED,
+            ),
         ]
         indexes = [
             models.Index(fields=["start_time", "id"], condition=_IS_PUBLIC, name="public_by_start"),
@@ -177,23 +177,21 @@ class Event(models.Model):
                 condition=_IS_PUBLIC & Q(feedback_asked_at=None),
                 name="feedback_not_asked",
             ),
+            models.Index(
+                fields=["series", "start_time", "id"],
+                condition=Q(series__isnull=False),
+                name="by_series_and_start",
+            ),
             GinIndex(fields=["search_vector"], name="event_search"),
             GinIndex(OpClass("search_text", "gin_trgm_ops"), name="event_search_typos"),
             GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="event_name_part"),
             GinIndex(OpClass(Upper("location"), "gin_trgm_ops"), name="event_location_part"),
         ]
 
-    def __str__(self) -> str:
-        return self.name
-
     @property
     def edit_tag(self) -> str:
         """Names this row as it was last edited; see `config.api.conditional`."""
         return f"{self.pk}.{self.version}"
-
-    @property
-    def zone(self) -> tzinfo:
-        return ZoneInfo(self.timezone)
 
     @property
     def available_seats(self) -> int | None:

@@ -1,14 +1,30 @@
 from .bulk import create_events
 from .editing import create_event, delete_event, edit_event, lock_event, restore_event
 from .lifecycle import cancel_event, publish_event
+from .series import (
+    create_series,
+    end_series,
+    end_series_of,
+    fill_series,
+    preview_series,
+    publish_series,
+)
+from .series_editing import edit_series
 
 __all__ = [
     "cancel_event",
     "create_event",
     "create_events",
+    "create_series",
     "delete_event",
     "edit_event",
+    "edit_series",
+    "end_series",
+    "end_series_of",
+    "fill_series",
     "lock_event",
+    "preview_series",
     "publish_event",
+    "publish_series",
     "restore_event",
 ]

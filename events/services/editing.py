@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
@@ -11,7 +12,7 @@ from config.api.conditional import check_version
 from config.errors import FieldError, NotFound, ValidationFailed
 
 from ..errors import CapacityBelowRegistered, EventCancelled, EventStarted
-from ..models import Event
+from ..models import Event, Plan
 from ..signals import events_deleted, events_edited, events_restored
 from ..zones import same_wall_clock
 
@@ -20,7 +21,7 @@ DEFAULT_LENGTH = timedelta(hours=1)
 _TIMES = ("start_time", "end_time", "registration_opens_at", "registration_closes_at")
 # What a calendar shows of an event: a change of it is a new SEQUENCE (RFC 5545, section 3.8.7.4).
 # The link to join is the place of who attends from afar.
-_IN_CALENDAR = {"start_time", "end_time", "timezone", "location", "meeting_url"}
+IN_CALENDAR = {"start_time", "end_time", "timezone", "location", "meeting_url"}
 
 
 def create_event(organizer: User, **fields: Any) -> Event:
@@ -73,10 +74,11 @@ def edit_event(
     for name in changed:
         setattr(event, name, changes[name])
     check_times(event, changed, now)
-    _check_capacity(event)
-    if changed & _IN_CALENDAR:
+    check_capacity(event)
+    if changed & IN_CALENDAR:
         event.sequence += 1
-    save_edit(event, changed | {"sequence"}, now)
+    event.edited_by_hand = event.series_id is not None
+    save_edit(event, changed | {"sequence", "edited_by_hand"}, now)
     events_edited.send(Event, edits=[(event, before)])
     return event
 
@@ -86,9 +88,19 @@ def delete_event(event: Event, *, expected_versions: set[str] | None = None) -> 
     """Take an event out of the API; the row stays, and staff can restore it."""
     event = lock_event(event.pk)
     check_version(event.edit_tag, expected_versions)
-    event.deleted_at = timezone.now()
-    save_edit(event, {"deleted_at"}, event.deleted_at)
-    events_deleted.send(Event, events=[event])
+    delete_locked_events([event], timezone.now())
+
+
+def delete_locked_events(events: list[Event], now: datetime) -> None:
+    """Caller holds their locks."""
+    if events:
+        Event.objects.filter(pk__in=[event.pk for event in events]).update(
+            deleted_at=now, version=F("version") + 1, updated_at=now
+        )
+        for event in events:
+            event.deleted_at = event.updated_at = now
+            event.version += 1
+        events_deleted.send(Event, events=events)
 
 
 @transaction.atomic
@@ -130,7 +142,7 @@ def _moved_times(event: Event, changes: dict[str, Any]) -> dict[str, datetime]:
     }
 
 
-def check_times(event: Event, changed: set[str], now: datetime) -> None:
+def check_times(event: Plan, changed: set[str], now: datetime) -> None:
     """Raises `ValidationFailed`; a start in the past is refused only when it is `changed`."""
     errors = []
     if "start_time" in changed and event.start_time <= now:
@@ -150,7 +162,7 @@ def check_times(event: Event, changed: set[str], now: datetime) -> None:
         raise ValidationFailed(*errors)
 
 
-def _check_capacity(event: Event) -> None:
+def check_capacity(event: Event) -> None:
     registered = event.registered_count
     if event.max_capacity is not None and event.max_capacity < registered:
         raise CapacityBelowRegistered(

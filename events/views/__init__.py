@@ -8,6 +8,7 @@ from .events import (
     OwnEventListView,
     PublishView,
 )
+from .series import SeriesListView, SeriesPublishView, SeriesView
 
 __all__ = [
     "CancelView",
@@ -20,4 +21,7 @@ __all__ = [
     "EventView",
     "OwnEventListView",
     "PublishView",
+    "SeriesListView",
+    "SeriesPublishView",
+    "SeriesView",
 ]

@@ -10,6 +10,7 @@ from accounts.models import User
 from accounts.services import erase_account
 from config.errors import FieldError, ValidationFailed
 from events.models import Event
+from events.services import end_series_of
 
 from ..errors import AccountHasUpcomingEvents
 from ..models import Feedback, LedgerEntry, Registration
@@ -46,6 +47,7 @@ def close_account(user: User, *, password: str | None = None) -> None:
     Event.objects.filter(organizer=user, status=Event.Status.DRAFT, deleted_at=None).update(
         deleted_at=timezone.now()
     )
+    end_series_of(user)
     erase_account(user)
 
 

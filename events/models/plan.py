@@ -1,0 +1,38 @@
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+
+def default_reminder_hours() -> list[int]:
+    return [24, 1]
+
+
+class Plan(models.Model):
+    """What an organizer says of an event, and of a series of events alike."""
+
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    location = models.CharField(max_length=255)
+    start_time = models.DateTimeField()
+    end_time = models.DateTimeField()
+    timezone = models.CharField(max_length=64, default="UTC", help_text="IANA name.")
+    meeting_url = models.URLField(max_length=500, blank=True)
+    reminder_hours = ArrayField(models.PositiveSmallIntegerField(), default=default_reminder_hours)
+    max_capacity = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
+    waitlist_enabled = models.BooleanField(default=False)
+    registration_opens_at = models.DateTimeField(null=True, blank=True)
+    registration_closes_at = models.DateTimeField(
+        null=True, blank=True, help_text="Empty: at the start."
+    )
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> tzinfo:
+        return ZoneInfo(self.timezone)

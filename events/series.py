@@ -1,0 +1,293 @@
+"""Series of events in request and answer bodies."""
+
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.http import QueryDict
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from config.api.fields import TextField, WholeNumberField
+from config.api.filters import MAX_ID
+from config.api.timezones import InstantField, instant_teller
+
+from .models import Event, Series
+from .recurrence import (
+    MAX_OCCURRENCES,
+    MAX_TEXT,
+    InvalidRecurrence,
+    Recurrence,
+    parse_moment,
+    parse_recurrence,
+)
+from .serializers import EVENT_IN_EXAMPLE, EventCreateIn, EventEditIn, OrganizerOut
+
+_UTC = ZoneInfo("UTC")
+_RULE_EXAMPLE = "FREQ=WEEKLY;BYDAY=MO;COUNT=10"
+SERIES_IN_EXAMPLE = {
+    **EVENT_IN_EXAMPLE,
+    "name": "Yoga in the park",
+    "location": "Cubbon Park",
+    "category": "meetup",
+    "start_time": "2027-03-15T18:00:00",
+    "end_time": "2027-03-15T19:30:00",
+    "recurrence": _RULE_EXAMPLE,
+}
+
+
+class RecurrenceField(TextField):
+    """An RRULE; lines of EXDATE may follow it. Read again where the zone is known."""
+
+    schema_extra: ClassVar[dict[str, Any]] = {
+        "pattern": "^[^\\x00]*FREQ=(YEARLY|MONTHLY|WEEKLY|DAILY|HOURLY|MINUTELY)[^\\x00]*$",
+        "examples": [_RULE_EXAMPLE],
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_TEXT, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if len(text) > MAX_TEXT:
+            return text  # refused by its length
+        try:
+            parse_recurrence(text, _UTC)
+        except InvalidRecurrence as error:
+            raise ValidationError([ErrorDetail(str(error), "invalid_recurrence")]) from error
+        return text
+
+
+class ExcludedField(TextField):
+    """A day, or a time in the series' zone, that the rule leaves out."""
+
+    schema_extra: ClassVar[dict[str, Any]] = {
+        "pattern": "^[0-9]{4}-?[0-9]{2}-?[0-9]{2}",
+        "examples": ["2027-04-05"],
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=40, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            parse_moment(text, _UTC)
+        except InvalidRecurrence as error:
+            raise ValidationError([ErrorDetail(str(error), "invalid")]) from error
+        return text
+
+
+class ExcludedListField(serializers.ListField):
+    child = ExcludedField()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_OCCURRENCES, **kwargs)
+
+    def get_value(self, dictionary: Any) -> Any:
+        if isinstance(dictionary, QueryDict) and self.field_name not in dictionary:
+            return serializers.empty
+        return super().get_value(dictionary)
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Ten Mondays", SERIES_IN_EXAMPLE)])
+class SeriesIn(EventCreateIn):
+    """The first event of a series, and the rule that the others follow."""
+
+    recurrence = RecurrenceField(
+        help_text="RFC 5545 RRULE. At most 366 occurrences; without COUNT or UNTIL they are kept "
+        "filled a year ahead."
+    )
+    exdates = ExcludedListField(
+        required=False,
+        help_text="RFC 5545 EXDATE: days such as 2027-04-05, or times, that the rule leaves out.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
+        recurrence, exdates = _read(attrs, ZoneInfo(attrs["timezone"]))
+        assert recurrence is not None  # noqa: S101  # the field is required
+        excluded = recurrence.excluded | (exdates or frozenset())
+        attrs["recurrence"] = Recurrence(recurrence.rule, excluded)
+        return attrs
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "An hour later from one event on",
+            {
+                "from_event": 12,
+                "start_time": "2027-04-12T19:00:00",
+            },
+        ),
+        OpenApiExample("Another rule", {"recurrence": "FREQ=WEEKLY;INTERVAL=2;COUNT=5"}),
+    ]
+)
+class SeriesEditIn(EventEditIn):
+    """What changes for the events to come.
+
+    Times are those of the first event or, with `from_event`, of that one; the others move alike.
+    """
+
+    recurrence = RecurrenceField(required=False)
+    exdates = ExcludedListField(required=False)
+    from_event = WholeNumberField(
+        required=False,
+        min_value=1,
+        max_value=MAX_ID,
+        help_text="Leave the events before this one as they are.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
+        zone = ZoneInfo(attrs.get("timezone") or self.context["event"].timezone)
+        recurrence, exdates = _read(attrs, zone)
+        if recurrence is not None:
+            attrs["rule"] = recurrence.rule.text
+            if recurrence.excluded:
+                exdates = recurrence.excluded | (exdates or frozenset())
+        if exdates is not None:
+            attrs["excluded"] = sorted(exdates)
+        return attrs
+
+
+def _read(attrs: dict[str, Any], zone: ZoneInfo) -> tuple[Recurrence | None, frozenset[str] | None]:
+    """What the rule and the excluded dates say on the clocks of `zone`; None when not sent."""
+    text, dates = attrs.pop("recurrence", None), attrs.pop("exdates", None)
+    try:
+        recurrence = None if text is None else parse_recurrence(text, zone)
+    except InvalidRecurrence as error:  # a time beyond the calendar, in that zone
+        raise ValidationError(
+            {"recurrence": [ErrorDetail(str(error), "invalid_recurrence")]}
+        ) from error
+    try:
+        excluded = None if dates is None else frozenset(parse_moment(day, zone) for day in dates)
+    except InvalidRecurrence as error:
+        raise ValidationError({"exdates": [ErrorDetail(str(error), "invalid")]}) from error
+    return recurrence, excluded
+
+
+SERIES_EXAMPLE = {
+    "id": 3,
+    "name": "Yoga in the park",
+    "description": "",
+    "location": "Cubbon Park",
+    "start_time": "2027-03-15T12:30:00Z",
+    "end_time": "2027-03-15T14:00:00Z",
+    "timezone": "Asia/Kolkata",
+    "category": "meetup",
+    "status": "published",
+    "organizer": {"id": 7, "username": "asha"},
+    "max_capacity": 750,
+    "waitlist_enabled": False,
+    "registration_opens_at": None,
+    "registration_closes_at": None,
+    "recurrence": _RULE_EXAMPLE,
+    "exdates": [],
+    "occurrence_count": 10,
+    "events_url": "http://localhost:8000/api/events/?series=3&when=all",
+    "created_at": "2026-11-21T08:00:00Z",
+    "updated_at": "2026-11-21T08:00:00Z",
+}
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Series", SERIES_EXAMPLE)])
+class SeriesOut(serializers.ModelSerializer[Series]):
+    """What the coming events of a series are like. Its times are those of the first one."""
+
+    start_time = InstantField()
+    end_time = InstantField()
+    category: Any = serializers.SlugRelatedField("slug", read_only=True, allow_null=True)
+    organizer = OrganizerOut(read_only=True)
+    registration_opens_at = InstantField(allow_null=True)
+    registration_closes_at = InstantField(allow_null=True)
+    recurrence = serializers.CharField(source="rule", help_text="RFC 5545 RRULE.")
+    exdates = serializers.ListField(child=serializers.CharField(), source="excluded")
+    occurrence_count = serializers.IntegerField(help_text="Events that are not cancelled.")
+    events_url = serializers.SerializerMethodField()
+    created_at = InstantField()
+    updated_at = InstantField()
+    # Not `read_only`, which the OpenAPI document would tell as always there.
+    meeting_url = serializers.CharField(required=False, allow_null=True)
+    reminder_hours = serializers.ListField(child=serializers.IntegerField(), required=False)
+
+    class Meta:
+        model = Series
+        fields = (
+            "id",
+            "name",
+            "description",
+            "location",
+            "start_time",
+            "end_time",
+            "timezone",
+            "category",
+            "status",
+            "organizer",
+            "max_capacity",
+            "waitlist_enabled",
+            "registration_opens_at",
+            "registration_closes_at",
+            "recurrence",
+            "exdates",
+            "occurrence_count",
+            "events_url",
+            "created_at",
+            "updated_at",
+            "meeting_url",
+            "reminder_hours",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_events_url(self, series: Series) -> str:
+        drafts = "&status=draft" if series.status == Series.Status.DRAFT else ""
+        return f"{settings.PUBLIC_URL}/api/events/?series={series.pk}&when=all{drafts}"
+
+    def to_representation(self, series: Series) -> dict[str, Any]:
+        shown = super().to_representation(series)
+        viewer = self.context["request"].user
+        if viewer.is_staff or viewer.pk == series.organizer_id:
+            shown["meeting_url"] = series.meeting_url or None
+        else:
+            del shown["meeting_url"], shown["reminder_hours"]
+        return shown
+
+
+class OccurrenceOut(serializers.Serializer[Event]):
+    start_time = InstantField()
+    end_time = InstantField()
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Two Mondays",
+            {
+                "occurrence_count": 2,
+                "occurrences": [
+                    {"start_time": "2027-03-15T12:30:00Z", "end_time": "2027-03-15T14:00:00Z"},
+                    {"start_time": "2027-03-22T12:30:00Z", "end_time": "2027-03-22T14:00:00Z"},
+                ],
+            },
+        )
+    ]
+)
+class SeriesPreviewOut(serializers.Serializer[Any]):
+    """What a series would be: nothing was written."""
+
+    occurrence_count = serializers.IntegerField()
+    occurrences = OccurrenceOut(many=True)
+
+    def to_representation(self, events: list[Event]) -> dict[str, Any]:
+        told = instant_teller()
+        return {
+            "occurrence_count": len(events),
+            "occurrences": [
+                {"start_time": told(event.start_time), "end_time": told(event.end_time)}
+                for event in events
+            ],
+        }

@@ -1,0 +1,234 @@
+"""Series: making them, keeping them filled, publishing and ending them.
+
+Lock order: the series, then its events by id, then registrations.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import User
+from config.api.conditional import check_version
+from config.errors import FieldError, NotFound, ValidationFailed
+
+from ..models import Event, Plan, Series
+from ..recurrence import InvalidRecurrence, Recurrence, expand
+from ..zones import at_wall_clock, wall_clock
+from .editing import DEFAULT_LENGTH, check_times, delete_locked_events
+from .lifecycle import cancel_locked_events
+
+#: How far ahead the occurrences of an endless rule exist.
+AHEAD = timedelta(days=365)
+
+_BATCH = 100
+_TIMES = ("end_time", "registration_opens_at", "registration_closes_at")
+# What an occurrence has as its series has it.
+SHARED = tuple(
+    field.name for field in Plan._meta.get_fields() if not field.name.endswith(("_time", "_at"))
+)
+
+
+def create_series(organizer: User, *, recurrence: Recurrence, **fields: Any) -> Series:
+    """Make a series and its occurrences. Raises `ValidationFailed`."""
+    series, events = _drafted(organizer, recurrence, fields)
+    with transaction.atomic():
+        series.save()
+        Event.objects.bulk_create(events)
+    return series
+
+
+def preview_series(organizer: User, *, recurrence: Recurrence, **fields: Any) -> list[Event]:
+    """What `create_series` would make, and raises; nothing is written."""
+    return _drafted(organizer, recurrence, fields)[1]
+
+
+@transaction.atomic
+def publish_series(series: Series) -> Series:
+    """Make a draft and its coming occurrences public; a published series stays as it is."""
+    series = lock_series(series.pk)
+    if series.status == Series.Status.DRAFT:
+        now = timezone.now()
+        drafts = series.events.existing().filter(status=Event.Status.DRAFT, start_time__gt=now)
+        lock_events(drafts)
+        drafts.update(
+            status=Event.Status.PUBLISHED,
+            sequence=F("sequence") + 1,
+            version=F("version") + 1,
+            updated_at=now,
+        )
+        series.status = Series.Status.PUBLISHED
+        save_series(series, now)
+    return series
+
+
+@transaction.atomic
+def end_series(series: Series, *, expected_versions: set[str] | None = None) -> None:
+    """Cancel the coming occurrences that have registrations, remove the others and the series."""
+    series = lock_series(series.pk)
+    check_version(series.edit_tag, expected_versions)
+    now = timezone.now()
+    coming = series.events.existing().exclude(status=Event.Status.CANCELLED)
+    drop_events(lock_events(coming.filter(start_time__gt=now)), now, reason="The series has ended.")
+    series.deleted_at = now
+    save_series(series, now)
+
+
+def end_series_of(organizer: User) -> None:
+    """The end of an account: nothing is made for it any more."""
+    now = timezone.now()
+    Series.objects.existing().filter(organizer=organizer).update(deleted_at=now, updated_at=now)
+
+
+def fill_series() -> int:
+    """Make the occurrences of endless series that are due a year from now; returns how many.
+
+    Safe to run at any time and by several at once: what is there is not made again.
+    """
+    made = 0
+    horizon = timezone.now() + AHEAD
+    while True:
+        with transaction.atomic():
+            batch = list(
+                Series.objects.existing()
+                .filter(filled_to__lt=horizon, organizer__is_active=True)
+                .select_for_update(of=("self",), no_key=True, skip_locked=True)
+                .order_by("filled_to", "pk")[:_BATCH]
+            )
+            if not batch:
+                return made
+            made += _fill(batch, horizon)
+
+
+def _fill(batch: list[Series], horizon: datetime) -> int:
+    """Caller holds the locks of the series."""
+    now = timezone.now()
+    there = set(
+        Event.objects.filter(series__in=batch, occurrence_at__gt=now).values_list(
+            "series_id", "occurrence_at"
+        )
+    )
+    events = [
+        event
+        for series in batch
+        for event in occurrences_of(series, _due(series, now, horizon), now)
+        if (series.pk, event.occurrence_at) not in there
+    ]
+    Event.objects.bulk_create(events)
+    Series.objects.filter(pk__in=[series.pk for series in batch]).update(filled_to=horizon)
+    return len(events)
+
+
+def _due(series: Series, now: datetime, horizon: datetime) -> list[datetime]:
+    after = max(now, series.filled_to or now)
+    try:
+        return expand(
+            series.recurrence, series.start_time, series.rule_zone, after=after, to=horizon
+        )
+    except InvalidRecurrence:  # it matches no more
+        return []
+
+
+# --- What creating and editing have in common ---------------------------------------------------
+
+
+def occurrences_of(series: Series, instants: Iterable[datetime], now: datetime) -> Iterator[Event]:
+    """The events that a series has at these instants, not saved yet."""
+    shared = {name: getattr(series, name) for name in SHARED}
+    for at in instants:
+        yield Event(
+            series=series,
+            occurrence_at=at,
+            organizer=series.organizer,
+            category_id=series.category_id,
+            status=series.status,
+            created_at=now,
+            updated_at=now,
+            **shared,
+            **times_at(series, at, series.rule_zone),
+        )
+
+
+def times_at(plan: Plan, at: datetime, zone: tzinfo) -> dict[str, datetime | None]:
+    """The times of an occurrence that starts at an instant.
+
+    On the clocks of `zone` they are as far from it as those of `plan` are from its start. Where a
+    change of the clocks would put the end before the start, they are as many hours from it.
+    """
+    times: dict[str, datetime | None] = {"start_time": at}
+    local, first = wall_clock(at, zone), wall_clock(plan.start_time, zone)
+    for name in _TIMES:
+        moment: datetime | None = getattr(plan, name)
+        if moment is not None:
+            length = moment - plan.start_time
+            found = at_wall_clock(local + (wall_clock(moment, zone) - first), zone)
+            is_same_side = (found > at) == (length > timedelta(0))
+            moment = found if is_same_side else at + length
+        times[name] = moment
+    return times
+
+
+def refused(error: InvalidRecurrence) -> ValidationFailed:
+    return ValidationFailed(FieldError("recurrence", "invalid_recurrence", str(error)))
+
+
+def drop_events(events: list[Event], now: datetime, *, reason: str) -> None:
+    """Cancel those that have registrations, remove the others. Caller holds their locks."""
+    booked = [event for event in events if event.registered_count or event.waitlist_count]
+    cancel_locked_events(booked, now, reason=reason)
+    delete_locked_events([event for event in events if event not in booked], now)
+    Event.objects.filter(pk__in=[event.pk for event in events]).update(occurrence_at=None)
+
+
+def lock_series(series_id: int) -> Series:
+    series = (
+        Series.objects.existing()
+        .select_related("organizer", "category")
+        .select_for_update(of=("self",), no_key=True)
+        .filter(pk=series_id)
+        .first()
+    )
+    if series is None:  # deleted a moment ago
+        raise NotFound
+    return series
+
+
+def lock_events(events: Any) -> list[Event]:
+    """In the order of ids, so that two who lock several wait for each other and do not deadlock."""
+    return list(events.for_display().select_for_update(of=("self",), no_key=True).order_by("pk"))
+
+
+def save_series(series: Series, now: datetime) -> None:
+    series.version += 1
+    series.updated_at = now
+    series.save()
+
+
+def _drafted(
+    organizer: User, recurrence: Recurrence, fields: dict[str, Any]
+) -> tuple[Series, list[Event]]:
+    now = timezone.now()
+    series = Series(
+        organizer=organizer,
+        rule=recurrence.rule.text,
+        excluded=sorted(recurrence.excluded),
+        rule_timezone=fields["timezone"],
+        created_at=now,
+        updated_at=now,
+        **fields,
+    )
+    if series.end_time is None:
+        series.end_time = series.start_time + DEFAULT_LENGTH
+    check_times(series, {"start_time"}, now)
+    if recurrence.rule.is_endless:
+        series.filled_to = series.start_time + AHEAD
+    try:
+        instants = expand(recurrence, series.start_time, series.rule_zone, to=series.filled_to)
+    except InvalidRecurrence as error:
+        raise refused(error) from error
+    if not instants:
+        raise refused(InvalidRecurrence("The rule gives no occurrence within a year."))
+    return series, list(occurrences_of(series, instants, now))

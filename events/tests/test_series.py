@@ -1,0 +1,630 @@
+"""Series over HTTP: made, seen, edited, ended."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from conftest import NOW, PASSWORD
+from events.models import Event, Series
+from events.services import cancel_event, fill_series
+from events.tests.factories import EventFactory
+from registrations.tests.factories import registered
+
+pytestmark = pytest.mark.django_db
+
+MONDAY = "2027-03-01"
+YOGA = {
+    "name": "Yoga",
+    "location": "Park",
+    "start_time": f"{MONDAY}T18:00",
+    "end_time": f"{MONDAY}T19:30",
+    "timezone": "Europe/Berlin",
+    "max_capacity": 10,
+    "recurrence": "FREQ=WEEKLY;BYDAY=MO;COUNT=6",
+}
+
+
+def errors_of(response) -> dict[str, str]:
+    assert response.status_code == 400, response.content
+    return {error["field"]: error["code"] for error in response.json()["errors"]}
+
+
+def make(client, **changes):
+    return client.post("/api/series/", {**YOGA, **changes})
+
+
+def made(client, **changes) -> dict:
+    response = make(client, **changes)
+    assert response.status_code == 201, response.content
+    return response.json()
+
+
+def events_of(series: dict) -> list[Event]:
+    """Those that are there, in the order of their start."""
+    return list(Event.objects.existing().filter(series_id=series["id"]).order_by("start_time"))
+
+
+def edit(client, series: dict, **changes):
+    return client.patch(f"/api/series/{series['id']}/", changes)
+
+
+def starts(events: list[Event], zone: str = "UTC") -> list[str]:
+    return [f"{event.start_time:%Y-%m-%dT%H:%M}" for event in events]
+
+
+# --- making ---
+
+
+def test_a_series_is_shown_with_its_events(clock, anyone, olga, signed_in):
+    response = make(signed_in(olga))
+
+    series = response.json()
+    assert response.status_code == 201
+    assert response["Location"] == f"http://testserver/api/series/{series['id']}/"
+    assert series == {
+        "id": series["id"],
+        "name": "Yoga",
+        "description": "",
+        "location": "Park",
+        "start_time": "2027-03-01T17:00:00Z",
+        "end_time": "2027-03-01T18:30:00Z",
+        "timezone": "Europe/Berlin",
+        "category": None,
+        "status": "published",
+        "organizer": {"id": olga.pk, "username": "olga"},
+        "max_capacity": 10,
+        "waitlist_enabled": False,
+        "registration_opens_at": None,
+        "registration_closes_at": None,
+        "recurrence": "FREQ=WEEKLY;BYDAY=MO;COUNT=6",
+        "exdates": [],
+        "occurrence_count": 6,
+        "events_url": f"http://localhost:8000/api/events/?series={series['id']}&when=all",
+        "created_at": "2027-01-15T12:00:00Z",
+        "updated_at": "2027-01-15T12:00:00Z",
+        "meeting_url": None,
+        "reminder_hours": [24, 1],
+    }
+    listed = anyone.get(series["events_url"].removeprefix("http://localhost:8000")).json()
+    assert [event["start_time"] for event in listed["results"]] == [
+        "2027-03-01T17:00:00Z",
+        "2027-03-08T17:00:00Z",
+        "2027-03-15T17:00:00Z",
+        "2027-03-22T17:00:00Z",
+        "2027-03-29T16:00:00Z",  # summer time: 18:00 stays 18:00
+        "2027-04-05T16:00:00Z",
+    ]
+    assert {event["series"] for event in listed["results"]} == {series["id"]}
+    assert {event["available_seats"] for event in listed["results"]} == {10}
+    assert anyone.get(f"/api/series/{series['id']}").json() == {
+        name: value
+        for name, value in series.items()
+        if name not in {"meeting_url", "reminder_hours"}
+    }
+
+
+def test_a_dry_run_tells_what_would_be_made(clock, olga, signed_in):
+    response = signed_in(olga).post(
+        "/api/series/?dry_run=true&timezone=Europe/Berlin",
+        YOGA | {"recurrence": "RRULE:FREQ=WEEKLY;COUNT=3\nEXDATE:20270308T170000Z"},
+    )
+
+    assert response.status_code == 200
+    assert response.json() == {
+        "occurrence_count": 2,
+        "occurrences": [
+            {"start_time": "2027-03-01T18:00:00+01:00", "end_time": "2027-03-01T19:30:00+01:00"},
+            {"start_time": "2027-03-15T18:00:00+01:00", "end_time": "2027-03-15T19:30:00+01:00"},
+        ],
+    }
+    assert not Series.objects.exists()
+    assert not Event.objects.exists()
+
+
+def test_times_of_registration_are_those_of_each_event(clock, olga, signed_in):
+    series = made(
+        signed_in(olga),
+        registration_opens_at="2027-02-22T09:00",
+        registration_closes_at="2027-03-01T17:00",
+        recurrence="FREQ=WEEKLY;COUNT=5",
+    )
+
+    last = events_of(series)[-1]
+    assert last.registration_opens_at == datetime(2027, 3, 22, 8, tzinfo=UTC)
+    assert last.registration_closes_at == datetime(2027, 3, 29, 15, tzinfo=UTC)
+
+
+def test_what_is_excluded_is_not_made(clock, olga, signed_in):
+    series = made(signed_in(olga), exdates=["2027-03-08", "2027-03-15T18:00", "20270322T170000Z"])
+
+    assert series["exdates"] == ["2027-03-08", "2027-03-15T18:00:00", "2027-03-22T18:00:00"]
+    assert starts(events_of(series)) == ["2027-03-01T17:00", "2027-03-29T16:00", "2027-04-05T16:00"]
+
+
+def test_an_endless_rule_is_filled_a_year_ahead(clock, olga, signed_in):
+    series = made(signed_in(olga), recurrence="FREQ=DAILY")
+
+    events = events_of(series)
+    assert series["occurrence_count"] == 366
+    assert events[0].start_time == datetime(2027, 3, 1, 17, tzinfo=UTC)
+    assert events[-1].start_time == datetime(2028, 2, 29, 17, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "recurrence",
+    [
+        "FREQ=SECONDLY",
+        "FREQ=SECONDLY;COUNT=3",
+        "FREQ=MINUTELY",
+        "FREQ=HOURLY",
+        "FREQ=HOURLY;INTERVAL=2;BYDAY=MO,TU,WE,TH,FR,SA,SU",
+        "FREQ=DAILY;COUNT=2000000000",
+        "FREQ=DAILY;COUNT=367",
+        "FREQ=DAILY;COUNT=0",
+        "FREQ=DAILY;COUNT=-1",
+        "FREQ=DAILY;COUNT=" + "9" * 1900,
+        "FREQ=DAILY;UNTIL=20990101",
+        "FREQ=DAILY;BYHOUR=9,18",
+        "FREQ=DAILY;INTERVAL=99999999999999999999",
+        "FREQ=YEARLY;INTERVAL=10000;COUNT=3",
+        "FREQ=DAILY;INTERVAL=0",
+        "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=MONTHLY;BYDAY=6MO",
+        "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=6",
+        "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=367",
+        "FREQ=MONTHLY;BYSETPOS=1",
+        "FREQ=DAILY;INTERVAL=7;BYDAY=TU",  # from a Monday on
+        "FREQ=YEARLY;INTERVAL=4;BYMONTH=2;BYMONTHDAY=29",  # never in a leap year
+        "FREQ=WEEKLY;UNTIL=20270228",
+        "FREQ=WEEKLY;UNTIL=20270301T165959Z",
+        "FREQ=WEEKLY;COUNT=3;UNTIL=20280101",
+        "FREQ=WEEKLY;BYDAY=2MO",
+        "FREQ=WEEKLY;BYMONTHDAY=3",
+        "FREQ=MONTHLY;BYWEEKNO=3",
+        "FREQ=DAILY;BYYEARDAY=3",
+        "FREQ=WEEKLY;BYDAY=XX",
+        "FREQ=WEEKLY;FREQ=DAILY",
+        "FREQ=WEEKLY;SKIP=OMIT",
+        "FREQ=WEEKLY;WKST=1",
+        "FREQ=WEEKLY;UNTIL=soon",
+        "FREQ=WEEKLY;UNTIL=20271301",
+        "FREQ=NEVER",
+        "INTERVAL=2",
+        "every monday",
+        "RRULE:FREQ=WEEKLY\nRRULE:FREQ=DAILY",
+        "RRULE:FREQ=WEEKLY\nRDATE:20270303",
+        "RRULE:FREQ=WEEKLY\nEXDATE:yesterday",
+        "RRULE:FREQ=WEEKLY\nEXDATE:00010101T000000+2359",
+        "EXDATE:20270308",
+        "FREQ=WEEKLY;COUNT=1\nEXDATE:20270301",
+        "FREQ=DAILY;BYSECOND="
+        + ",".join(map(str, range(60)))
+        + ";BYMINUTE="
+        + ",".join(map(str, range(60)))
+        + ";BYSETPOS=1",
+    ],
+)
+def test_a_rule_that_is_wrong_or_runs_away_is_refused(clock, olga, signed_in, recurrence):
+    response = make(signed_in(olga), recurrence=recurrence)
+
+    assert errors_of(response) == {"recurrence": "invalid_recurrence"}
+    assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"recurrence": ""}, {"recurrence": "blank"}),
+        ({"recurrence": None}, {"recurrence": "null"}),
+        ({"recurrence": 5}, {"recurrence": "invalid"}),
+        ({"recurrence": "x" * 2001}, {"recurrence": "max_length"}),
+        ({"exdates": "2027-03-08"}, {"exdates": "invalid"}),
+        ({"exdates": ["soon"]}, {"exdates.0": "invalid"}),
+        ({"exdates": ["2027-03-08"] * 367}, {"exdates": "max_length"}),
+        ({"start_time": "2027-01-15T11:00:00Z"}, {"start_time": "in_the_past"}),
+        ({"start_time": "2027-03-28T02:30"}, {"start_time": "nonexistent_time"}),
+        ({"name": "", "recurrence": "x"}, {"name": "blank", "recurrence": "invalid_recurrence"}),
+    ],
+)
+def test_a_series_names_the_field_at_fault(clock, olga, signed_in, changes, expected):
+    assert errors_of(make(signed_in(olga), **changes)) == expected
+
+
+def test_a_series_wants_a_rule(clock, olga, signed_in):
+    body = {name: value for name, value in YOGA.items() if name != "recurrence"}
+
+    assert errors_of(signed_in(olga).post("/api/series/", body)) == {"recurrence": "required"}
+
+
+def test_series_are_made_by_organizers(ana, anyone, signed_in):
+    refused = make(signed_in(ana))
+
+    assert make(anyone).status_code == 401
+    assert (refused.status_code, refused.json()["code"]) == (403, "organizer_role_required")
+
+
+# --- who sees and writes ---
+
+
+def test_a_draft_series_is_seen_by_its_organizer_and_staff(anyone, max_, olga, sam, signed_in):
+    series = made(signed_in(olga), status="draft")
+    path = f"/api/series/{series['id']}/"
+
+    assert anyone.get(path).status_code == 404
+    assert signed_in(max_).get(path).status_code == 404
+    assert signed_in(max_).patch(path, {"name": "x"}).status_code == 404
+    assert signed_in(sam).get(path).status_code == 200
+    assert {event.status for event in events_of(series)} == {"draft"}
+    drafts = signed_in(olga).get(series["events_url"].removeprefix("http://localhost:8000"))
+    assert len(drafts.json()["results"]) == 6
+    assert anyone.get(f"/api/events/?series={series['id']}").json()["results"] == []
+
+
+def test_a_draft_series_is_published_with_its_events(anyone, max_, olga, signed_in):
+    series = made(signed_in(olga), status="draft")
+    path = f"/api/series/{series['id']}/publish/"
+
+    assert signed_in(max_).post(path).status_code == 404
+    for _ in range(2):
+        published = signed_in(olga).post(path)
+        assert (published.status_code, published.json()["status"]) == (200, "published")
+
+    assert {event.status for event in events_of(series)} == {"published"}
+    assert anyone.get(f"/api/series/{series['id']}/").status_code == 200
+
+
+def test_only_organizer_and_staff_write_a_series(anyone, max_, olga, sam, signed_in):
+    series = made(signed_in(olga))
+    path = f"/api/series/{series['id']}/"
+
+    for method in ("patch", "delete"):
+        assert getattr(anyone, method)(path, {}).status_code == 401
+        assert getattr(signed_in(max_), method)(path, {}).status_code == 403
+    assert signed_in(max_).post(f"{path}publish/").status_code == 403
+    assert signed_in(sam).patch(path, {"name": "By staff"}).json()["name"] == "By staff"
+
+
+def test_an_editor_of_a_series_who_missed_an_edit_is_refused(olga, signed_in):
+    client = signed_in(olga)
+    series = made(client)
+    path = f"/api/series/{series['id']}/"
+    seen = client.get(path)["ETag"]
+    registered(events_of(series)[0])
+
+    first = client.patch(path, {"name": "A"}, headers={"If-Match": seen})
+    second = client.patch(path, {"name": "B"}, headers={"If-Match": seen})
+    ended = client.delete(path, headers={"If-Match": seen})
+
+    assert (first.status_code, second.status_code, ended.status_code) == (200, 412, 412)
+
+
+# --- editing: what the events are like ---
+
+
+def test_an_edit_reaches_the_events_to_come(clock, olga, signed_in):
+    series = made(signed_in(olga))
+    clock.move_to(datetime(2027, 3, 8, 17, 30, tzinfo=UTC))  # the second has begun
+
+    response = edit(signed_in(olga), series, name="Pilates", max_capacity=20)
+
+    assert response.json()["name"] == "Pilates"
+    assert [event.name for event in events_of(series)] == ["Yoga"] * 2 + ["Pilates"] * 4
+    assert [event.max_capacity for event in events_of(series)] == [10] * 2 + [20] * 4
+    assert [event.version for event in events_of(series)] == [1] * 2 + [2] * 4
+    assert [event.sequence for event in events_of(series)] == [0] * 6
+
+
+def test_an_edit_leaves_what_was_edited_by_hand(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client)
+    third = events_of(series)[2]
+    client.patch(f"/api/events/{third.pk}/", {"name": "With a guest"})
+
+    edit(client, series, name="Pilates", start_time=f"{MONDAY}T19:00")
+
+    events = events_of(series)
+    assert [event.name for event in events] == ["Pilates"] * 2 + ["With a guest"] + ["Pilates"] * 3
+    assert starts(events)[1:4] == ["2027-03-08T18:00", "2027-03-15T17:00", "2027-03-22T18:00"]
+
+
+def test_an_edit_from_an_event_on_leaves_those_before(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client)
+    fourth = events_of(series)[3]
+
+    response = edit(client, series, from_event=fourth.pk, location="Hall")
+
+    assert (response.json()["location"], response.json()["occurrence_count"]) == ("Hall", 6)
+    assert [event.location for event in events_of(series)] == ["Park"] * 3 + ["Hall"] * 3
+
+
+def test_from_event_is_an_event_of_the_series_that_is_to_come(clock, event, olga, signed_in):
+    series = made(signed_in(olga))
+    first = events_of(series)[0]
+    clock.move_to(first.start_time)
+    client = signed_in(olga)
+
+    assert errors_of(edit(client, series, from_event=event.pk)) == {"from_event": "invalid_choice"}
+    assert errors_of(edit(client, series, from_event="x")) == {"from_event": "invalid"}
+    started = edit(client, series, from_event=first.pk, name="x")
+    assert (started.status_code, started.json()["code"]) == (409, "event_started")
+
+
+def test_a_capacity_below_the_registered_of_one_event_is_refused(olga, signed_in):
+    series = made(signed_in(olga))
+    for _ in range(2):
+        registered(events_of(series)[4])
+
+    refused = edit(signed_in(olga), series, max_capacity=1)
+    accepted = edit(signed_in(olga), series, max_capacity=2)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "capacity_below_registered")
+    assert refused.json()["minimum"] == 2
+    assert accepted.status_code == 200
+
+
+def test_a_higher_capacity_lets_in_who_waits(olga, signed_in):
+    series = made(signed_in(olga), max_capacity=1, waitlist_enabled=True)
+    event = events_of(series)[2]
+    registered(event)
+    waiting = registered(event)
+
+    edit(signed_in(olga), series, max_capacity=2)
+
+    waiting.refresh_from_db()
+    assert waiting.status == "confirmed"
+
+
+# --- editing: when they take place ---
+
+
+def test_a_moved_series_takes_its_registrations_along(clock, olga, signed_in):
+    series = made(signed_in(olga))
+    before = {event.pk: event.start_time for event in events_of(series)}
+    registration = registered(events_of(series)[4])
+
+    response = edit(signed_in(olga), series, start_time=f"{MONDAY}T19:15")
+
+    events = events_of(series)
+    assert response.json()["start_time"] == "2027-03-01T18:15:00Z"
+    assert response.json()["end_time"] == "2027-03-01T19:45:00Z"
+    assert {event.pk: event.start_time - timedelta(minutes=75) for event in events} == before
+    assert [event.sequence for event in events] == [1] * 6
+    registration.refresh_from_db()
+    assert registration.event_id == events[4].pk
+    assert starts(events)[3:5] == ["2027-03-22T18:15", "2027-03-29T17:15"]
+
+
+def test_a_series_moves_to_another_weekday(clock, olga, signed_in):
+    series = made(signed_in(olga))
+    ids = [event.pk for event in events_of(series)]
+    registered(events_of(series)[0])
+
+    response = edit(signed_in(olga), series, start_time="2027-03-02T18:00")
+
+    assert response.json()["recurrence"] == "FREQ=WEEKLY;BYDAY=TU;COUNT=6"
+    assert [event.pk for event in events_of(series)] == ids
+    assert starts(events_of(series))[0] == "2027-03-02T17:00"
+
+
+def test_a_move_from_an_event_on_keeps_how_many_there_are(clock, olga, signed_in):
+    series = made(signed_in(olga))
+    ids = [event.pk for event in events_of(series)]
+
+    response = edit(
+        signed_in(olga), series, from_event=ids[4], start_time="2027-03-30T08:00", name="Early"
+    )
+
+    assert response.json()["recurrence"] == "FREQ=WEEKLY;BYDAY=TU;COUNT=2"
+    assert response.json()["occurrence_count"] == 6
+    assert [event.pk for event in events_of(series)] == ids
+    assert starts(events_of(series))[3:] == [
+        "2027-03-22T17:00",
+        "2027-03-30T06:00",
+        "2027-04-06T06:00",
+    ]
+    edit(signed_in(olga), series, name="All")
+    assert {event.name for event in events_of(series)} == {"All"}
+
+
+def test_a_new_rule_keeps_who_is_registered_where_it_can(clock, olga, signed_in):
+    series = made(signed_in(olga))
+    events = events_of(series)
+    kept, called_off = registered(events[2]), registered(events[3])
+
+    response = edit(signed_in(olga), series, recurrence="FREQ=WEEKLY;INTERVAL=2;COUNT=4")
+
+    assert response.json()["occurrence_count"] == 4
+    after = events_of(series)
+    assert starts([event for event in after if event.status == "published"]) == [
+        "2027-03-01T17:00",
+        "2027-03-15T17:00",
+        "2027-03-29T16:00",
+        "2027-04-12T16:00",
+    ]
+    kept.event.refresh_from_db()
+    called_off.event.refresh_from_db()
+    assert (kept.event.status, kept.event.start_time) == ("published", events[2].start_time)
+    assert (called_off.event.status, called_off.event.cancellation_reason) == (
+        "cancelled",
+        "The dates of the series were changed.",
+    )
+    assert len(after) == 5  # those without registrations are gone
+
+
+def test_an_event_keeps_its_people_when_the_rule_moves_it_a_day(clock, olga, signed_in):
+    series = made(signed_in(olga))
+    registration = registered(events_of(series)[1])
+
+    edit(signed_in(olga), series, recurrence="FREQ=WEEKLY;BYDAY=WE;COUNT=6")
+
+    registration.event.refresh_from_db()
+    assert registration.event.start_time == datetime(2027, 3, 10, 17, tzinfo=UTC)
+    assert len(events_of(series)) == 6
+
+
+def test_an_earlier_end_takes_the_last_events_away(clock, olga, signed_in):
+    series = made(signed_in(olga))
+    booked = registered(events_of(series)[5]).event
+
+    edit(signed_in(olga), series, recurrence="FREQ=WEEKLY;UNTIL=20270315T170000Z")
+
+    booked.refresh_from_db()
+    assert booked.status == "cancelled"
+    assert [event.status for event in events_of(series)] == ["published"] * 3 + ["cancelled"]
+
+
+def test_excluding_a_day_of_a_series(clock, olga, signed_in):
+    series = made(signed_in(olga))
+    booked = registered(events_of(series)[1]).event
+
+    response = edit(signed_in(olga), series, exdates=["2027-03-08", "2027-03-15"])
+
+    booked.refresh_from_db()
+    assert booked.status == "cancelled"
+    assert response.json()["occurrence_count"] == 4
+    back = edit(signed_in(olga), series, exdates=[])
+    assert back.json()["occurrence_count"] == 6
+
+
+def test_a_time_that_would_be_over_stays(clock, olga, signed_in):
+    series = made(signed_in(olga))
+    clock.move_to(datetime(2027, 3, 8, 12, tzinfo=UTC))  # the second begins in five hours
+
+    edit(signed_in(olga), series, start_time=f"{MONDAY}T09:00")
+
+    assert starts(events_of(series))[:3] == [
+        "2027-03-01T17:00",
+        "2027-03-08T17:00",
+        "2027-03-15T08:00",
+    ]
+
+
+def test_a_deleted_event_does_not_come_back(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client, recurrence="FREQ=WEEKLY;BYDAY=MO")
+    client.delete(f"/api/events/{events_of(series)[1].pk}/")
+    client.post(f"/api/events/{events_of(series)[2].pk}/cancel/")
+
+    edit(client, series, start_time=f"{MONDAY}T20:00")
+    fill_series()
+
+    events = events_of(series)
+    assert starts(events)[:4] == [
+        "2027-03-01T19:00",
+        "2027-03-15T19:00",
+        "2027-03-22T17:00",
+        "2027-03-29T18:00",
+    ]
+    assert events[2].status == "cancelled"
+
+
+# --- zones of a series ---
+
+
+def test_another_zone_alone_keeps_every_instant(clock, olga, signed_in):
+    series = made(signed_in(olga))
+    before = starts(events_of(series))
+
+    response = edit(signed_in(olga), series, timezone="Asia/Kolkata")
+
+    assert response.json()["start_time"] == "2027-03-01T17:00:00Z"
+    assert starts(events_of(series)) == before
+    assert {event.timezone for event in events_of(series)} == {"Asia/Kolkata"}
+
+
+def test_another_zone_can_keep_the_time_on_the_clock(clock, olga, signed_in):
+    series = made(signed_in(olga))
+    ids = [event.pk for event in events_of(series)]
+
+    edit(signed_in(olga), series, timezone="Asia/Kolkata", keep_local_time=True)
+
+    assert [event.pk for event in events_of(series)] == ids
+    assert {event.start_time.strftime("%H:%M") for event in events_of(series)} == {"12:30"}
+    assert {event.timezone for event in events_of(series)} == {"Asia/Kolkata"}
+
+
+# --- filling ---
+
+
+def test_filling_adds_what_is_due_and_nothing_twice(clock, olga, signed_in):
+    series = made(signed_in(olga), recurrence="FREQ=WEEKLY;BYDAY=MO")
+    count = len(events_of(series))
+    edit(signed_in(olga), series, name="Renamed")
+    clock.move_to(NOW + timedelta(days=3 * 7 + 46))
+
+    made_now = fill_series()
+
+    events = events_of(series)
+    assert made_now == 3
+    assert len(events) == count + 3
+    assert events[-1].name == "Renamed"
+    assert {event.start_time.strftime("%A") for event in events} == {"Monday"}
+    assert fill_series() == 0
+
+
+def test_a_worker_that_slept_makes_no_past_events(clock, olga, signed_in):
+    series = made(signed_in(olga), recurrence="FREQ=WEEKLY;BYDAY=MO")
+    clock.move_to(NOW + timedelta(days=3 * 365))
+
+    fill_series()
+
+    late = [event for event in events_of(series) if event.created_at > NOW]
+    assert min(event.start_time for event in late) > NOW + timedelta(days=3 * 365)
+
+
+# --- ending ---
+
+
+def test_a_deleted_series_cancels_what_has_registrations(clock, anyone, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client)
+    events = events_of(series)
+    registered(events[0])
+    clock.move_to(events[0].end_time)
+    booked = registered(events[3]).event
+    client = signed_in(olga)
+
+    response = client.delete(f"/api/series/{series['id']}/")
+
+    assert (response.status_code, response.content) == (204, b"")
+    assert [event.status for event in events_of(series)] == ["published", "cancelled"]
+    booked.refresh_from_db()
+    assert booked.status == "cancelled"
+    assert client.get(f"/api/series/{series['id']}/").status_code == 404
+    assert anyone.get(f"/api/events/{booked.pk}/").json()["status"] == "cancelled"
+    assert fill_series() == 0
+
+
+def test_a_series_ends_with_the_account(clock, anyone, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client, recurrence="FREQ=WEEKLY")
+    refused = client.delete("/api/me/", {"password": PASSWORD})
+    for event in events_of(series):
+        cancel_event(event)
+
+    closed = client.delete("/api/me/", {"password": PASSWORD})
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "account_has_upcoming_events")
+    assert closed.status_code == 204
+    clock.move_to(NOW + timedelta(days=100))
+    assert fill_series() == 0
+    assert anyone.get(f"/api/series/{series['id']}/").status_code == 404
+
+
+# --- events outside of series ---
+
+
+def test_an_event_of_its_own_has_no_series(anyone, olga):
+    event = EventFactory(organizer=olga)
+
+    assert anyone.get(f"/api/events/{event.pk}/").json()["series"] is None
+
+
+@pytest.mark.parametrize("value", ["x", "0", "", "-1"])
+def test_the_filter_series_is_an_id(anyone, value):
+    assert errors_of(anyone.get(f"/api/events/?series={value}")) in (
+        {"series": "invalid"},
+        {"series": "min_value"},
+    )

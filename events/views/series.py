@@ -1,0 +1,119 @@
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import current_user
+from config.api.pagination import read_flag
+from config.api.schema import operation
+from config.api.views import ApiView
+from config.errors import PermissionDenied
+
+from .. import services
+from ..errors import CapacityBelowRegistered, EventStarted, OrganizerRoleRequired
+from ..models import Series
+from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
+from ..series import SeriesEditIn, SeriesIn, SeriesOut, SeriesPreviewOut
+
+
+class SeriesListView(ApiView):
+    permission_classes = (MayOrganize,)
+    query_parameters: ClassVar[dict[str, frozenset[str]]] = {"POST": frozenset({"dry_run"})}
+    sends_etag = True
+
+    @operation(
+        "Create a series of events",
+        operation_id="createSeries",
+        parameters=[
+            OpenApiParameter("dry_run", bool, description="Say what would be made; write nothing.")
+        ],
+        request=SeriesIn,
+        responses={200: SeriesPreviewOut, 201: SeriesOut},
+        raises=[OrganizerRoleRequired],
+    )
+    def post(self, request: Request) -> Response:
+        """Each occurrence is an event with its own seats and registrations.
+
+        Their time on the clock is the same all year. Where the clocks skip it, it moves forward by
+        as much as they do. The first occurrence is the first that the rule gives: a start on a
+        Tuesday and a rule for Mondays begins on the Monday after it.
+        """
+        given = self.valid(SeriesIn)
+        if read_flag(request, "dry_run"):
+            events = services.preview_series(current_user(request), **given)
+            return Response(SeriesPreviewOut(events).data)
+        series = services.create_series(current_user(request), **given)
+        location = request.build_absolute_uri(f"/api/series/{series.pk}/")
+        return _shown(self, series, status=201, headers={"Location": location})
+
+
+class SeriesView(ApiView):
+    permission_classes = (ReadsOrManagesEvent,)
+    sends_etag = True
+    if_match_methods = ("PATCH", "DELETE")
+
+    @operation("Read a series", responses=SeriesOut)
+    def get(self, request: Request, pk: int) -> Response:
+        """What its coming events are like; they are at `events_url`."""
+        return _shown(self, self._series(pk))
+
+    @operation(
+        "Edit a series",
+        request=SeriesEditIn,
+        responses=SeriesOut,
+        raises=[PermissionDenied, CapacityBelowRegistered, EventStarted],
+    )
+    def patch(self, request: Request, pk: int) -> Response:
+        """Changes the fields that are sent, for the events to come.
+
+        Those that were edited for themselves, are cancelled or have started stay as they are. With
+        `from_event` that one and later ones are reached. When times or the rule change, who is
+        registered stays with their event where the new rule has it on that day or near to it.
+        An event that the rule has no more is removed, or cancelled when somebody is registered.
+        """
+        self.series = self._series(pk)
+        changes = self.valid(SeriesEditIn, partial=True)
+        series = services.edit_series(
+            self.series,
+            changes,
+            from_event=changes.pop("from_event", None),
+            keep_local_time=changes.pop("keep_local_time", False),
+            expected_versions=self.expected_version(),
+        )
+        return _shown(self, series)
+
+    @operation("Delete a series", responses={204: None}, raises=[PermissionDenied])
+    def delete(self, request: Request, pk: int) -> Response:
+        """Coming events that have registrations are cancelled, the others removed."""
+        services.end_series(self._series(pk), expected_versions=self.expected_version())
+        return Response(status=204)
+
+    def _series(self, pk: int) -> Series:
+        visible = Series.objects.visible_to(self.request.user)
+        return self.found(visible.select_related("organizer", "category"), pk=pk)
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "event": getattr(self, "series", None)}
+
+
+class SeriesPublishView(ApiView):
+    permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
+
+    @operation(
+        "Publish a draft of a series",
+        request=None,
+        responses=SeriesOut,
+        raises=[PermissionDenied],
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """With its coming events. A published series stays as it is."""
+        series = self.found(Series.objects.visible_to(request.user), pk=pk)
+        return _shown(self, services.publish_series(series))
+
+
+def _shown(view: ApiView, series: Series, **kwargs: Any) -> Response:
+    view.etag_version = series.edit_tag
+    row = Series.objects.for_display().get(pk=series.pk)
+    return Response(SeriesOut(row, context=view.get_serializer_context()).data, **kwargs)
