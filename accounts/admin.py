@@ -84,7 +84,7 @@ class UserForm(UserChangeForm):
         # Without super().clean(), as above.
         if not self.errors:
             with rehearsed_on(self):
-                edit_profile(self.instance, self.changes_of(_PROFILE))
+                edit_profile(self.instance, self.changes_of(_PROFILE), by_staff=True)
         return self.cleaned_data
 
     def changes_of(self, names: tuple[str, ...]) -> dict[str, Any]:
@@ -96,6 +96,21 @@ class PasswordForm(AdminPasswordChangeForm):
         usable = self.cleaned_data["set_usable_password"]
         self.user = set_password(self.user, self.cleaned_data["password1"] if usable else None)
         return self.user
+
+
+class ShownAddressesForm(forms.Form):
+    """The addresses that a page asked about, by the user's id."""
+
+    addresses = forms.JSONField(widget=forms.HiddenInput, label="")
+
+    def __init__(self, data: Any, shown: dict[str, str]) -> None:
+        super().__init__(data, initial={"addresses": shown})
+
+    def clean_addresses(self) -> dict[str, str]:
+        addresses = self.cleaned_data["addresses"]
+        if not isinstance(addresses, dict) or not all(key.isdigit() for key in addresses):
+            raise forms.ValidationError("Open the page again.")
+        return {key: str(address) for key, address in addresses.items()}
 
 
 @admin.register(User)
@@ -159,7 +174,7 @@ class AccountAdmin(ServiceAdmin, UserAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if change:
             with transaction.atomic():
-                edit_profile(obj, form.changes_of(_PROFILE))
+                edit_profile(obj, form.changes_of(_PROFILE), by_staff=True)
                 change_access(obj, **form.changes_of(_ACCESS))
         else:
             obj.pk = sign_up(**form.account).pk
@@ -173,11 +188,37 @@ class AccountAdmin(ServiceAdmin, UserAdmin):
         url = reverse("admin:accounts_session_changelist")
         return format_html('<a href="{}?user__id__exact={}">Show where and when</a>', url, user.pk)
 
-    @admin.action(description="Confirm the addresses of the selected users", permissions=["change"])
-    def confirm_addresses(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """For people whose identity was checked another way; their guest places join them."""
+    @admin.action(
+        description="Confirm the addresses of the selected users…", permissions=["change"]
+    )
+    def confirm_addresses(
+        self, request: HttpRequest, queryset: QuerySet[User]
+    ) -> HttpResponse | None:
+        """For people whose identity was checked another way; their guest places join them.
+
+        What is confirmed is the address that the page showed, whatever it is by now.
+        """
         users = self.changeable(request, queryset.filter(email_verified_at=None))
-        self.act_on(request, users, confirm_email, "Confirmed the address of")
+        shown = {str(user.pk): user.email for user in users}
+        form = ShownAddressesForm(request.POST if "confirmed" in request.POST else None, shown)
+        page = self.ask_first(
+            request,
+            users,
+            question="Confirm these addresses?",
+            consequence="Whoever confirms says that an address is that person's own. What guests "
+            "registered with it becomes part of the account.",
+            form=form,
+            name=lambda user: f"{user}: {user.email}",
+        )
+        if page is None:
+            addresses = form.cleaned_data["addresses"]
+            self.act_on(
+                request,
+                users.filter(pk__in=addresses),
+                lambda user: confirm_email(user, address=addresses[str(user.pk)]),
+                "Confirmed the address of",
+            )
+        return page
 
     @admin.action(description="Deactivate the selected users", permissions=["change"])
     def deactivate_users(

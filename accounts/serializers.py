@@ -1,7 +1,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from config.api.fields import (
@@ -16,8 +16,9 @@ from config.api.fields import (
 )
 from config.api.timezones import InstantField
 
-from .models import Notification, User, validate_username
+from .models import Notification, Session, User, validate_username
 from .notifications import switchable_kinds
+from .tokens import network_of, session_id_of
 
 S = TypeVar("S", bound=serializers.Serializer[Any])
 
@@ -268,3 +269,80 @@ class ReadIn(serializers.Serializer[Any]):
 @_example("None left", {"unread_count": 0})
 class UnreadOut(serializers.Serializer[Any]):
     unread_count = serializers.IntegerField(min_value=0)
+
+
+@_example("Link", {"token": "7.1795251600.q0tHnJ0x3vVw5mC2e8Zr1bKd6sYpLfGuAiTnXoWcE9M"})
+class LinkIn(serializers.Serializer[User]):
+    token = TextField(max_length=256, help_text="Of the link in the e-mail.")
+
+
+@_example("Address", {"email": "asha@example.com"})
+class PasswordResetIn(serializers.Serializer[User]):
+    email = EmailAddressField()
+
+
+@_example(
+    "New password",
+    {
+        "token": "7.1795251600.q0tHnJ0x3vVw5mC2e8Zr1bKd6sYpLfGuAiTnXoWcE9M",
+        "password": "eleven quiet green rivers",
+    },
+)
+class PasswordResetConfirmIn(LinkIn):
+    password = TextField(trim_whitespace=False, max_length=256, write_only=True)
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "On its way",
+            {"detail": "If an account has this address, an e-mail is on its way."},
+            status_codes=["202"],
+        )
+    ]
+)
+class MailedOut(serializers.Serializer[Any]):
+    detail = serializers.CharField()
+
+
+@_example(
+    "Session",
+    {
+        "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+        "created_at": "2026-11-20T10:30:00Z",
+        "last_used_at": "2026-11-21T08:00:00Z",
+        "expires_at": "2026-12-21T08:00:00Z",
+        "current": True,
+        "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+        "network": "203.0.113.0/24",
+    },
+)
+class SessionOut(serializers.ModelSerializer[Session]):
+    """A sign-in that still works."""
+
+    created_at = InstantField()
+    last_used_at = InstantField(help_text="When its tokens were last refreshed.")
+    expires_at = InstantField(help_text="Unless it is used before.")
+    current = serializers.SerializerMethodField(help_text="The one that this request came with.")
+    network = serializers.SerializerMethodField(
+        help_text="Where it began: the address, cut to its network."
+    )
+
+    class Meta:
+        model = Session
+        fields = (
+            "id",
+            "created_at",
+            "last_used_at",
+            "expires_at",
+            "current",
+            "user_agent",
+            "network",
+        )
+
+    def get_current(self, session: Session) -> bool:
+        return session.pk == session_id_of(self.context["request"].auth)
+
+    @extend_schema_field({"type": ["string", "null"]})
+    def get_network(self, session: Session) -> str | None:
+        return network_of(session.address) if session.address else None

@@ -1,6 +1,7 @@
 from procrastinate.contrib.django import app
 
 from .lockout import forget_old_failures
+from .services import forget_former_addresses
 from .tokens import forget_ended_sessions
 
 
@@ -16,3 +17,10 @@ def sweep_sessions(timestamp: int) -> None:
 def sweep_failures(timestamp: int) -> None:
     """Daily: wrong passwords that no longer count."""
     forget_old_failures()
+
+
+@app.periodic(cron="57 3 * * *")
+@app.task(queueing_lock="sweep_addresses")
+def sweep_addresses(timestamp: int) -> None:
+    """Daily: addresses that accounts left some days ago."""
+    forget_former_addresses()

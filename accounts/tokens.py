@@ -8,6 +8,7 @@ or the end of an account hold at once.
 
 import time
 from datetime import timedelta
+from ipaddress import ip_address, ip_network
 from typing import TypedDict, cast
 from uuid import UUID, uuid4
 
@@ -73,6 +74,29 @@ def close_session(user: User, refresh: str) -> None:
     closed = Session.objects.filter(pk=session_id, user=user).update(ended_at=timezone.now())
     if not closed:
         raise InvalidToken
+
+
+def live_sessions_of(user: User) -> QuerySet[Session]:
+    """The sign-ins that still work."""
+    return _live_sessions().filter(user=user, expires_at__gt=timezone.now())
+
+
+def end_session(session: Session) -> None:
+    Session.objects.filter(pk=session.pk, ended_at=None).update(ended_at=timezone.now())
+
+
+def session_id_of(access: Token) -> UUID:
+    return UUID(access["sid"])
+
+
+def network_of(address: str) -> str:
+    """An IP address cut to what tells a place but not a person: /24, or /48 of IPv6.
+
+    >>> network_of("203.0.113.77")
+    '203.0.113.0/24'
+    """
+    length = 24 if ip_address(address).version == 4 else 48
+    return str(ip_network(f"{address}/{length}", strict=False))
 
 
 def session_of(access: Token) -> Session | None:

@@ -1,4 +1,5 @@
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from drf_spectacular.utils import OpenApiParameter
@@ -15,14 +16,19 @@ from config.errors import InvalidToken, PermissionDenied
 
 from . import services, tokens
 from .authentication import current_user
-from .errors import InvalidCredentials
+from .errors import InvalidCredentials, InvalidOrExpiredLink
 from .models import User
 from .notifications.inbox import inbox_of, mark_read, with_words
 from .serializers import (
+    LinkIn,
+    MailedOut,
     NotificationOut,
     PasswordChangeIn,
+    PasswordResetConfirmIn,
+    PasswordResetIn,
     ReadIn,
     RefreshIn,
+    SessionOut,
     SignedInOut,
     SignedUpOut,
     SignInIn,
@@ -177,3 +183,85 @@ class NotificationReadView(ApiView):
         """Ids that are not in my inbox are ignored."""
         unread = mark_read(current_user(request), **self.valid(ReadIn))
         return Response({"unread_count": unread})
+
+
+class EmailVerifyView(ApiView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_scopes = {"POST": "login"}
+
+    @operation(
+        "Confirm an e-mail address",
+        request=LinkIn,
+        responses={200: UserOut},
+        raises=[InvalidOrExpiredLink],
+    )
+    def post(self, request: Request) -> Response:
+        """With the token that was sent there, which works once.
+
+        What guests registered with that address becomes part of the account.
+        """
+        return Response(UserOut(services.confirm_address(**self.valid(LinkIn))).data)
+
+
+class EmailVerifyResendView(ApiView):
+    throttle_scopes = {"POST": "password_reset"}
+
+    @operation("Send the confirmation e-mail again", request=None, responses={202: MailedOut})
+    def post(self, request: Request) -> Response:
+        """To the address that waits for its confirmation, if there is one."""
+        services.resend_confirmation(current_user(request))
+        detail = "Unless your address is confirmed already, an e-mail is on its way."
+        return Response({"detail": detail}, status=202)
+
+
+class PasswordResetView(ApiView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_scopes = {"POST": "password_reset"}
+
+    @operation("Ask for a password reset", request=PasswordResetIn, responses={202: MailedOut})
+    def post(self, request: Request) -> Response:
+        """Sends a link to the account of that address; whether there is one is not told."""
+        services.request_password_reset(**self.valid(PasswordResetIn))
+        detail = "If an account has this address, an e-mail is on its way."
+        return Response({"detail": detail}, status=202)
+
+
+class PasswordResetConfirmView(ApiView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_scopes = {"POST": "login"}
+
+    @operation(
+        "Reset the password",
+        request=PasswordResetConfirmIn,
+        responses={204: None},
+        raises=[InvalidOrExpiredLink],
+    )
+    def post(self, request: Request) -> Response:
+        """With the token of the e-mail, which works once. Ends every session."""
+        services.reset_password(**self.valid(PasswordResetConfirmIn))
+        return Response(status=204)
+
+
+class SessionListView(ListView):
+    sends_etag = False
+    pagination_class = KeysetPagination
+    orderings = orderings(("last_used_at", Ordering("last_used_at")))
+
+    def default_ordering(self, request: Request) -> str:
+        return "-last_used_at"
+
+    @operation("List my sessions", responses=SessionOut(many=True))
+    def get(self, request: Request) -> Response:
+        """The sign-ins that still work, the last used first."""
+        return self.page(tokens.live_sessions_of(current_user(request)), SessionOut)
+
+
+class SessionView(ApiView):
+    @operation("End a session", responses={204: None})
+    def delete(self, request: Request, pk: UUID) -> Response:
+        """Its tokens stop working at once; ending the current one is signing out."""
+        tokens.end_session(self.found(tokens.live_sessions_of(current_user(request)), pk=pk))
+        return Response(status=204)

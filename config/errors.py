@@ -72,6 +72,7 @@ FIELD_CODES = {
     "unknown_parameter": "The route does not know this query parameter.",
     "password_too_weak": "The password is too short, too common or too close to your name.",
     "wrong_password": "This is not your current password.",
+    "event_full": "No seat is left for this row, and there is no waitlist.",
     "conflicting_fields": "Two fields say the same thing in two ways; send one.",
 }
 

@@ -164,6 +164,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
     {"NAME": f"{_VALIDATION}.NumericPasswordValidator"},
 ]  # fmt: skip
+# How long the links in mails work, and how long an address that was left can be had back.
+CONFIRMATION_LINK_LIFETIME = timedelta(
+    hours=env.integer("CONFIRMATION_LINK_HOURS", 72, least=1, most=8760)
+)
+RESET_LINK_LIFETIME = timedelta(minutes=env.integer("RESET_LINK_MINUTES", 60, least=5, most=1440))
+FORMER_ADDRESS_LIFETIME = timedelta(days=env.integer("FORMER_ADDRESS_DAYS", 7, least=1, most=90))
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.integer("ACCESS_TOKEN_MINUTES", 30, least=1)),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=env.integer("REFRESH_TOKEN_DAYS", 30, least=1)),

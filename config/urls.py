@@ -30,6 +30,8 @@ urlpatterns = [
     path("", pages.landing, name="landing"),
     path("problems/", pages.problem_list, name="problem-list"),
     path("problems/<slug:slug>", pages.problem, name="problem"),
+    path("", include("registrations.pages")),
+    path("", include("accounts.pages")),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     path("metrics", ops.metrics),

@@ -5,6 +5,7 @@ The columns are defined once, in SQL, and rows are streamed from the database in
 stays flat whatever the number of attendees.
 """
 
+import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,11 +58,11 @@ ORDERINGS = {
 }
 
 # A spreadsheet runs a cell that begins with = + - @ as a formula, also after a tab or in full
-# width. Phone numbers and negative numbers begin so too, and do no harm.
-_GUARDED = r"""
-    CASE WHEN {0} ~ '^[=@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]'
-        OR ({0} ~ '^[+-]' AND {0} !~ '^(\+[0-9][0-9 ()./-]*|-[0-9]+([.,][0-9]+)?)$')
-    THEN '''' || {0} ELSE {0} END"""
+# width. Phone numbers and negative numbers begin so too, and do no harm. Text that looks guarded
+# already is guarded once more, so that it can be told from text that was.
+_RUNS = r"'*[=@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]"
+_MAY_RUN = r"'*[+-]"
+_HARMLESS = r"'*(\+[0-9][0-9 ()./-]*|-[0-9]+([.,][0-9]+)?)"
 
 # ISO 8601 as everywhere in the API: microseconds only where there are any, UTC as Z.
 _TIME = """to_char({0}, 'YYYY-MM-DD"T"HH24:MI:SS'
@@ -345,5 +346,28 @@ def _rendered(column: Column, zone: tzinfo, *, guarded: bool) -> str:
     if column.kind == "time":
         return _TIME.format(column.sql, '"Z"' if zone is UTC else "TZH:TZM")
     if column.kind == "text" and guarded:
-        return _GUARDED.format(column.sql)
+        return _guarded(column.sql)
     return column.sql
+
+
+def _guarded(sql: str) -> str:
+    """`sql`, with an apostrophe before what a spreadsheet would run."""
+
+    def is_like(pattern: str) -> str:
+        quoted = pattern.replace("'", "''")
+        return f"{sql} ~ '^{quoted}'"
+
+    runs = f"{is_like(_RUNS)} OR ({is_like(_MAY_RUN)} AND NOT {is_like(f'{_HARMLESS}$')})"
+    return f"CASE WHEN {runs} THEN '''' || {sql} ELSE {sql} END"
+
+
+def unguarded(cell: str) -> str:
+    """The text that a cell of our CSV was made of."""
+    return cell[1:] if cell.startswith("'") and _is_guarded(cell[1:]) else cell
+
+
+def _is_guarded(text: str) -> bool:
+    """Whether the CSV guards this text: `_guarded` in Python."""
+    if re.match(_RUNS, text):
+        return True
+    return bool(re.match(_MAY_RUN, text)) and not re.fullmatch(_HARMLESS, text)

@@ -14,7 +14,8 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from accounts.models import Notification, User
-from events.importing import ImportRefused, Row, import_key, import_rows
+from config.api.csv_rows import ImportRefused, Row
+from events.importing import import_key, import_rows
 from events.models import Category, Event
 from events.services import cancel_event
 from events.zones import instant

@@ -30,6 +30,12 @@ def opens(token: str, registration_id: UUID) -> bool:
     return hmac.compare_digest(token.encode(errors="replace"), expected.encode())
 
 
+def manage_link(registration_id: UUID) -> str:
+    """The page where its holder sees, corrects and cancels a registration."""
+    token = manage_token(registration_id)
+    return f"{settings.PUBLIC_URL}/registrations/{registration_id}/?token={token}"
+
+
 def ticket_svg(ticket_code: str) -> bytes:
     """The code as a QR symbol (ISO/IEC 18004), with the quiet zone that scanners need."""
     return _drawn(ticket_code, "svg", scale=8)

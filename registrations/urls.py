@@ -12,6 +12,11 @@ urlpatterns = [
         views.AttendeeExportView.as_view(),
         name="attendee-export",
     ),
+    path(
+        "events/<id:pk>/attendees/import/",
+        views.AttendeeImportView.as_view(),
+        name="attendee-import",
+    ),
     path("events/<id:pk>/ledger/", views.LedgerView.as_view(), name="ledger"),
     path("events/<id:pk>/check-in/", views.CheckInView.as_view(), name="check-in"),
     path("events/<id:pk>/check-in/undo/", views.CheckInUndoView.as_view(), name="check-in-undo"),

@@ -1,7 +1,8 @@
 from .notification import Notification, Unsubscription
-from .user import Session, SignInFailures, User, UserManager, validate_username
+from .user import FormerAddress, Session, SignInFailures, User, UserManager, validate_username
 
 __all__ = [
+    "FormerAddress",
     "Notification",
     "Session",
     "SignInFailures",

@@ -4,6 +4,7 @@ import secrets
 import uuid
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.validators import RegexValidator
 from django.db import models
@@ -56,6 +57,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     role = models.CharField(max_length=16, choices=Role, default=Role.ORGANIZER)
     timezone = models.CharField(max_length=64, default="UTC", help_text="IANA name.")
     email_verified_at = models.DateTimeField(null=True, blank=True, editable=False)
+    pending_email = models.EmailField(
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Becomes the address once its owner confirms it. Of no meaning to sign-in.",
+    )
     notification_preferences = models.JSONField(default=dict, blank=True, editable=False)
     token_generation = models.PositiveIntegerField(
         default=1, editable=False, help_text="Raised to end every token issued so far."
@@ -91,6 +99,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def email_verified(self) -> bool:
         return self.email_verified_at is not None
 
+    @property
+    def unconfirmed_email(self) -> str | None:
+        """The address that waits for its owner's confirmation."""
+        return self.pending_email or (None if self.email_verified else self.email)
+
     def may_be_changed_by(self, viewer: "User") -> bool:
         """Nobody revives an erased account, and only superusers change another one of staff.
 
@@ -104,6 +117,31 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def may_organize(self) -> bool:
         return self.role == self.Role.ORGANIZER
+
+
+class FormerAddressQuerySet(models.QuerySet["FormerAddress"]):
+    def recoverable(self) -> "FormerAddressQuerySet":
+        return self.filter(left_at__gt=now() - settings.FORMER_ADDRESS_LIFETIME)
+
+
+class FormerAddress(models.Model):
+    """A confirmed address that an account left a few days ago.
+
+    Its owner can take the account back, in case it was somebody else who changed the address;
+    until then nobody else may have it.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="former_addresses")
+    email = models.EmailField(db_index=True, help_text="Stored in lower case.")
+    left_at = models.DateTimeField(default=now)
+
+    objects = FormerAddressQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "former addresses"
+
+    def __str__(self) -> str:
+        return self.email
 
 
 class Session(models.Model):

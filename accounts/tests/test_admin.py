@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
@@ -261,15 +263,52 @@ def test_reactivation_leaves_erased_accounts_out(root, ana, admin_of):
     assert (ana.is_active, gone.is_active) == (True, False)
 
 
+def asked_addresses(response) -> str:
+    return response.context["form"]["addresses"].value()
+
+
+def test_confirm_addresses_asks_first(root, ana, admin_of):
+    response = act(admin_of(root), "confirm_addresses", ana)
+
+    ana.refresh_from_db()
+    assert response.context["names"] == ["ana: ana@example.com"]
+    assert json.loads(asked_addresses(response)) == {str(ana.pk): "ana@example.com"}
+    assert ana.email_verified is False
+
+
 def test_confirm_addresses_lets_guest_places_join(root, ana, event, admin_of):
     registration = registered(event, email=ana.email)
+    client = admin_of(root)
+    shown = asked_addresses(act(client, "confirm_addresses", ana))
 
-    act(admin_of(root), "confirm_addresses", ana)
+    response = act(client, "confirm_addresses", ana, confirmed="yes", addresses=shown)
 
     ana.refresh_from_db()
     registration.refresh_from_db()
+    assert messages_of(response) == ["Confirmed the address of 1 user."]
     assert ana.email_verified
     assert registration.user == ana
+
+
+def test_confirm_addresses_confirms_what_the_page_showed(root, ana, signed_in, admin_of):
+    client = admin_of(root)
+    shown = asked_addresses(act(client, "confirm_addresses", ana))
+    signed_in(ana).patch("/api/me/", {"email": "victim@example.org"})
+
+    response = act(client, "confirm_addresses", ana, confirmed="yes", addresses=shown)
+
+    ana.refresh_from_db()
+    assert ana.email == "victim@example.org"
+    assert ana.email_verified is False
+    assert messages_of(response)[0].startswith("Not done for ana: Somebody edited it")
+
+
+@pytest.mark.parametrize("addresses", ["", "x", "[]", '{"x": "y"}', '{"1": {}}'])
+def test_confirm_addresses_confirms_nothing_that_it_did_not_ask(root, ana, addresses, admin_of):
+    act(admin_of(root), "confirm_addresses", ana, confirmed="yes", addresses=addresses)
+
+    ana.refresh_from_db()
+    assert ana.email_verified is False
 
 
 def test_end_sessions_signs_out_everywhere(root, ana, admin_of):

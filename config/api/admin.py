@@ -152,11 +152,15 @@ class ServiceAdmin(admin.ModelAdmin):
         question: str,
         consequence: str,
         form: forms.Form | None = None,
+        name: Callable[[Any], str] | None = None,
     ) -> TemplateResponse | None:
-        """The page that asks before an action, or None once the answer is yes."""
+        """The page that asks before an action, or None once the answer is yes.
+
+        `name` is what a row is called there, if not as everywhere.
+        """
         if "confirmed" in request.POST and (form is None or form.is_valid()):
             return None
-        names = [self.named(row) for row in rows[: NAMES_SHOWN + 1]]
+        names = [(name or self.named)(row) for row in rows[: NAMES_SHOWN + 1]]
         context = {
             **self.admin_site.each_context(request),
             "title": question,

@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.http import HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -83,13 +84,16 @@ def _fingerprint(request: Request, key: str) -> bytes:
 
 
 def _digest(request: Request) -> bytes:
-    """Of the body; of a form, whose boundary is new with each attempt, of its fields and files."""
+    """Of the body; of a form, whose boundary is new with each attempt, of its fields and files.
+
+    With our key: a body may hold a password, which a plain digest would let people guess.
+    """
     body = _whole_body(request)
     is_multipart = request.content_type.startswith("multipart/")
     if is_multipart and isinstance(request.data, QueryDict):
         fields = sorted(request.data.lists())
         body = to_json([[name, *(_plain(value) for value in values)] for name, values in fields])
-    return hashlib.sha256(body).digest()
+    return salted_hmac("idempotency", body, algorithm="sha256").digest()
 
 
 def _whole_body(request: Request) -> bytes:

@@ -7,7 +7,7 @@ class KeptAnswer(models.Model):
     fingerprint = models.BinaryField(
         primary_key=True, max_length=32, help_text="SHA-256 of caller, route and key."
     )
-    body_digest = models.BinaryField(max_length=32, help_text="SHA-256 of the request's body.")
+    body_digest = models.BinaryField(max_length=32, help_text="HMAC of the request's body.")
     status = models.PositiveSmallIntegerField()
     headers = models.JSONField(default=dict)
     body = models.BinaryField()

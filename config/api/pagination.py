@@ -227,8 +227,8 @@ def _read_size(request: Request) -> int:
     return int(text)
 
 
-def read_flag(request: Request, name: str) -> bool:
-    text = request.query_params.get(name, "false").lower()
+def read_flag(request: Request, name: str, *, default: bool = False) -> bool:
+    text = request.query_params.get(name, str(default)).lower()
     if text not in {"true", "false", "1", "0"}:
         raise _refusal(name, "invalid", "Send true or false.")
     return text in {"true", "1"}

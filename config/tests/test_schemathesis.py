@@ -63,6 +63,8 @@ ALSO_BUSINESS = {
     "registerForEvent": {"required"},
     "deleteUser": {"required"},
     "createManyEvents": {"required", "conflicting_fields"},
+    # Any text is text, and few are a list of attendees.
+    "importAttendees": {"required", "invalid", "min_length", "event_full"},
 }
 
 

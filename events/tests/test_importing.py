@@ -13,8 +13,9 @@ from django.db import connection
 
 from accounts.models import User
 from accounts.tests.factories import UserFactory
+from config.api.csv_rows import ImportRefused, Row
 from events import importing
-from events.importing import ImportRefused, Row, import_rows, read_csv
+from events.importing import import_rows, read_csv
 from events.models import Category, Event
 from events.services import delete_event, edit_event
 from events.tests.factories import EventFactory

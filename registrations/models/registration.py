@@ -7,13 +7,18 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery, Value
-from django.db.models.functions import Coalesce, Lower
+from django.db.models.functions import Cast, Coalesce, Concat, Lower
 from django.utils import timezone
 
 from events.models import Event
 
 if TYPE_CHECKING:
     from accounts.models import User
+
+
+ERASED_NAME = "Erased account"
+# Nobody has an address there (RFC 6761, section 6.4), so it marks a registration without a person.
+ERASED_DOMAIN = "@invalid"
 
 
 def new_ticket_code() -> str:
@@ -25,6 +30,24 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
     def existing(self) -> "RegistrationQuerySet":
         """Of events that are not deleted."""
         return self.filter(event__deleted_at=None)
+
+    def identified(self) -> "RegistrationQuerySet":
+        """Of people whose data was not erased."""
+        return self.exclude(email__endswith=ERASED_DOMAIN)
+
+    def opened_by_link(self) -> "RegistrationQuerySet":
+        """What the link of a mail may open, whoever holds it."""
+        return self.existing().identified()
+
+    def erase_people(self) -> int:
+        """Forget who they are: each gets an address of its own that nobody has. How many."""
+        erased = Concat(
+            Value("erased-"),
+            Cast("id", models.TextField()),
+            Value(ERASED_DOMAIN),
+            output_field=models.TextField(),
+        )
+        return self.update(name=ERASED_NAME, email=erased)
 
     def live(self) -> "RegistrationQuerySet":
         """Confirmed or waiting."""

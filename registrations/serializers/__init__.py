@@ -1,4 +1,5 @@
 from .feedback import FeedbackIn, FeedbackOut
+from .importing import EXAMPLE_FILE, AttendeeFileIn, AttendeeImportOut
 from .registrations import (
     CheckInOut,
     CheckInUndoneOut,
@@ -12,8 +13,11 @@ from .registrations import (
 )
 
 __all__ = [
+    "AttendeeFileIn",
+    "AttendeeImportOut",
     "CheckInOut",
     "CheckInUndoneOut",
+    "EXAMPLE_FILE",
     "FeedbackIn",
     "FeedbackOut",
     "LedgerEntryOut",

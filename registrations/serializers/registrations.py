@@ -252,6 +252,7 @@ class OwnEventsOut(serializers.Serializer[Any]):
                 "notification_preferences": {},
                 "unread_notifications": 2,
                 "calendar_url": "http://localhost:8000/api/me/calendar.ics?token=7.1.0kD3lqVb",
+                "pending_email": None,
                 "events_created": {
                     "count": 1,
                     "upcoming": [EVENT_EXAMPLE],
@@ -274,6 +275,9 @@ class ProfileOut(UserOut):
     calendar_url = serializers.SerializerMethodField(
         help_text="The secret link to my calendar; null in what staff see of others."
     )
+    pending_email = serializers.SerializerMethodField(
+        help_text="The new address, while it waits to be confirmed."
+    )
     events_created = OwnEventsOut(read_only=True)
     events_registered = OwnEventsOut(read_only=True)
 
@@ -281,6 +285,7 @@ class ProfileOut(UserOut):
         model = User
         fields = (
             *UserOut.Meta.fields,
+            "pending_email",
             "notification_preferences",
             "unread_notifications",
             "calendar_url",
@@ -300,3 +305,7 @@ class ProfileOut(UserOut):
     def get_calendar_url(self, user: User) -> str | None:
         is_own = user.pk == self.context["request"].user.pk
         return calendar_url(user) if is_own else None
+
+    @extend_schema_field({"type": ["string", "null"], "format": "email"})
+    def get_pending_email(self, user: User) -> str | None:
+        return user.pending_email or None

@@ -1,3 +1,4 @@
+from .bulk import import_attendees
 from .checkin import check_in, undo_check_in
 from .feedback import (
     delete_feedback,
@@ -18,6 +19,7 @@ __all__ = [
     "edit_feedback",
     "give_feedback",
     "hide_feedback",
+    "import_attendees",
     "promote_waiting",
     "register",
     "rename",

@@ -2,8 +2,7 @@
 
 from django.contrib.auth.hashers import check_password
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Subquery, TextField, Value
-from django.db.models.functions import Cast, Concat
+from django.db.models import Exists, OuterRef, Subquery
 from django.utils import timezone
 
 from accounts.models import User
@@ -15,8 +14,6 @@ from events.services import end_series_of
 from ..errors import AccountHasUpcomingEvents
 from ..models import Feedback, LedgerEntry, Registration
 from .waitlist import cancel_registration
-
-ERASED_NAME = "Erased account"
 
 
 def join_guest_registrations(user: User) -> int:
@@ -58,7 +55,7 @@ def settle_accounts() -> None:
     confirmed; neither request sees the other's work.
     """
     for user in User.objects.filter(erased_at__isnull=False).filter(
-        pk__in=Registration.objects.exclude(name=ERASED_NAME).values("user_id")
+        pk__in=Registration.objects.identified().values("user_id")
     ):
         with transaction.atomic():
             _leave_registrations(user)
@@ -77,15 +74,7 @@ def _leave_registrations(user: User) -> None:
         own.live().existing().filter(event__in=Event.objects.upcoming()).order_by("event_id")
     ):
         cancel_registration(registration, by=user, reason=LedgerEntry.Reason.ACCOUNT_CLOSED)
-    own.update(
-        name=ERASED_NAME,
-        email=Concat(
-            Value("erased-"),
-            Cast(F("id"), TextField()),
-            Value("@invalid"),
-            output_field=TextField(),
-        ),
-    )
+    own.erase_people()
 
 
 def _forget_comments(*users: User) -> None:

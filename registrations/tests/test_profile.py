@@ -76,15 +76,6 @@ def test_what_a_guest_makes_later_belongs_to_the_confirmed_account(ana, anyone, 
     assert [row["id"] for row in listed] == [made.json()["id"]]
 
 
-def test_a_new_address_is_unconfirmed(ana, signed_in):
-    User.objects.filter(pk=ana.pk).update(email_verified_at="2026-01-01T00:00:00Z")
-
-    response = signed_in(ana).patch("/api/me/", {"email": "ANA@new.org"})
-
-    assert response.json()["email"] == "ana@new.org"
-    assert response.json()["email_verified"] is False
-
-
 def test_a_taken_address_is_refused(ana, olga, signed_in):
     response = signed_in(ana).patch("/api/me/", {"email": "Olga@example.com"})
 

@@ -69,6 +69,30 @@ def test_64_clients_on_20_seats_with_a_queue(_round):
     assert list(queue.values_list("queue_number", flat=True)) == list(range(1, 45))
 
 
+@pytest.mark.parametrize("has_queue", [True, False])
+@pytest.mark.parametrize("_round", range(3))
+def test_imports_and_guests_want_the_same_seats(olga, signed_in, has_queue, _round):
+    event = EventFactory(organizer=olga, max_capacity=30, waitlist_enabled=has_queue)
+    rows = "".join(f"N{number},n{number}@example.com\n" for number in range(40))
+    path = f"/api/events/{event.pk}/attendees/import/?partial=true"
+    clients = [signed_in(olga) for _ in range(2)]
+
+    def imported(client: APIClient) -> Callable[[], int]:
+        body = f"name,email\n{rows}".encode()
+        return lambda: client.generic("POST", path, body, "text/csv").status_code
+
+    guests = [posted(event, number) for number in range(0, 60, 5)]
+    codes = at_once(*(imported(client) for client in clients), *guests)
+
+    assert codes[:2] == [201, 201]
+    assert set(codes[2:]) <= {201, 409}
+    event.refresh_from_db()
+    live = Registration.objects.filter(event=event).count()
+    assert (event.registered_count, event.waitlist_count) == (30, live - 30)
+    assert (live > 30) is has_queue
+    assert_sound()
+
+
 @pytest.mark.parametrize("_round", range(3))
 def test_one_address_from_many_clients(_round):
     event = EventFactory()

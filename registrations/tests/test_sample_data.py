@@ -8,8 +8,8 @@ from django.db import connection
 from django.db.models import Count, Q
 
 from accounts.models import User
+from config.api.csv_rows import ImportRefused
 from conftest import NOW
-from events.importing import ImportRefused
 from events.models import Category, Event
 from events.tests.factories import EventFactory
 from registrations import sample_data

@@ -2,6 +2,7 @@ from .attendees import AttendeeExportView, AttendeeListView, LedgerView
 from .calendars import OwnCalendarView
 from .checkin import CheckInUndoView, CheckInView
 from .feedback import FeedbackListView, FeedbackView
+from .importing import AttendeeImportView
 from .people import CalendarResetView, ProfileView, UserView
 from .registering import (
     OwnRegistrationListView,
@@ -13,6 +14,7 @@ from .registering import (
 
 __all__ = [
     "AttendeeExportView",
+    "AttendeeImportView",
     "AttendeeListView",
     "CalendarResetView",
     "CheckInUndoView",

@@ -57,13 +57,16 @@ class ProfileView(AnswersProfile):
 
     @operation("Replace my profile", request=ProfileIn, responses=ProfileOut)
     def put(self, request: Request, **kwargs: Any) -> Response:
-        return self.answer(edit_profile(self.profiled(**kwargs), self.valid(ProfileIn)))
+        return self._edit(self.profiled(**kwargs), self.valid(ProfileIn))
 
     @operation("Edit my profile", request=ProfileIn, responses=ProfileOut)
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        """A new address is unconfirmed until its owner confirms it."""
-        changes = self.valid(ProfileIn, partial=True)
-        return self.answer(edit_profile(self.profiled(**kwargs), changes))
+        """A new `email` waits in `pending_email` until the link that is sent there was followed.
+
+        Only an address that was never confirmed itself is replaced at once. Sending the present
+        address withdraws a change that waits.
+        """
+        return self._edit(self.profiled(**kwargs), self.valid(ProfileIn, partial=True))
 
     @operation(
         "Delete my account",
@@ -78,6 +81,10 @@ class ProfileView(AnswersProfile):
         given = self.valid(AccountDeletionIn, partial=not is_own)
         services.close_account(user, password=given["password"] if is_own else None)
         return Response(status=204)
+
+    def _edit(self, user: User, changes: dict[str, Any]) -> Response:
+        by_staff = user.pk != self.request.user.pk
+        return self.answer(edit_profile(user, changes, by_staff=by_staff))
 
 
 class UserView(ProfileView):

@@ -70,7 +70,7 @@ class OneRegistration(ApiView):
     def registration(self, pk: UUID) -> Registration:
         rows = Registration.objects.for_display()
         if opens(self.request.query_params.get("token", ""), pk):
-            return self.found(rows.existing(), pk=pk)
+            return self.found(rows.opened_by_link(), pk=pk)
         return self.found(rows.visible_to(self.request.user), pk=pk)
 
 

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             name='KeptAnswer',
             fields=[
                 ('fingerprint', models.BinaryField(help_text='SHA-256 of caller, route and key.', max_length=32, primary_key=True, serialize=False)),
-                ('body_digest', models.BinaryField(help_text="SHA-256 of the request's body.", max_length=32)),
+                ('body_digest', models.BinaryField(help_text="HMAC of the request's body.", max_length=32)),
                 ('status', models.PositiveSmallIntegerField()),
                 ('headers', models.JSONField(default=dict)),
                 ('body', models.BinaryField()),

@@ -9,7 +9,8 @@ from typing import Any, BinaryIO, TypeVar
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from events.importing import COLUMNS, REQUIRED_COLUMNS, ImportRefused, Report, import_rows, read_csv
+from config.api.csv_rows import ImportRefused
+from events.importing import COLUMNS, REQUIRED_COLUMNS, Report, import_rows, read_csv
 
 T = TypeVar("T")
 

@@ -1,0 +1,110 @@
+"""Tokens of the links in e-mails: signed, expiring, single-use, stored nowhere.
+
+A token is `<user id>.<expiry, Unix time>.<signature>`. What is signed beside the two is the state
+that following the link changes (an address to confirm, a hashed password), so the first use of a
+token, and any other change of that state, ends it; and the state is not in the token, so an
+address is in nobody's log. Tokens are made when a mail is written, from the account as it is then.
+"""
+
+import hmac
+import re
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from enum import StrEnum
+
+from django.conf import settings
+from django.core.signing import Signer
+
+from .errors import InvalidOrExpiredLink
+from .models import User
+
+_FORM = re.compile(r"([1-9][0-9]{0,17})\.([0-9]{1,12})\.([A-Za-z0-9_-]{43})")
+
+
+class Purpose(StrEnum):
+    CONFIRM = "confirm"
+    RESET = "reset"
+    RECOVER = "recover"
+
+
+def confirmation_link(user: User) -> str:
+    """Where the owner of `user.unconfirmed_email` confirms it."""
+    return _link("confirm-address", _token(Purpose.CONFIRM, user, *_to_confirm(user)))
+
+
+def reset_link(user: User) -> str:
+    """Where the owner of `user.email` chooses a new password."""
+    return _link("reset-password", _token(Purpose.RESET, user, *_to_reset(user)))
+
+
+def recovery_link(user: User, address: str) -> str:
+    """Where the owner of an address that was the account's takes the account back."""
+    return _link("reset-password", _token(Purpose.RECOVER, user, address))
+
+
+def user_id_of(token: str) -> int:
+    """Whom a token is for; it may still not hold. Raises `InvalidOrExpiredLink`."""
+    match = _FORM.fullmatch(token)
+    if match is None or int(match[2]) <= time.time():
+        raise InvalidOrExpiredLink
+    return int(match[1])
+
+
+def confirms(token: str, user: User) -> bool:
+    """Whether a token confirms the address of `user` that waits for it."""
+    return user.unconfirmed_email is not None and _holds(
+        Purpose.CONFIRM, token, user, *_to_confirm(user)
+    )
+
+
+def resets(token: str, user: User) -> bool:
+    return _holds(Purpose.RESET, token, user, *_to_reset(user))
+
+
+def recovers(token: str, user: User) -> str | None:
+    """The address that a token gives `user` back, if any."""
+    candidates = _recoverable(user)
+    return next(
+        (found for found in candidates if _holds(Purpose.RECOVER, token, user, found)), None
+    )
+
+
+def lifetime(purpose: Purpose) -> timedelta:
+    return {
+        Purpose.CONFIRM: settings.CONFIRMATION_LINK_LIFETIME,
+        Purpose.RESET: settings.RESET_LINK_LIFETIME,
+        Purpose.RECOVER: settings.FORMER_ADDRESS_LIFETIME,
+    }[purpose]
+
+
+def _to_confirm(user: User) -> tuple[str, ...]:
+    return (user.email, user.unconfirmed_email or "")
+
+
+def _to_reset(user: User) -> tuple[str, ...]:
+    return (user.email, user.password, str(user.token_generation))
+
+
+def _recoverable(user: User) -> Iterator[str]:
+    if user.pending_email:
+        yield user.email
+    yield from user.former_addresses.recoverable().values_list("email", flat=True)
+
+
+def _link(page: str, token: str) -> str:
+    return f"{settings.PUBLIC_URL}/{page}/?token={token}"
+
+
+def _token(purpose: Purpose, user: User, *state: str) -> str:
+    expires = int(time.time() + lifetime(purpose).total_seconds())
+    return f"{user.pk}.{expires}.{_signature(purpose, user, str(expires), *state)}"
+
+
+def _holds(purpose: Purpose, token: str, user: User, *state: str) -> bool:
+    _, expires, given = token.split(".")
+    return hmac.compare_digest(given, _signature(purpose, user, expires, *state))
+
+
+def _signature(purpose: Purpose, user: User, *state: str) -> str:
+    return Signer(salt=f"accounts.links.{purpose}").signature("\0".join((str(user.pk), *state)))

@@ -1,0 +1,68 @@
+"""The pages behind the links in e-mails about an account."""
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import path, reverse
+
+from config.api.pages import mail_page, read_form, sentences, token_of
+from config.errors import FieldError, ValidationFailed
+
+from . import services
+from .errors import InvalidOrExpiredLink
+from .links import recovers
+from .serializers import PasswordResetConfirmIn
+
+
+@mail_page
+def confirm_address(request: HttpRequest) -> HttpResponse:
+    if "done" in request.GET:
+        return render(request, "accounts/address_confirmed.html")
+    token = token_of(request)
+    try:
+        if request.method == "POST":
+            services.confirm_address(token)
+            return HttpResponseRedirect(reverse("confirm-address") + "?done")
+        user = services.user_to_confirm(token)
+    except InvalidOrExpiredLink:
+        return render(request, "accounts/address_not_confirmed.html", status=400)
+    return render(request, "accounts/confirm_address.html", {"user": user, "token": token})
+
+
+@mail_page
+def reset_password(request: HttpRequest) -> HttpResponse:
+    if "done" in request.GET:
+        return render(request, "accounts/password_set.html")
+    token, mistakes = token_of(request), list[str]()
+    try:
+        if request.method == "POST":
+            try:
+                _set_password(request, token)
+            except ValidationFailed as refusal:
+                mistakes = sentences(refusal)
+            else:
+                return HttpResponseRedirect(reverse("reset-password") + "?done")
+        user = services.user_to_reset(token)
+    except InvalidOrExpiredLink:
+        return render(request, "accounts/password_not_set.html", status=400)
+    shown = {
+        "user": user,
+        "token": token,
+        "mistakes": mistakes,
+        "returns_to": recovers(token, user),
+    }
+    return render(request, "accounts/reset_password.html", shown, status=400 if mistakes else 200)
+
+
+def _set_password(request: HttpRequest, token: str) -> None:
+    """Raises `InvalidOrExpiredLink`, `ValidationFailed`."""
+    password = request.POST.get("password", "")
+    if password != request.POST.get("again"):
+        raise ValidationFailed(FieldError("again", "invalid", "The two passwords differ."))
+    given = read_form(PasswordResetConfirmIn, {"token": token, "password": password})
+    services.reset_password(**given)
+
+
+urlpatterns = [
+    path("confirm-address/", confirm_address, name="confirm-address"),
+    path("reset-password/", reset_password, name="reset-password"),
+]

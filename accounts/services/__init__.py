@@ -1,0 +1,43 @@
+from .accounts import (
+    change_access,
+    edit_profile,
+    erase_account,
+    reset_calendar_link,
+    sign_in,
+    sign_up,
+)
+from .addresses import (
+    change_address,
+    confirm_address,
+    confirm_email,
+    forget_former_addresses,
+    resend_confirmation,
+    user_to_confirm,
+)
+from .passwords import (
+    change_password,
+    request_password_reset,
+    reset_password,
+    set_password,
+    user_to_reset,
+)
+
+__all__ = [
+    "change_access",
+    "change_address",
+    "change_password",
+    "confirm_address",
+    "confirm_email",
+    "edit_profile",
+    "erase_account",
+    "forget_former_addresses",
+    "request_password_reset",
+    "resend_confirmation",
+    "reset_calendar_link",
+    "reset_password",
+    "set_password",
+    "sign_in",
+    "sign_up",
+    "user_to_confirm",
+    "user_to_reset",
+]

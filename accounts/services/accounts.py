@@ -1,0 +1,127 @@
+"""Making, editing and ending accounts."""
+
+import secrets
+from contextlib import suppress
+from typing import Any
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import update_last_login
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from ..errors import InvalidCredentials
+from ..lockout import guarded
+from ..models import User
+from ..tokens import end_all_sessions
+from .addresses import ask_for_confirmation, change_address
+from .rules import check_free, check_password, names_what_is_taken
+
+
+@transaction.atomic
+def sign_up(
+    *, email: str, password: str, username: str = "", role: str = User.Role.ORGANIZER,
+    timezone: str = "UTC",
+) -> User:  # fmt: skip
+    """Make an account, and ask for a confirmation of its address.
+
+    Raises `ValidationFailed` on a taken name or address, or a weak password.
+    """
+    check_free(email=email, username=username)
+    check_password(password, User(email=email, username=username))
+    user = _made(email, password, username, role=role, timezone=timezone)
+    ask_for_confirmation(user)
+    return user
+
+
+def _made(email: str, password: str, username: str, **fields: str) -> User:
+    if not username:
+        # Of two people who would be given one name at the same moment, one gets another.
+        with suppress(IntegrityError), transaction.atomic():
+            return User.objects.create_user(email, password, **fields)
+        check_free(email=email, username=None)
+        username = f"{email.partition('@')[0][:130]}-{secrets.token_hex(4)}"
+    with names_what_is_taken():
+        return User.objects.create_user(email, password, username=username, **fields)
+
+
+def sign_in(*, login: str, password: str, address: str, network: str) -> User:
+    """The account of that e-mail address or user name; for `address`, `network` see `lockout`.
+
+    Raises `InvalidCredentials`, and `RateLimited` after too many of those.
+    """
+    with guarded(login, address=address, network=network):
+        user = authenticate(username=login, password=password)
+        if not isinstance(user, User):
+            raise InvalidCredentials
+    update_last_login(None, user)  # type: ignore[arg-type]
+    return user
+
+
+@transaction.atomic
+def edit_profile(user: User, changes: dict[str, Any], *, by_staff: bool = False) -> User:
+    """Apply changes of e-mail, username, role, timezone or preferences.
+
+    What a new address means is told by `change_address`; preferences that are not among the
+    changes stay as they are. Raises `ValidationFailed`.
+    """
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    if "notification_preferences" in changes:
+        preferences = user.notification_preferences | changes["notification_preferences"]
+        changes = {**changes, "notification_preferences": preferences}
+    if "email" in changes:
+        change_address(user, changes["email"], by_staff=by_staff)
+    changed = {
+        name: value
+        for name, value in changes.items()
+        if name != "email" and getattr(user, name) != value
+    }
+    if changed:
+        check_free(username=changed.get("username"), other_than=user)
+        for name, value in changed.items():
+            setattr(user, name, value)
+        with names_what_is_taken():
+            user.save(update_fields=list(changed))
+    return user
+
+
+@transaction.atomic
+def change_access(user: User, **changes: bool) -> User:
+    """Set `is_active`, `is_staff` or `is_superuser`; whoever loses one is signed out everywhere."""
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    changed = {name: value for name, value in changes.items() if getattr(user, name) != value}
+    for name, value in changed.items():
+        setattr(user, name, value)
+    if changed:
+        user.save(update_fields=list(changed))
+    if not all(changed.values()):
+        end_all_sessions(user)
+    return user
+
+
+def reset_calendar_link(user: User) -> User:
+    """End the secret link to the user's calendar; there is a new one."""
+    User.objects.filter(pk=user.pk).update(calendar_generation=F("calendar_generation") + 1)
+    user.refresh_from_db(fields=["calendar_generation"])
+    return user
+
+
+@transaction.atomic
+def erase_account(user: User) -> None:
+    """Erase what identifies a person; the row stays, so that what refers to it stays right."""
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    user.email = f"erased-{user.pk}@invalid"
+    user.username = f"erased-{user.pk}"
+    user.timezone = "UTC"
+    user.pending_email = ""
+    user.email_verified_at = user.last_login = None
+    user.notification_preferences = {}
+    user.is_active = user.is_staff = user.is_superuser = False
+    user.erased_at = timezone.now()
+    user.set_unusable_password()
+    user.save()
+    user.groups.clear()
+    user.user_permissions.clear()
+    user.sessions.all().delete()
+    user.former_addresses.all().delete()
+    end_all_sessions(user)

@@ -1,0 +1,123 @@
+"""E-mail addresses: an account's is its owner's once they followed a link that was sent there."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from config.errors import PreconditionFailed, ValidationFailed
+
+from ..errors import InvalidOrExpiredLink
+from ..links import confirms, user_id_of
+from ..models import FormerAddress, User
+from ..signals import email_confirmed
+from .rules import check_free, names_what_is_taken
+
+
+def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
+    """Move an account to another address. Caller holds the user's lock. Raises `ValidationFailed`.
+
+    An account with a confirmed address keeps it until the new one is confirmed, so that neither a
+    typing error nor a stolen session can take the account from its owner; naming the present
+    address withdraws the change. An address that nobody has confirmed is replaced at once, and so
+    does staff, whom people ask when they lost their mailbox.
+    """
+    if email == (user.pending_email or user.email):
+        return
+    if email == user.email:
+        user.pending_email = ""
+        user.save(update_fields=["pending_email"])
+        return
+    check_free(email=email, other_than=user)
+    former = user.email
+    if user.email_verified and not by_staff:
+        user.pending_email = email
+    else:
+        user.email, user.email_verified_at, user.pending_email = email, None, ""
+    with names_what_is_taken():
+        user.save(update_fields=["email", "email_verified_at", "pending_email"])
+    ask_for_confirmation(user)
+    tell_of_change(user, former=former)
+
+
+@transaction.atomic
+def resend_confirmation(user: User) -> None:
+    """Send the link once more, where an address waits for its confirmation."""
+    if user.unconfirmed_email:
+        ask_for_confirmation(user)
+
+
+def user_to_confirm(token: str) -> User:
+    """The account whose `unconfirmed_email` a token confirms. Raises `InvalidOrExpiredLink`."""
+    user = User.objects.filter(pk=user_id_of(token), is_active=True).first()
+    if user is None or not confirms(token, user):
+        raise InvalidOrExpiredLink
+    return user
+
+
+@transaction.atomic
+def confirm_address(token: str) -> User:
+    """Confirm the address that a token was sent to. Raises `InvalidOrExpiredLink`."""
+    user = _locked(user_id_of(token))
+    if user is None or not confirms(token, user):
+        raise InvalidOrExpiredLink
+    if not user.pending_email:
+        return confirm_email(user)
+    former, user.email = user.email, user.pending_email
+    try:
+        check_free(email=user.email, other_than=user)
+        take_address(user)
+    except ValidationFailed as error:  # somebody signed up with it meanwhile
+        raise InvalidOrExpiredLink from error
+    FormerAddress.objects.create(user=user, email=former)
+    tell_of_change(user, former=former)
+    return user
+
+
+@transaction.atomic
+def confirm_email(user: User, *, address: str | None = None) -> User:
+    """The address is the user's own; what was waiting for that proof follows by signal.
+
+    Raises `PreconditionFailed` when the account's address is not `address`, if that is given.
+    """
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    if address is not None and user.email != address:
+        raise PreconditionFailed
+    if not user.email_verified:
+        take_address(user)
+    return user
+
+
+def take_address(user: User, *, returning_to: str | None = None) -> None:
+    """Make `user.email` the account's confirmed address. Caller holds the user's lock.
+
+    `returning_to` is an earlier address that the account returns to. Those before that one stay
+    recoverable: the thief of a thief's account is no owner.
+    """
+    if returning_to is not None:
+        user.email = returning_to
+        left = user.former_addresses.filter(email=returning_to).order_by("left_at").first()
+        if left is not None:
+            user.former_addresses.filter(left_at__gte=left.left_at).delete()
+    user.email_verified_at = timezone.now()
+    user.pending_email = ""
+    with names_what_is_taken():
+        user.save(update_fields=["email", "email_verified_at", "pending_email"])
+    email_confirmed.send(User, user=user)
+
+
+def forget_former_addresses() -> int:
+    """Delete those that can no longer be had back; returns how many."""
+    gone = FormerAddress.objects.exclude(pk__in=FormerAddress.objects.recoverable())
+    return gone.delete()[0]
+
+
+def ask_for_confirmation(user: User) -> None:
+    """Send the link to the address that waits for its confirmation."""
+
+
+def tell_of_change(user: User, *, former: str) -> None:
+    """Tell the owner of an address that an account leaves it, and how to keep the account."""
+
+
+def _locked(user_id: int) -> User | None:
+    active = User.objects.filter(is_active=True)
+    return active.select_for_update(no_key=True).filter(pk=user_id).first()

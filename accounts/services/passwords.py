@@ -1,0 +1,73 @@
+"""Passwords: each change of one ends every session."""
+
+from django.db import transaction
+
+from config.errors import FieldError, ValidationFailed
+
+from ..errors import InvalidOrExpiredLink
+from ..links import recovers, resets, user_id_of
+from ..lockout import forgive
+from ..models import User
+from ..tokens import end_all_sessions
+from .addresses import take_address
+from .rules import check_password
+
+
+@transaction.atomic
+def change_password(user: User, *, current_password: str, password: str) -> None:
+    """Set a new password and end every session. Raises `ValidationFailed`."""
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    if not user.check_password(current_password):
+        raise ValidationFailed(
+            FieldError("current_password", "wrong_password", "This is not your password.")
+        )
+    check_password(password, user)
+    set_password(user, password)
+
+
+@transaction.atomic
+def set_password(user: User, password: str | None) -> User:
+    """Set a password that was checked, or with None take it away, and end every session."""
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    end_all_sessions(user)
+    forgive(user)
+    return user
+
+
+@transaction.atomic
+def request_password_reset(email: str) -> None:
+    """Send a link to the account of that address.
+
+    Whether there is one is looked up when the mail is written: the request does the same work
+    either way, so its time tells nothing.
+    """
+
+
+def user_to_reset(token: str) -> User:
+    """The account whose password a token sets. Raises `InvalidOrExpiredLink`."""
+    user = User.objects.filter(pk=user_id_of(token), is_active=True).first()
+    if user is None or not (resets(token, user) or recovers(token, user)):
+        raise InvalidOrExpiredLink
+    return user
+
+
+@transaction.atomic
+def reset_password(token: str, password: str) -> User:
+    """Set a new password by a link, and end every session and every link sent before.
+
+    Who holds the link reads the mails of the address: it is confirmed, a change of address that
+    somebody asked for is off, and the link in the news of such a change brings the former address
+    back. Raises `InvalidOrExpiredLink`, `ValidationFailed`.
+    """
+    active = User.objects.filter(is_active=True)
+    user = active.select_for_update(no_key=True).filter(pk=user_id_of(token)).first()
+    if user is None:
+        raise InvalidOrExpiredLink
+    former = recovers(token, user)
+    if former is None and not resets(token, user):
+        raise InvalidOrExpiredLink
+    check_password(password, user)
+    take_address(user, returning_to=former)
+    return set_password(user, password)

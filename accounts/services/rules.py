@@ -1,0 +1,59 @@
+"""What holds for every account: names and addresses are unique, passwords are not weak."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.contrib.auth import password_validation
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from config.errors import FieldError, ValidationFailed
+
+from ..models import FormerAddress, User
+
+_TAKEN = {
+    "email": FieldError("email", "unique", "An account has this address already."),
+    "username": FieldError("username", "unique", "Somebody has this name already."),
+}
+
+
+def check_free(
+    *, email: str | None = None, username: str | None = None, other_than: User | None = None
+) -> None:
+    """Raises `ValidationFailed` when somebody else has the address or the name.
+
+    An address that somebody left a few days ago is still kept for them, so that they can have it
+    back: see `FormerAddress`.
+    """
+    others = User.objects.exclude(pk=other_than.pk) if other_than else User.objects.all()
+    taken = []
+    if email and (
+        others.filter(email=email).exists()
+        or FormerAddress.objects.recoverable().filter(email=email, user__in=others).exists()
+    ):
+        taken.append(_TAKEN["email"])
+    if username and others.filter(username__iexact=username).exists():
+        taken.append(_TAKEN["username"])
+    if taken:
+        raise ValidationFailed(*taken)
+
+
+@contextmanager
+def names_what_is_taken() -> Iterator[None]:
+    """Of two sign-ups at the same moment the database lets one through; tell the other why."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        field = "username" if "username_unique" in str(error) else "email"
+        raise ValidationFailed(_TAKEN[field]) from error
+
+
+def check_password(password: str, user: User) -> None:
+    """Raises `ValidationFailed` when the password is weak."""
+    try:
+        password_validation.validate_password(password, user)
+    except ValidationError as error:
+        raise ValidationFailed(
+            *(FieldError("password", "password_too_weak", message) for message in error.messages)
+        ) from error

@@ -1,0 +1,374 @@
+"""Links in e-mails: confirming an address, changing it, resetting a password."""
+
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from rest_framework.test import APIClient
+
+from accounts.links import confirmation_link, recovery_link, reset_link
+from accounts.models import FormerAddress, User
+from accounts.services import confirm_email, forget_former_addresses
+from accounts.tests.factories import PASSWORD
+from conftest import NOW
+from registrations.tests.factories import registered
+
+pytestmark = pytest.mark.django_db
+
+NEW_PASSWORD = "another-horse-battery-7"
+
+
+def token_in(link: str) -> str:
+    return parse_qs(urlsplit(link).query)["token"][0]
+
+
+def verify(token: str):
+    return APIClient().post("/api/email/verify/", {"token": token})
+
+
+def reset(token: str, password: str = NEW_PASSWORD):
+    return APIClient().post("/api/password/reset/confirm/", {"token": token, "password": password})
+
+
+def sign_in(login: str, password: str = PASSWORD):
+    return APIClient().post("/api/login/", {"email": login, "password": password})
+
+
+def assert_refused(response) -> None:
+    assert response.status_code == 400
+    assert response.json()["code"] == "invalid_or_expired_link"
+
+
+@pytest.fixture
+def confirmed_ana(clock, ana) -> User:
+    return confirm_email(ana)
+
+
+@pytest.fixture
+def moving_ana(confirmed_ana, signed_in) -> User:
+    """Has asked for another address, and not confirmed it."""
+    signed_in(confirmed_ana).patch("/api/me/", {"email": "Ana@New.example.org"})
+    confirmed_ana.refresh_from_db()
+    return confirmed_ana
+
+
+@pytest.fixture
+def moved_ana(moving_ana) -> User:
+    verify(token_in(confirmation_link(moving_ana)))
+    moving_ana.refresh_from_db()
+    return moving_ana
+
+
+# --- confirming ---
+
+
+def test_a_link_confirms_the_address_and_guest_places_join(ana, event, signed_in):
+    registered(event, email=ana.email)
+
+    response = verify(token_in(confirmation_link(ana)))
+
+    assert response.status_code == 200
+    assert (response.json()["id"], response.json()["email_verified"]) == (ana.pk, True)
+    listed = signed_in(ana).get("/api/me/registrations/").json()["results"]
+    assert [row["email"] for row in listed] == ["ana@example.com"]
+
+
+def test_a_confirmation_link_works_once(ana):
+    token = token_in(confirmation_link(ana))
+
+    verify(token)
+
+    assert_refused(verify(token))
+
+
+def test_a_confirmation_link_expires(clock, ana, settings):
+    token = token_in(confirmation_link(ana))
+
+    clock.move_to(NOW + settings.CONFIRMATION_LINK_LIFETIME)
+
+    assert_refused(verify(token))
+
+
+def test_a_confirmation_link_is_for_one_address(ana, signed_in):
+    token = token_in(confirmation_link(ana))
+
+    signed_in(ana).patch("/api/me/", {"email": "victim@example.org"})
+
+    assert_refused(verify(token))
+
+
+def test_a_link_does_what_it_was_sent_for_alone(ana):
+    assert_refused(verify(token_in(reset_link(ana))))
+    assert_refused(reset(token_in(confirmation_link(ana))))
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["x", "1", "1.2", "0.1.x", "1.9999999999." + "A" * 43, "é.1.x", "1.9999999999." + "é" * 43],
+)
+def test_a_token_that_was_not_made_here_is_refused(ana, token):
+    assert_refused(verify(token))
+    assert_refused(reset(token))
+
+
+def test_a_token_of_somebody_else_is_refused(ana, max_):
+    _, rest = token_in(confirmation_link(ana)).split(".", 1)
+
+    assert_refused(verify(f"{max_.pk}.{rest}"))
+
+
+def test_a_later_expiry_does_not_pass(clock, ana):
+    user_id, expires, signature = token_in(confirmation_link(ana)).split(".")
+
+    assert_refused(verify(f"{user_id}.{int(expires) + 1}.{signature}"))
+
+
+def test_links_of_a_deactivated_account_do_not_work(ana):
+    tokens = token_in(confirmation_link(ana)), token_in(reset_link(ana))
+    User.objects.filter(pk=ana.pk).update(is_active=False)
+
+    assert_refused(verify(tokens[0]))
+    assert_refused(reset(tokens[1]))
+
+
+def test_a_stale_sign_in_does_not_hinder_a_link(anyone, ana):
+    anyone.credentials(HTTP_AUTHORIZATION="Bearer stale")
+
+    response = anyone.post("/api/email/verify/", {"token": token_in(confirmation_link(ana))})
+
+    assert response.status_code == 200
+
+
+def test_resending_is_for_the_signed_in(anyone, ana, signed_in):
+    assert anyone.post("/api/email/verify/resend/").status_code == 401
+    assert signed_in(ana).post("/api/email/verify/resend/").status_code == 202
+
+
+# --- another address ---
+
+
+def test_an_unconfirmed_address_is_replaced_at_once(ana, signed_in):
+    shown = signed_in(ana).patch("/api/me/", {"email": "ANA@new.example.org"}).json()
+
+    assert (shown["email"], shown["email_verified"]) == ("ana@new.example.org", False)
+    assert shown["pending_email"] is None
+
+
+def test_a_confirmed_address_stays_until_the_new_one_is_confirmed(confirmed_ana, signed_in):
+    client = signed_in(confirmed_ana)
+
+    shown = client.patch("/api/me/", {"email": "ANA@new.example.org"}).json()
+
+    assert (shown["email"], shown["email_verified"]) == ("ana@example.com", True)
+    assert shown["pending_email"] == "ana@new.example.org"
+    assert sign_in("ana@example.com").status_code == 200
+    assert sign_in("ana@new.example.org").status_code == 401
+
+
+def test_the_new_address_is_taken_when_its_link_is_followed(moving_ana, event, signed_in):
+    registered(event, email="ana@new.example.org")
+
+    shown = verify(token_in(confirmation_link(moving_ana))).json()
+
+    assert (shown["email"], shown["email_verified"]) == ("ana@new.example.org", True)
+    assert signed_in(moving_ana).get("/api/me/").json()["pending_email"] is None
+    assert sign_in("ana@new.example.org").status_code == 200
+    assert sign_in("ana@example.com").status_code == 401
+    listed = signed_in(moving_ana).get("/api/me/registrations/").json()["results"]
+    assert [row["email"] for row in listed] == ["ana@new.example.org"]
+
+
+def test_guest_places_of_a_pending_address_do_not_join(moving_ana, event, signed_in):
+    registered(event, email="ana@new.example.org")
+
+    assert signed_in(moving_ana).get("/api/me/registrations/").json()["results"] == []
+
+
+def test_naming_the_present_address_withdraws_the_change(moving_ana, signed_in):
+    token = token_in(confirmation_link(moving_ana))
+
+    shown = signed_in(moving_ana).patch("/api/me/", {"email": "ana@example.com"}).json()
+
+    assert (shown["pending_email"], shown["email_verified"]) == (None, True)
+    assert_refused(verify(token))
+
+
+def test_a_pending_address_is_nobodys(moving_ana, max_, signed_in):
+    token = token_in(confirmation_link(moving_ana))
+    taken = signed_in(max_).patch("/api/me/", {"email": "ana@new.example.org"})
+
+    assert taken.status_code == 200
+    assert_refused(verify(token))
+
+
+def test_staff_change_an_address_at_once(confirmed_ana, sam, signed_in):
+    path = f"/api/users/{confirmed_ana.pk}/"
+
+    shown = signed_in(sam).patch(path, {"email": "ana@new.example.org"}).json()
+
+    assert (shown["email"], shown["email_verified"]) == ("ana@new.example.org", False)
+    assert FormerAddress.objects.count() == 0
+
+
+# --- taking an account back ---
+
+
+def test_the_former_address_takes_the_account_back(moved_ana, signed_in):
+    thief = signed_in(moved_ana)
+    token = token_in(recovery_link(moved_ana, "ana@example.com"))
+
+    assert reset(token).status_code == 204
+
+    assert thief.get("/api/me/").status_code == 401
+    back = sign_in("ana@example.com", NEW_PASSWORD).json()["user"]
+    assert (back["id"], back["email_verified"]) == (moved_ana.pk, True)
+    assert_refused(reset(token))
+
+
+def test_the_present_address_stops_a_change_that_waits(moving_ana):
+    confirmation = token_in(confirmation_link(moving_ana))
+
+    assert reset(token_in(recovery_link(moving_ana, "ana@example.com"))).status_code == 204
+
+    assert_refused(verify(confirmation))
+    assert sign_in("ana@example.com", NEW_PASSWORD).status_code == 200
+
+
+def test_a_second_move_does_not_keep_the_owner_from_the_account(moved_ana, signed_in, clock):
+    clock.shift(60)
+    signed_in(moved_ana).patch("/api/me/", {"email": "thief@example.org"})
+    moved_ana.refresh_from_db()
+    verify(token_in(confirmation_link(moved_ana)))
+    moved_ana.refresh_from_db()
+
+    assert reset(token_in(recovery_link(moved_ana, "ana@new.example.org"))).status_code == 204
+    moved_ana.refresh_from_db()
+    assert moved_ana.email == "ana@new.example.org"
+    assert reset(token_in(recovery_link(moved_ana, "ana@example.com"))).status_code == 204
+
+    moved_ana.refresh_from_db()
+    assert moved_ana.email == "ana@example.com"
+    assert FormerAddress.objects.count() == 0
+
+
+def test_nobody_else_takes_a_former_address_meanwhile(anyone, moved_ana, max_, signed_in):
+    squatter = {"email": "ana@example.com", "password": PASSWORD}
+
+    for refused in (
+        anyone.post("/api/register/", squatter),
+        signed_in(max_).patch("/api/me/", {"email": "ana@example.com"}),
+    ):
+        assert refused.json()["errors"][0]["code"] == "unique"
+
+
+def test_a_former_address_is_free_after_some_days(anyone, clock, moved_ana, settings):
+    token = token_in(recovery_link(moved_ana, "ana@example.com"))
+    clock.shift(settings.FORMER_ADDRESS_LIFETIME)
+
+    assert_refused(reset(token))
+    assert forget_former_addresses() == 1
+    taken = anyone.post("/api/register/", {"email": "ana@example.com", "password": PASSWORD})
+    assert taken.status_code == 201
+
+
+def test_the_owner_may_return_to_a_former_address(moved_ana, signed_in):
+    signed_in(moved_ana).patch("/api/me/", {"email": "ana@example.com"})
+    moved_ana.refresh_from_db()
+
+    assert verify(token_in(confirmation_link(moved_ana))).json()["email"] == "ana@example.com"
+
+
+# --- resetting ---
+
+
+def test_asking_for_a_reset_tells_nothing(anyone, ana):
+    known = anyone.post("/api/password/reset/", {"email": ana.email})
+    unknown = anyone.post("/api/password/reset/", {"email": "nobody@example.com"})
+
+    assert known.status_code == unknown.status_code == 202
+    assert known.content == unknown.content
+
+
+def test_a_reset_sets_the_password_and_ends_every_token(ana, signed_in):
+    client = signed_in(ana)
+    refresh = sign_in(ana.email).json()["refresh"]
+
+    response = reset(token_in(reset_link(ana)))
+
+    assert (response.status_code, response.content) == (204, b"")
+    assert client.get("/api/me/").status_code == 401
+    assert APIClient().post("/api/token/refresh/", {"refresh": refresh}).status_code == 401
+    assert sign_in(ana.email).status_code == 401
+    assert sign_in(ana.email, NEW_PASSWORD).status_code == 200
+
+
+def test_a_reset_link_works_once_and_ends_the_earlier_ones(clock, ana):
+    earlier = token_in(reset_link(ana))
+    clock.shift(5)
+    later = token_in(reset_link(ana))
+
+    assert reset(later).status_code == 204
+
+    assert_refused(reset(later))
+    assert_refused(reset(earlier))
+
+
+def test_a_reset_link_expires(clock, ana, settings):
+    token = token_in(reset_link(ana))
+
+    clock.move_to(NOW + settings.RESET_LINK_LIFETIME - timedelta(seconds=1))
+    assert reset(token, "short").json()["code"] == "validation_error"
+    clock.shift(1)
+    assert_refused(reset(token))
+
+
+def test_a_weak_password_does_not_use_the_link_up(ana):
+    token = token_in(reset_link(ana))
+
+    weak = reset(token, "password")
+
+    assert weak.json()["errors"][0]["field"] == "password"
+    assert weak.json()["errors"][0]["code"] == "password_too_weak"
+    assert reset(token).status_code == 204
+
+
+@pytest.mark.parametrize("change", ["password", "address", "end_sessions"])
+def test_a_reset_link_ends_with_any_change_of_the_account(ana, signed_in, sam, change):
+    token = token_in(reset_link(ana))
+
+    if change == "password":
+        body = {"current_password": PASSWORD, "password": NEW_PASSWORD}
+        signed_in(ana).post("/api/password/change/", body)
+    elif change == "address":
+        signed_in(ana).patch("/api/me/", {"email": "ana@new.example.org"})
+    else:
+        User.objects.filter(pk=ana.pk).update(token_generation=9)
+
+    assert_refused(reset(token))
+
+
+def test_a_reset_proves_the_address(ana, event, signed_in):
+    registered(event, email=ana.email)
+
+    reset(token_in(reset_link(ana)))
+
+    ana.refresh_from_db()
+    assert ana.email_verified
+    assert signed_in(ana).get("/api/me/registrations/").json()["results"] != []
+
+
+def test_a_reset_ends_a_change_of_address_that_a_thief_began(moving_ana):
+    confirmation = token_in(confirmation_link(moving_ana))
+
+    reset(token_in(reset_link(moving_ana)))
+
+    assert_refused(verify(confirmation))
+    moving_ana.refresh_from_db()
+    assert moving_ana.email == "ana@example.com"
+
+
+def test_tokens_hold_no_address_and_no_password(ana):
+    token = token_in(reset_link(ana))
+
+    assert len(token) < 80
+    assert "ana" not in token

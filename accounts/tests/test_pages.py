@@ -1,0 +1,125 @@
+"""The pages that the links in e-mails open."""
+
+import re
+
+import pytest
+from django.test import Client
+
+from accounts.links import confirmation_link, recovery_link, reset_link
+from accounts.models import User
+from accounts.services import confirm_address, confirm_email, edit_profile
+from accounts.tests.test_links import NEW_PASSWORD, sign_in, token_in
+
+pytestmark = pytest.mark.django_db
+
+CONFIRM, RESET = "/confirm-address/", "/reset-password/"
+
+
+@pytest.fixture
+def browser() -> Client:
+    return Client(enforce_csrf_checks=True, headers={"Origin": "null"})
+
+
+def title_of(response) -> str:
+    return re.search(r"<title>([^<]+)</title>", response.content.decode())[1]
+
+
+def passwords(password: str = NEW_PASSWORD, again: str | None = None) -> dict[str, str]:
+    return {"password": password, "again": password if again is None else again}
+
+
+def test_the_confirmation_page_changes_nothing_until_its_button_is_pressed(browser, ana):
+    link = confirmation_link(ana)
+
+    shown = browser.get(link)
+    head = browser.head(link)
+
+    ana.refresh_from_db()
+    assert (shown.status_code, head.status_code) == (200, 200)
+    assert title_of(shown) == "Confirm your e-mail address"
+    assert "ana@example.com" in shown.content.decode()
+    assert ana.email_verified is False
+
+
+def test_the_confirmation_page_confirms(browser, ana):
+    response = browser.post(CONFIRM, {"token": token_in(confirmation_link(ana))}, follow=True)
+
+    ana.refresh_from_db()
+    assert response.redirect_chain == [("/confirm-address/?done", 302)]
+    assert title_of(response) == "Your e-mail address is confirmed"
+    assert ana.email_verified
+
+
+@pytest.mark.parametrize("path", [CONFIRM, RESET])
+@pytest.mark.parametrize("token", ["", "x", "1.9999999999." + "A" * 43, "\x00", "x" * 5000])
+def test_a_link_that_does_not_work_says_so(browser, ana, path, token):
+    for response in (
+        browser.get(path, {"token": token}),
+        browser.post(path, {"token": token, **passwords()}),
+    ):
+        assert response.status_code == 400
+        assert title_of(response) == "This link does not work"
+
+
+def test_the_reset_page_sets_the_password(browser, ana):
+    token = token_in(reset_link(ana))
+    shown = browser.get(reset_link(ana))
+
+    response = browser.post(RESET, {"token": token, **passwords()}, follow=True)
+
+    assert title_of(shown) == "Choose a new password"
+    assert title_of(response) == "Your new password is set"
+    assert sign_in(ana.email, NEW_PASSWORD).status_code == 200
+    assert browser.get(RESET, {"token": token}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (passwords("a" * 12, "b" * 12), "The two passwords differ."),
+        (passwords("password"), "This password is too common."),
+        (passwords(""), "This field may not be blank."),
+        ({}, "The two passwords differ."),
+    ],
+)
+def test_the_reset_page_says_what_is_wrong_with_a_password(browser, ana, typed, told):
+    token = token_in(reset_link(ana))
+
+    response = browser.post(RESET, {"token": token, **typed})
+
+    assert response.status_code == 400
+    assert title_of(response) == "Please correct: Choose a new password"
+    assert f"<p>{told}</p>" in response.content.decode()
+    assert browser.get(RESET, {"token": token}).status_code == 200
+
+
+def test_the_reset_page_takes_an_account_back(browser, ana):
+    ana = confirm_email(ana)
+    edit_profile(ana, {"email": "thief@example.org"})
+    confirm_address(token_in(confirmation_link(User.objects.get(pk=ana.pk))))
+    link = recovery_link(ana, "ana@example.com")
+
+    shown = browser.get(link)
+    browser.post(RESET, {"token": token_in(link), **passwords()})
+
+    assert title_of(shown) == "Take your account back"
+    assert "ana@example.com" in shown.content.decode()
+    assert sign_in("ana@example.com", NEW_PASSWORD).status_code == 200
+
+
+@pytest.mark.parametrize("path", [CONFIRM, RESET])
+def test_the_pages_keep_their_token_to_themselves(browser, ana, path):
+    make = confirmation_link if path == CONFIRM else reset_link
+
+    for response in (browser.get(make(ana)), browser.get(path)):
+        assert response["Referrer-Policy"] == "no-referrer"
+        assert response["Cache-Control"] == "no-store"
+        assert response["X-Robots-Tag"] == "noindex"
+        assert "default-src 'self'" in response["Content-Security-Policy"]
+        assert "form-action 'self'" in response["Content-Security-Policy"]
+        assert response.cookies == {}
+
+
+@pytest.mark.parametrize("path", [CONFIRM, RESET])
+def test_the_pages_are_read_and_posted_alone(browser, path):
+    assert browser.put(path).status_code == 405

@@ -1,0 +1,183 @@
+"""Many attendees at once, in the order of a file."""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import User
+from config.errors import FieldError, ValidationFailed
+from events.errors import EventCancelled, EventNotPublished, EventStarted
+from events.models import Event
+from events.services import lock_event
+
+from ..importing import BadRow, Candidate
+from ..models import LedgerEntry, Registration, new_ticket_code
+
+OUTCOMES = ("confirmed", "waitlisted", "already_registered", "cancelled", "refused")
+
+# The order of the file is the order of joining: a microsecond lies between two rows. What came
+# from an account's own, confirmed address is the account's.
+_INSERT = """
+    WITH given AS (
+        SELECT *, %(now)s - (%(number)s - place) * interval '1 microsecond' AS at
+        FROM unnest(
+            %(ids)s::uuid[], %(names)s::text[], %(emails)s::text[], %(queue_numbers)s::bigint[],
+            %(ticket_codes)s::text[]
+        ) WITH ORDINALITY AS row (id, name, email, queue_number, ticket_code, place)
+    ), made AS (
+        INSERT INTO registrations_registration (
+            id, event_id, user_id, name, email, status, queue_number, ticket_code,
+            registered_at, confirmed_at
+        )
+        SELECT
+            given.id, %(event_id)s, account.id, given.name, given.email,
+            CASE WHEN queue_number IS NULL THEN 'confirmed' ELSE 'waitlisted' END,
+            queue_number, ticket_code, at, CASE WHEN queue_number IS NULL THEN at END
+        FROM given LEFT JOIN accounts_user AS account
+            ON account.email = given.email
+            AND account.email_verified_at IS NOT NULL AND account.is_active
+    )
+    INSERT INTO registrations_ledgerentry (event_id, registration_id, kind, at, actor_id, reason)
+    SELECT
+        %(event_id)s, id, CASE WHEN queue_number IS NULL THEN 'registered' ELSE 'queued' END,
+        at, %(actor_id)s, %(reason)s
+    FROM given ORDER BY place
+"""
+
+
+@dataclass(slots=True)
+class RowResult:
+    """What became of a row, or would: one of `OUTCOMES`.
+
+    `registration_id` is None where nothing was made; `position` is the place in the queue.
+    """
+
+    line: int
+    name: str
+    email: str
+    outcome: str
+    errors: tuple[FieldError, ...] = ()
+    registration_id: uuid.UUID | None = None
+    position: int | None = None
+    queue_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    saved: bool
+    rows: list[RowResult]
+
+    def count(self) -> dict[str, int]:
+        """How many rows have each outcome."""
+        found = Counter(row.outcome for row in self.rows)
+        return {outcome: found[outcome] for outcome in OUTCOMES}
+
+
+@transaction.atomic
+def import_attendees(
+    event_id: int,
+    rows: Sequence[Candidate | BadRow],
+    *,
+    by: User,
+    partial: bool = False,
+    dry_run: bool = False,
+) -> ImportReport:
+    """Give each row a seat, or a place in the queue, as if they registered in this order.
+
+    Who is registered already keeps that place, and who cancelled gets none. A row that is bad, or
+    that finds neither seat nor queue, is refused: then nothing is saved, unless `partial`. A dry
+    run saves nothing and takes no lock. Whether registration is open yet, or still, is nothing to
+    who runs the event.
+
+    Raises `NotFound`, `EventCancelled`, `EventNotPublished`, `EventStarted`, and
+    `ValidationFailed` with the refused rows' errors when nothing was saved on their account.
+    """
+    event = Event.objects.existing().get(pk=event_id) if dry_run else lock_event(event_id)
+    now = timezone.now()
+    _check_takes_attendees(event, now)
+    results = list(_places(event, rows))
+    if dry_run:
+        return ImportReport(saved=False, rows=results)
+    errors = [error for result in results for error in result.errors]
+    if errors and not partial:
+        raise ValidationFailed(*errors)
+    _save(event, [row for row in results if row.outcome in {"confirmed", "waitlisted"}], by, now)
+    return ImportReport(saved=True, rows=results)
+
+
+def _check_takes_attendees(event: Event, now: datetime) -> None:
+    if event.status == Event.Status.CANCELLED:
+        raise EventCancelled
+    if event.status == Event.Status.DRAFT:
+        raise EventNotPublished
+    if event.has_started(now):
+        raise EventStarted("The event has started; registration is over.")
+
+
+def _places(event: Event, rows: Sequence[Candidate | BadRow]) -> Iterator[RowResult]:
+    """Who gets what, in the order of the rows. Caller holds the event lock, or only looks."""
+    given = {row.email for row in rows if isinstance(row, Candidate)}
+    there = set(event.registrations.live().filter(email__in=given).values_list("email", flat=True))
+    seats = event.available_seats if event.waitlist_count == 0 else 0  # who waits comes first
+    queued = 0
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield RowResult(row.line, "", row.email, "refused", row.errors)
+        elif row.is_cancelled:
+            yield RowResult(row.line, row.name, row.email, "cancelled")
+        elif row.email in there:
+            yield RowResult(row.line, row.name, row.email, "already_registered")
+        elif seats is None or seats > 0:
+            seats = None if seats is None else seats - 1
+            there.add(row.email)
+            yield RowResult(row.line, row.name, row.email, "confirmed")
+        elif event.waitlist_enabled:
+            queued += 1
+            there.add(row.email)
+            yield RowResult(
+                row.line,
+                row.name,
+                row.email,
+                "waitlisted",
+                position=event.waitlist_count + queued,
+                queue_number=event.last_queue_number + queued,
+            )
+        else:
+            detail = f"All {event.max_capacity} seats are taken."
+            error = FieldError(f"line.{row.line}", "event_full", detail)
+            yield RowResult(row.line, row.name, row.email, "refused", (error,))
+
+
+def _save(event: Event, rows: list[RowResult], by: User, now: datetime) -> None:
+    """Caller holds the event lock."""
+    for row in rows:
+        row.registration_id = uuid.uuid4()
+    is_organizer = by.pk == event.organizer_id
+    reason = LedgerEntry.Reason.BY_ORGANIZER if is_organizer else LedgerEntry.Reason.BY_STAFF
+    parameters: dict[str, Any] = {
+        "event_id": event.pk,
+        "actor_id": by.pk,
+        "reason": reason.value,
+        "now": now,
+        "number": len(rows),
+        "ids": [row.registration_id for row in rows],
+        "names": [row.name for row in rows],
+        "emails": [row.email for row in rows],
+        "queue_numbers": [row.queue_number for row in rows],
+        "ticket_codes": [new_ticket_code() for _ in rows],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, parameters)
+    queued = sum(row.outcome == Registration.Status.WAITLISTED for row in rows)
+    Event.objects.filter(pk=event.pk).update(
+        registered_count=F("registered_count") + len(rows) - queued,
+        waitlist_count=F("waitlist_count") + queued,
+        last_queue_number=F("last_queue_number") + queued,
+    )

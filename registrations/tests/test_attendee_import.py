@@ -1,0 +1,356 @@
+"""Attendees from CSV files."""
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.tests.factories import UserFactory
+from conftest import NOW
+from events.models import Event
+from events.services import cancel_event
+from events.tests.factories import EventFactory
+from registrations.exports import _guarded, unguarded
+from registrations.models import LedgerEntry, Registration
+from registrations.services.integrity import find_faults
+from registrations.tests.factories import registered
+
+pytestmark = pytest.mark.django_db
+
+
+def path_of(event: Event, query: str = "") -> str:
+    return f"/api/events/{event.pk}/attendees/import/?{query}"
+
+
+def send(client, event: Event, body: str | bytes, query: str = "", **kwargs):
+    raw = body.encode() if isinstance(body, str) else body
+    return client.generic("POST", path_of(event, query), raw, content_type="text/csv", **kwargs)
+
+
+def file_of(*names: str, domain: str = "example.com") -> str:
+    rows = "".join(f"{name},{name.lower()}@{domain}\r\n" for name in names)
+    return f"name,email\r\n{rows}"
+
+
+def outcomes_of(response) -> list[tuple]:
+    return [
+        (row["line"], row["email"], row["outcome"], row["waitlist_position"])
+        for row in response.json()["rows"]
+    ]
+
+
+def errors_of(response) -> list[tuple]:
+    assert response.status_code == 400, response.content
+    return [(error["field"], error["code"]) for error in response.json()["errors"]]
+
+
+@pytest.fixture
+def client(clock, olga, signed_in):
+    return signed_in(olga)
+
+
+@pytest.fixture
+def seats(clock, olga) -> Event:
+    """Two of them, and a queue."""
+    return EventFactory(organizer=olga, max_capacity=2, waitlist_enabled=True)
+
+
+def test_rows_take_seats_and_then_the_queue_in_their_order(client, olga, seats):
+    response = send(client, seats, file_of("Ana", "Bob", "Cem", "Dee"))
+
+    assert response.status_code == 201
+    assert response["Location"] == f"http://testserver/api/events/{seats.pk}/attendees/"
+    told = response.json()
+    assert (told["saved"], told["ignored_columns"]) == (True, [])
+    assert told["counts"] == {
+        "confirmed": 2,
+        "waitlisted": 2,
+        "already_registered": 0,
+        "cancelled": 0,
+        "refused": 0,
+    }
+    assert outcomes_of(response) == [
+        (2, "ana@example.com", "confirmed", None),
+        (3, "bob@example.com", "confirmed", None),
+        (4, "cem@example.com", "waitlisted", 1),
+        (5, "dee@example.com", "waitlisted", 2),
+    ]
+    listed = client.get(f"/api/events/{seats.pk}/attendees/").json()["results"]
+    assert [(r["id"], r["name"], r["status"], r["waitlist_position"]) for r in listed] == [
+        (told["rows"][0]["registration_id"], "Ana", "confirmed", None),
+        (told["rows"][1]["registration_id"], "Bob", "confirmed", None),
+        (told["rows"][2]["registration_id"], "Cem", "waitlisted", 1),
+        (told["rows"][3]["registration_id"], "Dee", "waitlisted", 2),
+    ]
+    seats.refresh_from_db()
+    assert (seats.registered_count, seats.waitlist_count, seats.last_queue_number) == (2, 2, 2)
+    ledger = LedgerEntry.objects.filter(event=seats).order_by("id")
+    assert list(ledger.values_list("registration__name", "kind", "actor", "reason")) == [
+        ("Ana", "registered", olga.pk, "by_organizer"),
+        ("Bob", "registered", olga.pk, "by_organizer"),
+        ("Cem", "queued", olga.pk, "by_organizer"),
+        ("Dee", "queued", olga.pk, "by_organizer"),
+    ]
+    first, *_, last = Registration.objects.filter(event=seats).order_by("registered_at")
+    assert first.confirmed_at == first.registered_at < last.registered_at == NOW
+    assert list(find_faults()) == []
+
+
+def test_a_form_brings_the_file_too(client, event):
+    upload = SimpleUploadedFile("guests.csv", file_of("Ana").encode(), "text/csv")
+
+    response = client.post(path_of(event), {"file": upload}, format="multipart")
+
+    assert outcomes_of(response) == [(2, "ana@example.com", "confirmed", None)]
+
+
+def test_a_dry_run_tells_all_and_saves_nothing(client, seats):
+    body = file_of("Ana", "Bob", "Cem") + "Dee,no address\r\n"
+
+    response = send(client, seats, body, "dry_run=true")
+
+    assert (response.status_code, response.json()["saved"]) == (200, False)
+    assert outcomes_of(response) == [
+        (2, "ana@example.com", "confirmed", None),
+        (3, "bob@example.com", "confirmed", None),
+        (4, "cem@example.com", "waitlisted", 1),
+        (5, "no address", "refused", None),
+    ]
+    assert [row["registration_id"] for row in response.json()["rows"]] == [None] * 4
+    assert response.json()["rows"][3]["errors"][0]["field"] == "line.5.email"
+    assert not Registration.objects.exists()
+    assert not LedgerEntry.objects.exists()
+
+
+def test_one_bad_row_and_nothing_is_saved(client, event):
+    body = (
+        "Email,NAME,status\r\n"
+        "ana@example.com,Ana,confirmed\r\n"
+        ",,\r\n"
+        "nobody,,\r\n"
+        "bob@example.com,Bob,maybe\r\n"
+        "cem@example.com,Cem\r\n"
+        'dee@example.com,"two\r\nlines",\r\n'
+    )
+
+    response = send(client, event, body)
+
+    assert errors_of(response) == [
+        ("line.4.name", "blank"),
+        ("line.4.email", "invalid"),
+        ("line.5.status", "invalid_choice"),
+        ("line.6", "invalid"),
+        ("line.7.name", "invalid"),
+    ]
+    assert not Registration.objects.exists()
+
+
+def test_partial_saves_the_good_rows(client, event):
+    body = file_of("Ana") + "Bob,nowhere\r\n" + "Cem,cem@example.com\r\n"
+
+    response = send(client, event, body, "partial=true")
+
+    assert response.status_code == 201
+    assert [row[2] for row in outcomes_of(response)] == ["confirmed", "refused", "confirmed"]
+    names = Registration.objects.order_by("name").values_list("name", flat=True)
+    assert list(names) == ["Ana", "Cem"]
+    assert list(find_faults()) == []
+
+
+def test_a_full_event_without_a_queue_refuses_by_line(client, olga):
+    full = EventFactory(organizer=olga, max_capacity=1)
+
+    response = send(client, full, file_of("Ana", "Bob", "Cem"))
+    assert errors_of(response) == [("line.3", "event_full"), ("line.4", "event_full")]
+    assert not Registration.objects.exists()
+
+    response = send(client, full, file_of("Ana", "Bob", "Cem"), "partial=true")
+    assert [row[2] for row in outcomes_of(response)] == ["confirmed", "refused", "refused"]
+    assert list(find_faults()) == []
+
+
+def test_who_is_there_keeps_the_place(client, event):
+    registered(event, name="Ana", email="ana@example.com")
+    body = "name,email\nAna B,ANA@example.com\nBob,bob@example.com\nBobby,Bob@Example.com\n"
+
+    response = send(client, event, body)
+
+    assert outcomes_of(response) == [
+        (2, "ana@example.com", "already_registered", None),
+        (3, "bob@example.com", "confirmed", None),
+        (4, "bob@example.com", "already_registered", None),
+    ]
+    names = Registration.objects.order_by("name").values_list("name", flat=True)
+    assert list(names) == ["Ana", "Bob"]
+
+
+def test_a_file_sent_twice_adds_nobody(client, event):
+    send(client, event, file_of("Ana", "Bob"))
+
+    again = send(client, event, file_of("Ana", "Bob"))
+
+    assert again.json()["counts"]["already_registered"] == 2
+    assert Registration.objects.count() == 2
+    assert list(find_faults()) == []
+
+
+def test_who_waits_comes_before_the_file(client, olga):
+    """Seats that came free after registration closed stay free, but are not for newcomers."""
+    event = EventFactory(organizer=olga, max_capacity=1, waitlist_enabled=True)
+    registered(event)
+    registered(event)
+    Event.objects.filter(pk=event.pk).update(max_capacity=3, registration_closes_at=NOW)
+
+    response = send(client, event, file_of("Ana"))
+
+    assert outcomes_of(response) == [(2, "ana@example.com", "waitlisted", 2)]
+    assert list(find_faults()) == []
+
+
+def test_an_address_that_an_account_confirmed_is_the_accounts(client, event):
+    known = UserFactory(email="ana@example.com", email_verified_at=NOW)
+    UserFactory(email="bob@example.com", email_verified_at=None)
+
+    send(client, event, file_of("Ana", "Bob"))
+
+    owners = Registration.objects.order_by("name").values_list("user", "registered_by")
+    assert list(owners) == [(known.pk, None), (None, None)]
+
+
+def test_staff_import_in_their_own_name(event, sam, signed_in):
+    send(signed_in(sam), event, file_of("Ana"))
+
+    assert LedgerEntry.objects.values_list("actor", "reason").get() == (sam.pk, "by_staff")
+
+
+def test_an_export_is_read_back_as_it_was(client, olga, clock):
+    first = EventFactory(organizer=olga, max_capacity=3, waitlist_enabled=True)
+    names = ("=SUM(A1)", "'=quoted", "+49 30 1234", "-5", 'Zoë, "Zo"', "''", "@home")
+    for number, name in enumerate(names):
+        clock.shift(1)
+        registered(first, name=name, email=f"=g{number}@example.com")
+    client.delete(f"/api/registrations/{first.registrations.get(name='-5').pk}/")
+    second = EventFactory(organizer=olga, max_capacity=3, waitlist_enabled=True)
+    body = b"".join(
+        client.get(f"/api/events/{first.pk}/attendees/export/?bom=true").streaming_content
+    )
+
+    response = send(client, second, body)
+
+    assert response.status_code == 201
+    assert response.json()["ignored_columns"][:2] == ["waitlist_position", "registered_at"]
+    ordered = ("name", "email", "status")
+    assert list(second.registrations.order_by("registered_at").values_list(*ordered)) == list(
+        first.registrations.live().order_by("registered_at").values_list(*ordered)
+    )
+
+
+def test_rows_that_were_cancelled_get_no_place(client, event):
+    body = "name,email,status\nAna,ana@example.com,cancelled\nAna,ana@example.com,confirmed\n"
+
+    response = send(client, event, body)
+
+    assert [row[2] for row in outcomes_of(response)] == ["cancelled", "confirmed"]
+
+
+@given(text=st.text(alphabet="'=+-@ 49()./,\t\uff1dx", max_size=8))
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_guarded_text_is_read_back(db, text):
+    guarded = _guarded("given.text")
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {guarded} FROM (SELECT %s::text) given(text)", [text])
+        (cell,) = cursor.fetchone()
+
+    assert unguarded(cell) == text
+    assert cell in (text, f"'{text}")
+    assert not cell.startswith(("=", "@", "\t", "\uff1d"))
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "words"),
+    [
+        (b"", "required", ""),
+        (b"\r\n", "invalid", "empty"),
+        (b"name,email\r\n", "min_length", "no rows"),
+        (b"name\r\nAna\r\n", "invalid", "Missing columns: email"),
+        (b"name;email\r\nAna;ana@example.com\r\n", "invalid", "commas"),
+        (b"name,email,name\r\nA,a@example.com,B\r\n", "invalid", "twice"),
+        (
+            "name,email\r\nJürgen,j@example.com\r\n".encode("latin-1"),
+            "invalid",
+            "Line 2 is not UTF",
+        ),
+        ("name,email\r\nA,a@example.com\r\n".encode("utf-16"), "invalid", "Line 1 is not UTF-8"),
+        (b'name,email\r\nA,"a@example.com\r\n', None, ""),
+    ],
+)
+def test_a_file_that_is_no_list_is_refused_in_words(client, event, body, code, words):
+    response = send(client, event, body)
+
+    if code is None:
+        assert errors_of(response) == [("line.2", "invalid")]
+    else:
+        assert errors_of(response) == [("file", code)]
+        assert words in response.json()["errors"][0]["detail"]
+
+
+def test_too_many_rows_are_refused(client, event, monkeypatch):
+    monkeypatch.setattr("registrations.importing.MAX_ROWS", 2)
+
+    assert errors_of(send(client, event, file_of("A", "B", "C"))) == [("file", "max_length")]
+    assert send(client, event, file_of("A", "B")).status_code == 201
+
+
+def test_json_is_no_file(client, event):
+    response = client.post(path_of(event), {"name": "Ana"}, format="json")
+
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
+
+
+def test_many_rows_take_as_many_queries_as_few(client, event):
+    counts = []
+    for number in (2, 500):
+        body = file_of(*(f"N{n}" for n in range(number)), domain=f"n{number}.example.com")
+        with CaptureQueriesContext(connection) as queries:
+            assert send(client, event, body).status_code == 201
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1]
+
+
+def test_an_event_that_takes_nobody_refuses_the_file(client, olga):
+    draft = EventFactory(organizer=olga, status="draft")
+    assert send(client, draft, file_of("Ana")).json()["code"] == "event_not_published"
+    cancelled = EventFactory(organizer=olga)
+    cancel_event(cancelled)
+    assert send(client, cancelled, file_of("Ana")).json()["code"] == "event_cancelled"
+    running = EventFactory(organizer=olga, start_time=NOW)
+    for query in ("", "dry_run=true"):
+        refused = send(client, running, file_of("Ana"), query)
+        assert (refused.status_code, refused.json()["code"]) == (409, "event_started")
+
+
+def test_who_runs_the_event_may_import(anyone, ana, signed_in, olga, event):
+    draft = EventFactory(organizer=olga, status="draft")
+
+    assert send(anyone, event, file_of("Ana")).status_code == 401
+    assert send(signed_in(ana), event, file_of("Ana")).status_code == 403
+    assert send(signed_in(ana), draft, file_of("Ana")).status_code == 404
+    assert not Registration.objects.exists()
+
+
+def test_a_repeated_import_answers_alike_and_another_file_does_not(client, event):
+    def post(*names: str):
+        upload = SimpleUploadedFile("guests.csv", file_of(*names).encode(), "text/csv")
+        return client.post(
+            path_of(event), {"file": upload}, format="multipart", headers={"Idempotency-Key": "a"}
+        )
+
+    first, again, other = post("Ana"), post("Ana"), post("Bob")
+
+    assert (again["Idempotent-Replayed"], again.json()) == ("true", first.json())
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
