@@ -107,11 +107,10 @@ if USES_EMBEDDED_POSTGRES:
 else:
     _database = env.database("DATABASE_URL")
 
-_database |= {
+_settings_of_all: dict[str, Any] = {
     # A connection is kept by its thread: opening one costs more than most requests.
     "CONN_MAX_AGE": None,
     "OPTIONS": {
-        **_database.get("OPTIONS", {}),
         "connect_timeout": 10,
         # For statements that ask for it; off behind a pooler that knows no prepared statements.
         "prepare_threshold": 5 if env.boolean("PREPARED_STATEMENTS", default=True) else None,
@@ -124,7 +123,22 @@ _database |= {
         ),
     },
 }
-DATABASES = {"default": _database}
+
+
+def _with_settings_of_all(database: dict[str, Any], options: str = "") -> dict[str, Any]:
+    common = dict(_settings_of_all["OPTIONS"])
+    common["options"] += options
+    return database | _settings_of_all | {"OPTIONS": {**database.get("OPTIONS", {}), **common}}
+
+
+DATABASES = {"default": _with_settings_of_all(_database)}
+if env.text("DATABASE_REPLICA_URL"):
+    DATABASES["replica"] = _with_settings_of_all(
+        env.database("DATABASE_REPLICA_URL"), " -c default_transaction_read_only=on"
+    )
+    DATABASES["replica"]["OPTIONS"]["connect_timeout"] = 2  # the primary answers in its place
+    DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
+DATABASE_ROUTERS = ["config.api.replica.ReplicaRouter"]
 
 CACHES = {"default": env.cache("CACHE_URL", "locmemcache://events")}
 # Rate limits are counted where all processes see them: in Redis, else in an unlogged table.

@@ -11,9 +11,10 @@ migrations.
 from typing import Any
 
 from django.contrib.postgres.search import SearchQueryField
-from django.db import connection
 from django.db.models import BooleanField, F, FloatField, Func, Q, TextField, Value
 from django.db.models.functions import Cast
+
+from config.api.replica import reading_connection
 
 from .models import EventQuerySet
 
@@ -62,7 +63,7 @@ def _folded(word: str) -> Func:
 def search(events: EventQuerySet, text: str) -> EventQuerySet:
     """The events that match, annotated with `rank`: higher is better."""
     given = text.replace("\x00", " ").split()[:MAX_WORDS]
-    with connection.cursor() as cursor:
+    with reading_connection().cursor() as cursor:
         cursor.execute(_WORDS, [given])
         words: list[str] = [word for (word,) in cursor.fetchall()]
     known = [word for word in words if _matching(events, word).exists()]

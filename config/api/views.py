@@ -18,6 +18,7 @@ from config.errors import FieldError, MethodNotAllowed, NotFound, UnknownParamet
 
 from .conditional import add_etag, expected_version, made_conditional
 from .idempotency import answer_once, read_key
+from .replica import answered_by_replica
 
 KNOWN_EVERYWHERE = frozenset({"format", "timezone"})
 
@@ -49,13 +50,15 @@ class ApiView(GenericAPIView[Any]):
     `query_parameters`: names that the route knows beside `format` and `timezone`, by method;
     `sends_etag`: whether a successful answer carries an ETag;
     `keeps_answers`: False where an answer must never be stored (it carries tokens);
-    `throttle_scopes`: the tighter limits, by method.
+    `throttle_scopes`: the tighter limits, by method;
+    `may_lag`: whether a guest's GET may be answered by a replica of the database.
     """
 
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {}
     sends_etag = False
     keeps_answers = True
     throttle_scopes: ClassVar[dict[str, str]] = {}
+    may_lag = False
     etag_version: str | None = None
     filter_backends: Any = ()
 
@@ -64,6 +67,9 @@ class ApiView(GenericAPIView[Any]):
             raise MethodNotAllowed  # whoever asks: signing in would not help
         super().initial(request, *args, **kwargs)
         self._refuse_unknown_parameters(request)
+        if self.may_lag and request.method in {"GET", "HEAD"} and not request.user.pk:
+            get = answered_by_replica(self.get)  # type: ignore[attr-defined]
+            self.__dict__.update(get=get, head=get)
         handler = getattr(self, "post", None)
         if request.method == "POST" and handler is not None:
             key = read_key(request)

@@ -20,6 +20,7 @@ def _counted() -> QuerySet[Category]:
 
 class CategoryListView(ListView):
     permission_classes = (ReadsOrIsStaff,)
+    may_lag = True
     pagination_class = KeysetPagination
     orderings = orderings(("name", Ordering("name")), ("slug", Ordering("slug")))
 

@@ -42,6 +42,7 @@ class EventPages(ListView):
     filterset_class = EventFilter
     pagination_class = KeysetPagination
     orderings = EVENT_ORDERINGS
+    may_lag = True
     queryset = Event.objects.none()  # for the OpenAPI document; `get` says what is listed
 
     def default_ordering(self, request: Request) -> str:

@@ -1,0 +1,131 @@
+"""Which database answers, where there is a replica: here the same one, entered as somebody else."""
+
+import logging
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+
+import pytest
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+
+from config.api import replica
+from events.models import Event
+from events.tests.factories import CategoryFactory, EventFactory
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default", "replica"]),
+    pytest.mark.xdist_group("replica"),  # roles are of the server, not of one test's database
+]
+
+READER = "test_replica_reader"
+PUBLIC_LISTS = [
+    "/api/events/",
+    "/api/events/?search=fair&ordering=relevance",
+    "/api/events/?search=fiar",
+    "/api/events/?category=conference&count=true",
+    "/api/events/calendar.ics",
+    "/api/categories/",
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settings_of_replica(django_db_setup) -> Iterator[dict]:
+    chosen = deepcopy(connection.settings_dict)
+    chosen |= {"ENGINE": "django.db.backends.postgresql", "USER": READER, "PASSWORD": "reader"}
+    chosen["OPTIONS"]["options"] += " -c default_transaction_read_only=on"
+    chosen["TEST"]["MIRROR"] = "default"
+    connections.settings[replica.REPLICA] = chosen
+    yield chosen
+    connections[replica.REPLICA].close()
+    delattr(connections._connections, replica.REPLICA)
+    del connections.settings[replica.REPLICA]
+
+
+@pytest.fixture
+def fair(olga) -> Event:
+    return EventFactory(organizer=olga, name="Fair", category=CategoryFactory())
+
+
+@pytest.fixture(autouse=True)
+def _reader(fair, monkeypatch) -> Iterator[None]:
+    """Who may read and nothing else."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {READER} LOGIN PASSWORD 'reader'")
+        cursor.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {READER}")
+    monkeypatch.setattr(replica, "_left_alone_until", 0.0)
+    yield
+    connections[replica.REPLICA].close()
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP OWNED BY {READER}")
+        cursor.execute(f"DROP ROLE {READER}")
+
+
+@pytest.fixture
+def queries() -> Callable:
+    """How many go to the primary, and to the replica, while a client asks for a path."""
+
+    def counted(client, path: str) -> tuple[int, int]:
+        with (
+            CaptureQueriesContext(connection) as primary,
+            CaptureQueriesContext(connections[replica.REPLICA]) as other,
+        ):
+            response = client.get(path)
+            assert response.status_code == 200, response.content
+        return len(primary), len(other)
+
+    return counted
+
+
+@pytest.mark.parametrize("path", PUBLIC_LISTS)
+def test_what_guests_list_is_read_from_the_replica(anyone, queries, path):
+    on_primary, on_replica = queries(anyone, path)
+
+    assert on_primary == 0
+    assert on_replica > 0
+
+
+@pytest.mark.parametrize("path", PUBLIC_LISTS)
+def test_who_is_signed_in_reads_the_primary(olga, signed_in, queries, path):
+    assert queries(signed_in(olga), path)[1] == 0
+
+
+def test_one_event_is_read_from_the_primary(anyone, fair, queries):
+    assert queries(anyone, f"/api/events/{fair.pk}/") == (1, 0)
+
+
+def test_the_replica_is_entered_as_its_own_role(anyone):
+    anyone.get("/api/events/")
+
+    with connections[replica.REPLICA].cursor() as cursor:
+        cursor.execute("SELECT current_user, current_setting('transaction_read_only')")
+        assert cursor.fetchone() == (READER, "on")
+
+
+def test_a_replica_that_refuses_leaves_the_answer_to_the_primary(anyone, queries, caplog):
+    with connection.cursor() as cursor:
+        cursor.execute(f"REVOKE SELECT ON events_event FROM {READER}")
+
+    with caplog.at_level(logging.WARNING, "config.api.replica"):
+        counts = [queries(anyone, "/api/events/") for _ in range(2)]
+
+    assert [on_primary for on_primary, _ in counts] == [1, 1]
+    assert [on_replica for _, on_replica in counts] == [1, 1]
+    assert caplog.messages == ["the replica failed; the primary answers"] * 2
+
+
+def test_a_replica_out_of_reach_is_left_alone_for_a_while(
+    anyone, settings_of_replica, monkeypatch, caplog, clock
+):
+    monkeypatch.setitem(settings_of_replica, "HOST", "127.0.0.1")
+    monkeypatch.setitem(settings_of_replica, "PORT", "1")
+
+    def answered() -> list[str]:
+        caplog.clear()
+        response = anyone.get("/api/events/?when=all")
+        assert [event["name"] for event in response.json()["results"]] == ["Fair"]
+        return [r.message for r in caplog.records if r.name == "config.api.replica"]
+
+    assert len(answered()) == 1
+    assert len(answered()) == 0
+    clock.shift(replica.SECONDS_LEFT_ALONE)
+    assert len(answered()) == 1
