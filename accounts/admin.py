@@ -9,23 +9,79 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
+from django.utils.safestring import mark_safe
+from django.utils.text import Truncator
 
 from config.api.admin import IsSetFilter, ReadOnlyAdmin, ServiceAdmin, rehearsed_on
 from config.api.timezones import zone_names
 
-from .models import Session, User
-from .services import change_access, confirm_email, edit_profile, set_password, sign_up
-from .tokens import end_all_sessions
+from .audit import changes_of, record
+from .models import AuditEntry, Session, User
+from .services import (
+    change_access,
+    confirm_email,
+    edit_profile,
+    set_password,
+    sign_out_everywhere,
+    sign_up,
+)
 
 _PROFILE = ("email", "username", "role", "timezone")
 _ACCESS = ("is_active", "is_staff", "is_superuser")
 _FOR_SUPERUSERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
+CHANGES_SHOWN = 20
+
+
 def staff_of(request: HttpRequest) -> User:
     """Who sent the request; the admin lets nobody in but staff."""
     return cast("User", request.user)
+
+
+class AuditedAdmin(ServiceAdmin):
+    """Shows, on a row's page, what was changed of it; `changes` goes into its fieldsets."""
+
+    @admin.display(description="latest changes")
+    def changes(self, row: Any) -> str:
+        entries = list(changes_of(row).select_related("actor")[:CHANGES_SHOWN])
+        if not entries:
+            return "None."
+        lines = (
+            (
+                f"{entry.at:%Y-%m-%d %H:%M}",
+                entry.actor or "the system",
+                entry.action,
+                told_changes(entry),
+            )
+            for entry in entries
+        )
+        table = format_html(
+            "<table><tr><th>When</th><th>Who</th><th>What</th><th>Before and after</th></tr>{}"
+            "</table>",
+            format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", lines),
+        )
+        url = reverse("admin:accounts_auditentry_changelist")
+        query = urlencode({"kind": entries[0].kind, "row_id": entries[0].row_id})
+        return format_html('{}<a href="{}?{}">Show all</a>', table, url, query)
+
+
+def told_changes(entry: AuditEntry) -> str:
+    """One line for each column: what it was, and what it became."""
+    return format_html_join(
+        mark_safe("<br>"),  # a constant
+        "{}: {} → {}",
+        (
+            (name, _told(entry.before.get(name)), _told(entry.after.get(name)))
+            for name in sorted(entry.before.keys() | entry.after.keys())
+        ),
+    )
+
+
+def _told(value: Any) -> str:
+    return "—" if value in (None, "") else Truncator(str(value)).chars(200)
 
 
 class ZoneChoiceField(forms.ChoiceField):
@@ -114,7 +170,7 @@ class ShownAddressesForm(forms.Form):
 
 
 @admin.register(User)
-class AccountAdmin(ServiceAdmin, UserAdmin):
+class AccountAdmin(AuditedAdmin, UserAdmin):
     """Accounts. They are never deleted: others' rows refer to them."""
 
     form = UserForm
@@ -142,11 +198,13 @@ class AccountAdmin(ServiceAdmin, UserAdmin):
     search_fields = ("email__istartswith", "username__istartswith")
     search_help_text = "The beginning of an e-mail address or of a user name."
     readonly_fields = ["email_is_verified", "last_login", "date_joined", "erased_at", "signed_in"]
+    readonly_fields += ["changes"]
     fieldsets = [
         (None, {"fields": ("email", "email_is_verified", "username", "password")}),
         ("Profile", {"fields": ("role", "timezone")}),
         ("Access", {"fields": (*_ACCESS, "groups", "user_permissions")}),
         ("History", {"fields": ("signed_in", "last_login", "date_joined", "erased_at")}),
+        ("Changes", {"fields": ("changes",)}),
     ]
     add_fieldsets = (
         (None, {"classes": ("wide",), "fields": (*_PROFILE, "password1", "password2")}),
@@ -178,6 +236,14 @@ class AccountAdmin(ServiceAdmin, UserAdmin):
                 change_access(obj, **form.changes_of(_ACCESS))
         else:
             obj.pk = sign_up(**form.account).pk
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        with transaction.atomic():
+            before = _rights_of(form.instance)
+            super().save_related(request, form, formsets, change)
+            after = _rights_of(form.instance)
+            if before != after:
+                record(form.instance, "rights changed", before=before, after=after)
 
     @admin.display(description="e-mail verified", boolean=True, ordering="email_verified_at")
     def email_is_verified(self, user: User) -> bool:
@@ -248,7 +314,7 @@ class AccountAdmin(ServiceAdmin, UserAdmin):
     @admin.action(description="Sign the selected users out everywhere", permissions=["change"])
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         users = self.changeable(request, queryset)
-        self.act_on(request, users, end_all_sessions, "Ended every API session of")
+        self.act_on(request, users, sign_out_everywhere, "Ended every API session of")
 
     def changeable(self, request: HttpRequest, users: QuerySet[User]) -> QuerySet[User]:
         """Those of `users` that this member of staff may change; see `User.may_be_changed_by`."""
@@ -262,6 +328,42 @@ class AccountAdmin(ServiceAdmin, UserAdmin):
                 messages.WARNING,
             )
         return mine
+
+
+def _rights_of(user: User) -> dict[str, Any]:
+    """Names of groups and permissions, as the audit tells them."""
+    return {
+        "groups": sorted(user.groups.values_list("name", flat=True)),
+        "user_permissions": sorted(user.user_permissions.values_list("codename", flat=True)),
+    }
+
+
+@admin.register(AuditEntry)
+class AuditAdmin(ReadOnlyAdmin):
+    """Who changed what, the latest first."""
+
+    list_display = ("at", "actor", "action", "kind", "row", "what")
+    list_select_related = ("actor",)
+    list_filter = ("kind", "action")
+    date_hierarchy = "at"
+    ordering = ("-id",)
+    search_fields = ("actor__email__istartswith", "row_id__exact", "request_id__exact")
+    search_help_text = "The beginning of an actor's address, the id of a row, or of a request."
+    fields = ("at", "actor", "action", "kind", "row", "what", "request_id")
+    readonly_fields = ("row", "what")
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        return lookup == "row_id" or super().lookup_allowed(lookup, value, request)
+
+    @admin.display(description="row")
+    def row(self, entry: AuditEntry) -> str:
+        url = f"{reverse('admin:accounts_auditentry_changelist')}?"
+        query = urlencode({"kind": entry.kind, "row_id": entry.row_id})
+        return format_html('<a href="{}{}">{}</a>', url, query, entry.row_id)
+
+    @admin.display(description="before and after")
+    def what(self, entry: AuditEntry) -> str:
+        return told_changes(entry)
 
 
 @admin.register(Session)

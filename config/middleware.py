@@ -16,6 +16,7 @@ from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 
+from accounts.audit import acting_as
 from config import errors, ops
 from config.api.errors import problem_response
 from config.api.timezones import requested_zone
@@ -55,6 +56,7 @@ class RequestIdMiddleware:
             response = self.get_response(request)
         finally:
             structlog.contextvars.reset_contextvars(**tokens)
+            structlog.contextvars.unbind_contextvars("user_id")  # of whoever it was
         response["X-Request-ID"] = request_id
         return response
 
@@ -132,7 +134,10 @@ class PageCsrf(PagesOnly, CsrfViewMiddleware):
 
 
 class PageAuthentication(PagesOnly, AuthenticationMiddleware):
-    pass
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        if request.path_info.startswith("/admin/") and request.user.is_authenticated:
+            acting_as(request.user.pk)
 
 
 class PageMessages(PagesOnly, MessageMiddleware):

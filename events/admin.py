@@ -8,9 +8,9 @@ from django.contrib.postgres.forms import SimpleArrayField
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from accounts.admin import ZoneChoiceField, staff_of
+from accounts.admin import AuditedAdmin, ZoneChoiceField, staff_of
 from accounts.models import User
-from config.api.admin import ServiceAdmin, ServiceForm
+from config.api.admin import ServiceForm
 
 from .models import Category, Event
 from .models.plan import default_reminder_hours
@@ -23,7 +23,7 @@ from .services import (
     publish_event,
     restore_event,
 )
-from .services.categories import save_category
+from .services.categories import delete_category, save_category
 
 _TIMES = ("start_time", "end_time", "registration_opens_at", "registration_closes_at")
 _SEATS = ("max_capacity", "waitlist_enabled", "registration_opens_at", "registration_closes_at")
@@ -190,7 +190,7 @@ class CancellationForm(forms.Form):
 
 
 @admin.register(Event)
-class EventAdmin(ServiceAdmin):
+class EventAdmin(AuditedAdmin):
     form = EventForm
     gone = "It is deleted; restore it first."
     delete_confirmation_template = "admin/events/event/delete_confirmation.html"
@@ -224,6 +224,7 @@ class EventAdmin(ServiceAdmin):
         "version",
         "sequence",
         "import_key",
+        "changes",
     ]
     actions = ["publish_events", "cancel_events", "delete_selected", "restore_events"]
 
@@ -250,7 +251,8 @@ class EventAdmin(ServiceAdmin):
         ]
         if obj and may_edit:
             shown.append((None, {"fields": ("seen_version",), "classes": ("hidden",)}))
-        return [*shown, ("So far", {"fields": _SO_FAR})] if obj else shown
+        so_far = [("So far", {"fields": _SO_FAR}), ("Changes", {"fields": ("changes",)})]
+        return [*shown, *so_far] if obj else shown
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.readonly_fields if obj else ()
@@ -342,11 +344,22 @@ class CategoryForm(ServiceForm):
 
 
 @admin.register(Category)
-class CategoryAdmin(ServiceAdmin):
+class CategoryAdmin(AuditedAdmin):
     form = CategoryForm
     list_display = ("name", "slug")
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
+    readonly_fields = ("changes",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("name", "slug", "changes") if obj else ("name", "slug")
+
+    def delete_model(self, request: HttpRequest, obj: Category) -> None:
+        delete_category(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Category]) -> None:
+        for category in queryset:
+            delete_category(category)
 
     def save_model(self, request: HttpRequest, obj: Category, form: Any, change: bool) -> None:
         save_category(obj, **form.cleaned_data)

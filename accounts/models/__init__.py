@@ -1,7 +1,9 @@
+from .audit import AuditEntry
 from .notification import Notification, Unsubscription
 from .user import FormerAddress, Session, SignInFailures, User, UserManager, validate_username
 
 __all__ = [
+    "AuditEntry",
     "FormerAddress",
     "Notification",
     "Session",

@@ -80,6 +80,19 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     objects: ClassVar[UserManager] = UserManager()
 
+    audited_fields = (
+        "email",
+        "pending_email",
+        "email_verified_at",
+        "username",
+        "role",
+        "timezone",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        "erased_at",
+    )
+
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -113,6 +126,10 @@ class User(AbstractBaseUser, PermissionsMixin):
             return False
         is_ordinary = not (self.is_staff or self.is_superuser)
         return viewer.pk == self.pk or viewer.is_superuser or (viewer.is_staff and is_ordinary)
+
+    def is_own_doing(self, actor_id: int | None) -> bool:
+        """Whether a change is none of staff: the user's own, or by a link that they were sent."""
+        return actor_id in {None, self.pk}
 
     @property
     def may_organize(self) -> bool:

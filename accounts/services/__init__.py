@@ -4,6 +4,7 @@ from .accounts import (
     erase_account,
     reset_calendar_link,
     sign_in,
+    sign_out_everywhere,
     sign_up,
 )
 from .addresses import (
@@ -37,6 +38,7 @@ __all__ = [
     "reset_password",
     "set_password",
     "sign_in",
+    "sign_out_everywhere",
     "sign_up",
     "user_to_confirm",
     "user_to_reset",

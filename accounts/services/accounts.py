@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from ..audit import actor_id, audited, erase_values, record
 from ..errors import InvalidCredentials
 from ..lockout import guarded
 from ..models import User
@@ -59,6 +60,7 @@ def sign_in(*, login: str, password: str, address: str, network: str) -> User:
 
 
 @transaction.atomic
+@audited("edited", unless=User.is_own_doing)
 def edit_profile(user: User, changes: dict[str, Any], *, by_staff: bool = False) -> User:
     """Apply changes of e-mail, username, role, timezone or preferences.
 
@@ -86,7 +88,8 @@ def edit_profile(user: User, changes: dict[str, Any], *, by_staff: bool = False)
 
 
 @transaction.atomic
-def change_access(user: User, **changes: bool) -> User:
+@audited("access changed", unless=User.is_own_doing)
+def change_access(user: User, /, **changes: bool) -> User:
     """Set `is_active`, `is_staff` or `is_superuser`; whoever loses one is signed out everywhere."""
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     changed = {name: value for name, value in changes.items() if getattr(user, name) != value}
@@ -104,6 +107,12 @@ def reset_calendar_link(user: User) -> User:
     User.objects.filter(pk=user.pk).update(calendar_generation=F("calendar_generation") + 1)
     user.refresh_from_db(fields=["calendar_generation"])
     return user
+
+
+@transaction.atomic
+@audited("signed out everywhere", always=True, unless=User.is_own_doing)
+def sign_out_everywhere(user: User) -> None:
+    end_all_sessions(user)
 
 
 @transaction.atomic
@@ -125,3 +134,6 @@ def erase_account(user: User) -> None:
     user.sessions.all().delete()
     user.former_addresses.all().delete()
     end_all_sessions(user)
+    erase_values(User.objects.filter(pk=user.pk))
+    if not user.is_own_doing(actor_id()):
+        record(user, "erased", after={})

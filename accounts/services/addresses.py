@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from config.errors import PreconditionFailed, ValidationFailed
 
+from ..audit import audited
 from ..errors import InvalidOrExpiredLink
 from ..links import confirms, user_id_of
 from ..models import FormerAddress, User
@@ -73,6 +74,7 @@ def confirm_address(token: str) -> User:
 
 
 @transaction.atomic
+@audited("address confirmed", unless=User.is_own_doing)
 def confirm_email(user: User, *, address: str | None = None) -> User:
     """The address is the user's own; what was waiting for that proof follows by signal.
 

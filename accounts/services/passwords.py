@@ -4,6 +4,7 @@ from django.db import transaction
 
 from config.errors import FieldError, ValidationFailed
 
+from ..audit import audited
 from ..errors import InvalidOrExpiredLink
 from ..links import recovers, resets, user_id_of
 from ..lockout import forgive
@@ -26,6 +27,7 @@ def change_password(user: User, *, current_password: str, password: str) -> None
 
 
 @transaction.atomic
+@audited("password set", always=True, unless=User.is_own_doing)
 def set_password(user: User, password: str | None) -> User:
     """Set a password that was checked, or with None take it away, and end every session."""
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)

@@ -2,12 +2,15 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from accounts.audit import audited
 from config.errors import FieldError, ValidationFailed
 
 from ..models import Category
 
 
-def save_category(category: Category, **fields: Any) -> Category:
+@transaction.atomic
+@audited("saved")
+def save_category(category: Category, /, **fields: Any) -> Category:
     """Create or change a category. Raises `ValidationFailed` when another one has the slug."""
     for name, value in fields.items():
         setattr(category, name, value)
@@ -19,3 +22,10 @@ def save_category(category: Category, **fields: Any) -> Category:
             FieldError("slug", "unique", "Another category has this slug.")
         ) from error
     return category
+
+
+@transaction.atomic
+@audited("deleted", always=True)
+def delete_category(category: Category) -> None:
+    """Its events have no category afterwards."""
+    Category.objects.filter(pk=category.pk).delete()

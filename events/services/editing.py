@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from accounts.audit import audited
 from accounts.models import User
 from config.api.conditional import check_version
 from config.errors import FieldError, NotFound, ValidationFailed
@@ -41,6 +42,7 @@ def new_event(organizer: User, now: datetime, **fields: Any) -> Event:
 
 
 @transaction.atomic
+@audited("edited")
 def edit_event(
     event: Event,
     changes: dict[str, Any],
@@ -84,6 +86,7 @@ def edit_event(
 
 
 @transaction.atomic
+@audited("deleted")
 def delete_event(event: Event, *, expected_versions: set[str] | None = None) -> None:
     """Take an event out of the API; the row stays, and staff can restore it."""
     event = lock_event(event.pk)
@@ -104,6 +107,7 @@ def delete_locked_events(events: list[Event], now: datetime) -> None:
 
 
 @transaction.atomic
+@audited("restored")
 def restore_event(event: Event) -> Event:
     event = Event.objects.select_for_update(of=("self",), no_key=True).get(pk=event.pk)
     if event.deleted_at is not None:

@@ -6,6 +6,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from accounts.audit import audited
+
 from ..errors import EventCancelled, EventNotPublished, EventStarted
 from ..models import Event
 from ..signals import events_cancelled
@@ -13,6 +15,7 @@ from .editing import lock_event, save_edit
 
 
 @transaction.atomic
+@audited("published")
 def publish_event(event: Event) -> Event:
     """Make a draft public; a published event stays as it is."""
     event = lock_event(event.pk)
@@ -28,6 +31,7 @@ def publish_event(event: Event) -> Event:
 
 
 @transaction.atomic
+@audited("cancelled")
 def cancel_event(event: Event, *, reason: str = "") -> Event:
     """Call a published event off, for good; a cancelled one stays as it is."""
     event = lock_event(event.pk)

@@ -10,7 +10,7 @@ from config.errors import PermissionDenied
 from ..models import Category, Event
 from ..permissions import ReadsOrIsStaff
 from ..serializers import CategoryIn, CategoryOut
-from ..services.categories import save_category
+from ..services.categories import delete_category, save_category
 
 
 def _counted() -> QuerySet[Category]:
@@ -69,7 +69,7 @@ class CategoryView(ApiView):
     @operation("Delete a category", responses={204: None}, raises=[PermissionDenied])
     def delete(self, request: Request, slug: str) -> Response:
         """For staff. Its events have no category afterwards."""
-        self.found(Category.objects.all(), slug=slug).delete()
+        delete_category(self.found(Category.objects.all(), slug=slug))
         return Response(status=204)
 
     def _edit(self, slug: str, *, partial: bool) -> Response:

@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from accounts.admin import AccountAdmin, staff_of
+from accounts.admin import AccountAdmin, AuditedAdmin, staff_of
 from accounts.models import User
-from config.api.admin import IsSetFilter, ServiceAdmin, ServiceForm
+from config.api.admin import IsSetFilter, ServiceForm
 from events.admin import EventAdmin
 from events.models import Event
 
@@ -100,7 +100,7 @@ class LedgerInline(admin.TabularInline):
 
 
 @admin.register(Registration)
-class RegistrationAdmin(ServiceAdmin):
+class RegistrationAdmin(AuditedAdmin):
     """They are cancelled, never deleted; a seat comes and goes through the services alone."""
 
     form = RegistrationForm
@@ -141,6 +141,7 @@ class RegistrationAdmin(ServiceAdmin):
                 )
             },
         ),
+        ("Changes", {"fields": ("changes",)}),
     )
     add_fieldsets = (
         (
@@ -173,7 +174,7 @@ class RegistrationAdmin(ServiceAdmin):
         if obj is None:
             return ()
         names = (field.name for field in Registration._meta.fields)
-        return [name for name in names if name not in {"id", "name"}]
+        return [*(name for name in names if name not in {"id", "name"}), "changes"]
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return self.inlines if obj else ()

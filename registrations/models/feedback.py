@@ -42,6 +42,8 @@ class Feedback(models.Model):
 
     objects = FeedbackQuerySet.as_manager()
 
+    audited_fields = ("hidden_at", "hidden_by", "hidden_reason")  # what staff do with it
+
     class Meta:
         verbose_name_plural = "feedback"
         constraints = [

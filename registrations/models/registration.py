@@ -10,6 +10,7 @@ from django.db.models import OuterRef, Q, Subquery, Value
 from django.db.models.functions import Cast, Coalesce, Concat, Lower
 from django.utils import timezone
 
+from accounts.audit import erase_values
 from events.models import Event
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
             Value(ERASED_DOMAIN),
             output_field=models.TextField(),
         )
+        erase_values(self)
         return self.update(name=ERASED_NAME, email=erased)
 
     def live(self) -> "RegistrationQuerySet":
@@ -146,6 +148,8 @@ class Registration(models.Model):
 
     objects = RegistrationQuerySet.as_manager()
 
+    audited_fields = ("name",)  # the rest is in the ledger
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -204,3 +208,7 @@ class Registration(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"
+
+    def is_own_doing(self, actor_id: int | None) -> bool:
+        """Whether who acts is whose place it is, or made it: for a guest, with their token."""
+        return actor_id in {None, self.user_id, self.registered_by_id}

@@ -5,6 +5,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.audit import audited
 from accounts.models import User
 from config.api.timezones import render_instant
 from config.errors import NotFound, PermissionDenied
@@ -54,6 +55,7 @@ def delete_feedback(feedback: Feedback) -> None:
 
 
 @transaction.atomic
+@audited("hidden")
 def hide_feedback(feedback: Feedback, *, reason: str, by: User) -> None:
     """Take it from public view; it no longer counts. What is hidden stays as it is."""
     feedback = _locked(feedback)
@@ -64,6 +66,7 @@ def hide_feedback(feedback: Feedback, *, reason: str, by: User) -> None:
 
 
 @transaction.atomic
+@audited("shown again")
 def show_feedback(feedback: Feedback) -> None:
     """Bring hidden feedback back."""
     feedback = _locked(feedback)

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from accounts.audit import audited
 from accounts.models import User
 from events.errors import EventStarted
 from events.models import Event
@@ -102,6 +103,8 @@ def role_of(user: User | None, registration: Registration, event: Event) -> Reas
     return Reason.BY_STAFF if user.is_staff else Reason.BY_GUEST  # with the guest's token
 
 
+@transaction.atomic
+@audited("renamed", unless=Registration.is_own_doing)
 def rename(registration: Registration, *, name: str | None = None) -> None:
     """Correct the attendee's name; None leaves it."""
     if name is not None and name != registration.name:

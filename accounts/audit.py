@@ -1,0 +1,127 @@
+"""What organizers and staff change is recorded, in the transaction that changes it.
+
+A service says so in one line, and its model names the columns to watch in `audited_fields`::
+
+    @transaction.atomic
+    @audited("edited")
+    def edit_event(event: Event, changes: dict[str, Any]) -> Event: ...
+
+Who acts is whoever the request was authenticated as; see `acting_as`. Columns that hold secrets
+(passwords, generations of tokens) are never among those watched.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import structlog
+from django.db import connection, transaction
+from django.db.models import Model, QuerySet, TextField
+from django.db.models.functions import Cast
+
+from .models import AuditEntry
+
+P = ParamSpec("P")
+M = TypeVar("M", bound=Model)
+R = TypeVar("R")
+
+ERASED = "(erased)"
+
+_ERASE = """
+    UPDATE accounts_auditentry SET
+        before = (SELECT coalesce(jsonb_object_agg(key, %(erased)s::text), '{}')
+            FROM jsonb_object_keys(before) AS key),
+        after = (SELECT coalesce(jsonb_object_agg(key, %(erased)s::text), '{}')
+            FROM jsonb_object_keys(after) AS key)
+    WHERE id = ANY(%(ids)s)
+"""
+
+
+def acting_as(user_id: int) -> None:
+    """Whoever sent the request that is being answered; log lines name them too."""
+    structlog.contextvars.bind_contextvars(user_id=user_id)
+
+
+def actor_id() -> int | None:
+    """Who acts; None for guests, commands and the system."""
+    user_id: int | None = structlog.contextvars.get_contextvars().get("user_id")
+    return user_id
+
+
+def audited(
+    action: str,
+    *,
+    always: bool = False,
+    unless: Callable[[Any, int | None], bool] | None = None,
+) -> Callable[[Callable[Concatenate[M, P], R]], Callable[Concatenate[M, P], R]]:
+    """Record what a service changes of its first argument. Below `@transaction.atomic`.
+
+    The row is locked before it is looked at, as the service does. `always` records a call that
+    changed no watched column; `unless` leaves out, by row and actor, whom the record is not for.
+    """
+
+    def decorate(service: Callable[Concatenate[M, P], R]) -> Callable[Concatenate[M, P], R]:
+        @wraps(service)
+        def recorded(row: M, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            if unless is not None and unless(row, actor_id()):
+                return service(row, *args, **kwargs)
+            before = _stored(row)
+            result = service(row, *args, **kwargs)
+            after = _stored(row)
+            names = before.keys() | after.keys()
+            changed = {name for name in names if before.get(name) != after.get(name)}
+            if changed or always:
+                record(
+                    row,
+                    action,
+                    before={name: before[name] for name in changed & before.keys()},
+                    after={name: after[name] for name in changed & after.keys()},
+                )
+            return result
+
+        return recorded
+
+    return decorate
+
+
+def record(
+    row: Model, action: str, *, before: dict[str, Any] | None = None, after: dict[str, Any]
+) -> None:
+    AuditEntry.objects.create(
+        actor_id=actor_id(),
+        action=action,
+        kind=str(row._meta.model_name),
+        row_id=str(row.pk),
+        before=before or {},
+        after=after,
+        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+    )
+
+
+def changes_of(row: Model) -> Any:
+    """The entries of one row, the latest first."""
+    return AuditEntry.objects.filter(kind=row._meta.model_name, row_id=str(row.pk)).order_by("-id")
+
+
+@transaction.atomic
+def erase_values(rows: QuerySet[Any]) -> None:
+    """Erase the values in what was recorded of these rows; who did what, and when, stays."""
+    names = rows.order_by().annotate(row_name=Cast("pk", TextField())).values("row_name")
+    entries = AuditEntry.objects.filter(kind=rows.model._meta.model_name, row_id__in=names)
+    parameters: dict[str, Any] = {
+        "ids": list(entries.values_list("pk", flat=True)),
+        "erased": ERASED,
+    }
+    if not parameters["ids"]:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL accounts.audit_erasure = 'on'")
+        cursor.execute(_ERASE, parameters)
+        cursor.execute("SET LOCAL accounts.audit_erasure = 'off'")
+
+
+def _stored(row: Model) -> dict[str, Any]:
+    """The watched columns as they are, with the row locked; empty when there is none."""
+    fields: tuple[str, ...] = type(row).audited_fields  # type: ignore[attr-defined]
+    rows = type(row)._base_manager.filter(pk=row.pk).select_for_update(no_key=True)
+    return rows.values(*fields).first() or {}

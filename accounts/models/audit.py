@@ -1,0 +1,36 @@
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.utils.timezone import now
+
+
+class AuditEntry(models.Model):
+    """One change that organizers or staff made: who, what, before and after. Append-only.
+
+    The database refuses edits; see `accounts.audit` for what may be erased. What takes or frees a
+    place at an event is in the ledger of registrations instead.
+    """
+
+    at = models.DateTimeField(default=now)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The account that did it; empty for commands and the system.",
+    )
+    action = models.CharField(max_length=32)
+    kind = models.CharField(max_length=32, help_text="Of row: event, user …")
+    row_id = models.CharField(max_length=36)
+    before = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    after = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    request_id = models.CharField(max_length=128, blank=True)
+
+    class Meta:
+        verbose_name = "change"
+        verbose_name_plural = "changes"
+        indexes = [models.Index(fields=["kind", "row_id", "id"], name="audit_by_row")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.row_id} {self.action} at {self.at:%Y-%m-%d %H:%M}"
