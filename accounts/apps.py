@@ -9,6 +9,13 @@ class AccountsConfig(AppConfig):
 
     name = "accounts"
 
+    def ready(self) -> None:
+        from .mails import ALL  # noqa: PLC0415  # needs the models loaded
+        from .notifications import register_kind  # noqa: PLC0415
+
+        for kind in ALL:
+            register_kind(kind)
+
 
 class AdminConfig(admin_apps.AdminConfig):
     """Django's admin, with a sign-in that is guarded."""

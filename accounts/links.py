@@ -64,10 +64,13 @@ def resets(token: str, user: User) -> bool:
 
 def recovers(token: str, user: User) -> str | None:
     """The address that a token gives `user` back, if any."""
-    candidates = _recoverable(user)
-    return next(
-        (found for found in candidates if _holds(Purpose.RECOVER, token, user, found)), None
-    )
+    addresses = _recoverable(user)
+    return next((found for found in addresses if _holds(Purpose.RECOVER, token, user, found)), None)
+
+
+def recovers_from(user: User, address: str) -> bool:
+    """Whether the owner of `address` may take the account back."""
+    return address in _recoverable(user)
 
 
 def lifetime(purpose: Purpose) -> timedelta:

@@ -4,13 +4,15 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path, reverse
 
+from config.api.counting import check_limit
 from config.api.pages import mail_page, read_form, sentences, token_of
+from config.api.throttling import client_network
 from config.errors import FieldError, ValidationFailed
 
 from . import services
 from .errors import InvalidOrExpiredLink
 from .links import recovers
-from .serializers import PasswordResetConfirmIn
+from .serializers import PasswordResetConfirmIn, PasswordResetIn
 
 
 @mail_page
@@ -26,6 +28,26 @@ def confirm_address(request: HttpRequest) -> HttpResponse:
     except InvalidOrExpiredLink:
         return render(request, "accounts/address_not_confirmed.html", status=400)
     return render(request, "accounts/confirm_address.html", {"user": user, "token": token})
+
+
+@mail_page
+def forgotten_password(request: HttpRequest) -> HttpResponse:
+    """Where people ask for a link; also the way on from one that is too old."""
+    if "done" in request.GET:
+        return render(request, "accounts/reset_mailed.html")
+    mistakes: list[str] = []
+    if request.method == "POST":
+        try:
+            given = read_form(PasswordResetIn, {"email": request.POST.get("email", "").strip()})
+        except ValidationFailed as refusal:
+            mistakes = sentences(refusal)
+        else:
+            check_limit("password_reset", client_network(request))
+            services.request_password_reset(**given)
+            return HttpResponseRedirect(reverse("forgotten-password") + "?done")
+    shown = {"mistakes": mistakes, "email": request.POST.get("email", "")}
+    status = 400 if mistakes else 200
+    return render(request, "accounts/forgotten_password.html", shown, status=status)
 
 
 @mail_page
@@ -64,5 +86,6 @@ def _set_password(request: HttpRequest, token: str) -> None:
 
 urlpatterns = [
     path("confirm-address/", confirm_address, name="confirm-address"),
+    path("forgotten-password/", forgotten_password, name="forgotten-password"),
     path("reset-password/", reset_password, name="reset-password"),
 ]

@@ -217,6 +217,7 @@ RATE_LIMITS = env.rates(
         "login": "30/min",
         "signup": "60/min",
         "password_reset": "10/min",
+        "mails": "10/hour",  # that somebody asks for: to one address, or by one account
         "register": "300/min",  # a school or an office is one address
         "anonymous": "1200/min",
         "user": "3000/min",

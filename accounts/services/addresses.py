@@ -1,14 +1,18 @@
 """E-mail addresses: an account's is its owner's once they followed a link that was sent there."""
 
+from uuid import uuid4
+
 from django.db import transaction
 from django.utils import timezone
 
+from config.api.counting import check_limit
 from config.errors import PreconditionFailed, ValidationFailed
 
 from ..audit import audited
 from ..errors import InvalidOrExpiredLink
 from ..links import confirms, user_id_of
 from ..models import FormerAddress, User
+from ..notifications import notify
 from ..signals import email_confirmed
 from .rules import check_free, names_what_is_taken
 
@@ -28,6 +32,8 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
         user.save(update_fields=["pending_email"])
         return
     check_free(email=email, other_than=user)
+    if not by_staff:
+        limit_mails(email, f"user {user.pk}")
     former = user.email
     if user.email_verified and not by_staff:
         user.pending_email = email
@@ -43,6 +49,7 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
 def resend_confirmation(user: User) -> None:
     """Send the link once more, where an address waits for its confirmation."""
     if user.unconfirmed_email:
+        limit_mails(user.unconfirmed_email)
         ask_for_confirmation(user)
 
 
@@ -114,10 +121,19 @@ def forget_former_addresses() -> int:
 
 def ask_for_confirmation(user: User) -> None:
     """Send the link to the address that waits for its confirmation."""
+    address = user.unconfirmed_email or user.email
+    notify("confirm_address", key=f"confirm_address:{uuid4()}", email=address, user=user)
 
 
 def tell_of_change(user: User, *, former: str) -> None:
     """Tell the owner of an address that an account leaves it, and how to keep the account."""
+    notify("address_changed", key=f"address_changed:{uuid4()}", email=former, user=user)
+
+
+def limit_mails(*recipients: str) -> None:
+    """Raises `RateLimited` when somebody asks for many mails to one address, or by one account."""
+    for recipient in recipients:
+        check_limit("mails", recipient, "You asked for many e-mails. Wait before the next one.")
 
 
 def _locked(user_id: int) -> User | None:

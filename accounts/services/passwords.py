@@ -1,5 +1,7 @@
 """Passwords: each change of one ends every session."""
 
+from uuid import uuid4
+
 from django.db import transaction
 
 from config.errors import FieldError, ValidationFailed
@@ -9,8 +11,10 @@ from ..errors import InvalidOrExpiredLink
 from ..links import recovers, resets, user_id_of
 from ..lockout import forgive
 from ..models import User
+from ..notifications import notify
 from ..tokens import end_all_sessions
-from .addresses import take_address
+from .accounts import reset_calendar_link
+from .addresses import limit_mails, take_address
 from .rules import check_password
 
 
@@ -29,12 +33,16 @@ def change_password(user: User, *, current_password: str, password: str) -> None
 @transaction.atomic
 @audited("password set", always=True, unless=User.is_own_doing)
 def set_password(user: User, password: str | None) -> User:
-    """Set a password that was checked, or with None take it away, and end every session."""
+    """Set a password that was checked, or with None take it away, and end every session.
+
+    The account's owner is told.
+    """
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     user.set_password(password)
     user.save(update_fields=["password"])
     end_all_sessions(user)
     forgive(user)
+    notify("password_changed", key=f"password_changed:{uuid4()}", email=user.email, user=user)
     return user
 
 
@@ -45,6 +53,8 @@ def request_password_reset(email: str) -> None:
     Whether there is one is looked up when the mail is written: the request does the same work
     either way, so its time tells nothing.
     """
+    limit_mails(email)
+    notify("password_reset", key=f"password_reset:{uuid4()}", email=email)
 
 
 def user_to_reset(token: str) -> User:
@@ -72,4 +82,6 @@ def reset_password(token: str, password: str) -> User:
         raise InvalidOrExpiredLink
     check_password(password, user)
     take_address(user, returning_to=former)
+    if former is not None:  # the thief may have copied the secret link to the calendar
+        reset_calendar_link(user)
     return set_password(user, password)

@@ -8,6 +8,7 @@ from django.test import Client
 from accounts.links import confirmation_link, recovery_link, reset_link
 from accounts.models import User
 from accounts.services import confirm_address, confirm_email, edit_profile
+from accounts.tests.mailbox import mails_to
 from accounts.tests.test_links import NEW_PASSWORD, sign_in, token_in
 
 pytestmark = pytest.mark.django_db
@@ -123,3 +124,39 @@ def test_the_pages_keep_their_token_to_themselves(browser, ana, path):
 @pytest.mark.parametrize("path", [CONFIRM, RESET])
 def test_the_pages_are_read_and_posted_alone(browser, path):
     assert browser.put(path).status_code == 405
+
+
+FORGOTTEN = "/forgotten-password/"
+
+
+def test_the_page_for_a_forgotten_password_mails_a_link(browser, ana):
+    known = browser.post(FORGOTTEN, {"email": " ANA@example.com "}, follow=True)
+    unknown = browser.post(FORGOTTEN, {"email": "nobody@example.com"}, follow=True)
+
+    assert title_of(known) == "Look into your mailbox"
+    assert known.content == unknown.content
+    assert [mail.subject for mail in mails_to(ana.email)] == ["Choose a new password"]
+    assert mails_to("nobody@example.com") == []
+
+
+@pytest.mark.parametrize("email", ["", "x", "a\x00@example.com", "x" * 300 + "@example.com"])
+def test_the_page_for_a_forgotten_password_wants_an_address(browser, db, email):
+    response = browser.post(FORGOTTEN, {"email": email})
+
+    assert response.status_code == 400
+    assert title_of(response) == "Please correct: Forgotten password"
+
+
+def test_the_page_for_a_forgotten_password_has_a_limit(browser, db, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "password_reset": (1, 60)}
+    browser.post(FORGOTTEN, {"email": "ana@example.com"})
+
+    response = browser.post(FORGOTTEN, {"email": "bob@example.com"})
+
+    assert response.status_code == 429
+    assert 1 <= int(response["Retry-After"]) <= 61
+    assert title_of(response) == "Too many requests"
+
+
+def test_a_link_that_is_too_old_leads_to_a_new_one(browser, db):
+    assert f'href="{FORGOTTEN}"' in browser.get(RESET).content.decode()

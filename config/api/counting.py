@@ -20,6 +20,8 @@ from django.core.cache import cache
 from django.db import connection
 from django.utils.crypto import salted_hmac
 
+from config.errors import RateLimited
+
 logger = logging.getLogger(__name__)
 
 EXACT_UP_TO = 100
@@ -64,6 +66,13 @@ def seconds_to_wait(scope: str, caller: str) -> int:
     if _count(scope, caller, number, allowed, seconds) <= allowed:
         return 0
     return int((number + 1) * seconds - now) + 1
+
+
+def check_limit(scope: str, caller: str, detail: str = "") -> None:
+    """Count one request of `caller`. Raises `RateLimited`, with `Retry-After`, beyond the limit."""
+    seconds = seconds_to_wait(scope, caller)
+    if seconds:
+        raise RateLimited(detail, headers={"Retry-After": str(seconds)})
 
 
 def forget_here() -> None:

@@ -1,0 +1,84 @@
+"""What an account's owner is told about the account itself. None of it can be switched off.
+
+These mails are the way back into an account, so the inbox, which a stolen session reads, does not
+show them. Their links are made here, while a mail is written: nothing stored holds one.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+
+from .links import confirmation_link, recovers_from, recovery_link, reset_link
+from .models import Notification, User
+from .notifications import Kind
+
+Found = dict[int, dict[str, Any]]
+
+
+def _with_owners(rows: Sequence[Notification]) -> Iterator[tuple[Notification, User]]:
+    """Each row with its account; without those whose account is closed."""
+    active = User.objects.filter(is_active=True).in_bulk([row.user_id for row in rows])
+    return ((row, active[row.user_id]) for row in rows if row.user_id in active)
+
+
+def _load_confirmations(rows: Sequence[Notification]) -> Found:
+    return {
+        row.pk: {
+            "user": user,
+            "link": confirmation_link(user),
+            "hours": settings.CONFIRMATION_LINK_LIFETIME // timedelta(hours=1),
+        }
+        for row, user in _with_owners(rows)
+        if user.unconfirmed_email == row.email
+    }
+
+
+def _load_resets(rows: Sequence[Notification]) -> Found:
+    """By address: whether somebody has it is looked up here and not where it was asked for."""
+    addresses = {row.email for row in rows}
+    owners = {user.email: user for user in User.objects.filter(email__in=addresses, is_active=True)}
+    return {
+        row.pk: {
+            "user": owners[row.email],
+            "link": reset_link(owners[row.email]),
+            "minutes": settings.RESET_LINK_LIFETIME // timedelta(minutes=1),
+        }
+        for row in rows
+        if row.email in owners
+    }
+
+
+def _load_changes(rows: Sequence[Notification]) -> Found:
+    return {
+        row.pk: {
+            "user": user,
+            "is_waiting": user.email == row.email,
+            "link": recovery_link(user, row.email) if recovers_from(user, row.email) else "",
+            "days": settings.FORMER_ADDRESS_LIFETIME.days,
+        }
+        for row, user in _with_owners(rows)
+    }
+
+
+def _load_passwords(rows: Sequence[Notification]) -> Found:
+    return {row.pk: {"user": user} for row, user in _with_owners(rows)}
+
+
+def _security(name: str, load: Any) -> Kind:
+    return Kind(
+        name=name,
+        title="Account security",
+        template=f"accounts/mail/{name}.html",
+        load=load,
+        switchable=False,
+        in_app=False,
+    )
+
+
+CONFIRM_ADDRESS = _security("confirm_address", _load_confirmations)
+PASSWORD_RESET = _security("password_reset", _load_resets)
+ADDRESS_CHANGED = _security("address_changed", _load_changes)
+PASSWORD_CHANGED = _security("password_changed", _load_passwords)
+ALL = (CONFIRM_ADDRESS, PASSWORD_RESET, ADDRESS_CHANGED, PASSWORD_CHANGED)
