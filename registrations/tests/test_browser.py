@@ -1,0 +1,67 @@
+"""The pages behind the links of e-mails, in a real browser, with the keyboard alone."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from accounts.links import confirmation_link, reset_link
+from accounts.tests.factories import UserFactory
+from config.tests.browser import Tab, find_browser, open_browser
+from events.tests.factories import EventFactory
+from registrations.models import Registration
+from registrations.tests.factories import registered
+from registrations.tickets import manage_link
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(find_browser() is None, reason="no Chromium here"),
+]
+
+
+@pytest.fixture
+def phone(live_server, settings) -> Iterator[Tab]:
+    settings.PUBLIC_URL = live_server.url
+    with open_browser(find_browser(), width=360) as tab:
+        yield tab
+
+
+def test_people_find_their_way_with_the_keyboard(phone):
+    """One test for all pages: a browser takes two seconds to start."""
+    ana = UserFactory(username="ana")
+    event = EventFactory(name="Donaudampfschifffahrtselektrizitätenhauptbetriebswerk")
+    registration = registered(event, name="Bob")
+
+    phone.open(confirmation_link(ana))
+    assert phone.overflow == 0
+    phone.tab_to("Yes, this address is mine")
+    phone.press("Enter", loads=True)
+    assert "Your e-mail address is confirmed" in phone.text
+
+    phone.open(reset_link(ana))
+    for field in ("password", "again"):
+        phone.tab_to(field)
+        phone.type("another-horse-battery-7")
+    phone.press("Enter", loads=True)
+    assert "Your new password is set" in phone.text
+
+    phone.open(manage_link(registration.pk))
+    assert phone.overflow == 0
+    assert phone.evaluate("document.querySelector('.ticket').naturalWidth") > 0
+    phone.tab_to("name")
+    phone.evaluate("document.activeElement.select()")
+    phone.type("Bob Ray")
+    phone.press("Enter", loads=True)
+    assert "The name is corrected." in phone.text
+    phone.tab_to("I cannot come")
+    phone.press("Enter")
+    phone.tab_to("cancel")
+    phone.press("Enter", loads=True)
+    assert "Your registration is cancelled." in phone.text
+
+    ana.refresh_from_db()
+    [kept] = Registration.objects.all()
+    assert ana.email_verified
+    assert ana.check_password("another-horse-battery-7")
+    assert (kept.name, kept.status) == ("Bob Ray", "cancelled")
+    assert phone.complaints == []
+    assert phone.evaluate("document.referrer") == ""
