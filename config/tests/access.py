@@ -19,8 +19,10 @@ from urllib.parse import urlsplit
 from django.utils import timezone
 
 from accounts.calendars import calendar_url
-from accounts.models import User
+from accounts.links import confirmation_link, reset_link
+from accounts.models import Session, User
 from accounts.tests.factories import PASSWORD, UserFactory
+from accounts.tests.test_links import token_in
 from accounts.tokens import open_session
 from events.models import Event
 from events.services import cancel_event, delete_event
@@ -55,6 +57,16 @@ metrics                                -                    GET     200  200  20
 api/schema/                            -                    GET     200  200  200  200  200
 api/docs/                              -                    GET     200  200  200  200  200
 api/redoc/                             -                    GET     200  200  200  200  200
+confirm-address/                       -                    GET     400  400  400  400  400
+confirm-address/                       olga's-confirmation  GET     200  200  200  200  200
+reset-password/                        -                    GET     400  400  400  400  400
+reset-password/                        olga's-reset         GET     200  200  200  200  200
+forgotten-password/                    -                    GET     200  200  200  200  200
+registrations/<uuid:pk>/               ana's                GET     404  404  404  404  404
+registrations/<uuid:pk>/               guest's              GET     404  404  404  404  404
+registrations/<uuid:pk>/               guest's+token        GET     200  200  200  200  200
+registrations/<uuid:pk>/               of-deleted           GET     404  404  404  404  404
+registrations/<uuid:pk>/               of-deleted+token     GET     404  404  404  404  404
 
 # accounts
 api/users/<id:pk>/                     ana                  GET     401  404  200  404  200
@@ -78,6 +90,10 @@ api/login/                             -                    POST    200  200  20
 api/token/refresh/                     -                    POST    200  200  200  200  200
 api/logout/                            -                    POST    401  401  401  204  401
 api/password/change/                   -                    POST    401  204  204  204  204
+api/password/reset/                    -                    POST    202  202  202  202  202
+api/password/reset/confirm/            -                    POST    204  204  204  204  204
+api/email/verify/                      -                    POST    200  200  200  200  200
+api/email/verify/resend/               -                    POST    401  202  202  202  202
 api/users/                             -                    GET     401  403  403  403  200
 api/users/                             -                    POST    201  201  201  201  201
 
@@ -90,6 +106,8 @@ api/me/registrations/                  -                    GET     401  200  20
 api/me/events/                         -                    GET     401  200  200  200  200
 api/me/notifications/                  -                    GET     401  200  200  200  200
 api/me/notifications/read/             -                    POST    401  200  200  200  200
+api/me/sessions/                       -                    GET     401  200  200  200  200
+api/me/sessions/<uuid:pk>/             olga's-session       DELETE  401  404  404  204  404
 api/me/calendar.ics                    -                    GET     404  404  404  404  404
 api/me/calendar.ics                    ana's-calendar       GET     200  200  200  200  200
 api/me/calendar/reset/                 -                    POST    401  200  200  200  200
@@ -157,6 +175,7 @@ api/registrations/<uuid:pk>/           of-deleted           GET     404  404  40
 api/registrations/<uuid:pk>/           ana's                PATCH   404  404  200  200  200
 api/registrations/<uuid:pk>/           guest's              PATCH   404  404  404  200  200
 api/registrations/<uuid:pk>/           guest's+token        PATCH   200  200  200  200  200
+api/registrations/<uuid:pk>/           of-deleted+token     GET     404  404  404  404  404
 api/registrations/<uuid:pk>/           of-deleted           PATCH   404  404  404  404  404
 api/registrations/<uuid:pk>/           ana's                DELETE  404  404  204  204  204
 api/registrations/<uuid:pk>/           guest's              DELETE  404  404  404  204  204
@@ -196,15 +215,22 @@ class World:
     events: dict[str, Event]
     registrations: dict[str, Registration]
     feedback: dict[str, Feedback]
+    sessions: dict[str, Session]
 
     def rows(self) -> dict[str, tuple[dict[str, Any], str]]:
         """By name: what the route takes, and the query behind it."""
         guests, ana = self.registrations["guest's"], self.people["ana"]
-        ids: dict[str, Any] = self.events | self.people | self.feedback | self.registrations
+        gone, olga = self.registrations["of-deleted"], self.people["olga"]
+        ids: dict[str, Any] = (
+            self.events | self.people | self.feedback | self.registrations | self.sessions
+        )
         return {
             "-": ({}, ""),
             **{name: ({"pk": row.pk}, "") for name, row in ids.items()},
             "guest's+token": ({"pk": guests.pk}, f"?token={manage_token(guests.pk)}"),
+            "of-deleted+token": ({"pk": gone.pk}, f"?token={manage_token(gone.pk)}"),
+            "olga's-confirmation": ({}, f"?token={token_in(confirmation_link(olga))}"),
+            "olga's-reset": ({}, f"?token={token_in(reset_link(olga))}"),
             "ana's-calendar": ({}, f"?{urlsplit(calendar_url(ana)).query}"),
             "conference": ({"slug": "conference"}, ""),
             "event-full": ({"slug": "event-full"}, ""),
@@ -247,6 +273,14 @@ class World:
             "POST api/password/change/": {
                 "current_password": PASSWORD,
                 "password": "another-horse-7",
+            },
+            "POST api/password/reset/": {"email": "olga@example.com"},
+            "POST api/password/reset/confirm/": {
+                "token": token_in(reset_link(self.people["olga"])),
+                "password": "another-horse-7",
+            },
+            "POST api/email/verify/": {
+                "token": token_in(confirmation_link(self.people["olga"])),
             },
             "POST api/me/notifications/read/": {"all": True},
         }
@@ -293,4 +327,6 @@ def make_world() -> World:
     cancel_event(events["cancelled"])
     for name in ("deleted", "reviewed-deleted"):
         delete_event(events[name])
-    return World(people, events, registrations, feedback)
+    open_session(olga)
+    sessions = {"olga's-session": Session.objects.get(user=olga)}
+    return World(people, events, registrations, feedback, sessions)
