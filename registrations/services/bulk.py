@@ -43,6 +43,15 @@ _INSERT = """
         FROM given LEFT JOIN accounts_user AS account
             ON account.email = given.email
             AND account.email_verified_at IS NOT NULL AND account.is_active
+        RETURNING id, user_id, email, status, registered_at
+    ), told AS (
+        INSERT INTO accounts_notification (
+            kind, key, user_id, email, event_id, registration_id, created_at, due_at, attempt_at
+        )
+        SELECT
+            'registration_' || status, 'registration_' || status || ':' || id, user_id, email,
+            %(event_id)s, id, %(now)s, %(now)s, %(now)s
+        FROM made WHERE %(notify)s
     )
     INSERT INTO registrations_ledgerentry (event_id, registration_id, kind, at, actor_id, reason)
     SELECT
@@ -88,13 +97,14 @@ def import_attendees(
     by: User,
     partial: bool = False,
     dry_run: bool = False,
+    notify: bool = True,
 ) -> ImportReport:
     """Give each row a seat, or a place in the queue, as if they registered in this order.
 
     Who is registered already keeps that place, and who cancelled gets none. A row that is bad, or
     that finds neither seat nor queue, is refused: then nothing is saved, unless `partial`. A dry
     run saves nothing and takes no lock. Whether registration is open yet, or still, is nothing to
-    who runs the event.
+    who runs the event. Who gets a place is told so, unless told not to `notify`.
 
     Raises `NotFound`, `EventCancelled`, `EventNotPublished`, `EventStarted`, and
     `ValidationFailed` with the refused rows' errors when nothing was saved on their account.
@@ -108,7 +118,8 @@ def import_attendees(
     errors = [error for result in results for error in result.errors]
     if errors and not partial:
         raise ValidationFailed(*errors)
-    _save(event, [row for row in results if row.outcome in {"confirmed", "waitlisted"}], by, now)
+    placed = [row for row in results if row.outcome in {"confirmed", "waitlisted"}]
+    _save(event, placed, by, now, notify=notify)
     return ImportReport(saved=True, rows=results)
 
 
@@ -155,7 +166,7 @@ def _places(event: Event, rows: Sequence[Candidate | BadRow]) -> Iterator[RowRes
             yield RowResult(row.line, row.name, row.email, "refused", (error,))
 
 
-def _save(event: Event, rows: list[RowResult], by: User, now: datetime) -> None:
+def _save(event: Event, rows: list[RowResult], by: User, now: datetime, *, notify: bool) -> None:
     """Caller holds the event lock."""
     for row in rows:
         row.registration_id = uuid.uuid4()
@@ -166,6 +177,7 @@ def _save(event: Event, rows: list[RowResult], by: User, now: datetime) -> None:
         "actor_id": by.pk,
         "reason": reason.value,
         "now": now,
+        "notify": notify,
         "number": len(rows),
         "ids": [row.registration_id for row in rows],
         "names": [row.name for row in rows],

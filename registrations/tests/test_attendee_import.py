@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from accounts.models import Notification
 from accounts.tests.factories import UserFactory
 from conftest import NOW
 from events.models import Event
@@ -217,6 +218,30 @@ def test_an_address_that_an_account_confirmed_is_the_accounts(client, event):
 
     owners = Registration.objects.order_by("name").values_list("user", "registered_by")
     assert list(owners) == [(known.pk, None), (None, None)]
+
+
+def test_who_gets_a_place_is_told_once(client, seats):
+    known = UserFactory(email="bob@example.com", email_verified_at=NOW)
+
+    response = send(client, seats, file_of("Ana", "Bob", "Cem"))
+    send(client, seats, file_of("Ana", "Bob", "Cem"))
+
+    ids = [row["registration_id"] for row in response.json()["rows"]]
+    told = Notification.objects.order_by("email").values_list("kind", "key", "email", "user")
+    assert list(told) == [
+        ("registration_confirmed", f"registration_confirmed:{ids[0]}", "ana@example.com", None),
+        ("registration_confirmed", f"registration_confirmed:{ids[1]}", "bob@example.com", known.pk),
+        ("registration_waitlisted", f"registration_waitlisted:{ids[2]}", "cem@example.com", None),
+    ]
+    about = Notification.objects.values_list("event_id", "due_at").distinct()
+    assert list(about) == [(seats.pk, NOW)]
+
+
+@pytest.mark.parametrize("query", ["notify=false", "dry_run=true"])
+def test_nobody_is_told_when_nobody_is_to_be(client, seats, query):
+    assert send(client, seats, file_of("Ana", "Bob"), query).status_code in {200, 201}
+
+    assert not Notification.objects.exists()
 
 
 def test_staff_import_in_their_own_name(event, sam, signed_in):

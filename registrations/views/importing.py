@@ -35,13 +35,14 @@ class AttendeeImportView(ApiView):
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     parser_classes = (CsvParser, MultiPartParser)
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {
-        "POST": frozenset({"dry_run", "partial"})
+        "POST": frozenset({"dry_run", "notify", "partial"})
     }
 
     @operation(
         "Import attendees",
         parameters=[
             OpenApiParameter("dry_run", bool, description="Tell what would be; save nothing."),
+            OpenApiParameter("notify", bool, description="Send mails to them. Default: true."),
             OpenApiParameter("partial", bool, description="Save the good rows beside bad ones."),
         ],
         request={
@@ -76,6 +77,7 @@ class AttendeeImportView(ApiView):
             by=current_user(request),
             partial=read_flag(request, "partial"),
             dry_run=is_dry_run,
+            notify=read_flag(request, "notify", default=True),
         )
         context = {"ignored_columns": file.ignored_columns}
         shown = AttendeeImportOut(report, context=context).data
