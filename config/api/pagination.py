@@ -89,8 +89,11 @@ class OrderedView(Protocol):
 
 @dataclass(frozen=True)
 class Cursor:
-    """A place in the ordering of one list. Signed, so that nobody can make one up, and without a
-    time, so that the same page has the same links, and the same ETag."""
+    """A place in the ordering of one list; without one, the end of it that the direction begins at.
+
+    Signed, so that nobody can make one up, and without a time, so that the same page has the same
+    links, and the same ETag.
+    """
 
     list_name: str
     ordering: str
@@ -128,7 +131,7 @@ class KeysetPagination(BasePagination):
         backwards = cursor is not None and cursor.backwards
 
         rows = ordering.apply(queryset, reverse=backwards)
-        if cursor is not None:
+        if cursor is not None and cursor.place:
             rows = rows.filter(ordering.beyond(cursor.place, reverse=backwards))
         page = list(rows[: self.size + 1])
         has_more = len(page) > self.size
@@ -145,6 +148,10 @@ class KeysetPagination(BasePagination):
             self.next = Cursor(list_name, name, False, place_of(page[-1]))
         if page and (has_more if backwards else cursor is not None):
             self.previous = Cursor(list_name, name, True, place_of(page[0]))
+        if not page and backwards:  # what came before is gone: what follows is the first page
+            self.next = Cursor(list_name, name, False, [])
+        elif not page and cursor is not None:
+            self.previous = Cursor(list_name, name, True, [])
         return page
 
     def get_paginated_response(self, data: Iterable[Any]) -> Response:
