@@ -219,6 +219,7 @@ RATE_LIMITS = env.rates(
         "password_reset": "10/min",
         "mails": "10/hour",  # that somebody asks for: to one address, or by one account
         "register": "300/min",  # a school or an office is one address
+        "message": "20/hour",  # each may be a mail to thousands
         "anonymous": "1200/min",
         "user": "3000/min",
     },
@@ -282,6 +283,7 @@ EMAIL_USE_SSL = _email.get("EMAIL_USE_SSL", False)
 EMAIL_FILE_PATH = _email["EMAIL_FILE_PATH"] or None
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Events <events@localhost>")
+FEEDBACK_INVITE_HOURS = env.integer("FEEDBACK_INVITE_HOURS", 24, least=0, most=24 * 30)
 
 # --- Security -----------------------------------------------------------------------------------
 

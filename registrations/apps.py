@@ -7,4 +7,10 @@ class RegistrationsConfig(AppConfig):
     name = "registrations"
 
     def ready(self) -> None:
-        from . import receivers  # noqa: F401, PLC0415  # connects them; needs the models loaded
+        from accounts.notifications import register_kind  # noqa: PLC0415  # needs the models loaded
+
+        from . import receivers  # noqa: F401, PLC0415  # connects them
+        from .notifications import KINDS  # noqa: PLC0415
+
+        for kind in KINDS:
+            register_kind(kind)

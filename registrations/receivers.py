@@ -7,10 +7,16 @@ from django.dispatch import receiver
 from accounts.models import User
 from accounts.signals import email_confirmed
 from events.models import Event
-from events.signals import events_edited, events_restored
+from events.signals import events_cancelled, events_deleted, events_edited, events_restored
 
 from .models import LedgerEntry
 from .services.people import join_guest_registrations
+from .services.telling import (
+    tell_events_cancelled,
+    tell_events_changed,
+    tell_events_deleted,
+    tell_events_restored,
+)
 from .services.waitlist import promote_waiting
 
 
@@ -26,6 +32,26 @@ def promote_after_return(events: list[Event], **kwargs: Any) -> None:
     """What came free while the event was away goes to those who wait."""
     for event in events:
         promote_waiting(event, reason=LedgerEntry.Reason.EVENT_EDITED)
+
+
+@receiver(events_edited)
+def tell_of_change(edits: list[tuple[Event, dict[str, Any]]], **kwargs: Any) -> None:
+    tell_events_changed(edits)
+
+
+@receiver(events_cancelled)
+def tell_of_cancellation(events: list[Event], **kwargs: Any) -> None:
+    tell_events_cancelled(events)
+
+
+@receiver(events_deleted)
+def tell_of_deletion(events: list[Event], **kwargs: Any) -> None:
+    tell_events_deleted(events)
+
+
+@receiver(events_restored)
+def tell_of_return(events: list[Event], **kwargs: Any) -> None:
+    tell_events_restored(events)
 
 
 @receiver(email_confirmed)

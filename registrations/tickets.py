@@ -36,6 +36,12 @@ def manage_link(registration_id: UUID) -> str:
     return f"{settings.PUBLIC_URL}/registrations/{registration_id}/?token={token}"
 
 
+def feedback_link(registration_id: UUID) -> str:
+    """The page where its holder says how the event was."""
+    token = manage_token(registration_id)
+    return f"{settings.PUBLIC_URL}/registrations/{registration_id}/feedback/?token={token}"
+
+
 def ticket_svg(ticket_code: str) -> bytes:
     """The code as a QR symbol (ISO/IEC 18004), with the quiet zone that scanners need."""
     return _drawn(ticket_code, "svg", scale=8)

@@ -31,6 +31,7 @@ class Kind:
     `load` answers the facts of a batch by the rows' primary keys; a row that it leaves out no
     longer holds, and is dropped. `switchable`: whether people may switch its mails off; account
     security may not. `in_app`: whether the inbox shows it. `mail`: whether it is mailed.
+    `sample` makes facts up, for staff who look at what a mail is like.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Kind:
     switchable: bool = True
     in_app: bool = True
     mail: bool = True
+    sample: Callable[[], Facts] | None = None
 
 
 _KINDS: dict[str, Kind] = {}

@@ -27,7 +27,7 @@ from accounts.tokens import open_session
 from events.models import Event
 from events.services import cancel_event, delete_event
 from events.tests.factories import EventFactory
-from registrations.models import Feedback, Registration
+from registrations.models import Feedback, Message, Registration
 from registrations.tests.factories import registered
 from registrations.tickets import manage_token
 
@@ -38,6 +38,7 @@ NEEDED_ROWS = {
     "api/events/<id:pk>/": ("published", "draft", "deleted"),
     "api/registrations/<uuid:pk>": ("ana's", "guest's", "guest's+token", "of-deleted"),
     "api/users/<id:pk>/": ("ana", "olga", "sam", "root"),
+    "api/messages/<id:pk>/": ("message", "message-of-deleted"),
     "api/feedback/<id:pk>/": ("ana's-feedback", "feedback-of-deleted"),
 }
 
@@ -190,6 +191,16 @@ api/registrations/<uuid:pk>/ticket.png guest's              GET     404  404  40
 api/registrations/<uuid:pk>/ticket.png guest's+token        GET     200  200  200  200  200
 api/registrations/<uuid:pk>/ticket.png of-deleted           GET     404  404  404  404  404
 
+# messages to attendees
+api/events/<id:pk>/messages/           published            GET     401  403  403  200  200
+api/events/<id:pk>/messages/           draft                GET     401  404  404  200  200
+api/events/<id:pk>/messages/           deleted              GET     401  404  404  404  404
+api/events/<id:pk>/messages/           published            POST    401  403  403  201  201
+api/events/<id:pk>/messages/           draft                POST    401  404  404  201  201
+api/events/<id:pk>/messages/           deleted              POST    401  404  404  404  404
+api/messages/<id:pk>/                  message              GET     401  404  404  200  200
+api/messages/<id:pk>/                  message-of-deleted   GET     401  404  404  404  404
+
 # feedback
 api/events/<id:pk>/feedback/           published            GET     200  200  200  200  200
 api/events/<id:pk>/feedback/           draft                GET     404  404  404  200  200
@@ -216,14 +227,20 @@ class World:
     registrations: dict[str, Registration]
     feedback: dict[str, Feedback]
     sessions: dict[str, Session]
+    messages: dict[str, Message]
 
     def rows(self) -> dict[str, tuple[dict[str, Any], str]]:
         """By name: what the route takes, and the query behind it."""
         guests, ana = self.registrations["guest's"], self.people["ana"]
         gone, olga = self.registrations["of-deleted"], self.people["olga"]
-        ids: dict[str, Any] = (
-            self.events | self.people | self.feedback | self.registrations | self.sessions
-        )
+        ids: dict[str, Any] = {
+            **self.events,
+            **self.people,
+            **self.registrations,
+            **self.feedback,
+            **self.sessions,
+            **self.messages,
+        }
         return {
             "-": ({}, ""),
             **{name: ({"pk": row.pk}, "") for name, row in ids.items()},
@@ -255,6 +272,7 @@ class World:
             "POST api/events/<id:pk>/check-in/undo/": ticket,
             "POST api/events/<id:pk>/feedback/": {"rating": 5},
             "PATCH api/feedback/<id:pk>/": {"rating": 1},
+            "POST api/events/<id:pk>/messages/": {"subject": "Doors", "body": "At eight."},
             "PATCH api/registrations/<uuid:pk>/": {"name": "New"},
             "PUT api/me/": profile,
             "PATCH api/me/": {"username": "new"},
@@ -324,9 +342,13 @@ def make_world() -> World:
             ("feedback-of-deleted", "reviewed-deleted"),
         )
     }
+    messages = {
+        name: Message.objects.create(event=events[event], author=olga, subject="x", body="x")
+        for name, event in (("message", "published"), ("message-of-deleted", "deleted"))
+    }
     cancel_event(events["cancelled"])
     for name in ("deleted", "reviewed-deleted"):
         delete_event(events[name])
     open_session(olga)
     sessions = {"olga's-session": Session.objects.get(user=olga)}
-    return World(people, events, registrations, feedback, sessions)
+    return World(people, events, registrations, feedback, sessions, messages)

@@ -1,5 +1,6 @@
 from .feedback import FeedbackIn, FeedbackOut
 from .importing import EXAMPLE_FILE, AttendeeFileIn, AttendeeImportOut
+from .messages import MessageIn, MessageOut
 from .registrations import (
     CheckInOut,
     CheckInUndoneOut,
@@ -21,6 +22,8 @@ __all__ = [
     "FeedbackIn",
     "FeedbackOut",
     "LedgerEntryOut",
+    "MessageIn",
+    "MessageOut",
     "NewRegistrationOut",
     "ProfileOut",
     "RegisterIn",

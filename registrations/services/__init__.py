@@ -7,6 +7,7 @@ from .feedback import (
     hide_feedback,
     show_feedback,
 )
+from .messages import send_message
 from .people import close_account
 from .registering import register
 from .waitlist import cancel_registration, promote_waiting, rename
@@ -23,6 +24,7 @@ __all__ = [
     "promote_waiting",
     "register",
     "rename",
+    "send_message",
     "show_feedback",
     "undo_check_in",
 ]

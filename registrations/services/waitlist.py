@@ -14,6 +14,7 @@ from events.models import Event
 from events.services import lock_event
 
 from ..models import LedgerEntry, Registration
+from .telling import tell_cancelled
 
 Status = Registration.Status
 Reason = LedgerEntry.Reason
@@ -27,11 +28,19 @@ _PROMOTE = """
             WHERE event_id = %(event_id)s AND status = 'waitlisted'
             ORDER BY queue_number LIMIT %(seats)s
         )
-        RETURNING id, queue_number
+        RETURNING id, queue_number, user_id, email
     ), noted AS (
         INSERT INTO registrations_ledgerentry (event_id, registration_id, kind, at, reason)
         SELECT %(event_id)s, id, 'promoted', %(now)s, %(reason)s
         FROM promoted ORDER BY queue_number
+    ), told AS (
+        INSERT INTO accounts_notification (
+            kind, key, user_id, email, event_id, registration_id, created_at, due_at, attempt_at
+        )
+        SELECT 'registration_promoted', 'registration_promoted:' || id, user_id, email,
+            %(event_id)s, id, %(now)s, %(now)s, %(now)s
+        FROM promoted ORDER BY queue_number
+        ON CONFLICT DO NOTHING
     )
     SELECT count(*) FROM promoted
 """
@@ -47,7 +56,11 @@ def cancel_registration(
     told from the registration unless given. Raises `EventStarted` once it is too late.
     """
     event = lock_event(registration.event_id)
-    registration = Registration.objects.select_for_update().get(pk=registration.pk)
+    registration = (
+        Registration.objects.select_related("user")
+        .select_for_update(of=("self",))
+        .get(pk=registration.pk)
+    )
     if registration.status == Status.CANCELLED:
         return
     now = timezone.now()
@@ -57,14 +70,16 @@ def cancel_registration(
     registration.status = Status.CANCELLED
     registration.cancelled_at = now
     registration.save(update_fields=["status", "cancelled_at"])
+    reason = reason or role_of(by, registration, event)
     LedgerEntry.objects.create(
         event=event,
         registration=registration,
         kind=LedgerEntry.Kind.CANCELLED,
         at=now,
         actor=by,
-        reason=reason or role_of(by, registration, event),
+        reason=reason,
     )
+    tell_cancelled(registration, reason)
     _change_counts(event, **{counter: -1})
     promote_waiting(event, reason=Reason.PLACE_FREED)
 

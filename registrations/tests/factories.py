@@ -14,3 +14,8 @@ def registered(event: Event, **fields: object) -> Registration:
     number = next(_numbers)
     values = {"name": f"Guest {number}", "email": f"guest{number}@example.com", **fields}
     return register(event.pk, **values)
+
+
+def untold(event: Event, **fields: object) -> Registration:
+    """As `registered`, with nobody told: for tests of what they are told later."""
+    return registered(event, notify=False, **fields)

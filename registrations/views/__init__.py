@@ -3,6 +3,7 @@ from .calendars import OwnCalendarView
 from .checkin import CheckInUndoView, CheckInView
 from .feedback import FeedbackListView, FeedbackView
 from .importing import AttendeeImportView
+from .messages import MessageListView, MessageView
 from .people import CalendarResetView, ProfileView, UserView
 from .registering import (
     OwnRegistrationListView,
@@ -22,6 +23,8 @@ __all__ = [
     "FeedbackListView",
     "FeedbackView",
     "LedgerView",
+    "MessageListView",
+    "MessageView",
     "OwnCalendarView",
     "OwnRegistrationListView",
     "ProfileView",

@@ -1,0 +1,48 @@
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+from django.utils import timezone
+
+from accounts.models import User
+from events.models import Event
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def visible_to(self, user: "User | AnonymousUser") -> "MessageQuerySet":
+        """To who runs the event, and staff. Those to whom it was sent have it as a mail."""
+        rows = self.filter(event__deleted_at=None)
+        if user.is_staff:
+            return rows
+        return rows.filter(event__organizer_id=user.pk) if user.pk else rows.none()
+
+    def for_display(self) -> "MessageQuerySet":
+        """With what `MessageOut` shows, in one query."""
+        return self.select_related("author")
+
+
+class Message(models.Model):
+    """What an organizer wrote to the attendees of an event. Sent once, never edited."""
+
+    class Status(models.TextChoices):
+        """Of the registrations to which it went."""
+
+        CONFIRMED = "confirmed"
+        WAITLISTED = "waitlisted"
+
+    event = models.ForeignKey(Event, models.PROTECT, related_name="messages")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    subject = models.CharField(max_length=200)
+    body = models.TextField()
+    status = models.CharField(max_length=16, choices=Status, default=Status.CONFIRMED)
+    recipient_count = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["event", "created_at", "id"], name="messages_of_event"),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject

@@ -1,0 +1,75 @@
+"""What people are told of their own places."""
+
+from collections.abc import Callable, Sequence
+
+from accounts.models import Notification
+from accounts.notifications import Kind
+from accounts.notifications.kinds import Facts
+
+from ..models import Registration
+from .facts import (
+    Status,
+    attach_event,
+    attach_removal,
+    attach_ticket,
+    facts_of,
+    is_ahead,
+    registrations_of,
+)
+from .samples import sample
+
+
+def _while(status: str) -> Callable[[Sequence[Notification]], dict[int, Facts]]:
+    """Holds as long as the place has this status and the event is ahead."""
+
+    def load(rows: Sequence[Notification]) -> dict[int, Facts]:
+        return {
+            pk: facts_of(registration)
+            for pk, registration in registrations_of(rows).items()
+            if registration.status == status and is_ahead(registration.event)
+        }
+
+    return load
+
+
+def _load_cancelled(rows: Sequence[Notification]) -> dict[int, Facts]:
+    found: dict[int, Registration] = registrations_of(rows)
+    return {
+        row.pk: facts_of(found[row.pk], is_by_organizer=row.facts.get("reason") == "by_organizer")
+        for row in rows
+        if row.pk in found
+    }
+
+
+CONFIRMED = Kind(
+    name="registration_confirmed",
+    title="Registration confirmed",
+    template="registrations/mail/registration_confirmed.html",
+    sample=sample(),
+    load=_while(Status.CONFIRMED),
+    attach=attach_ticket,
+)
+WAITLISTED = Kind(
+    name="registration_waitlisted",
+    title="On the waitlist",
+    template="registrations/mail/registration_waitlisted.html",
+    sample=sample(Status.WAITLISTED),
+    load=_while(Status.WAITLISTED),
+    attach=attach_event,
+)
+PROMOTED = Kind(
+    name="registration_promoted",
+    title="From the waitlist to a seat",
+    template="registrations/mail/registration_promoted.html",
+    sample=sample(),
+    load=_while(Status.CONFIRMED),
+    attach=attach_ticket,
+)
+CANCELLED = Kind(
+    name="registration_cancelled",
+    title="Registration cancelled",
+    template="registrations/mail/registration_cancelled.html",
+    sample=sample(Status.CANCELLED),
+    load=_load_cancelled,
+    attach=attach_removal,
+)

@@ -1,0 +1,27 @@
+"""What an organizer writes to those who come, or wait."""
+
+from django.db import transaction
+
+from accounts.models import User
+from events.models import Event
+
+from ..models import Message, Registration
+from .telling import tell_message
+
+
+@transaction.atomic
+def send_message(
+    event: Event,
+    *,
+    author: User,
+    subject: str,
+    body: str,
+    status: str = Registration.Status.CONFIRMED,
+) -> Message:
+    """Write to everybody who is `confirmed`, or `waitlisted`, on the event by now."""
+    message = Message.objects.create(
+        event=event, author=author, subject=subject, body=body, status=status
+    )
+    message.recipient_count = tell_message(message)
+    message.save(update_fields=["recipient_count"])
+    return message

@@ -1,0 +1,60 @@
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import current_user
+from config.api.pagination import KeysetPagination, Ordering, orderings
+from config.api.schema import operation
+from config.api.views import ApiView, ListView
+from config.errors import PermissionDenied
+from events.models import Event
+from events.permissions import IsOrganizerOrStaff
+
+from .. import services
+from ..models import Message
+from ..serializers import MessageIn, MessageOut
+
+
+class MessageListView(ListView):
+    permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
+    throttle_scopes = {"POST": "message"}
+    pagination_class = KeysetPagination
+    orderings = orderings(("created_at", Ordering("created_at")))
+
+    def default_ordering(self, request: Request) -> str:
+        return "-created_at"
+
+    def event(self, pk: int) -> Event:
+        return self.found(Event.objects.visible_to(self.request.user), pk=pk)
+
+    @operation(
+        "List messages to attendees", responses=MessageOut(many=True), raises=[PermissionDenied]
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """What was written to the attendees of an event, the latest first."""
+        messages = Message.objects.filter(event=self.event(pk))
+        return self.page(messages.for_display(), MessageOut)
+
+    @operation(
+        "Write to attendees",
+        request=MessageIn,
+        responses={201: MessageOut},
+        raises=[PermissionDenied],
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """By e-mail, and in the inbox of who has an account. Sent once, to those of now."""
+        event, author = self.event(pk), current_user(request)
+        message = services.send_message(event, author=author, **self.valid(MessageIn))
+        location = request.build_absolute_uri(f"/api/messages/{message.pk}/")
+        return Response(MessageOut(message).data, status=201, headers={"Location": location})
+
+
+class MessageView(ApiView):
+    permission_classes = (IsAuthenticated,)
+    sends_etag = True
+
+    @operation("Read a message to attendees", responses=MessageOut)
+    def get(self, request: Request, pk: int) -> Response:
+        """For who runs the event, and staff."""
+        message = self.found(Message.objects.visible_to(request.user).for_display(), pk=pk)
+        return Response(MessageOut(message).data)
