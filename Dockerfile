@@ -1,4 +1,4 @@
-# One image for web, worker and migrations; compose.yaml says which command runs where.
+# One image for web, worker, mailer and migrations; compose.yaml says which command runs where.
 
 FROM python:3.11.14-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1

@@ -5,6 +5,7 @@ import re
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from email.utils import parseaddr
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -146,11 +147,23 @@ def email(name: str, default: str) -> dict[str, Any]:
             if not value.startswith("filemail:///"):
                 raise ValueError("no directory")
             config["EMAIL_FILE_PATH"] = "/" + config["EMAIL_FILE_PATH"]
+            config["EMAIL_BACKEND"] = "accounts.notifications.backends.FileBackend"
+        if value.startswith("consolemail:"):
+            config["EMAIL_BACKEND"] = "accounts.notifications.backends.ConsoleBackend"
         return config
 
     return parsed(
         name, default, parse, "smtp+tls://user:password@host:587, filemail:///dir or consolemail://"
     )
+
+
+def sender(name: str, default: str) -> str:
+    """An e-mail address, with or without a name before it."""
+    value = text(name, default)
+    local, _, domain = parseaddr(value)[1].rpartition("@")
+    if not local or not domain:
+        raise ImproperlyConfigured(f"{name} must look like Events <events@example.org>.")
+    return value
 
 
 def cache(name: str, default: str) -> dict[str, Any]:

@@ -1,15 +1,22 @@
 """Addresses for those who run the service: is it alive, is it ready, how is it doing."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import ip_address
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db import Error as DatabaseTrouble
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from accounts.notifications import outbox
 from config.api.throttling import client_address
 from config.metrics import metrics_response
 
@@ -37,7 +44,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
             checks[name] = f"failed: {type(error).__name__}"
     is_ready = all(result == "ok" for result in checks.values())
     return JsonResponse(
-        {"status": "ok" if is_ready else "not ready", "checks": checks},
+        {"status": "ok" if is_ready else "not ready", "checks": checks, "lag_seconds": _lags()},
         status=200 if is_ready else 503,
     )
 
@@ -47,7 +54,25 @@ def metrics(request: HttpRequest) -> HttpResponse:
     address = ip_address(client_address(request) or "0.0.0.0")  # noqa: S104  # matches no network
     if not any(address in network for network in settings.METRICS_NETWORKS):
         raise Http404
-    return metrics_response()
+    response = metrics_response()
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Notifications())
+    response.content += generate_latest(registry)
+    return response
+
+
+class _Notifications(Collector):
+    """Asked of the database, since the mailer is another process, perhaps on another host."""
+
+    def collect(self) -> Iterator[Metric]:
+        with suppress(DatabaseTrouble):
+            backlog = outbox.backlog()
+            for name, meaning, value in (
+                ("due", "Notifications that are due and not sent yet.", backlog.due),
+                ("oldest_due_seconds", "Age of the oldest of those.", backlog.oldest_seconds),
+                ("parked", "Notifications given up; see the admin.", backlog.parked),
+            ):
+                yield GaugeMetricFamily(f"notifications_{name}", meaning, value)
 
 
 def _check_database() -> str:
@@ -68,11 +93,26 @@ def _check_cache() -> str:
 
 
 def _check_tasks() -> str:
+    job_lag = _job_lag()
+    if job_lag >= MAX_TASK_LAG_SECONDS:
+        return f"a job has waited {int(job_lag)} s"
+    lag = outbox.oldest_seconds()
+    # While mailers are at work a long queue is a long queue: another web process would not help.
+    if lag >= MAX_TASK_LAG_SECONDS and not outbox.living():
+        return f"a notification has waited {int(lag)} s and no mailer runs"
+    return "ok"
+
+
+def _lags() -> dict[str, int]:
+    """How long the oldest of what is due has waited, as far as the database answers."""
+    with suppress(DatabaseTrouble):
+        return {"jobs": int(_job_lag()), "notifications": int(outbox.oldest_seconds())}
+    return {}
+
+
+def _job_lag() -> float:
     waiting = ProcrastinateJob.objects.filter(status="todo").exclude(
         scheduled_at__gt=timezone.now()
     )
     oldest = waiting.order_by("id").values_list("procrastinateevent__at", flat=True).first()
-    if oldest is None:
-        return "ok"
-    lag = (timezone.now() - oldest).total_seconds()
-    return "ok" if lag < MAX_TASK_LAG_SECONDS else f"a job has waited {int(lag)} s"
+    return (timezone.now() - oldest).total_seconds() if oldest else 0.0

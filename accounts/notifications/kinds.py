@@ -44,6 +44,11 @@ class Kind:
     mail: bool = True
     sample: Callable[[], Facts] | None = None
 
+    @property
+    def is_urgent(self) -> bool:
+        """Somebody waits for a mail of account security, so it goes before whatever queues."""
+        return not self.switchable
+
 
 _KINDS: dict[str, Kind] = {}
 

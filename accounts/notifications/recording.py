@@ -1,6 +1,6 @@
 """Noting down what somebody is to be told, in the transaction that causes it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,8 @@ from django.utils import timezone
 from ..models import Notification, User
 from .kinds import find_kind
 
+_HEAD_START = timedelta(days=1)
+
 
 def notify(
     kind: str,
@@ -34,7 +36,7 @@ def notify(
     due_at: datetime | None = None,
 ) -> None:
     """Tell one person one fact, once per `key`, not before `due_at`."""
-    _require_known(kind)
+    head_start = _head_start(kind)
     now = timezone.now()
     row = Notification(
         kind=kind,
@@ -46,7 +48,7 @@ def notify(
         facts=facts or {},
         created_at=now,
         due_at=due_at or now,
-        attempt_at=due_at or now,
+        attempt_at=(due_at or now) - head_start,
     )
     Notification.objects.bulk_create([row], ignore_conflicts=True)
 
@@ -67,7 +69,7 @@ def notify_many(
 
     The arguments are expressions over `people`, as for `annotate()`.
     """
-    _require_known(kind)
+    head_start = _head_start(kind)
     now = timezone.now()
     due = due_at if isinstance(due_at, Combinable) else Value(due_at or now)
     given = facts if isinstance(facts, Combinable) else Value(facts or {}, JSONField())
@@ -81,7 +83,7 @@ def notify_many(
         "facts": Cast(given, JSONField()),
         "created_at": Cast(Value(now), DateTimeField()),
         "due_at": Cast(due, DateTimeField()),
-        "attempt_at": Cast(due, DateTimeField()),
+        "attempt_at": Cast(due, DateTimeField()) - Value(head_start),
     }
     told = {f"told_{name}": expression for name, expression in columns.items()}
     query = people.annotate(**told).order_by().values_list(*told).query
@@ -95,6 +97,9 @@ def notify_many(
         return int(cursor.rowcount)
 
 
-def _require_known(kind: str) -> None:
-    if find_kind(kind) is None:
+def _head_start(kind: str) -> timedelta:
+    """How far before the others a mail queues; the queue is in the order of `attempt_at`."""
+    known = find_kind(kind)
+    if known is None:
         raise LookupError(f"No app has registered the kind {kind!r}.")
+    return _HEAD_START if known.is_urgent else timedelta(0)

@@ -1,11 +1,13 @@
 """Mails that people no longer want."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.conf import settings
 from django.core import signing
 
-from ..models import Notification
+from ..models import Notification, Unsubscription
+from .kinds import switchable_kinds
 
 _SIGNER = signing.Signer(salt="unsubscribe")
 
@@ -21,6 +23,19 @@ class Wish(NamedTuple):
 def unsubscribe_url(row: Notification) -> str:
     """A link that works for ever, for whoever holds the mail."""
     return f"{settings.PUBLIC_URL}/unsubscribe/{_token(row)}"
+
+
+def unsubscribed(rows: Iterable[Notification]) -> set[int]:
+    """Those of the guests' rows whose address wants none of their kind, by primary key."""
+    guests = [row for row in rows if row.user_id is None]
+    if not guests:
+        return set()
+    wishes = set(
+        Unsubscription.objects.filter(
+            email__in={row.email for row in guests}, kind__in=[k.name for k in switchable_kinds()]
+        ).values_list("email", "kind")
+    )
+    return {row.pk for row in guests if (row.email, row.kind) in wishes}
 
 
 def _token(row: Notification) -> str:

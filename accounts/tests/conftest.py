@@ -1,9 +1,11 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from accounts.notifications.kinds import _KINDS
 from accounts.tests.kinds import ALL
+from accounts.tests.mail_server import MailServer, running
 
 
 @pytest.fixture
@@ -14,3 +16,12 @@ def note_kinds(settings, monkeypatch) -> None:
     settings.TEMPLATES = [{**engine, "DIRS": directories}]
     for kind in ALL:
         monkeypatch.setitem(_KINDS, kind.name, kind)
+
+
+@pytest.fixture
+def mail_server(settings) -> Iterator[MailServer]:
+    """A real one, which the settings name."""
+    with running(MailServer()) as server:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        yield server

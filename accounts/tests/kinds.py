@@ -5,18 +5,30 @@ from datetime import UTC, datetime
 
 from accounts.models import Notification
 from accounts.notifications import Attachment, Kind
+from accounts.notifications.kinds import Facts
 
 GIF = b"GIF89a\x01\x00\x01\x00\x00\x00\x00;"
 
 
 def load(rows: Sequence[Notification]) -> dict[int, dict[str, object]]:
-    """A row whose facts say `over` no longer holds; one that says `broken` cannot be rendered."""
+    """A row whose facts say `over` no longer holds; one that says `fault` spoils its batch."""
     found = {}
     for row in rows:
+        if row.facts.get("fault"):
+            raise LookupError("fault")
         facts = {"title": "A & B", "at": datetime(2027, 7, 1, 12, tzinfo=UTC), **row.facts}
         if not facts.get("over"):
             found[row.pk] = facts
     return found
+
+
+def attach(row: Notification, facts: Facts) -> list[Attachment]:
+    if facts.get("broken"):
+        raise ValueError("broken")
+    return [
+        Attachment(b"BEGIN:VCALENDAR", "text/calendar", "event.ics", {"method": "REQUEST"}),
+        Attachment(GIF, "image/gif", "ticket.gif", inline="ticket"),
+    ]
 
 
 NOTE = Kind(name="note", title="Notes", template="tests/note.html", load=load)
@@ -33,10 +45,7 @@ TICKET = Kind(
     title="Tickets",
     template="tests/note.html",
     load=load,
-    attach=lambda row, facts: [
-        Attachment(b"BEGIN:VCALENDAR", "text/calendar", "event.ics", {"method": "REQUEST"}),
-        Attachment(GIF, "image/gif", "ticket.gif", inline="ticket"),
-    ],
+    attach=attach,
 )
 QUIET = Kind(name="quiet", title="Quiet", template="tests/note.html", load=load, mail=False)
 ALL = (NOTE, SECRET, TICKET, QUIET)

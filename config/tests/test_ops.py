@@ -2,6 +2,10 @@ import pytest
 from django.core.cache import cache
 from procrastinate.contrib.django import app
 
+from accounts.models import Notification
+from accounts.notifications import outbox
+from conftest import NOW
+
 pytestmark = pytest.mark.django_db
 
 
@@ -38,6 +42,45 @@ def test_readyz_tells_of_a_job_that_nobody_takes(client, clock):
     clock.shift(10**9)
 
     assert "a job has waited" in client.get("/readyz").json()["checks"]["tasks"]
+
+
+def due_notification(clock) -> None:
+    Notification.objects.create(
+        kind="any", key="k", email="bob@example.com", due_at=NOW, attempt_at=NOW
+    )
+    clock.shift(400)
+
+
+def test_readyz_tells_of_a_notification_that_nobody_sends(client, clock):
+    due_notification(clock)
+
+    answer = client.get("/readyz").json()
+
+    assert answer["checks"]["tasks"] == "a notification has waited 400 s and no mailer runs"
+    assert answer["lag_seconds"] == {"jobs": 0, "notifications": 400}
+
+
+def test_readyz_lets_mailers_have_a_long_queue(client, clock):
+    due_notification(clock)
+    mailer = outbox.enlist()
+
+    response = client.get("/readyz")
+
+    outbox.leave(mailer)
+    assert response.status_code == 200
+    assert response.json()["lag_seconds"]["notifications"] == 400
+
+
+def test_metrics_tell_of_the_notifications(client, clock):
+    due_notification(clock)
+    Notification.objects.create(kind="any", key="p", email="bob@example.com", state="parked")
+
+    lines = client.get("/metrics").content.decode().splitlines()
+
+    assert {line for line in lines if line.startswith("notifications_")} == {
+        "notifications_due 1.0", "notifications_oldest_due_seconds 400.0",
+        "notifications_parked 1.0",
+    }  # fmt: skip
 
 
 def test_metrics_are_for_the_networks_that_may_see_them(client):

@@ -1,0 +1,140 @@
+"""From words to a message: RFC 5322, MIME, and the headers that mail readers act on."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import EmailPolicy
+from email.utils import parseaddr
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.utils.encoding import punycode
+
+from ..models import Notification
+from .kinds import Attachment, Facts, Kind
+from .rendering import render_mail
+from .unsubscribing import unsubscribe_url
+
+_LONGEST_LINE = 900  # RFC 5322, section 2.1.1 allows 998
+
+
+class _Policy(EmailPolicy):
+    """Seven bits, and long ASCII headers in one piece.
+
+    The standard library would turn an address longer than a line, such as that of
+    List-Unsubscribe, into encoded words (RFC 2047), which mean nothing there.
+    """
+
+    def fold(self, name: str, value: Any) -> str:
+        line = f"{name}: {value}"
+        if line.isascii() and len(line) < _LONGEST_LINE:
+            return f"{line}{self.linesep}"
+        return str(super().fold(name, value))
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        return self.fold(name, value).encode("ascii", "surrogateescape")
+
+
+_POLICY = _Policy(cte_type="7bit")
+
+
+class _Message(EmailMessage):
+    """As Django's SMTP backend wants it: with a say in the line's end."""
+
+    def as_bytes(self, unixfrom: bool = False, policy: Any = None, linesep: str = "\n") -> bytes:
+        return super().as_bytes(unixfrom, policy or self.policy.clone(linesep=linesep))
+
+
+class Mail:
+    """What Django's e-mail backends send: one message to one recipient."""
+
+    encoding = "utf-8"
+
+    def __init__(self, *, to: str, subject: str, text: str, html: str) -> None:
+        self.from_email = settings.DEFAULT_FROM_EMAIL
+        self.to = [to]
+        self.subject = subject
+        self.text = text
+        self.html = html
+        self.headers: dict[str, str] = {}
+        self.attachments: list[Attachment] = []
+
+    def recipients(self) -> list[str]:
+        return self.to
+
+    def message(self) -> _Message:
+        """Raises `ValueError` where a header has a line break."""
+        made = _Message(_POLICY)
+        made["From"] = _sender()
+        made["To"] = _deliverable(self.to[0])
+        made["Subject"] = self.subject
+        made["Date"] = datetime.now(UTC)
+        for name, value in self.headers.items():
+            made[name] = value
+        made.set_content(self.text)
+        made.add_alternative(self.html, subtype="html")
+        *_, html = made.iter_parts()
+        for attached in self.attachments:
+            main, _, sub = attached.content_type.partition("/")
+            if attached.inline:
+                html.add_related(
+                    attached.content, main, sub, cid=f"<{attached.inline}>",
+                    disposition="inline", filename=attached.filename,
+                )  # fmt: skip
+            elif main == "text":
+                made.add_attachment(
+                    attached.content.decode(), subtype=sub, filename=attached.filename,
+                    params=dict(attached.parameters),
+                )  # fmt: skip
+            else:
+                made.add_attachment(
+                    attached.content, main, sub, filename=attached.filename,
+                    params=dict(attached.parameters),
+                )  # fmt: skip
+        return made
+
+
+def compose(kind: Kind, row: Notification, facts: Facts) -> Mail:
+    """The mail of a row that has its subject, its short text and its `message_id`."""
+    text, html = render_mail(kind, row, facts)
+    mail = Mail(to=row.email, subject=row.subject, text=text, html=html)
+    mail.attachments = list(kind.attach(row, facts))
+    mail.headers = dict(_headers(kind, row))
+    return mail
+
+
+def message_id(row: Notification) -> str:
+    """The same for every attempt, so that a second copy is recognized as one."""
+    digest = hashlib.sha256(row.key.encode()).hexdigest()[:32]
+    return f"<{digest}@{_domain()}>"
+
+
+def _headers(kind: Kind, row: Notification) -> Iterable[tuple[str, str]]:
+    yield "Message-ID", row.message_id
+    if row.event_id is not None:
+        # All mails of an event name one that was never sent, and so are shown as one thread.
+        thread = f"<event-{row.event_id}@{_domain()}>"
+        yield "In-Reply-To", thread
+        yield "References", thread
+    yield "Auto-Submitted", "auto-generated"  # RFC 3834: no out-of-office answers, please
+    yield "X-Auto-Response-Suppress", "All"  # the same for Exchange
+    if kind.switchable:
+        yield "List-Unsubscribe", f"<{unsubscribe_url(row)}>"
+        yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"  # RFC 8058
+
+
+def _sender() -> Address:
+    name, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
+    return Address(display_name=name, addr_spec=_deliverable(address))
+
+
+def _deliverable(address: str) -> str:
+    local, _, domain = address.rpartition("@")
+    return f"{local}@{punycode(domain)}"
+
+
+def _domain() -> str:
+    return punycode(urlsplit(settings.PUBLIC_URL).hostname or "localhost")

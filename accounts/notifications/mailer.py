@@ -1,0 +1,233 @@
+"""The mailer: takes what is due, and tells it.
+
+What goes wrong is somebody's fault. The recipient's: the server refuses the address for good, so
+the row is parked. The server's: it cannot be reached or lets nobody in, so every row waits and no
+attempt is counted. Else the row's own: it is tried again later, ever more rarely.
+"""
+
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Iterable
+from datetime import timedelta
+from threading import Event
+
+from django.db import InterfaceError, OperationalError, connection
+
+from ..models import Notification
+from . import outbox
+from .composing import compose, message_id
+from .kinds import Facts, Kind, find_kind
+from .post import Post, Refused, ServerAway, words_of
+from .preferences import wants_mail
+from .rendering import render_notice
+from .unsubscribing import unsubscribed
+
+logger = logging.getLogger(__name__)
+
+State = Notification.State
+
+BATCH = 100
+_IDLE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 60.0
+_FACTS_HOLD_SECONDS = 5.0
+_LOOK_FOR_THE_DEAD_SECONDS = 5.0
+# A mail that begins this long before the lease ends is over by then, whatever the server does.
+_TIME_TO_SEND = timedelta(minutes=6)
+_LAST_WORDS_SECONDS = 10.0
+_UNKNOWN_KIND_WAITS = timedelta(minutes=1)
+
+_DATABASE_AWAY = (OperationalError, InterfaceError)
+
+
+class Mailer:
+    """Delivers until it is told to stop; any number of them may run at once.
+
+    Belongs to one thread, whose database connection it holds a lock with.
+    """
+
+    def __init__(self, stopping: Event | None = None) -> None:
+        self._stopping = stopping or Event()
+        self._post = Post()
+        self._number = 0
+        self._is_enlisted = False
+        self._suspects: set[int] = set()
+        self._looked_at = float("-inf")
+        self._lease_ends = 0.0
+        self._troubles = 0
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                if self.deliver_batch():
+                    continue
+            except _DATABASE_AWAY as error:
+                self._troubles += 1
+                self._is_enlisted = False
+                connection.close()
+                logger.warning("database away: %s", words_of(error))
+            except Exception:
+                self._troubles += 1
+                logger.exception("a batch failed")
+            self._post.rest()
+            self._stopping.wait(self._pause())
+        self.close()
+
+    def deliver_batch(self) -> int:
+        """Take up to `BATCH` rows and bring them to their end; returns how many left the queue."""
+        self._enlist()
+        self._free_claims_of_the_dead()
+        rows = outbox.claim(self._number, BATCH)
+        self._lease_ends = time.monotonic() + outbox.LEASE.total_seconds()
+        waiting = deque(sorted(rows, key=_by_urgency))
+        wait = timedelta(0)
+        try:
+            while waiting and self._may_begin():
+                self._deliver_while_fresh(waiting)
+            self._troubles = 0
+        except ServerAway as error:
+            self._troubles += 1
+            wait = timedelta(seconds=self._pause())
+            logger.warning("mail server away: %s", error)
+        finally:
+            outbox.give_back(self._number, waiting, after=wait)
+        return len(rows) - len(waiting)
+
+    def close(self) -> None:
+        self._post.close()
+        try:
+            outbox.leave(self._number)
+        except _DATABASE_AWAY:
+            logger.debug("the lock went with the connection", exc_info=True)
+
+    # --- one batch ---
+
+    def _may_begin(self) -> bool:
+        latest = self._lease_ends - _TIME_TO_SEND.total_seconds()
+        return not self._stopping.is_set() and time.monotonic() < latest
+
+    def _deliver_while_fresh(self, waiting: deque[Notification]) -> None:
+        """Deliver rows for as long as what is known of them is not stale."""
+        fresh_until = time.monotonic() + _FACTS_HOLD_SECONDS
+        known = self._look_up(waiting)
+        unwanted = unsubscribed(waiting)
+        while waiting and self._may_begin() and time.monotonic() < fresh_until:
+            row = waiting[0]
+            kind, facts = known[row.pk]
+            is_wanted = wants_mail(row.user, kind) if row.user else row.pk not in unwanted
+            self._deliver(kind, row, facts, by_mail=kind.mail and is_wanted)
+            waiting.popleft()
+
+    def _look_up(self, waiting: deque[Notification]) -> dict[int, tuple[Kind, Facts]]:
+        """Kind and facts of those that hold; the others leave the queue."""
+        known: dict[int, tuple[Kind, Facts]] = {}
+        by_kind: dict[str, list[Notification]] = {}
+        for row in waiting:
+            by_kind.setdefault(row.kind, []).append(row)
+        for name, rows in by_kind.items():
+            kind = find_kind(name)
+            if kind is None:  # of a newer version, while two run side by side
+                outbox.give_back(self._number, rows, after=_UNKNOWN_KIND_WAITS)
+                continue
+            try:
+                found = kind.load(rows)
+            except _DATABASE_AWAY:
+                raise
+            except Exception as error:
+                logger.exception("cannot load the facts of %s", name)
+                self._fail(rows, error)
+                continue
+            known |= {pk: (kind, facts) for pk, facts in found.items()}
+            gone = [row for row in rows if row.pk not in found]
+            outbox.drop(self._number, gone, "It no longer held when its turn came.")
+        holding = [row for row in waiting if row.pk in known]
+        waiting.clear()
+        waiting.extend(holding)
+        return known
+
+    def _fail(self, rows: Iterable[Notification], error: Exception) -> None:
+        for row in rows:
+            row.attempts += 1
+            outbox.retry_later(self._number, row, words_of(error))
+
+    def _deliver(self, kind: Kind, row: Notification, facts: Facts, *, by_mail: bool) -> None:
+        row.attempts += 1
+        try:
+            row.subject, row.body = render_notice(kind, row, facts)
+            row.message_id = message_id(row) if by_mail else ""
+            if not outbox.begin(self._number, row):
+                return
+            if by_mail:
+                self._post.send(compose(kind, row, facts))
+        except ServerAway:
+            outbox.uncount(self._number, row)
+            raise
+        except Refused as error:
+            logger.warning("notification %s is refused for good", row.pk)
+            self._settle(row, State.PARKED, error=words_of(error))
+        except _DATABASE_AWAY:
+            raise
+        except Exception as error:
+            logger.warning("notification %s failed", row.pk, exc_info=True)
+            outbox.retry_later(self._number, row, words_of(error))
+        else:
+            if by_mail:
+                self._settle(row, State.SENT)
+            elif kind.in_app and row.user_id:
+                self._settle(row, State.SHOWN)
+            else:
+                self._settle(row, State.DROPPED, error="The recipient wants none of these.")
+
+    def _settle(self, row: Notification, state: State, *, error: str = "") -> None:
+        """Record the end of a row even if the database has to be waited for.
+
+        The mail is out, so giving up here would send it twice.
+        """
+        while True:
+            try:
+                outbox.settle(self._number, row, state, error=error)
+            except _DATABASE_AWAY:
+                if self._stopping.is_set():
+                    self._lease_ends = min(self._lease_ends, time.monotonic() + _LAST_WORDS_SECONDS)
+                if time.monotonic() > self._lease_ends:
+                    raise
+                logger.warning("cannot record that notification %s is %s yet", row.pk, state)
+                time.sleep(1)
+                self._reappear()
+            else:
+                return
+
+    # --- other mailers, and trouble ---
+
+    def _free_claims_of_the_dead(self) -> None:
+        if time.monotonic() - self._looked_at > _LOOK_FOR_THE_DEAD_SECONDS:
+            self._suspects = outbox.free_claims_of_the_dead(self._suspects)
+            self._looked_at = time.monotonic()
+
+    def _reappear(self) -> None:
+        """Over a new connection under the same number, so that nobody takes what is in hand."""
+        self._is_enlisted = False
+        connection.close()
+        try:
+            outbox.hold(self._number)
+        except _DATABASE_AWAY:
+            logger.debug("the database is still away", exc_info=True)
+
+    def _enlist(self) -> None:
+        """Under a new number, with what a lost connection left behind free for whoever is first."""
+        if not self._is_enlisted:
+            outbox.give_back_all(self._number)
+            self._number = outbox.enlist()
+            self._is_enlisted = True
+
+    def _pause(self) -> float:
+        if not self._troubles:
+            return _IDLE_SECONDS
+        seconds = min(2.0 ** min(self._troubles, 10), _LONGEST_PAUSE_SECONDS)
+        return seconds * random.uniform(0.8, 1.2)  # noqa: S311  # so that mailers part
+
+
+def _by_urgency(row: Notification) -> tuple[bool, object, int]:
+    kind = find_kind(row.kind)
+    return kind is None or not kind.is_urgent, row.due_at, row.pk

@@ -1,0 +1,103 @@
+"""The connection to the mail server, and whose fault it is when something goes wrong on it."""
+
+import logging
+import smtplib
+import time
+from typing import Any
+
+from django.core.mail import get_connection
+from django.core.mail.backends.smtp import EmailBackend as SmtpBackend
+
+from .composing import Mail
+
+logger = logging.getLogger(__name__)
+
+_KEEP_SECONDS = 10.0
+_TRUST_SECONDS = 2.0
+_MAILS_PER_CONNECTION = 100  # servers hang up after about as many
+
+
+class ServerAway(Exception):
+    """The mail server cannot be reached, or takes nothing from anybody."""
+
+
+class Refused(Exception):
+    """The server will never take this mail for this address."""
+
+
+class Post:
+    """One connection to the mail server, kept while there is something to send."""
+
+    def __init__(self) -> None:
+        self._backend: Any = None
+        self._sent = 0
+        self._used_at = 0.0
+
+    def send(self, mail: Mail) -> None:
+        """Raises `ServerAway`, `Refused`, or whatever else went wrong with this one mail."""
+        try:
+            self._open()
+        except (OSError, smtplib.SMTPException) as error:
+            self.close()
+            raise ServerAway(words_of(error)) from error
+        try:
+            self._backend.send_messages([mail])
+        except smtplib.SMTPRecipientsRefused as error:
+            raise _judged(*next(iter(error.recipients.values()))) from error
+        except smtplib.SMTPDataError as error:
+            raise _judged(error.smtp_code, error.smtp_error) from error
+        except smtplib.SMTPSenderRefused as error:
+            # Not the recipient's fault, and a setting may mend it: never for good.
+            raise _judged(min(error.smtp_code, 499), error.smtp_error) from error
+        except (OSError, smtplib.SMTPException):
+            self.close()
+            raise
+        self._sent += 1
+        self._used_at = time.monotonic()
+
+    def rest(self) -> None:
+        """Nothing to send just now: hang up before the server does."""
+        if self._backend and time.monotonic() - self._used_at > _KEEP_SECONDS:
+            self.close()
+
+    def close(self) -> None:
+        backend, self._backend, self._sent = self._backend, None, 0
+        if backend is not None:
+            try:
+                backend.close()
+            except (OSError, smtplib.SMTPException):
+                logger.debug("the mail server had hung up", exc_info=True)
+
+    def _open(self) -> None:
+        if self._sent >= _MAILS_PER_CONNECTION or not self._still_answers():
+            self.close()
+        if self._backend is None:
+            self._backend = get_connection()
+            if isinstance(self._backend, SmtpBackend):
+                self._backend.open()
+                self._used_at = time.monotonic()
+
+    def _still_answers(self) -> bool:
+        """Asked before a mail is begun: a connection that breaks later leaves its fate open."""
+        if not isinstance(self._backend, SmtpBackend) or self._backend.connection is None:
+            return True
+        if time.monotonic() - self._used_at < _TRUST_SECONDS:
+            return True
+        try:
+            return bool(self._backend.connection.noop()[0] == 250)
+        except (OSError, smtplib.SMTPException):
+            return False
+
+
+def _judged(code: int, answer: bytes | str) -> Exception:
+    text = answer.decode(errors="replace") if isinstance(answer, bytes) else answer
+    words = f"{code} {text}"
+    if code == 421:  # RFC 5321, section 3.8: the server is closing down
+        return ServerAway(words)
+    return Refused(words) if 500 <= code < 600 else smtplib.SMTPException(words)
+
+
+def words_of(error: Exception) -> str:
+    """For the row's `error` and for logs: one line without what PostgreSQL cannot hold."""
+    text = " ".join(str(error).replace("\x00", "").split())
+    return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__

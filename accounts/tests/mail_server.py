@@ -1,0 +1,74 @@
+"""A mail server to talk to: it keeps what it is told, and fails as a test wants it to."""
+
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+from aiosmtpd.controller import Controller
+
+
+class MailServer:
+    """Answers by the address: `gone@` never takes mail, `full@` not now, `hangs@` says nothing."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.sessions: set[tuple] = set()
+        self.attempts: Counter[str] = Counter()
+        self.seconds_per_mail = 0.0
+        self.port = free_port()
+
+    def start(self) -> None:
+        self.controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self.controller.start()
+
+    def stop(self) -> None:
+        self.controller.stop(no_assert=True)  # it may be stopped already
+
+    @property
+    def recipients(self) -> list[str]:
+        return [mail["To"] for mail in self.mails]
+
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        self.sessions.add(session.peer)
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        self.attempts[address] += 1
+        if address.startswith("gone@"):
+            return "550 5.1.1 No such person"
+        if address.startswith("full@"):
+            return "452 4.2.2 Mailbox full"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        to = envelope.rcpt_tos[0]
+        if to.startswith("hangs@"):
+            time.sleep(2)  # blocks the server's own thread: nobody gets an answer
+        if to.startswith("spam@"):
+            return "554 5.7.1 Looks like spam"
+        time.sleep(self.seconds_per_mail)
+        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        if to.startswith("closing@"):
+            return "421 Going down"
+        return "250 OK"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(server: MailServer) -> Iterator[MailServer]:
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
