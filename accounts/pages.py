@@ -12,6 +12,7 @@ from config.errors import FieldError, ValidationFailed
 from . import services
 from .errors import InvalidOrExpiredLink
 from .links import recovers
+from .notifications.unsubscribing import grant, read_token
 from .serializers import PasswordResetConfirmIn, PasswordResetIn
 
 
@@ -84,8 +85,24 @@ def _set_password(request: HttpRequest, token: str) -> None:
     services.reset_password(**given)
 
 
+@mail_page
+def unsubscribe(request: HttpRequest) -> HttpResponse:
+    """A mail program posts to the link itself (RFC 8058), a person to the form on the page."""
+    token = token_of(request) or request.GET.get("token", "")
+    wish = read_token(token)
+    if wish is None:
+        return render(request, "accounts/not_unsubscribed.html", status=400)
+    page = "unsubscribe"
+    if request.method == "POST":
+        is_wanted = "again" in request.POST
+        grant(wish, wanted=is_wanted)
+        page = "subscribed" if is_wanted else "unsubscribed"
+    return render(request, f"accounts/{page}.html", {"kind": wish.kind, "token": token})
+
+
 urlpatterns = [
     path("confirm-address/", confirm_address, name="confirm-address"),
     path("forgotten-password/", forgotten_password, name="forgotten-password"),
     path("reset-password/", reset_password, name="reset-password"),
+    path("unsubscribe/", unsubscribe, name="unsubscribe"),
 ]

@@ -100,14 +100,16 @@ class Notification(models.Model):
 class Unsubscription(models.Model):
     """An address of nobody's account that wants no more mails of one kind."""
 
-    email = models.EmailField()
+    address_digest = models.CharField(max_length=64, help_text="SHA-256, in hexadecimal digits.")
     kind = models.CharField(max_length=40)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["email", "kind"], name="one_unsubscription_per_kind"),
+            models.UniqueConstraint(
+                fields=["address_digest", "kind"], name="one_unsubscription_per_kind"
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} to {self.email}"
+        return f"{self.kind} to {self.address_digest[:12]}"

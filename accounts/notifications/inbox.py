@@ -36,6 +36,11 @@ def mark_read(user: User, ids: Sequence[int] | None) -> int:
     return unread_count(user)
 
 
+def forget_notifications(user: User) -> None:
+    """All that a user was told, and what they have not been told yet."""
+    Notification.objects.filter(user=user).delete()
+
+
 def with_words(rows: Sequence[Notification]) -> list[Notification]:
     """The rows, each with subject and body; without those that turn out to hold no longer.
 

@@ -1,51 +1,98 @@
-"""Mails that people no longer want."""
+"""Mails that people no longer want, said by a link in one of them.
 
-from collections.abc import Iterable
-from typing import NamedTuple
+Whoever holds a mail may follow its link, for ever and without signing in. A token is
+`<account id, or digest of an address>.<kind>.<signature>`, so an address is in nobody's log.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from django.conf import settings
-from django.core import signing
+from django.core.signing import Signer
+from django.db import transaction
+from django.db.models import QuerySet
 
-from ..models import Notification, Unsubscription
-from .kinds import switchable_kinds
+from ..models import Notification, Unsubscription, User
+from .kinds import Kind, find_kind, switchable_kinds
 
-_SIGNER = signing.Signer(salt="unsubscribe")
+_FORM = re.compile(r"([1-9][0-9]{0,17}|[0-9a-f]{64})\.([a-z0-9_]{1,40})\.([A-Za-z0-9_-]{43})")
+_SIGNER = Signer(salt="accounts.unsubscribe")
 
 
-class Wish(NamedTuple):
-    """Who wants no more mails of which kind: an account, or an address without one."""
+@dataclass(frozen=True)
+class Wish:
+    """Mails of one kind to one account, or to an address without one: wanted, or not."""
 
+    kind: Kind
     user_id: int | None
-    email: str
-    kind: str
+    address_digest: str
 
 
 def unsubscribe_url(row: Notification) -> str:
-    """A link that works for ever, for whoever holds the mail."""
-    return f"{settings.PUBLIC_URL}/unsubscribe/{_token(row)}"
-
-
-def unsubscribed(rows: Iterable[Notification]) -> set[int]:
-    """Those of the guests' rows whose address wants none of their kind, by primary key."""
-    guests = [row for row in rows if row.user_id is None]
-    if not guests:
-        return set()
-    wishes = set(
-        Unsubscription.objects.filter(
-            email__in={row.email for row in guests}, kind__in=[k.name for k in switchable_kinds()]
-        ).values_list("email", "kind")
-    )
-    return {row.pk for row in guests if (row.email, row.kind) in wishes}
-
-
-def _token(row: Notification) -> str:
-    email = "" if row.user_id else row.email
-    return _SIGNER.sign_object(Wish(row.user_id, email, row.kind))
+    whom = str(row.user_id) if row.user_id else digest_of(row.email)
+    signed = f"{whom}.{row.kind}"
+    return f"{settings.PUBLIC_URL}/unsubscribe/?token={signed}.{_SIGNER.signature(signed)}"
 
 
 def read_token(token: str) -> Wish | None:
-    """None for a token that we have not made."""
-    try:
-        return Wish(*_SIGNER.unsign_object(token))
-    except signing.BadSignature:
+    """None for a token that is not ours, or no longer means anybody or anything."""
+    match = _FORM.fullmatch(token)
+    if match is None:
         return None
+    whom, name, signature = match.groups()
+    kind = find_kind(name)
+    is_ours = hmac.compare_digest(signature, _SIGNER.signature(f"{whom}.{name}"))
+    if not is_ours or kind is None or not kind.switchable:
+        return None
+    if len(whom) == 64:
+        return Wish(kind, None, whom)
+    is_there = User.objects.filter(pk=whom, erased_at=None).exists()
+    return Wish(kind, int(whom), "") if is_there else None
+
+
+@transaction.atomic
+def grant(wish: Wish, *, wanted: bool) -> None:
+    """Stop the mails, or send them again; twice is as good as once."""
+    if wish.user_id is not None:
+        user = User.objects.select_for_update(no_key=True).get(pk=wish.user_id)
+        user.notification_preferences[wish.kind.name] = wanted
+        user.save(update_fields=["notification_preferences"])
+    elif wanted:
+        _unsubscriptions([wish.address_digest]).filter(kind=wish.kind.name).delete()
+    else:
+        Unsubscription.objects.bulk_create(
+            [Unsubscription(address_digest=wish.address_digest, kind=wish.kind.name)],
+            ignore_conflicts=True,
+        )
+
+
+def adopt_unsubscriptions(user: User) -> None:
+    """What an address did not want, its account does not want either. Caller holds its lock."""
+    found = _unsubscriptions([digest_of(user.email)])
+    kinds = set(found.values_list("kind", flat=True))
+    if kinds:
+        user.notification_preferences |= dict.fromkeys(kinds, False)
+        user.save(update_fields=["notification_preferences"])
+        found.delete()
+
+
+def unsubscribed(rows: Collection[Notification]) -> set[int]:
+    """Those of the guests' rows whose address wants none of their kind, by primary key."""
+    guests = {row.pk: digest_of(row.email) for row in rows if row.user_id is None}
+    if not guests:
+        return set()
+    switchable = [kind.name for kind in switchable_kinds()]
+    found = _unsubscriptions(guests.values()).filter(kind__in=switchable)
+    unwanted = set(found.values_list("address_digest", "kind"))
+    return {row.pk for row in rows if (guests.get(row.pk), row.kind) in unwanted}
+
+
+def digest_of(address: str) -> str:
+    return hashlib.sha256(address.lower().encode()).hexdigest()
+
+
+def _unsubscriptions(digests: Iterable[str]) -> QuerySet[Unsubscription]:
+    return Unsubscription.objects.filter(address_digest__in=set(digests))

@@ -14,6 +14,7 @@ from ..audit import actor_id, audited, erase_values, record
 from ..errors import InvalidCredentials
 from ..lockout import guarded
 from ..models import User
+from ..notifications.inbox import forget_notifications
 from ..tokens import end_all_sessions
 from .addresses import ask_for_confirmation, change_address
 from .rules import check_free, check_password, names_what_is_taken
@@ -133,6 +134,7 @@ def erase_account(user: User) -> None:
     user.user_permissions.clear()
     user.sessions.all().delete()
     user.former_addresses.all().delete()
+    forget_notifications(user)
     end_all_sessions(user)
     erase_values(User.objects.filter(pk=user.pk))
     if not user.is_own_doing(actor_id()):

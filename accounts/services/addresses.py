@@ -13,6 +13,7 @@ from ..errors import InvalidOrExpiredLink
 from ..links import confirms, user_id_of
 from ..models import FormerAddress, User
 from ..notifications import notify
+from ..notifications.unsubscribing import adopt_unsubscriptions
 from ..signals import email_confirmed
 from .rules import check_free, names_what_is_taken
 
@@ -110,6 +111,7 @@ def take_address(user: User, *, returning_to: str | None = None) -> None:
     user.pending_email = ""
     with names_what_is_taken():
         user.save(update_fields=["email", "email_verified_at", "pending_email"])
+    adopt_unsubscriptions(user)
     email_confirmed.send(User, user=user)
 
 

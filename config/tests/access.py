@@ -63,6 +63,7 @@ confirm-address/                       olga's-confirmation  GET     200  200  20
 reset-password/                        -                    GET     400  400  400  400  400
 reset-password/                        olga's-reset         GET     200  200  200  200  200
 forgotten-password/                    -                    GET     200  200  200  200  200
+unsubscribe/                           -                    GET     400  400  400  400  400
 registrations/<uuid:pk>/               ana's                GET     404  404  404  404  404
 registrations/<uuid:pk>/               guest's              GET     404  404  404  404  404
 registrations/<uuid:pk>/               guest's+token        GET     200  200  200  200  200
