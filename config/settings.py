@@ -3,12 +3,18 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, reset_tzpath
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config import embedded_postgres, env
 from config.logs import logging_config
+
+# The zones are those of the pinned package tzdata, whatever this machine or PYTHONTZPATH has: the
+# same wall-clock time has to be the same instant on every host.
+reset_tzpath(())
+ZoneInfo.clear_cache()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.load_file(BASE_DIR / ".env")

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -230,3 +231,21 @@ def test_where_no_secret_can_be_kept_one_has_to_be_given(tmp_path):
 
     with pytest.raises(ImproperlyConfigured, match=r"^SECRET_KEY must be set"):
         env.kept_secret(tmp_path / "file" / "secret_key")
+
+
+def test_zones_are_those_of_the_pinned_package(tmp_path):
+    """Also where somebody's own database says that Berlin keeps the time of Kolkata."""
+    packaged = files("tzdata") / "zoneinfo"
+    (tmp_path / "Europe").mkdir()
+    (tmp_path / "Europe" / "Berlin").write_bytes((packaged / "Asia" / "Kolkata").read_bytes())
+    (tmp_path / "Europe" / "Nowhere").write_bytes((packaged / "UTC").read_bytes())
+    told = (
+        "from zoneinfo import ZoneInfo; from datetime import datetime;"
+        "from config.api.timezones import zone_names;"
+        "print(datetime(2027, 7, 1, tzinfo=ZoneInfo('Europe/Berlin')).utcoffset(),"
+        " 'Europe/Nowhere' in zone_names())"
+    )
+
+    done = manage("shell", "-v0", "-c", told, SECRET_KEY=KEY, PYTHONTZPATH=str(tmp_path))
+
+    assert (done.stdout, done.stderr) == ("2:00:00 False\n", "")

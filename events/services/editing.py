@@ -1,7 +1,8 @@
 """Creating, editing and deleting events."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import F
@@ -15,7 +16,7 @@ from config.errors import FieldError, NotFound, ValidationFailed
 from ..errors import CapacityBelowRegistered, EventCancelled, EventStarted
 from ..models import Event, Plan
 from ..signals import events_deleted, events_edited, events_restored
-from ..zones import same_wall_clock
+from ..zones import at_wall_clock, same_wall_clock, wall_clock
 
 DEFAULT_LENGTH = timedelta(hours=1)
 
@@ -60,7 +61,9 @@ def edit_event(
     if event.status == Event.Status.CANCELLED:
         raise EventCancelled
     if keep_local_time and "timezone" in changes:
-        changes = _moved_times(event, changes) | changes
+        zone = ZoneInfo(changes["timezone"])
+        start = same_wall_clock(event.start_time, event.zone, zone)
+        changes = times_at(event, start, zone, planned_in=event.zone) | changes
     if changes.get("end_time", ...) is None:
         changes["end_time"] = changes.get("start_time", event.start_time) + DEFAULT_LENGTH
     before = {
@@ -137,13 +140,27 @@ def save_edit(event: Event, fields: set[str], now: datetime) -> None:
     event.save(update_fields=[*fields, "version", "updated_at"])
 
 
-def _moved_times(event: Event, changes: dict[str, Any]) -> dict[str, datetime]:
-    old, new = event.zone, Event(timezone=changes["timezone"]).zone
-    return {
-        name: same_wall_clock(moment, old, new)
-        for name in _TIMES
-        if (moment := getattr(event, name)) is not None
-    }
+def times_at(
+    plan: Plan, at: datetime, zone: tzinfo, *, planned_in: tzinfo | None = None
+) -> dict[str, Any]:
+    """The times of an event that starts at an instant, as far from it as a plan's from its start.
+
+    Distances are those on the clocks, of `zone` for the event and of `planned_in` (the same, unless
+    given) for the plan. Where a change of the clocks would put the end before the start, they are
+    real hours.
+    """
+    times: dict[str, Any] = {"start_time": at}
+    planned_in = planned_in or zone
+    local, first = wall_clock(at, zone), wall_clock(plan.start_time, planned_in)
+    for name in _TIMES[1:]:
+        moment: datetime | None = getattr(plan, name)
+        if moment is not None:
+            length = moment - plan.start_time
+            found = at_wall_clock(local + (wall_clock(moment, planned_in) - first), zone)
+            is_same_side = (found > at) == (length > timedelta(0))
+            moment = found if is_same_side else at + length
+        times[name] = moment
+    return times
 
 
 def check_times(event: Plan, changed: set[str], now: datetime) -> None:

@@ -4,7 +4,7 @@ Lock order: the series, then its events by id, then registrations.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -17,15 +17,15 @@ from config.errors import FieldError, NotFound, ValidationFailed
 
 from ..models import Event, Plan, Series
 from ..recurrence import InvalidRecurrence, Recurrence, expand
-from ..zones import at_wall_clock, wall_clock
-from .editing import DEFAULT_LENGTH, check_times, delete_locked_events
+from .editing import DEFAULT_LENGTH, check_times, delete_locked_events, times_at
 from .lifecycle import cancel_locked_events
 
 #: How far ahead the occurrences of an endless rule exist.
 AHEAD = timedelta(days=365)
 
+MAX_LENGTH = timedelta(days=366)
+
 _BATCH = 100
-_TIMES = ("end_time", "registration_opens_at", "registration_closes_at")
 # What an occurrence has as its series has it.
 SHARED = tuple(
     field.name for field in Plan._meta.get_fields() if not field.name.endswith(("_time", "_at"))
@@ -142,7 +142,7 @@ def occurrences_of(series: Series, instants: Iterable[datetime], now: datetime) 
         yield Event(
             series=series,
             occurrence_at=at,
-            organizer=series.organizer,
+            organizer_id=series.organizer_id,
             category_id=series.category_id,
             status=series.status,
             created_at=now,
@@ -152,23 +152,15 @@ def occurrences_of(series: Series, instants: Iterable[datetime], now: datetime) 
         )
 
 
-def times_at(plan: Plan, at: datetime, zone: tzinfo) -> dict[str, datetime | None]:
-    """The times of an occurrence that starts at an instant.
-
-    On the clocks of `zone` they are as far from it as those of `plan` are from its start. Where a
-    change of the clocks would put the end before the start, they are as many hours from it.
-    """
-    times: dict[str, datetime | None] = {"start_time": at}
-    local, first = wall_clock(at, zone), wall_clock(plan.start_time, zone)
-    for name in _TIMES:
-        moment: datetime | None = getattr(plan, name)
-        if moment is not None:
-            length = moment - plan.start_time
-            found = at_wall_clock(local + (wall_clock(moment, zone) - first), zone)
-            is_same_side = (found > at) == (length > timedelta(0))
-            moment = found if is_same_side else at + length
-        times[name] = moment
-    return times
+def check_lengths(series: Series) -> None:
+    """Raises `ValidationFailed` for what would lead the last occurrences out of the calendar."""
+    too_far = [
+        FieldError(name, "max_value", "Choose a time within a year of the start.")
+        for name in ("end_time", "registration_closes_at")
+        if (moment := getattr(series, name)) and moment - series.start_time > MAX_LENGTH
+    ]
+    if too_far:
+        raise ValidationFailed(*too_far)
 
 
 def refused(error: InvalidRecurrence) -> ValidationFailed:
@@ -223,6 +215,7 @@ def _drafted(
     if series.end_time is None:
         series.end_time = series.start_time + DEFAULT_LENGTH
     check_times(series, {"start_time"}, now)
+    check_lengths(series)
     if recurrence.rule.is_endless:
         series.filled_to = series.start_time + AHEAD
     try:

@@ -26,17 +26,17 @@ from ..recurrence import (
 )
 from ..signals import events_edited
 from ..zones import at_wall_clock, same_wall_clock, wall_clock
-from .editing import IN_CALENDAR, check_times
+from .editing import IN_CALENDAR, check_times, times_at
 from .series import (
     AHEAD,
     SHARED,
+    check_lengths,
     drop_events,
     lock_events,
     lock_series,
     occurrences_of,
     refused,
     save_series,
-    times_at,
 )
 
 _TIMES = ("start_time", "end_time", "registration_opens_at", "registration_closes_at")
@@ -181,10 +181,9 @@ def _moves(
     if keeps_clock or has_new_rule or "start_time" in given:
         new_zone = ZoneInfo(changes.get("timezone", series.timezone))
     if keeps_clock:
-        times = {
-            name: moment and same_wall_clock(moment, ZoneInfo(series.timezone), new_zone)
-            for name, moment in times.items()
-        }
+        shown_in = ZoneInfo(series.timezone)
+        start = same_wall_clock(times["start_time"], shown_in, new_zone)
+        times = times_at(Event(**times), start, new_zone, planned_in=shown_in)
     start = given.get("start_time", times["start_time"])
     times = times_at(Event(**times), start, new_zone) | given
     if has_new_rule:
@@ -242,6 +241,7 @@ def _follow(
     within = min(series.recurrence.rule.period, moves.recurrence.rule.period)
     _set_times(series, moves)
     check_times(series, set(), now)
+    check_lengths(series)
     past, coming = _instants(series, moves.recurrence, moves.zones[1], now)
     pairs = matched(
         in_question, [*past, *coming], zones=moves.zones, shift=moves.shift, within=within
