@@ -191,7 +191,7 @@ def _read_moment(text: str) -> date | datetime:
     try:
         if basic:
             return date(*(int(part) for part in basic.groups()))
-        if re.fullmatch(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}[Tt ][-0-9:+.Zz]{4,20}", text):
+        if re.fullmatch(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}[Tt ][-0-9:+.Zz]{4,30}", text):
             return datetime.fromisoformat(text.upper())
     except ValueError:
         pass

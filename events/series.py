@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_sc
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
-from config.api.fields import TextField, WholeNumberField
+from config.api.fields import DAY_OR_MOMENT, TextField, WholeNumberField
 from config.api.filters import MAX_ID
 from config.api.timezones import InstantField, instant_teller
 
@@ -63,10 +63,7 @@ class RecurrenceField(TextField):
 class ExcludedField(TextField):
     """A day, or a time in the series' zone, that the rule leaves out."""
 
-    schema_extra: ClassVar[dict[str, Any]] = {
-        "pattern": "^[0-9]{4}-?[0-9]{2}-?[0-9]{2}",
-        "examples": ["2027-04-05"],
-    }
+    schema_extra: ClassVar[dict[str, Any]] = DAY_OR_MOMENT
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=40, **kwargs)

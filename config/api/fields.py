@@ -58,6 +58,12 @@ MOMENT: dict[str, Any] = {  # not `format: date-time`, which would want an offse
 }
 
 
+DAY_OR_MOMENT: dict[str, Any] = {
+    "pattern": f"^{_DAY}({_MOMENT_CLOCK})?$",
+    "examples": ["2027-04-05", "2027-04-05T18:00:00"],
+}
+
+
 def read_moment(text: str) -> datetime:
     """An ISO 8601 date and time; naive when it has no offset. Raises `ValueError`."""
     if re.fullmatch(f"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{_MOMENT_CLOCK}", text) is None:

@@ -24,9 +24,9 @@ from accounts.models import Session, User
 from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tests.test_links import token_in
 from accounts.tokens import open_session
-from events.models import Event
-from events.services import cancel_event, delete_event
-from events.tests.factories import EventFactory
+from events.models import Event, Series
+from events.services import cancel_event, delete_event, end_series
+from events.tests.factories import EventFactory, SeriesFactory
 from registrations.models import Feedback, Message, Registration
 from registrations.tests.factories import registered
 from registrations.tickets import manage_token
@@ -39,6 +39,7 @@ NEEDED_ROWS = {
     "api/registrations/<uuid:pk>": ("ana's", "guest's", "guest's+token", "of-deleted"),
     "api/users/<id:pk>/": ("ana", "olga", "sam", "root"),
     "api/messages/<id:pk>/": ("message", "message-of-deleted"),
+    "api/series/<id:pk>/": ("series", "draft-series", "deleted-series"),
     "api/feedback/<id:pk>/": ("ana's-feedback", "feedback-of-deleted"),
 }
 
@@ -141,6 +142,21 @@ api/events/<id:pk>/calendar.ics        published            GET     200  200  20
 api/events/<id:pk>/calendar.ics        draft                GET     404  404  404  200  200
 api/events/<id:pk>/calendar.ics        deleted              GET     404  404  404  404  404
 
+# series
+api/series/                            -                    POST    401  201  403  201  201
+api/series/<id:pk>/                    series               GET     200  200  200  200  200
+api/series/<id:pk>/                    draft-series         GET     404  404  404  200  200
+api/series/<id:pk>/                    deleted-series       GET     404  404  404  404  404
+api/series/<id:pk>/                    series               PATCH   401  403  403  200  200
+api/series/<id:pk>/                    draft-series         PATCH   401  404  404  200  200
+api/series/<id:pk>/                    deleted-series       PATCH   401  404  404  404  404
+api/series/<id:pk>/                    series               DELETE  401  403  403  204  204
+api/series/<id:pk>/                    draft-series         DELETE  401  404  404  204  204
+api/series/<id:pk>/                    deleted-series       DELETE  401  404  404  404  404
+api/series/<id:pk>/publish/            series               POST    401  403  403  200  200
+api/series/<id:pk>/publish/            draft-series         POST    401  404  404  200  200
+api/series/<id:pk>/publish/            deleted-series       POST    401  404  404  404  404
+
 # categories
 api/categories/                        -                    GET     200  200  200  200  200
 api/categories/                        -                    POST    401  403  403  403  201
@@ -225,6 +241,7 @@ class World:
 
     people: dict[str, User]
     events: dict[str, Event]
+    series: dict[str, Series]
     registrations: dict[str, Registration]
     feedback: dict[str, Feedback]
     sessions: dict[str, Session]
@@ -236,6 +253,7 @@ class World:
         gone, olga = self.registrations["of-deleted"], self.people["olga"]
         ids: dict[str, Any] = {
             **self.events,
+            **self.series,
             **self.people,
             **self.registrations,
             **self.feedback,
@@ -266,6 +284,8 @@ class World:
         return {
             "POST api/events/": event,
             "POST api/events/bulk/": {"events": [event]},
+            "POST api/series/": {**event, "recurrence": "FREQ=WEEKLY;COUNT=2"},
+            "PATCH api/series/<id:pk>/": {"name": "New"},
             "PUT api/events/<id:pk>/": event,
             "PATCH api/events/<id:pk>/": {"name": "New"},
             "POST api/events/<id:pk>/register/": {"name": "Bob", "email": "bob@example.com"},
@@ -324,6 +344,11 @@ def make_world() -> World:
         "reviewed-deleted": EventFactory(organizer=olga),
         "draft": EventFactory(organizer=olga, status=Event.Status.DRAFT),
     }
+    series = {
+        "series": SeriesFactory(organizer=olga),
+        "draft-series": SeriesFactory(organizer=olga, status=Series.Status.DRAFT),
+        "deleted-series": SeriesFactory(organizer=olga),
+    }
     own = {"name": "Ana", "email": ana.email, "user": ana, "registered_by": ana}
     registrations = {
         "ana's": registered(events["published"], **own),
@@ -350,6 +375,7 @@ def make_world() -> World:
     cancel_event(events["cancelled"])
     for name in ("deleted", "reviewed-deleted"):
         delete_event(events[name])
+    end_series(series["deleted-series"])
     open_session(olga)
     sessions = {"olga's-session": Session.objects.get(user=olga)}
-    return World(people, events, registrations, feedback, sessions, messages)
+    return World(people, events, series, registrations, feedback, sessions, messages)

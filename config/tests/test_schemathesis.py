@@ -30,7 +30,7 @@ from accounts.tests.factories import PASSWORD
 from accounts.tokens import open_session
 from config.wsgi import application
 from events.models import Event
-from events.tests.factories import EventFactory
+from events.tests.factories import EventFactory, SeriesFactory
 from registrations.services import cancel_registration
 from registrations.tests.factories import registered
 
@@ -62,6 +62,7 @@ BUSINESS_CODES = {
 ALSO_BUSINESS = {
     "registerForEvent": {"required"},
     "deleteUser": {"required"},
+    "editSeries": {"invalid_choice"},  # an event of another series
     "createManyEvents": {"required", "conflicting_fields"},
     # Any text is text, and few are a list of attendees.
     "importAttendees": {"required", "invalid", "min_length", "event_full"},
@@ -143,6 +144,7 @@ def there(olga: User, ana: User, sam: User) -> There:
     return There(
         ids={
             "/api/events/": [event.pk for event in events],
+            "/api/series/": [SeriesFactory(organizer=olga).pk, SeriesFactory(organizer=sam).pk],
             "/api/users/": [olga.pk, ana.pk, sam.pk],
             "/api/registrations/": [str(row.pk) for row in (confirmed, waitlisted, cancelled)],
             "/api/categories/": ["conference", "workshop"],
@@ -154,6 +156,7 @@ def there(olga: User, ana: User, sam: User) -> There:
             "refresh": open_session(olga)["refresh"],
             "ticket_code": confirmed.ticket_code,
             "category": "conference",
+            "recurrence": "FREQ=WEEKLY;COUNT=3",
         },
     )
 

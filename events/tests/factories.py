@@ -1,10 +1,13 @@
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import factory
 from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
-from events.models import Category, Event
+from events.models import Category, Event, Series
+from events.recurrence import parse_recurrence
+from events.services import create_series
 
 
 class CategoryFactory(factory.django.DjangoModelFactory):
@@ -28,3 +31,23 @@ class EventFactory(factory.django.DjangoModelFactory):
     start_time = factory.LazyFunction(lambda: timezone.now() + timedelta(days=30))
     end_time = factory.LazyAttribute(lambda event: event.start_time + timedelta(hours=2))
     timezone = "Europe/Berlin"
+
+
+class SeriesFactory(factory.django.DjangoModelFactory):
+    """Three events, a week apart, each like one of `EventFactory`. Made by the service."""
+
+    class Meta:
+        model = Series
+
+    name = factory.Sequence(lambda n: f"Series {n}")
+    location = "Berlin"
+    organizer = factory.SubFactory(UserFactory)
+    start_time = factory.LazyFunction(lambda: timezone.now() + timedelta(days=30))
+    end_time = factory.LazyAttribute(lambda series: series.start_time + timedelta(hours=2))
+    timezone = "Europe/Berlin"
+    recurrence = "FREQ=WEEKLY;COUNT=3"
+
+    @classmethod
+    def _create(cls, model_class, *args, organizer, recurrence, **fields):
+        zone = ZoneInfo(fields["timezone"])
+        return create_series(organizer, recurrence=parse_recurrence(recurrence, zone), **fields)
