@@ -5,7 +5,7 @@ row value `(key, id)`, compared as one (`(start_time, id) > (x, y)`), which an i
 columns answers without reading what comes before.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from django.core import signing
 from django.db.models import BooleanField, F, Func, QuerySet, Value
 from django.db.models.expressions import Combinable
+from django.utils import timezone
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -21,8 +22,11 @@ from rest_framework.utils.urls import replace_query_param
 
 from config.errors import InvalidCursor
 
+from .kept_queries import fetch
+
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
+_NO_FILTERS = {"cursor", "page_size", "count", "ordering", "format", "timezone"}
 _SIGNER = signing.Signer(salt="page")
 
 
@@ -121,19 +125,37 @@ class KeysetPagination(BasePagination):
     parameters = ("cursor", "page_size", "count", "ordering")
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        """The rows of one page; `queryset` may be a function that makes it.
+
+        The function is called only where the page's query is not kept yet, so it must depend on
+        nothing but the view, its address, the viewer, and the parameters.
+        """
         self.url = request.build_absolute_uri()
         self.size = _read_size(request)
-        self.count = queryset.count() if read_flag(request, "count") else None
+        make: Callable[[], QuerySet[Any]] = queryset if callable(queryset) else lambda: queryset
+        self.count = make().count() if read_flag(request, "count") else None
         name = read_ordering(request, view)
         ordering = view.orderings[name]
         list_name = type(view).__qualname__
         cursor = _read_cursor(request, list_name, name)
         backwards = cursor is not None and cursor.backwards
+        place = (cursor and cursor.place) or None  # an empty one is from the start
 
-        rows = ordering.apply(queryset, reverse=backwards)
-        if cursor is not None and cursor.place:
-            rows = rows.filter(ordering.beyond(cursor.place, reverse=backwards))
-        page = list(rows[: self.size + 1])
+        def build(place: list[Any] | None) -> QuerySet[Any]:
+            rows: QuerySet[Any] = ordering.apply(make(), reverse=backwards)
+            if place is not None:
+                rows = rows.filter(ordering.beyond(place, reverse=backwards))
+            return rows[: self.size + 1]
+
+        if callable(queryset):
+            filters = _filters(request)
+            key = (
+                list_name, tuple(view.kwargs.items()), _viewer(request), filters, name, self.size,
+                place and tuple(map(type, place)), backwards,
+            )  # fmt: skip
+            page = fetch(key, build, place, prepare=not filters)
+        else:
+            page = list(build(place))
         has_more = len(page) > self.size
         page = page[: self.size]
         if backwards:
@@ -249,6 +271,20 @@ def read_ordering(request: Request, view: OrderedView) -> str:
         known = ", ".join(view.orderings)
         raise _refusal("ordering", "invalid_choice", f"Choose one of: {known}.")
     return name
+
+
+def _filters(request: Request) -> tuple[Any, ...]:
+    """What the parameters say of which rows are listed, and the zone that they are read in."""
+    given = request.query_params
+    if not given:
+        return ()
+    chosen = tuple((name, *given.getlist(name)) for name in given if name not in _NO_FILTERS)
+    return chosen and (*chosen, str(timezone.get_current_timezone()))
+
+
+def _viewer(request: Request) -> tuple[Any, bool] | None:
+    user = request.user
+    return (user.pk, user.is_staff) if user.is_authenticated else None
 
 
 def _read_cursor(request: Request, list_name: str, ordering: str) -> Cursor | None:

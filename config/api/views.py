@@ -1,7 +1,7 @@
 """`ApiView`, the base of every view: the ground rules that hold on each route."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 
@@ -152,6 +152,19 @@ class ListView(ApiView):
         self, queryset: QuerySet[Any], serializer_class: type[BaseSerializer[Any]]
     ) -> Response:
         rows = self.paginate_queryset(self.filter_queryset(queryset))
+        return self._page_of(rows, serializer_class)
+
+    def kept_page(
+        self, make: Callable[[], QuerySet[Any]], serializer_class: type[BaseSerializer[Any]]
+    ) -> Response:
+        """`page()` of a queryset that is made only where its query is not kept yet.
+
+        It must depend on nothing but the view, its address, the viewer and the parameters.
+        """
+        rows = self.paginate_queryset(lambda: self.filter_queryset(make()))  # type: ignore[arg-type]
+        return self._page_of(rows, serializer_class)
+
+    def _page_of(self, rows: Any, serializer_class: type[BaseSerializer[Any]]) -> Response:
         context = self.get_serializer_context()
         return self.get_paginated_response(serializer_class(rows, many=True, context=context).data)
 

@@ -1,5 +1,7 @@
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from ..models import Event
 
@@ -13,23 +15,34 @@ def google_calendar_url(event: Event) -> str:
     An event from midnight to midnight in its zone is one of whole days, whose last is not told;
     any other has its instants, and the zone to show them in.
     """
+    return _url(
+        event.name, event.start_time, event.end_time, event.timezone, event.location,
+        event.description[:500],
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=2000)
+def _url(  # noqa: PLR0917  # all that the link is made of
+    name: str, start: datetime, end: datetime, zone_name: str, location: str, details: str
+) -> str:
+    """Kept, since most of the time of a page of events went into quoting what rarely changes."""
     query = {
         "action": "TEMPLATE",
-        "text": event.name,
-        "dates": _days(event) or "/".join(map(_instant, (event.start_time, event.end_time))),
-        "ctz": event.timezone,
-        "location": event.location,
-        "details": event.description[:500],
+        "text": name,
+        "dates": _days(start, end, zone_name) or f"{_instant(start)}/{_instant(end)}",
+        "ctz": zone_name,
+        "location": location,
+        "details": details,
     }
     return f"https://calendar.google.com/calendar/render?{urlencode(query)}"
 
 
-def _days(event: Event) -> str | None:
-    if event.end_time - event.start_time < _SHORTEST_DAY:
+def _days(start: datetime, end: datetime, zone_name: str) -> str | None:
+    if end - start < _SHORTEST_DAY:
         return None
-    zone = event.zone
+    zone = ZoneInfo(zone_name)
     days = []
-    for moment in (event.start_time, event.end_time):
+    for moment in (start, end):
         day = moment.astimezone(zone).date()
         # Compared as instants: where the clocks skip midnight, the day begins at one.
         if datetime.combine(day, time.min, zone).astimezone(UTC) != moment:

@@ -10,6 +10,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower, Upper
 from django.utils.timezone import now
 
+from config.api.kept_queries import current_instant
+
 from .category import Category
 from .plan import Plan, default_reminder_hours  # noqa: F401  # a migration looks for it here
 from .series import Series
@@ -35,14 +37,14 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.existing().filter(not_draft | own if own else not_draft)
 
     def upcoming(self) -> "EventQuerySet":
-        return self.filter(start_time__gt=now())
+        return self.filter(start_time__gt=current_instant())
 
     def ongoing(self) -> "EventQuerySet":
-        at = now()
+        at = current_instant()
         return self.filter(start_time__lte=at, end_time__gt=at)
 
     def past(self) -> "EventQuerySet":
-        return self.filter(end_time__lte=now())
+        return self.filter(end_time__lte=current_instant())
 
     def with_free_seat(self) -> "EventQuerySet":
         return self.filter(_HAS_FREE_SEAT)
@@ -53,6 +55,16 @@ class EventQuerySet(models.QuerySet["Event"]):
     def for_display(self) -> "EventQuerySet":
         """With what `EventOut` shows, in one query."""
         return self.select_related("organizer", "category").defer("search_vector", "search_text")
+
+    def for_listing(self) -> "EventQuerySet":
+        """With nothing else than what `EventOut` shows."""
+        return self.select_related("organizer", "category").only(
+            "name", "description", "location", "start_time", "end_time", "timezone", "status",
+            "max_capacity", "registered_count", "waitlist_enabled", "waitlist_count",
+            "registration_opens_at", "registration_closes_at", "series", "average_rating",
+            "feedback_count", "created_at", "updated_at", "meeting_url", "reminder_hours",
+            "organizer__username", "category__slug",
+        )  # fmt: skip
 
 
 _HAS_FREE_SEAT = Q(waitlist_count=0) & (

@@ -1,8 +1,11 @@
 from datetime import tzinfo
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+
+_zone_named = cache(ZoneInfo)  # which itself keeps eight zones, and reads the others again
 
 
 def default_reminder_hours() -> list[int]:
@@ -35,4 +38,4 @@ class Plan(models.Model):
 
     @property
     def zone(self) -> tzinfo:
-        return ZoneInfo(self.timezone)
+        return _zone_named(self.timezone)

@@ -56,7 +56,10 @@ class EventListView(EventPages):
     @operation("List events", responses=EventOut(many=True))
     def get(self, request: Request) -> Response:
         """Published events; upcoming ones, soonest first, unless asked otherwise."""
-        return self.page(Event.objects.visible_to(request.user).for_display(), EventOut)
+        seen = Event.objects.visible_to
+        if request.query_params.get("search"):  # which words are known is asked while it is made
+            return self.page(seen(request.user).for_listing(), EventOut)
+        return self.kept_page(lambda: seen(request.user).for_listing(), EventOut)
 
     @operation(
         "Create an event",
@@ -80,7 +83,7 @@ class OwnEventListView(EventPages):
     def get(self, request: Request) -> Response:
         """The events that I organize, drafts and past ones too."""
         mine = Event.objects.existing().filter(organizer=current_user(request))
-        return self.page(mine.for_display(), EventOut)
+        return self.page(mine.for_listing(), EventOut)
 
 
 class EventView(ApiView):

@@ -95,6 +95,15 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
             )
         )
 
+    def for_listing(self) -> "RegistrationQuerySet":
+        """With nothing else than what `RegistrationOut` shows."""
+        return self.for_display().only(
+            "name", "email", "status", "registered_at", "confirmed_at", "cancelled_at",
+            "checked_in_at", "ticket_code",
+            "event__name", "event__start_time", "event__end_time", "event__timezone",
+            "event__location", "event__status", "event__meeting_url",
+        )  # fmt: skip
+
 
 class Registration(models.Model):
     """A place at an event or in its queue. Cancelled is final: who returns gets another row."""

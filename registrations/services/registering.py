@@ -12,16 +12,15 @@ The statement goes to the driver as it is: prepared, since planning it costs mor
 import uuid
 from contextlib import nullcontext
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
-from django.db.models import Model
-from django.db.models.base import ModelState
 from django.utils import timezone
 from psycopg import Cursor
 
 from accounts.models import User
+from config.api.kept_queries import loaded_row
 from config.api.timezones import render_instant
 from config.errors import NotFound, TemporarilyUnavailable
 from events.errors import EventCancelled, EventNotPublished, EventStarted
@@ -29,8 +28,6 @@ from events.models import Event
 
 from ..errors import AlreadyRegistered, EventFull, RegistrationClosed, RegistrationNotOpen
 from ..models import LedgerEntry, Registration, new_ticket_code
-
-M = TypeVar("M", bound=Model)
 
 Reason = LedgerEntry.Reason
 
@@ -188,21 +185,22 @@ def _take_place(wanted: dict[str, Any], notify: bool) -> _Outcome:
     own = transaction.atomic() if database.in_atomic_block else nullcontext()
     try:
         with own, database.wrap_database_errors, Cursor(database.connection) as cursor:
-            row = cursor.execute(_TAKE_PLACE, parameters, prepare=True).fetchone()
+            row = cursor.execute(_TAKE_PLACE, parameters, prepare=True, binary=True).fetchone()
     except IntegrityError as error:
         if "one_live_registration_per_address" in str(error):
             raise AlreadyRegistered from error
         raise
     if row is None:
         raise NotFound
-    event = _loaded(Event, dict(zip(_EVENT_COLUMNS, row[3:-1], strict=True)))
+    seen = dict(zip(_EVENT_COLUMNS, row[3:-1], strict=True))
+    event: Event = loaded_row(Event, seen, DEFAULT_DB_ALIAS)
     is_queued, position, queue_number = row[:3]
     return _Outcome(is_queued, position, queue_number, event, row[-1])
 
 
 def _placed(wanted: dict[str, Any], outcome: _Outcome) -> Registration:
     is_queued = outcome.is_queued
-    registration = _loaded(
+    registration: Registration = loaded_row(
         Registration,
         {
             **wanted,
@@ -216,21 +214,10 @@ def _placed(wanted: dict[str, Any], outcome: _Outcome) -> Registration:
             "checked_in_at": None,
             "checked_in_by_id": None,
         },
+        DEFAULT_DB_ALIAS,
     )
     registration.event = outcome.event
     return registration
-
-
-def _loaded(model: type[M], values: dict[str, Any]) -> M:
-    """A row as `QuerySet.only()` would load it: what is not in `values` is fetched when asked for.
-
-    The constructor goes through every field of the model, which takes longer than all of this.
-    """
-    row = model.__new__(model)
-    row._state = ModelState()
-    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
-    row.__dict__.update(values)
-    return row
 
 
 def _explain_refusal(outcome: _Outcome, now: datetime, viewer: User | AnonymousUser) -> None:

@@ -64,7 +64,7 @@ class AttendeeListView(Attendees):
         """Confirmed and waitlisted; others with `status`."""
         event = self.event(pk)
         registrations = Registration.objects.filter(event=event)
-        response = self.page(registrations.for_display(), RegistrationOut)
+        response = self.kept_page(registrations.for_listing, RegistrationOut)
         response.data["counts"] = {
             "confirmed": event.registered_count,
             "waitlisted": event.waitlist_count,

@@ -164,5 +164,5 @@ class OwnRegistrationListView(ListView):
     @operation("List my registrations", responses=RegistrationOut(many=True))
     def get(self, request: Request) -> Response:
         """Mine, and those that I made for others; cancelled and past ones too."""
-        mine = Registration.objects.managed_by(current_user(request)).for_display()
+        mine = Registration.objects.managed_by(current_user(request)).for_listing()
         return self.page(mine, RegistrationOut)

@@ -1,0 +1,197 @@
+"""Queries of lists, built once and run often.
+
+To build the query of a page (filters, orderings, the ORM's SQL) takes Python many times longer than
+it takes the database to answer it, and so do the ORM's rows. So a list's query is defined as ever,
+by a QuerySet; what comes out of it is kept under all that went into it: the SQL, where in its
+parameters the current time and the cursor's place belong, and how its columns become rows.
+"""
+
+from collections.abc import Callable, Hashable
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from typing import Any
+
+from django.db import connections
+from django.db.models import QuerySet
+from django.db.models.base import ModelState
+from django.db.models.query import ModelIterable
+from django.utils import timezone
+from psycopg import Cursor
+
+_MOST_KEPT = 1000
+
+# Stands for the cursor's place while a query is built; `_place_marks` numbers its parts.
+_MARKS: dict[type, Callable[[int], Any]] = {
+    int: lambda part: 7_411_826_593_071_000 + part,
+    str: lambda part: f"\ue000place {part}\ue000",
+    datetime: lambda part: datetime(1583, 4, 5, 6, 7, 8, 910, UTC) + timedelta(days=part),
+}
+
+
+class CurrentInstant(datetime):
+    """The current time as a parameter of a query, told from other times when the query is kept."""
+
+
+def current_instant() -> datetime:
+    """`timezone.now()` for the conditions of a QuerySet."""
+    now = timezone.now()
+    return CurrentInstant.combine(now.date(), now.timetz())
+
+
+class KeptQuery:
+    """One query of a list, for any place of its cursor and any time.
+
+    `build` gets a place (None: from the start) and returns the QuerySet. Raises `CannotBeKept`.
+    """
+
+    def __init__(
+        self, build: Callable[[list[Any] | None], QuerySet[Any]], place: list[Any] | None
+    ) -> None:
+        marks = None if place is None else _place_marks(place)
+        queryset = build(marks)
+        self.alias = queryset.db
+        compiler = queryset.query.get_compiler(self.alias)
+        self.sql, parameters = compiler.as_sql()
+        self.parameters = list(parameters)
+        self.row = _row_maker(queryset, compiler)
+        self.places = [
+            (position, (marks or []).index(value))
+            for position, value in enumerate(self.parameters)
+            if value in (marks or [])
+        ]
+        self.instants = [
+            position
+            for position, value in enumerate(self.parameters)
+            if isinstance(value, CurrentInstant)
+        ]
+        if marks and {part for _, part in self.places} != set(range(len(marks))):
+            raise CannotBeKept
+        if any(_looks_current(value) for value in self.parameters):
+            raise CannotBeKept
+
+    def run(self, place: list[Any] | None, *, prepare: bool) -> list[Any]:
+        parameters = self.parameters.copy()
+        for position, part in self.places:
+            parameters[position] = place[part]  # type: ignore[index]
+        if self.instants:
+            now = timezone.now()
+            for position in self.instants:
+                parameters[position] = now
+        database = connections[self.alias]
+        database.ensure_connection()
+        if database.queries_logged:  # as Django's own cursor does
+            database.queries_log.append({"sql": self.sql, "time": "0"})
+        with database.wrap_database_errors, Cursor(database.connection) as cursor:
+            cursor.execute(self.sql.encode(), parameters, prepare=prepare, binary=True)
+            return list(map(self.row, cursor.fetchall()))
+
+
+class CannotBeKept(Exception):
+    """The query has something that only the ORM can do; it is run by the ORM."""
+
+
+_kept: dict[Hashable, KeptQuery | None] = {}
+
+
+def fetch(
+    key: Hashable,
+    build: Callable[[list[Any] | None], QuerySet[Any]],
+    place: list[Any] | None,
+    *,
+    prepare: bool = False,
+) -> list[Any]:
+    """The rows of `build(place)`, by the query kept under `key`, which is all that it depends on.
+
+    `prepare` has the database keep its plan too: for queries whose plan depends on no value.
+    """
+    if key not in _kept:
+        if len(_kept) >= _MOST_KEPT:
+            _kept.clear()
+        try:
+            _kept[key] = KeptQuery(build, place)
+        except CannotBeKept:
+            _kept[key] = None
+    query = _kept.get(key)
+    return list(build(place)) if query is None else query.run(place, prepare=prepare)
+
+
+def _place_marks(place: list[Any]) -> list[Any]:
+    try:
+        return [_MARKS[type(value)](part) for part, value in enumerate(place)]
+    except KeyError:
+        raise CannotBeKept from None
+
+
+def _looks_current(value: Any) -> bool:
+    """Whether somebody wrote `now()` for `current_instant()`, and time would stand still."""
+    return (
+        isinstance(value, datetime)
+        and not isinstance(value, CurrentInstant)
+        and abs(value - timezone.now()) < timedelta(seconds=10)
+    )
+
+
+def _row_maker(queryset: QuerySet[Any], compiler: Any) -> Callable[[tuple[Any, ...]], Any]:
+    """How a tuple of columns becomes a row of the model with its related rows.
+
+    Rows are made as `QuerySet.only()` loads them: a column that was not asked for is fetched when
+    it is used. Django's own way calls each model's constructor.
+    """
+    info, select = compiler.klass_info, compiler.select
+    rows: Any = queryset
+    if rows._iterable_class is not ModelIterable or rows._prefetch_related_lookups:
+        raise CannotBeKept
+    if compiler.get_converters([expression for expression, _, _ in select]):
+        raise CannotBeKept
+    alias = queryset.db
+    annotations = list(compiler.annotation_col_map.items())
+    main = _maker(info, select, alias)
+    related = [
+        (each["field"].name, _maker(each, select, alias), each["select_fields"])
+        for each in info.get("related_klass_infos", [])
+    ]
+    if any(each.get("related_klass_infos") for each in info.get("related_klass_infos", [])):
+        raise CannotBeKept
+    keys = [
+        next(position for position in positions if select[position][0].target.primary_key)
+        for _, _, positions in related
+    ]
+
+    def row(columns: tuple[Any, ...]) -> Any:
+        made = main(columns)
+        cache = made._state.fields_cache
+        for (name, make, _), key in zip(related, keys, strict=True):
+            cache[name] = None if columns[key] is None else make(columns)
+        for name, position in annotations:
+            made.__dict__[name] = columns[position]
+        return made
+
+    return row
+
+
+def _maker(info: Any, select: Any, alias: str) -> Callable[[tuple[Any, ...]], Any]:
+    model = info["model"]
+    if model._meta.concrete_model is not model or model._meta.parents:
+        raise CannotBeKept
+    positions = info["select_fields"]
+    names = [select[position][0].target.attname for position in positions]
+    pick = itemgetter(*positions) if len(positions) > 1 else None
+    first = positions[0]
+
+    def make(columns: tuple[Any, ...]) -> Any:
+        values = pick(columns) if pick else (columns[first],)
+        return loaded_row(model, dict(zip(names, values, strict=True)), alias)
+
+    return make
+
+
+def loaded_row(model: type[Any], values: dict[str, Any], alias: str) -> Any:
+    """A row as `QuerySet.only()` would load it: what is not in `values` is fetched when asked for.
+
+    The constructor goes through every field of the model, which takes a hundred times longer.
+    """
+    row: Any = object.__new__(model)
+    state = ModelState()
+    state.adding, state.db = False, alias
+    row.__dict__.update(values, _state=state)
+    return row

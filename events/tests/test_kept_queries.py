@@ -1,0 +1,96 @@
+"""A list's query is built once, and still answers for now, for who asks, and for each page."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from config.api.kept_queries import CannotBeKept, KeptQuery, current_instant, fetch
+from conftest import NOW
+from events.models import Event
+from events.tests.factories import EventFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def names(response) -> list[str]:
+    return [event["name"] for event in response.json()["results"]]
+
+
+def test_a_list_asked_again_later_is_of_that_time(anyone, olga, clock):
+    EventFactory(organizer=olga, name="Soon", start_time=NOW + timedelta(hours=1))
+    EventFactory(organizer=olga, name="Late", start_time=NOW + timedelta(hours=3))
+
+    before = names(anyone.get("/api/events/"))
+    clock.shift(timedelta(hours=2))
+
+    assert before == ["Soon", "Late"]
+    assert names(anyone.get("/api/events/")) == ["Late"]
+
+
+def test_a_list_is_of_who_asks_and_not_of_who_asked_before(anyone, olga, sam, signed_in, clock):
+    EventFactory(organizer=olga, name="Open")
+    EventFactory(organizer=olga, name="Draft", status=Event.Status.DRAFT)
+    path = "/api/events/?status=draft"
+
+    assert names(signed_in(sam).get(path)) == ["Draft"]
+    assert names(anyone.get(path)) == []
+    assert names(signed_in(olga).get(path)) == ["Draft"]
+
+
+def test_the_same_day_is_another_one_in_another_zone(anyone, olga, clock):
+    EventFactory(organizer=olga, name="Late", start_time=NOW.replace(hour=23))
+
+    path = f"/api/events/?date={NOW.date()}&timezone="
+
+    assert names(anyone.get(f"{path}UTC")) == ["Late"]
+    assert names(anyone.get(f"{path}Asia/Kolkata")) == []
+
+
+def test_a_query_is_built_once_for_all_its_pages(olga, clock):
+    first, second, third = (EventFactory(organizer=olga) for _ in range(3))
+    built = []
+
+    def build(place):
+        built.append(place)
+        return Event.objects.filter(pk__gt=place[0]).order_by("pk").select_related("category")
+
+    pages = [fetch("one key", build, [event.pk]) for event in (first, second, third)]
+
+    assert pages == [[second, third], [third], []]
+    assert len(built) == 1
+
+
+def test_rows_are_those_of_the_orm(event, django_assert_num_queries):
+    query = KeptQuery(lambda _: Event.objects.for_listing(), None)
+
+    (row,) = query.run(None, prepare=False)
+
+    with django_assert_num_queries(0):
+        shown = {**vars(row)} | {"organizer": row.organizer.username, "category": row.category}
+    del shown["_state"]
+    expected = Event.objects.for_listing().get()
+    assert shown.pop("organizer") == event.organizer.username
+    assert shown.pop("category") is None
+    assert shown == {name: getattr(expected, name) for name in shown}
+    assert row == expected
+    assert row.version == event.version  # which no list asks for, fetched when it is used
+
+
+@pytest.mark.parametrize(
+    "queryset",
+    [
+        Event.objects.filter(start_time__gt=NOW + timedelta(seconds=1)),
+        Event.objects.values("pk"),
+        Event.objects.prefetch_related("registrations"),
+    ],
+    ids=["the time it was built at", "no rows", "further queries"],
+)
+def test_what_only_the_orm_can_do_is_left_to_it(queryset, clock):
+    with pytest.raises(CannotBeKept):
+        KeptQuery(lambda _: queryset, None)
+
+
+def test_the_current_time_is_told_from_other_times(clock):
+    assert current_instant() == timezone.now()
+    assert KeptQuery(lambda _: Event.objects.upcoming(), None).instants == [0]
