@@ -15,6 +15,8 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.db.models import Model, QuerySet, TextField
 from django.db.models.functions import Cast
@@ -107,6 +109,8 @@ def changes_of(row: Model) -> Any:
 def erase_values(rows: QuerySet[Any]) -> None:
     """Erase the values in what was recorded of these rows; who did what, and when, stays."""
     names = rows.order_by().annotate(row_name=Cast("pk", TextField())).values("row_name")
+    kind = ContentType.objects.get_for_model(rows.model)
+    LogEntry.objects.filter(content_type=kind, object_id__in=names).update(object_repr=ERASED)
     entries = AuditEntry.objects.filter(kind=rows.model._meta.model_name, row_id__in=names)
     parameters: dict[str, Any] = {
         "ids": list(entries.values_list("pk", flat=True)),

@@ -41,6 +41,11 @@ def forget_notifications(user: User) -> None:
     Notification.objects.filter(user=user).delete()
 
 
+def forget_mails_to(*addresses: str) -> None:
+    """All that addresses were told, whoever has them."""
+    Notification.objects.filter(email__in=addresses).delete()
+
+
 def with_words(rows: Sequence[Notification]) -> list[Notification]:
     """The rows, each with subject and body; without those that turn out to hold no longer.
 

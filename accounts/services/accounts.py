@@ -10,11 +10,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from config.api.idempotency import forget_answers_with
+
 from ..audit import actor_id, audited, erase_values, record
 from ..errors import InvalidCredentials
 from ..lockout import guarded
 from ..models import User
-from ..notifications.inbox import forget_notifications
+from ..notifications.inbox import forget_mails_to, forget_notifications
 from ..tokens import end_all_sessions
 from .addresses import ask_for_confirmation, change_address
 from .rules import check_free, check_password, names_what_is_taken
@@ -116,10 +118,28 @@ def sign_out_everywhere(user: User) -> None:
     end_all_sessions(user)
 
 
+def known_addresses(user: User) -> set[str]:
+    """The account's address, the one that waits, and those that it left lately."""
+    former = user.former_addresses.values_list("email", flat=True)
+    return {user.email, user.pending_email, *former} - {""}
+
+
+def lock_account(user_id: int) -> User:
+    """The account as it is now, locked. Accounts are locked before events.
+
+    Whoever ends an account holds this; whoever makes something public in its name takes it first.
+    """
+    return User.objects.select_for_update(no_key=True).get(pk=user_id)
+
+
 @transaction.atomic
 def erase_account(user: User) -> None:
     """Erase what identifies a person; the row stays, so that what refers to it stays right."""
-    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    user = lock_account(user.pk)
+    addresses = known_addresses(user)
+    forget_notifications(user)
+    forget_mails_to(*addresses)
+    forget_answers_with(*addresses, f'"username":"{user.username}"')
     user.email = f"erased-{user.pk}@invalid"
     user.username = f"erased-{user.pk}"
     user.timezone = "UTC"
@@ -134,7 +154,6 @@ def erase_account(user: User) -> None:
     user.user_permissions.clear()
     user.sessions.all().delete()
     user.former_addresses.all().delete()
-    forget_notifications(user)
     end_all_sessions(user)
     erase_values(User.objects.filter(pk=user.pk))
     if not user.is_own_doing(actor_id()):

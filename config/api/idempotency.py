@@ -76,6 +76,18 @@ def forget_old_answers() -> int:
     return deleted
 
 
+def forget_answers_with(*texts: str) -> int:
+    """Delete the answers that hold one of these texts: of a person who is erased. How many."""
+    needles = [text.encode() for text in texts]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM api_keptanswer WHERE EXISTS ("
+            "SELECT FROM unnest(%s::bytea[]) AS needle WHERE position(needle IN body) > 0)",
+            [needles],
+        )
+        return int(cursor.rowcount)
+
+
 def _fingerprint(request: Request, key: str) -> bytes:
     user_id = request.user.pk if request.user else None
     caller = f"address {client_address(request)}" if user_id is None else f"user {user_id}"

@@ -1,7 +1,9 @@
 """Creating, editing and deleting events."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -10,13 +12,18 @@ from django.utils import timezone
 
 from accounts.audit import audited
 from accounts.models import User
+from accounts.services import lock_account
 from config.api.conditional import check_version
-from config.errors import FieldError, NotFound, ValidationFailed
+from config.errors import FieldError, NotFound, PermissionDenied, ValidationFailed
 
 from ..errors import CapacityBelowRegistered, EventCancelled, EventStarted
-from ..models import Event, Plan
+from ..models import Event, Plan, Series
 from ..signals import events_deleted, events_edited, events_restored
 from ..zones import at_wall_clock, same_wall_clock, wall_clock
+
+T = TypeVar("T", Event, Series)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 DEFAULT_LENGTH = timedelta(hours=1)
 
@@ -109,26 +116,42 @@ def delete_locked_events(events: list[Event], now: datetime) -> None:
         events_deleted.send(Event, events=events)
 
 
+def organizer_first(
+    service: Callable[Concatenate[T, P], R],
+) -> Callable[Concatenate[T, P], R]:
+    """For what makes events public: their organizer's account is locked before them.
+
+    The account's end takes the same lock. So it comes first, and takes the drafts with it, or
+    last, and the event stands in its way.
+    """
+
+    @wraps(service)
+    def ordered(row: T, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        lock_account(row.organizer_id)
+        return service(row, *args, **kwargs)
+
+    return ordered
+
+
 @transaction.atomic
+@organizer_first
 @audited("restored")
 def restore_event(event: Event) -> Event:
     event = Event.objects.select_for_update(of=("self",), no_key=True).get(pk=event.pk)
     if event.deleted_at is not None:
+        now = timezone.now()
+        if event.organizer.erased_at is not None and not event.has_started(now):
+            raise PermissionDenied("Its organizer's account has ended.")
         event.deleted_at = None
-        save_edit(event, {"deleted_at"}, timezone.now())
+        save_edit(event, {"deleted_at"}, now)
         events_restored.send(Event, events=[event])
     return event
 
 
-def lock_event(event_id: int) -> Event:
+def lock_event(event_id: int, *, even_deleted: bool = False) -> Event:
     """The event as it is now, locked: edits and registrations of it wait, readers do not."""
-    event = (
-        Event.objects.for_display()
-        .existing()
-        .select_for_update(of=("self",), no_key=True)
-        .filter(pk=event_id)
-        .first()
-    )
+    events = Event.objects.for_display() if even_deleted else Event.objects.for_display().existing()
+    event = events.select_for_update(of=("self",), no_key=True).filter(pk=event_id).first()
     if event is None:  # deleted a moment ago
         raise NotFound
     return event

@@ -11,10 +11,11 @@ from accounts.audit import audited
 from ..errors import EventCancelled, EventNotPublished, EventStarted
 from ..models import Event
 from ..signals import events_cancelled
-from .editing import lock_event, save_edit
+from .editing import lock_event, organizer_first, save_edit
 
 
 @transaction.atomic
+@organizer_first
 @audited("published")
 def publish_event(event: Event) -> Event:
     """Make a draft public; a published event stays as it is."""

@@ -1,6 +1,6 @@
 """Series: making them, keeping them filled, publishing and ending them.
 
-Lock order: the series, then its events by id, then registrations.
+Lock order: the organizer's account, the series, its events by id, registrations.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,13 @@ from config.errors import FieldError, NotFound, ValidationFailed
 
 from ..models import Event, Plan, Series
 from ..recurrence import InvalidRecurrence, Recurrence, expand
-from .editing import DEFAULT_LENGTH, check_times, delete_locked_events, times_at
+from .editing import (
+    DEFAULT_LENGTH,
+    check_times,
+    delete_locked_events,
+    organizer_first,
+    times_at,
+)
 from .lifecycle import cancel_locked_events
 
 #: How far ahead the occurrences of an endless rule exist.
@@ -47,6 +53,7 @@ def preview_series(organizer: User, *, recurrence: Recurrence, **fields: Any) ->
 
 
 @transaction.atomic
+@organizer_first
 def publish_series(series: Series) -> Series:
     """Make a draft and its coming occurrences public; a published series stays as it is."""
     series = lock_series(series.pk)
@@ -95,7 +102,9 @@ def fill_series() -> int:
             batch = list(
                 Series.objects.existing()
                 .filter(filled_to__lt=horizon, organizer__is_active=True)
-                .select_for_update(of=("self",), no_key=True, skip_locked=True)
+                # The organizers' accounts too: they are locked before what belongs to them.
+                .select_related("organizer")
+                .select_for_update(of=("self", "organizer"), no_key=True, skip_locked=True)
                 .order_by("filled_to", "pk")[:_BATCH]
             )
             if not batch:

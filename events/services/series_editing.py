@@ -26,7 +26,7 @@ from ..recurrence import (
 )
 from ..signals import events_edited
 from ..zones import at_wall_clock, same_wall_clock, wall_clock
-from .editing import IN_CALENDAR, check_times, times_at
+from .editing import IN_CALENDAR, check_times, organizer_first, times_at
 from .series import (
     AHEAD,
     SHARED,
@@ -46,6 +46,7 @@ _OUT_OF_THE_RULE = "The dates of the series were changed."
 
 
 @transaction.atomic
+@organizer_first
 def edit_series(
     series: Series,
     changes: dict[str, Any],

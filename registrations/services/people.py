@@ -6,7 +6,9 @@ from django.db.models import Exists, OuterRef, Subquery
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.services import erase_account
+from accounts.notifications.inbox import forget_mails_to
+from accounts.services import erase_account, lock_account
+from config.api.idempotency import forget_answers_with
 from config.errors import FieldError, ValidationFailed
 from events.models import Event
 from events.services import end_series_of
@@ -29,8 +31,10 @@ def close_account(user: User, *, password: str | None = None) -> None:
     """Delete an account: seats are freed, past attendance stays counted, the person is erased.
 
     `password` is checked unless it is None, which is for staff. Raises `ValidationFailed`,
-    `AccountHasUpcomingEvents`.
+    `AccountHasUpcomingEvents`. The account is locked first, then the events: whoever publishes one
+    takes the same lock.
     """
+    user = lock_account(user.pk)
     if password is not None and not check_password(password, user.password):
         raise ValidationFailed(
             FieldError("password", "wrong_password", "This is not your password.")
@@ -71,9 +75,12 @@ def _leave_registrations(user: User) -> None:
     own = Registration.objects.filter(user=user)
     # In the order of events, so that two accounts that end at once lock them alike.
     for registration in (
-        own.live().existing().filter(event__in=Event.objects.upcoming()).order_by("event_id")
+        own.live().filter(event__start_time__gt=timezone.now()).order_by("event_id")
     ):
         cancel_registration(registration, by=user, reason=LedgerEntry.Reason.ACCOUNT_CLOSED)
+    addresses = own.values_list("email", flat=True).distinct()
+    forget_mails_to(*addresses)
+    forget_answers_with(*addresses)
     own.erase_people()
 
 

@@ -1,4 +1,7 @@
-"""Freeing seats and giving them to those who wait. Lock order: event, then registration."""
+"""Freeing seats and giving them to those who wait.
+
+Lock order: account, event, registration.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -53,9 +56,11 @@ def cancel_registration(
     """Give the place back, and its seat to the first who waits. A cancelled one stays as it is.
 
     `by` is who does it, None for a guest with a token; `reason` is the role in which they act,
-    told from the registration unless given. Raises `EventStarted` once it is too late.
+    told from the registration unless given. Raises `EventStarted` once it is too late. Of a
+    deleted event, which may be brought back, only the end of an account frees the seats.
     """
-    event = lock_event(registration.event_id)
+    is_end = reason == Reason.ACCOUNT_CLOSED
+    event = lock_event(registration.event_id, even_deleted=is_end)
     registration = (
         Registration.objects.select_related("user")
         .select_for_update(of=("self",))
