@@ -42,6 +42,11 @@ def is_page(request: HttpRequest) -> bool:
     )
 
 
+def request_id_of(request: HttpRequest) -> str:
+    given = request.META.get("HTTP_X_REQUEST_ID", "")
+    return given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
 class RequestIdMiddleware:
     """Gives each request an id: the caller's own if it is sane, a new one otherwise."""
 
@@ -49,8 +54,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = request_id_of(request)
         tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             response = self.get_response(request)

@@ -13,6 +13,7 @@ urlpatterns = [
     path("series/", views.SeriesListView.as_view(), name="series-list"),
     path("series/<id:pk>/", views.SeriesView.as_view(), name="series"),
     path("series/<id:pk>/publish/", views.SeriesPublishView.as_view(), name="series-publish"),
+    path("events/<id:pk>/stream/", views.SeatStreamView.as_view(), name="seat-stream"),
     path("categories/", views.CategoryListView.as_view(), name="category-list"),
     path("categories/<slug:slug>/", views.CategoryView.as_view(), name="category"),
     path("me/events/", views.OwnEventListView.as_view(), name="own-event-list"),

@@ -68,7 +68,7 @@ _HEADERS: dict[str, dict[str, Any]] = {
         "example": '"v3-9f2c5d1e8b7a4c3f6e0d1b2a"',
     },
     "Location": {
-        "description": "The address of the new row.",
+        "description": "The address of the new row, or where the answer is.",
         "required": True,
         "schema": {"type": "string", "format": "uri"},
         "example": "http://localhost:8000/api/events/1/",
@@ -234,7 +234,7 @@ class ApiSchema(AutoSchema):
         names = ["X-Request-ID"]
         if status in {200, 201, 304} and getattr(self.view, "sends_etag", False):
             names.append("ETag")
-        if status == HTTPStatus.CREATED:
+        if status in {HTTPStatus.CREATED, HTTPStatus.TEMPORARY_REDIRECT}:
             names.append("Location")
         if status < HTTPStatus.INTERNAL_SERVER_ERROR and self._honours_idempotency_key():
             names.append("Idempotent-Replayed")

@@ -1,7 +1,7 @@
 """`ApiView`, the base of every view: the ground rules that hold on each route."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 
@@ -23,6 +23,19 @@ from .replica import answered_by_replica
 KNOWN_EVERYWHERE = frozenset({"format", "timezone"})
 
 M = TypeVar("M", bound=Model)
+
+
+def refuse_unknown_parameters(given: Iterable[str], known: frozenset[str] = frozenset()) -> None:
+    """Raises `UnknownParameter` for names that are neither `known` nor known everywhere."""
+    unknown = set(given) - known - KNOWN_EVERYWHERE
+    if unknown:
+        listed = ", ".join(sorted(known | KNOWN_EVERYWHERE))
+        raise UnknownParameter(
+            *(
+                FieldError(name, "unknown_parameter", f"Known here are: {listed}.")
+                for name in sorted(unknown)
+            )
+        )
 
 
 _kept = threading.local()
@@ -66,7 +79,8 @@ class ApiView(GenericAPIView[Any]):
         if not hasattr(self, str(request.method).lower()):
             raise MethodNotAllowed  # whoever asks: signing in would not help
         super().initial(request, *args, **kwargs)
-        self._refuse_unknown_parameters(request)
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        refuse_unknown_parameters(request.query_params, self.known_parameters(method))
         if self.may_lag and request.method in {"GET", "HEAD"} and not request.user.pk:
             get = answered_by_replica(self.get)  # type: ignore[attr-defined]
             self.__dict__.update(get=get, head=get)
@@ -79,19 +93,6 @@ class ApiView(GenericAPIView[Any]):
 
     def known_parameters(self, method: str) -> frozenset[str]:
         return self.query_parameters.get(method, frozenset())
-
-    def _refuse_unknown_parameters(self, request: Request) -> None:
-        method = "GET" if request.method == "HEAD" else str(request.method)
-        known = self.known_parameters(method)
-        unknown = set(request.query_params) - known - KNOWN_EVERYWHERE
-        if unknown:
-            listed = ", ".join(sorted(known | KNOWN_EVERYWHERE))
-            raise UnknownParameter(
-                *(
-                    FieldError(name, "unknown_parameter", f"Known here are: {listed}.")
-                    for name in sorted(unknown)
-                )
-            )
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})

@@ -8,6 +8,7 @@ from .events import (
     OwnEventListView,
     PublishView,
 )
+from .live import SeatStreamView
 from .series import SeriesListView, SeriesPublishView, SeriesView
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "EventView",
     "OwnEventListView",
     "PublishView",
+    "SeatStreamView",
     "SeriesListView",
     "SeriesPublishView",
     "SeriesView",
