@@ -79,6 +79,22 @@ def test_each_step_of_an_event_is_told(olga, sam, signed_in):
     ]
 
 
+def test_changes_of_a_series_are_told_once_on_the_series(olga, signed_in):
+    client = signed_in(olga)
+    plan = {"name": "Yoga", "location": "Hall", "start_time": "2027-03-01T09:00:00Z",
+            "recurrence": "FREQ=WEEKLY;COUNT=3"}  # fmt: skip
+    path = f"/api/series/{client.post('/api/series/', plan).json()['id']}/"
+
+    client.patch(path, {"location": "Park"})
+    client.delete(path)
+
+    assert [line[:3] for line in told()] == [
+        ("olga", "series", "edited"),
+        ("olga", "series", "ended"),
+    ]
+    assert told()[0][3:] == ({"location": "Hall"}, {"location": "Park"})
+
+
 def test_what_is_refused_or_changes_nothing_is_not_told(olga, event, max_, signed_in):
     path = f"/api/events/{event.pk}/"
 

@@ -178,6 +178,9 @@ api/events/<id:pk>/attendees/          deleted              GET     401  404  40
 api/events/<id:pk>/attendees/export/   published            GET     401  403  403  200  200
 api/events/<id:pk>/attendees/export/   draft                GET     401  404  404  200  200
 api/events/<id:pk>/attendees/export/   deleted              GET     401  404  404  404  404
+api/events/<id:pk>/attendees/import/   deleted              POST    401  404  404  404  404
+api/events/<id:pk>/attendees/import/   draft                POST    401  404  404  409  409
+api/events/<id:pk>/attendees/import/   published            POST    401  403  403  201  201
 api/events/<id:pk>/ledger/             published            GET     401  403  403  200  200
 api/events/<id:pk>/ledger/             draft                GET     401  404  404  200  200
 api/events/<id:pk>/ledger/             deleted              GET     401  404  404  404  404
@@ -236,6 +239,17 @@ api/feedback/<id:pk>/                  feedback-of-deleted  PATCH   401  404  40
 api/feedback/<id:pk>/                  ana's-feedback       DELETE  401  403  204  403  403
 api/feedback/<id:pk>/                  feedback-of-deleted  DELETE  401  404  404  404  404
 """
+
+
+ATTENDEES = b"name,email\r\nBob,bob@example.com\r\n"
+
+
+@dataclass
+class File:
+    """A body that is no JSON."""
+
+    media_type: str
+    content: bytes
 
 
 @dataclass
@@ -325,6 +339,7 @@ class World:
                 "token": token_in(confirmation_link(self.people["olga"])),
             },
             "POST api/me/notifications/read/": {"all": True},
+            "POST api/events/<id:pk>/attendees/import/": File("text/csv", ATTENDEES),
         }
 
 

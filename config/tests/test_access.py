@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from accounts.tokens import open_session
 
-from .access import ACCESS, NEEDED_ROWS, ROLES, World, make_world
+from .access import ACCESS, NEEDED_ROWS, ROLES, File, World, make_world
 from .routes import METHODS, Route, routes
 
 ROUTES = {route.path: route for route in routes()}
@@ -89,7 +89,12 @@ def status_of(client: APIClient, method: str, address: str, body: object) -> str
     """What comes back; what was done is undone."""
     with transaction.atomic():
         send = getattr(client, method.lower())
-        response: HttpResponseBase = send(address) if method == "GET" else send(address, body)
+        if method == "GET":
+            response: HttpResponseBase = send(address)
+        elif isinstance(body, File):
+            response = send(address, body.content, content_type=body.media_type)
+        else:
+            response = send(address, body)
         if response.streaming:
             b"".join(response)
         transaction.set_rollback(True)

@@ -150,21 +150,10 @@ class Event(Plan):
     objects = EventQuerySet.as_manager()
 
     audited_fields = (
-        "name",
-        "description",
-        "location",
-        "start_time",
-        "end_time",
-        "timezone",
+        *Plan.audited_fields,
         "category",
         "status",
         "organizer",
-        "meeting_url",
-        "reminder_hours",
-        "max_capacity",
-        "waitlist_enabled",
-        "registration_opens_at",
-        "registration_closes_at",
         "cancellation_reason",
         "deleted_at",
     )

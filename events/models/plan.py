@@ -1,5 +1,6 @@
 from datetime import tzinfo
 from functools import cache
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.fields import ArrayField
@@ -28,6 +29,21 @@ class Plan(models.Model):
     registration_opens_at = models.DateTimeField(null=True, blank=True)
     registration_closes_at = models.DateTimeField(
         null=True, blank=True, help_text="Empty: at the start."
+    )
+
+    audited_fields: ClassVar[tuple[str, ...]] = (
+        "name",
+        "description",
+        "location",
+        "start_time",
+        "end_time",
+        "timezone",
+        "meeting_url",
+        "reminder_hours",
+        "max_capacity",
+        "waitlist_enabled",
+        "registration_opens_at",
+        "registration_closes_at",
     )
 
     class Meta:

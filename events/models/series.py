@@ -76,6 +76,16 @@ class Series(Plan):
 
     objects = SeriesQuerySet.as_manager()
 
+    audited_fields = (
+        *Plan.audited_fields,
+        "category",
+        "status",
+        "rule",
+        "excluded",
+        "rule_timezone",
+        "deleted_at",
+    )
+
     class Meta:
         verbose_name_plural = "series"
         constraints = [

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from accounts.audit import audited
 from accounts.models import User
 from config.api.conditional import check_version
 from config.errors import FieldError, NotFound, ValidationFailed
@@ -54,6 +55,7 @@ def preview_series(organizer: User, *, recurrence: Recurrence, **fields: Any) ->
 
 @transaction.atomic
 @organizer_first
+@audited("published")
 def publish_series(series: Series) -> Series:
     """Make a draft and its coming occurrences public; a published series stays as it is."""
     series = lock_series(series.pk)
@@ -73,6 +75,7 @@ def publish_series(series: Series) -> Series:
 
 
 @transaction.atomic
+@audited("ended")
 def end_series(series: Series, *, expected_versions: set[str] | None = None) -> None:
     """Cancel the coming occurrences that have registrations, remove the others and the series."""
     series = lock_series(series.pk)

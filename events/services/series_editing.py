@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts.audit import audited
 from config.api.conditional import check_version
 from config.errors import FieldError, ValidationFailed
 
@@ -47,6 +48,7 @@ _OUT_OF_THE_RULE = "The dates of the series were changed."
 
 @transaction.atomic
 @organizer_first
+@audited("edited")
 def edit_series(
     series: Series,
     changes: dict[str, Any],
