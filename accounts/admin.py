@@ -19,6 +19,7 @@ from config.api.timezones import zone_names
 
 from .audit import changes_of, record
 from .models import AuditEntry, Session, User
+from .notifications import admin as notifications  # noqa: F401  # registers its page
 from .services import (
     change_access,
     confirm_email,

@@ -1,6 +1,7 @@
 from procrastinate.contrib.django import app
 
 from .lockout import forget_old_failures
+from .notifications.outbox import forget_old
 from .services import forget_former_addresses
 from .tokens import forget_ended_sessions
 
@@ -10,6 +11,13 @@ from .tokens import forget_ended_sessions
 def sweep_sessions(timestamp: int) -> None:
     """Daily: sign-in sessions that expired a month ago."""
     forget_ended_sessions()
+
+
+@app.periodic(cron="27 3 * * *")
+@app.task(queueing_lock="sweep_notifications")
+def sweep_notifications(timestamp: int) -> None:
+    """Daily: notifications that were told or given up long ago."""
+    forget_old()
 
 
 @app.periodic(cron="47 3 * * *")

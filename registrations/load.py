@@ -59,6 +59,7 @@ _EVENT_COLUMNS = (
     "status", "organizer_id", "meeting_url", "reminder_hours", "max_capacity", "registered_count",
     "waitlist_enabled", "waitlist_count", "last_queue_number", "feedback_count", "version",
     "sequence", "cancellation_reason", "created_at", "updated_at", "search_text",
+    "edited_by_hand",
 )  # fmt: skip
 _REGISTRATION_COLUMNS = (
     "id", "event_id", "name", "email", "status", "ticket_code", "registered_at", "confirmed_at",
@@ -141,7 +142,7 @@ def _event_rows(
             status,
             dice.choice(organizers),
             "",
-            [24, 1],
+            [],  # nobody is reminded
             None if is_last else dice.choice(_CAPACITIES),
             0,
             dice.random() < 0.3,
@@ -154,6 +155,7 @@ def _event_rows(
             created,
             created,
             "",
+            False,
         )
 
 

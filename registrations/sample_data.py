@@ -13,7 +13,8 @@ from django.conf import settings
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from accounts.models import Notification, User
+from accounts.models import User
+from accounts.notifications.inbox import keep_in_inbox
 from config.api.csv_rows import ImportRefused, Row
 from events.importing import import_key, import_rows
 from events.models import Category, Event
@@ -75,8 +76,10 @@ def load_sample_data(*, known_passwords: bool) -> Loaded:
             cancel_event(event, reason="Storm warning for the whole weekend.")
         if int(plans[key]["starts_in_days"]) < 0:
             _move_into_the_past(event, plans[key])
-    # These addresses are made up, or belong to nobody who asked.
-    Notification.objects.filter(event_id__in=[event.pk for event in events.values()]).delete()
+    # These addresses are made up, or belong to nobody who asked: they get no mail, now or later.
+    made = [event.pk for event in events.values()]
+    Event.objects.filter(pk__in=made).update(reminder_hours=[], feedback_asked_at=timezone.now())
+    keep_in_inbox(made)
     return loaded
 
 

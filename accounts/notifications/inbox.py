@@ -1,7 +1,9 @@
 """What is shown in the app to who has an account."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 
+from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.lookups import IsNull
 from django.utils import timezone
@@ -9,6 +11,8 @@ from django.utils import timezone
 from ..models import Notification, User
 from .kinds import find_kind, shown_kinds
 from .rendering import load_facts, render_notice
+
+logger = logging.getLogger(__name__)
 
 
 def inbox_of(user: User) -> QuerySet[Notification]:
@@ -46,6 +50,19 @@ def forget_mails_to(*addresses: str) -> None:
     Notification.objects.filter(email__in=addresses).delete()
 
 
+@transaction.atomic
+def keep_in_inbox(event_ids: Collection[int]) -> None:
+    """Mail nothing of what is told of these events: made-up ones, with made-up people."""
+    pending = Notification.objects.filter(
+        event_id__in=event_ids, state=Notification.State.PENDING
+    ).select_related("user")
+    told = with_words(list(pending.filter(user__isnull=False)))
+    for row in told:
+        row.state = Notification.State.SHOWN
+    Notification.objects.bulk_update(told, ["state", "subject", "body"])
+    pending.delete()
+
+
 def with_words(rows: Sequence[Notification]) -> list[Notification]:
     """The rows, each with subject and body; without those that turn out to hold no longer.
 
@@ -53,11 +70,11 @@ def with_words(rows: Sequence[Notification]) -> list[Notification]:
     here, so that a notification is in the inbox as soon as its transaction has committed.
     """
     facts = load_facts(row for row in rows if not row.subject)
-    told = []
     for row in rows:
         kind = find_kind(row.kind)
         if not row.subject and kind is not None and row.pk in facts:
-            row.subject, row.body = render_notice(kind, row, facts[row.pk])
-        if row.subject:
-            told.append(row)
-    return told
+            try:
+                row.subject, row.body = render_notice(kind, row, facts[row.pk])
+            except Exception:  # the mailer will park it; the others can be read meanwhile
+                logger.exception("notification %s cannot be put into words", row.pk)
+    return [row for row in rows if row.subject]

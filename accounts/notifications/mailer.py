@@ -116,7 +116,8 @@ class Mailer:
             row = waiting[0]
             kind, facts = known[row.pk]
             is_wanted = wants_mail(row.user, kind) if row.user else row.pk not in unwanted
-            self._deliver(kind, row, facts, by_mail=kind.mail and is_wanted)
+            by_mail = kind.mail and is_wanted and not _is_nowhere(row.email)
+            self._deliver(kind, row, facts, by_mail=by_mail)
             waiting.popleft()
 
     def _look_up(self, waiting: deque[Notification]) -> dict[int, tuple[Kind, Facts]]:
@@ -177,7 +178,7 @@ class Mailer:
             elif kind.in_app and row.user_id:
                 self._settle(row, State.SHOWN)
             else:
-                self._settle(row, State.DROPPED, error="The recipient wants none of these.")
+                self._settle(row, State.DROPPED, error="Unwanted, or to nowhere.")
 
     def _settle(self, row: Notification, state: State, *, error: str = "") -> None:
         """Record the end of a row even if the database has to be waited for.
@@ -226,6 +227,11 @@ class Mailer:
             return _IDLE_SECONDS
         seconds = min(2.0 ** min(self._troubles, 10), _LONGEST_PAUSE_SECONDS)
         return seconds * random.uniform(0.8, 1.2)  # noqa: S311  # so that mailers part
+
+
+def _is_nowhere(address: str) -> bool:
+    """Of people who were made up, or erased: no mail goes to `.invalid` (RFC 6761, section 6.4)."""
+    return f".{address.rpartition('@')[2]}".endswith(".invalid")
 
 
 def _by_urgency(row: Notification) -> tuple[bool, object, int]:

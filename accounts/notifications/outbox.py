@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import connection
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -22,6 +23,7 @@ LEASE = timedelta(minutes=15)
 LAST_ATTEMPT = 8
 _FIRST_DELAY = timedelta(seconds=30)
 _LONGEST_DELAY = timedelta(hours=6)
+_DELETED_AT_ONCE = 10_000
 _LOCKS = 0x4D41494C  # the class of the mailers' advisory locks
 
 _CLAIM = """
@@ -134,6 +136,30 @@ def give_back_all(mailer: int) -> None:
 def uncount(mailer: int, row: Notification) -> None:
     """The attempt came to nothing before the mail was told to the server."""
     _own(mailer, [row.pk]).update(attempts=F("attempts") - 1)
+
+
+def send_again(row: Notification) -> None:
+    """Give a row that was given up all its attempts once more."""
+    Notification.objects.filter(pk=row.pk, state=State.PARKED).update(
+        state=State.PENDING, attempts=0, attempt_at=timezone.now()
+    )
+
+
+def forget_old() -> int:
+    """Delete what was told, dropped or given up some time ago, a piece at a time; returns how many.
+
+    A fact whose row is gone could be told again: what finds facts by the clock has to look back
+    for less than `NOTIFICATION_DAYS`.
+    """
+    before = timezone.now() - timedelta(days=settings.NOTIFICATION_DAYS)
+    old = Notification.objects.filter(created_at__lt=before, due_at__lt=before)
+    deleted = 0
+    while True:
+        piece = old.exclude(state=State.PENDING).values("pk")[:_DELETED_AT_ONCE]
+        gone = Notification.objects.filter(pk__in=piece)._raw_delete(DEFAULT_DB_ALIAS)
+        deleted += gone
+        if gone < _DELETED_AT_ONCE:
+            return deleted
 
 
 def free_claims_of_the_dead(suspects: set[int]) -> set[int]:

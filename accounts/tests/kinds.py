@@ -48,4 +48,5 @@ TICKET = Kind(
     attach=attach,
 )
 QUIET = Kind(name="quiet", title="Quiet", template="tests/note.html", load=load, mail=False)
-ALL = (NOTE, SECRET, TICKET, QUIET)
+STRANGE = Kind(name="strange", title="Strange", template="tests/strange.html", load=load)
+ALL = (NOTE, SECRET, TICKET, QUIET, STRANGE)

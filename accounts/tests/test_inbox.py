@@ -9,6 +9,7 @@ from django.db.models.functions import Concat
 
 from accounts.models import Notification, User
 from accounts.notifications import notify, notify_many
+from accounts.notifications.inbox import keep_in_inbox
 from accounts.tests.factories import UserFactory
 from conftest import NOW
 
@@ -187,6 +188,25 @@ def test_a_bad_reading_names_the_field_at_fault(ana, signed_in, body, field, cod
 
     assert response.status_code == 400
     assert [(e["field"], e["code"]) for e in response.json()["errors"]] == [(field, code)]
+
+
+def test_what_cannot_be_put_into_words_hides_nothing_else(ana, signed_in):
+    tell(ana, "1", facts={"at": "no time"}, kind="strange")
+    tell(ana, "2")
+
+    assert [row["kind"] for row in inbox(signed_in(ana))] == ["note"]
+
+
+def test_what_is_told_of_made_up_events_stays_in_the_inbox(ana, signed_in):
+    tell(ana, "1", event_id=7)
+    tell(ana, "over", event_id=7, facts={"over": True})
+    tell(ana, "2", event_id=8)
+    notify("note", key="3", email="guest@example.com", event_id=7)
+
+    keep_in_inbox([7])
+
+    rows = Notification.objects.order_by("key").values_list("key", "state", "subject")
+    assert list(rows) == [("1", "shown", "Note: A & B"), ("2", "pending", "")]
 
 
 # --- the profile ---

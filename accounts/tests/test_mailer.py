@@ -203,6 +203,17 @@ def test_who_unsubscribed_as_a_guest_gets_none_of_that_kind():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("address", ["erased-7@invalid", "bob@load.invalid"])
+def test_nowhere_gets_no_mail(address):
+    tell(address)
+    tell("bob@notinvalid")
+
+    deliver()
+
+    assert [mail["To"] for mail in sent()] == ["bob@notinvalid"]
+    assert row_of(address).state == "dropped"
+
+
 def test_a_kind_without_mails_is_shown_alone(ana):
     tell(ana.email, user=ana, kind="quiet")
 
@@ -379,6 +390,37 @@ def test_a_server_that_goes_down_costs_no_attempt(mail_server, clock):
     assert (row_of("closing@example.com").state, row_of("closing@example.com").attempts) == (
         "pending", 0,
     )  # fmt: skip
+
+
+# --- afterwards ---
+
+
+def test_what_was_given_up_is_sent_again(mail_server, clock):
+    tell("gone@example.com")
+    tell("bob@example.com")
+    deliver()
+
+    for row in Notification.objects.all():
+        outbox.send_again(row)
+    deliver()
+
+    assert mail_server.attempts == {"gone@example.com": 2, "bob@example.com": 1}
+
+
+def test_what_was_told_long_ago_is_forgotten(clock, settings, monkeypatch):
+    monkeypatch.setattr(outbox, "_DELETED_AT_ONCE", 2)
+    for number in range(5):
+        tell(f"{number}@example.com")
+    deliver()
+    tell("later@example.com", due_at=NOW + timedelta(days=400))
+    clock.shift(timedelta(days=89))
+    tell("young@example.com")
+
+    assert outbox.forget_old() == 0
+    clock.shift(timedelta(days=2))
+    assert outbox.forget_old() == 5
+    left = set(Notification.objects.values_list("email", flat=True))
+    assert left == {"later@example.com", "young@example.com"}
 
 
 # --- more than one mailer ---

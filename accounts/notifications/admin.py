@@ -1,0 +1,60 @@
+"""What people were told, what they will be told, and what could not be told."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from config.api.admin import IsSetFilter, ReadOnlyAdmin
+
+from ..models import Notification
+from .kinds import kinds
+from .outbox import send_again
+
+
+class KindFilter(admin.SimpleListFilter):
+    """The registered kinds; Django's own filter would read the whole table for its choices."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return sorted((kind.name, kind.name) for kind in kinds())
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Notification]
+    ) -> QuerySet[Notification]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnlyAdmin):
+    """One row for each fact and person. Those given up say why, and can be sent again."""
+
+    list_display = ("kind", "email", "state", "due_at", "attempts", "sent_at", "error")
+    list_filter = ("state", KindFilter, IsSetFilter.of("user", "has an account"))
+    ordering = ("-id",)
+    search_fields = ("email__iexact", "key__exact", "message_id__exact")
+    search_help_text = "A whole e-mail address, key or Message-ID."
+    fields = (
+        ("kind", "key"),
+        ("email", "user"),
+        ("event_id", "registration_id"),
+        "facts",
+        ("created_at", "due_at"),
+        ("state", "attempts", "attempt_at"),
+        "error",
+        ("sent_at", "message_id"),
+        ("subject", "read_at"),
+        "body",
+    )
+    actions = ["send_selected_again"]
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.change_notification")
+
+    @admin.action(description="Send the selected again that were given up", permissions=["send"])
+    def send_selected_again(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
+        parked = queryset.filter(state=Notification.State.PARKED)
+        self.act_on(request, parked, send_again, "Will send again")
