@@ -13,20 +13,36 @@ from django.utils.http import urlsafe_base64_encode
 
 def manage_token(registration_id: UUID) -> str:
     """What lets a guest see and cancel a registration. Signed, so that nothing secret is stored."""
-    mac = _keyed(settings.SECRET_KEY).copy()
-    mac.update(registration_id.bytes)
+    return _mac("registrations.manage", registration_id.bytes)
+
+
+def feedback_token(registration_id: UUID, user_id: int) -> str:
+    """What lets whose place it is by now give feedback, and nobody who had the place before."""
+    return _mac("registrations.feedback", registration_id.bytes + user_id.to_bytes(8))
+
+
+def _mac(purpose: str, message: bytes) -> str:
+    mac = _keyed(settings.SECRET_KEY, purpose).copy()
+    mac.update(message)
     return urlsafe_base64_encode(mac.digest())
 
 
 @cache
-def _keyed(secret: str) -> hmac.HMAC:
+def _keyed(secret: str, purpose: str) -> hmac.HMAC:
     """HMAC-SHA-256 (RFC 2104) under a key of its own, made once: deriving it costs the most."""
-    key = hmac.digest(secret.encode(), b"registrations.manage", sha256)
+    key = hmac.digest(secret.encode(), purpose.encode(), sha256)
     return hmac.new(key, digestmod=sha256)
 
 
 def opens(token: str, registration_id: UUID) -> bool:
-    expected = manage_token(registration_id)
+    return _equals(token, manage_token(registration_id))
+
+
+def feedback_opens(token: str, registration_id: UUID, user_id: int) -> bool:
+    return _equals(token, feedback_token(registration_id, user_id))
+
+
+def _equals(token: str, expected: str) -> bool:
     return hmac.compare_digest(token.encode(errors="replace"), expected.encode())
 
 
@@ -36,9 +52,9 @@ def manage_link(registration_id: UUID) -> str:
     return f"{settings.PUBLIC_URL}/registrations/{registration_id}/?token={token}"
 
 
-def feedback_link(registration_id: UUID) -> str:
-    """The page where its holder says how the event was."""
-    token = manage_token(registration_id)
+def feedback_link(registration_id: UUID, user_id: int) -> str:
+    """The page where the account whose place it is says how the event was."""
+    token = feedback_token(registration_id, user_id)
     return f"{settings.PUBLIC_URL}/registrations/{registration_id}/feedback/?token={token}"
 
 

@@ -29,7 +29,7 @@ from events.services import cancel_event, delete_event, end_series
 from events.tests.factories import EventFactory, SeriesFactory
 from registrations.models import Feedback, Message, Registration
 from registrations.tests.factories import registered
-from registrations.tickets import manage_token
+from registrations.tickets import feedback_token, manage_token
 
 ROLES = ("anonymous", "stranger", "attendee", "organizer", "staff")
 
@@ -70,6 +70,10 @@ registrations/<uuid:pk>/               guest's              GET     404  404  40
 registrations/<uuid:pk>/               guest's+token        GET     200  200  200  200  200
 registrations/<uuid:pk>/               of-deleted           GET     404  404  404  404  404
 registrations/<uuid:pk>/               of-deleted+token     GET     404  404  404  404  404
+registrations/<uuid:pk>/feedback/      ana's                GET     404  404  404  404  404
+registrations/<uuid:pk>/feedback/      ana's+feedback       GET     200  200  200  200  200
+registrations/<uuid:pk>/feedback/      guest's+token        GET     404  404  404  404  404
+registrations/<uuid:pk>/feedback/      of-deleted+token     GET     404  404  404  404  404
 
 # accounts
 api/users/<id:pk>/                     ana                  GET     401  404  200  404  200
@@ -267,6 +271,7 @@ class World:
     def rows(self) -> dict[str, tuple[dict[str, Any], str]]:
         """By name: what the route takes, and the query behind it."""
         guests, ana = self.registrations["guest's"], self.people["ana"]
+        own = self.registrations["ana's"]
         gone, olga = self.registrations["of-deleted"], self.people["olga"]
         ids: dict[str, Any] = {
             **self.events,
@@ -280,6 +285,10 @@ class World:
         return {
             "-": ({}, ""),
             **{name: ({"pk": row.pk}, "") for name, row in ids.items()},
+            "ana's+feedback": (
+                {"pk": own.pk},
+                f"?token={feedback_token(own.pk, ana.pk)}",
+            ),
             "guest's+token": ({"pk": guests.pk}, f"?token={manage_token(guests.pk)}"),
             "of-deleted+token": ({"pk": gone.pk}, f"?token={manage_token(gone.pk)}"),
             "olga's-confirmation": ({}, f"?token={token_in(confirmation_link(olga))}"),

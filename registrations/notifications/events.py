@@ -154,10 +154,12 @@ def _load_feedback(rows: Sequence[Notification]) -> dict[int, Facts]:
         ).values_list("event_id", "author_id")
     )
     return {
-        pk: facts_of(registration, feedback_url=feedback_link(registration.pk))
+        pk: facts_of(
+            registration, feedback_url=feedback_link(registration.pk, registration.user_id)
+        )
         for pk, registration in found.items()
-        if registration.status == Status.CONFIRMED
-        and registration.user_id is not None
+        if registration.user_id is not None
+        and registration.status == Status.CONFIRMED
         and is_on(registration.event)
         and (registration.event_id, registration.user_id) not in given
     }

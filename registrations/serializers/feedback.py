@@ -46,5 +46,10 @@ class FeedbackOut(serializers.ModelSerializer[Feedback]):
     ]
 )
 class FeedbackIn(serializers.Serializer[Feedback]):
-    rating = WholeNumberField(min_value=1, max_value=5, help_text="5 is the best.")
+    rating = WholeNumberField(
+        min_value=1,
+        max_value=5,
+        help_text="5 is the best.",
+        error_messages={"required": "Choose a rating from 1 to 5."},
+    )
     comment = TextField(max_length=5_000, allow_blank=True, default="")

@@ -1,6 +1,7 @@
 from .bulk import import_attendees
 from .checkin import check_in, undo_check_in
 from .feedback import (
+    check_feedback_open,
     delete_feedback,
     edit_feedback,
     give_feedback,
@@ -14,6 +15,7 @@ from .waitlist import cancel_registration, promote_waiting, rename
 
 __all__ = [
     "cancel_registration",
+    "check_feedback_open",
     "check_in",
     "close_account",
     "delete_feedback",

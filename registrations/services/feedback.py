@@ -22,11 +22,7 @@ def give_feedback(event: Event, *, author: User, rating: int, comment: str = "")
     Raises the first that applies of `EventCancelled`, `EventNotPublished`, `FeedbackNotOpen`,
     `NotAnAttendee`, `AlreadyReviewed`.
     """
-    _check_open(event)
-    if not Registration.objects.filter(
-        event=event, user=author, status=Registration.Status.CONFIRMED
-    ).exists():
-        raise NotAnAttendee
+    check_feedback_open(event, author)
     try:
         with transaction.atomic():
             return Feedback.objects.create(
@@ -36,6 +32,23 @@ def give_feedback(event: Event, *, author: User, rating: int, comment: str = "")
         if "one_feedback_per_account" in str(error):
             raise AlreadyReviewed from error
         raise
+
+
+def check_feedback_open(event: Event, author: User) -> None:
+    """Whether somebody may give feedback now, as far as the event goes.
+
+    Raises `EventCancelled`, `EventNotPublished`, `FeedbackNotOpen`, `NotAnAttendee`.
+    """
+    if event.status == Event.Status.CANCELLED:
+        raise EventCancelled
+    if event.status == Event.Status.DRAFT:
+        raise EventNotPublished
+    if timezone.now() < event.end_time:
+        raise FeedbackNotOpen(opens_at=render_instant(event.end_time))
+    if not Registration.objects.filter(
+        event=event, user=author, status=Registration.Status.CONFIRMED
+    ).exists():
+        raise NotAnAttendee
 
 
 @transaction.atomic
@@ -74,15 +87,6 @@ def show_feedback(feedback: Feedback) -> None:
         feedback.hidden_at = feedback.hidden_by = None
         feedback.hidden_reason = ""
         feedback.save(update_fields=["hidden_at", "hidden_by", "hidden_reason"])
-
-
-def _check_open(event: Event) -> None:
-    if event.status == Event.Status.CANCELLED:
-        raise EventCancelled
-    if event.status == Event.Status.DRAFT:
-        raise EventNotPublished
-    if timezone.now() < event.end_time:
-        raise FeedbackNotOpen(opens_at=render_instant(event.end_time))
 
 
 def _own_shown(feedback: Feedback) -> Feedback:

@@ -234,8 +234,8 @@ def test_who_attended_with_an_account_is_asked_a_day_after(clock, event, ana, ma
     (mail,) = told()
     assert (mail.kind, mail.to) == ("feedback_invitation", ana.email)
     assert mail.subject == "How was it? Talk"
-    assert feedback_link(own.pk) in mail.text
-    assert f'href="{feedback_link(own.pk)}"' in mail.html
+    assert feedback_link(own.pk, ana.pk) in mail.text
+    assert f'href="{feedback_link(own.pk, ana.pk)}"' in mail.html
     assert mail.attachments == []
 
 

@@ -6,15 +6,15 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import path, reverse
+from django.urls import reverse
 
 from config.api.pages import mail_page, read_form, sentences, token_of
 from config.errors import DomainError
 
-from . import services
-from .models import Registration
-from .serializers import RegistrationEditIn
-from .tickets import opens, ticket_svg
+from .. import services
+from ..models import Registration
+from ..serializers import RegistrationEditIn
+from ..tickets import opens, ticket_svg
 
 # What the page says after an act; the address carries the word, so only these are shown.
 _NEWS = {
@@ -60,8 +60,3 @@ def _act(request: HttpRequest, registration: Registration) -> str:
     given = read_form(RegistrationEditIn, {"name": request.POST.get("name", "")})
     services.rename(registration, **given)
     return "name"
-
-
-urlpatterns = [
-    path("registrations/<uuid:pk>/", manage_registration, name="manage-registration"),
-]
