@@ -467,6 +467,7 @@ def test_the_web_server_sends_viewers_there(event, olga, anyone, signed_in):
 
     assert (sent.status_code, sent.content) == (307, b"")
     assert sent["Location"] == f"http://localhost:8001/api/events/{event.pk}/stream"
+    assert sent["Access-Control-Allow-Origin"] == "*"
     for client in (anyone, signed_in(olga)):
         assert client.get(f"/api/events/{draft.pk}/stream").json()["code"] == "not_found"
     refused = anyone.get(f"/api/events/{event.pk}/stream/?tiemzone=UTC")

@@ -62,4 +62,7 @@ class SeatStreamView(ApiView):
                 headers={"Retry-After": "60"},
             )
         address = f"{settings.LIVE_URL}/api/events/{pk}/stream"
-        return Response(status=307, headers={"Location": address})
+        # Any page may watch, so any may follow.
+        return Response(
+            status=307, headers={"Location": address, "Access-Control-Allow-Origin": "*"}
+        )
