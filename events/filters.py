@@ -1,10 +1,11 @@
 """The query parameters of every list of events."""
 
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
 import django_filters
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 
@@ -17,10 +18,12 @@ from config.api.filters import (
     TextFilter,
     TrueOrFalseFilter,
 )
+from config.api.pagination import read_note
 from config.errors import FieldError, ValidationFailed
 
 from .models import Event, EventQuerySet
-from .search import search
+from .narrowing import Narrowing
+from .search import loosened, read_search
 
 WHEN = ("upcoming", "ongoing", "past", "all")
 
@@ -49,15 +52,21 @@ class SlugsFilter(TextFilter):
 
 
 class EventFilter(StrictFilterSet):
+    # The filters that make a `Narrowing`.
+    narrowing = frozenset({"search", "name", "location"})
+
     default_when = "upcoming"
     default_status: str | None = Event.Status.PUBLISHED
 
     search = TextFilter(
         method="last",
-        help_text="Words in name, description, location or category, in any order.",
+        help_text=(
+            "Words in name, description, location or category, in any order; each may be the"
+            ' beginning of a word. "Quoted words" stand together; -word leaves events out.'
+        ),
     )
-    name = TextFilter(lookup_expr="icontains", help_text="Part of the name.")
-    location = TextFilter(lookup_expr="icontains", help_text="Part of the place.")
+    name = TextFilter(method="last", help_text="Part of the name.")
+    location = TextFilter(method="last", help_text="Part of the place.")
     category = SlugsFilter(help_text="Slug of a category; may be repeated.")
     organizer = IdFilter(field_name="organizer_id", help_text="Id of the organizer.")
     date = DayFilter(method="on_day", help_text="Starts on this day in the request's zone.")
@@ -88,10 +97,29 @@ class EventFilter(StrictFilterSet):
             queryset = self.by_time(queryset, "when", self.default_when)
         if self.default_status and not chosen.get("status"):
             queryset = queryset.filter(status=self.default_status)
-        # Last, since which words are known depends on the events that are left.
-        return search(queryset, chosen["search"]) if chosen["search"] else queryset
+        return self._narrowed(queryset)
+
+    def _narrowed(self, events: EventQuerySet) -> EventQuerySet:
+        """By the filters that no ordered index answers."""
+        chosen = self.form.cleaned_data
+        condition = Q()
+        for name in ("name", "location"):
+            if chosen[name]:
+                condition &= Q(**{f"{name}__icontains": chosen[name]})
+        if not chosen["search"]:
+            return Narrowing(events, condition).applied() if condition else events
+
+        note = read_note(self.request)
+        search = read_search(chosen["search"], note if isinstance(note, dict) else None)
+        if search.is_empty:
+            return events.none().annotate(rank=search.rank())
+        narrowing = Narrowing(events, condition, search)
+        if not search.is_settled and not narrowing.has_any():
+            narrowing = replace(narrowing, search=loosened(search))
+        return narrowing.applied()
 
     def last(self, events: EventQuerySet, name: str, text: str) -> EventQuerySet:
+        """See `_narrowed`."""
         return events
 
     def on_day(self, events: EventQuerySet, name: str, day: Any) -> EventQuerySet:

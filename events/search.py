@@ -1,93 +1,288 @@
 """Finding events by words.
 
-Every word has to be found, in any order, as the beginning of a word of the event's name, location,
-category or description; case and accents are folded. A word that none of the events has is taken
-for a misspelling, and found in names, locations and categories but for one or two letters.
+    python "open data" -beginners
 
-The columns `search_vector` and `search_text` and the functions `search_…` are made by the app's
-migrations.
+finds events that have a word that begins with `python`, and the phrase, and not the word after the
+minus. Case and accents are folded; the order of words does not matter. Nothing that somebody
+writes is an error: what has no meaning is passed over.
+
+The best matches come first, by where the words are, and the soonest first among equals:
+
+    0  all are whole words of the name
+    1  all are in the name
+    2  all are in name, category or location
+    3  anywhere
+
+That is a fact of the event and the words alone, so pages hold still while others write, and each
+level can be read from an index in the order of time.
+
+A word that no event has is taken for misspelt, and the nearest words that events do have are
+looked for as well: see `correct`. The functions `search_…` are made by the app's migrations.
 """
 
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.contrib.postgres.search import SearchQueryField
-from django.db.models import BooleanField, F, FloatField, Func, Q, TextField, Value
-from django.db.models.functions import Cast
+from django.db.models import BooleanField, Case, F, Func, IntegerField, Q, Value, When
+from django.db.models.expressions import Combinable
 
 from config.api.replica import reading_connection
 
-from .models import EventQuerySet
+from .models.search_word import HeadingWords, NameWords
 
 MAX_WORDS = 12
 
-# Each costs a look through all that shares letters with it.
-MAX_MISSPELT = 2
+# Comparing with all words that share letters is the one thing here that grows with the vocabulary.
+MAX_MISSPELT = 3
+MAX_CORRECTIONS = 5
 
-_WORDS = """
-    SELECT word FROM unnest(%s::text[]) WITH ORDINALITY AS given(word, place)
-    WHERE search_query(word) IS NOT NULL ORDER BY place
+# An index finds whole words much sooner than beginnings of words.
+MAX_BEGINNINGS = 20
+
+WHOLE_NAME, NAME, HEADING, ANYWHERE = LEVELS = range(4)
+
+_MANY = 1_000_000_000
+
+_QUOTES = str.maketrans("“”„«»", '"""""')
+_TERM = re.compile(r'(?P<minus>-?)(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))')
+
+_LOOK_UP = """
+    SELECT given.place, left(part.word, 60), known.*
+    FROM unnest(%s::text[]) WITH ORDINALITY AS given(text, place),
+        regexp_split_to_table(search_words(given.text), ' ') WITH ORDINALITY AS part(word, place),
+        LATERAL (
+            SELECT
+                array_agg(DISTINCT word) AS beginning_so,
+                coalesce(bool_or(in_texts IS DISTINCT FROM 0), false) AS is_known,
+                coalesce(bool_and(in_texts IS NOT NULL), false) AS is_counted,
+                coalesce(sum(in_names), 0) AS in_names,
+                coalesce(sum(in_headings), 0) AS in_headings,
+                coalesce(sum(in_texts), 0) AS in_texts
+            FROM (
+                SELECT word, in_names, in_headings, in_texts FROM events_searchword
+                WHERE word >= left(part.word, 60) COLLATE "C"
+                    AND word < left(part.word, 60) || chr(1114111)
+                LIMIT 200
+            ) found
+        ) AS known
+    WHERE part.word <> ''
+    ORDER BY given.place, part.place
+"""
+
+_NEAR = """
+    SELECT given.word, near.word, near.in_headings, near.in_texts
+    FROM unnest(%s::text[]) AS given(word), search_near(given.word) AS near
+    UNION ALL
+    SELECT given.word, known.word, known.in_headings, coalesce(known.in_texts, 0)
+    FROM unnest(%s::text[], %s::text[]) AS given(word, swapped)
+    JOIN events_searchword AS known
+        ON known.word = given.swapped COLLATE "C" AND known.in_texts IS DISTINCT FROM 0
 """
 
 
 class Matches(Func):
-    """`vector @@ query`: the text has every word of the query."""
+    """`vector @@ query`."""
 
     arg_joiner = " @@ "
     template = "(%(expressions)s)"
     output_field = BooleanField()
 
 
-class LooksLike(Func):
-    """`text %> word`: some part of the text looks like the word (pg_trgm)."""
+class Query(Func):
+    """A tsquery of a text in its own notation, whose words are quoted and of letters and digits."""
 
-    arg_joiner = " %%> "
-    template = "(%(expressions)s)"
-    output_field = BooleanField()
+    template = "to_tsquery('simple', %(expressions)s)"
+    output_field = SearchQueryField()
 
-
-class Resembles(Func):
-    """One of the text's words is the word but for one or two letters."""
-
-    function = "search_resembles"
-    output_field = BooleanField()
+    def __init__(self, text: str) -> None:
+        super().__init__(Value(text))
 
 
-def _query(words: list[str]) -> Func:
-    return Func(Value(" ".join(words)), function="search_query", output_field=SearchQueryField())
+@dataclass(frozen=True)
+class Word:
+    """A folded word, the words of events that begin with it, and how many events have those."""
+
+    text: str
+    beginning_so: Sequence[str] = ()
+    is_known: bool = True
+    is_counted: bool = False
+    in_names: int = 0
+    in_headings: int = 0
+    in_texts: int = 0
+
+    @property
+    def begins_many(self) -> bool:
+        """More words than are worth naming one by one."""
+        return len(self.beginning_so) > MAX_BEGINNINGS
+
+    def number(self, level: int) -> int:
+        """Events of this level and of better ones, as last counted."""
+        if self.begins_many or (self.is_known and not self.is_counted):
+            return _MANY
+        return (self.in_names, self.in_names, self.in_headings, self.in_texts)[level]
 
 
-def _folded(word: str) -> Func:
-    return Func(Value(word), function="search_fold", output_field=TextField())
+@dataclass(frozen=True)
+class Search:
+    words: Sequence[Word] = ()
+    phrases: Sequence[Sequence[Word]] = ()
+    without: Sequence[Sequence[Word]] = ()
+    corrections: Mapping[str, list[str]] = field(default_factory=dict)
+    is_settled: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.words or self.phrases or self.without)
+
+    @property
+    def levels(self) -> Sequence[int]:
+        return LEVELS if self.words or self.phrases else (ANYWHERE,)
+
+    def condition(self, level: int = ANYWHERE) -> Q:
+        """Events of this level and of better ones."""
+        weights = ("A", "A", "ABC", "")[level]
+        return self._matching(F("search_vector"), level, weights)
+
+    def indexed_condition(self, level: int = ANYWHERE) -> Q:
+        """The same, said so that the index of just these words answers it."""
+        vector = F("search_vector")
+        column = (NameWords(vector), NameWords(vector), HeadingWords(vector), vector)[level]
+        return self._matching(column, level, "")
+
+    def beyond(self, level: int) -> Q:
+        """Leaves out what better levels have."""
+        return ~self.condition(level - 1) if level in self.levels[1:] else Q()
+
+    def rank(self) -> Combinable:
+        """The level of an event."""
+        whens = [When(self.condition(level), then=Value(level)) for level in self.levels[:-1]]
+        return Case(*whens, default=Value(ANYWHERE), output_field=IntegerField())
+
+    def estimate(self, level: int = ANYWHERE) -> int:
+        """At most so many events match, as last counted; new words are not counted yet."""
+        found = [word for phrase in self.phrases for word in phrase]
+        # What is said of a misspelt word says nothing of what stands in for it.
+        if self.corrections or not (self.words or found):
+            return _MANY
+        return min(word.number(level) for word in (*self.words, *found))
+
+    def _matching(self, vector: Any, level: int, weights: str) -> Q:
+        condition = Q()
+        parts = [self._word(word, level, weights) for word in self.words]
+        parts += [_phrase(phrase, weights) for phrase in self.phrases]
+        if parts:
+            condition &= Q(Matches(vector, Query(" & ".join(parts))))
+        if self.without:
+            unwanted = " | ".join(_phrase(phrase, "") for phrase in self.without)
+            condition &= ~Q(Matches(F("search_vector"), Query(unwanted)))
+        return condition
+
+    def _word(self, word: Word, level: int, weights: str) -> str:
+        whole = {word.text: weights}
+        if level != WHOLE_NAME:
+            if word.begins_many:
+                whole[word.text] = f"*{weights}"
+            else:
+                whole |= dict.fromkeys(word.beginning_so, weights)
+        whole |= dict.fromkeys(self.corrections.get(word.text, ()), weights)
+        return "(" + " | ".join(_operand(*pair) for pair in whole.items()) + ")"
 
 
-def search(events: EventQuerySet, text: str) -> EventQuerySet:
-    """The events that match, annotated with `rank`: higher is better."""
-    given = text.replace("\x00", " ").split()[:MAX_WORDS]
+def _phrase(words: Sequence[Word], weights: str) -> str:
+    return "(" + " <-> ".join(_operand(word.text, weights) for word in words) + ")"
+
+
+def _operand(word: str, ending: str) -> str:
+    return f"'{word}':{ending}" if ending else f"'{word}'"
+
+
+def read_search(text: str, corrections: Mapping[str, list[str]] | None = None) -> Search:
+    """What is looked for. `corrections` are those of an earlier page; else they are looked up."""
+    terms = list(_TERM.finditer(text.translate(_QUOTES).replace("\x00", " ")))[:MAX_WORDS]
+    given = [term["word"] if term["phrase"] is None else term["phrase"] for term in terms]
+    found: dict[int, list[Word]] = {}
     with reading_connection().cursor() as cursor:
-        cursor.execute(_WORDS, [given])
-        words: list[str] = [word for (word,) in cursor.fetchall()]
-    known = [word for word in words if _matching(events, word).exists()]
-    misspelt = [word for word in words if word not in known]
-    if not words or len(misspelt) > MAX_MISSPELT:
-        return events.none().annotate(rank=Value(0.0))
-
-    conditions = Q()
-    rank: Any = Value(0.0)
-    if known:
-        conditions &= Q(Matches(F("search_vector"), _query(known)))
-        rank = _number("ts_rank", F("search_vector"), _query(known))
-    for word in misspelt:
-        # The index finds what shares letters with the word; of that, what it may be stays.
-        conditions &= Q(LooksLike(F("search_text"), _folded(word)))
-        conditions &= Q(Resembles(F("search_text"), _folded(word)))
-        rank = rank + _number("word_similarity", _folded(word), F("search_text"))
-    return events.filter(conditions).annotate(rank=rank)
+        cursor.execute(_LOOK_UP, [given])
+        for place, word, beginning_so, *facts in cursor.fetchall()[:MAX_WORDS]:
+            found.setdefault(place - 1, []).append(Word(word, beginning_so or (), *facts))
+    words, phrases, without = [], [], []
+    for place, parts in found.items():
+        if terms[place]["minus"]:
+            without.append(parts)
+        elif terms[place]["phrase"] is not None:
+            phrases.append(parts)
+        else:
+            words += parts
+    search = Search(words, phrases, without)
+    if corrections is not None:
+        return replace(search, corrections=corrections, is_settled=True)
+    misspelt = [word.text for word in words if not word.is_known]
+    return replace(search, corrections=correct(misspelt))
 
 
-def _matching(events: EventQuerySet, word: str) -> EventQuerySet:
-    return events.filter(Q(Matches(F("search_vector"), _query([word]))))
+def loosened(search: Search) -> Search:
+    """With corrections of known words too: for when the events in question have none of them."""
+    rarest_first = sorted(search.words, key=lambda word: word.in_texts)
+    corrections = correct([word.text for word in rarest_first])
+    return replace(search, corrections=corrections, is_settled=True)
 
 
-def _number(function: str, *arguments: Any) -> Cast:
-    """A function's result in double precision, so that it comes back from a cursor unchanged."""
-    return Cast(Func(*arguments, function=function, output_field=FloatField()), FloatField())
+def correct(words: Sequence[str]) -> dict[str, list[str]]:
+    """For each word that is like words of events but for one or two letters, the nearest of those.
+
+    Two letters that changed places count as one. Words with digits stay as they are: next year is
+    not a misspelling of this one.
+    """
+    asked = [word for word in dict.fromkeys(words) if _allowed_edits(word)][:MAX_MISSPELT]
+    if not asked:
+        return {}
+    near: dict[str, set[tuple[int, int, int, str]]] = {}
+    with reading_connection().cursor() as cursor:
+        # Of a short word, swapped letters leave hardly a trigram.
+        swapped = [(word, other) for word in asked for other in _swapped(word)]
+        cursor.execute(_NEAR, [asked, [pair[0] for pair in swapped], [pair[1] for pair in swapped]])
+        for word, candidate, in_headings, in_texts in cursor.fetchall():
+            edits = edit_distance(word, candidate)
+            if 0 < edits <= _allowed_edits(word):
+                near.setdefault(word, set()).add((edits, -in_headings, -in_texts, candidate))
+    return {
+        word: [found[-1] for found in sorted(all_found)[:MAX_CORRECTIONS] if found[0] == least]
+        for word, all_found in near.items()
+        for least in [min(all_found)[0]]
+    }
+
+
+def _allowed_edits(word: str) -> int:
+    if len(word) < 4 or re.search("[0-9]", word):
+        return 0
+    return 1 if len(word) < 5 else 2
+
+
+def _swapped(word: str) -> list[str]:
+    """The word with each two neighbours swapped."""
+    return [
+        word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+        for place in range(len(word) - 1)
+    ]
+
+
+def edit_distance(one: str, other: str) -> int:
+    """How many letters to insert, delete, replace or swap with their neighbour.
+
+    >>> edit_distance("pyhton", "python"), edit_distance("konferense", "conference")
+    (1, 2)
+    """
+    before: list[int] = []
+    above = list(range(len(other) + 1))
+    for row, letter in enumerate(one, start=1):
+        line = [row]
+        for column, its in enumerate(other, start=1):
+            best = min(line[column - 1] + 1, above[column] + 1, above[column - 1] + (letter != its))
+            if row > 1 and column > 1 and letter == other[column - 2] and one[row - 2] == its:
+                best = min(best, before[column - 2] + 1)
+            line.append(best)
+        before, above = above, line
+    return above[-1]

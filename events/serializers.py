@@ -305,6 +305,31 @@ class EventOut(serializers.ModelSerializer[Event]):
         return shown
 
 
+@extend_schema_serializer(examples=[OpenApiExample("Event", EVENT_EXAMPLE)])
+class ListedEventOut(EventOut):
+    """What the lists of events tell, of which some is told when asked for. For the document."""
+
+    headline = serializers.CharField(
+        required=False,
+        allow_null=True,
+        help_text="With `highlight=true`: HTML, with `<mark>` around what was looked for.",
+    )
+
+    class Meta(EventOut.Meta):
+        fields = read_only_fields = (*EventOut.Meta.fields, "headline")  # type: ignore[assignment]
+
+
+class SuggestionsIn(serializers.Serializer[Event]):
+    q = TextField(max_length=200, allow_blank=True)
+
+
+@extend_schema_serializer(
+    examples=[OpenApiExample("Names", {"results": ["Python Conference", "Python Meetup"]})]
+)
+class SuggestionsOut(serializers.Serializer[Event]):
+    results = serializers.ListField(child=serializers.CharField(), max_length=10)
+
+
 @extend_schema_serializer(
     examples=[
         OpenApiExample("Category", {"slug": "conference", "name": "Conference", "event_count": 12})

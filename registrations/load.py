@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from events.models import Category
+from events.services import count_words
 
 from .models import new_ticket_code
 
@@ -58,8 +59,7 @@ _EVENT_COLUMNS = (
     "name", "description", "location", "start_time", "end_time", "timezone", "category_id",
     "status", "organizer_id", "meeting_url", "reminder_hours", "max_capacity", "registered_count",
     "waitlist_enabled", "waitlist_count", "last_queue_number", "feedback_count", "version",
-    "sequence", "cancellation_reason", "created_at", "updated_at", "search_text",
-    "edited_by_hand",
+    "sequence", "cancellation_reason", "created_at", "updated_at", "edited_by_hand",
 )  # fmt: skip
 _REGISTRATION_COLUMNS = (
     "id", "event_id", "name", "email", "status", "ticket_code", "registered_at", "confirmed_at",
@@ -95,6 +95,7 @@ def generate(load: Load, *, on_events: Progress, on_registrations: Progress) -> 
             on_registrations,
         )
         _count_registrations(first)
+    count_words()
     with connection.cursor() as cursor:
         for table in ("events_event", "registrations_registration", "registrations_ledgerentry"):
             cursor.execute(f"VACUUM (ANALYZE) {table}")
@@ -154,7 +155,6 @@ def _event_rows(
             "",
             created,
             created,
-            "",
             False,
         )
 

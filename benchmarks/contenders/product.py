@@ -16,11 +16,11 @@ _OPEN_EVENT = """
         organizer_id, name, description, location, start_time, end_time, timezone, status,
         meeting_url, reminder_hours, max_capacity, registered_count, waitlist_enabled,
         waitlist_count, last_queue_number, feedback_count, version, sequence,
-        cancellation_reason, created_at, updated_at, search_text
+        cancellation_reason, created_at, updated_at
     )
     SELECT
         id, 'Fair', '', 'Hall 1', now() + '30 days', now() + '31 days', 'UTC', 'published',
-        '', '{24,1}', %(seats)s, 0, false, 0, 0, 0, 1, 0, '', now(), now(), ''
+        '', '{24,1}', %(seats)s, 0, false, 0, 0, 0, 1, 0, '', now(), now()
     FROM organizer
     RETURNING id
 """

@@ -6,7 +6,7 @@ columns answers without reading what comes before.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -62,6 +62,21 @@ class Ordering:
             operator="<" if self.descending != reverse else ">",
         )
 
+    def query(
+        self, queryset: QuerySet[Any], place: list[Any] | None, *, reverse: bool
+    ) -> QuerySet[Any]:
+        """The rows beyond the place, from the first when there is none."""
+        rows = self.apply(queryset, reverse=reverse)
+        if place is not None:
+            rows = rows.filter(self.beyond(place, reverse=reverse))
+        return rows
+
+    def page(
+        self, queryset: QuerySet[Any], place: list[Any] | None, *, reverse: bool, limit: int
+    ) -> list[Any]:
+        """At most `limit` rows beyond the place."""
+        return list(self.query(queryset, place, reverse=reverse)[:limit])
+
 
 class RowBeyond(Func):
     """`(a, b) > (x, y)`, compared as row values (SQL:1999, row value constructor)."""
@@ -97,32 +112,36 @@ class Cursor:
 
     Signed, so that nobody can make one up, and without a time, so that the same page has the same
     links, and the same ETag.
+
+    `note` is what the list's first page found out and all later ones have to know.
     """
 
     list_name: str
     ordering: str
     backwards: bool
     place: list[Any]
+    note: Any = None
 
     def encode(self) -> str:
         plain = [
             ["t", value.isoformat()] if isinstance(value, datetime) else ["v", value]
             for value in self.place
         ]
-        return _SIGNER.sign_object([self.list_name, self.ordering, self.backwards, plain])
+        parts = [self.list_name, self.ordering, self.backwards, plain, self.note]
+        return _SIGNER.sign_object(parts)
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":
         try:
-            list_name, ordering, backwards, plain = _SIGNER.unsign_object(text)
+            list_name, ordering, backwards, plain, note = _SIGNER.unsign_object(text)
         except (signing.BadSignature, ValueError) as error:
             raise InvalidCursor from error
         place = [datetime.fromisoformat(v) if kind == "t" else v for kind, v in plain]
-        return cls(list_name, ordering, backwards, place)
+        return cls(list_name, ordering, backwards, place, note)
 
 
 class KeysetPagination(BasePagination):
-    parameters = ("cursor", "page_size", "count", "ordering")
+    parameters: tuple[str, ...] = ("cursor", "page_size", "count", "ordering")
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         """The rows of one page; `queryset` may be a function that makes it.
@@ -142,9 +161,7 @@ class KeysetPagination(BasePagination):
         place = (cursor and cursor.place) or None  # an empty one is from the start
 
         def build(place: list[Any] | None) -> QuerySet[Any]:
-            rows: QuerySet[Any] = ordering.apply(make(), reverse=backwards)
-            if place is not None:
-                rows = rows.filter(ordering.beyond(place, reverse=backwards))
+            rows: QuerySet[Any] = ordering.query(make(), place, reverse=backwards)
             return rows[: self.size + 1]
 
         if callable(queryset):
@@ -155,7 +172,7 @@ class KeysetPagination(BasePagination):
             )  # fmt: skip
             page = fetch(key, build, place, prepare=not filters)
         else:
-            page = list(build(place))
+            page = ordering.page(queryset, place, reverse=backwards, limit=self.size + 1)
         has_more = len(page) > self.size
         page = page[: self.size]
         if backwards:
@@ -165,15 +182,16 @@ class KeysetPagination(BasePagination):
             *keys, last = (getattr(row, name) for name in ordering.attributes)
             return [*keys, last if isinstance(last, int) else str(last)]
 
+        note = getattr(queryset, "page_note", None)
         self.next = self.previous = None
         if page and (has_more or backwards):
-            self.next = Cursor(list_name, name, False, place_of(page[-1]))
+            self.next = Cursor(list_name, name, False, place_of(page[-1]), note)
         if page and (has_more if backwards else cursor is not None):
-            self.previous = Cursor(list_name, name, True, place_of(page[0]))
+            self.previous = Cursor(list_name, name, True, place_of(page[0]), note)
         if not page and backwards:  # what came before is gone: what follows is the first page
-            self.next = Cursor(list_name, name, False, [])
+            self.next = Cursor(list_name, name, False, [], note)
         elif not page and cursor is not None:
-            self.previous = Cursor(list_name, name, True, [])
+            self.previous = Cursor(list_name, name, True, [], note)
         return page
 
     def get_paginated_response(self, data: Iterable[Any]) -> Response:
@@ -287,6 +305,12 @@ def _viewer(request: Request) -> tuple[Any, bool] | None:
     return (user.pk, user.is_staff) if user.is_authenticated else None
 
 
+def read_note(request: Request) -> Any:
+    """The note in the request's cursor. None on a first page."""
+    text = request.query_params.get("cursor")
+    return None if text is None else Cursor.decode(text).note
+
+
 def _read_cursor(request: Request, list_name: str, ordering: str) -> Cursor | None:
     text = request.query_params.get("cursor")
     if text is None:
@@ -302,11 +326,5 @@ def orderings(*pairs: tuple[str, Ordering]) -> dict[str, Ordering]:
     found = {}
     for name, ordering in pairs:
         found[name] = ordering
-        found[f"-{name}"] = Ordering(
-            ordering.attribute,
-            not ordering.descending,
-            ordering.expression,
-            ordering.unique,
-            ordering.leading,
-        )
+        found[f"-{name}"] = replace(ordering, descending=not ordering.descending)
     return found

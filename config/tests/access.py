@@ -121,6 +121,7 @@ api/me/calendar/reset/                 -                    POST    401  200  20
 
 # events
 api/events/calendar.ics                -                    GET     200  200  200  200  200
+api/events/suggest/                    typed                GET     200  200  200  200  200
 api/events/                            -                    GET     200  200  200  200  200
 api/events/                            -                    POST    401  201  403  201  201
 api/events/bulk/                       -                    POST    401  201  403  201  201
@@ -294,6 +295,7 @@ class World:
             "olga's-confirmation": ({}, f"?token={token_in(confirmation_link(olga))}"),
             "olga's-reset": ({}, f"?token={token_in(reset_link(olga))}"),
             "ana's-calendar": ({}, f"?{urlsplit(calendar_url(ana)).query}"),
+            "typed": ({}, "?q=a"),
             "conference": ({"slug": "conference"}, ""),
             "event-full": ({"slug": "event-full"}, ""),
         }

@@ -1,6 +1,15 @@
 from .category import Category
 from .event import Event, EventQuerySet
 from .plan import Plan
+from .search_word import SearchWord
 from .series import Series, SeriesQuerySet
 
-__all__ = ["Category", "Event", "EventQuerySet", "Plan", "Series", "SeriesQuerySet"]
+__all__ = [
+    "Category",
+    "Event",
+    "EventQuerySet",
+    "Plan",
+    "SearchWord",
+    "Series",
+    "SeriesQuerySet",
+]

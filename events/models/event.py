@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
@@ -14,13 +14,24 @@ from config.api.kept_queries import current_instant
 
 from .category import Category
 from .plan import Plan, default_reminder_hours  # noqa: F401  # a migration looks for it here
+from .search_word import HeadingWords, NameWords
 from .series import Series
 
 if TYPE_CHECKING:
     from accounts.models import User
 
+    from ..narrowing import Narrowing
+
 
 class EventQuerySet(models.QuerySet["Event"]):
+    # How this very queryset was narrowed, for a quicker way to its pages; one derived from it has
+    # other conditions, and takes the plain way.
+    narrowing: "Narrowing | None" = None
+
+    @property
+    def page_note(self) -> Any:
+        return self.narrowing and self.narrowing.note
+
     def existing(self) -> "EventQuerySet":
         """Not deleted."""
         return self.filter(deleted_at=None)
@@ -54,7 +65,7 @@ class EventQuerySet(models.QuerySet["Event"]):
 
     def for_display(self) -> "EventQuerySet":
         """With what `EventOut` shows, in one query."""
-        return self.select_related("organizer", "category").defer("search_vector", "search_text")
+        return self.select_related("organizer", "category").defer("search_vector")
 
     def for_listing(self) -> "EventQuerySet":
         """With nothing else than what `EventOut` shows."""
@@ -143,9 +154,8 @@ class Event(Plan):
     created_at = models.DateTimeField(default=now, editable=False)
     updated_at = models.DateTimeField(default=now, editable=False)
 
-    # Both kept by a trigger from name, location, category and description.
+    # Kept by a trigger from name (A), category (B), location (C) and description (D).
     search_vector = SearchVectorField(null=True, editable=False)
-    search_text = models.TextField(default="", editable=False)
 
     objects = EventQuerySet.as_manager()
 
@@ -203,8 +213,9 @@ class Event(Plan):
                 condition=Q(series__isnull=False),
                 name="by_series_and_start",
             ),
-            GinIndex(fields=["search_vector"], name="event_search"),
-            GinIndex(OpClass("search_text", "gin_trgm_ops"), name="event_search_typos"),
+            GinIndex(fields=["search_vector"], name="event_search", fastupdate=False),
+            GinIndex(HeadingWords("search_vector"), name="event_heading_search", fastupdate=False),
+            GinIndex(NameWords("search_vector"), name="event_name_search", fastupdate=False),
             GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="event_name_part"),
             GinIndex(OpClass(Upper("location"), "gin_trgm_ops"), name="event_location_part"),
         ]

@@ -10,9 +10,11 @@ from .series import (
     publish_series,
 )
 from .series_editing import edit_series
+from .vocabulary import count_words
 
 __all__ = [
     "cancel_event",
+    "count_words",
     "create_event",
     "create_events",
     "create_series",

@@ -1,6 +1,7 @@
 from .bulk import EventBulkView
 from .calendars import EventCalendarView, EventFeedView
 from .categories import CategoryListView, CategoryView
+from .discovery import SuggestionsView
 from .events import (
     CancelView,
     EventListView,
@@ -23,6 +24,7 @@ __all__ = [
     "OwnEventListView",
     "PublishView",
     "SeatStreamView",
+    "SuggestionsView",
     "SeriesListView",
     "SeriesPublishView",
     "SeriesView",

@@ -1,13 +1,15 @@
 from typing import Any
 
+from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 
 from accounts.authentication import current_user
-from config.api.pagination import KeysetPagination, Ordering, orderings
+from config.api.pagination import KeysetPagination, orderings, read_flag
 from config.api.schema import operation
 from config.api.views import ApiView, ListView
 from config.errors import PermissionDenied
@@ -21,18 +23,45 @@ from ..errors import (
     OrganizerRoleRequired,
 )
 from ..filters import EventFilter, OwnEventFilter
+from ..headlines import Marker
 from ..models import Event, EventQuerySet
+from ..narrowing import NarrowedOrdering
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
-from ..serializers import CancellationIn, EventCreateIn, EventEditIn, EventIn, EventOut
+from ..serializers import (
+    CancellationIn,
+    EventCreateIn,
+    EventEditIn,
+    EventIn,
+    EventOut,
+    ListedEventOut,
+)
 
 EVENT_ORDERINGS = {
     **orderings(
-        ("start_time", Ordering("start_time")),
-        ("created_at", Ordering("created_at")),
-        ("name", Ordering("name_key", expression=Lower("name"))),
+        ("start_time", NarrowedOrdering("start_time")),
+        ("created_at", NarrowedOrdering("created_at")),
+        ("name", NarrowedOrdering("name_key", expression=Lower("name"))),
     ),
-    "relevance": Ordering("rank", descending=True),
+    "relevance": NarrowedOrdering("start_time", leading="rank"),
 }
+
+
+# With these, the way to a page depends on more than the parameters.
+_NOT_KEPT = EventFilter.narrowing | {"highlight"}
+
+
+class EventPagination(KeysetPagination):
+    parameters = (*KeysetPagination.parameters, "highlight")
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        highlight = {
+            "name": "highlight",
+            "in": "query",
+            "required": False,
+            "schema": {"type": "boolean", "default": False},
+            "description": "With `search`: also tell `headline`, the texts with matches marked.",
+        }
+        return [*super().get_schema_operation_parameters(view), highlight]
 
 
 class EventPages(ListView):
@@ -40,7 +69,7 @@ class EventPages(ListView):
 
     filter_backends = [DjangoFilterBackend]
     filterset_class = EventFilter
-    pagination_class = KeysetPagination
+    pagination_class: Any = EventPagination
     orderings = EVENT_ORDERINGS
     may_lag = True
     queryset = Event.objects.none()  # for the OpenAPI document; `get` says what is listed
@@ -48,18 +77,32 @@ class EventPages(ListView):
     def default_ordering(self, request: Request) -> str:
         return "relevance" if request.query_params.get("search", "").strip() else "start_time"
 
+    def page(
+        self, queryset: QuerySet[Any], serializer_class: type[BaseSerializer[Any]]
+    ) -> Response:
+        events: Any = self.filter_queryset(queryset)
+        rows: Any = self.paginate_queryset(events)
+        context = self.get_serializer_context()
+        shown = serializer_class(rows, many=True, context=context).data
+        if read_flag(self.request, "highlight"):
+            search = events.narrowing and events.narrowing.search
+            marker = search and Marker(search, rows)
+            for event, answer in zip(rows, shown, strict=True):
+                answer["headline"] = marker.headline(event) if marker else None
+        return self.get_paginated_response(shown)
+
 
 class EventListView(EventPages):
     def get_permissions(self) -> list[BasePermission]:
         return [MayOrganize() if self.request.method == "POST" else AllowAny()]
 
-    @operation("List events", responses=EventOut(many=True))
+    @operation("List events", responses=ListedEventOut(many=True))
     def get(self, request: Request) -> Response:
         """Published events; upcoming ones, soonest first, unless asked otherwise."""
         seen = Event.objects.visible_to
-        if request.query_params.get("search"):  # which words are known is asked while it is made
-            return self.page(seen(request.user).for_listing(), EventOut)
-        return self.kept_page(lambda: seen(request.user).for_listing(), EventOut)
+        if _NOT_KEPT.isdisjoint(request.query_params):
+            return self.kept_page(lambda: seen(request.user).for_listing(), EventOut)
+        return self.page(seen(request.user).for_listing(), EventOut)
 
     @operation(
         "Create an event",
@@ -79,7 +122,7 @@ class OwnEventListView(EventPages):
     permission_classes = (IsAuthenticated,)
     filterset_class = OwnEventFilter
 
-    @operation("List my events", responses=EventOut(many=True))
+    @operation("List my events", responses=ListedEventOut(many=True))
     def get(self, request: Request) -> Response:
         """The events that I organize, drafts and past ones too."""
         mine = Event.objects.existing().filter(organizer=current_user(request))

@@ -43,7 +43,7 @@ class FeedbackAdmin(ReadOnlyAdmin):
     actions = ["hide_selected", "show_selected"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Feedback]:
-        large = ("event__description", "event__search_vector", "event__search_text")
+        large = ("event__description", "event__search_vector")
         return super().get_queryset(request).select_related("event", "author").defer(*large)
 
     def has_moderate_permission(self, request: HttpRequest) -> bool:

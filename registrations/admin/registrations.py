@@ -156,7 +156,7 @@ class RegistrationAdmin(AuditedAdmin):
     actions = ("cancel_registrations",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Registration]:
-        large = ("event__description", "event__search_vector", "event__search_text")
+        large = ("event__description", "event__search_vector")
         people = ("user", "registered_by", "checked_in_by")
         rows = super().get_queryset(request)
         return rows.select_related("event", *people).defer(*large)

@@ -23,7 +23,7 @@ def registrations_of(rows: Sequence[Notification]) -> dict[int, Registration]:
     found = (
         Registration.objects.for_display()
         .select_related("event__organizer", "event__category")
-        .defer("event__search_vector", "event__search_text")
+        .defer("event__search_vector")
         .in_bulk([row.registration_id for row in rows])
     )
     return {

@@ -1,0 +1,49 @@
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+from django.db.models import Func, Q
+
+
+class NameWords(Func):
+    """The words of the name alone, of a search vector."""
+
+    function = "ts_filter"
+    template = "%(function)s(%(expressions)s, '{a}')"
+    output_field = SearchVectorField()
+
+
+class HeadingWords(NameWords):
+    """The words of name, category and location, of a search vector."""
+
+    template = "%(function)s(%(expressions)s, '{a,b,c}')"
+
+
+class SearchWord(models.Model):
+    """A word that events have, or once had.
+
+    A trigger adds the words of an event as it is written, so every word of every event is here.
+    It takes no lock that another writer could wait for; so a word may be here twice for a while.
+    `events.services.count_words` counts them, and leaves one of each.
+    """
+
+    word = models.TextField(db_collation="C")
+    in_names = models.PositiveIntegerField(default=0, db_default=0)
+    in_headings = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Events with the word in name, category or location."
+    )
+    in_texts = models.PositiveIntegerField(
+        null=True, help_text="Events with the word anywhere. Null: not counted yet."
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["word"], name="search_word"),
+            GinIndex(
+                OpClass("word", "gin_trgm_ops"),
+                condition=~Q(word__regex="[0-9]"),
+                name="search_word_typos",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.word

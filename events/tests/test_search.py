@@ -1,0 +1,355 @@
+"""Search beyond the basics of `test_lists`: levels, notation, corrections, pages, any input."""
+
+from datetime import timedelta
+from urllib.parse import quote
+
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from conftest import NOW
+from events import narrowing
+from events.models import Event, SearchWord
+from events.search import edit_distance
+from events.services import count_words
+from events.tests.factories import CategoryFactory, EventFactory
+from events.tests.test_lists import names, walk
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+
+no_limits = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@pytest.fixture(params=["uncounted", "few", "many"])
+def ways(request, monkeypatch):
+    """Every way to a page, which what is counted decides: call it once the events are there."""
+    if request.param == "many":
+        monkeypatch.setattr(narrowing, "FEW", 0)
+    return count_words if request.param != "uncounted" else lambda: None
+
+
+def event_in(days: float, **fields) -> Event:
+    return EventFactory(start_time=NOW + timedelta(days=days), **fields)
+
+
+# --- what is found ---
+
+
+@pytest.fixture
+def library(olga) -> None:
+    meetup = CategoryFactory(slug="meetup")
+    event_in(
+        1, organizer=olga, name="Open Data Day", description="The data is open", location="Rom"
+    )
+    event_in(2, organizer=olga, name="Data, an open question", location="Straße 5")
+    event_in(3, organizer=olga, name="Jazz Night", location="Łódź", category=meetup)
+    event_in(4, organizer=olga, name="Node.js und Kubernetes", location="Hôtel de Ville")
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("open data", ["Open Data Day", "Data, an open question"]),
+        ('"open data"', ["Open Data Day"]),
+        ("“open data”", ["Open Data Day"]),
+        ('"data is open" day', ["Open Data Day"]),
+        ('"data question"', []),
+        ("data -day", ["Data, an open question"]),
+        ('data -"open data"', ["Data, an open question"]),
+        ("data -d", ["Open Data Day", "Data, an open question"]),
+        ('"open data', ["Open Data Day", "Data, an open question"]),
+        ("data -", ["Open Data Day", "Data, an open question"]),
+        ("-data", ["Jazz Night", "Node.js und Kubernetes"]),
+        ("lodz", ["Jazz Night"]),
+        ("strasse", ["Data, an open question"]),
+        ("node.js", ["Node.js und Kubernetes"]),
+        ("kubernets", ["Node.js und Kubernetes"]),
+        ("jaxz", ["Jazz Night"]),
+        ("jzaz", ["Jazz Night"]),
+        ("jizz", ["Jazz Night"]),
+        ("zazj", []),
+        ("nihgt", ["Jazz Night"]),
+        ("hotle jazz", []),
+        ("meetpu", ["Jazz Night"]),
+        ("'", []),
+        ("&", []),
+        ("--", []),
+        ("-", []),
+        ('""', []),
+        ("\\", []),
+        ("data:*", ["Open Data Day", "Data, an open question"]),
+        ("data | jazz", []),
+        ("! data", ["Open Data Day", "Data, an open question"]),
+    ],
+)
+def test_search_reads_what_people_write(anyone, ways, text, found):
+    ways()
+
+    assert names(anyone, f"?search={quote(text)}") == found
+
+
+def test_names_go_before_categories_and_places_and_those_before_descriptions(anyone, olga, ways):
+    festival = CategoryFactory(slug="jazz-festival")
+    event_in(1, organizer=olga, name="In passing", description="There will be jazz.")
+    event_in(2, organizer=olga, name="In Jazzland", location="Jazz Club")
+    event_in(3, organizer=olga, name="By kind", category=festival)
+    event_in(4, organizer=olga, name="At home", location="Jazz Club")
+    event_in(5, organizer=olga, name="Jazzy")
+    event_in(6, organizer=olga, name="All that jazz")
+    event_in(7, organizer=olga, name="Nothing")
+    expected = ["All that jazz", "In Jazzland", "Jazzy", "By kind", "At home", "In passing"]
+    ways()
+
+    assert names(anyone, "?search=jazz") == expected
+    pages = walk(anyone, "/api/events/?search=jazz&page_size=2")
+    assert [event["name"] for event in pages] == expected
+
+
+def test_a_word_with_digits_is_never_corrected(anyone, olga):
+    EventFactory(organizer=olga, name="Fair 20271")
+
+    assert names(anyone, "?search=20272") == []
+
+
+def test_the_nearest_words_win(anyone, olga):
+    EventFactory(organizer=olga, name="Pilates")
+    EventFactory(organizer=olga, name="Pirates")
+    EventFactory(organizer=olga, name="Private views")
+
+    assert names(anyone, "?search=pirats") == ["Pirates"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "edits"),
+    [("", "", 0), ("a", "", 1), ("ab", "ba", 1), ("abc", "cba", 2), ("jazz", "jzaz", 1)],
+)
+def test_edit_distance(one, other, edits):
+    assert edit_distance(one, other) == edit_distance(other, one) == edits
+
+
+# --- the vocabulary ---
+
+
+def test_counting_words_keeps_one_of_each(olga):
+    EventFactory(organizer=olga, name="Jazz", location="Rom", description="jazz and more")
+    gone = EventFactory(organizer=olga, name="Polka", location="Rom")
+    SearchWord.objects.create(word="jazz")
+    count_words()
+    counted = dict(SearchWord.objects.values_list("word", "in_texts"))
+    assert counted == {"jazz": 1, "rom": 2, "and": 1, "more": 1, "polka": 1}
+    assert SearchWord.objects.get(word="rom").in_names == 0
+    assert SearchWord.objects.get(word="rom").in_headings == 2
+
+    Event.objects.filter(pk=gone.pk).update(name="Waltz")
+    count_words()
+
+    assert SearchWord.objects.get(word="polka").in_texts == 0
+    assert SearchWord.objects.get(word="waltz").in_names == 1
+    EventFactory(organizer=olga, name="Polka again")
+    assert SearchWord.objects.filter(word="polka", in_texts=None).count() == 1
+
+
+def test_words_that_no_event_has_any_more_correct_nothing(anyone, olga):
+    event = EventFactory(organizer=olga, name="Polka")
+    Event.objects.filter(pk=event.pk).update(name="Folk")
+    count_words()
+
+    assert names(anyone, "?search=polca") == []
+
+
+# --- headlines ---
+
+
+def test_a_headline_marks_what_was_found(anyone, olga):
+    EventFactory(
+        organizer=olga,
+        name="Café <b>littéraire</b>",
+        location="Café de Flore",
+        description="& " * 200 + "Un grand café au lait " + "et plus " * 100,
+    )
+
+    found = anyone.get("/api/events/?search=cafe&highlight=true").json()["results"][0]
+
+    name, location, description = found["headline"].split(" · ")
+    assert name == "<mark>Café</mark> &lt;b&gt;littéraire&lt;/b&gt;"
+    assert location == "<mark>Café</mark> de Flore"
+    assert "Un grand <mark>café</mark> au lait et plus" in description
+    assert description.startswith("… &amp; ")
+    assert description.endswith("plus …")
+    assert len(description) < 500
+
+
+def test_a_headline_marks_corrections_and_phrases(anyone, olga):
+    EventFactory(organizer=olga, name="Open data with Python")
+
+    def headline(text: str) -> str:
+        answer = anyone.get(f"/api/events/?search={quote(text)}&highlight=true").json()
+        return answer["results"][0]["headline"]
+
+    assert headline("pyhton") == "Open data with <mark>Python</mark>"
+    assert headline('"open data"') == "<mark>Open</mark> <mark>data</mark> with Python"
+
+
+def test_without_highlight_or_search_there_is_no_headline(anyone, event):
+    assert "headline" not in anyone.get("/api/events/").json()["results"][0]
+    shown = anyone.get("/api/events/?highlight=true").json()["results"][0]
+    assert shown["headline"] is None
+    assert anyone.get("/api/events/?highlight=perhaps").status_code == 400
+
+
+# --- pages ---
+
+WORDS = ("jazz", "rock", "polka", "swing")
+
+
+@pytest.mark.parametrize("query", ["", "&ordering=start_time", "&ordering=-name", "&name=o"])
+def test_pages_of_matches_have_each_once_whatever_the_way(anyone, olga, ways, monkeypatch, query):
+    monkeypatch.setattr(narrowing, "WALK", 7)
+    for number in range(40):
+        one, two, three = (WORDS[(number * step) % 4] for step in (1, 3, 7))
+        event_in(
+            1 + number % 5,
+            organizer=olga,
+            name=f"{one} {two[:2]}" if number % 2 else one,
+            location=two,
+            description=three,
+        )
+    ways()
+    path = f"/api/events/?search=jazz{query}"
+    everything = [row["id"] for row in walk(anyone, f"{path}&page_size=100")]
+    expected = {
+        event.pk
+        for event in Event.objects.all()
+        if "jazz" in f"{event.name} {event.location} {event.description}"
+    }
+    if "name=" in query:
+        expected = {pk for pk in expected if "o" in Event.objects.get(pk=pk).name}
+    assert set(everything) == expected
+
+    pages = []
+    link = f"{path}&page_size=3"
+    while link:
+        pages.append(anyone.get(link).json())
+        link = pages[-1]["next"]
+
+    assert [row["id"] for page in pages for row in page["results"]] == everything
+    back = pages[-1]
+    for page in reversed(pages[:-1]):
+        back = anyone.get(back["previous"]).json()
+        assert back["results"] == page["results"]
+    assert anyone.get(f"{path}&count=true").json()["count"] == len(everything)
+
+
+def test_later_pages_keep_the_corrections_of_the_first(anyone, olga):
+    EventFactory.create_batch(4, organizer=olga, name="Python")
+    path = "/api/events/?search=pyhton&page_size=2"
+    first = anyone.get(path).json()
+    EventFactory(organizer=olga, name="Pyhton", start_time=NOW + timedelta(days=300))
+
+    rows = first["results"] + walk(anyone, first["next"])
+
+    assert [row["name"] for row in rows] == ["Python"] * 4 + ["Pyhton"]
+    assert names(anyone, "?search=pyhton") == ["Pyhton"]
+
+
+# --- any input ---
+
+
+@no_limits
+@given(text=st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=60))
+def test_search_never_fails(anyone, text):
+    response = anyone.get("/api/events/", {"search": text, "highlight": "true"})
+
+    refused = "\x00" in text
+    assert response.status_code == (400 if refused else 200), response.content
+
+
+@no_limits
+@given(
+    text=st.text(alphabet="ab'\"-\\:*&|!()<> \t%_éß東㍿ﬁ0.", max_size=40),
+    name=st.text(alphabet="ab'\"%_\\é", max_size=5),
+)
+def test_search_never_fails_on_what_has_a_meaning_somewhere(anyone, olga, text, name):
+    if not Event.objects.exists():
+        EventFactory(organizer=olga, name='ab b\'a-a "b" 東 ﬁ', description="a%_b\\")
+    response = anyone.get("/api/events/", {"search": text, "name": name, "highlight": "true"})
+
+    assert response.status_code == 200, response.content
+
+
+@pytest.mark.parametrize("text", ["a" * 5000, "a " * 2000, '"' + "a " * 999 + '"', "東" * 3000])
+def test_long_searches_are_cut(anyone, event, text):
+    assert names(anyone, f"?search={text}") == []
+
+
+def test_a_word_is_written_without_waiting_for_others(olga):
+    """No unique index, so no writer waits until another one has committed the same new word."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_index WHERE indrelid = 'events_searchword'::regclass"
+            " AND indisunique AND NOT indisprimary"
+        )
+        assert cursor.fetchone() == (0,)
+
+
+# --- suggestions ---
+
+
+def suggestions(client, text: str) -> list[str]:
+    response = client.get("/api/events/suggest/", {"q": text})
+    assert response.status_code == 200, response.content
+    return response.json()["results"]
+
+
+def test_suggestions_are_names_of_published_upcoming_events(anyone, olga, ways):
+    event_in(3, organizer=olga, name="Python Conference")
+    event_in(1, organizer=olga, name="Learn Python")
+    event_in(2, organizer=olga, name="Learn Python")
+    event_in(2, organizer=olga, name="Snakes", description="A python!")
+    event_in(2, organizer=olga, name="Python drafts", status="draft")
+    event_in(2, organizer=olga, name="Python off", status="cancelled")
+    event_in(2, organizer=olga, name="Python deleted", deleted_at=NOW)
+    event_in(-9, organizer=olga, name="Python past", end_time=NOW - timedelta(days=8))
+    ways()
+
+    assert suggestions(anyone, "pyth") == ["Python Conference", "Learn Python"]
+    assert suggestions(anyone, "python con") == ["Python Conference"]
+    assert suggestions(anyone, "pyhton") == ["Learn Python", "Python Conference"]
+    assert suggestions(anyone, "drafts") == []
+    assert suggestions(anyone, " ") == suggestions(anyone, "-python") == []
+
+
+def test_suggestions_are_ten_at_most(anyone, olga):
+    EventFactory.create_batch(12, organizer=olga)
+
+    assert len(suggestions(anyone, "event")) == 10
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "code"),
+    [
+        ("", "q", "required"),
+        ("q=%00", "q", "invalid"),
+        (f"q={'a' * 201}", "q", "max_length"),
+        ("q=a&page=2", "page", "unknown_parameter"),
+    ],
+)
+def test_suggestions_are_strict(anyone, query, field, code):
+    response = anyone.get(f"/api/events/suggest/?{query}")
+
+    assert response.status_code == 400
+    assert {"field": field, "code": code}.items() <= response.json()["errors"][0].items()
+
+
+@no_limits
+@given(text=st.text(max_size=40))
+def test_suggestions_never_fail(anyone, event, text):
+    response = anyone.get("/api/events/suggest/", {"q": text.replace("\x00", "")})
+
+    assert response.status_code == 200, response.content
