@@ -66,13 +66,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.middleware.ApiMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "config.middleware.PageContentSecurityPolicy",
-    "config.middleware.PageSession",
+    "config.middleware.PageLayers",
     "config.middleware.PageCsrf",
-    "config.middleware.PageAuthentication",
-    "config.middleware.PageMessages",
-    "config.middleware.PageFrameOptions",
 ]
 
 if CORS_ALLOWED_ORIGINS:  # without any, there is nothing to answer a browser's question with
@@ -314,8 +309,10 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# The middlewares that these two look for are there, as subclasses for pages only.
-SILENCED_SYSTEM_CHECKS = ["security.W002", "security.W003"]
+# The middlewares that these look for are there: in config.middleware.PageLayers.
+SILENCED_SYSTEM_CHECKS = [
+    "admin.E408", "admin.E409", "admin.E410", "security.W002", "security.W003",
+]  # fmt: skip
 CORS_URLS_REGEX = r"^/api/.*$"
 CORS_EXPOSE_HEADERS = ["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotent-Replayed"]
 CORS_ALLOW_HEADERS = [

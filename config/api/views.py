@@ -7,7 +7,6 @@ from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model, QuerySet
 from django.http import HttpResponse
-from django.utils.cache import patch_vary_headers
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -97,9 +96,15 @@ class ApiView(GenericAPIView[Any]):
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        return {
+            "Allow": ", ".join(self.allowed_methods),
+            "Vary": "Accept, Authorization, Time-Zone",
+        }
+
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         final = super().finalize_response(request, response, *args, **kwargs)
-        patch_vary_headers(final, ("Accept", "Authorization", "Time-Zone"))
         if "Cache-Control" not in final:
             # Readers may keep a copy, but ask whether it still holds (an ETag makes that cheap).
             is_private = "HTTP_AUTHORIZATION" in request.META
