@@ -14,6 +14,8 @@ from .links import confirmation_link, recovers_from, recovery_link, reset_link
 from .models import Notification, User
 from .notifications import Kind
 
+_LINK = f"{settings.PUBLIC_URL}/"  # in samples
+
 Found = dict[int, dict[str, Any]]
 
 
@@ -66,7 +68,8 @@ def _load_passwords(rows: Sequence[Notification]) -> Found:
     return {row.pk: {"user": user} for row, user in _with_owners(rows)}
 
 
-def _security(name: str, load: Any) -> Kind:
+def _security(name: str, load: Any, **sample: Any) -> Kind:
+    """`sample` has the facts beside the account."""
     return Kind(
         name=name,
         title="Account security",
@@ -74,11 +77,12 @@ def _security(name: str, load: Any) -> Kind:
         load=load,
         switchable=False,
         in_app=False,
+        sample=lambda: {"user": User(username="bob"), **sample},
     )
 
 
-CONFIRM_ADDRESS = _security("confirm_address", _load_confirmations)
-PASSWORD_RESET = _security("password_reset", _load_resets)
-ADDRESS_CHANGED = _security("address_changed", _load_changes)
+CONFIRM_ADDRESS = _security("confirm_address", _load_confirmations, link=_LINK, hours=48)
+PASSWORD_RESET = _security("password_reset", _load_resets, link=_LINK, minutes=60)
+ADDRESS_CHANGED = _security("address_changed", _load_changes, link=_LINK, is_waiting=True, days=7)
 PASSWORD_CHANGED = _security("password_changed", _load_passwords)
 ALL = (CONFIRM_ADDRESS, PASSWORD_RESET, ADDRESS_CHANGED, PASSWORD_CHANGED)

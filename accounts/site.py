@@ -11,6 +11,7 @@ from config.api.counting import seconds_to_wait
 from config.api.throttling import client_address, client_network
 from config.errors import RateLimited
 
+from . import previews
 from .errors import InvalidCredentials
 from .services import sign_in
 
@@ -46,6 +47,9 @@ class SignInForm(AdminAuthenticationForm):
 
 class GuardedAdminSite(AdminSite):
     login_form = SignInForm
+
+    def get_urls(self) -> list[Any]:
+        return [*previews.urls_of(self), *super().get_urls()]
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         response = super().login(request, extra_context)

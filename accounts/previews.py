@@ -1,0 +1,100 @@
+"""Every mail as people get it, with made-up facts, for staff to look at."""
+
+from base64 import b64encode
+from typing import Any
+
+from csp.constants import SELF, UNSAFE_INLINE
+from csp.decorators import csp_replace
+from django.contrib.admin import AdminSite
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+
+from .models import Notification
+from .notifications import Attachment, Kind, find_kind, kinds
+from .notifications.rendering import render_mail, render_notice
+
+# A mail brings its own styles, and the page below shows it in a frame.
+_OF_A_MAIL = {"style-src": [UNSAFE_INLINE], "frame-ancestors": [SELF]}
+
+
+def urls_of(site: AdminSite) -> list[URLPattern]:
+    """The pages, behind the sign-in of the site."""
+
+    behind: Any = site.admin_view  # the stubs know views without arguments only
+
+    def mails(request: HttpRequest) -> HttpResponse:
+        """The list of them."""
+        shown = {
+            **site.each_context(request),
+            "title": "Mails",
+            "kinds": sorted(_with_samples(), key=lambda kind: kind.name),
+        }
+        return TemplateResponse(request, "accounts/admin/mails.html", shown)
+
+    def mail(request: HttpRequest, name: str = "") -> HttpResponse:
+        """One of them: its words, what is attached, and how it looks."""
+        kind = _kind(name)
+        row, facts = _sample(kind)
+        text, _ = render_mail(kind, row, facts)
+        attached = [_described(attachment) for attachment in kind.attach(row, facts)]
+        shown = {
+            **site.each_context(request),
+            "title": kind.title,
+            "kind": kind,
+            "row": row,
+            "text": text,
+            "attached": attached,
+        }
+        return TemplateResponse(request, "accounts/admin/mail.html", shown)
+
+    return [
+        path("mails/", behind(mails), name="mails"),
+        path("mails/<slug:name>/", behind(mail), name="mail"),
+        path("mails/<slug:name>/html/", behind(_html), name="mail-html"),
+    ]
+
+
+@xframe_options_sameorigin
+@csp_replace(_OF_A_MAIL)
+def _html(request: HttpRequest, name: str = "") -> HttpResponse:
+    kind = _kind(name)
+    row, facts = _sample(kind)
+    _, html = render_mail(kind, row, facts)
+    for attachment in kind.attach(row, facts):
+        if attachment.inline:
+            image = (
+                f"data:{attachment.content_type};base64,{b64encode(attachment.content).decode()}"
+            )
+            html = html.replace(f"cid:{attachment.inline}", image)
+    return HttpResponse(html)
+
+
+def _with_samples() -> list[Kind]:
+    return [kind for kind in kinds() if kind.mail and kind.sample is not None]
+
+
+def _kind(name: str) -> Kind:
+    kind = find_kind(name)
+    if kind is None or kind not in _with_samples():
+        raise Http404
+    return kind
+
+
+def _sample(kind: Kind) -> tuple[Notification, Any]:
+    """A row that is nowhere, with its words, and the facts that it tells."""
+    facts = kind.sample() if kind.sample else {}
+    row = Notification(kind=kind.name, key=f"{kind.name}:sample", email="bob@example.com")
+    row.subject, row.body = render_notice(kind, row, facts)
+    return row, facts
+
+
+def _described(attachment: Attachment) -> dict[str, str]:
+    parameters = "".join(f"; {name}={value}" for name, value in attachment.parameters.items())
+    is_text = attachment.content_type.startswith("text/")
+    return {
+        "filename": attachment.filename,
+        "type": f"{attachment.content_type}{parameters}",
+        "text": attachment.content.decode() if is_text else "",
+    }
