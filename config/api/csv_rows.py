@@ -50,7 +50,7 @@ def read_csv(
     `ignored` when that is given, else refused. Raises `ImportRefused`.
     """
     # Strict: what a stray quote would swallow is an error, not a long cell.
-    reader = csv.reader(_lines(file), strict=True)
+    reader = csv.reader(utf8_lines(file), strict=True)
     columns: list[str] | None = None
     while True:
         line = reader.line_num + 1
@@ -82,7 +82,7 @@ def read_csv(
         )
 
 
-def _lines(file: BinaryIO) -> Iterator[str]:
+def utf8_lines(file: BinaryIO) -> Iterator[str]:
     """Lines with their endings; a byte order mark is skipped. The file stays open."""
     text = TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
     try:

@@ -14,8 +14,7 @@ from django.db import connection
 from accounts.models import User
 from accounts.tests.factories import UserFactory
 from config.api.csv_rows import ImportRefused, Row
-from events import importing
-from events.importing import import_rows, read_csv
+from events.importing import import_rows, read_csv, rows
 from events.models import Category, Event
 from events.services import delete_event, edit_event
 from events.tests.factories import EventFactory
@@ -168,7 +167,7 @@ def test_what_was_edited_or_deleted_since_stays_so(olga):
 
 
 def test_the_same_row_twice_in_a_file_is_one_event(olga, monkeypatch):
-    monkeypatch.setattr(importing, "BATCH_SIZE", 2)
+    monkeypatch.setattr(rows, "BATCH_SIZE", 2)
 
     report = import_bytes(csv_of(GOOD, GOOD, GOOD), olga)
 

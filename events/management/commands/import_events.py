@@ -1,4 +1,4 @@
-"""`manage.py import_events FILE.csv --organizer EMAIL`: events from a file."""
+"""`manage.py import_events FILE --organizer EMAIL`: events from a file."""
 
 import os
 from argparse import ArgumentParser
@@ -10,7 +10,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
 from config.api.csv_rows import ImportRefused
-from events.importing import COLUMNS, REQUIRED_COLUMNS, Report, import_rows, read_csv
+from events.importing import (
+    COLUMNS,
+    REQUIRED_COLUMNS,
+    Report,
+    import_rows,
+    read_csv,
+    read_ics,
+)
 
 T = TypeVar("T")
 
@@ -19,15 +26,17 @@ _BAR_WIDTH = 40
 
 class Command(BaseCommand):
     help = (
-        "Imports events from a CSV file in UTF-8 whose first line names the columns. "
+        "Imports events from a calendar (.ics), or from a CSV file whose first line names the "
+        "columns, both in UTF-8. "
         f"Required: {', '.join(REQUIRED_COLUMNS)}. "
         f"Optional: {', '.join(name for name in COLUMNS if name not in REQUIRED_COLUMNS)}. "
+        "What recurs in a calendar becomes a series. "
         "All rows go in or none. Rows that were imported before are left as they are, so a file "
         "can be imported again. Ends with 0 when every row is in, else with 1."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, metavar="FILE.csv")
+        parser.add_argument("file", type=Path, metavar="FILE")
         parser.add_argument(
             "--organizer",
             required=True,
@@ -47,9 +56,10 @@ class Command(BaseCommand):
     ) -> None:
         owner = _organizer(organizer)
         try:
+            read = read_ics if file.suffix.lower() in {".ics", ".ical"} else read_csv
             with file.open("rb") as content:
                 report = import_rows(
-                    self._with_progress(read_csv(content), content),
+                    self._with_progress(read(content), content),
                     owner,
                     dry_run=dry_run,
                     skip_errors=skip_errors,
@@ -91,6 +101,8 @@ class Command(BaseCommand):
             f"{rows:,} rows: {report.created:,} {created}, "
             f"{report.already_there:,} already there, {report.bad:,} bad."
         )
+        if report.series:
+            self.stdout.write(f"{report.series:,} recur, {report.occurrences:,} times in all.")
         if report.new_categories:
             self.stdout.write(f"New categories: {', '.join(sorted(report.new_categories))}.")
         if dry_run:

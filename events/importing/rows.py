@@ -1,11 +1,10 @@
-"""Events from files. A reader per format makes rows of a file, `import_rows` events of rows."""
+"""Events of rows, whatever file these are from."""
 
 import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
@@ -20,10 +19,13 @@ from config.api.csv_rows import ImportRefused, Row, RowError
 from config.api.fields import LineField
 from config.errors import ValidationFailed
 
-from .models import Category, Event
-from .serializers import EventCreateIn
-from .services.editing import DEFAULT_LENGTH, check_times
-from .zones import NonexistentTime, instant
+from ..models import Category, Event, Series
+from ..recurrence import InvalidRecurrence
+from ..serializers import EventCreateIn
+from ..services.editing import DEFAULT_LENGTH, check_times
+from ..zones import NonexistentTime, instant
+from .calendars import PROPERTIES, CalendarRow
+from .recurring import Recurring, recurring
 
 BATCH_SIZE = 500
 
@@ -75,12 +77,17 @@ _SPELLINGS = {
 
 @dataclass
 class Report:
-    """How many rows became events, were events before, or are bad; `saved` if that was kept."""
+    """How many rows became events, were events before, or are bad; `saved` if that was kept.
+
+    Of the created ones `series` recur, and have `occurrences` together.
+    """
 
     created: int = 0
     already_there: int = 0
     bad: int = 0
     errors: list[RowError] = field(default_factory=list)
+    series: int = 0
+    occurrences: int = 0
     new_categories: list[str] = field(default_factory=list)
     saved: bool = False
 
@@ -113,7 +120,7 @@ def import_rows(
     report = Report()
     drafts = _drafts(rows, organizer, report)
     categories = dict(Category.objects.values_list("slug", "pk"))
-    while batch := list(islice(drafts, BATCH_SIZE)):
+    for batch in _batches(drafts):
         _insert(batch, organizer, categories, report)
     report.saved = not dry_run and (skip_errors or not report.bad)
     if not report.saved:
@@ -134,12 +141,27 @@ def _keep_other_imports_out(organizer: User) -> None:
             )
 
 
+def _batches(drafts: Iterable["_Draft"]) -> Iterator[list["_Draft"]]:
+    """Of as many events as one statement writes, however often each recurs."""
+    batch: list[_Draft] = []
+    size = 0
+    for draft in drafts:
+        batch.append(draft)
+        size += len(_events_of(draft))
+        if size >= BATCH_SIZE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """An event to be, and its category in the words of the row."""
+    """An event to be, and its category in the words of the row; all events when it recurs."""
 
     event: Event
     category: str
+    recurring: Recurring | None = None
 
 
 def _drafts(rows: Iterable[Row | RowError], organizer: User, report: Report) -> Iterator[_Draft]:
@@ -184,12 +206,45 @@ def _draft(row: Row, organizer: User) -> _Draft | list[RowError]:
         event = Event(organizer=organizer, **values)
         faults |= _time_faults(event)
     if faults:
-        return [RowError(row.line, name, faults[name]) for name in COLUMNS if name in faults]
+        names = PROPERTIES if isinstance(row, CalendarRow) else {}
+        return [
+            RowError(row.line, names.get(name, name), faults[name])
+            for name in COLUMNS
+            if name in faults
+        ]
 
     event.import_key = import_key(
         *([row.identity] if row.identity else _identity(event, category=slug, url=url))
     )
-    return _Draft(event, category)
+    if not isinstance(row, CalendarRow):
+        return _Draft(event, category)
+    return _calendar_draft(row, event, category)
+
+
+def _calendar_draft(row: CalendarRow, event: Event, category: str) -> _Draft | list[RowError]:
+    """As `_draft`, with what a calendar says beside the cells of a row."""
+    now = event.created_at
+    if row.is_cancelled:
+        event.status, event.cancelled_at = Event.Status.CANCELLED, now
+    if row.is_cancelled or not (row.rule or row.added):
+        return _Draft(event, category)
+    changed: list[tuple[CalendarRow, Event]] = []
+    errors: list[RowError] = []
+    for change in row.changed:
+        made = _draft(change, event.organizer)
+        if isinstance(made, _Draft):
+            changed.append((change, made.event))
+        else:
+            errors += made
+    try:
+        return errors or _Draft(event, category, recurring(row, event, changed, now))
+    except InvalidRecurrence as error:
+        return [RowError(row.line, "RRULE", str(error))]
+    except ValidationFailed as error:
+        return [
+            RowError(row.line, PROPERTIES.get(fault["field"], fault["field"]), fault["detail"])
+            for fault in error.facts["errors"]
+        ]
 
 
 def _reason(column: str, error: ValidationError) -> str:
@@ -240,10 +295,26 @@ def _insert(
         del new[str(key)]
     for draft in new.values():
         if draft.category:
-            draft.event.category_id = _category_id(draft.category, categories, report)
-    Event.objects.bulk_create([draft.event for draft in new.values()])
+            _set_category(draft, _category_id(draft.category, categories, report))
+    recurrent = [draft.recurring for draft in new.values() if draft.recurring]
+    Series.objects.bulk_create([made.series for made in recurrent if made.series])
+    Event.objects.bulk_create([event for draft in new.values() for event in _events_of(draft)])
     report.created += len(new)
+    report.series += len(recurrent)
+    report.occurrences += sum(len(made.events) for made in recurrent)
     report.already_there += len(batch) - len(new)
+
+
+def _events_of(draft: _Draft) -> list[Event]:
+    return draft.recurring.events if draft.recurring else [draft.event]
+
+
+def _set_category(draft: _Draft, category_id: int) -> None:
+    series = draft.recurring.series if draft.recurring else None
+    for event in _events_of(draft):
+        event.category_id = category_id
+    if series is not None:
+        series.category_id = category_id
 
 
 def _category_id(text: str, known: dict[str, int], report: Report) -> int:
