@@ -21,8 +21,8 @@ from config.errors import InvalidTimezone
 from events.models import Event
 
 from .models import RegistrationQuerySet
+from .streaming import PIECE_BYTES
 
-PIECE_BYTES = 64 * 1024
 ROWS_OF_A_BATCH = 1000
 
 
@@ -244,26 +244,6 @@ class XlsxExport:
         return sheet
 
 
-class StartedPieces(Iterator[bytes]):
-    """Pieces of which the first was fetched, so that what can go wrong at once has done so.
-
-    A web server calls `close` when the client is gone, which ends the query too.
-    """
-
-    def __init__(self, pieces: Generator[bytes]) -> None:
-        self._pieces = pieces
-        self._first: bytes | None = next(pieces, b"")
-
-    def __next__(self) -> bytes:
-        if self._first is None:
-            return next(self._pieces)
-        first, self._first = self._first, None
-        return first
-
-    def close(self) -> None:
-        self._pieces.close()
-
-
 EXPORTS: dict[str, Export] = {
     export.name: export for export in (CsvExport(), XlsxExport(), JsonExport(), JsonLinesExport())
 }
@@ -312,8 +292,6 @@ def _times_told_in(zone: tzinfo) -> Iterator[None]:
                     f"The database does not know the zone {zone}; choose another."
                 )
             cursor.execute("SELECT set_config('TimeZone', %s, true)", [str(zone)])
-            # A slow reader leaves the transaction idle; cut off, the file would look complete.
-            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         yield
         with connection.cursor() as cursor:  # inside a longer transaction it would stay
             cursor.execute("SELECT set_config('TimeZone', 'UTC', true)")

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from inspect import GEN_CLOSED, getgeneratorstate
+from threading import BoundedSemaphore
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,8 +13,10 @@ from openpyxl import load_workbook
 
 from events.models import Event
 from events.tests.factories import EventFactory
-from registrations.exports import COLUMNS, EXPORTS, Options, StartedPieces, XlsxExport
+from registrations import streaming
+from registrations.exports import COLUMNS, EXPORTS, Options, XlsxExport
 from registrations.models import Registration
+from registrations.streaming import Streamed
 from registrations.tests.factories import registered
 
 pytestmark = pytest.mark.django_db
@@ -101,7 +104,7 @@ def test_a_spreadsheet_goes_on_on_another_sheet(fair, export, monkeypatch):
 def test_a_reader_who_leaves_ends_the_query(fair, format_):
     rows = Registration.objects.filter(event=fair)
     pieces = EXPORTS[format_].pieces(fair, rows, ZoneInfo("Asia/Kolkata"), Options())
-    started = StartedPieces(pieces)
+    started = Streamed(pieces)
 
     started.close()
 
@@ -116,4 +119,35 @@ def test_a_reader_who_leaves_ends_the_query(fair, format_):
 def test_a_response_closes_what_it_streams(olga, fair, signed_in):
     response = signed_in(olga).get(f"/api/events/{fair.pk}/attendees/export/")
 
-    assert any(isinstance(closer.__self__, StartedPieces) for closer in response._resource_closers)
+    assert any(isinstance(closer.__self__, Streamed) for closer in response._resource_closers)
+    response.close()
+
+
+def test_only_so_many_read_at_once(fair, olga, signed_in, monkeypatch):
+    monkeypatch.setattr(streaming, "_slots", BoundedSemaphore(1))
+    client, path = signed_in(olga), f"/api/events/{fair.pk}/attendees/export/"
+
+    client.raise_request_exception = False
+
+    first = Streamed(piece for piece in (b"slow", b"reader"))
+    second = client.get(path)
+    first.close()
+    third = client.get(path)
+
+    assert (second.status_code, second["Retry-After"]) == (503, "5")
+    assert second.json()["code"] == "temporarily_unavailable"
+    assert third.status_code == 200
+    assert b"".join(third.streaming_content).count(b"\r\n") == 4
+
+
+def test_all_is_read_before_the_second_piece_is_sent(fair, monkeypatch):
+    monkeypatch.setattr("registrations.exports.PIECE_BYTES", 1)
+    rows = Registration.objects.filter(event=fair)
+    pieces = EXPORTS["csv"].pieces(fair, rows, ZoneInfo("Asia/Kolkata"), Options())
+    streamed = Streamed(pieces)
+
+    next(streamed)
+    next(streamed)
+
+    assert getgeneratorstate(pieces) == GEN_CLOSED
+    streamed.close()

@@ -18,10 +18,11 @@ from config.errors import FieldError, PermissionDenied, ValidationFailed
 from events.models import Event
 from events.permissions import IsOrganizerOrStaff
 
-from ..exports import EXPORTS, Options, StartedPieces
+from ..exports import EXPORTS, Options
 from ..filters import AttendeeFilter
 from ..models import LedgerEntry, Registration
 from ..serializers import LedgerEntryOut, RegistrationOut
+from ..streaming import Streamed
 
 
 class Attendees(ListView):
@@ -158,7 +159,7 @@ class AttendeeExportView(Attendees):
         name = f"event-{event.pk}-attendees.{export.name}"
         pieces = export.pieces(event, rows, timezone.get_current_timezone(), options)
         return StreamingHttpResponse(
-            StartedPieces(pieces),
+            Streamed(pieces),
             content_type=export.media_type,
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )

@@ -1,0 +1,67 @@
+"""Large files on their way to readers of any speed.
+
+A reader who takes an hour must cost neither the database nor other clients anything. So a file is
+read from the database at once, as fast as that can tell it, and waits in a temporary file; and
+since each reader keeps a thread of the server busy, only some of the threads may stream.
+"""
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from tempfile import TemporaryFile
+from threading import BoundedSemaphore
+
+from django.conf import settings
+
+from config.errors import TemporarilyUnavailable
+
+PIECE_BYTES = 64 * 1024
+RETRY_SECONDS = 5
+
+# Of this process. Half of its threads, so that the other half stays for short requests.
+_slots = BoundedSemaphore(max(1, settings.WEB_THREADS // 2))
+
+
+class Streamed(Iterator[bytes]):
+    """Pieces for a reader; the first is there at once, so that what can go wrong has done so.
+
+    A web server calls `close` when the client is gone, which ends what made the pieces too.
+    Raises `TemporarilyUnavailable` when too many are being read.
+    """
+
+    def __init__(self, pieces: Generator[bytes]) -> None:
+        self._pieces = _with_slot(pieces)
+        self._first: bytes | None = next(self._pieces, b"")
+
+    def __next__(self) -> bytes:
+        if self._first is None:
+            return next(self._pieces)
+        first, self._first = self._first, None
+        return first
+
+    def close(self) -> None:
+        self._pieces.close()
+
+
+def _with_slot(pieces: Generator[bytes]) -> Generator[bytes]:
+    slots = _slots
+    with closing(pieces):
+        if not slots.acquire(blocking=False):
+            raise TemporarilyUnavailable(
+                "Many are downloading just now. Try again after the seconds in Retry-After.",
+                headers={"Retry-After": str(RETRY_SECONDS)},
+            )
+        try:
+            yield from _read_at_once(pieces)
+        finally:
+            slots.release()
+
+
+def _read_at_once(pieces: Generator[bytes]) -> Generator[bytes]:
+    """The first piece as soon as it is there, and all the others read before the second is sent."""
+    yield next(pieces, b"")
+    with TemporaryFile() as file:
+        for piece in pieces:
+            file.write(piece)
+        file.seek(0)
+        while piece := file.read(PIECE_BYTES):
+            yield piece
