@@ -38,7 +38,8 @@ class _Policy(EmailPolicy):
         return self.fold(name, value).encode("ascii", "surrogateescape")
 
 
-_POLICY = _Policy(cte_type="7bit")
+# The line ends are also those inside of base64, which nobody converts on the way.
+_POLICY = _Policy(cte_type="7bit", linesep="\r\n")
 
 
 class _Message(EmailMessage):

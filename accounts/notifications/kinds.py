@@ -1,5 +1,6 @@
 """What there is to tell. Each app registers its kinds; nobody else knows them by name."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +56,8 @@ _KINDS: dict[str, Kind] = {}
 
 def register_kind(kind: Kind) -> None:
     """Make a kind known; called by `AppConfig.ready`."""
+    if not re.fullmatch("[a-z0-9_]{1,40}", kind.name):
+        raise ValueError(f"{kind.name!r} is no name that a link and a column can hold.")
     if _KINDS.setdefault(kind.name, kind) != kind:
         raise ValueError(f"There are two kinds of the name {kind.name!r}.")
 

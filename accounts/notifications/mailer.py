@@ -153,6 +153,9 @@ class Mailer:
             outbox.retry_later(self._number, row, words_of(error))
 
     def _deliver(self, kind: Kind, row: Notification, facts: Facts, *, by_mail: bool) -> None:
+        if row.attempts >= outbox.LAST_ATTEMPT:
+            self._settle(row, State.PARKED, error=row.error or "No mailer survived it.")
+            return
         row.attempts += 1
         try:
             row.subject, row.body = render_notice(kind, row, facts)

@@ -25,8 +25,9 @@ def load(rows: Sequence[Notification]) -> dict[int, dict[str, object]]:
 def attach(row: Notification, facts: Facts) -> list[Attachment]:
     if facts.get("broken"):
         raise ValueError("broken")
+    calendar = f"BEGIN:VCALENDAR\r\nSUMMARY:{facts.get('name', '-')}\r\n"
     return [
-        Attachment(b"BEGIN:VCALENDAR", "text/calendar", "event.ics", {"method": "REQUEST"}),
+        Attachment(calendar.encode(), "text/calendar", "event.ics", {"method": "REQUEST"}),
         Attachment(GIF, "image/gif", "ticket.gif", inline="ticket"),
     ]
 

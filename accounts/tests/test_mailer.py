@@ -11,6 +11,7 @@ from django.db import connection
 
 from accounts.models import Notification, Unsubscription
 from accounts.notifications import notify, outbox
+from accounts.notifications.inbox import inbox_of
 from accounts.notifications.mailer import Mailer
 from accounts.notifications.unsubscribing import digest_of
 from accounts.tests.factories import UserFactory
@@ -100,9 +101,18 @@ def test_files_go_along_and_images_go_inside():
         "text/calendar", "REQUEST",
     )  # fmt: skip
     assert calendar.get_filename() == "event.ics"
-    assert calendar.get_content().strip() == "BEGIN:VCALENDAR"
+    assert calendar.get_content().split() == ["BEGIN:VCALENDAR", "SUMMARY:-"]
     assert (image["Content-ID"], image.get_content()) == ("<ticket>", GIF)
     assert mail.get_body(("html",)) is not None
+
+
+def test_a_calendar_file_keeps_its_line_ends(mail_server):
+    tell(kind="ticket", facts={"name": "Größe"})
+
+    deliver()
+
+    [calendar] = mail_server.mails[0].iter_attachments()
+    assert calendar.get_payload(decode=True) == "BEGIN:VCALENDAR\r\nSUMMARY:Größe\r\n".encode()
 
 
 def test_a_kind_that_can_be_switched_off_says_how():
@@ -265,6 +275,21 @@ def test_a_kind_of_a_newer_version_waits(clock):
     assert (row.state, row.attempts, row.attempt_at) == ("pending", 0, NOW + timedelta(minutes=1))
 
 
+def test_the_inbox_is_found_by_an_index(ana):
+    Notification.objects.bulk_create(
+        Notification(kind="note", key=str(n), email="a@b.c", user=ana if n % 50 == 0 else None)
+        for n in range(5000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE accounts_notification")
+    rows = inbox_of(ana).order_by("-is_unread", "-due_at", "-pk")[:20]
+
+    plan = rows.explain()
+
+    assert "Index Scan Backward using notification_inbox" in plan
+    assert "Sort" not in plan
+
+
 def test_a_batch_takes_a_fixed_number_of_queries(ana, django_assert_num_queries):
     mailer = Mailer()
     mailer.deliver_batch()
@@ -296,6 +321,15 @@ def test_what_fails_is_tried_ever_more_rarely_and_then_parked(clock):
     assert all(0.79 < wait / target < 1.21 for wait, target in zip(waits, expected, strict=True))
     assert (row.state, row.attempts, row.error) == ("parked", 8, "ValueError: broken")
     assert row_of().attempts == 8
+
+
+def test_what_no_mailer_survives_is_parked(clock):
+    tell()
+    Notification.objects.update(attempts=outbox.LAST_ATTEMPT)
+
+    deliver()
+
+    assert (row_of().state, row_of().error, sent()) == ("parked", "No mailer survived it.", [])
 
 
 def test_a_kind_whose_facts_cannot_be_loaded_holds_nobody_up(monkeypatch):

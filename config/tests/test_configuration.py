@@ -42,6 +42,8 @@ def manage(*arguments, project=PROJECT, **variables):
         ("DATABASE_URL", "mysql://events:secret@db.example.org/events"),
         ("DATABASE_REPLICA_URL", "mysql://events:secret@db.example.org/events"),
         ("EMAIL_URL", "pigeon://roof"),
+        ("DEFAULT_FROM_EMAIL", "Events"),
+        ("EMAIL_TIMEOUT_SECONDS", "0"),
         ("CACHE_URL", "shelf://0"),
         ("RATE_LIMITS", "login=often"),
         ("PUBLIC_URL", "example.org"),
