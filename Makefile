@@ -1,7 +1,7 @@
 # make run    start everything on this machine, with sample data
 # make serve  the same processes as in production, without sample data
 # make test   all tests
-# make lint   style, types, imports, migrations, settings, OpenAPI
+# make lint   style, types, imports, migrations, settings, OpenAPI, security, dependencies
 # make bench  measure against the baselines
 
 PYTHON ?= python3
@@ -25,6 +25,8 @@ test: $(VENV)/installed-dev
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/bandit --quiet --recursive --severity-level medium --configfile pyproject.toml .
+	$(BIN)/python .ci/check_dependencies.py
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run

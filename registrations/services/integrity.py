@@ -50,7 +50,7 @@ CHECKS = (
         SELECT e.id, format('%%s confirmed on %%s seats', c.confirmed, e.max_capacity)
         FROM events_event e JOIN ({_COUNTED}) c ON c.event_id = e.id
         WHERE c.confirmed > e.max_capacity
-        """,  # noqa: S608  # composed of constants only, as below
+        """,  # noqa: S608  # nosec  # composed of constants only, as below
     ),
     Check(
         "registered_count and waitlist_count equal the rows they count",
@@ -63,7 +63,7 @@ CHECKS = (
         FROM events_event e LEFT JOIN ({_COUNTED}) c ON c.event_id = e.id
         WHERE (e.registered_count, e.waitlist_count)
             <> (coalesce(c.confirmed, 0), coalesce(c.waiting, 0))
-        """,  # noqa: S608
+        """,  # noqa: S608  # nosec
     ),
     Check(
         "no seat is free while somebody waits and registration is open",
@@ -73,7 +73,7 @@ CHECKS = (
         FROM events_event e JOIN ({_COUNTED}) c ON c.event_id = e.id
         WHERE c.waiting > 0 AND (e.max_capacity IS NULL OR c.confirmed < e.max_capacity)
             AND {_TAKES_PROMOTIONS}
-        """,  # noqa: S608
+        """,  # noqa: S608  # nosec
     ),
     Check(
         "promotion is in the order of joining",
@@ -123,7 +123,7 @@ CHECKS = (
         FROM events_event e LEFT JOIN ({_SHOWN_FEEDBACK}) f ON f.event_id = e.id
         WHERE (e.feedback_count, e.average_rating)
             IS DISTINCT FROM (coalesce(f.number, 0), f.average)
-        """,  # noqa: S608
+        """,  # noqa: S608  # nosec
     ),
 )
 

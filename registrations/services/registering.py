@@ -120,7 +120,7 @@ _TAKE_PLACE = f"""
         )
     FROM events_event AS seen LEFT JOIN place ON place.id = seen.id
     WHERE seen.id = %(event_id)s
-"""  # noqa: S608  # composed of constants only
+"""  # noqa: S608  # nosec  # composed of constants only
 
 _EVENT_COLUMNS = (
     "id", "name", "location", "start_time", "end_time", "timezone", "status", "meeting_url",
