@@ -33,6 +33,23 @@ API_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Frame-Options": "DENY",
 }
+# What a page may have of the device that shows it: nothing.
+_NO_DEVICE = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        "accelerometer",
+        "camera",
+        "display-capture",
+        "geolocation",
+        "gyroscope",
+        "magnetometer",
+        "microphone",
+        "midi",
+        "payment",
+        "publickey-credentials-get",
+        "usb",
+    )
+)
 _FILE = re.compile(r"\.(ics|svg|png)$")
 
 
@@ -124,6 +141,12 @@ class AdminIdentity(AuthenticationMiddleware):
             acting_as(request.user.pk)
 
 
+class PageHeaders(XFrameOptionsMiddleware):
+    def process_response(self, request: HttpRequest, response: Any) -> Any:
+        response.headers.setdefault("Permissions-Policy", _NO_DEVICE)
+        return super().process_response(request, response)
+
+
 class PageLayers:
     """The middlewares that only pages need: the API has no cookies, forms or frames.
 
@@ -137,7 +160,7 @@ class PageLayers:
         SessionMiddleware,
         AdminIdentity,
         MessageMiddleware,
-        XFrameOptionsMiddleware,
+        PageHeaders,
     )
 
     def __init__(self, get_response: Handler) -> None:

@@ -51,7 +51,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus metrics, for the networks in METRICS_NETWORKS."""
-    address = ip_address(client_address(request) or "0.0.0.0")  # noqa: S104  # nosec - matches no network
+    address = ip_address(client_address(request) or "0.0.0.0")  # noqa: S104  # nosec  # matches none
     if not any(address in network for network in settings.METRICS_NETWORKS):
         raise Http404
     response = metrics_response()

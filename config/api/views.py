@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import HttpResponse
 from rest_framework.generics import GenericAPIView
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import SAFE_METHODS, AllowAny, IsAdminUser, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, Serializer
@@ -63,6 +63,7 @@ class ApiView(GenericAPIView[Any]):
     `sends_etag`: whether a successful answer carries an ETag;
     `keeps_answers`: False where an answer must never be stored (it carries tokens);
     `throttle_scopes`: the tighter limits, by method;
+    `is_personal`: whether it shows what is somebody's own also to who is not signed in;
     `may_lag`: whether a guest's GET may be answered by a replica of the database.
     """
 
@@ -70,6 +71,7 @@ class ApiView(GenericAPIView[Any]):
     sends_etag = False
     keeps_answers = True
     throttle_scopes: ClassVar[dict[str, str]] = {}
+    is_personal = False
     may_lag = False
     etag_version: str | None = None
     filter_backends: Any = ()
@@ -106,15 +108,26 @@ class ApiView(GenericAPIView[Any]):
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         final = super().finalize_response(request, response, *args, **kwargs)
         if "Cache-Control" not in final:
-            # Readers may keep a copy, but ask whether it still holds (an ETag makes that cheap).
-            is_private = "HTTP_AUTHORIZATION" in request.META
-            final["Cache-Control"] = "private, no-cache" if is_private else "no-cache"
+            final["Cache-Control"] = self._caching(request)
         if self.sends_etag and final.status_code in {200, 201}:
             if isinstance(final, Response):
                 final.add_post_render_callback(add_etag)
             else:
                 final = made_conditional(request, final, self.etag_version)
         return final
+
+    def _caching(self, request: Request) -> str:
+        """What is anybody's own is kept nowhere. Of the rest readers may keep a copy, but ask
+        whether it still holds (an ETag makes that cheap)."""
+        if self.is_personal or request.method not in SAFE_METHODS or self._wants_sign_in():
+            return "no-store"
+        return "private, no-cache" if "HTTP_AUTHORIZATION" in request.META else "no-cache"
+
+    def _wants_sign_in(self) -> bool:
+        return any(
+            isinstance(permission, (IsAuthenticated, IsAdminUser))
+            for permission in self.get_permissions()
+        )
 
     # --- small helpers of the views ---
 

@@ -167,7 +167,8 @@ class Tab:
         raw, _, self._unread = self._unread.partition(b"\0")
         message = dict(json.loads(raw))
         if message.get("method") == "Log.entryAdded":
-            self.complaints.append(message["params"]["entry"]["text"])
+            entry = message["params"]["entry"]
+            self.complaints.append(f"{entry['text']} {entry.get('url', '')}".strip())
         if message.get("method") == "Runtime.exceptionThrown":
             self.complaints.append(message["params"]["exceptionDetails"]["text"])
         return message

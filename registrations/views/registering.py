@@ -63,6 +63,7 @@ class OneRegistration(ApiView):
     """A registration, for whom it concerns: its people by sign-in, a guest by `?token=`."""
 
     permission_classes = (AllowAny,)
+    is_personal = True
 
     def known_parameters(self, method: str) -> frozenset[str]:
         return frozenset({"token"})
