@@ -11,6 +11,7 @@ Who acts is whoever the request was authenticated as; see `acting_as`. Columns t
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -36,6 +37,14 @@ _ERASE = """
         after = (SELECT coalesce(jsonb_object_agg(key, %(erased)s::text), '{}')
             FROM jsonb_object_keys(after) AS key)
     WHERE id = ANY(%(ids)s)
+"""
+
+_ABOUT_PEOPLE = ("user", "registration")
+_OLD = """
+    SELECT id FROM accounts_auditentry
+    WHERE kind = ANY(%(kinds)s) AND at < %(before)s AND EXISTS (
+        SELECT FROM jsonb_each_text(before || after) WHERE value IS DISTINCT FROM %(erased)s
+    )
 """
 
 
@@ -112,15 +121,43 @@ def erase_values(rows: QuerySet[Any]) -> None:
     kind = ContentType.objects.get_for_model(rows.model)
     LogEntry.objects.filter(content_type=kind, object_id__in=names).update(object_repr=ERASED)
     entries = AuditEntry.objects.filter(kind=rows.model._meta.model_name, row_id__in=names)
+    _erase(list(entries.values_list("pk", flat=True)))
+
+
+def old_values(before: datetime) -> int:
+    """How many entries about people, from before that time, still have values."""
+    return len(_with_old_values(before))
+
+
+@transaction.atomic
+def erase_old_values(before: datetime) -> int:
+    """Erase those values; returns of how many entries."""
+    kinds = ContentType.objects.filter(model__in=_ABOUT_PEOPLE)
+    old = LogEntry.objects.filter(content_type__in=kinds, action_time__lt=before)
+    old.exclude(object_repr=ERASED).update(object_repr=ERASED)
+    ids = _with_old_values(before)
+    _erase(ids)
+    return len(ids)
+
+
+def _with_old_values(before: datetime) -> list[int]:
     parameters: dict[str, Any] = {
-        "ids": list(entries.values_list("pk", flat=True)),
+        "kinds": list(_ABOUT_PEOPLE),
+        "before": before,
         "erased": ERASED,
     }
-    if not parameters["ids"]:
+    with connection.cursor() as cursor:
+        cursor.execute(_OLD, parameters)
+        return [entry_id for (entry_id,) in cursor.fetchall()]
+
+
+def _erase(ids: list[int]) -> None:
+    """Within a transaction."""
+    if not ids:
         return
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL accounts.audit_erasure = 'on'")
-        cursor.execute(_ERASE, parameters)
+        cursor.execute(_ERASE, {"ids": ids, "erased": ERASED})
         cursor.execute("SET LOCAL accounts.audit_erasure = 'off'")
 
 

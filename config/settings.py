@@ -226,6 +226,7 @@ RATE_LIMITS = env.rates(
         "mails": "10/hour",  # that somebody asks for: to one address, or by one account
         "register": "300/min",  # a school or an office is one address
         "message": "20/hour",  # each may be a mail to thousands
+        "export": "10/hour",  # of all that is held of somebody
         "anonymous": "1200/min",
         "user": "3000/min",
     },

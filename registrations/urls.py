@@ -28,6 +28,7 @@ urlpatterns = [
     path("registrations/<uuid:pk>/ticket.svg", views.TicketSvgView.as_view(), name="ticket-svg"),
     path("registrations/<uuid:pk>/ticket.png", views.TicketPngView.as_view(), name="ticket-png"),
     path("me/", views.ProfileView.as_view(), name="profile"),
+    path("me/export/", views.ExportView.as_view(), name="my-data"),
     path("me/calendar.ics", views.OwnCalendarView.as_view(), name="own-calendar"),
     path("me/calendar/reset/", views.CalendarResetView.as_view(), name="calendar-reset"),
     path("me/registrations/", views.OwnRegistrationListView.as_view(), name="own-registrations"),

@@ -113,6 +113,7 @@ api/me/registrations/                  -                    GET     401  200  20
 api/me/events/                         -                    GET     401  200  200  200  200
 api/me/notifications/                  -                    GET     401  200  200  200  200
 api/me/notifications/read/             -                    POST    401  200  200  200  200
+api/me/export/                         -                    GET     401  200  200  200  200
 api/me/sessions/                       -                    GET     401  200  200  200  200
 api/me/sessions/<uuid:pk>/             olga's-session       DELETE  401  404  404  204  404
 api/me/calendar.ics                    -                    GET     404  404  404  404  404

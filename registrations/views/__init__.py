@@ -4,7 +4,7 @@ from .checkin import CheckInUndoView, CheckInView
 from .feedback import FeedbackListView, FeedbackView
 from .importing import AttendeeImportView
 from .messages import MessageListView, MessageView
-from .people import CalendarResetView, ProfileView, UserView
+from .people import CalendarResetView, ExportView, ProfileView, UserView
 from .registering import (
     OwnRegistrationListView,
     RegisterView,
@@ -20,6 +20,7 @@ __all__ = [
     "CalendarResetView",
     "CheckInUndoView",
     "CheckInView",
+    "ExportView",
     "FeedbackListView",
     "FeedbackView",
     "LedgerView",

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,9 +21,12 @@ from events.models import Event
 from .. import services
 from ..errors import AccountHasUpcomingEvents
 from ..models import Registration
+from ..privacy import SECTIONS, export_pieces
 from ..serializers import ProfileOut
+from ..streaming import Streamed
 
 NEXT = 5
+_ROWS = {"type": "array", "items": {"type": "object"}}
 
 
 class AnswersProfile(ApiView):
@@ -85,6 +91,52 @@ class ProfileView(AnswersProfile):
     def _edit(self, user: User, changes: dict[str, Any]) -> Response:
         by_staff = user.pk != self.request.user.pk
         return self.answer(edit_profile(user, changes, by_staff=by_staff))
+
+
+class ExportView(ApiView):
+    permission_classes = (IsAuthenticated,)
+    throttle_scopes = {"GET": "export"}
+    tag = "accounts"
+
+    @operation(
+        "Export my data",
+        responses={
+            (200, "application/json"): OpenApiResponse(
+                {
+                    "type": "object",
+                    "required": ["exported_at", "user", *(section.name for section in SECTIONS)],
+                    "properties": {
+                        "exported_at": {"type": "string"},
+                        "user": {"type": "object"},
+                        **{section.name: _ROWS for section in SECTIONS},
+                    },
+                },
+                "A file with all that is held of me.",
+                examples=[
+                    OpenApiExample(
+                        "Export",
+                        {
+                            "exported_at": "2026-11-21T08:00:00Z",
+                            "user": {"id": 7, "email": "asha@example.com"},
+                            **{section.name: [] for section in SECTIONS},
+                        },
+                        media_type="application/json",
+                    )
+                ],
+            )
+        },
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """Account, sessions, registrations, events, notifications and all else, as one object."""
+        pieces = export_pieces(current_user(request), timezone.get_current_timezone())
+        return StreamingHttpResponse(
+            Streamed(pieces),
+            content_type="application/json",
+            headers={
+                "Content-Disposition": 'attachment; filename="my-data.json"',
+                "Cache-Control": "no-store",
+            },
+        )
 
 
 class UserView(ProfileView):

@@ -1,0 +1,164 @@
+"""All that is held of a person, as one JSON object.
+
+Each part is one `Section`: a list of rows that belong to the person, with the columns that are
+shown. Rows are fetched and written a batch at a time, so memory stays flat whatever there is.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from accounts.audit import changes_of
+from accounts.models import Notification, User
+from accounts.notifications.preferences import preferences_of
+from config.api.negotiation import to_json
+from config.api.timezones import render_instant
+from events.models import Event, Series
+
+from .models import Feedback, LedgerEntry, Message, Registration
+
+ROWS_OF_A_BATCH = 500
+
+_REGISTRATION = (
+    "id",
+    "event_id",
+    "name",
+    "email",
+    "status",
+    "ticket_code",
+    "registered_at",
+    "confirmed_at",
+    "cancelled_at",
+    "checked_in_at",
+)
+_PLAN = (
+    "id",
+    "name",
+    "description",
+    "location",
+    "start_time",
+    "end_time",
+    "timezone",
+    "status",
+    "meeting_url",
+    "max_capacity",
+    "waitlist_enabled",
+    "registration_opens_at",
+    "registration_closes_at",
+    "reminder_hours",
+    "created_at",
+    "updated_at",
+    "deleted_at",
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Rows of a person. `columns` have the names they have in the database, `renamed` others."""
+
+    name: str
+    rows: Callable[[User], QuerySet[Any]]
+    columns: tuple[str, ...]
+    renamed: dict[str, F] = field(default_factory=dict)
+
+
+SECTIONS = (
+    Section(
+        "sessions",
+        lambda user: user.sessions.all(),
+        ("id", "created_at", "last_used_at", "expires_at", "ended_at", "user_agent", "address"),
+    ),
+    Section("former_addresses", lambda user: user.former_addresses.all(), ("email", "left_at")),
+    Section(
+        "notifications",
+        lambda user: Notification.objects.filter(Q(user=user) | Q(user=None, email=user.email)),
+        ("kind", "email", "event_id", "created_at", "sent_at", "read_at", "subject", "body"),
+    ),
+    Section(
+        "changes",  # made by others to this account, and by this account to itself
+        changes_of,
+        ("at", "action", "before", "after"),
+    ),
+    Section("events", lambda user: Event.objects.filter(organizer=user), _PLAN),
+    Section(
+        "series", lambda user: Series.objects.filter(organizer=user), (*_PLAN, "rule", "excluded")
+    ),
+    Section(
+        "messages",
+        lambda user: Message.objects.filter(author=user),
+        ("id", "event_id", "subject", "body", "created_at"),
+    ),
+    Section(
+        "registrations",
+        lambda user: Registration.objects.filter(user=user),
+        _REGISTRATION,
+        {"event_name": F("event__name")},
+    ),
+    Section(
+        "registrations_for_others",
+        lambda user: Registration.objects.filter(Q(user=None) | ~Q(user=user), registered_by=user),
+        _REGISTRATION,
+        {"event_name": F("event__name")},
+    ),
+    Section(
+        "history",  # what happened to one's places, and what one did to those of others
+        lambda user: LedgerEntry.objects.filter(Q(registration__user=user) | Q(actor=user)),
+        ("at", "kind", "reason", "event_id", "registration_id"),
+    ),
+    Section(
+        "feedback",
+        lambda user: Feedback.objects.filter(author=user),
+        ("id", "event_id", "rating", "comment", "created_at"),
+    ),
+)
+
+
+def export_pieces(user: User, zone: tzinfo) -> Generator[bytes]:
+    """The object in pieces; times are told in `zone`."""
+    now = render_instant(timezone.now(), zone)
+    yield b'{"exported_at":' + to_json(now) + b',"user":' + _rendered(_account(user), zone)
+    for section in SECTIONS:
+        yield b"," + to_json(section.name) + b":["
+        for number, batch in enumerate(_batches(section, user)):
+            yield (b"," if number else b"") + b",".join(_rendered(row, zone) for row in batch)
+        yield b"]"
+    yield b"}"
+
+
+def _account(user: User) -> dict[str, Any]:
+    return {
+        "id": user.pk,
+        "username": user.username,
+        "email": user.email,
+        "email_verified_at": user.email_verified_at,
+        "pending_email": user.pending_email or None,
+        "role": user.role,
+        "timezone": user.timezone,
+        "is_staff": user.is_staff,
+        "notification_preferences": preferences_of(user),
+        "date_joined": user.date_joined,
+        "last_login": user.last_login,
+    }
+
+
+def _batches(section: Section, user: User) -> Iterator[list[dict[str, Any]]]:
+    """The rows, by primary key; none of the batches is empty."""
+    rows = section.rows(user).order_by("pk").values("pk", *section.columns, **section.renamed)
+    batch = list(rows[:ROWS_OF_A_BATCH])
+    while batch:
+        last = [row.pop("pk") for row in batch][-1]
+        yield batch
+        batch = list(rows.filter(pk__gt=last)[:ROWS_OF_A_BATCH])
+
+
+def _rendered(row: dict[str, Any], zone: tzinfo) -> bytes:
+    return to_json(
+        {
+            name: render_instant(value, zone) if isinstance(value, datetime) else value
+            for name, value in row.items()
+        }
+    )

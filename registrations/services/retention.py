@@ -1,0 +1,70 @@
+"""Forgetting people after a time. What is counted stays counted."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from accounts.audit import erase_old_values, old_values
+from accounts.models import Notification, Session
+
+from ..models import LedgerEntry, Registration
+
+ROWS_OF_A_BATCH = 1000
+
+
+def count_old_data(before: datetime) -> dict[str, int]:
+    """How many rows `forget_old_data` would reach, by what they are."""
+    return {
+        "registrations": _registrations(before).count(),
+        "notifications": Notification.objects.filter(created_at__lt=before).count(),
+        "sessions": _sessions(before).count(),
+        "records of changes": old_values(before),
+    }
+
+
+def forget_old_data(before: datetime) -> dict[str, int]:
+    """Forget the people of events that ended before that time, and what was noted before it.
+
+    Registrations lose name, address and account; their status and times, and so every count,
+    stay. Notifications and sessions are deleted, records of changes lose their values. Accounts
+    that somebody has are left. In batches, each a transaction: it may be stopped, and begun again.
+    Returns how many rows of each.
+    """
+    forgotten = 0
+    for ids in _batches(_registrations(before)):
+        with transaction.atomic():
+            rows = Registration.objects.filter(pk__in=ids)
+            LedgerEntry.objects.filter(registration__in=ids, actor__isnull=False).update(actor=None)
+            rows.erase_people()
+            forgotten += rows.update(user=None, registered_by=None, checked_in_by=None)
+    return {
+        "registrations": forgotten,
+        "notifications": _delete(Notification.objects.filter(created_at__lt=before)),
+        "sessions": _delete(_sessions(before)),
+        "records of changes": erase_old_values(before),
+    }
+
+
+def _registrations(before: datetime) -> QuerySet[Registration]:
+    return Registration.objects.identified().filter(event__end_time__lt=before)
+
+
+def _sessions(before: datetime) -> QuerySet[Session]:
+    return Session.objects.filter(Q(expires_at__lt=before) | Q(ended_at__lt=before))
+
+
+def _batches(rows: QuerySet[Registration]) -> Iterator[list[UUID]]:
+    """Of rows that are no longer among them once they are done."""
+    while ids := list(rows.values_list("pk", flat=True)[:ROWS_OF_A_BATCH]):
+        yield ids
+
+
+def _delete(rows: QuerySet[Any]) -> int:
+    deleted = 0
+    while ids := list(rows.values_list("pk", flat=True)[:ROWS_OF_A_BATCH]):
+        deleted += rows.model._base_manager.filter(pk__in=ids).delete()[0]
+    return deleted
