@@ -161,6 +161,49 @@ def test_instants_come_back_in_any_zone(zone, start, minutes):
             assert entry[prop].dt.replace(tzinfo=_zone_in(calendar)).astimezone(UTC) == sent
 
 
+@pytest.mark.parametrize(
+    ("zone", "start", "line"),
+    [
+        ("Asia/Kolkata", "2027-03-15T09:00", "DTSTART;TZID=Asia/Kolkata:20270315T143000"),
+        # The first minute after a gap.
+        ("Europe/Berlin", "2027-03-28T01:00", "DTSTART;TZID=Europe/Berlin:20270328T030000"),
+        ("America/New_York", "2027-03-14T07:00", "DTSTART;TZID=America/New_York:20270314T030000"),
+        # A time that occurs twice: by itself it is the first of the two.
+        ("Europe/Berlin", "2027-10-31T00:30", "DTSTART;TZID=Europe/Berlin:20271031T023000"),
+        ("Europe/Berlin", "2027-10-31T01:30", "DTSTART:20271031T013000Z"),
+        # Half an hour back.
+        (
+            "Australia/Lord_Howe",
+            "2027-04-03T14:30",
+            "DTSTART;TZID=Australia/Lord_Howe:20270404T013000",
+        ),
+        ("Australia/Lord_Howe", "2027-04-03T15:00", "DTSTART:20270403T150000Z"),
+        # Before and after they gave summer time up; it began at midnight.
+        ("America/Sao_Paulo", "2018-11-04T03:00", "DTSTART;TZID=America/Sao_Paulo:20181104T010000"),
+        ("America/Sao_Paulo", "2027-11-04T03:00", "DTSTART;TZID=America/Sao_Paulo:20271104T000000"),
+        ("Asia/Tehran", "2022-03-21T20:30", "DTSTART;TZID=Asia/Tehran:20220322T010000"),
+        ("Asia/Tehran", "2027-03-21T20:30", "DTSTART;TZID=Asia/Tehran:20270322T000000"),
+        # The day after the one that Samoa left out.
+        ("Pacific/Apia", "2011-12-30T10:00", "DTSTART;TZID=Pacific/Apia:20111231T000000"),
+        ("Pacific/Apia", "2011-12-30T09:59", "DTSTART;TZID=Pacific/Apia:20111229T235900"),
+        # Offsets with seconds, and years beyond what a zone's rules are known for.
+        ("Europe/Amsterdam", "1930-05-01T00:00", "DTSTART:19300501T000000Z"),
+        ("Europe/Berlin", "2500-07-01T00:00", "DTSTART:25000701T000000Z"),
+    ],
+)
+def test_a_start_is_told_by_the_clock_of_its_zone(zone, start, line):
+    begin = datetime.fromisoformat(start).replace(tzinfo=UTC)
+    event = made(timezone=zone, start_time=begin, end_time=begin + timedelta(days=2))
+
+    body = calendar_of(event, public_url=SITE)
+
+    assert [told for told in lines_of(body) if told.startswith("DTSTART")][-1] == line
+    if "TZID" in line:
+        calendar = Calendar.from_ical(body)
+        told = only_entry(body)["DTSTART"].dt.replace(tzinfo=_zone_in(calendar))
+        assert told.astimezone(UTC) == begin
+
+
 def _zone_in(calendar):
     (zone,) = calendar.walk("VTIMEZONE")
     return zone.to_tz(lookup_tzid=False)
