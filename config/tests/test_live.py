@@ -334,14 +334,17 @@ def test_the_process_knows_the_rules_of_the_api(process):
 @committed
 def test_the_process_stops_at_once_though_it_is_watched():
     process = Process()
-    viewer = process.watch(EventFactory(max_capacity=2))
-    viewer.seats()
+    try:
+        viewer = process.watch(EventFactory(max_capacity=2))
+        viewer.seats()
 
-    process.server.send_signal(signal.SIGTERM)
+        process.server.send_signal(signal.SIGTERM)
 
-    assert viewer.message() is None
-    assert process.server.wait(timeout=4) == 0  # before the server would kill its worker
-    process.all_leave()
+        assert process.server.wait(timeout=4) == 0  # before the server would kill its worker
+        assert viewer.message() is None
+    finally:
+        process.all_leave()
+        process.server.kill()
 
 
 # --- without a process ---
