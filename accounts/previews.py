@@ -29,7 +29,7 @@ def urls_of(site: AdminSite) -> list[URLPattern]:
         shown = {
             **site.each_context(request),
             "title": "Mails",
-            "kinds": sorted(_with_samples(), key=lambda kind: kind.name),
+            "rows": [(kind, _sample(kind)[0]) for kind in _with_samples()],
         }
         return TemplateResponse(request, "accounts/admin/mails.html", shown)
 
@@ -72,7 +72,8 @@ def _html(request: HttpRequest, name: str = "") -> HttpResponse:
 
 
 def _with_samples() -> list[Kind]:
-    return [kind for kind in kinds() if kind.mail and kind.sample is not None]
+    samples = (kind for kind in kinds() if kind.mail and kind.sample is not None)
+    return sorted(samples, key=lambda kind: kind.name)
 
 
 def _kind(name: str) -> Kind:

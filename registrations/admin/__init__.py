@@ -1,6 +1,13 @@
-"""Registrations and feedback, and what staff do with events and accounts that only this app can."""
+"""Registrations and what hangs on them, and what only this app can do with events and accounts."""
 
 from .feedback import FeedbackAdmin
+from .messages import MessageAdmin
 from .registrations import AttendedEventAdmin, AttendingAccountAdmin, RegistrationAdmin
 
-__all__ = ["AttendedEventAdmin", "AttendingAccountAdmin", "FeedbackAdmin", "RegistrationAdmin"]
+__all__ = [
+    "AttendedEventAdmin",
+    "AttendingAccountAdmin",
+    "FeedbackAdmin",
+    "MessageAdmin",
+    "RegistrationAdmin",
+]

@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Notification
+from accounts.tests.factories import UserFactory
 from conftest import NOW
 from events.models import Event
 from events.services import delete_event
@@ -167,3 +168,16 @@ def test_a_message_to_thousands_is_one_statement(event, olga, signed_in):
         client.post(path_of(event), WRITTEN)
 
     assert len([q for q in queries if "INSERT INTO accounts_notification" in q["sql"]]) == 1
+
+
+def test_staff_read_messages_in_the_admin_and_edit_none(client, event, olga, signed_in):
+    signed_in(olga).post(path_of(event), WRITTEN)
+    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    message = Message.objects.get()
+    where = "/admin/registrations/message/"
+
+    listed, page = client.get(f"{where}?q=doors"), client.get(f"{where}{message.pk}/change/")
+
+    assert "The doors open at eight" in listed.content.decode()
+    assert "bring &lt;b&gt;tea&lt;/b&gt; &amp; cake." in page.content.decode()
+    assert client.post(f"{where}{message.pk}/change/", {"subject": "New"}).status_code == 403

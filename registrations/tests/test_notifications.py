@@ -1,9 +1,10 @@
 """What attendees are told of their places and of events: one story each, and each but once."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Notification
@@ -400,20 +401,99 @@ def test_the_end_of_a_past_event_or_a_draft_is_told_to_nobody(clock, event):
     assert not Notification.objects.exists()
 
 
-def test_telling_thousands_is_one_statement(event):
-    Event.objects.filter(pk=event.pk).update(max_capacity=None)
-    for _ in range(30):
-        untold(event)
+def crowded(event: Event, people: int) -> Event:
+    """With so many seats taken, by rows alone."""
+    Registration.objects.bulk_create(
+        Registration(
+            event=event,
+            name=f"Guest {number}",
+            email=f"guest{number}@example.com",
+            status=Registration.Status.CONFIRMED,
+            confirmed_at=NOW,
+        )
+        for number in range(people)
+    )
+    Event.objects.filter(pk=event.pk).update(max_capacity=None, registered_count=people)
+    return event
 
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        cancel_event(event)
 
-    inserts = [q["sql"] for q in queries if "accounts_notification" in q["sql"]]
-    assert len(inserts) == 1
-    assert Notification.objects.filter(kind="event_cancelled").count() == 30
+def test_cancelling_answers_at_once_and_tells_thousands_once_each(event, olga, signed_in):
+    client = signed_in(olga)
+    costs = []
+
+    for crowd in (crowded(event, 2_000), crowded(EventFactory(organizer=olga), 2)):
+        with CaptureQueriesContext(connection) as queries:
+            for _ in range(2):
+                assert client.post(f"/api/events/{crowd.pk}/cancel/").status_code == 200
+        costs.append(len(queries))
+
+    rows = Notification.objects.filter(event_id=event.pk)
+    assert costs[0] == costs[1]  # whatever the number of people
+    assert rows.count() == 2_000
+    assert rows.values("email").distinct().count() == 2_000
+
+
+def test_what_a_batch_of_mails_needs_is_read_at_once(event):
+    cancel_event(crowded(event, 30))
+
     with CaptureQueriesContext(connection) as queries:
         assert len(told()) == 30
+
     reads = [q["sql"] for q in queries if q["sql"].startswith("SELECT")]
     assert len(reads) == 2  # the rows, and all of their facts
+
+
+# --- series ---
+
+
+def test_a_change_of_a_series_is_told_to_those_of_each_event(olga, signed_in):
+    client = signed_in(olga)
+    fields = {"name": "Yoga", "location": "Park", "start_time": "2027-03-01T18:00"}
+    rule = {"timezone": "Europe/Berlin", "recurrence": "FREQ=WEEKLY;COUNT=4"}
+    series = client.post("/api/series/", fields | rule).json()
+    first, second, *_ = Event.objects.filter(series_id=series["id"]).order_by("start_time")
+    untold(first, email="ada@example.com")
+    untold(second, email="bob@example.com")
+
+    client.patch(f"/api/series/{series['id']}/", {"location": "Hall"})
+    changed = told()
+    client.delete(f"/api/series/{series['id']}/")
+
+    assert [(mail.kind, mail.to) for mail in changed] == [
+        ("event_changed", "ada@example.com"),
+        ("event_changed", "bob@example.com"),
+    ]
+    assert "Where: Park\n" in changed[1].text.partition("This is how it was")[2]
+    assert sorted(outline()) == [("event_cancelled", "ada"), ("event_cancelled", "bob")]
+
+
+# --- two at one moment ---
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_cancellations_at_one_moment_one_tells(event, olga, signed_in):
+    for name in ("ada", "bob"):
+        untold(event, email=f"{name}@example.com")
+
+    def cancel(client) -> int:
+        try:
+            return client.post(f"/api/events/{event.pk}/cancel/").status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        statuses = list(pool.map(cancel, [signed_in(olga) for _ in range(4)]))
+
+    assert statuses == [200] * 4
+    assert sorted(outline()) == [("event_cancelled", "ada"), ("event_cancelled", "bob")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_undone_is_not_told(event):
+    untold(event)
+
+    with transaction.atomic():
+        cancel_event(event)
+        transaction.set_rollback(True)
+
+    assert not Notification.objects.exists()

@@ -151,6 +151,16 @@ def test_the_past_event_was_attended(clock):
     assert attendees.filter(checked_in_at=past.start_time).count() == 11
 
 
+def test_the_past_event_has_a_rating(anyone):
+    load()
+
+    rated = anyone.get("/api/events/?when=past&name=Django").json()["results"][0]
+    (feedback,) = anyone.get(f"/api/events/{rated['id']}/feedback/").json()["results"]
+
+    assert (rated["average_rating"], rated["feedback_count"]) == (5.0, 1)
+    assert feedback["author"]["username"] == "visitor"
+
+
 def test_categories_are_those_of_a_new_installation():
     before = set(Category.objects.values_list("slug", flat=True))
 
@@ -251,7 +261,8 @@ def test_reset_asks_with_numbers_and_starts_over(monkeypatch, olga, ana):
     database = connection.settings_dict["NAME"]
     assert asked == [f"Type the name of the database ({database}) to go on: "]
     assert f"This deletes ALL of these from the database {database!r}, for good:" in told
-    assert "events: 27, registrations: 248, " in told
+    assert "events: 27, feedback: 1, " in told
+    assert "registrations: 248, " in told
     assert "sample accounts: 4\n" in told
     assert "Made 4 accounts, 26 events and 247 registrations." in told
     assert (Event.objects.count(), Registration.objects.count()) == (26, 247)
