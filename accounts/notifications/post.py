@@ -42,16 +42,11 @@ class Post:
             raise ServerAway(words_of(error)) from error
         try:
             self._backend.send_messages([mail])
-        except smtplib.SMTPRecipientsRefused as error:
-            raise _judged(*next(iter(error.recipients.values()))) from error
-        except smtplib.SMTPDataError as error:
-            raise _judged(error.smtp_code, error.smtp_error) from error
-        except smtplib.SMTPSenderRefused as error:
-            # Not the recipient's fault, and a setting may mend it: never for good.
-            raise _judged(min(error.smtp_code, 499), error.smtp_error) from error
-        except (OSError, smtplib.SMTPException):
-            self.close()
-            raise
+        except (OSError, smtplib.SMTPException) as error:
+            verdict = _judged(error)
+            if not isinstance(verdict, Refused):
+                self.close()  # in whatever state it is
+            raise verdict from error
         self._sent += 1
         self._used_at = time.monotonic()
 
@@ -89,12 +84,23 @@ class Post:
             return False
 
 
-def _judged(code: int, answer: bytes | str) -> Exception:
+def _judged(error: Exception) -> Exception:
+    """`ServerAway`, `Refused`, or an error of this one mail that may pass."""
+    code: int
+    answer: bytes | str
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        code, answer = next(iter(error.recipients.values()))
+    elif isinstance(error, smtplib.SMTPResponseException):
+        code, answer = error.smtp_code, error.smtp_error
+    else:
+        return error
     text = answer.decode(errors="replace") if isinstance(answer, bytes) else answer
     words = f"{code} {text}"
     if code == 421:  # RFC 5321, section 3.8: the server is closing down
         return ServerAway(words)
-    return Refused(words) if 500 <= code < 600 else smtplib.SMTPException(words)
+    # A refused sender is not the recipient's fault, and a setting may mend it: never for good.
+    is_for_good = 500 <= code < 600 and not isinstance(error, smtplib.SMTPSenderRefused)
+    return Refused(words) if is_for_good else smtplib.SMTPException(words)
 
 
 def words_of(error: Exception) -> str:

@@ -12,13 +12,14 @@ from aiosmtpd.controller import Controller
 
 
 class MailServer:
-    """Answers by the address: `gone@` never takes mail, `full@` not now, `hangs@` says nothing."""
+    """Answers by the address: `gone@` takes none, `full@` none now, `hangs@` says nothing …"""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.sessions: set[tuple] = set()
         self.attempts: Counter[str] = Counter()
         self.seconds_per_mail = 0.0
+        self.refuses_sender = False
         self.port = free_port()
 
     def start(self) -> None:
@@ -34,11 +35,15 @@ class MailServer:
 
     async def handle_MAIL(self, server, session, envelope, address, options):
         self.sessions.add(session.peer)
+        if self.refuses_sender:
+            return "550 5.7.1 Not from you"
         envelope.mail_from = address
         return "250 OK"
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         self.attempts[address] += 1
+        if address.startswith("leaving@"):
+            return "421 4.3.2 Closing"
         if address.startswith("gone@"):
             return "550 5.1.1 No such person"
         if address.startswith("full@"):

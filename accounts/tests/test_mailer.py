@@ -107,12 +107,14 @@ def test_files_go_along_and_images_go_inside():
 
 
 def test_a_calendar_file_keeps_its_line_ends(mail_server):
-    tell(kind="ticket", facts={"name": "Größe"})
+    tell(kind="ticket", facts={"name": "日本語" * 9})
 
     deliver()
 
     [calendar] = mail_server.mails[0].iter_attachments()
-    assert calendar.get_payload(decode=True) == "BEGIN:VCALENDAR\r\nSUMMARY:Größe\r\n".encode()
+    assert calendar["Content-Transfer-Encoding"] == "base64"
+    lines = "BEGIN:VCALENDAR", f"SUMMARY:{'日本語' * 9}", ""
+    assert calendar.get_payload(decode=True) == "\r\n".join(lines).encode()
 
 
 def test_a_kind_that_can_be_switched_off_says_how():
@@ -355,6 +357,31 @@ def test_a_real_server_gets_each_mail_over_one_connection(mail_server):
     assert mail_server.mails[0].get_body(("plain",)).get_content().splitlines()[1:4] == [
         "Ü", ".", "x begins at 12:00 UTC.",
     ]  # fmt: skip
+
+
+def test_the_sender_is_never_refused_for_good(mail_server, clock):
+    mail_server.refuses_sender = True
+    tell()
+
+    deliver()
+
+    assert (row_of().state, row_of().error) == (
+        "pending", "SMTPException: 550 5.7.1 Not from you",
+    )  # fmt: skip
+
+
+def test_a_server_that_closes_is_called_anew(mail_server, clock):
+    tell("leaving@example.com")
+    tell("bob@example.com")
+
+    deliver()
+    first = {row.email: row.attempts for row in Notification.objects.all()}
+    Notification.objects.filter(email="leaving@example.com").update(state="dropped")
+    clock.shift(60)
+    deliver()
+
+    assert first == {"leaving@example.com": 0, "bob@example.com": 0}
+    assert mail_server.recipients == ["bob@example.com"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+"""Where mails go without a mail server, as EMAIL_URL says."""
+
+from email import message_from_bytes, policy
+
+import pytest
+
+from accounts.notifications import notify
+from accounts.tests.test_mailer import deliver
+from config import env
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("note_kinds")]
+
+
+@pytest.fixture
+def use(settings, monkeypatch):
+    def set_email_url(url: str) -> None:
+        monkeypatch.setenv("EMAIL_URL", url)
+        chosen = env.email("EMAIL_URL", "")
+        settings.EMAIL_BACKEND = chosen["EMAIL_BACKEND"]
+        settings.EMAIL_FILE_PATH = chosen["EMAIL_FILE_PATH"]
+
+    return set_email_url
+
+
+def test_the_console_shows_what_a_person_would_read(use, capsys):
+    use("consolemail://")
+    notify("ticket", key="1", email="bob@example.com", facts={"title": "Grüße"})
+
+    deliver()
+
+    told = capsys.readouterr().out
+    assert told.startswith(
+        "Mail to bob@example.com: Note: Grüße\n  | Hello bob@example.com,\n  | Grüße begins"
+    )
+    assert told.endswith("  | [event.ics]\n  | [ticket.gif]\n")
+    assert "<html" not in told
+
+
+def test_each_mail_is_a_file(use, tmp_path):
+    directory = tmp_path / "mails"
+    use(f"filemail://{directory}")
+    for number in range(3):
+        notify("ticket", key=str(number), email=f"{number}@example.com")
+
+    deliver()
+
+    files = list(directory.iterdir())
+    mails = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
+    assert sorted(mail["To"] for mail in mails) == [f"{number}@example.com" for number in range(3)]
+    assert all(mail.get_body(("html",)) and list(mail.iter_attachments()) for mail in mails)
