@@ -77,6 +77,14 @@ class EventQuerySet(models.QuerySet["Event"]):
             "organizer__username", "category__slug",
         )  # fmt: skip
 
+    def for_calendar(self) -> "EventQuerySet":
+        """With nothing else than what calendars show."""
+        return self.select_related("organizer", "category").only(
+            "name", "description", "location", "start_time", "end_time", "timezone", "status",
+            "sequence", "created_at", "updated_at", "meeting_url", "organizer__username",
+            "category__name",
+        )  # fmt: skip
+
 
 _HAS_FREE_SEAT = Q(waitlist_count=0) & (
     Q(max_capacity=None) | Q(registered_count__lt=F("max_capacity"))

@@ -48,7 +48,7 @@ class CalendarView(ApiView):
 class EventCalendarView(CalendarView):
     @operation("Read an event as a calendar file", responses=CALENDAR)
     def get(self, request: Request, pk: int) -> HttpResponse:
-        event = self.found(Event.objects.visible_to(request.user).for_display(), pk=pk)
+        event = self.found(Event.objects.visible_to(request.user).for_calendar(), pk=pk)
         return self.file(calendar_of(event, public_url=settings.PUBLIC_URL), f"event-{pk}.ics")
 
 
@@ -75,7 +75,7 @@ class EventFeedView(CalendarView, EventPages):
     def get(self, request: Request) -> HttpResponse:
         """What the list of events shows, as a calendar to subscribe to: the first 1,000."""
         ordering = self.orderings[read_ordering(request, self)]
-        events: Any = Event.objects.visible_to(request.user).for_display()
+        events: Any = Event.objects.visible_to(request.user).for_calendar()
         rows = ordering.apply(self.filter_queryset(events), reverse=False)[:MAX_ENTRIES]
         body = feed_of(map(Entry, rows), name="Events", public_url=settings.PUBLIC_URL)
         return self.file(body, "events.ics")
