@@ -31,6 +31,8 @@ _GIVEN = {
     "name",
     "description",
     "location",
+    "latitude",
+    "longitude",
     "category",
     "meeting_url",
     "timezone",
@@ -50,7 +52,8 @@ _SO_FAR = (
     ("version", "sequence"),
     "import_key",
 )
-_TEXTS = ("name", "description", "location", "category", "meeting_url")
+_PLACE = ("latitude", "longitude")
+_TEXTS = ("name", "description", "location", *_PLACE, "category", "meeting_url")
 
 
 def local(moment: datetime | None, event: Event) -> str:
@@ -135,10 +138,13 @@ class EventForm(ServiceForm):
     def _values(self) -> dict[str, Any]:
         """For a new event all that was entered, else what was changed, as services take it."""
         is_new = self.instance.pk is None
+        changed = set(self.changed_data)
+        if not changed.isdisjoint(_PLACE):
+            changed |= set(_PLACE)  # two halves of one fact
         given = {
             name: value.slug if isinstance(value, Category) else value
             for name, value in self.cleaned_data.items()
-            if name in _GIVEN and (is_new or name in self.changed_data)
+            if name in _GIVEN and (is_new or name in changed)
         }
         has_end = given.get("end_time", ...) is not None
         serializer = (EventCreateIn if is_new else EventIn)(

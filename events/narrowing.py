@@ -24,7 +24,7 @@ WALK = 2_000
 FEW = 5_000
 
 # What the conditions read.
-_COLUMNS = ("search_vector", "name", "location")
+_COLUMNS = ("search_vector", "name", "location", "latitude", "longitude", "category_id")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from config.api.fields import (
     ClockField,
     DayField,
     LineField,
+    NumberField,
     TextField,
     TrueOrFalseField,
     WholeNumberField,
@@ -62,6 +63,16 @@ class EventIn(serializers.Serializer[Event]):
     name = LineField(max_length=200, help_text="1 to 200 characters on one line.")
     description = TextField(max_length=10_000, allow_blank=True, default="")
     location = LineField(max_length=255, help_text="1 to 255 characters on one line.")
+    latitude = NumberField(
+        min_value=-90,
+        max_value=90,
+        allow_null=True,
+        default=None,
+        help_text="Degrees north, with longitude: for `near`.",
+    )
+    longitude = NumberField(
+        min_value=-180, max_value=180, allow_null=True, default=None, help_text="Degrees east."
+    )
     start_time = MomentField(required=False, help_text="Or send date and time.")
     date = DayField(required=False, help_text="With time, instead of start_time.")
     time = ClockField(required=False, help_text="On the clock in the event's zone.")
@@ -87,6 +98,7 @@ class EventIn(serializers.Serializer[Event]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Turn wall-clock times into instants in the event's zone."""
+        _require_both(attrs, "latitude", "longitude")
         event: Event | None = self.context.get("event")
         if event is None or (not self.partial and "timezone" not in attrs):
             organizer = event.organizer if event else self.context["request"].user
@@ -127,6 +139,15 @@ class EventIn(serializers.Serializer[Event]):
         if not self.partial and "start_time" not in attrs:
             raise _field_error("start_time", "required", "Send start_time, or date and time.")
         return "start_time"
+
+
+def _require_both(attrs: dict[str, Any], one: str, other: str) -> None:
+    """Both, both null, or none of them."""
+    for name, missing in ((one, other), (other, one)):
+        if attrs.get(name) is not None and attrs.get(missing) is None:
+            raise _field_error(missing, "required", f"Send it with {name}.")
+        if name in attrs and missing not in attrs:
+            raise _field_error(missing, "required", f"Send it with {name}.")
 
 
 def _field_error(field: str, code: str, detail: str) -> ValidationError:
@@ -173,6 +194,8 @@ EVENT_EXAMPLE = {
     "name": "Global AI Summit",
     "description": "",
     "location": "Bengaluru International Exhibition Centre",
+    "latitude": 13.0627,
+    "longitude": 77.4751,
     "start_time": "2027-03-15T09:00:00Z",
     "end_time": "2027-03-17T17:00:00Z",
     "timezone": "Asia/Kolkata",
@@ -233,6 +256,8 @@ class EventOut(serializers.ModelSerializer[Event]):
             "name",
             "description",
             "location",
+            "latitude",
+            "longitude",
             "start_time",
             "end_time",
             "timezone",
@@ -277,6 +302,8 @@ class EventOut(serializers.ModelSerializer[Event]):
             "name": event.name,
             "description": event.description,
             "location": event.location,
+            "latitude": event.latitude,
+            "longitude": event.longitude,
             "start_time": told(event.start_time),
             "end_time": told(event.end_time),
             "timezone": event.timezone,
@@ -315,8 +342,12 @@ class ListedEventOut(EventOut):
         help_text="With `highlight=true`: HTML, with `<mark>` around what was looked for.",
     )
 
+    distance_km = serializers.FloatField(
+        required=False, help_text="With `near`: on a sphere, to the metre."
+    )
+
     class Meta(EventOut.Meta):
-        fields = read_only_fields = (*EventOut.Meta.fields, "headline")  # type: ignore[assignment]
+        fields = read_only_fields = (*EventOut.Meta.fields, "headline", "distance_km")  # type: ignore[assignment]
 
 
 class SuggestionsIn(serializers.Serializer[Event]):

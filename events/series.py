@@ -218,6 +218,8 @@ class SeriesOut(serializers.ModelSerializer[Series]):
             "name",
             "description",
             "location",
+            "latitude",
+            "longitude",
             "start_time",
             "end_time",
             "timezone",

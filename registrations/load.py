@@ -19,16 +19,22 @@ from .models import new_ticket_code
 
 ORGANIZERS = 1000
 
+# With latitude and longitude.
 _CITIES = (
-    ("Berlin", "Europe/Berlin"), ("München", "Europe/Berlin"), ("Zürich", "Europe/Zurich"),
-    ("Paris", "Europe/Paris"), ("Kraków", "Europe/Warsaw"), ("İstanbul", "Europe/Istanbul"),
-    ("Málaga", "Europe/Madrid"), ("Lisboa", "Europe/Lisbon"), ("London", "Europe/London"),
-    ("Bengaluru", "Asia/Kolkata"), ("Mumbai", "Asia/Kolkata"), ("Kathmandu", "Asia/Kathmandu"),
-    ("東京", "Asia/Tokyo"), ("Singapore", "Asia/Singapore"), ("Tehran", "Asia/Tehran"),
-    ("São Paulo", "America/Sao_Paulo"), ("Bogotá", "America/Bogota"),
-    ("New York", "America/New_York"), ("Chicago", "America/Chicago"),
-    ("Vancouver", "America/Vancouver"), ("Nairobi", "Africa/Nairobi"), ("Lagos", "Africa/Lagos"),
-    ("Sydney", "Australia/Sydney"), ("Auckland", "Pacific/Auckland"),
+    ("Berlin", "Europe/Berlin", 52.52, 13.41), ("München", "Europe/Berlin", 48.14, 11.58),
+    ("Zürich", "Europe/Zurich", 47.38, 8.54), ("Paris", "Europe/Paris", 48.86, 2.35),
+    ("Kraków", "Europe/Warsaw", 50.06, 19.94), ("İstanbul", "Europe/Istanbul", 41.01, 28.98),
+    ("Málaga", "Europe/Madrid", 36.72, -4.42), ("Lisboa", "Europe/Lisbon", 38.72, -9.14),
+    ("London", "Europe/London", 51.51, -0.13), ("Bengaluru", "Asia/Kolkata", 12.97, 77.59),
+    ("Mumbai", "Asia/Kolkata", 19.08, 72.88), ("Kathmandu", "Asia/Kathmandu", 27.72, 85.32),
+    ("東京", "Asia/Tokyo", 35.68, 139.65), ("Singapore", "Asia/Singapore", 1.35, 103.82),
+    ("Tehran", "Asia/Tehran", 35.69, 51.39), ("São Paulo", "America/Sao_Paulo", -23.55, -46.63),
+    ("Bogotá", "America/Bogota", 4.71, -74.07), ("New York", "America/New_York", 40.71, -74.01),
+    ("Chicago", "America/Chicago", 41.88, -87.63),
+    ("Vancouver", "America/Vancouver", 49.28, -123.12),
+    ("Nairobi", "Africa/Nairobi", -1.29, 36.82), ("Lagos", "Africa/Lagos", 6.52, 3.38),
+    ("Sydney", "Australia/Sydney", -33.87, 151.21),
+    ("Auckland", "Pacific/Auckland", -36.85, 174.76),
 )  # fmt: skip
 _VENUES = ("City Hall", "Convention Centre", "Library", "University", "Old Brewery", "Harbour Hub")
 _SUBJECTS = (
@@ -60,6 +66,7 @@ _EVENT_COLUMNS = (
     "status", "organizer_id", "meeting_url", "reminder_hours", "max_capacity", "registered_count",
     "waitlist_enabled", "waitlist_count", "last_queue_number", "feedback_count", "version",
     "sequence", "cancellation_reason", "created_at", "updated_at", "edited_by_hand",
+    "latitude", "longitude",
 )  # fmt: skip
 _REGISTRATION_COLUMNS = (
     "id", "event_id", "name", "email", "status", "ticket_code", "registered_at", "confirmed_at",
@@ -124,7 +131,8 @@ def _event_rows(
     today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
     for serial in range(number):
         subject, (kind, slug) = dice.choice(_SUBJECTS), dice.choice(_KINDS)
-        city, zone = dice.choice(_CITIES)
+        city, zone, latitude, longitude = dice.choice(_CITIES)
+        has_place = dice.random() < 0.7
         is_last = serial == number - 1  # the busiest one: upcoming, without limit
         days = dice.randint(-500, 700) if not is_last else 90
         start = today + timedelta(days=days, minutes=15 * dice.randint(28, 84))
@@ -156,6 +164,8 @@ def _event_rows(
             created,
             created,
             False,
+            latitude + dice.uniform(-0.15, 0.15) if has_place else None,
+            longitude + dice.uniform(-0.15, 0.15) if has_place else None,
         )
 
 

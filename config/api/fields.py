@@ -8,6 +8,7 @@ Their patterns spell classes out, since `\\s` and `\\w` mean one thing in Python
 JSON Schema.
 """
 
+import math
 import re
 from datetime import datetime
 from typing import Any, ClassVar
@@ -121,6 +122,16 @@ class WholeNumberField(serializers.IntegerField):
         if isinstance(data, float) and data.is_integer():  # 1e9, or more than 64 bits hold
             data = int(data)
         return super().to_internal_value(data)
+
+
+class NumberField(serializers.FloatField):
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or (isinstance(data, str) and not _is_form(self)):
+            self.fail("invalid")
+        number = super().to_internal_value(data)
+        if not math.isfinite(number):
+            self.fail("invalid")
+        return number
 
 
 class TrueOrFalseField(serializers.BooleanField):

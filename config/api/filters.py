@@ -117,3 +117,46 @@ class DayFilter(django_filters.Filter):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(input_formats=["%Y-%m-%d"], **kwargs)
+
+
+_DEGREES = r"[+-]?[0-9]{1,3}(?:\.[0-9]{0,15})?"
+_LENGTH = r"[0-9]{1,9}(?:\.[0-9]{1,15})?"
+PLACE = f"^{_DEGREES},{_DEGREES}$"
+
+
+class _PlaceField(forms.Field):
+    def to_python(self, value: Any) -> tuple[float, float] | None:
+        if value in self.empty_values:
+            return None
+        # A plus sign that was not percent-encoded arrives as a space.
+        text = re.sub(r"(^|,) ", r"\1+", str(value)) if " " in str(value) else str(value)
+        if re.fullmatch(PLACE, text):
+            latitude, longitude = map(float, text.split(","))
+            if abs(latitude) <= 90 and abs(longitude) <= 180:
+                return latitude, longitude
+        raise forms.ValidationError("Send degrees north and east, such as 52.52,13.405.", "invalid")
+
+
+@extend_schema_field({"type": "string", "pattern": PLACE, "examples": ["52.52,13.405"]})
+class PlaceFilter(django_filters.Filter):
+    """A latitude from -90 to 90 and a longitude from -180 to 180, in degrees."""
+
+    field_class = _PlaceField
+
+
+class _KilometresField(forms.FloatField):
+    def to_python(self, value: Any) -> Any:
+        if value not in self.empty_values and not re.fullmatch(_LENGTH, value):
+            raise forms.ValidationError(self.error_messages["invalid"], "invalid")
+        return super().to_python(value)
+
+
+class KilometresFilter(django_filters.Filter):
+    """A length; the bounds are in the OpenAPI document too."""
+
+    field_class = _KilometresField
+
+    def __init__(self, *, min_value: float, max_value: float, **kwargs: Any) -> None:
+        super().__init__(min_value=min_value, max_value=max_value, **kwargs)
+        bounds = {"type": "number", "minimum": min_value, "maximum": max_value}
+        extend_schema_field(bounds)(self)

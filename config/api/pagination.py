@@ -36,6 +36,7 @@ class Ordering:
 
     `attribute` is read from a row to make its cursor; `expression` is what the database sorts by,
     where that is not the column of the same name. `leading` is an attribute that sorts before it.
+    `needs` is the parameter without which there is no such order.
     """
 
     attribute: str
@@ -43,6 +44,7 @@ class Ordering:
     expression: Combinable | None = None
     unique: str = "pk"
     leading: str = ""
+    needs: str = ""
 
     @property
     def attributes(self) -> list[str]:
@@ -288,6 +290,9 @@ def read_ordering(request: Request, view: OrderedView) -> str:
     if name not in view.orderings:
         known = ", ".join(view.orderings)
         raise _refusal("ordering", "invalid_choice", f"Choose one of: {known}.")
+    needed = view.orderings[name].needs
+    if needed and needed not in request.query_params:
+        raise _refusal(needed, "required", f"The ordering {name} needs it.")
     return name
 
 

@@ -3,17 +3,18 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.indexes import GinIndex, GistIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.functions import Lower, Upper
 from django.utils.timezone import now
 
 from config.api.kept_queries import current_instant
 
 from .category import Category
-from .plan import Plan, default_reminder_hours  # noqa: F401  # a migration looks for it here
+from .place import Point, Span
+from .plan import IS_NOWHERE, IS_SOMEWHERE, Plan, default_reminder_hours  # noqa: F401  # a migration looks for it here
 from .search_word import HeadingWords, NameWords
 from .series import Series
 
@@ -51,17 +52,19 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.filter(start_time__gt=current_instant())
 
     def ongoing(self) -> "EventQuerySet":
-        at = current_instant()
-        return self.filter(start_time__lte=at, end_time__gt=at)
+        now_on: Any = current_instant()
+        return self.alias(span=Span("start_time", "end_time")).filter(span__contains=now_on)
 
     def past(self) -> "EventQuerySet":
-        return self.filter(end_time__lte=current_instant())
+        # That it started says nothing more, except to the index of starts.
+        at = current_instant()
+        return self.filter(end_time__lte=at, start_time__lt=at)
 
     def with_free_seat(self) -> "EventQuerySet":
-        return self.filter(_HAS_FREE_SEAT)
+        return self.filter(is_available=True)
 
     def without_free_seat(self) -> "EventQuerySet":
-        return self.exclude(_HAS_FREE_SEAT)
+        return self.filter(is_available=False)
 
     def for_display(self) -> "EventQuerySet":
         """With what `EventOut` shows, in one query."""
@@ -70,7 +73,8 @@ class EventQuerySet(models.QuerySet["Event"]):
     def for_listing(self) -> "EventQuerySet":
         """With nothing else than what `EventOut` shows."""
         return self.select_related("organizer", "category").only(
-            "name", "description", "location", "start_time", "end_time", "timezone", "status",
+            "name", "description", "location", "latitude", "longitude",
+            "start_time", "end_time", "timezone", "status",
             "max_capacity", "registered_count", "waitlist_enabled", "waitlist_count",
             "registration_opens_at", "registration_closes_at", "series", "average_rating",
             "feedback_count", "created_at", "updated_at", "meeting_url", "reminder_hours",
@@ -108,12 +112,13 @@ class Event(Plan):
         CANCELLED = "cancelled"
         DRAFT = "draft"
 
+    # Indexes on both and the start are below.
     category = models.ForeignKey(
-        Category, models.SET_NULL, null=True, blank=True, related_name="events"
+        Category, models.SET_NULL, null=True, blank=True, related_name="events", db_index=False
     )
     status = models.CharField(max_length=16, choices=Status, default=Status.PUBLISHED)
     organizer = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="organized_events"
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="organized_events", db_index=False
     )
     next_reminder_at = models.DateTimeField(
         null=True, editable=False, help_text="Of those that are still to come; kept by a trigger."
@@ -126,6 +131,13 @@ class Event(Plan):
     waitlist_count = models.PositiveIntegerField(default=0, editable=False)
     last_queue_number = models.PositiveBigIntegerField(
         default=0, editable=False, help_text="The highest place in the queue given out so far."
+    )
+    is_available = models.GeneratedField(
+        expression=ExpressionWrapper(_HAS_FREE_SEAT, output_field=models.BooleanField()),
+        output_field=models.BooleanField(),
+        db_persist=True,
+        help_text="A column of its own for the index: one on the counters would make every "
+        "registration write to it.",
     )
     average_rating = models.DecimalField(
         max_digits=3, decimal_places=2, null=True, blank=True, editable=False
@@ -189,6 +201,7 @@ class Event(Plan):
             models.CheckConstraint(
                 condition=Q(end_time__gt=F("start_time")), name="event_ends_after_start"
             ),
+            models.CheckConstraint(condition=IS_SOMEWHERE | IS_NOWHERE, name="event_on_earth"),
             models.UniqueConstraint(fields=["organizer", "import_key"], name="event_imported_once"),
             # Checked at the end of a transaction, since a moved series takes its own places.
             models.UniqueConstraint(
@@ -200,10 +213,31 @@ class Event(Plan):
         indexes = [
             models.Index(fields=["start_time", "id"], condition=_IS_PUBLIC, name="public_by_start"),
             models.Index(fields=["end_time", "id"], condition=_IS_PUBLIC, name="public_by_end"),
+            # With the start, or what is upcoming would be looked for among all that is over.
             models.Index(
-                fields=["created_at", "id"], condition=_IS_PUBLIC, name="public_by_creation"
+                fields=["created_at", "id", "start_time"],
+                condition=_IS_PUBLIC,
+                name="public_by_creation",
             ),
-            models.Index(Lower("name"), "id", condition=_IS_PUBLIC, name="public_by_name"),
+            models.Index(
+                Lower("name"), "id", "start_time", condition=_IS_PUBLIC, name="public_by_name"
+            ),
+            models.Index(
+                fields=["is_available", "start_time", "id"],
+                condition=_IS_PUBLIC,
+                name="public_by_seats",
+            ),
+            models.Index(
+                fields=["status", "start_time", "id"],
+                condition=Q(deleted_at=None) & ~Q(status="published"),
+                name="others_by_status",
+            ),
+            GistIndex(Span("start_time", "end_time"), condition=_IS_PUBLIC, name="public_by_span"),
+            GistIndex(
+                Point("latitude", "longitude"),
+                condition=_IS_PUBLIC & Q(latitude__isnull=False),
+                name="public_by_place",
+            ),
             models.Index(fields=["category", "start_time", "id"], name="by_category_and_start"),
             models.Index(fields=["organizer", "start_time", "id"], name="by_organizer_and_start"),
             models.Index(

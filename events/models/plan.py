@@ -13,12 +13,20 @@ def default_reminder_hours() -> list[int]:
     return [24, 1]
 
 
+_HAS_PLACE = models.Q(latitude__isnull=False, longitude__isnull=False)
+# Both or none; not a number is more than every number.
+IS_SOMEWHERE = _HAS_PLACE & models.Q(latitude__range=(-90, 90), longitude__range=(-180, 180))
+IS_NOWHERE = models.Q(latitude__isnull=True, longitude__isnull=True)
+
+
 class Plan(models.Model):
     """What an organizer says of an event, and of a series of events alike."""
 
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)
     location = models.CharField(max_length=255)
+    latitude = models.FloatField(null=True, blank=True, help_text="Degrees north (WGS 84).")
+    longitude = models.FloatField(null=True, blank=True, help_text="Degrees east.")
     start_time = models.DateTimeField()
     end_time = models.DateTimeField()
     timezone = models.CharField(max_length=64, default="UTC", help_text="IANA name.")
@@ -35,6 +43,8 @@ class Plan(models.Model):
         "name",
         "description",
         "location",
+        "latitude",
+        "longitude",
         "start_time",
         "end_time",
         "timezone",

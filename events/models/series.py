@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 from ..recurrence import Recurrence, parse_rule
 from .category import Category
-from .plan import Plan
+from .plan import IS_NOWHERE, IS_SOMEWHERE, Plan
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -96,6 +96,7 @@ class Series(Plan):
             models.CheckConstraint(
                 condition=Q(end_time__gt=F("start_time")), name="series_ends_after_start"
             ),
+            models.CheckConstraint(condition=IS_SOMEWHERE | IS_NOWHERE, name="series_on_earth"),
         ]
         indexes = [
             models.Index(

@@ -26,6 +26,7 @@ from ..filters import EventFilter, OwnEventFilter
 from ..headlines import Marker
 from ..models import Event, EventQuerySet
 from ..narrowing import NarrowedOrdering
+from ..nearby import distance_km
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
 from ..serializers import (
     CancellationIn,
@@ -43,11 +44,8 @@ EVENT_ORDERINGS = {
         ("name", NarrowedOrdering("name_key", expression=Lower("name"))),
     ),
     "relevance": NarrowedOrdering("start_time", leading="rank"),
+    "distance": NarrowedOrdering("line", needs="near"),
 }
-
-
-# With these, the way to a page depends on more than the parameters.
-_NOT_KEPT = EventFilter.narrowing | {"highlight"}
 
 
 class EventPagination(KeysetPagination):
@@ -84,6 +82,9 @@ class EventPages(ListView):
         rows: Any = self.paginate_queryset(events)
         context = self.get_serializer_context()
         shown = serializer_class(rows, many=True, context=context).data
+        if "near" in self.request.query_params:
+            for event, answer in zip(rows, shown, strict=True):
+                answer["distance_km"] = distance_km(event.line)
         if read_flag(self.request, "highlight"):
             search = events.narrowing and events.narrowing.search
             marker = search and Marker(search, rows)
@@ -100,9 +101,10 @@ class EventListView(EventPages):
     def get(self, request: Request) -> Response:
         """Published events; upcoming ones, soonest first, unless asked otherwise."""
         seen = Event.objects.visible_to
-        if _NOT_KEPT.isdisjoint(request.query_params):
-            return self.kept_page(lambda: seen(request.user).for_listing(), EventOut)
-        return self.page(seen(request.user).for_listing(), EventOut)
+        # The way to a page then depends on more than the parameters.
+        if EventFilter.narrows(request.query_params) or "highlight" in request.query_params:
+            return self.page(seen(request.user).for_listing(), EventOut)
+        return self.kept_page(lambda: seen(request.user).for_listing(), EventOut)
 
     @operation(
         "Create an event",

@@ -1,0 +1,180 @@
+"""How PostgreSQL answers lists of a large table: by an index, reading little, sorting little."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from config.api import pagination
+from conftest import NOW
+from events import narrowing
+from events.models import Category, Event
+from events.services import count_words
+from events.tests.factories import EventFactory
+from registrations.tests.factories import registered
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+
+EVENTS = 20_000
+PAGE = 21
+
+# Two years of events, every third of them over; some words are common, some rare, some never meet.
+FILL = """
+    INSERT INTO events_event (
+        name, description, location, start_time, end_time, timezone, category_id, status,
+        organizer_id, meeting_url, reminder_hours, max_capacity, registered_count,
+        waitlist_enabled, waitlist_count, last_queue_number, feedback_count, version, sequence,
+        edited_by_hand, cancellation_reason, created_at, updated_at, latitude, longitude
+    )
+    SELECT
+        (ARRAY['jazz', 'rock', 'polka', 'swing'])[1 + n %% 4] || ' night ' || n,
+        CASE WHEN n %% 2 = 0 THEN 'bring a friend' ELSE '' END,
+        (ARRAY['Rom', 'Oslo', 'Lima'])[1 + n %% 3]
+            || CASE n %% 500 WHEN 7 THEN ' Castle' ELSE '' END,
+        at, at + interval '2 hours', 'UTC',
+        CASE n %% 400 WHEN 3 THEN %(rare)s ELSE %(common)s END,
+        CASE n %% 100 WHEN 1 THEN 'draft' WHEN 2 THEN 'cancelled' ELSE 'published' END,
+        CASE WHEN n %% 200 = 1 THEN %(other)s ELSE %(organizer)s END,
+        '', '{24,1}', 10, CASE n %% 300 WHEN 5 THEN 10 ELSE 0 END, false, 0, 0, 0, 1, 0, false, '',
+        at - interval '100 days', at, 40 + n %% 1000 / 100.0, 10 + n %% 700 / 100.0
+    FROM (
+        SELECT n, %(now)s::timestamptz + (n - %(number)s / 3) * interval '50 minutes' AS at
+        FROM (SELECT (i * 7919) %% %(number)s AS n FROM generate_series(1, %(number)s) i) shuffled
+    ) planned
+"""
+
+QUERIES = [
+    "",
+    "ordering=-start_time",
+    "ordering=created_at",
+    "ordering=-created_at",
+    "ordering=name",
+    "ordering=-name",
+    "when=past",
+    "when=past&ordering=-start_time",
+    "when=ongoing",
+    "when=all&ordering=-start_time",
+    "status=cancelled",
+    "status=draft",
+    "category={rare}",
+    "category={common}",
+    "category={rare}&category=no-such",
+    "category=no-such",
+    "organizer={other}",
+    "organizer={organizer}",
+    "organizer={other}&ordering=name",
+    "date=2027-03-01",
+    "date=2027-03-01&ordering=name",
+    "start_after=2028-01-01T00:00:00Z",
+    "start_before=2027-01-20T00:00:00Z&when=all",
+    "available=true",
+    "available=false",
+    "name=night",
+    "name=night 1999",
+    "name=zzzz",
+    "location=castle",
+    "location=oslo",
+    "search=jazz",
+    "search=jazz&ordering=start_time",
+    "search=friend",
+    "search=castle",
+    "search=jazz rock",
+    "search=jazz rock&ordering=-created_at",
+    "search=jaz nihgt",
+    "search=19997",
+    "search=zzzzz",
+    'search="rock night" -oslo',
+    "near=45,14",
+    "near=45,14&ordering=distance",
+    "near=45,14&radius=1000&ordering=distance",
+    "near=-45,14",
+    "search=jazz&near=45,14&ordering=distance",
+]
+
+
+@pytest.fixture
+def large(olga, max_) -> dict[str, object]:
+    common = Category.objects.get(slug="conference")
+    rare = Category.objects.get(slug="meetup")
+    facts = {"common": common.pk, "rare": rare.pk, "organizer": olga.pk, "other": max_.pk}
+    with connection.cursor() as cursor:
+        cursor.execute(FILL, {**facts, "now": NOW, "number": EVENTS})
+        count_words()
+        cursor.execute("ANALYZE events_event, events_searchword, events_category")
+    return {**facts, "common": common.slug, "rare": rare.slug}
+
+
+def nodes(plan: dict) -> Iterator[dict]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def plans_of(client, path: str) -> list[tuple[str, dict]]:
+    """What was read of events to answer, each with the plan that it runs by."""
+    with CaptureQueriesContext(connection) as captured:
+        response = client.get(path)
+    assert response.status_code == 200, response.content
+    found = []
+    with connection.cursor() as cursor:
+        for query in captured.captured_queries:
+            if '"events_event"' in query["sql"]:
+                cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query['sql']}")
+                (answer,) = cursor.fetchone()
+                plan = json.loads(answer) if isinstance(answer, str) else answer
+                found.append((query["sql"], plan[0]["Plan"]))
+    assert found
+    return found
+
+
+def test_every_filter_and_ordering_is_answered_by_an_index(
+    large, anyone, max_, signed_in, monkeypatch
+):
+    # The ORM runs what would be kept, so that the queries can be asked how they are answered.
+    monkeypatch.setattr(
+        pagination, "fetch", lambda key, build, place, **options: list(build(place))
+    )
+    monkeypatch.setattr(narrowing, "WALK", 200)
+    monkeypatch.setattr(narrowing, "FEW", 500)
+    wrong = []
+    for template in QUERIES:
+        query = template.format(**large)
+        client = signed_in(max_) if "draft" in query else anyone
+        for sql, plan in plans_of(client, f"{reverse('event-list')}?{query}"):
+            for node in nodes(plan):
+                kind, rows = node["Node Type"], node["Actual Rows"] * node["Actual Loops"]
+                removed = node.get("Rows Removed by Filter", 0)
+                if kind == "Seq Scan" and node.get("Relation Name") == "events_event":
+                    wrong.append(f"{query}: reads the table\n    {sql}")
+                elif node.get("Relation Name") == "events_event" and rows + removed > 1500:
+                    wrong.append(f"{query}: reads {rows + removed:.0f} events\n    {sql}")
+                elif kind == "Sort" and sum(each["Actual Rows"] for each in node["Plans"]) > 500:
+                    wrong.append(f"{query}: sorts\n    {sql}")
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_registering_writes_to_no_index_of_events_until_the_last_seat(olga):
+    event = EventFactory(organizer=olga, max_capacity=3)
+
+    def updates() -> tuple[int, int]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables"
+                " WHERE relname = 'events_event'"
+            )
+            return cursor.fetchone()
+
+    before = updates()
+    registered(event)
+    registered(event)
+    between = updates()
+    registered(event)
+    after = updates()
+
+    assert (between[0] - before[0], between[1] - before[1]) == (2, 2)
+    assert (after[0] - between[0], after[1] - between[1]) == (1, 0)
+    assert Event.objects.get(pk=event.pk).is_available is False
