@@ -26,9 +26,9 @@ ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", [PUBLIC_URL])
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS", [])
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, most=10)
-# Where seats are told in real time, by a process of its own. Behind HTTPS stands a proxy, which
-# sends it there by the path.
-LIVE_PORT = env.integer("LIVE_PORT", PORT + 1 if PORT < 65535 else PORT - 1, least=1)
+# Where seats are told in real time, by a process of its own. Not the next port, which another
+# service of the same kind may have. Behind HTTPS stands a proxy, which sends there by the path.
+LIVE_PORT = env.integer("LIVE_PORT", PORT + 100 if PORT <= 65435 else PORT - 100, least=1)
 LIVE_URL = env.web_address("LIVE_URL", env.at_port(PUBLIC_URL, LIVE_PORT))
 LIVE_MAX_VIEWERS = env.integer("LIVE_MAX_VIEWERS", 1000, least=1, most=4000)
 ROOT_URLCONF = "config.urls"

@@ -208,7 +208,7 @@ def test_compose_runs_the_live_command_of_the_procfile():
         line.split(": ", 1) for line in (PROJECT / "Procfile").read_text().splitlines() if line
     )
     service = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]["live"]
-    inside = {"${HOST:-127.0.0.1}": "0.0.0.0", "${LIVE_PORT:-8001}": "8001"}
+    inside = {"${HOST:-127.0.0.1}": "0.0.0.0", "${LIVE_PORT:-8100}": "8100"}
 
     command = procfile["live"]
     for variable, value in inside.items():

@@ -469,7 +469,7 @@ def test_the_web_server_sends_viewers_there(event, olga, anyone, signed_in):
     sent = anyone.get(f"/api/events/{event.pk}/stream", headers={"Accept": "text/event-stream"})
 
     assert (sent.status_code, sent.content) == (307, b"")
-    assert sent["Location"] == f"http://localhost:8001/api/events/{event.pk}/stream"
+    assert sent["Location"] == f"http://localhost:8100/api/events/{event.pk}/stream"
     assert sent["Access-Control-Allow-Origin"] == "*"
     for client in (anyone, signed_in(olga)):
         assert client.get(f"/api/events/{draft.pk}/stream").json()["code"] == "not_found"
@@ -490,16 +490,16 @@ def test_the_web_server_sends_nobody_in_a_circle(event, anyone, settings):
 @pytest.mark.parametrize(
     ("public", "found"),
     [
-        ("http://localhost:8000", "http://localhost:8001"),
-        ("http://127.0.0.1", "http://127.0.0.1:8001"),
-        ("http://[::1]:8000", "http://[::1]:8001"),
-        ("http://[::1]", "http://[::1]:8001"),
-        ("http://events.example.org/base", "http://events.example.org:8001"),
+        ("http://localhost:8000", "http://localhost:8100"),
+        ("http://127.0.0.1", "http://127.0.0.1:8100"),
+        ("http://[::1]:8000", "http://[::1]:8100"),
+        ("http://[::1]", "http://[::1]:8100"),
+        ("http://events.example.org/base", "http://events.example.org:8100"),
         ("https://events.example.org", "https://events.example.org"),
     ],
 )
 def test_the_live_process_is_beside_the_web_server(public, found):
-    assert env.at_port(public, 8001) == found
+    assert env.at_port(public, 8100) == found
 
 
 def test_a_taken_port_is_passed_over():
