@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
-from django.db import connections
+from django.db import connections, router
 from django.db.models import QuerySet
 from django.db.models.base import ModelState
 from django.db.models.query import ModelIterable
@@ -49,8 +49,8 @@ class KeptQuery:
     ) -> None:
         marks = None if place is None else _place_marks(place)
         queryset = build(marks)
-        self.alias = queryset.db
-        compiler = queryset.query.get_compiler(self.alias)
+        self.model = queryset.model
+        compiler = queryset.query.get_compiler(queryset.db)
         self.sql, parameters = compiler.as_sql()
         self.parameters = list(parameters)
         self.row = _row_maker(queryset, compiler)
@@ -77,13 +77,14 @@ class KeptQuery:
             now = timezone.now()
             for position in self.instants:
                 parameters[position] = now
-        database = connections[self.alias]
+        alias = router.db_for_read(self.model)
+        database = connections[alias]
         database.ensure_connection()
         if database.queries_logged:  # as Django's own cursor does
             database.queries_log.append({"sql": self.sql, "time": "0"})
         with database.wrap_database_errors, Cursor(database.connection) as cursor:
             cursor.execute(self.sql.encode(), parameters, prepare=prepare, binary=True)
-            return list(map(self.row, cursor.fetchall()))
+            return [self.row(columns, alias) for columns in cursor.fetchall()]
 
 
 class CannotBeKept(Exception):
@@ -131,23 +132,27 @@ def _looks_current(value: Any) -> bool:
     )
 
 
-def _row_maker(queryset: QuerySet[Any], compiler: Any) -> Callable[[tuple[Any, ...]], Any]:
-    """How a tuple of columns becomes a row of the model with its related rows.
+def _row_maker(queryset: QuerySet[Any], compiler: Any) -> Callable[[tuple[Any, ...], str], Any]:
+    """How a tuple of columns from a database becomes a row of the model with its related rows.
 
     Rows are made as `QuerySet.only()` loads them: a column that was not asked for is fetched when
     it is used. Django's own way calls each model's constructor.
     """
     info, select = compiler.klass_info, compiler.select
     rows: Any = queryset
-    if rows._iterable_class is not ModelIterable or rows._prefetch_related_lookups:
+    if rows._iterable_class is not ModelIterable or rows._prefetch_related_lookups or rows._db:
         raise CannotBeKept
-    if compiler.get_converters([expression for expression, _, _ in select]):
+    positions = compiler.annotation_col_map
+    converters = compiler.get_converters([expression for expression, _, _ in select])
+    if converters.keys() - set(positions.values()):  # a column that is not as the driver reads it
         raise CannotBeKept
-    alias = queryset.db
-    annotations = list(compiler.annotation_col_map.items())
-    main = _maker(info, select, alias)
+    annotations = [
+        (name, position, *converters.get(position, ((), None)))
+        for name, position in positions.items()
+    ]
+    main = _maker(info, select)
     related = [
-        (each["field"].name, _maker(each, select, alias), each["select_fields"])
+        (each["field"].name, _maker(each, select), each["select_fields"])
         for each in info.get("related_klass_infos", [])
     ]
     if any(each.get("related_klass_infos") for each in info.get("related_klass_infos", [])):
@@ -157,19 +162,22 @@ def _row_maker(queryset: QuerySet[Any], compiler: Any) -> Callable[[tuple[Any, .
         for _, _, positions in related
     ]
 
-    def row(columns: tuple[Any, ...]) -> Any:
-        made = main(columns)
+    def row(columns: tuple[Any, ...], alias: str) -> Any:
+        made = main(columns, alias)
         cache = made._state.fields_cache
         for (name, make, _), key in zip(related, keys, strict=True):
-            cache[name] = None if columns[key] is None else make(columns)
-        for name, position in annotations:
-            made.__dict__[name] = columns[position]
+            cache[name] = None if columns[key] is None else make(columns, alias)
+        for name, position, convert, expression in annotations:
+            value = columns[position]
+            for step in convert:
+                value = step(value, expression, connections[alias])
+            made.__dict__[name] = value
         return made
 
     return row
 
 
-def _maker(info: Any, select: Any, alias: str) -> Callable[[tuple[Any, ...]], Any]:
+def _maker(info: Any, select: Any) -> Callable[[tuple[Any, ...], str], Any]:
     model = info["model"]
     if model._meta.concrete_model is not model or model._meta.parents:
         raise CannotBeKept
@@ -178,7 +186,7 @@ def _maker(info: Any, select: Any, alias: str) -> Callable[[tuple[Any, ...]], An
     pick = itemgetter(*positions) if len(positions) > 1 else None
     first = positions[0]
 
-    def make(columns: tuple[Any, ...]) -> Any:
+    def make(columns: tuple[Any, ...], alias: str) -> Any:
         values = pick(columns) if pick else (columns[first],)
         return loaded_row(model, dict(zip(names, values, strict=True)), alias)
 
