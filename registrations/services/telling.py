@@ -24,8 +24,6 @@ def key_of(kind: str, *facts: Any) -> Combinable:
 
 def tell_cancelled(registration: Registration, reason: LedgerEntry.Reason) -> None:
     """To whoever had the place, also when they gave it up themselves."""
-    if reason == LedgerEntry.Reason.ACCOUNT_CLOSED:
-        return  # nobody is left to be told
     notify(
         "registration_cancelled",
         key=f"registration_cancelled:{registration.pk}",

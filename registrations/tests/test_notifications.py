@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Notification
+from accounts.models import Notification, User
 from accounts.tests.factories import PASSWORD, UserFactory
 from conftest import NOW
 from events.models import Event
@@ -15,6 +15,7 @@ from events.services import cancel_event, delete_event, edit_event, restore_even
 from events.tests.factories import EventFactory
 from registrations.models import Registration
 from registrations.services import cancel_registration, register
+from registrations.services.people import settle_accounts
 from registrations.tests.factories import registered, untold
 from registrations.tests.mails import outline, told
 from registrations.tickets import manage_link
@@ -37,8 +38,9 @@ def event(olga) -> Event:
     )
 
 
-def attends(event: Event, user) -> Registration:
-    return register(event.pk, name=user.username, email=user.email, user=user, registered_by=user)
+def attends(event: Event, user: User, **fields: object) -> Registration:
+    own = {"name": user.username, "email": user.email, "user": user, "registered_by": user}
+    return register(event.pk, **own, **fields)
 
 
 # --- confirmed and waitlisted ---
@@ -190,6 +192,16 @@ def test_an_account_that_ends_is_told_nothing_any_more(ana, event, signed_in):
     assert signed_in(ana).delete("/api/me/", {"password": PASSWORD}).status_code == 204
 
     assert told() == []
+
+
+def test_a_place_taken_while_the_account_ended_is_given_back_in_silence(ana, event):
+    attends(event, ana, notify=False)
+    User.objects.filter(pk=ana.pk).update(erased_at=NOW)
+
+    settle_accounts()
+
+    assert Registration.objects.get().status == "cancelled"
+    assert not Notification.objects.exists()
 
 
 # --- changed events ---
