@@ -12,7 +12,7 @@ from config.errors import FieldError, ValidationFailed
 from . import services
 from .errors import InvalidOrExpiredLink
 from .links import recovers
-from .notifications.unsubscribing import grant, read_token
+from .notifications.unsubscribing import grant, is_wanted, read_token
 from .serializers import PasswordResetConfirmIn, PasswordResetIn
 
 
@@ -92,11 +92,12 @@ def unsubscribe(request: HttpRequest) -> HttpResponse:
     wish = read_token(token)
     if wish is None:
         return render(request, "accounts/not_unsubscribed.html", status=400)
-    page = "unsubscribe"
     if request.method == "POST":
-        is_wanted = "again" in request.POST
-        grant(wish, wanted=is_wanted)
-        page = "subscribed" if is_wanted else "unsubscribed"
+        wanted = "again" in request.POST
+        grant(wish, wanted=wanted)
+        page = "subscribed" if wanted else "unsubscribed"
+    else:
+        page = "unsubscribe" if is_wanted(wish) else "unsubscribed"
     return render(request, f"accounts/{page}.html", {"kind": wish.kind, "token": token})
 
 

@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 
 from ..models import Notification, Unsubscription, User
 from .kinds import Kind, find_kind, switchable_kinds
+from .preferences import wants_mail
 
 _FORM = re.compile(r"([1-9][0-9]{0,17}|[0-9a-f]{64})\.([a-z0-9_]{1,40})\.([A-Za-z0-9_-]{43})")
 _SIGNER = Signer(salt="accounts.unsubscribe")
@@ -51,6 +52,12 @@ def read_token(token: str) -> Wish | None:
         return Wish(kind, None, whom)
     is_there = User.objects.filter(pk=whom, erased_at=None).exists()
     return Wish(kind, int(whom), "") if is_there else None
+
+
+def is_wanted(wish: Wish) -> bool:
+    if wish.user_id is not None:
+        return wants_mail(User.objects.get(pk=wish.user_id), wish.kind)
+    return not _unsubscriptions([wish.address_digest]).filter(kind=wish.kind.name).exists()
 
 
 @transaction.atomic

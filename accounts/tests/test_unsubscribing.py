@@ -52,6 +52,13 @@ def test_following_the_link_changes_nothing(browser, ana):
     assert not Unsubscription.objects.exists()
 
 
+def test_the_link_of_what_was_stopped_says_so(browser, ana):
+    for path in (link_of(user=ana), link_of()):
+        browser.post(path, ONE_CLICK)
+
+        assert title_of(browser.get(path)) == "No more of these e-mails"
+
+
 def test_a_mail_program_unsubscribes_an_account_with_one_click(browser, ana):
     response = browser.post(link_of(user=ana), ONE_CLICK)
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from accounts.links import confirmation_link, reset_link
+from accounts.models import Notification
+from accounts.notifications.unsubscribing import unsubscribe_url
 from accounts.tests.factories import UserFactory
 from config.tests.browser import Tab, find_browser, open_browser
 from events.tests.factories import EventFactory
@@ -58,9 +60,20 @@ def test_people_find_their_way_with_the_keyboard(phone):
     phone.press("Enter", loads=True)
     assert "Your registration is cancelled." in phone.text
 
+    told = Notification(kind="registration_confirmed", user=ana, email=ana.email)
+    phone.open(unsubscribe_url(told))
+    assert phone.overflow == 0
+    phone.tab_to("Send me no more of them")
+    phone.press("Enter", loads=True)
+    assert "You get no more e-mails of the kind Registration confirmed." in phone.text
+    phone.tab_to("again")
+    phone.press("Enter", loads=True)
+    assert "You get these e-mails again" in phone.text
+
     ana.refresh_from_db()
     [kept] = Registration.objects.all()
     assert ana.email_verified
+    assert ana.notification_preferences == {"registration_confirmed": True}
     assert ana.check_password("another-horse-battery-7")
     assert (kept.name, kept.status) == ("Bob Ray", "cancelled")
     assert phone.complaints == []
