@@ -1,0 +1,85 @@
+"""What one server process writes, another one tells at once: nothing is cached but by readers."""
+
+import copy
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from registrations.tests.house import House, free_port
+
+TOKEN = """
+from accounts.models import User
+from accounts.tokens import open_session
+print(open_session(User.objects.create_user("olga@example.com", None))["access"])
+"""
+FAIR = {"name": "Fair", "location": "Hall", "start_time": "2099-03-15T09:00:00Z", "max_capacity": 1}
+
+
+@pytest.fixture
+def other(house) -> Iterator[House]:
+    """A second server on the same database."""
+    house.manage("migrate", "--verbosity", "0")
+    house.start()
+    other = copy.copy(house)
+    other.port = free_port()
+    other.start()
+    yield other
+    other.web.terminate()
+    other.web.wait(20)
+
+
+class Client:
+    def __init__(self, house: House, token: str = "") -> None:
+        self.port = house.port
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def ask(self, method: str, path: str, body: dict | None = None, **headers: str):
+        """Status, headers and JSON of the answer."""
+        sent = {"Content-Type": "application/json", **self.headers, **headers}
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as client:
+            client.request(method, path, json.dumps(body) if body else None, sent)
+            answer = client.getresponse()
+            content = answer.read()
+            return answer.status, answer.headers, json.loads(content) if content else None
+
+
+def test_no_process_tells_what_another_has_changed(house, other):
+    token = house.manage("shell", "--verbosity", "0", "--command", TOKEN).strip()
+    writer, reader = Client(house, token), Client(other)
+    lists = ("/api/events/", "/api/events/?search=fair", "/api/events/?available=true")
+    known: dict[str, str] = {}
+
+    def told(path: str) -> list[tuple]:
+        """Name and count of each event; a reader who knows an older answer is given this one."""
+        condition = {"If-None-Match": known[path]} if path in known else {}
+        status, headers, page = reader.ask("GET", path, **condition)
+        assert status == 200
+        known[path] = headers["ETag"]
+        assert headers["Cache-Control"] == "no-cache"
+        vary = {name.strip() for name in headers["Vary"].split(",")}
+        assert {"Accept", "Authorization", "Time-Zone"} <= vary
+        assert reader.ask("GET", path, **{"If-None-Match": known[path]})[0] == 304
+        return [(event["name"], event["registered_count"]) for event in page["results"]]
+
+    assert [told(path) for path in lists] == [[], [], []]
+
+    made = writer.ask("POST", "/api/events/", FAIR)[2]
+    event = f"/api/events/{made['id']}/"
+    assert [told(path) for path in lists] == [[("Fair", 0)]] * 3
+
+    writer.ask("PATCH", event, {"name": "Big fair"})
+    assert [told(path) for path in lists] == [[("Big fair", 0)]] * 3
+
+    guest = {"name": "Ana", "email": "ana@example.com"}
+    assert writer.ask("POST", f"{event}register/", guest)[0] == 201
+    assert [told(path) for path in lists] == [[("Big fair", 1)], [("Big fair", 1)], []]
+    assert reader.ask("GET", event)[2]["registration_state"] == "full"
+
+    assert writer.ask("DELETE", event)[0] == 204
+    assert [told(path) for path in lists[:2]] == [[], []]
+    assert reader.ask("GET", event)[0] == 404
+
+    assert writer.ask("GET", lists[0])[1]["Cache-Control"] == "private, no-cache"
