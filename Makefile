@@ -2,7 +2,7 @@
 # make serve  the same processes as in production, without sample data
 # make test   all tests
 # make lint   style, types, imports, migrations, settings, OpenAPI, security, dependencies
-# make bench  measure against the baselines
+# make bench  measure against the baselines; BENCH=--quick tries it out
 
 PYTHON ?= python3
 VENV := .venv
@@ -35,8 +35,8 @@ lint: $(VENV)/installed-dev
 	PUBLIC_URL=https://events.example.org ALLOWED_HOSTS=events.example.org \
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 
-bench: $(VENV)/installed-dev
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks --save .bench/results.md --plots .bench $(BENCH)
 
 clean:
 	rm -rf $(VENV)
@@ -48,6 +48,10 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-bench: benchmarks/requirements.txt $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed

@@ -15,9 +15,14 @@ SCHEMA = """
     CREATE TABLE bare.event (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         name text NOT NULL,
+        description text NOT NULL DEFAULT '',
+        location text NOT NULL DEFAULT '',
+        start_time timestamptz NOT NULL DEFAULT now(),
+        end_time timestamptz NOT NULL DEFAULT now(),
         capacity integer NOT NULL,
         taken integer NOT NULL DEFAULT 0 CHECK (taken <= capacity)
     );
+    CREATE INDEX ON bare.event (start_time, id);
     CREATE TABLE bare.registration (
         id uuid PRIMARY KEY,
         event_id bigint NOT NULL REFERENCES bare.event,
@@ -38,6 +43,14 @@ _REGISTER = """
     SELECT %(id)s, id, %(name)s, %(email)s, %(registered_at)s FROM seat
 """
 
+_LIST = """
+    SELECT id, name, description, location, start_time, end_time, capacity, taken
+    FROM bare.event WHERE start_time > now() ORDER BY start_time, id LIMIT 20
+"""
+_LIST_COLUMNS = (
+    "id", "name", "description", "location", "start_time", "end_time", "capacity", "taken",
+)  # fmt: skip
+
 _thread = threading.local()
 
 
@@ -45,12 +58,19 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     match environ["REQUEST_METHOD"], environ["PATH_INFO"].strip("/").split("/"):
         case "POST", ["events", event_id, "register"]:
             status, answer = _register(int(event_id), orjson.loads(environ["wsgi.input"].read()))
+        case "GET", ["events"]:
+            status, answer = _list()
         case _:
             status, answer = "404 Not Found", {"detail": "Not found."}
     body = orjson.dumps(answer)
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     start_response(status, headers)
     return [body]
+
+
+def _list() -> tuple[str, dict[str, Any]]:
+    rows = _connection().execute(_LIST).fetchall()
+    return "200 OK", {"results": [dict(zip(_LIST_COLUMNS, row, strict=True)) for row in rows]}
 
 
 def _register(event_id: int, given: dict[str, str]) -> tuple[str, dict[str, Any]]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,26 +27,27 @@ class DatabaseError(Exception):
     """There is no database to measure on."""
 
 
-@contextlib.contextmanager
-def scratch_database() -> Iterator[str]:
-    """The URL of an empty database, dropped afterwards.
-
-    In the server of `DATABASE_URL` when that is set, else in a private one that is gone afterwards.
-    """
+def server() -> contextlib.AbstractContextManager[str]:
+    """The URL of a server: that of `DATABASE_URL`, else a private one that is gone afterwards."""
     given = os.environ.get("DATABASE_URL", "").strip()
-    with contextlib.nullcontext(given) if given else _private_server() as server_url:
-        name = f"benchmarks_{secrets.token_hex(4)}"
-        _run(server_url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
-        finally:
-            _run(server_url, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    return contextlib.nullcontext(given) if given else _private_server()
 
 
-def settle(database_url: str) -> None:
+@contextlib.contextmanager
+def scratch_database(server_url: str) -> Iterator[str]:
+    """The URL of an empty database there, dropped afterwards."""
+    name = f"benchmarks_{secrets.token_hex(4)}"
+    _run(server_url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
+    finally:
+        _run(server_url, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def settle(database_url: str, tables: Sequence[str] = ()) -> None:
     """Vacuum and write everything out, so that no turn pays for the one before it."""
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("VACUUM (ANALYZE)")
+        connection.execute(f"VACUUM (ANALYZE) {', '.join(tables)}")
         with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
             connection.execute("CHECKPOINT")
 

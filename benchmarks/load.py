@@ -4,6 +4,7 @@ Reads a job as JSON on stdin and writes what it saw as JSON on stdout. Standard 
 request is a few bytes put together, an answer is read as far as its status and Content-Length.
 """
 
+import contextlib
 import json
 import re
 import selectors
@@ -13,10 +14,12 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from http.client import HTTPConnection
 from itertools import count
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 NUMBER = "{number}"  # in a path or body: another 8 digits for each request
@@ -42,6 +45,7 @@ class Job:
     slices: int = 1
     requests: int | None = None
     first_number: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -95,6 +99,18 @@ def drive(job: Job) -> Result:
     return Result(**json.loads(done.stdout))
 
 
+def fetch(port: int, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
+    """One JSON answer; `LoadError` when it is a refusal."""
+    sent = {"Content-Type": "application/json", **(headers or {})}
+    with contextlib.closing(HTTPConnection("127.0.0.1", port, timeout=60)) as client:
+        client.request("POST" if body else "GET", path, json.dumps(body) if body else None, sent)
+        answer = client.getresponse()
+        content = answer.read()
+    if answer.status != 200:
+        raise LoadError(f"{path} answered {answer.status}: {content[:300]!r}")
+    return json.loads(content)
+
+
 # --- In the process -----------------------------------------------------------------------------
 
 
@@ -137,6 +153,7 @@ class _Requests:
         body = (job.body or "").replace(NUMBER, "0" * 8).encode()
         head = f"{'GET' if job.body is None else 'POST'} {job.path} HTTP/1.1\r\n"
         head += f"Host: 127.0.0.1:{job.port}\r\nAccept: application/json\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in job.headers.items())
         if job.body is not None:
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         self._parts = f"{head}\r\n{job.body or ''}".encode().split(NUMBER.encode())

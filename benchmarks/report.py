@@ -6,34 +6,33 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from .contenders import CONTENDERS
 from .database import server_facts
 from .load import Result
 from .measures import Measure, Target, Turn
+
+NAMES = [contender.name for contender in CONTENDERS]
 
 Turns = Mapping[str, Sequence[Turn]]  # by contender, in the order of the rounds
 
 
 def medians_table(taken: Mapping[Measure, Turns]) -> str:
     rows = [row for measure, turns in taken.items() for row in _median_rows(measure, turns)]
-    titles = ["measure", "tutorial", "bare", "product", "product/tutorial", "product/bare"]
-    return _table([*titles, "target", "met?"], rows)
+    return _table(["measure", *NAMES, "target", "reached", "met?"], rows)
 
 
 def _median_rows(measure: Measure, turns: Turns) -> Iterable[list[str]]:
     values = {name: median(turn.value for turn in turns[name]) for name in turns}
-    shown = [_number(values[name]) for name in ("tutorial", "bare", "product")]
-    ratios = [_number(values["product"] / values[name]) for name in ("tutorial", "bare")]
-    if measure.unit == "ratio":
-        ratios = ["", ""]
+    shown = [_number(values[name]) if name in values else "" for name in NAMES]
     for index, target in enumerate(measure.targets):
-        cells = [f"{measure.title}, {measure.unit}", *shown, *ratios]
-        yield [*(cells if index == 0 else [""] * 6), *_verdict(target, values)]
+        cells = [f"{measure.title}, {measure.unit}", *shown]
+        yield [*(cells if index == 0 else [""] * len(cells)), *_verdict(target, values)]
 
 
 def _verdict(target: Target, values: Mapping[str, float]) -> list[str]:
-    reached = values["product"] / (values[target.of] if target.of else 1)
-    wanted = f"≥ {target.factor:g} of {target.of}" if target.of else f"≥ {target.factor:g}"
-    return [wanted, "yes" if reached >= target.factor else "no"]
+    sign = "≤" if target.at_most else "≥"
+    wanted = f"{sign} {target.factor:.3g}" + (f" of {target.of}" if target.of else "")
+    return [wanted, _number(target.reached(values)), "yes" if target.is_met(values) else "no"]
 
 
 def loads_table(taken: Mapping[Measure, Turns]) -> str:
@@ -43,6 +42,7 @@ def loads_table(taken: Mapping[Measure, Turns]) -> str:
         for turns in taken.values()
         for title in next(iter(turns.values()))[0].loads
         for name in turns
+        if all(title in turn.loads for turn in turns[name])
     ]
     titles = ["load", "contender", "req/s, each round", "p50 ms", "p99 ms", "max ms", "statuses"]
     return _table(titles, rows)

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from .load import ROOT
 
@@ -24,8 +25,8 @@ class ServerError(Exception):
     """A server did not start; the message has the end of its log."""
 
 
-def command(application: str, environment: Mapping[str, str]) -> list[str]:
-    """The Procfile's line for `web`, as a shell would read it."""
+def command(application: str, environment: Mapping[str, str], interface: str = "wsgi") -> list[str]:
+    """The Procfile's line for `web`, as a shell would read it; ASGI has no threads to number."""
     lines = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
     line = next(line.partition(":")[2] for line in lines if line.startswith("web:"))
 
@@ -34,18 +35,27 @@ def command(application: str, environment: Mapping[str, str]) -> list[str]:
         return environment.get(name) or default
 
     line = re.sub(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)", value, line)
+    if interface != "wsgi":
+        line = re.sub(r"--blocking-threads\S* \S+ ", "", line.replace("wsgi", interface, 1))
     return shlex.split(line.replace(_PRODUCT, application))
 
 
+class Running(NamedTuple):
+    port: int
+    pid: int  # of the process whose children are the workers
+
+
 @contextlib.contextmanager
-def running(application: str, environment: Mapping[str, str]) -> Iterator[int]:
+def running(
+    application: str, environment: Mapping[str, str], interface: str = "wsgi"
+) -> Iterator[Running]:
     """Serve it on a free port of 127.0.0.1 until the end of the block."""
     port = _free_port()
     full = {**os.environ, **environment, "HOST": "127.0.0.1", "PORT": str(port)}
     full["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{full.get('PATH', '')}"
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            command(application, full),
+            command(application, full, interface),
             cwd=ROOT,
             env=full,
             stdin=subprocess.DEVNULL,
@@ -55,7 +65,7 @@ def running(application: str, environment: Mapping[str, str]) -> Iterator[int]:
         )
         try:
             _wait_until_ready(process, port)
-            yield port
+            yield Running(port, process.pid)
         except BaseException as error:
             log.seek(0)
             error.add_note(

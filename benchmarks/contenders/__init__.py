@@ -2,9 +2,10 @@
 
 from .bare import Bare
 from .base import Contender
-from .product import Product
+from .fastapi import FastApi, FastApiLean
+from .product import Product, Small
 from .tutorial import Tutorial
 
-CONTENDERS: tuple[type[Contender], ...] = (Tutorial, Bare, Product)
+CONTENDERS: tuple[type[Contender], ...] = (Tutorial, FastApi, FastApiLean, Bare, Small, Product)
 
-__all__ = ["CONTENDERS", "Contender"]
+__all__ = ["CONTENDERS", "Contender", "Small"]

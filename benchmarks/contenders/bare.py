@@ -1,5 +1,5 @@
 from ..bare import SCHEMA
-from .base import Contender
+from .base import Contender, spread_events
 
 
 class Bare(Contender):
@@ -8,8 +8,14 @@ class Bare(Contender):
     refused = "409"
     register_path = "/events/{event_id}/register/"
 
+    list_path = "/events/"
+    tables = ("bare.event", "bare.registration")
+
     def create_tables(self) -> None:
         self._run(SCHEMA)
+
+    def create_events(self, number: int) -> None:
+        self._run(spread_events("bare.event", "capacity"), number=number)
 
     def create_event(self, seats: int) -> int:
         return self._run(

@@ -2,26 +2,26 @@ import os
 import subprocess
 import sys
 
-from ..load import ROOT
+from ..load import ROOT, fetch
 from .base import Contender
 
 # Counted for every request, as in production, and never reached.
 _RATE_LIMITS = "register=9999999/min,anonymous=9999999/min,user=9999999/min,login=9999999/min"
 
+PASSWORD = "only-for-the-benchmark"
+
+# Like an event that is there, so that this need not know every column.
 _OPEN_EVENT = """
-    WITH organizer AS (
-        SELECT id FROM accounts_user WHERE username = 'organizer'
-    )
-    INSERT INTO events_event (
-        organizer_id, name, description, location, start_time, end_time, timezone, status,
-        meeting_url, reminder_hours, max_capacity, registered_count, waitlist_enabled,
-        waitlist_count, last_queue_number, feedback_count, version, sequence,
-        cancellation_reason, created_at, updated_at
-    )
-    SELECT
-        id, 'Fair', '', 'Hall 1', now() + '30 days', now() + '31 days', 'UTC', 'published',
-        '', '{24,1}', %(seats)s, 0, false, 0, 0, 0, 1, 0, '', now(), now()
-    FROM organizer
+    INSERT INTO events_event
+    SELECT (jsonb_populate_record(event, jsonb_build_object(
+        'id', nextval(pg_get_serial_sequence('events_event', 'id')),
+        'organizer_id', (SELECT id FROM accounts_user WHERE username = 'organizer'),
+        'name', 'Fair', 'description', '', 'status', 'published',
+        'start_time', now() + '30 days', 'end_time', now() + '31 days',
+        'max_capacity', %(seats)s::int, 'registered_count', 0, 'waitlist_enabled', false,
+        'registration_opens_at', null, 'registration_closes_at', null
+    ))).*
+    FROM events_event AS event WHERE deleted_at IS NULL ORDER BY id LIMIT 1
     RETURNING id
 """
 
@@ -31,6 +31,8 @@ class Product(Contender):
     application = "config.wsgi:application"
     refused = "409"
     register_path = "/api/events/{event_id}/register/"
+    list_path = "/api/events/"
+    tables = ("events_event", "registrations_registration", "accounts_notification")
 
     def environment(self) -> dict[str, str]:
         """Production: everything else has its default."""
@@ -51,6 +53,9 @@ class Product(Contender):
         self._manage(
             "createsuperuser", "--no-input", "--verbosity", "0", "--email", "organizer@example.org"
         )
+
+    def create_events(self, number: int) -> None:
+        self._manage("generate_load", "--events", str(number), "--registrations", "0", DEBUG="on")
 
     def create_event(self, seats: int) -> int:
         return self._run(_OPEN_EVENT, seats=seats)
@@ -78,7 +83,25 @@ class Product(Contender):
         )
 
     def remove_registrations(self) -> None:
-        self._run("TRUNCATE registrations_registration CASCADE")
+        self._run("TRUNCATE registrations_registration, accounts_notification CASCADE")
+
+    def deep_path(self, port: int, rows: int) -> str:
+        """By following the links, as every client does."""
+        path = f"{self.list_path}?page_size=100"
+        for _ in range(rows // 100):
+            path = fetch(port, path)["next"].partition("127.0.0.1")[2].partition("/")[2]
+            path = f"/{path}"
+        return path.replace("page_size=100", "page_size=20")
+
+    def attendees_path(self, event_id: int) -> str:
+        return f"/api/events/{event_id}/attendees/"
+
+    def export_path(self, event_id: int, format_: str) -> str:
+        return f"/api/events/{event_id}/attendees/export/?format={format_}"
+
+    def sign_in(self, port: int) -> dict[str, str]:
+        given = {"email": "organizer@example.org", "password": PASSWORD}
+        return {"Authorization": f"Bearer {fetch(port, '/api/login/', given)['access']}"}
 
     def seats_taken(self, event_id: int) -> int:
         return self._run(
@@ -89,11 +112,17 @@ class Product(Contender):
             event_id=event_id,
         )
 
-    def _manage(self, *arguments: str) -> None:
-        password = {"DJANGO_SUPERUSER_PASSWORD": "only-for-the-benchmark"}
+    def _manage(self, *arguments: str, **environment: str) -> None:
+        password = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
         subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
-            env={**os.environ, **self.environment(), **password},
+            env={**os.environ, **self.environment(), **password, **environment},
             check=True,
         )
+
+
+class Small(Product):
+    """The product where there are few events, in a database of its own."""
+
+    name = "small"

@@ -3,7 +3,7 @@ import subprocess
 import sys
 
 from ..load import ROOT
-from .base import Contender
+from .base import Contender, spread_events
 
 
 class Tutorial(Contender):
@@ -11,6 +11,9 @@ class Tutorial(Contender):
     application = "benchmarks.tutorial.wsgi:application"
     refused = "400"
     register_path = "/events/{event_id}/register/"
+
+    list_path = "/events/"
+    tables = ("tutorial.tutorial_event", "tutorial.tutorial_registration")
 
     def create_tables(self) -> None:
         self._run("CREATE SCHEMA tutorial")
@@ -21,6 +24,9 @@ class Tutorial(Contender):
             env={**os.environ, **self.environment()},
             check=True,
         )
+
+    def create_events(self, number: int) -> None:
+        self._run(spread_events("tutorial.tutorial_event", "max_capacity"), number=number)
 
     def create_event(self, seats: int) -> int:
         return self._run(
@@ -47,6 +53,30 @@ class Tutorial(Contender):
 
     def remove_registrations(self) -> None:
         self._run("TRUNCATE tutorial.tutorial_registration")
+
+    def deep_path(self, port: int, rows: int) -> str:
+        return f"{self.list_path}?page={rows // 20 + 1}"
+
+    def attendees_path(self, event_id: int) -> str:
+        return f"/events/{event_id}/attendees/"
+
+    def sign_in(self, port: int) -> dict[str, str]:
+        self._run(
+            """
+            WITH organizer AS (
+                INSERT INTO tutorial.auth_user (
+                    username, password, email, first_name, last_name, is_staff, is_superuser,
+                    is_active, date_joined
+                )
+                VALUES ('organizer', '!', '', '', '', false, false, true, now())
+                ON CONFLICT DO NOTHING RETURNING id
+            )
+            INSERT INTO tutorial.authtoken_token (key, created, user_id)
+            SELECT %(key)s, now(), id FROM organizer
+            """,
+            key="0123456789abcdef" * 2,
+        )
+        return {"Authorization": f"Token {'0123456789abcdef' * 2}"}
 
     def seats_taken(self, event_id: int) -> int:
         return self._run(

@@ -8,7 +8,8 @@ class Accept(Measure):
     name = "accept"
     title = "accept on one hot event"
     unit = "req/s"
-    targets = (Target(3, of="tutorial"), Target(0.4, of="bare"))
+    targets = (Target(3, of="tutorial"), Target(0.4, of="bare"), Target(1 / 1.2, of="small"))
+    of = (*Measure.of, "small")
 
     def take(self, stand: Stand, scale: Scale) -> Turn:
         stand.clear()

@@ -1,12 +1,13 @@
 """What a measure is made of."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from .. import database
 from ..contenders import Contender
-from ..load import Job, Result, drive
+from ..load import Job, Result, drive, fetch
 
 
 class WrongAnswer(Exception):
@@ -22,14 +23,24 @@ class Scale:
     sale_requests: int = 5000
     sale_seats: int = 1000
     crowd: int = 100_000
+    events: int = 1_000_000
+    few_events: int = 10_000
 
 
 @dataclass(frozen=True)
 class Target:
-    """The product's value is at least `factor` times that of `of`, or `factor` itself."""
+    """The product's value is at least, or `at_most`, `factor` times that of `of`, or `factor`."""
 
     factor: float
     of: str | None = None
+    at_most: bool = False
+
+    def reached(self, values: Mapping[str, float]) -> float:
+        return values["product"] / (values[self.of] if self.of else 1)
+
+    def is_met(self, values: Mapping[str, float]) -> bool:
+        reached = self.reached(values)
+        return reached <= self.factor if self.at_most else reached >= self.factor
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,7 @@ class Stand:
 
     contender: Contender
     port: int
+    pid: int = 0
 
     def clear(self) -> None:
         """No registrations, and every thread of the server warm."""
@@ -58,8 +70,39 @@ class Stand:
         event_id = self.contender.create_event(seats)
         if crowd:
             self.contender.add_registrations(event_id, crowd)
-        database.settle(self.contender.database_url)
+        database.settle(self.contender.database_url, self.contender.tables)
         return event_id
+
+    def get(
+        self,
+        path: str,
+        *,
+        connections: int = 8,
+        seconds: float | None = None,
+        requests: int | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Result:
+        """Any answer but 200 is a `WrongAnswer`."""
+        result = drive(
+            Job(
+                port=self.port,
+                path=path,
+                connections=connections,
+                seconds=seconds,
+                slices=max(1, round(seconds)) if seconds else 1,
+                requests=requests,
+                headers=headers or {},
+            )
+        )
+        self._require(result, {"200"})
+        return result
+
+    def check_page(
+        self, path: str, expected: int = 20, headers: dict[str, str] | None = None
+    ) -> None:
+        rows = fetch(self.port, path, headers=headers)["results"]
+        if len(rows) != expected:
+            raise WrongAnswer(f"{self.contender.name} listed {len(rows)} rows, not {expected}.")
 
     def register(
         self,
@@ -86,12 +129,15 @@ class Stand:
             )
         )
         expected = {contender.accepted, contender.refused} if may_refuse else {contender.accepted}
+        self._require(result, expected)
+        return result
+
+    def _require(self, result: Result, expected: set[str]) -> None:
         for status in result.statuses.keys() - expected:
             raise WrongAnswer(
-                f"{contender.name} answered {result.statuses[status]} requests with {status}, "
+                f"{self.contender.name} answered {result.statuses[status]} requests with {status}, "
                 f"the first of them so: {result.samples[status]}"
             )
-        return result
 
     def check_seats(self, event_id: int, expected: int) -> None:
         taken = self.contender.seats_taken(event_id)
@@ -106,6 +152,7 @@ class Measure(ABC):
     title: ClassVar[str]
     unit: ClassVar[str]
     targets: ClassVar[tuple[Target, ...]]
+    of: ClassVar[tuple[str, ...]] = ("tutorial", "fastapi", "fastapi-lean", "bare", "product")
 
     @abstractmethod
     def take(self, stand: Stand, scale: Scale) -> Turn: ...

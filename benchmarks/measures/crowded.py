@@ -12,6 +12,7 @@ class Crowded(Measure):
     title = "accept among many / on an empty event"
     unit = "ratio"
     targets = (Target(0.85),)
+    of = ("tutorial", "fastapi", "bare", "product")
 
     def take(self, stand: Stand, scale: Scale) -> Turn:
         stand.clear()

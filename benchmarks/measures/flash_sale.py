@@ -7,7 +7,7 @@ class FlashSale(Measure):
     name = "flash-sale"
     title = "flash sale"
     unit = "req/s"
-    targets = (Target(0.5, of="bare"),)
+    targets = (Target(4, of="fastapi"), Target(0.5, of="bare"))
 
     def take(self, stand: Stand, scale: Scale) -> Turn:
         seats, requests = scale.sale_seats, scale.sale_requests

@@ -1,0 +1,104 @@
+from datetime import datetime
+
+from .base import Contender, spread_events
+
+_SCHEMA = """
+    CREATE SCHEMA fastapi;
+    CREATE TABLE fastapi.event (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        name text NOT NULL,
+        description text NOT NULL,
+        location text NOT NULL,
+        start_time timestamptz NOT NULL,
+        end_time timestamptz NOT NULL,
+        capacity integer NOT NULL,
+        taken integer NOT NULL DEFAULT 0
+    );
+    CREATE INDEX ON fastapi.event (start_time, id);
+    CREATE TABLE fastapi.registration (
+        id uuid PRIMARY KEY,
+        event_id bigint NOT NULL REFERENCES fastapi.event,
+        name text NOT NULL,
+        email text NOT NULL,
+        registered_at timestamptz NOT NULL,
+        UNIQUE (event_id, email)
+    );
+"""
+
+
+class FastApi(Contender):
+    """Page numbers with a total; lock and count."""
+
+    name = "fastapi"
+    application = "benchmarks.fastapi_app:counting"
+    interface = "asgi"
+    refused = "409"
+    register_path = "/events/{event_id}/register/"
+    list_path = "/events/"
+    tables = ("fastapi.event", "fastapi.registration")
+
+    def create_tables(self) -> None:
+        self._run(_SCHEMA)
+
+    def create_events(self, number: int) -> None:
+        self._run(spread_events("fastapi.event", "capacity"), number=number)
+
+    def create_event(self, seats: int) -> int:
+        return self._run(
+            """
+            INSERT INTO fastapi.event (
+                name, description, location, start_time, end_time, capacity
+            )
+            VALUES ('Fair', '', 'Hall 1', now() + '30 days', now() + '31 days', %(seats)s)
+            RETURNING id
+            """,
+            seats=seats,
+        )
+
+    def add_registrations(self, event_id: int, number: int) -> None:
+        self._run(
+            """
+            WITH made AS (
+                INSERT INTO fastapi.registration (id, event_id, name, email, registered_at)
+                SELECT gen_random_uuid(), %(event_id)s, 'Guest', 'early' || n || '@example.org',
+                    now()
+                FROM generate_series(1, %(number)s) n
+            )
+            UPDATE fastapi.event SET taken = taken + %(number)s WHERE id = %(event_id)s
+            """,
+            event_id=event_id,
+            number=number,
+        )
+
+    def remove_registrations(self) -> None:
+        self._run("TRUNCATE fastapi.registration")
+
+    def seats_taken(self, event_id: int) -> int:
+        return self._run(
+            "SELECT count(*) FROM fastapi.registration WHERE event_id = %(event_id)s",
+            event_id=event_id,
+        )
+
+    def deep_path(self, port: int, rows: int) -> str:
+        return f"{self.list_path}?page={rows // 20 + 1}"
+
+
+class FastApiLean(FastApi):
+    """Keyset pages without a total; a conditional UPDATE. On the same tables."""
+
+    name = "fastapi-lean"
+    application = "benchmarks.fastapi_app:lean"
+
+    def create_tables(self) -> None:
+        """They are there: `FastApi` is made before."""
+
+    def create_events(self, number: int) -> None:
+        """They are there too."""
+
+    def deep_path(self, port: int, rows: int) -> str:
+        place: tuple[datetime, int] = self._row(
+            "SELECT start_time AT TIME ZONE 'UTC', id FROM fastapi.event WHERE start_time > now()"
+            " ORDER BY start_time, id OFFSET %(rows)s LIMIT 1",
+            rows=rows,
+        )
+        return f"{self.list_path}?after={place[0].isoformat()}%2B00:00_{place[1]}"
