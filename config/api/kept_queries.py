@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connections, router
 from django.db.models import QuerySet
 from django.db.models.base import ModelState
@@ -51,7 +52,10 @@ class KeptQuery:
         queryset = build(marks)
         self.model = queryset.model
         compiler = queryset.query.get_compiler(queryset.db)
-        self.sql, parameters = compiler.as_sql()
+        try:
+            self.sql, parameters = compiler.as_sql()
+        except EmptyResultSet:  # nothing can match: there is no query to keep
+            raise CannotBeKept from None
         self.parameters = list(parameters)
         self.row = _row_maker(queryset, compiler)
         self.places = [

@@ -12,10 +12,10 @@ from accounts.admin import AuditedAdmin, ZoneChoiceField, staff_of
 from accounts.models import User
 from config.api.admin import ServiceForm
 
-from .models import Category, Event
-from .models.plan import default_reminder_hours
-from .serializers import EventCreateIn, EventIn
-from .services import (
+from ..models import Category, Event
+from ..models.plan import default_reminder_hours
+from ..serializers import EventCreateIn, EventIn
+from ..services import (
     cancel_event,
     create_event,
     delete_event,
@@ -23,7 +23,7 @@ from .services import (
     publish_event,
     restore_event,
 )
-from .services.categories import delete_category, save_category
+from ..services.categories import delete_category, save_category
 
 _TIMES = ("start_time", "end_time", "registration_opens_at", "registration_closes_at")
 _SEATS = ("max_capacity", "waitlist_enabled", "registration_opens_at", "registration_closes_at")
@@ -50,6 +50,7 @@ _SO_FAR = (
     "deleted_at",
     ("created_at", "updated_at"),
     ("version", "sequence"),
+    ("series", "edited_by_hand"),
     "import_key",
 )
 _PLACE = ("latitude", "longitude")
@@ -229,6 +230,8 @@ class EventAdmin(AuditedAdmin):
         "updated_at",
         "version",
         "sequence",
+        "series",
+        "edited_by_hand",
         "import_key",
         "changes",
     ]

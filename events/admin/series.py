@@ -1,0 +1,78 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from accounts.admin import AuditedAdmin
+
+from ..models import Series
+from ..services import end_series, publish_series
+
+_TEXTS = ("name", "description", "location", "category", "meeting_url", "organizer", "status")
+_RECURS = ("rule", "excluded", "timezone", "start_time", "end_time", "filled_to")
+_SEATS = ("max_capacity", "waitlist_enabled", "registration_opens_at", "registration_closes_at")
+
+
+@admin.register(Series)
+class SeriesAdmin(AuditedAdmin):
+    """Seen, published and ended here; edited through the API, or event by event."""
+
+    gone = "It has ended."
+    list_display = ("name", "rule", "timezone", "organizer", "status", "has_ended")
+    list_filter = ("status",)
+    list_select_related = ("organizer",)
+    ordering = ("-id",)
+    search_fields = ("name", "location")
+    search_help_text = "Part of the name or of the location."
+    fieldsets = [
+        (None, {"fields": (*_TEXTS, "occurrences")}),
+        ("Recurs", {"fields": _RECURS, "description": "Times are in UTC, of the first event."}),
+        ("Seats", {"fields": _SEATS}),
+        ("So far", {"fields": (("created_at", "updated_at"), "deleted_at", "version", "changes")}),
+    ]
+    readonly_fields = ["occurrences", "filled_to", "created_at", "updated_at", "deleted_at",
+                       "version", "changes"]  # fmt: skip
+    actions = ["publish_selected", "delete_selected"]
+    delete_confirmation_template = "admin/events/series/delete_confirmation.html"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """To the list, for its actions; no form is shown."""
+        return obj is None and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        has_ended = obj and obj.deleted_at
+        return not has_ended and super().has_delete_permission(request, obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Only the series themselves: events are cancelled or removed by the service."""
+        return [str(series) for series in objs], {}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Series) -> None:
+        end_series(obj)
+
+    @admin.display(description="events")
+    def occurrences(self, series: Series) -> str:
+        """Those that are there, as a link to their list."""
+        count = series.events.existing().count()
+        url = reverse("admin:events_event_changelist")
+        return format_html('<a href="{}?series__id__exact={}">{}</a>', url, series.pk, count)
+
+    @admin.display(boolean=True, description="ended")
+    def has_ended(self, series: Series) -> bool:
+        return series.deleted_at is not None
+
+    @admin.action(description="Publish the selected drafts", permissions=["change"])
+    def publish_selected(self, request: HttpRequest, queryset: QuerySet[Series]) -> None:
+        drafts = queryset.filter(status=Series.Status.DRAFT, deleted_at=None)
+        self.act_on(request, drafts, publish_series, "Published")
+
+    @admin.action(description="End the selected series", permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, queryset: QuerySet[Series]) -> None:
+        """Instead of Django's own action of that name, which would delete rows."""
+        self.act_on(request, queryset.filter(deleted_at=None), end_series, "Ended")
