@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from procrastinate.contrib.django import app
 
 from accounts.models import Notification
 from conftest import NOW
@@ -14,6 +15,7 @@ from events.tests.factories import EventFactory
 from registrations.models import Feedback, Registration
 from registrations.services import cancel_registration, register
 from registrations.services.reminders import queue_feedback_invitations, queue_reminders
+from registrations.tasks import ask_for_feedback, remind
 from registrations.tests.factories import untold
 from registrations.tests.mails import outline, told
 from registrations.tickets import feedback_link
@@ -279,3 +281,23 @@ def test_asked_events_are_found_by_their_index(clock, event):
     rows = Event.objects.published().filter(feedback_asked_at=None, end_time__lte=NOW)
 
     assert "Index Scan using feedback_not_asked" in rows.order_by("end_time").explain()
+
+
+def test_the_tasks_of_the_clock_do_both(clock, event, ana):
+    attends(event, ana)
+    clock.move_to(START - hours(24))
+    remind(timestamp=0)
+    clock.move_to(event.end_time + hours(24))
+    ask_for_feedback(timestamp=0)
+
+    kinds = Notification.objects.order_by("id").values_list("kind", flat=True)
+    assert list(kinds) == ["event_reminder", "feedback_invitation"]
+    assert {periodic.task.name: periodic.cron for periodic in _periodic()} == {
+        "registrations.tasks.remind": "* * * * *",
+        "registrations.tasks.ask_for_feedback": "*/5 * * * *",
+    }
+
+
+def _periodic() -> list:
+    tasks = app.periodic_registry.periodic_tasks.values()
+    return [periodic for periodic in tasks if periodic.task in (remind, ask_for_feedback)]
