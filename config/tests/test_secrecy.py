@@ -1,0 +1,201 @@
+"""What strangers may not know is in no answer: no list, search, feed, count, ETag, error or header.
+
+A stranger's answers are the same, byte for byte, whether or not something hidden is there.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from accounts.tests.factories import UserFactory
+from accounts.tokens import open_session
+from config.api.views import ApiView
+from events.models import Event
+from events.services import delete_event
+from events.tests.factories import EventFactory
+from registrations.models import Feedback
+from registrations.tests.factories import registered
+
+from .access import File, World, make_world
+from .routes import METHODS, Route, routes
+
+HIDDEN = "Quetzalcoatl"
+_BY_CONVERTER = {"<id:": int, "<uuid:": str, "<slug:": str}
+# What a client can ask a list, beside each parameter it knows with the hidden word as its value.
+QUERIES = ("", "?count=true&page_size=100", "?when=all&page_size=100&count=true", "?status=draft")
+# Without these an answer to the same question is the same.
+_VOLATILE = {"Set-Cookie"}
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+@pytest.fixture
+def world(clock, db) -> World:
+    return make_world()
+
+
+def client_of(user: User | None) -> APIClient:
+    client = APIClient(raise_request_exception=False)
+    # The same id in each answer, which tells it.
+    client.credentials(HTTP_X_REQUEST_ID="the-same")
+    if user is not None:
+        access = open_session(user)["access"]
+        client.credentials(HTTP_X_REQUEST_ID="the-same", HTTP_AUTHORIZATION=f"Bearer {access}")
+    return client
+
+
+def hide(world: World) -> dict[str, Any]:
+    """Things that strangers may not know of, by what a route calls them; each says the word."""
+    olga = world.people["olga"]
+    words = {"name": f"{HIDDEN} gala", "description": HIDDEN, "location": HIDDEN}
+    category = world.events["published"].category
+    draft = EventFactory(
+        organizer=olga, status=Event.Status.DRAFT, category=category,
+        meeting_url=f"https://meet.example.com/{HIDDEN}", **words,
+    )  # fmt: skip
+    deleted = EventFactory(organizer=olga, category=category, **words)
+    over = EventFactory(organizer=olga, **words)
+    registration = registered(deleted, name=HIDDEN, email=f"{HIDDEN.lower()}@example.com")
+    past = timezone.now() - timedelta(days=1)
+    Event.objects.filter(pk=over.pk).update(start_time=past, end_time=past + timedelta(hours=1))
+    feedback = Feedback.objects.create(event=over, author=olga, rating=1, comment=HIDDEN)
+    of_published = Feedback.objects.create(
+        event=world.events["past"],
+        author=olga,
+        rating=1,
+        comment=HIDDEN,
+        hidden_at=past,
+        hidden_reason="Spam",
+    )
+    for event in (deleted, over):
+        delete_event(event)
+    user = UserFactory(username=HIDDEN.lower())
+    return {
+        "draft": draft.pk,
+        "deleted": deleted.pk,
+        "over": over.pk,
+        "feedback": feedback.pk,
+        "hidden feedback": of_published.pk,
+        "user": user.pk,
+        "registration": registration.pk,
+    }
+
+
+def addresses(route: Route, ids: list[Any]) -> Iterator[str]:
+    """Those of a route for each id that fits it."""
+    converter = next((found for found in _BY_CONVERTER if found in route.path), None)
+    if converter is None:
+        yield route.address({})
+        return
+    if converter == "<slug:":
+        yield route.address({"slug": "conference"})
+        return
+    for row_id in ids:
+        if isinstance(row_id, int) == (converter == "<id:"):
+            yield route.address({"pk": row_id})
+
+
+def questions(route: Route, *, searching: bool) -> Iterator[str]:
+    """Queries for a GET; `searching` asks each parameter that the route knows for the word."""
+    yield from QUERIES if "<" not in route.path else QUERIES[:1]
+    if searching and isinstance(route.view, type) and issubclass(route.view, ApiView):
+        for name in sorted(route.view().known_parameters("GET")):
+            yield f"?{name}={HIDDEN}"
+
+
+def ask(client: APIClient, method: str, address: str, body: Any = None) -> Answer:
+    with transaction.atomic():
+        send = getattr(client, method.lower())
+        if isinstance(body, File):
+            response = send(address, body.content, content_type=body.media_type)
+        else:
+            response = send(address) if method == "GET" else send(address, body or {})
+        content = b"".join(response) if response.streaming else response.content
+        transaction.set_rollback(True)
+    headers = {name: value for name, value in response.items() if name not in _VOLATILE}
+    return response.status_code, headers, content
+
+
+def swept(client: APIClient, ids: list[Any], *, searching: bool = False) -> dict[str, Answer]:
+    """Every GET that somebody can think of."""
+    return {
+        f"GET {address}{query}": ask(client, "GET", f"{address}{query}")
+        for route in routes()
+        if route.path != "metrics" and not route.path.startswith(("api/docs", "api/redoc"))
+        for address in addresses(route, ids)
+        for query in questions(route, searching=searching)
+    }
+
+
+def written(client: APIClient, ids: list[Any], bodies: dict[str, Any]) -> dict[str, Answer]:
+    """Every write of something by its id."""
+    return {
+        f"{method} {address}": ask(client, method, address, bodies.get(f"{method} {route.path}"))
+        for route in routes()
+        if "<" in route.path and "<slug" not in route.path
+        for method in METHODS[1:]
+        if method in route.methods
+        for address in addresses(route, ids)
+    }
+
+
+@pytest.mark.parametrize("who", [None, "max", "ana"])
+def test_what_is_hidden_changes_no_answer(world, who):
+    client = client_of(who and world.people[who])
+    bodies = world.bodies()
+    with transaction.atomic():
+        hidden = hide(world)
+        ids = list(hidden.values())
+        there = swept(client, ids, searching=True) | written(client, ids, bodies)
+        transaction.set_rollback(True)
+
+    not_there = swept(client, ids, searching=True) | written(client, ids, bodies)
+
+    assert len(there) > 200
+    assert [asked for asked in there if there[asked] != not_there[asked]] == []
+    assert [asked for asked, (status, _, _) in there.items() if status >= 500] == []
+
+
+@pytest.mark.parametrize("who", [None, "max"])
+def test_strangers_read_nothing_of_people(world, who):
+    olga, ana, sam = (world.people[name] for name in ("olga", "ana", "sam"))
+    guest = world.registrations["guest's"]
+    secrets = [
+        *(person.email for person in (olga, ana, sam)),
+        guest.email, guest.name, guest.ticket_code, str(guest.pk),
+        world.registrations["ana's"].ticket_code,
+        world.events["published"].meeting_url,
+    ]  # fmt: skip
+    rows = [
+        row.pk for row in (*world.events.values(), *world.people.values(), *world.feedback.values())
+    ]
+    rows.append(world.registrations["ana's"].pk)
+
+    answers = swept(client_of(who and world.people[who]), rows)
+
+    for asked, (_, headers, content) in answers.items():
+        told = content.decode(errors="replace") + str(headers)
+        assert [secret for secret in secrets if secret in told] == [], asked
+
+
+@pytest.mark.parametrize("who", ["olga", "ana", "sam"])
+def test_what_tells_of_people_is_kept_by_no_cache(world, who):
+    registration = world.registrations["ana's"]
+    people = [registration.email, registration.ticket_code, world.people["olga"].email]
+    rows = [row.pk for row in (*world.events.values(), *world.people.values())]
+
+    answers = swept(client_of(world.people[who]), [*rows, registration.pk])
+
+    telling = {
+        asked: headers.get("Cache-Control")
+        for asked, (_, headers, content) in answers.items()
+        if any(secret in content.decode(errors="replace") for secret in people)
+    }
+    assert len(telling) > 3
+    assert {asked: caching for asked, caching in telling.items() if caching != "no-store"} == {}
