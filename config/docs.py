@@ -16,8 +16,10 @@ from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from config.api.conditional import etag_of
+from config.api.errors import problem_response, to_domain_error
 from config.api.views import ApiView
 
 # Both draw with inline styles; ReDoc also searches in a worker that it makes from a blob.
@@ -69,16 +71,24 @@ class SchemaView(ApiView):
         return get_conditional_response(request._request, etag, response=response) or response
 
 
-@method_decorator(csp_update(_DRAWS_ITSELF), name="dispatch")
-class SwaggerView(SpectacularSwaggerSplitView):
+class ProblemsOfPages(APIView):
+    """A page that is refused is a problem document, as everything below /api/."""
+
+    authentication_classes = ()
     permission_classes = ()
+
+    def handle_exception(self, exc: Exception) -> Any:
+        return problem_response(to_domain_error(exc))
+
+
+@method_decorator(csp_update(_DRAWS_ITSELF), name="dispatch")
+class SwaggerView(ProblemsOfPages, SpectacularSwaggerSplitView):
     media_types = ("text/html", "application/javascript")
     template_name = "swagger.html"
     template_name_js = "swagger_start.js"
 
 
 @method_decorator(csp_update(_DRAWS_ITSELF), name="dispatch")
-class RedocView(SpectacularRedocView):
-    permission_classes = ()
+class RedocView(ProblemsOfPages, SpectacularRedocView):
     media_types = ("text/html",)
     template_name = "redoc.html"
