@@ -24,7 +24,8 @@ from .timezones import zone_names
 
 # What `str.strip()` takes off both ends.
 SPACE = r"\x09-\x0d\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+# Also what turns the direction of writing: it makes a name read as another.
+_CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 _HAS_CONTROL = re.compile(f"[{_CONTROL}]")
 
 _INK = rf"[^{_CONTROL}\x20\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]"

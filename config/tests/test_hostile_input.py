@@ -1,18 +1,24 @@
 """Whatever is sent to whichever route: a clear refusal or an answer, never a fault."""
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.db import transaction
 from django.test import Client
 from rest_framework.test import APIClient
 
+from accounts.notifications.mailer import Mailer
 from accounts.tokens import open_session
 from config.api.views import ApiView
 from config.docs import openapi_document
 from config.errors import all_errors
+from events.models import Event
+from registrations.models import Registration
 
 from .access import File, World, make_world
 from .routes import METHODS, Route, routes
@@ -86,7 +92,7 @@ RAW: list[tuple[str, bytes]] = [
     ("multipart/form-data; boundary=" + "x" * 300, b"nothing"),
     (
         "multipart/form-data; boundary=x",
-        b'--x\r\nContent-Disposition: form-data; name="file"; filename="..\\\x00"\r\n\r\n\xff\r\n--x--',
+        b'--x\r\nContent-Disposition: form-data; name="f"; filename="\x00"\r\n\r\n\xff\r\n--x--',
     ),
     ("text/csv", b'\xff\xfe\x00"'),
     ("application/xml", b"<!DOCTYPE x [<!ENTITY y SYSTEM 'file:///etc/passwd'>]><x>&y;</x>"),
@@ -290,3 +296,60 @@ def _properties(document: dict[str, Any], operation: dict[str, Any]) -> list[str
         for key in ("allOf", "anyOf", "oneOf"):
             waiting += schema.get(key, [])
     return sorted(set(found))
+
+
+# --- what is safely encoded ---
+
+
+@pytest.mark.parametrize(
+    "control", ["\u202e", "\u202a", "\u2066", "\u2069", "\r\n", "\x85", "\u2028"]
+)
+def test_names_on_one_line_read_as_they_are_written(clients, world, control):
+    guest, organizer = clients
+    path = f"/api/events/{world.events['published'].pk}/"
+    name = f"Bob{control}gpj.exe"
+
+    for response in (
+        guest.post(f"{path}register/", {"name": name, "email": "bob@example.com"}),
+        organizer.patch(path, {"name": name}),
+        organizer.patch(path, {"location": name}),
+    ):
+        assert response.status_code == 400
+        assert response.json()["errors"][0]["code"] == "invalid"
+
+
+def test_names_of_every_script_are_taken(clients, world):
+    path = f"/api/events/{world.events['published'].pk}/register/"
+
+    for number, name in enumerate(["נועה\u200f", "علي", "佐藤", "Zoë 👩‍👩‍👧", "Ÿ\u0301"]):
+        response = clients[0].post(path, {"name": name, "email": f"n{number}@example.com"})
+        assert (response.status_code, response.json()["name"]) == (201, name)
+
+
+def test_a_line_break_that_got_in_gets_into_no_header_calendar_or_table(clients, world):
+    """As a row may hold that another program wrote."""
+    event = world.events["published"]
+    evil = "Gala\r\nBcc: evil@example.com\r\nSUMMARY:x"
+    Event.objects.filter(pk=event.pk).update(name=evil, location=evil)
+    Registration.objects.filter(event=event).update(name=evil)
+    guest, organizer = clients
+
+    made = guest.post(
+        f"/api/events/{event.pk}/register/", {"name": "Bob", "email": "bob@example.com"}
+    )
+    mailer = Mailer()
+    mailer.deliver_batch()
+    mailer.close()
+    calendar = guest.get(f"/api/events/{event.pk}/calendar.ics").content.decode()
+    export = organizer.get(f"/api/events/{event.pk}/attendees/export/")
+    table = list(csv.reader(io.StringIO(b"".join(export).decode(), newline="")))
+
+    assert made.status_code == 201
+    assert len(mail.outbox) >= 1
+    for message in mail.outbox:
+        assert message.message()["Bcc"] is None
+        assert "\n" not in message.subject
+        assert set(message.recipients()) == {message.to[0]}
+    assert [line for line in calendar.splitlines() if line.startswith(("Bcc", "SUMMARY:x"))] == []
+    assert {len(row) for row in table} == {len(table[0])}
+    assert "\n" not in export["Content-Disposition"]
