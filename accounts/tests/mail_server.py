@@ -1,6 +1,5 @@
 """A mail server to talk to: it keeps what it is told, and fails as a test wants it to."""
 
-import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -9,6 +8,8 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 from aiosmtpd.controller import Controller
+
+from registrations.tests.house import free_port
 
 
 class MailServer:
@@ -62,12 +63,6 @@ class MailServer:
         if to.startswith("closing@"):
             return "421 Going down"
         return "250 OK"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

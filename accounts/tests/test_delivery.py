@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from django.db import connection, transaction
 from accounts.models import Notification
 from accounts.notifications import notify, outbox
 from accounts.tests.mail_server import MailServer, running
+from registrations.tests.house import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("note_kinds")]
 
@@ -61,13 +61,6 @@ def tell(count: int) -> list[str]:
     for address in addresses:
         notify("note", key=address, email=address)
     return addresses
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.02)
 
 
 def all_settled() -> bool:

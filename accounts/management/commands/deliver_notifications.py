@@ -28,6 +28,7 @@ class Command(BaseCommand):
         stopping = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
+        self.stdout.write(f"Delivering notifications, {connections} at a time.")
         threads = [Thread(target=_deliver, args=(stopping,)) for _ in range(connections)]
         for thread in threads:
             thread.start()
