@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model, QuerySet
@@ -35,6 +36,11 @@ def refuse_unknown_parameters(given: Iterable[str], known: frozenset[str] = froz
                 for name in sorted(unknown)
             )
         )
+
+
+@cache
+def _made(classes: tuple[type, ...]) -> list[Any]:
+    return [each() for each in classes]
 
 
 _kept = threading.local()
@@ -75,6 +81,17 @@ class ApiView(GenericAPIView[Any]):
     may_lag = False
     etag_version: str | None = None
     filter_backends: Any = ()
+
+    # What knows nothing of one request is made once, and not for each.
+
+    def get_authenticators(self) -> list[Any]:
+        return _made(tuple(self.authentication_classes))
+
+    def get_parsers(self) -> list[Any]:
+        return _made(tuple(self.parser_classes))
+
+    def get_renderers(self) -> list[Any]:
+        return _made(tuple(self.renderer_classes))
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if not hasattr(self, str(request.method).lower()):
