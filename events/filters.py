@@ -24,10 +24,10 @@ from config.api.filters import (
 from config.api.pagination import read_note
 from config.errors import FieldError, ValidationFailed
 
-from .models import Category, Event, EventQuerySet
+from .models import Category, Event, EventQuerySet, is_ongoing
 from .narrowing import Narrowing
 from .nearby import DEFAULT_RADIUS_KM, MAX_RADIUS_KM, MIN_RADIUS_KM, Nearby
-from .search import loosened, read_search
+from .search import has_part, loosened, read_search
 
 WHEN = ("upcoming", "ongoing", "past", "all")
 
@@ -112,7 +112,11 @@ class EventFilter(StrictFilterSet):
     def narrows(parameters: QueryDict) -> bool:
         """Whether these parameters make a `Narrowing`."""
         narrowing = {"search", "name", "location", "near", "radius"}
-        return len(parameters.getlist("category")) > 1 or not narrowing.isdisjoint(parameters)
+        return (
+            not narrowing.isdisjoint(parameters)
+            or len(parameters.getlist("category")) > 1
+            or parameters.get("when") == "ongoing"
+        )
 
     def filter_queryset(self, queryset: Any) -> Any:
         chosen = self.form.cleaned_data
@@ -131,9 +135,12 @@ class EventFilter(StrictFilterSet):
         """By the filters that no ordered index answers."""
         chosen = self.form.cleaned_data
         condition = Q()
+        is_rare = chosen["when"] == "ongoing"
+        if is_rare:
+            condition &= is_ongoing()
         for name in ("name", "location"):
             if chosen[name]:
-                condition &= Q(**{f"{name}__icontains": chosen[name]})
+                condition &= Q(**{f"{name}__icontains": chosen[name]}) & has_part(chosen[name])
         slugs = self.data.getlist("category") if "category" in self.data else []
         if len(slugs) > 1:
             # By their ids, of which the planner knows how common each is; none is 0.
@@ -146,13 +153,14 @@ class EventFilter(StrictFilterSet):
             events = nearby.measured(events)
             condition &= nearby.condition
         if not chosen["search"]:
-            return Narrowing(events, condition).applied() if condition else events
+            narrowing = Narrowing(events, condition, is_rare=is_rare)
+            return narrowing.applied() if condition else events
 
         note = read_note(self.request)
         search = read_search(chosen["search"], note if isinstance(note, dict) else None)
         if search.is_empty:
             return events.none().annotate(rank=search.rank())
-        narrowing = Narrowing(events, condition, search)
+        narrowing = Narrowing(events, condition, search, is_rare)
         if not search.is_settled and not narrowing.has_any():
             narrowing = replace(narrowing, search=loosened(search))
         return narrowing.applied()
@@ -171,7 +179,7 @@ class EventFilter(StrictFilterSet):
             return events.none()
 
     def by_time(self, events: EventQuerySet, name: str, when: str) -> EventQuerySet:
-        if when == "all":
+        if when in {"all", "ongoing"}:  # what is going on is in `_narrowed`
             return events
         return getattr(events, when)()  # type: ignore[no-any-return]
 

@@ -34,6 +34,8 @@ class Narrowing:
     events: "EventQuerySet"
     condition: Q
     search: Search | None = None
+    # However many events there are, few of them meet the condition at a time.
+    is_rare: bool = False
 
     def applied(self) -> "EventQuerySet":
         """The events that meet all, with their `rank`."""
@@ -112,18 +114,23 @@ class Narrowing:
         limit: int,
         level: int | None = None,
         only: Q | None = None,
+        enough: int | None = None,
     ) -> list[tuple[Any, ...]]:
+        """The places of at most `limit` events; of `enough` when those are the sooner found."""
         level = self.search.levels[-1] if self.search and level is None else level
         condition = indexed = self.condition & (only or Q())
         if self.search is not None and level is not None:
             condition = condition & self.search.condition(level)
             indexed = indexed & self.search.indexed_condition(level)
-        if self.search is None or level is None or self.search.estimate(level) > FEW:
+        if not self.is_rare and self._may_be_common(level):
             keys = _walk(self.events, condition, ordering, place, reverse=reverse, limit=limit)
-            if len(keys) == limit:
+            if len(keys) >= (enough or limit):
                 return keys
         found = self.events.filter(indexed)
         return _collect(found, ordering, place, reverse=reverse, limit=limit)
+
+    def _may_be_common(self, level: int | None) -> bool:
+        return self.search is None or level is None or self.search.estimate(level) > FEW
 
 
 class NarrowedOrdering(Ordering):

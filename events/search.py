@@ -39,6 +39,9 @@ MAX_WORDS = 12
 MAX_MISSPELT = 3
 MAX_CORRECTIONS = 5
 
+# Of words with two letters somewhere; more of them, and walking finds an event soon.
+MAX_WITH_PART = 50
+
 # An index finds whole words much sooner than beginnings of words.
 MAX_BEGINNINGS = 20
 
@@ -80,6 +83,11 @@ _NEAR = """
     FROM unnest(%s::text[], %s::text[]) AS given(word, swapped)
     JOIN events_searchword AS known
         ON known.word = given.swapped COLLATE "C" AND known.in_texts IS DISTINCT FROM 0
+"""
+
+
+_WITH_PART = """
+    SELECT DISTINCT word FROM events_searchword WHERE strpos(word, %s) > 0 LIMIT %s
 """
 
 
@@ -221,6 +229,24 @@ def read_search(text: str, corrections: Mapping[str, list[str]] | None = None) -
         return replace(search, corrections=corrections, is_settled=True)
     misspelt = [word.text for word in words if not word.is_known]
     return replace(search, corrections=correct(misspelt))
+
+
+def has_part(text: str) -> Q:
+    """What an index knows of names and places with a part that is too short for trigrams.
+
+    Such a part of letters and digits is in a word, so one of the words that have it is there.
+    """
+    if len(text) > 2 or not (text.isascii() and text.isalnum()):
+        return Q()
+    with reading_connection().cursor() as cursor:
+        cursor.execute(_WITH_PART, [text.lower(), MAX_WITH_PART + 1])
+        words = [word for (word,) in cursor.fetchall()]
+    if len(words) > MAX_WITH_PART:
+        return Q()
+    heading = HeadingWords(F("search_vector"))
+    if not words:
+        return Q(pk=0)
+    return Q(Matches(heading, Query(" | ".join(_operand(word, "") for word in words))))
 
 
 def loosened(search: Search) -> Search:

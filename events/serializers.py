@@ -350,6 +350,40 @@ class ListedEventOut(EventOut):
         fields = read_only_fields = (*EventOut.Meta.fields, "headline", "distance_km")  # type: ignore[assignment]
 
 
+class CategoryFacetOut(serializers.Serializer[Event]):
+    slug = serializers.CharField(allow_null=True)
+    name = serializers.CharField(allow_null=True, help_text="Null: without a category.")
+    count = serializers.IntegerField()
+
+
+class MonthFacetOut(serializers.Serializer[Event]):
+    month = serializers.RegexField("^[0-9]{4}-(0[1-9]|1[0-2])$")
+    count = serializers.IntegerField()
+
+
+class LocationFacetOut(serializers.Serializer[Event]):
+    location = serializers.CharField()
+    count = serializers.IntegerField()
+
+
+_FACETS_EXAMPLE = {
+    "count": 31,
+    "approximate": False,
+    "categories": [{"slug": "conference", "name": "Conference", "count": 31}],
+    "months": [{"month": "2027-03", "count": 19}, {"month": "2027-05", "count": 12}],
+    "locations": [{"location": "Bengaluru International Exhibition Centre", "count": 7}],
+}
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Facets", _FACETS_EXAMPLE)])
+class FacetsOut(serializers.Serializer[Event]):
+    count = serializers.IntegerField()
+    approximate = serializers.BooleanField(help_text="Whether all counts are estimates.")
+    categories = CategoryFacetOut(many=True)
+    months = MonthFacetOut(many=True)
+    locations = LocationFacetOut(many=True)
+
+
 class SuggestionsIn(serializers.Serializer[Event]):
     q = TextField(max_length=200, allow_blank=True)
 

@@ -172,6 +172,8 @@ SERIES_EXAMPLE = {
     "name": "Yoga in the park",
     "description": "",
     "location": "Cubbon Park",
+    "latitude": None,
+    "longitude": None,
     "start_time": "2027-03-15T12:30:00Z",
     "end_time": "2027-03-15T14:00:00Z",
     "timezone": "Asia/Kolkata",

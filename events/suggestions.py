@@ -11,7 +11,7 @@ from .search import NAME, Search, loosened, read_search
 MAX_NAMES = 10
 
 # Of several events by one name, as those of a series, one name is told.
-_LOOKED_AT = 100
+_LOOKED_AT = 50
 
 
 def suggest_names(text: str) -> list[str]:
@@ -30,6 +30,13 @@ def suggest_names(text: str) -> list[str]:
 
 def _soonest_names(search: Search) -> list[str]:
     narrowing = Narrowing(Event.objects.published().upcoming(), Q(), search)
-    ids = narrowing.keys(Ordering("start_time"), None, reverse=False, limit=_LOOKED_AT, level=NAME)
+    ids = narrowing.keys(
+        Ordering("start_time"),
+        None,
+        reverse=False,
+        limit=_LOOKED_AT,
+        level=NAME,
+        enough=2 * MAX_NAMES,
+    )
     names = dict(Event.objects.filter(pk__in=[key[-1] for key in ids]).values_list("pk", "name"))
     return list(dict.fromkeys(names[pk] for _, pk in ids if pk in names))

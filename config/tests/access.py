@@ -122,6 +122,7 @@ api/me/calendar/reset/                 -                    POST    401  200  20
 
 # events
 api/events/calendar.ics                -                    GET     200  200  200  200  200
+api/events/facets/                     -                    GET     200  200  200  200  200
 api/events/suggest/                    typed                GET     200  200  200  200  200
 api/events/                            -                    GET     200  200  200  200  200
 api/events/                            -                    POST    401  201  403  201  201

@@ -1,5 +1,5 @@
 from .category import Category
-from .event import Event, EventQuerySet
+from .event import Event, EventQuerySet, is_ongoing
 from .plan import Plan
 from .search_word import SearchWord
 from .series import Series, SeriesQuerySet
@@ -12,4 +12,5 @@ __all__ = [
     "SearchWord",
     "Series",
     "SeriesQuerySet",
+    "is_ongoing",
 ]

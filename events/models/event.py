@@ -6,14 +6,14 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.indexes import GinIndex, GistIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import ExpressionWrapper, F, Q
+from django.db.models import ExpressionWrapper, F, Q, Value
 from django.db.models.functions import Lower, Upper
 from django.utils.timezone import now
 
 from config.api.kept_queries import current_instant
 
 from .category import Category
-from .place import Point, Span
+from .place import Holds, Point, Span
 from .plan import IS_NOWHERE, IS_SOMEWHERE, Plan, default_reminder_hours  # noqa: F401  # a migration looks for it here
 from .search_word import HeadingWords, NameWords
 from .series import Series
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from accounts.models import User
 
     from ..narrowing import Narrowing
+
+
+def is_ongoing() -> Q:
+    return Q(Holds(Span("start_time", "end_time"), Value(current_instant())))
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -52,8 +56,7 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.filter(start_time__gt=current_instant())
 
     def ongoing(self) -> "EventQuerySet":
-        now_on: Any = current_instant()
-        return self.alias(span=Span("start_time", "end_time")).filter(span__contains=now_on)
+        return self.filter(is_ongoing())
 
     def past(self) -> "EventQuerySet":
         # That it started says nothing more, except to the index of starts.

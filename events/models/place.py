@@ -10,6 +10,14 @@ class Span(Func):
     output_field = DateTimeRangeField()
 
 
+class Holds(Func):
+    """Whether a span has a moment in it."""
+
+    arg_joiner = " @> "
+    template = "(%(expressions)s)"
+    output_field = BooleanField()
+
+
 class Point(Func):
     """The point of a latitude and a longitude in space, in kilometres from the Earth's centre.
 

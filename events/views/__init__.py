@@ -1,7 +1,7 @@
 from .bulk import EventBulkView
 from .calendars import EventCalendarView, EventFeedView
 from .categories import CategoryListView, CategoryView
-from .discovery import SuggestionsView
+from .discovery import FacetsView, SuggestionsView
 from .events import (
     CancelView,
     EventListView,
@@ -21,6 +21,7 @@ __all__ = [
     "EventFeedView",
     "EventListView",
     "EventView",
+    "FacetsView",
     "OwnEventListView",
     "PublishView",
     "SeatStreamView",
