@@ -3,7 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from accounts.models import Notification
 from conftest import NOW, PASSWORD
 from events.models import Event, Series
 from events.services import cancel_event, fill_series
@@ -66,6 +69,8 @@ def test_a_series_is_shown_with_its_events(clock, anyone, olga, signed_in):
         "name": "Yoga",
         "description": "",
         "location": "Park",
+        "latitude": None,
+        "longitude": None,
         "start_time": "2027-03-01T17:00:00Z",
         "end_time": "2027-03-01T18:30:00Z",
         "timezone": "Europe/Berlin",
@@ -628,3 +633,76 @@ def test_the_filter_series_is_an_id(anyone, value):
         {"series": "invalid"},
         {"series": "min_value"},
     )
+
+
+# --- one statement, however many events ---
+
+
+def queries_of(work) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    return len(captured)
+
+
+def booked_series(client, count: int) -> dict:
+    series = made(client, recurrence=f"FREQ=WEEKLY;BYDAY=MO;COUNT={count}")
+    for event in events_of(series):
+        registered(event)
+    return series
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "Pilates", "max_capacity": 20},
+        {"start_time": f"{MONDAY}T19:00"},
+        {"recurrence": "FREQ=WEEKLY;BYDAY=MO;UNTIL=20270301"},
+        {"timezone": "Asia/Kolkata", "keep_local_time": True, "location": "Hall"},
+    ],
+)
+def test_an_edit_takes_as_many_statements_for_many_events(clock, olga, signed_in, changes):
+    client = signed_in(olga)
+    few, many = booked_series(client, 3), booked_series(client, 30)
+
+    counts = [queries_of(lambda: edit(client, series, **changes)) for series in (few, many)]  # noqa: B023
+
+    assert counts[0] == counts[1] <= 40
+    assert {event.version for event in events_of(many)} <= {1, 2}
+
+
+def test_the_end_takes_as_many_statements_for_many_events(clock, olga, signed_in):
+    client = signed_in(olga)
+    few, many = booked_series(client, 3), booked_series(client, 30)
+
+    counts = [
+        queries_of(lambda: client.delete(f"/api/series/{series['id']}/"))  # noqa: B023
+        for series in (few, many)
+    ]
+
+    assert counts[0] == counts[1] <= 40
+    assert {event.status for event in events_of(many)} == {"cancelled"}
+
+
+def test_everybody_is_told_that_their_event_was_cancelled(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = booked_series(client, 3)
+    Notification.objects.all().delete()
+
+    client.delete(f"/api/series/{series['id']}/")
+
+    told = Notification.objects.filter(kind="event_cancelled")
+    assert sorted(told.values_list("event_id", flat=True)) == sorted(
+        event.pk for event in events_of(series)
+    )
+
+
+def test_filling_takes_few_statements_for_many_series(
+    clock, olga, signed_in, django_assert_max_num_queries
+):
+    client = signed_in(olga)
+    for _ in range(20):
+        made(client, recurrence="FREQ=WEEKLY;BYDAY=MO")
+    clock.move_to(NOW + timedelta(days=60))
+
+    with django_assert_max_num_queries(10):
+        assert fill_series() == 20 * 2

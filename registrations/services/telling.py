@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import F, TextField, Value
+from django.db.models import F, Func, JSONField, TextField, Value
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Concat
+from django.db.models.functions import Cast, Concat, JSONObject
 from django.utils import timezone
 
 from accounts.notifications import notify, notify_many
@@ -37,20 +37,30 @@ def tell_cancelled(registration: Registration, reason: LedgerEntry.Reason) -> No
 
 def tell_events_changed(edits: Iterable[tuple[Event, Mapping[str, Any]]]) -> None:
     """A new time or place, with the old one, which no table knows any more."""
+    everybody: dict[str, dict[str, Any]] = {}
+    confirmed: dict[str, dict[str, Any]] = {}  # whom the link to join concerns
     for event, before in edits:
-        if not before.keys() & TOLD or not _has_people(event):
-            continue
-        old, new = Schedule.of(event, before), Schedule.of(event, {})
-        differences = old.differences(new)
-        people = Registration.objects.filter(event=event).live()
-        if differences == {"link"}:
-            people = people.filter(status=Registration.Status.CONFIRMED)
-        _tell(
-            "event_changed",
-            people,
-            event.sequence,
-            facts={"sequence": event.sequence, "old": old.as_facts()},
+        if before.keys() & TOLD and _has_people(event):
+            old, new = Schedule.of(event, before), Schedule.of(event, {})
+            told = confirmed if old.differences(new) == {"link"} else everybody
+            told[str(event.pk)] = {"sequence": event.sequence, "old": old.as_facts()}
+    live = Registration.objects.live()
+    _tell_of_each(everybody, live)
+    _tell_of_each(confirmed, live.filter(status=Registration.Status.CONFIRMED))
+
+
+def _tell_of_each(facts: dict[str, dict[str, Any]], people: RegistrationQuerySet) -> None:
+    """Of each event its facts, which are by its id as text."""
+    if facts:
+        of_event = Func(
+            Value(facts, JSONField()),
+            Cast("event_id", TextField()),
+            template="(%(expressions)s)",
+            arg_joiner=" -> ",
+            output_field=JSONField(),
         )
+        people = people.filter(event__in=[int(pk) for pk in facts])
+        _tell("event_changed", people, _of_event("sequence"), facts=of_event)
 
 
 def tell_events_cancelled(events: Iterable[Event]) -> None:
@@ -64,11 +74,8 @@ def tell_events_deleted(events: Iterable[Event]) -> None:
 
 
 def tell_events_restored(events: Iterable[Event]) -> None:
-    for event in _concerning_people(events):
-        if event.status == Event.Status.PUBLISHED:
-            people = Registration.objects.filter(event=event).live()
-            facts = {"version": event.version}
-            _tell("event_restored", people, event.version, facts=facts)
+    published = [event for event in events if event.status == Event.Status.PUBLISHED]
+    _tell_all("event_restored", published, {})
 
 
 def tell_message(message: Message) -> int:
@@ -78,10 +85,20 @@ def tell_message(message: Message) -> int:
 
 
 def _tell_called_off(how: str, events: Iterable[Event]) -> None:
-    for event in _concerning_people(events):
-        facts = {"how": how, "version": event.version}
-        people = Registration.objects.filter(event=event).live()
-        _tell("event_cancelled", people, event.version, facts=facts)
+    _tell_all("event_cancelled", events, {"how": Value(how)})
+
+
+def _tell_all(kind: str, events: Iterable[Event], facts: dict[str, Combinable]) -> None:
+    """Of whatever became of these events with their present version; one statement for all."""
+    concerned = _concerning_people(events)
+    if concerned:
+        people = Registration.objects.filter(event__in=concerned).live()
+        facts_of_each = JSONObject(**facts, version=F("event__version"))
+        _tell(kind, people, _of_event("version"), facts=facts_of_each)
+
+
+def _of_event(column: str) -> Combinable:
+    return Cast(F(f"event__{column}"), TextField())
 
 
 def _concerning_people(events: Iterable[Event]) -> list[Event]:
@@ -94,7 +111,13 @@ def _has_people(event: Event) -> bool:
     return event.registered_count + event.waitlist_count > 0
 
 
-def _tell(kind: str, people: RegistrationQuerySet, fact: int, *, facts: dict[str, Any]) -> int:
+def _tell(
+    kind: str,
+    people: RegistrationQuerySet,
+    fact: int | Combinable,
+    *,
+    facts: dict[str, Any] | Combinable,
+) -> int:
     """The key is the kind, the registration and `fact`."""
     return notify_many(
         kind,
