@@ -198,10 +198,10 @@ class AccountAdmin(AuditedAdmin, UserAdmin):
     ordering = ("-id",)
     search_fields = ("email__istartswith", "username__istartswith")
     search_help_text = "The beginning of an e-mail address or of a user name."
-    readonly_fields = ["email_is_verified", "last_login", "date_joined", "erased_at", "signed_in"]
-    readonly_fields += ["changes"]
+    readonly_fields = ["email_is_verified", "pending_email", "last_login", "date_joined"]
+    readonly_fields += ["erased_at", "signed_in", "changes"]
     fieldsets = [
-        (None, {"fields": ("email", "email_is_verified", "username", "password")}),
+        (None, {"fields": ("email", "email_is_verified", "pending_email", "username", "password")}),
         ("Profile", {"fields": ("role", "timezone")}),
         ("Access", {"fields": (*_ACCESS, "groups", "user_permissions")}),
         ("History", {"fields": ("signed_in", "last_login", "date_joined", "erased_at")}),

@@ -25,8 +25,10 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.transport import Response
 from schemathesis.openapi.checks import RejectedPositiveData
 
+from accounts.links import confirmation_link, reset_link
 from accounts.models import User
 from accounts.tests.factories import PASSWORD
+from accounts.tests.test_links import token_in
 from accounts.tokens import open_session
 from config.wsgi import application
 from events.models import Event
@@ -43,6 +45,7 @@ BUSINESS_CODES = {
     # of the whole request
     "invalid_timezone",
     "invalid_cursor",
+    "invalid_or_expired_link",
     "precondition_failed",
     # of a field
     "after_start",
@@ -103,7 +106,10 @@ def is_a_fault(context: Any, failure: Failure, case: Case, response: Response) -
 
 @dataclass
 class There:
-    """What is there already: ids by the path that takes them, values by the field that does."""
+    """What is there already: ids by the path that takes them, values by the field that does.
+
+    Where a field means another thing on each route, its name stands behind the path.
+    """
 
     ids: dict[str, list[Any]]
     values: dict[str, Any]
@@ -115,8 +121,9 @@ class There:
             for name, value in case.path_parameters.items():
                 case.path_parameters[name] = _one_of([*ids, value], value)
         if isinstance(case.body, dict) and not case.meta.is_negative_at(ParameterLocation.BODY):
-            for name in case.body.keys() & self.values.keys():
-                case.body[name] = _one_of([self.values[name], case.body[name]], case.body[name])
+            for name, sent in case.body.items():
+                known = self.values.get(f"{case.path} {name}", self.values.get(name, sent))
+                case.body[name] = _one_of([known, sent], sent)
 
 
 def _one_of(choices: list[Any], chance: Any) -> Any:
@@ -141,6 +148,7 @@ def there(olga: User, ana: User, sam: User) -> There:
         EventFactory(organizer=olga, status=Event.Status.CANCELLED),
         EventFactory(organizer=sam),
     ]
+    refresh = open_session(olga)["refresh"]
     return There(
         ids={
             "/api/events/": [event.pk for event in events],
@@ -148,12 +156,15 @@ def there(olga: User, ana: User, sam: User) -> There:
             "/api/users/": [olga.pk, ana.pk, sam.pk],
             "/api/registrations/": [str(row.pk) for row in (confirmed, waitlisted, cancelled)],
             "/api/categories/": ["conference", "workshop"],
+            "/api/me/sessions/": [str(session.pk) for session in olga.sessions.all()],
         },
         values={
             "email": olga.email,
             "password": PASSWORD,
             "current_password": PASSWORD,
-            "refresh": open_session(olga)["refresh"],
+            "refresh": refresh,
+            "/api/email/verify/ token": token_in(confirmation_link(olga)),
+            "/api/password/reset/confirm/ token": token_in(reset_link(olga)),
             "ticket_code": confirmed.ticket_code,
             "category": "conference",
             "recurrence": "FREQ=WEEKLY;COUNT=3",

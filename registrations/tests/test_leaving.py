@@ -14,13 +14,13 @@ from rest_framework.test import APIClient
 
 from accounts.models import FormerAddress, Notification, User
 from accounts.notifications import notify
-from accounts.services import confirm_email
+from accounts.services import confirm_email, lock_account
 from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tokens import open_session
 from config.api.models import KeptAnswer
 from config.errors import PermissionDenied
 from events.models import Event
-from events.services import create_event, delete_event, publish_event, restore_event
+from events.services import create_event, delete_event, lock_event, publish_event, restore_event
 from events.tests.factories import EventFactory
 from registrations.models import LedgerEntry, Registration
 from registrations.services import close_account
@@ -66,6 +66,9 @@ def test_nothing_in_the_database_names_who_has_left(clock, anyone, olga, sam, si
     guest = {"name": "Quilla", "email": "quilla@example.com"}
     anyone.post(f"/api/events/{other.pk}/register/", guest, headers=keyed)
     client.post(f"/api/events/{past.pk}/register/", {"name": "Quilla Q."})
+    earlier = {"name": "Quilla", "email": "quilla@earlier.example.org"}
+    joined = anyone.post(f"/api/events/{past.pk}/register/", earlier, headers=keyed).json()
+    Registration.objects.filter(pk=joined["id"]).update(user=quilla)  # her address at that time
     scan = {"ticket_code": mine["ticket_code"]}
     signed_in(olga).post(f"/api/events/{event.pk}/check-in/", scan, headers=keyed)
     signed_in(sam).patch(f"/api/registrations/{mine['id']}/", {"name": "Quilla R."})
@@ -201,6 +204,22 @@ def test_an_account_does_not_end_while_it_publishes(leaving):
             waiting = pool.submit(at_once, lambda: leave(client).json()["code"])
             wait_until_blocked()
         assert waiting.result(10) == ["account_has_upcoming_events"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.xdist_group("races")
+def test_who_publishes_locks_the_account_before_the_event(leaving):
+    """In the other order the two would wait for each other."""
+    draft = EventFactory(organizer=leaving, status="draft")
+    client = client_of(leaving)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            lock_account(leaving.pk)
+            waiting = pool.submit(at_once, publishing(client, draft))
+            wait_until_blocked()
+            lock_event(draft.pk)  # nobody has it
+        assert waiting.result(10) == [200]
 
 
 @pytest.mark.django_db(transaction=True)
