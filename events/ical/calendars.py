@@ -126,6 +126,8 @@ def _vevent(
     yield from _times(event, years)
     yield f"SUMMARY:{text(event.name)}"
     yield f"LOCATION:{text(event.location)}"
+    if event.latitude is not None and event.longitude is not None:
+        yield f"GEO:{event.latitude:.6f};{event.longitude:.6f}"
     description = event.description
     if entry.shows_meeting_url and event.meeting_url and status != "CANCELLED":
         # Few clients show CONFERENCE (RFC 7986, section 5.11), all show the description.

@@ -87,9 +87,9 @@ class EventQuerySet(models.QuerySet["Event"]):
     def for_calendar(self) -> "EventQuerySet":
         """With nothing else than what calendars show."""
         return self.select_related("organizer", "category").only(
-            "name", "description", "location", "start_time", "end_time", "timezone", "status",
-            "sequence", "created_at", "updated_at", "meeting_url", "organizer__username",
-            "category__name",
+            "name", "description", "location", "latitude", "longitude", "start_time", "end_time",
+            "timezone", "status", "sequence", "created_at", "updated_at", "meeting_url",
+            "organizer__username", "category__name",
         )  # fmt: skip
 
 

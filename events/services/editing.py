@@ -30,7 +30,10 @@ DEFAULT_LENGTH = timedelta(hours=1)
 _TIMES = ("start_time", "end_time", "registration_opens_at", "registration_closes_at")
 # What a calendar shows of an event: a change of it is a new SEQUENCE (RFC 5545, section 3.8.7.4).
 # The link to join is the place of who attends from afar.
-IN_CALENDAR = {"start_time", "end_time", "timezone", "location", "meeting_url"}
+IN_CALENDAR = {
+    *("start_time", "end_time", "timezone"),
+    *("location", "latitude", "longitude", "meeting_url"),
+}
 
 
 def create_event(organizer: User, **fields: Any) -> Event:

@@ -40,6 +40,7 @@ def test_an_event_is_a_calendar_file(clock, event, anyone):
     ("changes", "sequence"),
     [
         ({"location": "Potsdam"}, 1),
+        ({"latitude": 52.4, "longitude": 13.1}, 1),
         ({"timezone": "Europe/London"}, 1),
         ({"start_time": NOW + timedelta(days=29)}, 1),
         ({"name": "Another"}, 0),
@@ -114,6 +115,23 @@ def test_the_feed_takes_the_lists_filters(anyone):
     assert names(anyone.get(f"{FEED}?category=music&category=meetup&ordering=name")) == [
         "Jazz", "Talks",
     ]  # fmt: skip
+
+
+def test_the_feed_has_the_lists_orders(anyone):
+    for name, latitude in (("Jazz far", 52.8), ("Jazz near", 52.5), ("Talks", 52.6)):
+        EventFactory(name=name, latitude=latitude, longitude=13.4)
+
+    near = "near=52.5,13.4&radius=100"
+    assert names(anyone.get(f"{FEED}?{near}&ordering=distance")) == [
+        "Jazz near", "Talks", "Jazz far",
+    ]  # fmt: skip
+    assert names(anyone.get(f"{FEED}?search=jaz&ordering=-name")) == ["Jazz near", "Jazz far"]
+    assert errors_of(anyone.get(f"{FEED}?ordering=distance")) == {"near": "required"}
+
+
+def errors_of(response) -> dict[str, str]:
+    assert response.status_code == 400
+    return {error["field"]: error["code"] for error in response.json()["errors"]}
 
 
 @pytest.mark.parametrize(

@@ -265,6 +265,23 @@ def test_onsets_are_told_by_the_clock_before_the_change(zone, rules):
     }
 
 
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "lines"),
+    [
+        (13.0627, 77.5946, ["GEO:13.062700;77.594600"]),
+        (-0.00001, 0.0, ["GEO:-0.000010;0.000000"]),
+        (None, None, []),
+    ],
+)
+def test_a_place_has_its_coordinates(latitude, longitude, lines):
+    body = calendar_of(made(latitude=latitude, longitude=longitude), public_url=SITE)
+
+    assert [line for line in lines_of(body) if line.startswith("GEO")] == lines
+    if lines:
+        geo = only_entry(body)["GEO"]
+        assert (geo.latitude, geo.longitude) == (latitude, longitude)
+
+
 def test_a_feed_has_each_zone_once_and_says_how_often_to_ask():
     events = [made(pk=number, timezone=zone) for number, zone in enumerate(
         ("Asia/Kolkata", "Europe/Berlin", "Asia/Kolkata", "UTC"), 1

@@ -76,6 +76,6 @@ class EventFeedView(CalendarView, EventPages):
         """What the list of events shows, as a calendar to subscribe to: the first 1,000."""
         ordering = self.orderings[read_ordering(request, self)]
         events: Any = Event.objects.visible_to(request.user).for_calendar()
-        rows = ordering.apply(self.filter_queryset(events), reverse=False)[:MAX_ENTRIES]
+        rows = ordering.page(self.filter_queryset(events), None, reverse=False, limit=MAX_ENTRIES)
         body = feed_of(map(Entry, rows), name="Events", public_url=settings.PUBLIC_URL)
         return self.file(body, "events.ics")
