@@ -47,6 +47,8 @@ def test_create_answers_with_the_whole_event(clock, olga, signed_in):
         **SUMMIT,
         "id": event_id,
         "description": "",
+        "latitude": None,
+        "longitude": None,
         "status": "published",
         "organizer": {"id": olga.pk, "username": "olga"},
         "registered_count": 0,
