@@ -11,13 +11,15 @@ from zoneinfo import ZoneInfo
 from django.apps import apps
 from django.conf import settings
 from django.db import connection, models, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.notifications.inbox import keep_in_inbox
 from config.api.csv_rows import ImportRefused, Row
 from events.importing import import_key, import_rows
-from events.models import Category, Event
+from events.importing.calendars import CalendarRow
+from events.models import Category, Event, Series
 from events.services import cancel_event
 from events.zones import instant
 
@@ -69,7 +71,6 @@ def load_sample_data(*, known_passwords: bool) -> Loaded:
     users = {account.email: _find_or_make(account, loaded, known_passwords) for account in ACCOUNTS}
     plans = {plan["key"]: plan for plan in _read("events.csv")}
     events = _make_events(plans, users)
-    loaded.events = len(events)
     loaded.registrations = _register_attendees(events, users)
     for key, event in events.items():
         if plans[key]["status"] == Event.Status.CANCELLED:
@@ -78,7 +79,12 @@ def load_sample_data(*, known_passwords: bool) -> Loaded:
             _move_into_the_past(event, plans[key])
             _tell_how_it_was(event)
     # These addresses are made up, or belong to nobody who asked: they get no mail, now or later.
-    made = [event.pk for event in events.values()]
+    series = {event.series_id for event in events.values() if event.series_id}
+    Series.objects.filter(pk__in=series).update(reminder_hours=[])
+    firsts = [event.pk for event in events.values()]
+    is_made = Q(pk__in=firsts) | Q(series__in=series)
+    made = list(Event.objects.filter(is_made).values_list("pk", flat=True))
+    loaded.events = len(made)
     Event.objects.filter(pk__in=made).update(reminder_hours=[], feedback_asked_at=timezone.now())
     keep_in_inbox(made)
     return loaded
@@ -136,7 +142,10 @@ def _row(plan: dict[str, Any]) -> Row:
     names = ("name", "description", "location", "timezone", "category", "max_capacity")
     cells = {name: plan[name] for name in (*names, "waitlist_enabled", "meeting_url")}
     cells |= {"start_time": start.isoformat(), "end_time": end.isoformat(), "status": status}
-    return Row(plan["line"], cells, identity=_identity(plan["key"]))
+    identity = _identity(plan["key"])
+    if plan["recurrence"]:
+        return CalendarRow(plan["line"], cells, identity=identity, rule=plan["recurrence"])
+    return Row(plan["line"], cells, identity=identity)
 
 
 def _times(plan: dict[str, Any]) -> tuple[datetime, datetime]:

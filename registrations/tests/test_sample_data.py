@@ -10,8 +10,9 @@ from django.db.models import Count, Q
 from accounts.models import User
 from config.api.csv_rows import ImportRefused
 from conftest import NOW
-from events.models import Category, Event
+from events.models import Category, Event, Series
 from events.tests.factories import EventFactory
+from events.zones import wall_clock
 from registrations import sample_data
 from registrations.models import Registration
 from registrations.services import cancel_registration
@@ -66,7 +67,7 @@ def test_it_says_what_it_made_and_how_to_sign_in(anyone):
     told = load()
 
     assert told.splitlines() == [
-        "Made 4 accounts, 26 events and 247 registrations.",
+        "Made 4 accounts, 34 events and 247 registrations.",
         "Sign in with one of these; the passwords are shown this once:",
         "  demo@example.com     demo-password-2027       organizer",
         "  ngaio@example.com    ngaio-password-2027      organizer",
@@ -113,7 +114,19 @@ def test_there_is_an_event_of_each_kind(clock):
     assert Event.objects.get(name="Harbour Regatta").registration_state == "cancelled"
     assert Event.objects.get(name="Harbour Regatta").registered_count == 5
     assert [event.name for event in Event.objects.past()] == ["First Steps in Django"]
-    assert Event.objects.upcoming().count() == 25
+    assert Event.objects.upcoming().count() == 33
+
+
+def test_one_of_them_recurs(clock):
+    load()
+
+    series = Series.objects.get()
+    events = series.events.order_by("start_time")
+    assert (series.name, events.count()) == ("Sunrise Yoga by the Lake", 8)
+    assert {wall_clock(event.start_time, event.zone).strftime("%H:%M") for event in events} == {
+        "06:30"
+    }
+    assert {tuple(event.reminder_hours) for event in events} == {()}
 
 
 def test_the_queue_is_in_the_order_of_the_file():
@@ -186,7 +199,7 @@ def test_the_files_name_only_what_exists():
 
     attended = {key for attendee in attendees for key in attendee["attends"].split(";")}
     emails = [attendee["email"] for attendee in attendees]
-    assert len(keys) == 26
+    assert len(keys) == 27
     assert attended <= keys
     assert organizers <= {account.email for account in sample_data.ACCOUNTS}
     assert len(set(emails)) == len(emails) == 42
@@ -221,7 +234,7 @@ def test_a_second_run_respects_what_was_done_since():
 def test_if_empty_loads_into_an_empty_database():
     load("--if-empty")
 
-    assert Event.objects.count() == 26
+    assert Event.objects.count() == 34
 
 
 def test_if_empty_leaves_a_database_with_an_event_alone(event):
@@ -261,11 +274,11 @@ def test_reset_asks_with_numbers_and_starts_over(monkeypatch, olga, ana):
     database = connection.settings_dict["NAME"]
     assert asked == [f"Type the name of the database ({database}) to go on: "]
     assert f"This deletes ALL of these from the database {database!r}, for good:" in told
-    assert "events: 27, feedback: 1, " in told
+    assert "events: 35, feedback: 1, " in told
     assert "registrations: 248, " in told
     assert "sample accounts: 4\n" in told
-    assert "Made 4 accounts, 26 events and 247 registrations." in told
-    assert (Event.objects.count(), Registration.objects.count()) == (26, 247)
+    assert "Made 4 accounts, 34 events and 247 registrations." in told
+    assert (Event.objects.count(), Registration.objects.count()) == (34, 247)
     assert User.objects.filter(pk__in=[olga.pk, ana.pk]).count() == 2
     assert Category.objects.filter(slug="conference").exists()
 
@@ -295,7 +308,7 @@ def test_no_input_resets_without_a_question(monkeypatch, event):
 
     assert asked == []
     assert not Event.objects.filter(pk=event.pk).exists()
-    assert Event.objects.count() == 26
+    assert Event.objects.count() == 34
 
 
 def test_an_empty_database_needs_no_question(monkeypatch):
@@ -304,7 +317,7 @@ def test_an_empty_database_needs_no_question(monkeypatch):
     load("--reset")
 
     assert asked == []
-    assert Event.objects.count() == 26
+    assert Event.objects.count() == 34
 
 
 @pytest.mark.parametrize("options", [["--reset"], ["--reset", "--no-input"]])
