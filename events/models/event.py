@@ -235,7 +235,10 @@ class Event(Plan):
                 condition=Q(deleted_at=None) & ~Q(status="published"),
                 name="others_by_status",
             ),
-            GistIndex(Span("start_time", "end_time"), condition=_IS_PUBLIC, name="public_by_span"),
+            models.Index(fields=["category"], condition=_IS_PUBLIC, name="public_by_category"),
+            # These two for staff as well.
+            models.Index(fields=["start_time"], condition=Q(deleted_at=None), name="by_start"),
+            GistIndex(Span("start_time", "end_time"), condition=Q(deleted_at=None), name="by_span"),
             GistIndex(
                 Point("latitude", "longitude"),
                 condition=_IS_PUBLIC & Q(latitude__isnull=False),

@@ -1,4 +1,5 @@
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,8 +15,16 @@ from ..services.categories import delete_category, save_category
 
 
 def _counted() -> QuerySet[Category]:
-    published = Q(events__status=Event.Status.PUBLISHED, events__deleted_at=None)
-    return Category.objects.annotate(event_count=Count("events", filter=published))
+    # One look into an index for each; joined, every event would be read.
+    counted = (
+        Event.objects.published()
+        .filter(category=OuterRef("pk"))
+        .order_by()
+        .values("category")
+        .annotate(number=Count("*"))
+        .values("number")
+    )
+    return Category.objects.annotate(event_count=Coalesce(Subquery(counted), 0))
 
 
 class CategoryListView(ListView):

@@ -1,0 +1,36 @@
+"""Indexes for what staff look at, which is not only public, and for the number of events."""
+
+from django.contrib.postgres.indexes import GistIndex
+from django.db import migrations, models
+
+from events.models.place import Span
+
+
+class Migration(migrations.Migration):
+    dependencies = [("events", "0009_places")]
+
+    operations = [
+        migrations.RemoveIndex("event", "public_by_span"),
+        migrations.AddIndex(
+            "event",
+            GistIndex(
+                Span("start_time", "end_time"),
+                condition=models.Q(deleted_at=None),
+                name="by_span",
+            ),
+        ),
+        migrations.AddIndex(
+            "event",
+            models.Index(
+                fields=["start_time"], condition=models.Q(deleted_at=None), name="by_start"
+            ),
+        ),
+        migrations.AddIndex(
+            "event",
+            models.Index(
+                fields=["category"],
+                condition=models.Q(deleted_at=None, status="published"),
+                name="public_by_category",
+            ),
+        ),
+    ]
