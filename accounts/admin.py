@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from config.api.admin import IsSetFilter, ReadOnlyAdmin, ServiceAdmin, rehearsed_on
+from config.api.admin import NAMES_SHOWN, IsSetFilter, ReadOnlyAdmin, ServiceAdmin, rehearsed_on
 from config.api.timezones import zone_names
 
 from .audit import changes_of, record
@@ -263,10 +263,11 @@ class AccountAdmin(AuditedAdmin, UserAdmin):
     ) -> HttpResponse | None:
         """For people whose identity was checked another way; their guest places join them.
 
-        What is confirmed is the address that the page showed, whatever it is by now.
+        What is confirmed is the address that the page showed, whatever it is by now; of many
+        selected, those that it had room for.
         """
         users = self.changeable(request, queryset.filter(email_verified_at=None))
-        shown = {str(user.pk): user.email for user in users}
+        shown = {str(user.pk): user.email for user in users[:NAMES_SHOWN]}
         form = ShownAddressesForm(request.POST if "confirmed" in request.POST else None, shown)
         page = self.ask_first(
             request,

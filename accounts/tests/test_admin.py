@@ -303,6 +303,18 @@ def test_confirm_addresses_confirms_what_the_page_showed(root, ana, signed_in, a
     assert messages_of(response)[0].startswith("Not done for ana: Somebody edited it")
 
 
+def test_confirm_addresses_confirms_no_more_than_it_showed(root, admin_of):
+    users = UserFactory.create_batch(common.NAMES_SHOWN + 1)
+    client = admin_of(root)
+    page = act(client, "confirm_addresses", *users)
+
+    act(client, "confirm_addresses", *users, confirmed="yes", addresses=asked_addresses(page))
+
+    confirmed = User.objects.filter(email_verified_at__isnull=False)
+    assert len(page.context["names"]) == common.NAMES_SHOWN
+    assert {f"{user}: {user.email}" for user in confirmed} == set(page.context["names"])
+
+
 @pytest.mark.parametrize("addresses", ["", "x", "[]", '{"x": "y"}', '{"1": {}}'])
 def test_confirm_addresses_confirms_nothing_that_it_did_not_ask(root, ana, addresses, admin_of):
     act(admin_of(root), "confirm_addresses", ana, confirmed="yes", addresses=addresses)

@@ -10,7 +10,9 @@ import pytest
 from django.db import connection, transaction
 from rest_framework.test import APIClient
 
+from accounts.links import reset_link
 from accounts.tests.factories import PASSWORD, UserFactory
+from accounts.tests.test_links import token_in
 from events.models import Event
 from events.services import edit_event, lock_event
 from events.tests.factories import EventFactory
@@ -192,6 +194,21 @@ def test_sign_ups_at_once_with_one_local_part():
     codes = at_once(*(lambda number=number: sign_up(number) for number in range(6)))
 
     assert codes == [201] * 6
+
+
+def test_a_link_that_is_followed_by_many_at_once_works_once():
+    user = UserFactory()
+    token = token_in(reset_link(user))
+
+    def reset(number: int) -> int:
+        body = {"token": token, "password": f"another-horse-{number}"}
+        return APIClient().post("/api/password/reset/confirm/", body).status_code
+
+    codes = at_once(*(lambda number=number: reset(number) for number in range(6)))
+
+    user.refresh_from_db()
+    assert Counter(codes) == {204: 1, 400: 5}
+    assert user.check_password(f"another-horse-{codes.index(204)}")
 
 
 def test_who_waited_for_an_edit_is_told_of_the_event_as_edited():
