@@ -6,15 +6,14 @@ stays flat whatever the number of attendees.
 """
 
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from tempfile import TemporaryFile
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 from django.db import connection, transaction
-from xlsxwriter import Workbook
 
 from config.api.negotiation import to_json
 from config.errors import InvalidTimezone
@@ -22,6 +21,7 @@ from events.models import Event
 
 from .models import RegistrationQuerySet
 from .streaming import PIECE_BYTES
+from .xlsx import XmlColumn, rows_as_xml, write_workbook
 
 ROWS_OF_A_BATCH = 1000
 
@@ -30,21 +30,21 @@ ROWS_OF_A_BATCH = 1000
 class Column:
     name: str
     sql: str
-    kind: str = "plain"  # "text" is guarded against formulas, "time" is told in the zone
+    kind: str = "plain"  # "text" is guarded against formulas, "time" is told in the zone; "number"
 
 
 COLUMNS = (
     Column("name", "chosen.name", "text"),
     Column("email", "chosen.email", "text"),
     Column("status", "chosen.status"),
-    Column("waitlist_position", "queue.place"),
+    Column("waitlist_position", "queue.place", "number"),
     Column("registered_at", "chosen.registered_at", "time"),
     Column("confirmed_at", "chosen.confirmed_at", "time"),
     Column("cancelled_at", "chosen.cancelled_at", "time"),
     Column("checked_in_at", "chosen.checked_in_at", "time"),
     Column("ticket_code", "chosen.ticket_code"),
     Column("registration_id", "chosen.id"),
-    Column("event_id", "chosen.event_id"),
+    Column("event_id", "chosen.event_id", "number"),
     Column("event_name", "%(event_name)s::text", "text"),
 )
 
@@ -200,7 +200,7 @@ class JsonLinesExport:
 
 class XlsxExport:
     """Office Open XML. A workbook is a ZIP archive, complete only at its end: it is written to a
-    temporary file, row by row, and sent from there. Text cells cannot run as formulas."""
+    temporary file and sent from there. Text cells cannot run as formulas."""
 
     name = "xlsx"
     media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -211,37 +211,19 @@ class XlsxExport:
     def pieces(
         self, event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
     ) -> Generator[bytes]:
+        select, parameters = _select(event, rows, zone, options)
+        columns = [
+            XmlColumn(column.name, column.kind == "number", column.kind == "text")
+            for column in COLUMNS
+        ]
+        statement = rows_as_xml(select, columns, self.rows_of_a_sheet)
+        batches = _texts(statement, parameters, zone)
         with TemporaryFile() as file:
-            self._write(file, _batches(event, rows, zone, options))
+            header = [column.name for column in COLUMNS]
+            write_workbook(file, header, batches, self.rows_of_a_sheet)
             file.seek(0)
             while piece := file.read(PIECE_BYTES):
                 yield piece
-
-    def _write(self, file: IO[bytes], batches: Iterable[list[tuple[Any, ...]]]) -> None:
-        workbook = Workbook(file, {"constant_memory": True})
-        bold = workbook.add_format({"bold": True})
-        number = self.rows_of_a_sheet
-        for batch in batches:
-            for row in batch:
-                if number == self.rows_of_a_sheet:
-                    sheet, number = self._new_sheet(workbook, bold), 1
-                for column, value in enumerate(row):
-                    if isinstance(value, int):
-                        sheet.write_number(number, column, value)
-                    elif value is not None:
-                        sheet.write_string(number, column, str(value))
-                number += 1
-        if not workbook.worksheets():
-            self._new_sheet(workbook, bold)
-        workbook.close()
-
-    def _new_sheet(self, workbook: Workbook, bold: Any) -> Any:
-        sheet = workbook.add_worksheet()
-        sheet.freeze_panes(1, 0)
-        sheet.set_column(0, len(COLUMNS) - 1, 22)
-        for position, column in enumerate(COLUMNS):
-            sheet.write_string(0, position, column.name, bold)
-        return sheet
 
 
 EXPORTS: dict[str, Export] = {
@@ -249,31 +231,21 @@ EXPORTS: dict[str, Export] = {
 }
 
 
-def _batches(
-    event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
-) -> Generator[list[tuple[Any, ...]]]:
-    """The rows in the columns' order, from a cursor of the server: a batch at a time in memory."""
-    select, parameters = _select(event, rows, zone, options)
-    yield from _fetched(select, parameters, zone)
-
-
 def _json_batches(
     event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
 ) -> Generator[list[str]]:
     """The rows as JSON objects, made by PostgreSQL."""
     select, parameters = _select(event, rows, zone, options)
-    wrapped = f"SELECT row_to_json(exported)::text FROM ({select}) AS exported"  # noqa: S608  # nosec
-    for batch in _fetched(wrapped, parameters, zone):
-        yield [text for (text,) in batch]
+    wrapped = f"SELECT row_to_json(exported)::text FROM ({select}) AS exported"  # noqa: S608
+    yield from _texts(wrapped, parameters, zone)
 
 
-def _fetched(
-    select: str, parameters: dict[str, Any], zone: tzinfo
-) -> Generator[list[tuple[Any, ...]]]:
+def _texts(select: str, parameters: dict[str, Any], zone: tzinfo) -> Generator[list[str]]:
+    """What a statement of one column yields, from a cursor of the server: a batch at a time."""
     with _times_told_in(zone), connection.chunked_cursor() as cursor:
         cursor.execute(select, parameters)
         while batch := cursor.fetchmany(ROWS_OF_A_BATCH):
-            yield batch
+            yield [text for (text,) in batch]
 
 
 @contextmanager

@@ -5,6 +5,8 @@ import io
 import json
 from inspect import GEN_CLOSED, getgeneratorstate
 from threading import BoundedSemaphore
+from xml.etree import ElementTree
+from zipfile import ZipFile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -90,6 +92,27 @@ def test_a_spreadsheet_holds_text_and_no_formulas(fair, export):
 
     assert sheet["A3"].value == "=cmd()"
     assert sheet["A3"].data_type == "s"
+
+
+@pytest.mark.parametrize(
+    "name", ["<b> & </b>", ' "quoted" ', "&amp;", "]]>", "100 %", "%s {0}", "Zoë 🎉", "a\tb"]
+)
+def test_a_spreadsheet_holds_any_text_as_it_is(event, export, name):
+    registered(event, name=name)
+
+    assert load_workbook(io.BytesIO(export(event, "format=xlsx")[1])).active["A2"].value == name
+
+
+def test_a_spreadsheet_leaves_out_what_xml_cannot_hold(event, export):
+    registered(event, name="a\x01b\ufffe_x0041_c")
+
+    with ZipFile(io.BytesIO(export(event, "format=xlsx")[1])) as archive:
+        sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
+        others = [ElementTree.fromstring(archive.read(name)) for name in archive.namelist()]
+
+    texts = [text.text for text in sheet.findall(".//{*}t")]
+    assert texts[len(NAMES)] == "ab_x005F_x0041_c"
+    assert len(others) == 6
 
 
 def test_a_spreadsheet_goes_on_on_another_sheet(fair, export, monkeypatch):
