@@ -30,7 +30,9 @@ ROWS_OF_A_BATCH = 1000
 class Column:
     name: str
     sql: str
-    kind: str = "plain"  # "text" is guarded against formulas, "time" is told in the zone; "number"
+    # "text" was written by people and is guarded against formulas; "event name" is such a text,
+    # the same in every row; "time" is told in the zone; "number" is one in JSON and XML too.
+    kind: str = "plain"
 
 
 COLUMNS = (
@@ -45,7 +47,7 @@ COLUMNS = (
     Column("ticket_code", "chosen.ticket_code"),
     Column("registration_id", "chosen.id"),
     Column("event_id", "chosen.event_id", "number"),
-    Column("event_name", "%(event_name)s::text", "text"),
+    Column("event_name", "%(event_name)s::text", "event name"),
 )
 
 ORDERINGS = {
@@ -62,20 +64,22 @@ ORDERINGS = {
 # already is guarded once more, so that it can be told from text that was.
 _RUNS = r"'*[=@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]"
 _MAY_RUN = r"'*[+-]"
+# The first characters that those begin with; most text is told apart by its first one alone.
+_SUSPECTS = ", ".join(str(ord(character)) for character in "'=@\t\r\n\uff1d\uff0b\uff0d\uff20+-")
 _HARMLESS = r"'*(\+[0-9][0-9 ()./-]*|-[0-9]+([.,][0-9]+)?)"
 
 # ISO 8601 as everywhere in the API: microseconds only where there are any, UTC as Z.
-_TIME = """to_char({0}, 'YYYY-MM-DD"T"HH24:MI:SS'
-    || CASE WHEN date_trunc('second', {0}) = {0} THEN '' ELSE '.US' END || '{1}')"""
+_TIME = """replace(to_char({0}, 'YYYY-MM-DD"T"HH24:MI:SS.US{1}'), '.000000', '')"""
 
 _SELECT = """
-    WITH chosen AS ({chosen}), queue AS (
-        SELECT id, row_number() OVER (ORDER BY queue_number) AS place
-        FROM registrations_registration
-        WHERE event_id = %(event_id)s AND status = 'waitlisted'
-    )
+    WITH chosen AS ({chosen}), queue AS ({queue})
     SELECT {columns} FROM chosen LEFT JOIN queue ON queue.id = chosen.id ORDER BY {ordering}
 """
+_QUEUE = """
+    SELECT id, row_number() OVER (ORDER BY queue_number) AS place
+    FROM registrations_registration WHERE event_id = %(event_id)s AND status = 'waitlisted'
+"""
+_NO_QUEUE = "SELECT NULL::uuid AS id, NULL::bigint AS place WHERE false"
 
 
 _EXAMPLE = {
@@ -213,7 +217,7 @@ class XlsxExport:
     ) -> Generator[bytes]:
         select, parameters = _select(event, rows, zone, options)
         columns = [
-            XmlColumn(column.name, column.kind == "number", column.kind == "text")
+            XmlColumn(column.name, column.kind == "number", column.kind in {"text", "event name"})
             for column in COLUMNS
         ]
         statement = rows_as_xml(select, columns, self.rows_of_a_sheet)
@@ -278,7 +282,9 @@ def _select(
     guarded: bool = False,
 ) -> tuple[str, dict[str, Any]]:
     """The statement that yields the columns in their order, and its parameters."""
-    parameters: dict[str, Any] = {"event_id": event.pk, "event_name": event.name}
+    is_event_guarded = guarded and _is_guarded(event.name)
+    event_name = f"'{event.name}" if is_event_guarded else event.name
+    parameters: dict[str, Any] = {"event_id": event.pk, "event_name": event_name}
     sql, values = rows.order_by().query.sql_with_params()
     names = [f"chosen_{number}" for number in range(len(values))]
     parameters |= dict(zip(names, values, strict=True))
@@ -287,7 +293,12 @@ def _select(
         f"{_rendered(column, zone, guarded=guarded)} AS {column.name}" for column in COLUMNS
     )
     return (
-        _SELECT.format(chosen=chosen, columns=columns, ordering=ORDERINGS[options.ordering]),
+        _SELECT.format(
+            chosen=chosen,
+            queue=_QUEUE if event.waitlist_count else _NO_QUEUE,
+            columns=columns,
+            ordering=ORDERINGS[options.ordering],
+        ),
         parameters,
     )
 
@@ -307,7 +318,9 @@ def _guarded(sql: str) -> str:
         quoted = pattern.replace("'", "''")
         return f"{sql} ~ '^{quoted}'"
 
-    runs = f"{is_like(_RUNS)} OR ({is_like(_MAY_RUN)} AND NOT {is_like(f'{_HARMLESS}$')})"
+    suspect = f"ascii({sql}) IN ({_SUSPECTS})"
+    harmless = is_like(f"{_HARMLESS}$")
+    runs = f"{suspect} AND ({is_like(_RUNS)} OR ({is_like(_MAY_RUN)} AND NOT {harmless}))"
     return f"CASE WHEN {runs} THEN '''' || {sql} ELSE {sql} END"
 
 

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from config.errors import TemporarilyUnavailable
 
-PIECE_BYTES = 64 * 1024
+PIECE_BYTES = 128 * 1024
 RETRY_SECONDS = 5
 
 # Of this process. Half of its threads, so that the other half stays for short requests.

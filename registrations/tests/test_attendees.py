@@ -212,8 +212,8 @@ def test_csv_comes_in_pieces(olga, event, signed_in):
     response = signed_in(olga).get(f"/api/events/{event.pk}/attendees/export/")
     pieces = list(response.streaming_content)
 
-    assert len(pieces) > 3
-    assert max(map(len, pieces)) < 70_000
+    assert len(pieces) >= 3
+    assert max(map(len, pieces)) < 132_000
     assert len(rows_of(b"".join(pieces).decode())) == 1001
 
 
