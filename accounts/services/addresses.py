@@ -46,7 +46,6 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
     tell_of_change(user, former=former)
 
 
-@transaction.atomic
 def resend_confirmation(user: User) -> None:
     """Send the link once more, where an address waits for its confirmation."""
     if user.unconfirmed_email:

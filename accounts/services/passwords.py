@@ -46,7 +46,6 @@ def set_password(user: User, password: str | None) -> User:
     return user
 
 
-@transaction.atomic
 def request_password_reset(email: str) -> None:
     """Send a link to the account of that address.
 
