@@ -128,7 +128,8 @@ class ApiMiddleware:
     def _check_size(self, request: HttpRequest) -> None:
         limit = body_limit(request.path_info)
         length = request.META.get("CONTENT_LENGTH") or "0"
-        if not (length.isascii() and length.isdigit()) or int(length) > limit:
+        is_number = length.isascii() and length.isdigit() and len(length) < 20
+        if not is_number or int(length) > limit:
             raise errors.PayloadTooLarge(f"Send a body of at most {limit} bytes.", max_bytes=limit)
 
 

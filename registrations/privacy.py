@@ -66,6 +66,11 @@ class Section:
     renamed: dict[str, F] = field(default_factory=dict)
 
 
+def _told_as_guest(user: User) -> Q:
+    """At the account's address, once it is proven: before, anybody could claim it."""
+    return Q(user=None, email=user.email) if user.email_verified else Q(pk=None)
+
+
 SECTIONS = (
     Section(
         "sessions",
@@ -75,7 +80,7 @@ SECTIONS = (
     Section("former_addresses", lambda user: user.former_addresses.all(), ("email", "left_at")),
     Section(
         "notifications",
-        lambda user: Notification.objects.filter(Q(user=user) | Q(user=None, email=user.email)),
+        lambda user: Notification.objects.filter(Q(user=user) | _told_as_guest(user)),
         ("kind", "email", "event_id", "created_at", "sent_at", "read_at", "subject", "body"),
     ),
     Section(

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Collection, Sequence
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.lookups import IsNull
 from django.utils import timezone
 
@@ -45,9 +46,19 @@ def forget_notifications(user: User) -> None:
     Notification.objects.filter(user=user).delete()
 
 
-def forget_mails_to(*addresses: str) -> None:
-    """All that addresses were told, whoever has them."""
-    Notification.objects.filter(email__in=addresses).delete()
+def forget_mails_to(*, confirmed: Collection[str], claimed: Collection[str] = ()) -> None:
+    """All that confirmed addresses were told, whoever has them.
+
+    Claimed ones may be somebody else's, who waits for mails there: of those only mails about
+    accounts.
+    """
+    of_accounts = Q(email__in=claimed, user=None, event_id=None)
+    Notification.objects.filter(Q(email__in=confirmed) | of_accounts).delete()
+
+
+def forget_mails_about(registration_ids: Collection[UUID]) -> None:
+    """All that anybody was told of these registrations."""
+    Notification.objects.filter(registration_id__in=registration_ids).delete()
 
 
 @transaction.atomic

@@ -118,10 +118,13 @@ def sign_out_everywhere(user: User) -> None:
     end_all_sessions(user)
 
 
-def known_addresses(user: User) -> set[str]:
-    """The account's address, the one that waits, and those that it left lately."""
-    former = user.former_addresses.values_list("email", flat=True)
-    return {user.email, user.pending_email, *former} - {""}
+def known_addresses(user: User) -> tuple[set[str], set[str]]:
+    """The account's addresses, also those that it left lately; and what waits for its proof."""
+    confirmed = set(user.former_addresses.values_list("email", flat=True))
+    if user.email_verified:
+        confirmed.add(user.email)
+    claimed = {user.unconfirmed_email} if user.unconfirmed_email else set[str]()
+    return confirmed, claimed
 
 
 def lock_account(user_id: int) -> User:
@@ -136,10 +139,10 @@ def lock_account(user_id: int) -> User:
 def erase_account(user: User) -> None:
     """Erase what identifies a person; the row stays, so that what refers to it stays right."""
     user = lock_account(user.pk)
-    addresses = known_addresses(user)
+    confirmed, claimed = known_addresses(user)
     forget_notifications(user)
-    forget_mails_to(*addresses)
-    forget_answers_with(*addresses, f'"username":"{user.username}"')
+    forget_mails_to(confirmed=confirmed, claimed=claimed)
+    forget_answers_with(*confirmed, *claimed, f'"username":"{user.username}"')
     user.email = f"erased-{user.pk}@invalid"
     user.username = f"erased-{user.pk}"
     user.timezone = "UTC"

@@ -61,6 +61,7 @@ HEADERS: list[dict[str, str]] = [
     {"Cookie": "sessionid=\x00; csrftoken"},
     {"User-Agent": "\x00\ud83d\udca9".encode("utf-8", "surrogatepass").decode("latin-1")},
     {"Content-Length": "-1"},
+    {"Content-Length": "9" * 5000},
 ]
 AUTHORIZATIONS = [
     "Bearer",

@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, Subquery
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.notifications.inbox import forget_mails_to
+from accounts.notifications.inbox import forget_mails_about
 from accounts.services import erase_account, lock_account
 from config.api.idempotency import forget_answers_with
 from config.errors import FieldError, ValidationFailed
@@ -78,9 +78,9 @@ def _leave_registrations(user: User) -> None:
         own.live().filter(event__start_time__gt=timezone.now()).order_by("event_id")
     ):
         cancel_registration(registration, by=user, reason=LedgerEntry.Reason.ACCOUNT_CLOSED)
-    addresses = own.values_list("email", flat=True).distinct()
-    forget_mails_to(*addresses)
-    forget_answers_with(*addresses)
+    # Not by address: one that nobody has confirmed may be somebody else's, who has a place too.
+    forget_mails_about(own.values_list("pk", flat=True))
+    forget_answers_with(*own.values_list("email", flat=True).distinct())
     own.erase_people()
 
 

@@ -114,6 +114,22 @@ def test_what_others_are_told_stays(ana, max_, signed_in):
     assert [row.user for row in Notification.objects.all()] == [max_]
 
 
+def test_who_only_claims_an_address_takes_no_mails_from_its_owner(event, signed_in):
+    """Neither as the account's address, nor as one to change to, nor on a registration."""
+    registered(event, name="Vic", email="vic@example.com")
+    claims = UserFactory(username="claims", email="vic@example.com", email_verified_at=None)
+    changes = UserFactory(username="changes", pending_email="vic@example.com")
+    elsewhere = EventFactory()
+    registered(elsewhere, email="vic@example.com", user=claims, registered_by=claims)
+    notify("password_reset", key="r", email="vic@example.com")
+
+    for user in (claims, changes):
+        assert leave(signed_in(user)).status_code == 204
+
+    told = Notification.objects.get()
+    assert (told.kind, told.event_id) == ("registration_confirmed", event.pk)
+
+
 def test_a_seat_on_a_deleted_event_is_freed(ana, olga, signed_in):
     event = EventFactory(organizer=olga, max_capacity=1, waitlist_enabled=True)
     registered(event, email=ana.email, user=ana, registered_by=ana)

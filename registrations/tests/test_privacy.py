@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry, FormerAddress, Notification, Session, User
 from accounts.notifications import notify
 from accounts.services import confirm_email, edit_profile
+from accounts.tests.factories import UserFactory
 from accounts.tokens import open_session
 from conftest import NOW
 from events.models import Event
@@ -86,6 +87,18 @@ def test_the_export_holds_nothing_of_others(ana, olga, max_, event, signed_in):
 
     assert max_.email not in text
     assert "Stranger" not in text
+
+
+def test_the_export_holds_what_guests_were_told_once_the_address_is_proven(event, signed_in):
+    registered(event, name="Vic", email="vic@example.com")
+    claims = UserFactory(username="claims", email="vic@example.com", email_verified_at=None)
+
+    before = exported(signed_in(claims))
+    confirm_email(claims)
+    after = exported(signed_in(claims))
+
+    assert before["notifications"] == []
+    assert [row["kind"] for row in after["notifications"]] == ["registration_confirmed"]
 
 
 def test_the_export_is_a_file_in_the_zone_that_was_asked_for(clock, ana, signed_in):
