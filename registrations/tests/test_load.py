@@ -3,6 +3,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from accounts.models import Notification
 from events.models import Event
 from registrations.models import LedgerEntry, Registration
 from registrations.services.integrity import find_faults
@@ -29,6 +30,7 @@ def test_generated_load_is_sound_and_can_be_found(anyone):
     assert Event.objects.count() == 300
     assert Registration.objects.count() == LedgerEntry.objects.count() == 200
     assert Event.objects.latest("id").registered_count == 40
+    assert not Notification.objects.exists()
     assert list(find_faults()) == []
     found = anyone.get("/api/events/?search=jazz&when=all&count=true").json()
     assert found["count"] == Event.objects.published().filter(name__contains="Jazz").count() > 0
