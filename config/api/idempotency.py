@@ -98,6 +98,7 @@ def _fingerprint(request: Request, key: str) -> bytes:
 def _digest(request: Request) -> bytes:
     """Of the body; of a form, whose boundary is new with each attempt, of its fields and files.
 
+    And of the query: a dry run is another request than the one that it rehearses.
     With our key: a body may hold a password, which a plain digest would let people guess.
     """
     body = _whole_body(request)
@@ -105,7 +106,8 @@ def _digest(request: Request) -> bytes:
     if is_multipart and isinstance(request.data, QueryDict):
         fields = sorted(request.data.lists())
         body = to_json([[name, *(_plain(value) for value in values)] for name, values in fields])
-    return salted_hmac("idempotency", body, algorithm="sha256").digest()
+    query = request.META.get("QUERY_STRING", "").encode(errors="surrogateescape")
+    return salted_hmac("idempotency", query + b"\0" + body, algorithm="sha256").digest()
 
 
 def _whole_body(request: Request) -> bytes:

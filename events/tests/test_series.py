@@ -126,6 +126,17 @@ def test_a_dry_run_tells_what_would_be_made(clock, olga, signed_in):
     assert not Event.objects.exists()
 
 
+def test_a_dry_run_is_not_the_answer_to_the_real_one(clock, olga, signed_in):
+    client = signed_in(olga)
+    key = {"Idempotency-Key": "yoga"}
+
+    rehearsed = client.post("/api/series/?dry_run=true", YOGA, headers=key)
+    real = client.post("/api/series/", YOGA, headers=key)
+
+    assert (rehearsed.status_code, real.status_code) == (200, 422)
+    assert real.json()["code"] == "idempotency_key_reused"
+
+
 def test_times_of_registration_are_those_of_each_event(clock, olga, signed_in):
     series = made(
         signed_in(olga),
