@@ -27,7 +27,7 @@ R = TypeVar("R")
 
 DEFAULT_LENGTH = timedelta(hours=1)
 
-_TIMES = ("start_time", "end_time", "registration_opens_at", "registration_closes_at")
+TIMES = ("start_time", "end_time", "registration_opens_at", "registration_closes_at")
 # What a calendar shows of an event: a change of it is a new SEQUENCE (RFC 5545, section 3.8.7.4).
 # The link to join is the place of who attends from afar.
 IN_CALENDAR = {
@@ -178,7 +178,7 @@ def times_at(
     times: dict[str, Any] = {"start_time": at}
     planned_in = planned_in or zone
     local, first = wall_clock(at, zone), wall_clock(plan.start_time, planned_in)
-    for name in _TIMES[1:]:
+    for name in TIMES[1:]:
         moment: datetime | None = getattr(plan, name)
         if moment is not None:
             length = moment - plan.start_time

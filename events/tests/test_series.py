@@ -580,6 +580,32 @@ def test_filling_adds_what_is_due_and_nothing_twice(clock, olga, signed_in):
     assert fill_series() == 0
 
 
+def test_an_event_that_was_filled_in_is_like_the_first(clock, olga, signed_in):
+    series = made(
+        signed_in(olga),
+        recurrence="FREQ=WEEKLY;BYDAY=MO",
+        category="meetup",
+        description="With mats",
+        waitlist_enabled=True,
+        meeting_url="https://meet.example.com/yoga",
+        reminder_hours=[48],
+        registration_opens_at="2027-02-22T09:00",
+    )
+    clock.move_to(NOW + timedelta(days=60))
+    fill_series()
+
+    first, *_, last = events_of(series)
+    assert last.created_at > first.created_at
+    for field in Event._meta.concrete_fields:
+        if field.name != "id" and not field.name.endswith(("_at", "_time")):
+            assert getattr(last, field.attname) == getattr(first, field.attname), field.name
+    length = last.start_time - first.start_time
+    assert last.registration_opens_at - first.registration_opens_at == length
+    assert last.end_time - first.end_time == length
+    assert last.next_reminder_at == last.start_time - timedelta(hours=48)
+    assert last.registration_closes_at is None
+
+
 def test_a_worker_that_slept_makes_no_past_events(clock, olga, signed_in):
     series = made(signed_in(olga), recurrence="FREQ=WEEKLY;BYDAY=MO")
     clock.move_to(NOW + timedelta(days=3 * 365))
