@@ -110,14 +110,21 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddIndex(
-            "event", GinIndex(fields=["search_vector"], fastupdate=False, name="event_search")
+            "event",
+            GinIndex(fields=["search_vector"], gin_pending_list_limit=256, name="event_search"),
         ),
         migrations.AddIndex(
             "event",
-            GinIndex(HeadingWords("search_vector"), fastupdate=False, name="event_heading_search"),
+            GinIndex(
+                HeadingWords("search_vector"),
+                gin_pending_list_limit=256,
+                name="event_heading_search",
+            ),
         ),
         migrations.AddIndex(
             "event",
-            GinIndex(NameWords("search_vector"), fastupdate=False, name="event_name_search"),
+            GinIndex(
+                NameWords("search_vector"), gin_pending_list_limit=256, name="event_name_search"
+            ),
         ),
     ]

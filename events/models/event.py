@@ -261,9 +261,16 @@ class Event(Plan):
                 condition=Q(series__isnull=False),
                 name="by_series_and_start",
             ),
-            GinIndex(fields=["search_vector"], name="event_search", fastupdate=False),
-            GinIndex(HeadingWords("search_vector"), name="event_heading_search", fastupdate=False),
-            GinIndex(NameWords("search_vector"), name="event_name_search", fastupdate=False),
+            # What is new waits in a list, which searches read through: a short one, in kilobytes.
+            GinIndex(fields=["search_vector"], name="event_search", gin_pending_list_limit=256),
+            GinIndex(
+                HeadingWords("search_vector"),
+                name="event_heading_search",
+                gin_pending_list_limit=256,
+            ),
+            GinIndex(
+                NameWords("search_vector"), name="event_name_search", gin_pending_list_limit=256
+            ),
             GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="event_name_part"),
             GinIndex(OpClass(Upper("location"), "gin_trgm_ops"), name="event_location_part"),
         ]
