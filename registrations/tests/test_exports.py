@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from datetime import UTC
 from inspect import GEN_CLOSED, getgeneratorstate
 from threading import BoundedSemaphore
 from xml.etree import ElementTree
@@ -16,7 +17,7 @@ from openpyxl import load_workbook
 from events.models import Event
 from events.tests.factories import EventFactory
 from registrations import streaming
-from registrations.exports import COLUMNS, EXPORTS, Options, XlsxExport
+from registrations.exports import COLUMNS, EXPORTS, Options, XlsxExport, _select
 from registrations.models import Registration
 from registrations.streaming import Streamed
 from registrations.tests.factories import registered
@@ -144,6 +145,19 @@ def test_a_response_closes_what_it_streams(olga, fair, signed_in):
 
     assert any(isinstance(closer.__self__, Streamed) for closer in response._resource_closers)
     response.close()
+
+
+def test_a_long_queue_is_not_gone_through_for_each_who_waits(event):
+    rows = Registration.objects.filter(event=event)
+    select, parameters = _select(event, rows, UTC, Options())
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (COSTS OFF) {select}", parameters)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert "Join" not in plan
+    assert "Nested Loop" not in plan
+    assert "InitPlan" in plan
 
 
 def test_only_so_many_read_at_once(fair, olga, signed_in, monkeypatch):
