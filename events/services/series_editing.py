@@ -194,10 +194,13 @@ def _moves(
         return _Moves(anchor, times, recurrence, (old_zone, new_zone), None)
     try:
         rule, shift, days = _moved_rule(series, anchor, wall_clock(start, new_zone))
+        if "excluded" not in changes:
+            excluded = [moved_moment(text, shift, days=days) for text in excluded]
     except InvalidRecurrence as error:
         raise refused(error) from error
-    if "excluded" not in changes:
-        excluded = [moved_moment(text, shift, days=days) for text in excluded]
+    except OverflowError as error:
+        reason = "Its end would be beyond the calendar. Send the new recurrence as well."
+        raise refused(InvalidRecurrence(reason)) from error
     return _Moves(anchor, times, Recurrence(rule, frozenset(excluded)), (old_zone, new_zone), shift)
 
 
@@ -282,7 +285,7 @@ def _instants(
     """Those of the last turn, and those to come. Says how far the series is filled."""
     rule, start = recurrence.rule, series.start_time
     series.filled_to = max(start, now) + AHEAD if rule.is_endless else None
-    look_back = now - rule.period - 2 * _DAY
+    look_back = now - min(rule.period, AHEAD) - 2 * _DAY
     try:
         past = expand(recurrence, start, zone, after=look_back, to=now)
         coming = expand(recurrence, start, zone, after=now, to=series.filled_to)

@@ -517,6 +517,39 @@ def test_a_time_that_would_be_over_stays(clock, olga, signed_in):
     ]
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=YEARLY;INTERVAL=10000;COUNT=1",
+        "FREQ=YEARLY;INTERVAL=50;UNTIL=99991231T235959Z",
+        "FREQ=YEARLY;INTERVAL=50;UNTIL=99991231",
+        "FREQ=WEEKLY;COUNT=2\nEXDATE:99991231,99991231T235959",
+        "FREQ=MINUTELY;INTERVAL=30;COUNT=3",
+        "FREQ=MONTHLY;BYDAY=1MO",
+    ],
+)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"start_time": "2027-03-02T23:59:59"},
+        {"timezone": "Pacific/Kiritimati", "keep_local_time": True},
+        {"start_time": "9000-12-31T23:59:59"},
+        {"recurrence": "FREQ=WEEKLY;INTERVAL=10000;COUNT=2"},
+        {"end_time": "9000-12-31T23:59:59"},
+    ],
+)
+def test_no_edit_of_a_rule_at_the_ends_of_the_calendar_is_a_fault(
+    clock, olga, signed_in, rule, changes
+):
+    client = signed_in(olga)
+    series = made(client, recurrence=rule)
+
+    response = edit(client, series, **changes)
+
+    assert response.status_code in {200, 400}, response.content
+    fill_series()
+
+
 def test_a_deleted_event_does_not_come_back(clock, olga, signed_in):
     client = signed_in(olga)
     series = made(client, recurrence="FREQ=WEEKLY;BYDAY=MO")
