@@ -118,9 +118,10 @@ def _check(attempt: _Attempt, login: str, address: str) -> bool:
 
 def _seconds_left(kept: SignInFailures, now: datetime, free: int) -> float:
     """From the last free failure on the wait doubles: 1 s, 2 s, 4 s …"""
-    if kept.level < free:
+    beyond = round(kept.level) - free  # what time forgave within a moment is no attempt more
+    if beyond < 0:
         return 0
-    wait = min(LONGEST_WAIT_SECONDS, 2 ** min(kept.level - free, 30))
+    wait = min(LONGEST_WAIT_SECONDS, 2 ** min(beyond, 30))
     return float(wait - (now - kept.at).total_seconds())
 
 

@@ -50,7 +50,16 @@ def test_after_ten_failures_each_attempt_waits_twice_as_long(clock, anyone, olga
 
     assert waits[:5] == [1, 2, 4, 8, 16]
     assert waits == sorted(waits)
-    assert 600 < waits[-1] <= 900  # and so it stays, for as long as somebody goes on
+    assert 500 < waits[-1] <= 900  # and so it stays, for as long as somebody goes on
+
+
+def test_ten_are_free_also_when_they_take_their_time(clock, anyone, olga):
+    for _ in range(10):
+        fail(anyone, olga.email, 1)
+        clock.shift(2)
+
+    clock.shift(-2)
+    assert wait_of(attempt(anyone, olga.email)) == 1
 
 
 def test_the_right_password_waits_too(anyone, olga):

@@ -94,8 +94,10 @@ def document(there: "There") -> BaseSchema:
 
 @pytest.fixture
 def brief_document(there: "There") -> BaseSchema:
-    """For roles that mostly get what another role gets."""
-    return loaded_document(2)
+    """For roles that mostly get what another role gets: a few cases of each operation."""
+    loaded = loaded_document(4)
+    loaded.config.phases.coverage.enabled = bool(EXAMPLES)
+    return loaded
 
 
 def loaded_document(examples: int) -> BaseSchema:
