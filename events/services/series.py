@@ -76,6 +76,7 @@ def publish_series(series: Series) -> Series:
 
 
 @transaction.atomic
+@organizer_first
 @audited("ended")
 def end_series(series: Series, *, expected_versions: set[str] | None = None) -> None:
     """Cancel the coming occurrences that have registrations, remove the others and the series."""

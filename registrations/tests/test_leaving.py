@@ -21,7 +21,8 @@ from config.api.models import KeptAnswer
 from config.errors import PermissionDenied
 from events.models import Event
 from events.services import create_event, delete_event, lock_event, publish_event, restore_event
-from events.tests.factories import EventFactory
+from events.services.series import lock_series
+from events.tests.factories import EventFactory, SeriesFactory
 from registrations.models import LedgerEntry, Registration
 from registrations.services import close_account
 from registrations.services.integrity import find_faults
@@ -236,6 +237,22 @@ def test_who_publishes_locks_the_account_before_the_event(leaving):
             wait_until_blocked()
             lock_event(draft.pk)  # nobody has it
         assert waiting.result(10) == [200]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.xdist_group("races")
+def test_who_ends_a_series_locks_the_account_before_it(leaving):
+    """As the account's end does, which then ends the series."""
+    series = SeriesFactory(organizer=leaving)
+    client, path = client_of(leaving), f"/api/series/{series.pk}/"
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            lock_account(leaving.pk)
+            waiting = pool.submit(at_once, lambda: client.delete(path).status_code)
+            wait_until_blocked()
+            lock_series(series.pk)  # nobody has it
+        assert waiting.result(10) == [204]
 
 
 @pytest.mark.django_db(transaction=True)
