@@ -167,7 +167,7 @@ def _collect(
     sql, params = rows.values_list(*_columns(ordering)).query.sql_with_params()
     return _run(
         events,
-        f"WITH found AS MATERIALIZED ({sql}) SELECT * FROM found"  # noqa: S608
+        f"WITH found AS MATERIALIZED ({sql}) SELECT * FROM found"  # noqa: S608  # nosec
         f" ORDER BY {_order(ordering, reverse=reverse)} LIMIT %s",
         (*params, limit),
     )
@@ -194,7 +194,7 @@ def _walk(
     wanted = ", ".join(f'"{name}"' for name in columns)
     return _run(
         events,
-        f'SELECT {wanted} FROM ({sql}) AS "events_event" WHERE {where}'  # noqa: S608
+        f'SELECT {wanted} FROM ({sql}) AS "events_event" WHERE {where}'  # noqa: S608  # nosec
         f" ORDER BY {_order(ordering, reverse=reverse)} LIMIT %s",
         (*params, *where_params, limit),
     )

@@ -162,7 +162,7 @@ def _insert(due: list[tuple[Series, datetime]], now: datetime) -> None:
     arrays = ", ".join(["%s::bigint[]"] + ["%s::timestamptz[]"] * (len(lists) - 1))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO events_event ({', '.join(columns)}) SELECT {', '.join(values)} "  # noqa: S608
+            f"INSERT INTO events_event ({', '.join(columns)}) SELECT {', '.join(values)} "  # noqa: S608  # nosec
             f"FROM unnest({arrays}) AS due({named}) JOIN events_series series ON id = series_id "
             "ORDER BY series_id, occurrence_at",
             [*parameters, *lists],
