@@ -9,7 +9,7 @@ or the end of an account hold at once.
 import time
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
-from typing import TypedDict, cast
+from typing import Any, TypedDict, cast
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -19,6 +19,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
+from config.api.kept_queries import fetch
 from config.errors import InvalidToken
 
 from .models import Session, User
@@ -101,7 +102,8 @@ def network_of(address: str) -> str:
 
 def session_of(access: Token) -> Session | None:
     """The live session, with its user, that an access token belongs to."""
-    return _live_sessions().filter(pk=access.get("sid")).first()
+    found = fetch("live session", _session_by_id, [session_id_of(access)], prepare=True)
+    return found[0] if found else None
 
 
 def end_all_sessions(user: User) -> None:
@@ -114,6 +116,12 @@ def forget_ended_sessions(older_than: timedelta = timedelta(days=30)) -> int:
     """Delete sessions that expired some time ago; returns how many."""
     deleted, _ = Session.objects.filter(expires_at__lt=timezone.now() - older_than).delete()
     return deleted
+
+
+def _session_by_id(place: list[Any] | None) -> QuerySet[Session]:
+    """Every request of somebody who is signed in asks this, so its query is kept."""
+    sessions = _live_sessions().defer("recently_used", "user__notification_preferences")
+    return sessions.filter(pk=(place or [None])[0])[:1]
 
 
 def _live_sessions() -> QuerySet[Session]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, router
@@ -25,6 +26,7 @@ _MOST_KEPT = 1000
 _MARKS: dict[type, Callable[[int], Any]] = {
     int: lambda part: 7_411_826_593_071_000 + part,
     str: lambda part: f"\ue000place {part}\ue000",
+    UUID: lambda part: UUID(int=0x7E57_AB1E_0000 << 80 | part),
     datetime: lambda part: datetime(1583, 4, 5, 6, 7, 8, 910, UTC) + timedelta(days=part),
 }
 

@@ -170,7 +170,7 @@ def test_fault_answers_without_internals(anyone, monkeypatch):
     monkeypatch.setattr(Event.objects.__class__, "visible_to", broken, raising=False)
     anyone.raise_request_exception = False
 
-    response = anyone.get("/api/events/1/")
+    response = anyone.get("/api/events/1/feedback/")
 
     assert_problem(response, 500, "server_error")
     assert "hunter2" not in response.content.decode()
@@ -183,7 +183,7 @@ def test_a_database_that_is_away_is_temporary(anyone, monkeypatch):
     monkeypatch.setattr(Event.objects.__class__, "visible_to", away, raising=False)
     anyone.raise_request_exception = False
 
-    response = anyone.get("/api/events/1/")
+    response = anyone.get("/api/events/1/feedback/")
 
     assert_problem(response, 503, "temporarily_unavailable")
     assert response["Retry-After"] == "2"

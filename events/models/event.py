@@ -80,7 +80,8 @@ class EventQuerySet(models.QuerySet["Event"]):
             "start_time", "end_time", "timezone", "status",
             "max_capacity", "registered_count", "waitlist_enabled", "waitlist_count",
             "registration_opens_at", "registration_closes_at", "series", "average_rating",
-            "feedback_count", "created_at", "updated_at", "meeting_url", "reminder_hours",
+            "feedback_count", "created_at", "updated_at", "version", "meeting_url",
+            "reminder_hours",
             "organizer__username", "category__slug",
         )  # fmt: skip
 

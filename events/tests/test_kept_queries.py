@@ -94,3 +94,15 @@ def test_what_only_the_orm_can_do_is_left_to_it(queryset, clock):
 def test_the_current_time_is_told_from_other_times(clock):
     assert current_instant() == timezone.now()
     assert KeptQuery(lambda _: Event.objects.upcoming(), None).instants == [0]
+
+
+def test_an_event_read_again_is_of_who_asks(anyone, olga, sam, max_, signed_in):
+    draft = EventFactory(organizer=olga, status=Event.Status.DRAFT)
+    path = f"/api/events/{draft.pk}/"
+
+    statuses = [
+        client.get(path).status_code
+        for client in (signed_in(olga), signed_in(max_), signed_in(sam), anyone, signed_in(olga))
+    ]
+
+    assert statuses == [200, 404, 200, 404, 200]

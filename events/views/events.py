@@ -139,7 +139,8 @@ class EventView(ApiView):
     @operation("Read an event", responses=EventOut)
     def get(self, request: Request, pk: int) -> Response:
         """Drafts are for their organizer and staff; cancelled events stay readable."""
-        return self._answer(self._event(pk))
+        seen = Event.objects.visible_to
+        return self._answer(self.found_by_id(lambda: seen(request.user).for_listing(), pk))
 
     @operation(
         "Replace an event",

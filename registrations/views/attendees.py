@@ -42,7 +42,8 @@ class Attendees(ListView):
         return "registered_at"
 
     def event(self, pk: int) -> Event:
-        return self.found(Event.objects.visible_to(self.request.user), pk=pk)
+        seen = Event.objects.visible_to
+        return self.found_by_id(lambda: seen(self.request.user).defer("search_vector"), pk)
 
 
 class AttendeePagination(KeysetPagination):
