@@ -80,7 +80,9 @@ def reset_password(token: str, password: str) -> User:
     if former is None and not resets(token, user):
         raise InvalidOrExpiredLink
     check_password(password, user)
+    # A thief, or who signed up with somebody else's address, may have copied the calendar's link.
+    was_elses = former is not None or not user.email_verified
     take_address(user, returning_to=former)
-    if former is not None:  # the thief may have copied the secret link to the calendar
+    if was_elses:
         reset_calendar_link(user)
     return set_password(user, password)

@@ -357,6 +357,20 @@ def test_a_reset_proves_the_address(ana, event, signed_in):
     assert signed_in(ana).get("/api/me/registrations/").json()["results"] != []
 
 
+def test_a_first_proof_by_reset_ends_the_calendars_link_but_a_later_reset_does_not(
+    ana, event, signed_in, anyone
+):
+    """Whoever signed up with somebody else's address has that link, and would read their places."""
+    link = signed_in(ana).get("/api/me/").json()["calendar_url"]
+    reset(token_in(reset_link(ana)))
+    ana.refresh_from_db()
+    own_link = signed_in(ana).get("/api/me/").json()["calendar_url"]
+    reset(token_in(reset_link(ana)), "yet-another-battery-8")
+
+    assert anyone.get(link).status_code == 404
+    assert anyone.get(own_link).status_code == 200
+
+
 def test_a_reset_ends_a_change_of_address_that_a_thief_began(moving_ana):
     confirmation = token_in(confirmation_link(moving_ana))
 
