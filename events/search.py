@@ -42,6 +42,9 @@ MAX_CORRECTIONS = 5
 # Of words with two letters somewhere; more of them, and walking finds an event soon.
 MAX_WITH_PART = 50
 
+# A word of more events than these is no secret of drafts and deleted ones.
+MAX_SECRET = 100
+
 # An index finds whole words much sooner than beginnings of words.
 MAX_BEGINNINGS = 20
 
@@ -86,6 +89,18 @@ _NEAR = """
 """
 
 
+# By way of what matches, never event by event: a word that nobody else has would read them all.
+_HIDDEN = """
+    SELECT given.word FROM unnest(%s::text[], %s::text[]) AS given(word, query)
+    WHERE NOT EXISTS (
+        WITH matching AS MATERIALIZED (
+            SELECT status, deleted_at FROM events_event
+            WHERE search_vector @@ to_tsquery('simple', given.query)
+        )
+        SELECT FROM matching WHERE status <> 'draft' AND deleted_at IS NULL
+    )
+"""
+
 _WITH_PART = """
     SELECT DISTINCT word FROM events_searchword WHERE strpos(word, %s) > 0 LIMIT %s
 """
@@ -125,6 +140,11 @@ class Word:
     def begins_many(self) -> bool:
         """More words than are worth naming one by one."""
         return len(self.beginning_so) > MAX_BEGINNINGS
+
+    @property
+    def is_rare(self) -> bool:
+        """Known, and perhaps of drafts and deleted events alone."""
+        return self.is_known and (self.in_texts <= MAX_SECRET or not self.is_counted)
 
     def number(self, level: int) -> int:
         """Events of this level and of better ones, as last counted."""
@@ -227,7 +247,9 @@ def read_search(text: str, corrections: Mapping[str, list[str]] | None = None) -
     search = Search(words, phrases, without)
     if corrections is not None:
         return replace(search, corrections=corrections, is_settled=True)
-    misspelt = [word.text for word in words if not word.is_known]
+    rare = {word.text: f"'{word.text}':*" for word in words if word.is_rare}
+    hidden = _only_hidden(rare)
+    misspelt = [word.text for word in words if not word.is_known or word.text in hidden]
     return replace(search, corrections=correct(misspelt))
 
 
@@ -274,11 +296,28 @@ def correct(words: Sequence[str]) -> dict[str, list[str]]:
             edits = edit_distance(word, candidate)
             if 0 < edits <= _allowed_edits(word):
                 near.setdefault(word, set()).add((edits, -in_headings, -in_texts, candidate))
+    rare = {found[-1] for every in near.values() for found in every if -found[2] <= MAX_SECRET}
+    hidden = _only_hidden({word: f"'{word}'" for word in rare})
+    for word, every in near.items():
+        near[word] = {found for found in every if found[-1] not in hidden}
     return {
         word: [found[-1] for found in sorted(all_found)[:MAX_CORRECTIONS] if found[0] == least]
         for word, all_found in near.items()
+        if all_found
         for least in [min(all_found)[0]]
     }
+
+
+def _only_hidden(queries: Mapping[str, str]) -> set[str]:
+    """Of words, each with its query, those that only drafts and deleted events have.
+
+    What is corrected, and into what, would tell of those to everybody.
+    """
+    if not queries:
+        return set()
+    with reading_connection().cursor() as cursor:
+        cursor.execute(_HIDDEN, [list(queries), list(queries.values())])
+        return {word for (word,) in cursor.fetchall()}
 
 
 def _allowed_edits(word: str) -> int:

@@ -1,13 +1,14 @@
 """Search beyond the basics of `test_lists`: levels, notation, corrections, pages, any input."""
 
 from datetime import timedelta
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from config.api.pagination import Cursor
 from conftest import NOW
 from events import narrowing
 from events.models import Event, SearchWord
@@ -244,6 +245,26 @@ def test_pages_of_matches_have_each_once_whatever_the_way(anyone, olga, ways, mo
         back = anyone.get(back["previous"]).json()
         assert back["results"] == page["results"]
     assert anyone.get(f"{path}&count=true").json()["count"] == len(everything)
+
+
+@pytest.mark.parametrize("text", ["quetzalcoaty", "quetz jazz"])
+@pytest.mark.parametrize("hidden", [{"status": "draft"}, {"deleted_at": NOW}])
+def test_words_of_drafts_and_deleted_events_are_in_no_correction(anyone, olga, ways, hidden, text):
+    """Corrections are told in cursors, and decide what is found."""
+    for name in ("Quetzalcoatx fair", "Quetzalcoatx day", "Quetx jazz", "Quetx jazz jaza"):
+        event_in(1, organizer=olga, name=name)
+    ways()
+
+    def told() -> tuple:
+        body = anyone.get("/api/events/", {"search": text, "page_size": 1}).json()
+        note = Cursor.decode(parse_qs(urlsplit(body["next"]).query)["cursor"][0]).note
+        return body["results"][0]["name"], note
+
+    before = told()
+    event_in(1, organizer=olga, name="Quetzalcoatl secret", **hidden)
+    ways()
+
+    assert told() == before
 
 
 def test_later_pages_keep_the_corrections_of_the_first(anyone, olga):
