@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
-from config.errors import FieldError, ValidationFailed
+from config.errors import FieldError, NotFound, ValidationFailed
 from events.errors import EventCancelled, EventNotPublished, EventStarted
 from events.models import Event
 from events.services import lock_event
@@ -109,7 +109,11 @@ def import_attendees(
     Raises `NotFound`, `EventCancelled`, `EventNotPublished`, `EventStarted`, and
     `ValidationFailed` with the refused rows' errors when nothing was saved on their account.
     """
-    event = Event.objects.existing().get(pk=event_id) if dry_run else lock_event(event_id)
+    event = (
+        Event.objects.existing().filter(pk=event_id).first() if dry_run else lock_event(event_id)
+    )
+    if event is None:  # deleted a moment ago
+        raise NotFound
     now = timezone.now()
     _check_takes_attendees(event, now)
     results = list(_places(event, rows))

@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from accounts.models import Notification
 from accounts.tests.factories import UserFactory
+from config.errors import NotFound
 from conftest import NOW
 from events.models import Event
-from events.services import cancel_event
+from events.services import cancel_event, delete_event
 from events.tests.factories import EventFactory
 from registrations.exports import _guarded, unguarded
+from registrations.importing import Candidate
 from registrations.models import LedgerEntry, Registration
+from registrations.services import import_attendees
 from registrations.services.integrity import find_faults
 from registrations.tests.factories import registered
 
@@ -379,3 +382,11 @@ def test_a_repeated_import_answers_alike_and_another_file_does_not(client, event
 
     assert (again["Idempotent-Replayed"], again.json()) == ("true", first.json())
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_event_that_was_deleted_a_moment_ago_is_not_found(olga, seats, dry_run):
+    delete_event(seats)
+
+    with pytest.raises(NotFound):
+        import_attendees(seats.pk, [Candidate(2, "A", "a@example.com")], by=olga, dry_run=dry_run)
