@@ -7,6 +7,7 @@ the size of the list, and the numbers are near.
 
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db.models import BooleanField, F, Func, Max, Min, Q
 
 from config.api.replica import reading_connection
@@ -47,7 +48,10 @@ def count_facets(events: EventQuerySet, zone: str) -> dict[str, Any]:
 
     `approximate` tells whether all numbers are estimates, from a sample.
     """
-    counts = _counted(events.order_by()[: EXACT + 1], zone)
+    try:
+        counts = _counted(events.order_by()[: EXACT + 1], zone)
+    except EmptyResultSet:  # nothing can match, and there is no SQL for that
+        counts = {"total": {None: 0}, "category": {}, "month": {}, "location": {}}
     step = 1
     if counts["total"][None] > EXACT:
         ids: Any = Event.objects.aggregate(begin=Min("pk"), end=Max("pk"))

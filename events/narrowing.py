@@ -9,6 +9,7 @@ magnitude for words that rarely meet, so we choose: walk a little, then collect.
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from django.db.models import Q
 
@@ -164,7 +165,10 @@ def _collect(
 ) -> list[tuple[Any, ...]]:
     """All that match, then sorted. Materialized, or the planner would walk for the limit's sake."""
     rows = ordering.query(events, place, reverse=reverse).order_by()
-    sql, params = rows.values_list(*_columns(ordering)).query.sql_with_params()
+    try:
+        sql, params = rows.values_list(*_columns(ordering)).query.sql_with_params()
+    except EmptyResultSet:
+        return []
     return _run(
         events,
         f"WITH found AS MATERIALIZED ({sql}) SELECT * FROM found"  # noqa: S608  # nosec
@@ -186,11 +190,14 @@ def _walk(
     columns = _columns(ordering)
     read = dict.fromkeys((*columns, *_COLUMNS))
     rows = ordering.query(events, place, reverse=reverse).values_list(*read)[:WALK]
-    sql, params = rows.query.sql_with_params()
     query = events.model.objects.filter(condition).query
     compiler = query.get_compiler(events.db)
     compiler.pre_sql_setup()
-    where, where_params = compiler.compile(query.where)
+    try:
+        sql, params = rows.query.sql_with_params()
+        where, where_params = compiler.compile(query.where)
+    except EmptyResultSet:
+        return []
     wanted = ", ".join(f'"{name}"' for name in columns)
     return _run(
         events,

@@ -119,9 +119,11 @@ class DayFilter(django_filters.Filter):
         super().__init__(input_formats=["%Y-%m-%d"], **kwargs)
 
 
-_DEGREES = r"[+-]?[0-9]{1,3}(?:\.[0-9]{0,15})?"
+_PARTS = r"(?:\.[0-9]{0,15})?"
+_LATITUDE = rf"[+-]?(?:0?[0-8]?[0-9]{_PARTS}|0?90(?:\.0{{0,15}})?)"
+_LONGITUDE = rf"[+-]?(?:(?:0?[0-9]?[0-9]|1[0-7][0-9]){_PARTS}|180(?:\.0{{0,15}})?)"
 _LENGTH = r"[0-9]{1,9}(?:\.[0-9]{1,15})?"
-PLACE = f"^{_DEGREES},{_DEGREES}$"
+PLACE = f"^{_LATITUDE},{_LONGITUDE}$"
 
 
 class _PlaceField(forms.Field):
@@ -132,8 +134,7 @@ class _PlaceField(forms.Field):
         text = re.sub(r"(^|,) ", r"\1+", str(value)) if " " in str(value) else str(value)
         if re.fullmatch(PLACE, text):
             latitude, longitude = map(float, text.split(","))
-            if abs(latitude) <= 90 and abs(longitude) <= 180:
-                return latitude, longitude
+            return latitude, longitude
         raise forms.ValidationError("Send degrees north and east, such as 52.52,13.405.", "invalid")
 
 

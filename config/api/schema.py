@@ -206,9 +206,13 @@ class ApiSchema(AutoSchema):
         if method == "DELETE" and getattr(getattr(self.view, "delete", None), "takes_body", False):
             self.method = "POST"  # drf-spectacular knows bodies of other methods only
         try:
-            return super()._get_request_body(direction)  # type: ignore[no-any-return]
+            body: dict[str, Any] | None = super()._get_request_body(direction)
         finally:
             self.method = method
+        extra = getattr(self.get_request_serializer(), "schema_extra", None) if body else None
+        if body and isinstance(extra, dict) and "oneOf" in extra:
+            body["required"] = True  # although no field of it is
+        return body
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         responses: dict[str, Any] = super()._get_response_bodies(direction)

@@ -374,3 +374,17 @@ def test_suggestions_never_fail(anyone, event, text):
     response = anyone.get("/api/events/suggest/", {"q": text.replace("\x00", "")})
 
     assert response.status_code == 200, response.content
+
+
+@pytest.mark.parametrize("query", ["search=conf", "near=1,1", "name=x", "search=%EF%BF%BD"])
+@pytest.mark.parametrize("path", ["", "facets/", "calendar.ics"])
+def test_a_day_that_no_event_can_be_on_finds_nothing(anyone, event, path, query):
+    response = anyone.get(f"/api/events/{path}?{query}&date=9999-12-31")
+
+    assert response.status_code == 200
+    if not path:
+        assert response.json()["results"] == []
+    elif path == "facets/":
+        assert response.json()["count"] == 0
+    else:
+        assert b"BEGIN:VEVENT" not in response.content
