@@ -275,9 +275,11 @@ def test_nobody_is_asked_about_what_did_not_take_place_or_is_long_ago(clock, olg
     assert Notification.objects.get(kind="feedback_invitation").event_id == events[2].pk
 
 
-def test_asked_events_are_found_by_their_index(clock, event):
+def test_asked_events_are_found_by_their_index(clock, olga, event):
+    asked = EventFactory.build_batch(2000, organizer=olga, feedback_asked_at=NOW)
+    Event.objects.bulk_create(asked)
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        cursor.execute("ANALYZE events_event; SET LOCAL enable_bitmapscan = off")
     rows = Event.objects.published().filter(feedback_asked_at=None, end_time__lte=NOW)
 
     assert "Index Scan using feedback_not_asked" in rows.order_by("end_time").explain()
