@@ -11,17 +11,19 @@ _RATE_LIMITS = "register=9999999/min,anonymous=9999999/min,user=9999999/min,logi
 PASSWORD = "only-for-the-benchmark"
 
 # Like an event that is there, so that this need not know every column.
+# As the event of the lowest id, in the columns that say who, what and how.
 _OPEN_EVENT = """
-    INSERT INTO events_event
-    SELECT (jsonb_populate_record(event, jsonb_build_object(
-        'id', nextval(pg_get_serial_sequence('events_event', 'id')),
-        'organizer_id', (SELECT id FROM accounts_user WHERE username = 'organizer'),
-        'name', 'Fair', 'description', '', 'status', 'published',
-        'start_time', now() + '30 days', 'end_time', now() + '31 days',
-        'max_capacity', %(seats)s::int, 'registered_count', 0, 'waitlist_enabled', false,
-        'registration_opens_at', null, 'registration_closes_at', null
-    ))).*
-    FROM events_event AS event WHERE deleted_at IS NULL ORDER BY id LIMIT 1
+    INSERT INTO events_event (
+        organizer_id, name, description, location, start_time, end_time, timezone, status,
+        meeting_url, reminder_hours, max_capacity, registered_count, waitlist_enabled,
+        waitlist_count, last_queue_number, feedback_count, edited_by_hand, version, sequence,
+        cancellation_reason, created_at, updated_at
+    )
+    SELECT
+        (SELECT id FROM accounts_user WHERE username = 'organizer'),
+        'Fair', '', location, now() + '30 days', now() + '31 days', timezone, 'published',
+        '', '{}', %(seats)s, 0, false, 0, 0, 0, false, 1, 0, '', now(), now()
+    FROM events_event WHERE deleted_at IS NULL ORDER BY id LIMIT 1
     RETURNING id
 """
 
