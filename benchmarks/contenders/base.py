@@ -66,6 +66,8 @@ class Contender(ABC):
     def seats_taken(self, event_id: int) -> int:
         """By counting rows."""
 
+    # What follows is asked only of the contenders that a measure names in `of`.
+
     def deep_path(self, port: int, rows: int) -> str:
         """The page of the list that has so many rows before it."""
         raise NotImplementedError
