@@ -40,12 +40,15 @@ class MetricsMiddleware:
         response = self.get_response(request)
         method = request.method if request.method in _METHODS else "other"
         match = request.resolver_match
-        requests, seconds = _meters(
-            str(method), match.route if match else "none", response.status_code
-        )
-        requests.inc()
-        seconds.observe(perf_counter() - started)
+        route = match.route if match else "none"
+        count_request(str(method), route, response.status_code, perf_counter() - started)
         return response
+
+
+def count_request(method: str, route: str, status: int, took_seconds: float) -> None:
+    requests, seconds = _meters(method, route, status)
+    requests.inc()
+    seconds.observe(took_seconds)
 
 
 def metrics_response() -> HttpResponse:

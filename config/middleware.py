@@ -20,6 +20,7 @@ from django.utils import timezone
 from accounts.audit import acting_as
 from config import errors, ops
 from config.api.errors import problem_response
+from config.api.plain import PlainRequest
 from config.api.timezones import requested_zone
 from config.sizes import body_limit
 
@@ -60,7 +61,7 @@ def is_page(request: HttpRequest) -> bool:
     )
 
 
-def request_id_of(request: HttpRequest) -> str:
+def request_id_of(request: HttpRequest | PlainRequest) -> str:
     given = request.META.get("HTTP_X_REQUEST_ID", "")
     return given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 

@@ -46,6 +46,10 @@ request_started.disconnect(close_old_connections)
 request_started.disconnect(reset_queries)
 
 try:
-    application = tidied(get_wsgi_application())
+    _views = get_wsgi_application()
 except ImproperlyConfigured as error:
     sys.exit(f"Configuration error: {error}")
+
+from config.fast_path import with_fast_path  # noqa: E402  # what it imports needs the settings
+
+application = tidied(with_fast_path(_views))

@@ -36,7 +36,7 @@ def made_conditional(
     """The answer with its ETag, or turned into 304 when the reader has it."""
     etag = etag_of(response.content, version)
     response["ETag"] = etag
-    if request.method in {"GET", "HEAD"} and _names(request.META.get("HTTP_IF_NONE_MATCH"), etag):
+    if request.method in {"GET", "HEAD"} and is_named(request.META.get("HTTP_IF_NONE_MATCH"), etag):
         response.status_code = 304
         response.content = b""
         for header in ("Content-Type", "Content-Length"):
@@ -45,7 +45,7 @@ def made_conditional(
     return response
 
 
-def _names(header: str | None, etag: str) -> bool:
+def is_named(header: str | None, etag: str) -> bool:
     """Weak comparison, as If-None-Match wants it."""
     if header is None:
         return False

@@ -1,7 +1,7 @@
 """Turns every exception into a problem document (RFC 9457)."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import structlog
@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.core.signals import got_request_exception
 from django.db import DatabaseError, InterfaceError, OperationalError
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -85,18 +85,23 @@ def problem_response(error: DomainError) -> HttpResponse:
 
 
 def handle_exception(exc: Exception, context: dict[str, Any]) -> Response:
-    """DRF's exception handler: answers everything, logs what is our own fault."""
-    error = to_domain_error(exc)
-    if error.status >= 500:
-        logger.error("request failed: %s", error.code, exc_info=exc)
-        request = context["request"]._request
-        got_request_exception.send(sender=handle_exception, request=request)
+    """DRF's exception handler: answers everything."""
+    error = refusal(exc, lambda: context["request"]._request)
     headers = dict(error.headers)
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="api"'
     return Response(
         problem_document(error), status=error.status, content_type=PROBLEM_TYPE, headers=headers
     )
+
+
+def refusal(exc: Exception, made_request: Callable[[], HttpRequest]) -> DomainError:
+    """What to answer; what is our own fault is logged."""
+    error = to_domain_error(exc)
+    if error.status >= 500:
+        logger.error("request failed: %s", error.code, exc_info=exc)
+        got_request_exception.send(sender=refusal, request=made_request())
+    return error
 
 
 def to_domain_error(exc: Exception) -> DomainError:

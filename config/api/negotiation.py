@@ -91,13 +91,13 @@ class ApiNegotiation(BaseContentNegotiation):
                 FieldError("format", "invalid_choice", f"Choose one of: {', '.join(formats)}.")
             )
         media_types = getattr(view, "media_types", ("application/json",))
-        if not _accepts(request.META.get("HTTP_ACCEPT", ""), media_types):
+        if not accepts(request.META.get("HTTP_ACCEPT", ""), media_types):
             raise NotAcceptable
         return renderer, renderer.media_type
 
 
 @lru_cache(maxsize=256)
-def _accepts(header: str, media_types: tuple[str, ...]) -> bool:
+def accepts(header: str, media_types: tuple[str, ...]) -> bool:
     """Whether `Accept` (RFC 9110, section 12.5.1) admits one of the types, or a problem."""
     ranges = [part.partition(";")[0].strip().lower() for part in header.split(",") if part.strip()]
     if not ranges:

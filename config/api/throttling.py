@@ -11,12 +11,13 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from .counting import seconds_to_wait
+from .plain import PlainRequest
 
 if TYPE_CHECKING:  # views read their throttles while they are imported
     from rest_framework.views import APIView
 
 
-def client_address(request: HttpRequest | Request) -> str:
+def client_address(request: HttpRequest | Request | PlainRequest) -> str:
     """The caller's address as the outermost trusted proxy saw it.
 
     A caller can write anything into X-Forwarded-For, so only the entries that our own proxies
@@ -31,7 +32,7 @@ def client_address(request: HttpRequest | Request) -> str:
     return (_plain_address(hops[-min(proxies, len(hops))]) if hops else "") or direct
 
 
-def client_network(request: HttpRequest | Request) -> str:
+def client_network(request: HttpRequest | Request | PlainRequest) -> str:
     """The address as limits count it: of IPv6 the /64, all of which one customer has."""
     address = client_address(request)
     return str(IPv6Address(int(IPv6Address(address)) >> 64 << 64)) if ":" in address else address

@@ -11,6 +11,9 @@ from rest_framework import serializers
 
 from config.errors import InvalidTimezone
 
+# As requests name it, and as settings do.
+_UTC = frozenset({UTC, ZoneInfo("UTC")})
+
 
 @cache
 def zone_names() -> frozenset[str]:
@@ -50,13 +53,13 @@ def render_instant(value: datetime, zone: tzinfo | None = None) -> str:
     """
     zone = zone or timezone.get_current_timezone()
     text = value.astimezone(zone).isoformat()
-    return text.removesuffix("+00:00") + "Z" if zone is UTC else text
+    return text.removesuffix("+00:00") + "Z" if zone in _UTC else text
 
 
 def instant_teller() -> Callable[[datetime | None], str | None]:
     """`render_instant` for one answer with many times: the request's zone is looked up once."""
     zone: tzinfo = timezone.get_current_timezone()
-    if zone is UTC:  # most answers, so without what other zones need
+    if zone in _UTC:  # most answers, so without what other zones need
         return lambda value: None if value is None else value.astimezone(UTC).isoformat()[:-6] + "Z"
     return lambda value: None if value is None else render_instant(value, zone)
 

@@ -21,6 +21,7 @@ from .idempotency import answer_once, read_key
 from .kept_queries import fetch
 from .replica import answered_by_replica
 
+VARY = "Accept, Authorization, Time-Zone"  # what an answer depends on beside its address
 KNOWN_EVERYWHERE = frozenset({"format", "timezone"})
 
 M = TypeVar("M", bound=Model)
@@ -120,7 +121,7 @@ class ApiView(GenericAPIView[Any]):
     def default_response_headers(self) -> dict[str, str]:
         return {
             "Allow": ", ".join(self.allowed_methods),
-            "Vary": "Accept, Authorization, Time-Zone",
+            "Vary": VARY,
         }
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:

@@ -11,6 +11,7 @@ from .registrations import (
     RegistrationEditIn,
     RegistrationOut,
     TicketIn,
+    plain_guest,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "RegistrationEditIn",
     "RegistrationOut",
     "TicketIn",
+    "plain_guest",
 ]

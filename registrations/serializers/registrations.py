@@ -1,5 +1,7 @@
+import re
 from typing import Any
 
+import orjson
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
@@ -167,6 +169,36 @@ class RegisterIn(serializers.Serializer[Registration]):
         attrs["user"] = user if is_own else None
         attrs["registered_by"] = user if user.is_authenticated else None
         return attrs
+
+
+# What `RegisterIn` takes as it is, so that there is nothing to say about it.
+_PLAIN_ADDRESS = re.compile(
+    r"[a-z0-9]+(?:[._+-][a-z0-9]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
+)
+
+
+def plain_guest(body: bytes) -> tuple[str, str] | None:
+    """Name and address of a body that says these two alone, in their usual form; None otherwise.
+
+    What is not usual may be valid all the same: `RegisterIn` decides.
+    """
+    try:
+        given = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(given, dict) or given.keys() != {"name", "email"}:
+        return None
+    name, email = given["name"], given["email"]
+    is_plain = (
+        isinstance(name, str)
+        and isinstance(email, str)
+        and 1 <= len(name) <= 200
+        and name.isprintable()
+        and name.strip() == name
+        and len(email) <= 254
+        and _PLAIN_ADDRESS.fullmatch(email)
+    )
+    return (name, email) if is_plain else None
 
 
 @extend_schema_serializer(examples=[OpenApiExample("Name", {"name": "Bob Ray"})])

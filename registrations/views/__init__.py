@@ -11,6 +11,7 @@ from .registering import (
     RegistrationView,
     TicketPngView,
     TicketSvgView,
+    register_guest,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "TicketPngView",
     "TicketSvgView",
     "UserView",
+    "register_guest",
 ]

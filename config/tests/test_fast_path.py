@@ -1,0 +1,327 @@
+"""What the fast path answers is what the view would; what it is not sure of it leaves alone."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.signals import request_finished
+from django.db import close_old_connections, connection
+from django.test import Client, RequestFactory
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from prometheus_client import REGISTRY
+
+from accounts.models import User
+from config import fast_path
+from config.api.conditional import etag_of
+from config.api.counting import forget_here
+from config.wsgi import application
+from conftest import NOW
+from events.models import Event
+from events.tests.factories import EventFactory
+from registrations.models import LedgerEntry, Registration
+from registrations.tests.factories import registered
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+
+PLAIN = {"Host": "localhost:8000", "X-Request-ID": "one-and-the-same"}
+LEFT_ALONE = ("left alone", {}, b"")
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    fast_path.headers_of_all.cache_clear()
+    yield
+    fast_path.headers_of_all.cache_clear()
+
+
+def fast(method: str, path: str, body: bytes = b"", **headers: str) -> tuple[str, dict, bytes]:
+    """Status line, headers and body; `LEFT_ALONE` where the views are to answer."""
+    told: list[Any] = []
+
+    def views(environ, start_response):
+        start_response("left alone", [])
+        return [b""]
+
+    environ = _environ(method, path, body, headers)
+    request_finished.disconnect(close_old_connections)  # the test's connection stays open
+    try:
+        pieces = fast_path.with_fast_path(views)(environ, lambda *answer: told.extend(answer))
+    finally:
+        request_finished.connect(close_old_connections)
+    return told[0], dict(told[1]), b"".join(pieces)
+
+
+def ordinary(method: str, path: str, body: bytes = b"", **headers: str) -> tuple[str, dict, bytes]:
+    client = Client(raise_request_exception=False)
+    response = client.request(**_environ(method, path, body, headers))
+    status = f"{response.status_code} {response.reason_phrase}"
+    return status, dict(response.items()), response.content
+
+
+def _environ(method: str, path: str, body: bytes, headers: dict[str, str]) -> dict[str, Any]:
+    made = RequestFactory().generic(
+        method, path, body, content_type="application/json", headers={**PLAIN, **headers}
+    )
+    return {**made.environ, "SERVER_PORT": "8000"}
+
+
+def guest(email: str = "bob@example.com", **more: Any) -> bytes:
+    return json.dumps({"name": "Bob", "email": email, **more}).encode()
+
+
+def without_chance(answer: tuple[str, dict, bytes]) -> tuple[str, dict, bytes]:
+    """The answer without what is new with each registration, its ETag checked."""
+    status, headers, body = answer
+    if "ETag" in headers and body:
+        assert headers.pop("ETag") == etag_of(body)
+    told = json.loads(body)
+    for name in {"id", "ticket_code", "manage_token"} & told.keys():
+        body = body.replace(told[name].encode(), b"chance")
+        headers = {key: text.replace(told[name], "chance") for key, text in headers.items()}
+    return status, headers, body
+
+
+def assert_alike(path: str, body: bytes, status: int, **headers: str) -> None:
+    """Both ways, each as if it were the only one."""
+    answers = []
+    for send in (fast, ordinary):
+        savepoint = connection.savepoint() if connection.in_atomic_block else None
+        forget_here()
+        answers.append(without_chance(send("POST", path, body, **headers)))
+        connection.savepoint_rollback(savepoint)
+    assert answers[0] == answers[1]
+    assert answers[0][0].startswith(str(status))
+
+
+# --- registering ---
+
+
+def test_a_seat_is_answered_alike(event):
+    assert_alike(f"/api/events/{event.pk}/register/", guest(), 201)
+
+
+def test_a_place_in_the_queue_is_answered_alike(event):
+    Event.objects.filter(pk=event.pk).update(max_capacity=1, waitlist_enabled=True)
+    registered(event)
+
+    assert_alike(f"/api/events/{event.pk}/register/", guest(), 201)
+
+
+def test_a_place_of_an_account_is_answered_alike(event, ana):
+    User.objects.filter(pk=ana.pk).update(email_verified_at=NOW)
+
+    assert_alike(f"/api/events/{event.pk}/register/", guest(ana.email), 201)
+
+
+def test_it_is_the_same_work(event):
+    fast("POST", f"/api/events/{event.pk}/register/", guest())
+
+    event.refresh_from_db()
+    assert event.registered_count == 1
+    assert LedgerEntry.objects.get().kind == LedgerEntry.Kind.REGISTERED
+    assert Registration.objects.get().name == "Bob"
+
+
+@pytest.mark.parametrize(
+    ("facts", "status"),
+    [
+        ({"max_capacity": 1, "registered_count": 1}, 409),
+        ({"status": "cancelled"}, 409),
+        ({"status": "draft"}, 404),
+        ({"start_time": NOW - timedelta(hours=1)}, 409),
+        ({"registration_opens_at": NOW + timedelta(hours=1)}, 409),
+        ({"registration_closes_at": NOW - timedelta(hours=1)}, 409),
+        ({"deleted_at": NOW}, 404),
+    ],
+)
+def test_a_refusal_is_answered_alike(event, facts, status):
+    Event.objects.filter(pk=event.pk).update(**facts)
+
+    assert_alike(f"/api/events/{event.pk}/register/", guest(), status)
+
+
+def test_a_second_registration_is_refused_alike(event):
+    registered(event, email="bob@example.com")
+
+    assert_alike(f"/api/events/{event.pk}/register/", guest(), 409)
+
+
+@pytest.mark.parametrize("path", ["/api/events/999999/register/", "/api/events/999999/register"])
+def test_an_unknown_event_is_answered_alike(path):
+    assert_alike(path, guest(), 404)
+
+
+def test_a_limit_holds_alike(event, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "register": (0, 60)}
+
+    assert_alike(f"/api/events/{event.pk}/register/", guest(), 429)
+
+
+def test_both_ways_count_towards_one_limit(event, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "register": (2, 60)}
+    path = f"/api/events/{event.pk}/register/"
+
+    answers = [
+        send("POST", path, guest(f"guest{number}@example.com"))[0]
+        for number, send in enumerate([fast, ordinary, fast])
+    ]
+
+    assert answers == ["201 Created", "201 Created", "429 Too Many Requests"]
+
+
+def test_a_refused_body_counts_once(event, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "register": (2, 60)}
+    path = f"/api/events/{event.pk}/register/"
+
+    for status in ("400 Bad Request", "400 Bad Request", "429 Too Many Requests"):
+        assert fast("POST", path, b'{"name": ""}') == LEFT_ALONE
+        assert ordinary("POST", path, b'{"name": ""}')[0] == status
+
+
+def test_a_database_that_fails_is_answered_alike(event):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE registrations_ledgerentry RENAME TO elsewhere")
+
+    assert_alike(f"/api/events/{event.pk}/register/", guest(), 500)
+
+
+def test_behind_https_it_is_answered_alike(event, settings):
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_HSTS_SECONDS = 3600
+    path = f"/api/events/{event.pk}/register/"
+
+    assert_alike(path, guest(), 201, **{"X-Forwarded-Proto": "https"})
+    assert fast("POST", path, guest()) == LEFT_ALONE
+    assert fast("POST", path, guest(), **{"X-Forwarded-Proto": "http"}) == LEFT_ALONE
+
+
+def test_where_browsers_of_other_sites_may_ask_it_is_answered_alike(event, settings):
+    settings.CORS_ALLOWED_ORIGINS = ["https://example.org"]
+    settings.MIDDLEWARE = ["corsheaders.middleware.CorsMiddleware", *settings.MIDDLEWARE]
+    path = f"/api/events/{event.pk}/register/"
+
+    assert_alike(path, guest(), 201)
+    assert fast("POST", path, guest(), Origin="https://example.org") == LEFT_ALONE
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Bearer none"},
+        {"Idempotency-Key": "one"},
+        {"Time-Zone": "Asia/Kolkata"},
+        {"Host": "elsewhere.example.org"},
+        {"Host": ""},
+        {"Accept": "text/html"},
+    ],
+)
+def test_who_asks_for_more_is_left_to_the_view(event, headers):
+    path = f"/api/events/{event.pk}/register/"
+
+    assert fast("POST", path, guest(), **headers) == LEFT_ALONE
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/events/{}/register/?timezone=Asia/Kolkata"),
+        ("POST", "/api/events/0{}/register/"),
+        ("POST", "/api/events/{}/register//"),
+        ("GET", "/api/events/{}/register/"),
+        ("PUT", "/api/events/{}/register/"),
+    ],
+)
+def test_other_addresses_are_left_to_the_views(event, method, path):
+    assert fast(method, path.format(event.pk), guest()) == LEFT_ALONE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"name": "Bob"}',
+        b'{"name": "", "email": "bob@example.com"}',
+        b'{"name": " Bob", "email": "bob@example.com"}',
+        b'{"name": "B\\nob", "email": "bob@example.com"}',
+        b'{"name": "B\\u202eob", "email": "bob@example.com"}',
+        b'{"name": "Bob\\u0000", "email": "bob@example.com"}',
+        b'{"name": 1, "email": "bob@example.com"}',
+        b'{"name": "Bob", "email": "bob"}',
+        b'{"name": "Bob", "email": " bob@example.com"}',
+        b'{"name": "Bob", "email": "bob@example"}',
+        b'{"name": "Bob", "email": "bob@example.com\\n"}',
+        b'{"name": "Bob", "email": null}',
+        b'{"name": "Bob", "email": "bob@example.com", "seat": 1}',
+        guest(name="n" * 201),
+        guest(f"{'b' * 250}@example.com"),
+        guest() + b" " * 10_000,
+    ],
+)
+def test_an_unusual_body_is_left_to_the_view_unread(event, body):
+    told: list[bytes] = []
+
+    def view(environ, start_response):
+        told.append(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+        return []
+
+    environ = _environ("POST", f"/api/events/{event.pk}/register/", body, {})
+    fast_path.with_fast_path(view)(environ, lambda *answer: None)
+
+    assert told == [body]
+
+
+_NAMES = st.text(max_size=210) | st.text("Bob -'é中\u200b\u00ad\u3000", max_size=8)
+_ADDRESSES = st.from_regex(r"[a-zA-Z0-9.+_-]{1,10}@[a-zA-Z0-9-]{1,8}(\.[a-z0-9-]{1,5}){0,3}\n?")
+
+
+@hypothesis_settings(
+    deadline=None,
+    derandomize=True,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(name=_NAMES, email=st.emails() | _ADDRESSES)
+def test_whoever_is_answered_fast_is_answered_alike(event, name, email):
+    path = f"/api/events/{event.pk}/register/"
+    body = json.dumps({"name": name, "email": email}).encode()
+    savepoint = connection.savepoint()
+    answer = fast("POST", path, body)
+    connection.savepoint_rollback(savepoint)
+
+    if answer != LEFT_ALONE:
+        assert_alike(path, body, 201)
+
+
+def test_the_fast_path_is_counted_under_the_route(event):
+    labels = {"method": "POST", "route": "api/events/<id:pk>/register/", "status": "201"}
+    counted = [REGISTRY.get_sample_value("http_requests_total", labels) or 0]
+
+    for email, send in (("bob@example.com", fast), ("rob@example.com", ordinary)):
+        send("POST", f"/api/events/{event.pk}/register/", guest(email))
+        counted.append(REGISTRY.get_sample_value("http_requests_total", labels))
+
+    assert counted == [counted[0], counted[0] + 1, counted[0] + 2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_broke_is_not_kept():
+    event = EventFactory()
+    environ = _environ("POST", f"/api/events/{event.pk}/register/", guest(), {})
+    told: list[str] = []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    connection.connection.close()
+
+    for _ in range(2):
+        application(environ, lambda status, headers: told.append(status))
+        environ = _environ("POST", f"/api/events/{event.pk}/register/", guest(), {})
+
+    assert told == ["503 Service Unavailable", "201 Created"]
