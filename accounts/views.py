@@ -8,7 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.fields import ANY_TEXT, require_query_text
-from config.api.pagination import KeysetPagination, Ordering, orderings
+from config.api.keyset import Ordering, orderings
+from config.api.pagination import KeysetPagination
 from config.api.schema import operation
 from config.api.throttling import client_address, client_network
 from config.api.views import ApiView, ListView

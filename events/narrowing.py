@@ -13,7 +13,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from django.db.models import Q
 
-from config.api.pagination import Ordering
+from config.api.keyset import Ordering
 
 from .search import Search
 

@@ -2,7 +2,7 @@
 
 from django.db.models import Q
 
-from config.api.pagination import Ordering
+from config.api.keyset import Ordering
 
 from .models import Event
 from .narrowing import Narrowing

@@ -14,9 +14,10 @@ from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, router
+from django.db.backends.postgresql.psycopg_any import mogrify
 from django.db.models import QuerySet
 from django.db.models.base import ModelState
-from django.db.models.query import ModelIterable
+from django.db.models.query import ModelIterable, ValuesListIterable
 from django.utils import timezone
 from psycopg import Cursor
 
@@ -28,7 +29,10 @@ _MARKS: dict[type, Callable[[int], Any]] = {
     str: lambda part: f"\ue000place {part}\ue000",
     UUID: lambda part: UUID(int=0x7E57_AB1E_0000 << 80 | part),
     datetime: lambda part: datetime(1583, 4, 5, 6, 7, 8, 910, UTC) + timedelta(days=part),
+    list: lambda part: [7_411_826_593_072_000 + part],  # of ids
 }
+
+Place = list[Any] | None
 
 
 class CurrentInstant(datetime):
@@ -45,11 +49,10 @@ class KeptQuery:
     """One query of a list, for any place of its cursor and any time.
 
     `build` gets a place (None: from the start) and returns the QuerySet. Raises `CannotBeKept`.
+    Rows are the model's; tuples as the driver reads them where the QuerySet is a `values_list`.
     """
 
-    def __init__(
-        self, build: Callable[[list[Any] | None], QuerySet[Any]], place: list[Any] | None
-    ) -> None:
+    def __init__(self, build: Callable[[Place], QuerySet[Any]], place: Place) -> None:
         marks = None if place is None else _place_marks(place)
         queryset = build(marks)
         self.model = queryset.model
@@ -75,7 +78,7 @@ class KeptQuery:
         if any(_looks_current(value) for value in self.parameters):
             raise CannotBeKept
 
-    def run(self, place: list[Any] | None, *, prepare: bool) -> list[Any]:
+    def run(self, place: Place, *, prepare: bool) -> list[Any]:
         parameters = self.parameters.copy()
         for position, part in self.places:
             parameters[position] = place[part]  # type: ignore[index]
@@ -87,10 +90,12 @@ class KeptQuery:
         database = connections[alias]
         database.ensure_connection()
         if database.queries_logged:  # as Django's own cursor does
-            database.queries_log.append({"sql": self.sql, "time": "0"})
+            said = mogrify(self.sql, parameters, database.connection)
+            database.queries_log.append({"sql": said, "time": "0"})
         with database.wrap_database_errors, Cursor(database.connection) as cursor:
             cursor.execute(self.sql.encode(), parameters, prepare=prepare, binary=True)
-            return [self.row(columns, alias) for columns in cursor.fetchall()]
+            found = cursor.fetchall()
+        return [self.row(columns, alias) for columns in found] if self.row else found
 
 
 class CannotBeKept(Exception):
@@ -102,8 +107,8 @@ _kept: dict[Hashable, KeptQuery | None] = {}
 
 def fetch(
     key: Hashable,
-    build: Callable[[list[Any] | None], QuerySet[Any]],
-    place: list[Any] | None,
+    build: Callable[[Place], QuerySet[Any]],
+    place: Place,
     *,
     prepare: bool = False,
 ) -> list[Any]:
@@ -111,6 +116,14 @@ def fetch(
 
     `prepare` has the database keep its plan too: for queries whose plan depends on no value.
     """
+    query = kept_query(key, build, place)
+    return list(build(place)) if query is None else query.run(place, prepare=prepare)
+
+
+def kept_query(
+    key: Hashable, build: Callable[[Place], QuerySet[Any]], place: Place
+) -> KeptQuery | None:
+    """None where only the ORM can run it."""
     if key not in _kept:
         if len(_kept) >= _MOST_KEPT:
             _kept.clear()
@@ -118,8 +131,7 @@ def fetch(
             _kept[key] = KeptQuery(build, place)
         except CannotBeKept:
             _kept[key] = None
-    query = _kept.get(key)
-    return list(build(place)) if query is None else query.run(place, prepare=prepare)
+    return _kept.get(key)
 
 
 def _place_marks(place: list[Any]) -> list[Any]:
@@ -138,18 +150,26 @@ def _looks_current(value: Any) -> bool:
     )
 
 
-def _row_maker(queryset: QuerySet[Any], compiler: Any) -> Callable[[tuple[Any, ...], str], Any]:
+def _row_maker(
+    queryset: QuerySet[Any], compiler: Any
+) -> Callable[[tuple[Any, ...], str], Any] | None:
     """How a tuple of columns from a database becomes a row of the model with its related rows.
+
+    None: it is the row.
 
     Rows are made as `QuerySet.only()` loads them: a column that was not asked for is fetched when
     it is used. Django's own way calls each model's constructor.
     """
     info, select = compiler.klass_info, compiler.select
     rows: Any = queryset
-    if rows._iterable_class is not ModelIterable or rows._prefetch_related_lookups or rows._db:
+    if rows._prefetch_related_lookups or rows._db:
         raise CannotBeKept
     positions = compiler.annotation_col_map
     converters = compiler.get_converters([expression for expression, _, _ in select])
+    if rows._iterable_class is ValuesListIterable and not converters:
+        return None
+    if rows._iterable_class is not ModelIterable:
+        raise CannotBeKept
     if converters.keys() - set(positions.values()):  # a column that is not as the driver reads it
         raise CannotBeKept
     annotations = [

@@ -308,3 +308,8 @@ class Event(Plan):
         if self.has_free_seat:
             return state.OPEN
         return state.WAITLIST if self.waitlist_enabled else state.FULL
+
+    def registration_turns_at(self, after: datetime) -> datetime | None:
+        """When `registration_state` may next be another one with nothing of the event changed."""
+        turns = (self.start_time, self.registration_opens_at, self.registration_closes_at)
+        return min((turn for turn in turns if turn and turn > after), default=None)

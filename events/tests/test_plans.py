@@ -8,7 +8,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from config.api import pagination
 from conftest import NOW
 from events import narrowing
 from events.models import Category, Event
@@ -135,10 +134,6 @@ def plans_of(client, path: str) -> list[tuple[str, dict]]:
 def test_every_filter_and_ordering_is_answered_by_an_index(
     large, anyone, max_, signed_in, monkeypatch
 ):
-    # The ORM runs what would be kept, so that the queries can be asked how they are answered.
-    monkeypatch.setattr(
-        pagination, "fetch", lambda key, build, place, **options: list(build(place))
-    )
     monkeypatch.setattr(narrowing, "WALK", 200)
     monkeypatch.setattr(narrowing, "FEW", 500)
     wrong = []

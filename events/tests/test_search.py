@@ -8,7 +8,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config.api.pagination import Cursor
+from config.api.keyset import Cursor
 from conftest import NOW
 from events import narrowing
 from events.models import Event, SearchWord

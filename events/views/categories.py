@@ -3,7 +3,8 @@ from django.db.models.functions import Coalesce
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.pagination import KeysetPagination, Ordering, orderings
+from config.api.keyset import Ordering, orderings
+from config.api.pagination import KeysetPagination
 from config.api.schema import operation
 from config.api.views import ApiView, ListView
 from config.errors import PermissionDenied

@@ -1,7 +1,8 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django.db.models.functions import Lower
+from django.http import HttpResponse
+from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.request import Request
@@ -9,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts.authentication import current_user
-from config.api.pagination import KeysetPagination, orderings, read_flag
+from config.api.pagination import KeysetPagination, read_filters, read_flag, read_page
 from config.api.schema import operation
 from config.api.views import ApiView, ListView
 from config.errors import PermissionDenied
@@ -24,8 +25,8 @@ from ..errors import (
 )
 from ..filters import EventFilter, OwnEventFilter
 from ..headlines import Marker
+from ..listing import EVENT_ORDERINGS, guest_page
 from ..models import Event, EventQuerySet
-from ..narrowing import NarrowedOrdering
 from ..nearby import distance_km
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
 from ..serializers import (
@@ -36,16 +37,6 @@ from ..serializers import (
     EventOut,
     ListedEventOut,
 )
-
-EVENT_ORDERINGS = {
-    **orderings(
-        ("start_time", NarrowedOrdering("start_time")),
-        ("created_at", NarrowedOrdering("created_at")),
-        ("name", NarrowedOrdering("name_key", expression=Lower("name"))),
-    ),
-    "relevance": NarrowedOrdering("start_time", leading="rank"),
-    "distance": NarrowedOrdering("line", needs="near"),
-}
 
 
 class EventPagination(KeysetPagination):
@@ -98,13 +89,26 @@ class EventListView(EventPages):
         return [MayOrganize() if self.request.method == "POST" else AllowAny()]
 
     @operation("List events", responses=ListedEventOut(many=True))
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """Published events; upcoming ones, soonest first, unless asked otherwise."""
         seen = Event.objects.visible_to
         # The way to a page then depends on more than the parameters.
         if EventFilter.narrows(request.query_params) or "highlight" in request.query_params:
             return self.page(seen(request.user).for_listing(), EventOut)
-        return self.kept_page(lambda: seen(request.user).for_listing(), EventOut)
+
+        def make() -> EventQuerySet:
+            return seen(request.user).for_listing()
+
+        if not request.user.pk:
+            body = guest_page(
+                read_page(request, self),
+                make=lambda: self.filter_queryset(make()),
+                filters=read_filters(request),
+                zone=timezone.get_current_timezone(),
+            )
+            if body is not None:
+                return HttpResponse(body, content_type="application/json")
+        return self.kept_page(make, EventOut)
 
     @operation(
         "Create an event",

@@ -11,7 +11,8 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.pagination import KeysetPagination, Ordering, orderings, read_flag, read_ordering
+from config.api.keyset import Ordering, orderings
+from config.api.pagination import KeysetPagination, read_flag, read_ordering
 from config.api.schema import operation
 from config.api.views import ListView
 from config.errors import FieldError, PermissionDenied, ValidationFailed

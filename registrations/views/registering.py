@@ -12,8 +12,9 @@ from rest_framework.response import Response
 
 from accounts.authentication import current_user
 from config.api.counting import check_limit
+from config.api.keyset import Ordering, orderings
 from config.api.negotiation import to_json
-from config.api.pagination import KeysetPagination, Ordering, orderings
+from config.api.pagination import KeysetPagination
 from config.api.plain import Answer, PlainRequest
 from config.api.schema import operation
 from config.api.throttling import client_network

@@ -1,0 +1,221 @@
+"""A guest's page of events, of rows that were rendered before.
+
+A row's `ctid` and `xmin` name one version of it: whatever is written, by whomever, is another
+version. So a page asks for the versions of the rows that its events are told from, and what was
+rendered from these very versions is what they say now. Only the rest is read and rendered.
+
+What goes by time alone, `registration_state`, holds until a known instant. An hour at the most, as
+`xmin` begins anew after four thousand million transactions.
+"""
+
+from collections.abc import Callable, Hashable
+from datetime import UTC, datetime, timedelta, tzinfo
+from threading import Lock
+from typing import Any, NamedTuple
+
+import orjson
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.postgres.fields import ArrayField
+from django.db import connections, router
+from django.db.backends.signals import connection_created
+from django.db.models import BigIntegerField, BinaryField, BooleanField, F, Func, Value
+from django.db.models.functions import Lower
+from django.http import HttpRequest, QueryDict
+from django.utils import timezone
+
+from config.api.kept_queries import fetch, kept_query
+from config.api.keyset import Page, orderings, read_cursor
+from config.api.negotiation import to_json
+
+from .filters import EventFilter
+from .models import Event, EventQuerySet
+from .narrowing import NarrowedOrdering
+from .serializers import EventOut
+
+EVENT_ORDERINGS = {
+    **orderings(
+        ("start_time", NarrowedOrdering("start_time")),
+        ("created_at", NarrowedOrdering("created_at")),
+        ("name", NarrowedOrdering("name_key", expression=Lower("name"))),
+    ),
+    "relevance": NarrowedOrdering("start_time", leading="rank"),
+    "distance": NarrowedOrdering("line", needs="near"),
+}
+
+_MOST_BYTES = 20_000_000
+_BYTES_BESIDE = 1_000  # what a kept row takes beside its text, roughly
+_LONGEST = timedelta(hours=1)
+
+Versions = tuple[bytes, ...]
+
+
+class SystemColumn(Func):
+    """A column that PostgreSQL itself gives each row: that of the row which has the column `of`.
+
+    `of` must not be a key, which would be read from the row that refers to it.
+    """
+
+    output_field = BinaryField()  # as the driver reads types that it does not know
+
+    def __init__(self, of: str, name: str) -> None:
+        super().__init__(F(of), name=name)
+
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **context: Any) -> Any:
+        column: Any = self.source_expressions[0]
+        return f"{compiler.quote_name_unless_alias(column.alias)}.{self.extra['name']}", []
+
+
+_VERSIONS = {
+    f"{row}_{name}": SystemColumn(of, name)
+    for row, of in [("event", "name"), ("user", "organizer__username"), ("kind", "category__slug")]
+    for name in ("ctid", "xmin")
+}
+
+
+class AnyOf(Func):
+    """Whether an id is among those given, however many these are."""
+
+    template = "(%(expressions)s))"
+    arg_joiner = " = ANY ("
+    output_field = BooleanField()
+
+    def __init__(self, pks: list[int]) -> None:
+        super().__init__(F("pk"), Value(pks, output_field=ArrayField(BigIntegerField())))
+
+
+class Rendered(NamedTuple):
+    """An event as JSON: of these versions, from that instant on and before the other one."""
+
+    versions: Versions
+    since: datetime
+    until: datetime
+    text: bytes
+
+
+class Renderings:
+    """What this process has rendered: of each event the last, by what else it depends on.
+
+    All is forgotten when it comes to more than `most_bytes`, and with each new connection: the
+    server may be another one, which lacks the last transactions of the one before, and gives their
+    numbers to others.
+    """
+
+    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+        self.most_bytes = most_bytes
+        self._lock = Lock()
+        self.forget()
+
+    def forget(self, **_: Any) -> None:
+        self._by_where: dict[Hashable, dict[int, Rendered]] = {}
+        self.bytes = 0
+
+    def of(self, where: Hashable) -> dict[int, Rendered]:
+        """By the event's id. To be asked for before the database is."""
+        return self._by_where.setdefault(where, {})
+
+    def keep(self, where: Hashable, rows: dict[int, Rendered], new: dict[int, Rendered]) -> None:
+        """`rows` are `of(where)`, as it was before the new ones were read."""
+        with self._lock:
+            if self._by_where.get(where) is not rows:
+                return  # forgotten meanwhile
+            for pk, rendered in new.items():
+                old = rows.get(pk)
+                self.bytes += _size(rendered) - (_size(old) if old else 0)
+                rows[pk] = rendered
+            if self.bytes > self.most_bytes:
+                self.forget()
+
+
+def _size(rendered: Rendered) -> int:
+    return len(rendered.text) + _BYTES_BESIDE
+
+
+renderings = Renderings()
+connection_created.connect(renderings.forget)
+
+_guest = HttpRequest()
+_guest.user = AnonymousUser()
+
+
+def guest_page(
+    page: Page, *, make: Callable[[], Any], filters: Hashable, zone: tzinfo
+) -> bytes | None:
+    """The body of a page as the serializer tells it to guests; None where it must be asked.
+
+    `make` gives the events that are listed, and depends on nothing but `filters`. None is for
+    queries that cannot be kept, and when somebody changed a row while it was read.
+    """
+    key = ("versions", *page.key(filters))
+    query = kept_query(key, lambda place: _versions(page, make(), place), page.place)
+    if query is None:
+        return None
+    alias = router.db_for_read(Event)
+    connections[alias].ensure_connection()  # which may forget all renderings
+    where = (alias, zone, settings.PUBLIC_URL)
+    kept = renderings.of(where)
+    keys = len(page.ordering.attributes)
+    found = query.run(page.place, prepare=not filters)
+    rows, links = page.cut(found, lambda row: row[:keys])
+
+    now = timezone.now()
+    texts: dict[int, bytes] = {}
+    missing: dict[int, Versions] = {}
+    for row in rows:
+        pk, versions = row[keys - 1], row[keys:]
+        rendered = kept.get(pk)
+        if rendered and rendered.versions == versions and rendered.since <= now < rendered.until:
+            texts[pk] = rendered.text
+        else:
+            missing[pk] = versions
+    if missing:
+        new = _render(list(missing), zone, now)
+        renderings.keep(where, kept, new)
+        if {pk: rendered.versions for pk, rendered in new.items()} != missing:
+            return None
+        texts |= {pk: rendered.text for pk, rendered in new.items()}
+    told = b",".join(texts[row[keys - 1]] for row in rows)
+    counted = {"count": make().count()} if page.is_counted else {}
+    return to_json({**links, **counted, "results": orjson.Fragment(b"[" + told + b"]")})
+
+
+def plain_guest_page(url: str, *, cursor: str | None = None, zone: tzinfo = UTC) -> bytes | None:
+    """`guest_page` of the list without parameters, but for the cursor.
+
+    Raises `InvalidCursor`.
+    """
+    name, list_name = "start_time", "EventListView"
+    place = read_cursor(cursor, list_name, name)
+    page = Page(url, list_name, name, EVENT_ORDERINGS[name], cursor=place)
+    return guest_page(page, make=_upcoming, filters=(), zone=zone)
+
+
+def _upcoming() -> EventQuerySet:
+    seen = Event.objects.visible_to(_guest.user)
+    listed: EventQuerySet = EventFilter(QueryDict(), queryset=seen, request=_guest).qs
+    return listed
+
+
+def _versions(page: Page, events: EventQuerySet, place: list[Any] | None) -> Any:
+    rows = page.query(events.annotate(**_VERSIONS), place)
+    return rows.values_list(*page.ordering.attributes, *_VERSIONS)
+
+
+def _render(pks: list[int], zone: tzinfo, now: datetime) -> dict[int, Rendered]:
+    def build(place: list[Any] | None) -> EventQuerySet:
+        (wanted,) = place or [pks]
+        return Event.objects.for_listing().annotate(**_VERSIONS).filter(AnyOf(wanted))
+
+    events = fetch("events with their versions", build, [pks], prepare=True)
+    with timezone.override(zone):
+        shown = EventOut(events, many=True, context={"request": _guest}).data
+    latest = now + _LONGEST
+    return {
+        event.pk: Rendered(
+            tuple(getattr(event, name) for name in _VERSIONS),
+            now,
+            min(event.registration_turns_at(now) or latest, latest),
+            to_json(each),
+        )
+        for event, each in zip(events, shown, strict=True)
+    }
