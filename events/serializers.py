@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -31,6 +31,10 @@ from .models.plan import default_reminder_hours
 from .zones import NonexistentTime, instant
 
 MAX_CAPACITY = 10_000_000
+
+_START_MISSING = {
+    "start_time": [ErrorDetail("Send start_time, or date and time.", "required")],
+}
 
 EVENT_IN_EXAMPLE = {
     "name": "Global AI Summit",
@@ -76,7 +80,13 @@ class EventIn(serializers.Serializer[Event]):
     start_time = MomentField(required=False, help_text="Or send date and time.")
     date = DayField(required=False, help_text="With time, instead of start_time.")
     time = ClockField(required=False, help_text="On the clock in the event's zone.")
-    end_time = MomentField(required=False, help_text="Default: one hour after the start.")
+    end_time = MomentField(
+        required=False,
+        help_text=(
+            "Default: one hour after the start. A PATCH of the start alone, to beyond the end,"
+            " takes the end along."
+        ),
+    )
     timezone = ZoneField(required=False, help_text="IANA name. Default: the organizer's.")
     category = CategoryField(allow_null=True, default=None)
     max_capacity = WholeNumberField(
@@ -95,6 +105,16 @@ class EventIn(serializers.Serializer[Event]):
         default="", help_text="Shown to the organizer, staff and confirmed attendees."
     )
     reminder_hours = HoursField(default=default_reminder_hours)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """With what is wrong in one field, also tell that the start is missing."""
+        try:
+            return super().to_internal_value(data)
+        except ValidationError as error:
+            is_sent = isinstance(data, Mapping) and {"start_time", "date", "time"} & data.keys()
+            if not (self.partial or is_sent or "non_field_errors" in error.detail):
+                raise ValidationError({**error.detail, **_START_MISSING}) from error
+            raise
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Turn wall-clock times into instants in the event's zone."""
@@ -137,7 +157,7 @@ class EventIn(serializers.Serializer[Event]):
                 raise _field_error("date", "invalid", "Choose a year from 1900 to 9000.")
             return "time"
         if not self.partial and "start_time" not in attrs:
-            raise _field_error("start_time", "required", "Send start_time, or date and time.")
+            raise ValidationError(_START_MISSING)
         return "start_time"
 
 

@@ -19,7 +19,7 @@ from config.errors import FieldError, NotFound, PermissionDenied, ValidationFail
 from ..errors import CapacityBelowRegistered, EventCancelled, EventStarted
 from ..models import Event, Plan, Series
 from ..signals import events_deleted, events_edited, events_restored
-from ..zones import at_wall_clock, same_wall_clock, wall_clock
+from ..zones import NonexistentTime, at_wall_clock, instant, same_wall_clock, wall_clock
 
 T = TypeVar("T", Event, Series)
 P = ParamSpec("P")
@@ -63,6 +63,7 @@ def edit_event(
 ) -> Event:
     """Apply `changes`, a value by field name; an `end_time` of None is one hour after the start.
 
+    A start alone that is moved beyond the end takes the end along, so the event stays as long.
     With `keep_local_time` a change of zone moves the instants that are not given themselves, so
     that clocks in the new zone show what they showed in the old one.
     """
@@ -72,10 +73,17 @@ def edit_event(
         raise EventCancelled
     if keep_local_time and "timezone" in changes:
         zone = ZoneInfo(changes["timezone"])
+        check_clocks(event, zone, set(TIMES) - changes.keys())
         start = same_wall_clock(event.start_time, event.zone, zone)
         changes = times_at(event, start, zone, planned_in=event.zone) | changes
+    changes = dict(changes)
+    start = changes.get("start_time", event.start_time)
+    if "end_time" not in changes and start >= event.end_time:
+        # Who moves the start beyond the end moves the event.
+        zone = ZoneInfo(changes.get("timezone", event.timezone))
+        changes["end_time"] = times_at(event, start, zone)["end_time"]
     if changes.get("end_time", ...) is None:
-        changes["end_time"] = changes.get("start_time", event.start_time) + DEFAULT_LENGTH
+        changes["end_time"] = start + DEFAULT_LENGTH
     before = {
         name: old for name, value in changes.items() if (old := getattr(event, name)) != value
     }
@@ -187,6 +195,21 @@ def times_at(
             moment = found if is_same_side else at + length
         times[name] = moment
     return times
+
+
+def check_clocks(event: Event, zone: tzinfo, names: set[str]) -> None:
+    """Raises `ValidationFailed` when clocks in `zone` skip what they show at these times now."""
+    errors = []
+    for name in TIMES:
+        moment: datetime | None = getattr(event, name)
+        if name in names and moment is not None:
+            try:
+                instant(wall_clock(moment, event.zone), zone)
+            except NonexistentTime:
+                skipped = f"The clocks in {zone} skip this time; send another one."
+                errors.append(FieldError(name, "nonexistent_time", skipped))
+    if errors:
+        raise ValidationFailed(*errors)
 
 
 def check_times(event: Plan, changed: set[str], now: datetime) -> None:

@@ -149,8 +149,26 @@ def test_create_names_the_field_at_fault(clock, olga, signed_in, changes, expect
 def test_create_names_every_missing_field(olga, signed_in):
     response = signed_in(olga).post("/api/events/", {})
 
-    assert errors_of(response)["name"] == "required"
-    assert errors_of(response)["location"] == "required"
+    missing = dict.fromkeys(("name", "location", "start_time"), "required")
+    assert errors_of(response) == missing
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"name": ""}, {"name": "blank", "location": "required", "start_time": "required"}),
+        ({"date": "2027-05-25"}, {"name": "required", "location": "required"}),
+        ({"start_time": "x", "name": "x", "location": "y"}, {"start_time": "invalid"}),
+    ],
+)
+def test_create_tells_a_missing_start_with_the_rest(olga, signed_in, given, expected):
+    assert errors_of(signed_in(olga).post("/api/events/", given)) == expected
+
+
+def test_patch_wants_no_start(event, olga, signed_in):
+    response = signed_in(olga).patch(f"/api/events/{event.pk}/", {"name": ""})
+
+    assert errors_of(response) == {"name": "blank"}
 
 
 def test_create_wants_a_start(olga, signed_in):
@@ -309,6 +327,38 @@ def test_patch_changes_what_is_sent(clock, event, olga, signed_in):
     assert (event.version, event.sequence) == (2, 0)
 
 
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("2027-03-15T10:59:59Z", "2027-03-15T11:00:00Z"),  # before the end: it stays
+        ("2027-03-15T11:00:00Z", "2027-03-15T13:00:00Z"),
+        ("2027-03-20T09:00:00Z", "2027-03-20T11:00:00Z"),
+        ("2027-03-28T01:30:00", "2027-03-28T03:30:00+02:00"),  # on the clock, in a shorter night
+    ],
+)
+def test_a_start_moved_beyond_the_end_takes_it_along(clock, olga, signed_in, start, end):
+    event = EventFactory(
+        organizer=olga,
+        start_time=datetime(2027, 3, 15, 9, tzinfo=UTC),
+        end_time=datetime(2027, 3, 15, 11, tzinfo=UTC),
+    )
+
+    response = signed_in(olga).patch(f"/api/events/{event.pk}/", {"start_time": start})
+
+    event.refresh_from_db()
+    assert response.status_code == 200
+    assert event.end_time == datetime.fromisoformat(end)
+
+
+def test_an_end_that_is_sent_is_not_moved(clock, event, olga, signed_in):
+    later = event.end_time + timedelta(days=1)
+    body = {"start_time": later.isoformat(), "end_time": event.end_time.isoformat()}
+
+    response = signed_in(olga).patch(f"/api/events/{event.pk}/", body)
+
+    assert errors_of(response) == {"end_time": "before_start"}
+
+
 def test_an_edit_that_changes_nothing_is_no_edit(event, olga, signed_in):
     signed_in(olga).patch(f"/api/events/{event.pk}/", {"name": event.name})
 
@@ -340,7 +390,7 @@ def test_the_default_zone_is_the_organizers_also_for_staff(event, sam, signed_in
 def test_put_wants_the_required_fields(event, olga, signed_in):
     response = signed_in(olga).put(f"/api/events/{event.pk}/", {"name": "New"})
 
-    assert errors_of(response) == {"location": "required"}
+    assert errors_of(response) == {"location": "required", "start_time": "required"}
 
 
 def test_the_start_is_checked_against_now_only_when_it_changes(clock, event, olga, signed_in):

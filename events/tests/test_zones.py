@@ -39,8 +39,6 @@ def errors_of(response) -> dict[str, str]:
         ("2027-03-20T17:00", "Europe/Berlin", "America/New_York", "2027-03-20T22:00:00Z", 2),
         # another day
         ("2027-02-01T12:30", "Asia/Kolkata", "Pacific/Apia", "2027-02-01T05:00:00Z", 2),
-        # 02:30 is skipped in Berlin: 03:30, and as long as ever
-        ("2027-03-27T21:00", "Asia/Kolkata", "Europe/Berlin", "2027-03-28T01:30:00Z", 2),
         # 01:30 to 03:30 in the night with an hour less, and in the one with an hour more
         ("2027-03-27T20:00", "Asia/Kolkata", "Europe/Berlin", "2027-03-28T00:30:00Z", 1),
         ("2027-10-30T20:00", "Asia/Kolkata", "Europe/Berlin", "2027-10-30T23:30:00Z", 3),
@@ -62,6 +60,23 @@ def test_a_new_zone_can_keep_the_time_on_the_clock(
     event.refresh_from_db()
     assert (shown["timezone"], shown["start_time"]) == (new, moved_start)
     assert event.end_time - event.start_time == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(
+    ("start", "skipped"),
+    [("2027-03-27T21:00", "start_time"), ("2027-03-27T19:00", "end_time")],
+)
+def test_a_time_on_the_clock_that_the_new_zone_skips_cannot_be_kept(
+    olga, signed_in, start, skipped
+):
+    event = EventFactory(organizer=olga, start_time=at(start), timezone="Asia/Kolkata")
+    client, path = signed_in(olga), f"/api/events/{event.pk}/"
+    body = {"timezone": "Europe/Berlin", "keep_local_time": True}
+
+    response = client.patch(path, body)
+
+    assert errors_of(response) == {skipped: "nonexistent_time"}
+    assert client.patch(path, {**body, skipped: "2027-03-28T05:00"}).status_code == 200
 
 
 def test_a_new_zone_alone_moves_only_what_clocks_show(anyone, olga, signed_in):
