@@ -104,7 +104,9 @@ class UserListView(ListView, SignUpView):
 
     def _matching(self, text: str) -> QuerySet[User]:
         require_query_text("search", text)
-        return User.objects.filter(Q(email__icontains=text) | Q(username__icontains=text))
+        return User.objects.existing().filter(
+            Q(email__icontains=text) | Q(username__icontains=text)
+        )
 
 
 class SignInView(ApiView):

@@ -31,6 +31,10 @@ class UserManager(BaseUserManager["User"]):
             email, password, is_staff=True, is_superuser=True, email_verified_at=now(), **fields
         )
 
+    def existing(self) -> models.QuerySet["User"]:
+        """All but those whose account has ended; of them a row without a person is left."""
+        return self.filter(erased_at=None)
+
     def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(email=(username or "").lower())
 
@@ -95,7 +99,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["username"]
 
     class Meta:
         constraints = [

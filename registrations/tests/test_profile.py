@@ -197,7 +197,12 @@ def test_staff_change_no_other_staff(sam, signed_in):
 
 
 def test_staff_delete_without_a_password(ana, sam, signed_in):
-    response = signed_in(sam).delete(f"/api/users/{ana.pk}/")
+    client = signed_in(sam)
+
+    response = client.delete(f"/api/users/{ana.pk}/")
 
     assert response.status_code == 204
     assert User.objects.get(pk=ana.pk).erased_at is not None
+    for again in (client.get, client.patch, client.delete):
+        assert again(f"/api/users/{ana.pk}/").status_code == 404
+    assert [user["id"] for user in client.get("/api/users/").json()["results"]] == [sam.pk]

@@ -144,7 +144,9 @@ class UserView(ProfileView):
 
     def profiled(self, **kwargs: Any) -> User:
         viewer = current_user(self.request)
-        users = User.objects.all() if viewer.is_staff else User.objects.filter(pk=viewer.pk)
+        users = User.objects.existing()
+        if not viewer.is_staff:
+            users = users.filter(pk=viewer.pk)
         user = self.found(users, pk=kwargs["pk"])
         if self.request.method not in SAFE_METHODS and not user.may_be_changed_by(viewer):
             raise PermissionDenied
