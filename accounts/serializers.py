@@ -1,6 +1,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
+from django.contrib.auth import password_validation
+from django.core.exceptions import ValidationError
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
@@ -88,6 +90,14 @@ class SignUpIn(serializers.Serializer[User]):
     )
     role = ChoiceField(choices=User.Role.choices, default=User.Role.ORGANIZER)
     timezone = ZoneField(default="UTC", help_text="IANA name.")
+
+    def validate_password(self, password: str) -> str:
+        """Weakness that shows without the other fields, told together with what they have wrong."""
+        try:
+            password_validation.validate_password(password)
+        except ValidationError as error:
+            raise serializers.ValidationError(error.messages, "password_too_weak") from error
+        return password
 
 
 @_example(

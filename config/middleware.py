@@ -24,7 +24,12 @@ from config.api.plain import PlainRequest
 from config.api.timezones import requested_zone
 from config.sizes import body_limit
 
-PROBES = {"/healthz": ops.healthz, "/readyz": ops.readyz}
+PROBES = {
+    "/healthz": ops.healthz,
+    "/healthz/": ops.healthz,
+    "/readyz": ops.readyz,
+    "/readyz/": ops.readyz,
+}
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 

@@ -41,6 +41,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "accounts.apps.AdminConfig",
+    "accounts",  # before django.contrib.auth, for its createsuperuser
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -55,7 +56,6 @@ INSTALLED_APPS = [
     "csp",
     "procrastinate.contrib.django",
     "config.api",
-    "accounts",
     "events",
     "registrations",
 ]
@@ -299,7 +299,7 @@ FEEDBACK_INVITE_HOURS = env.integer("FEEDBACK_INVITE_HOURS", 24, least=0, most=2
 
 _HTTPS = PUBLIC_URL.startswith("https://")
 SECURE_SSL_REDIRECT = _HTTPS and env.boolean("SSL_REDIRECT", default=True)
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)/?$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
 SECURE_HSTS_PRELOAD = _HTTPS

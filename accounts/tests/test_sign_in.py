@@ -67,6 +67,12 @@ def test_sign_up_names_the_field_at_fault(anyone, olga, changes, expected):
     assert User.objects.count() == 1
 
 
+def test_sign_up_tells_a_weak_password_with_the_rest(anyone):
+    response = anyone.post("/api/register/", {"email": "no-address", "password": "12345"})
+
+    assert errors_of(response) == {"email": "invalid", "password": "password_too_weak"}
+
+
 def test_sign_up_never_grants_staff_rights(anyone):
     body = {"email": "eve@example.com", "password": PASSWORD, "is_staff": True, "id": 7}
 

@@ -158,8 +158,8 @@ def test_a_nul_character_is_refused_not_stored(anyone, event, olga, signed_in):
 
 def test_every_code_has_its_page(client):
     for error in all_errors():
-        page = client.get(f"/problems/{error.slug()}").content.decode()
-        assert error.code in page
+        for address in (f"/problems/{error.slug()}", f"/problems/{error.slug()}/"):
+            assert error.code in client.get(address).content.decode()
     assert client.get("/problems/no-such").status_code == 404
 
 

@@ -14,7 +14,7 @@ def test_healthz_answers_without_a_database(client, django_assert_num_queries):
         assert client.get("/healthz").json() == {"status": "ok"}
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/healthz/", "/readyz/"])
 def test_probes_answer_under_any_name(client, path):
     assert client.get(path, headers={"Host": "10.0.0.7:8000"}).status_code == 200
 

@@ -1,0 +1,27 @@
+"""Django's own, which here finds a user name by itself when none is given."""
+
+import os
+from typing import Any
+
+from django.contrib.auth.management.commands import createsuperuser
+from django.core.management.base import CommandError
+
+from accounts.models import User
+from accounts.services.rules import check_free
+from config.errors import ValidationFailed
+
+
+class Command(createsuperuser.Command):
+    def handle(self, *args: Any, **options: Any) -> str | None:
+        def given(name: str) -> str:
+            return options[name] or os.environ.get(f"DJANGO_SUPERUSER_{name.upper()}", "")
+
+        if not options["interactive"]:
+            email = given("email").lower()
+            try:
+                check_free(email=email, username=given("username"))
+            except ValidationFailed as error:
+                raise CommandError(error.facts["errors"][0]["detail"]) from error
+            if not given("username"):
+                options["username"] = User.objects.free_username(email.partition("@")[0])
+        return super().handle(*args, **options)
