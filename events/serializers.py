@@ -1,7 +1,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -113,7 +113,8 @@ class EventIn(serializers.Serializer[Event]):
         except ValidationError as error:
             is_sent = isinstance(data, Mapping) and {"start_time", "date", "time"} & data.keys()
             if not (self.partial or is_sent or "non_field_errors" in error.detail):
-                raise ValidationError({**error.detail, **_START_MISSING}) from error
+                found = cast("dict[str, Any]", error.detail)
+                raise ValidationError({**found, **_START_MISSING}) from error
             raise
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -50,12 +50,14 @@ ACCESS = """
 /                                      -                    GET     200  200  200  200  200
 problems/                              -                    GET     200  200  200  200  200
 problems/<slug:slug>                   event-full           GET     200  200  200  200  200
+problems/<slug:slug>/                  event-full           GET     200  200  200  200  200
 admin                                  -                    GET     302  302  302  302  302
 admin                                  -                    POST    302  302  302  302  302
 admin                                  -                    PUT     302  302  302  302  302
 admin                                  -                    PATCH   302  302  302  302  302
 admin                                  -                    DELETE  302  302  302  302  302
 metrics                                -                    GET     200  200  200  200  200
+metrics/                               -                    GET     200  200  200  200  200
 api/schema/                            -                    GET     200  200  200  200  200
 api/docs/                              -                    GET     200  200  200  200  200
 api/redoc/                             -                    GET     200  200  200  200  200
