@@ -34,6 +34,7 @@ from config.api.views import VARY
 from config.errors import DomainError
 from config.metrics import count_request
 from config.middleware import API_HEADERS, request_id_of
+from events.views import list_for_guest
 from registrations.views import register_guest
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -78,6 +79,14 @@ ROUTES = (
         "POST, OPTIONS",
         "no-store",
         register_guest,
+    ),
+    FastRoute(
+        "GET",
+        re.compile("/api/events/?"),
+        "api/events/",
+        "GET, POST, HEAD, OPTIONS",
+        "no-cache",
+        list_for_guest,
     ),
 )
 

@@ -11,18 +11,18 @@ import logging
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.http.response import HttpResponseBase
 
 logger = logging.getLogger(__name__)
 
 REPLICA = "replica"
 SECONDS_LEFT_ALONE = 10.0
 
-Handler = Callable[..., HttpResponseBase]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _reads_may_lag: ContextVar[bool] = ContextVar("reads_may_lag", default=False)
 _left_alone_until = 0.0
@@ -41,13 +41,13 @@ def reading_connection() -> BaseDatabaseWrapper:
     return connections[REPLICA if _reads_may_lag.get() else DEFAULT_DB_ALIAS]
 
 
-def answered_by_replica(handler: Handler) -> Handler:
+def answered_by_replica(handler: Callable[P, R]) -> Callable[P, R]:
     """Wrap a GET handler so that its reads go to the replica, and to the primary if that fails.
 
     A replica that cannot be reached is left alone for a while: each attempt costs a time-out.
     """
 
-    def handle(*args: Any, **kwargs: Any) -> HttpResponseBase:
+    def handle(*args: P.args, **kwargs: P.kwargs) -> R:
         if REPLICA not in connections.settings or time.time() < _left_alone_until:
             return handler(*args, **kwargs)
         token = _reads_may_lag.set(True)

@@ -300,6 +300,82 @@ def test_whoever_is_answered_fast_is_answered_alike(event, name, email):
         assert_alike(path, body, 201)
 
 
+# --- listing ---
+
+
+@pytest.fixture
+def listed(olga) -> list[Event]:
+    return [EventFactory(organizer=olga, name=f"Event {number}") for number in range(25)]
+
+
+def assert_listed_alike(path: str, status: int = 200, **headers: str) -> bytes:
+    answers = [send("GET", path, **headers) for send in (fast, ordinary)]
+    assert answers[0] == answers[1]
+    assert answers[0][0].startswith(str(status))
+    return answers[0][2]
+
+
+@pytest.mark.parametrize("path", ["/api/events/", "/api/events"])
+def test_a_list_is_answered_alike(listed, path):
+    assert len(json.loads(assert_listed_alike(path))["results"]) == 20
+
+
+def test_an_empty_list_is_answered_alike(db):
+    assert_listed_alike("/api/events/")
+
+
+def test_a_walk_through_the_pages_is_answered_alike(listed):
+    first = json.loads(assert_listed_alike("/api/events/"))
+    second = json.loads(assert_listed_alike(first["next"].removeprefix("http://localhost:8000")))
+    path = second["previous"].removeprefix("http://localhost:8000")
+
+    assert len(second["results"]) == 5
+    assert json.loads(assert_listed_alike(path))["results"] == first["results"]
+
+
+def test_a_list_that_is_known_is_answered_alike(listed):
+    etag = fast("GET", "/api/events/")[1]["ETag"]
+
+    for known in (etag, f'"other", {etag}', f"W/{etag}", "*"):
+        assert assert_listed_alike("/api/events/", 304, **{"If-None-Match": known}) == b""
+    assert_listed_alike("/api/events/", 200, **{"If-None-Match": '"other"'})
+
+
+@pytest.mark.parametrize("cursor", ["made-up", "WyJ%3A", "%00", "%E2%82"])
+def test_a_bad_cursor_is_refused_alike(listed, cursor):
+    assert_listed_alike(f"/api/events/?cursor={cursor}", 400)
+
+
+def test_the_cursor_of_another_list_is_refused_alike(listed):
+    path = json.loads(ordinary("GET", "/api/events/?ordering=name")[2])["next"]
+    cursor = path.partition("cursor=")[2].partition("&")[0]
+
+    assert_listed_alike(f"/api/events/?cursor={cursor}", 400)
+
+
+def test_a_list_has_its_limit_alike(listed, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "anonymous": (2, 60)}
+
+    answers = [send("GET", "/api/events/")[0] for send in (fast, ordinary, fast, ordinary)]
+
+    assert answers == ["200 OK", "200 OK", *["429 Too Many Requests"] * 2]
+
+
+@pytest.mark.parametrize(
+    "query", ["search=x", "cursor=", "cursor=a&cursor=b", "cursor=a&page_size=2", "when=all", "x=1"]
+)
+def test_a_list_by_parameters_is_left_to_the_view(query):
+    assert fast("GET", f"/api/events/?{query}") == LEFT_ALONE
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST", "OPTIONS", "DELETE"])
+def test_other_methods_on_the_list_are_left_to_the_view(method):
+    assert fast(method, "/api/events/") == LEFT_ALONE
+
+
+# --- around both ---
+
+
 def test_the_fast_path_is_counted_under_the_route(event):
     labels = {"method": "POST", "route": "api/events/<id:pk>/register/", "status": "201"}
     counted = [REGISTRY.get_sample_value("http_requests_total", labels) or 0]

@@ -8,6 +8,7 @@ from .events import (
     EventView,
     OwnEventListView,
     PublishView,
+    list_for_guest,
 )
 from .live import SeatStreamView
 from .series import SeriesListView, SeriesPublishView, SeriesView
@@ -29,4 +30,5 @@ __all__ = [
     "SeriesListView",
     "SeriesPublishView",
     "SeriesView",
+    "list_for_guest",
 ]

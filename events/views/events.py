@@ -1,4 +1,6 @@
+import re
 from typing import Any
+from urllib.parse import unquote
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -10,8 +12,12 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts.authentication import current_user
+from config.api.counting import check_limit
 from config.api.pagination import KeysetPagination, read_filters, read_flag, read_page
+from config.api.plain import Answer, PlainRequest
+from config.api.replica import answered_by_replica
 from config.api.schema import operation
+from config.api.throttling import client_network
 from config.api.views import ApiView, ListView
 from config.errors import PermissionDenied
 
@@ -25,7 +31,7 @@ from ..errors import (
 )
 from ..filters import EventFilter, OwnEventFilter
 from ..headlines import Marker
-from ..listing import EVENT_ORDERINGS, guest_page
+from ..listing import EVENT_ORDERINGS, guest_page, plain_guest_page
 from ..models import Event, EventQuerySet
 from ..nearby import distance_km
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
@@ -37,6 +43,8 @@ from ..serializers import (
     EventOut,
     ListedEventOut,
 )
+
+_PLAIN_QUERY = re.compile("(?:cursor=([A-Za-z0-9_%-]+))?")
 
 
 class EventPagination(KeysetPagination):
@@ -122,6 +130,18 @@ class EventListView(EventPages):
         self.etag_version = event.edit_tag
         location = request.build_absolute_uri(f"/api/events/{event.pk}/")
         return _shown(self, event, status=201, headers={"Location": location})
+
+
+def list_for_guest(request: PlainRequest) -> Answer | None:
+    """`EventListView.get` without parameters, or with the cursor of such a list alone."""
+    found = _PLAIN_QUERY.fullmatch(request.query)
+    if found is None:
+        return None
+    check_limit("anonymous", client_network(request))
+    url = request.site + "/api/events/" + (f"?{request.query}" if request.query else "")
+    cursor = found[1] and unquote(found[1])
+    body = answered_by_replica(plain_guest_page)(url, cursor=cursor)
+    return None if body is None else Answer(200, body, {})
 
 
 class OwnEventListView(EventPages):
