@@ -207,15 +207,15 @@ def _render(pks: list[int], zone: tzinfo, now: datetime) -> dict[int, Rendered]:
         return Event.objects.for_listing().annotate(**_VERSIONS).filter(AnyOf(wanted))
 
     events = fetch("events with their versions", build, [pks], prepare=True)
-    with timezone.override(zone):
-        shown = EventOut(events, many=True, context={"request": _guest}).data
     latest = now + _LONGEST
-    return {
-        event.pk: Rendered(
-            tuple(getattr(event, name) for name in _VERSIONS),
-            now,
-            min(event.registration_turns_at(now) or latest, latest),
-            to_json(each),
-        )
-        for event, each in zip(events, shown, strict=True)
-    }
+    with timezone.override(zone):
+        serializer = EventOut(context={"request": _guest})
+        return {
+            event.pk: Rendered(
+                tuple(getattr(event, name) for name in _VERSIONS),
+                now,
+                min(event.registration_turns_at(now) or latest, latest),
+                to_json(serializer.to_representation(event)),
+            )
+            for event in events
+        }

@@ -19,7 +19,8 @@ from django.db.models import QuerySet
 from django.db.models.base import ModelState
 from django.db.models.query import ModelIterable, ValuesListIterable
 from django.utils import timezone
-from psycopg import Cursor
+
+from .statements import Statement
 
 _MOST_KEPT = 1000
 
@@ -61,6 +62,7 @@ class KeptQuery:
             self.sql, parameters = compiler.as_sql()
         except EmptyResultSet:  # nothing can match: there is no query to keep
             raise CannotBeKept from None
+        self.statement = Statement(self.sql)
         self.parameters = list(parameters)
         self.row = _row_maker(queryset, compiler)
         self.places = [
@@ -92,9 +94,8 @@ class KeptQuery:
         if database.queries_logged:  # as Django's own cursor does
             said = mogrify(self.sql, parameters, database.connection)
             database.queries_log.append({"sql": said, "time": "0"})
-        with database.wrap_database_errors, Cursor(database.connection) as cursor:
-            cursor.execute(self.sql.encode(), parameters, prepare=prepare, binary=True)
-            found = cursor.fetchall()
+        with database.wrap_database_errors:
+            found = self.statement.run(database.connection, parameters, prepare=prepare)
         return [self.row(columns, alias) for columns in found] if self.row else found
 
 

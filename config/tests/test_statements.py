@@ -1,0 +1,157 @@
+"""A statement that goes straight to libpq answers, and fails, as with a cursor of psycopg."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from threading import Thread
+from uuid import UUID
+
+import psycopg
+import pytest
+from django.db import connection
+from psycopg.errors import DivisionByZero, InFailedSqlTransaction
+
+from config.api.statements import MOST_PREPARED, Statement
+
+pytestmark = pytest.mark.django_db
+
+COLUMNS = {
+    "int2": 1, "int4": 70_000, "int8": 5_000_000_000, "text": "Fête 🎪", "bool": True,
+    "float8": 2.5, "timestamptz": datetime(2027, 1, 15, 12, tzinfo=UTC), "uuid": UUID(int=7),
+    "date": None, "int8[]": [1, 70_000, 5_000_000_000], "text[]": [],
+}  # fmt: skip
+PREPARED = Statement("SELECT name FROM pg_prepared_statements WHERE name LIKE 'statement%%'")
+
+
+@pytest.fixture
+def own() -> Iterator[psycopg.Connection]:
+    """A connection that a test may do anything with."""
+    django = connection.copy()
+    django.connect()
+    yield django.connection
+    django.connection.close()
+
+
+def answer(database: psycopg.Connection, sql: str, *parameters: object, prepare=False) -> object:
+    ((value,),) = Statement(sql).run(database, parameters, prepare=prepare)
+    return value
+
+
+@pytest.mark.parametrize("prepare", [True, False])
+def test_values_and_columns_are_those_of_a_cursor(own, prepare):
+    columns = ", ".join(f"%s::{kind}" for kind in COLUMNS)
+    sql = f"SELECT {columns}, '%%s', 5 %% 3, ctid, xmin FROM pg_class ORDER BY oid LIMIT 2"
+    values = list(COLUMNS.values())
+
+    rows = Statement(sql).run(own, values, prepare=prepare)
+
+    with psycopg.Cursor(own) as cursor:
+        expected = cursor.execute(sql, values, binary=True).fetchall()
+    assert rows == expected
+    assert [[type(value) for value in row] for row in rows] == [
+        [type(value) for value in row] for row in expected
+    ]
+    assert [list(row[: len(values) + 2]) for row in rows] == [[*values, "%s", 2]] * 2
+
+
+def test_a_statement_without_rows_or_parameters(own):
+    assert Statement("SELECT 1 WHERE false").run(own, (), prepare=True) == []
+
+
+@pytest.mark.parametrize("prepare", [True, False])
+def test_an_error_is_that_of_a_cursor_and_the_connection_goes_on(own, prepare):
+    with pytest.raises(DivisionByZero, match=r"^division by zero$"):
+        answer(own, "SELECT 1 / %s", 0, prepare=prepare)
+
+    assert answer(own, "SELECT 1 / %s", 1, prepare=prepare) == 1
+
+
+def test_an_error_in_a_transaction_ends_it(own):
+    own.autocommit = False
+    with pytest.raises(DivisionByZero):
+        answer(own, "SELECT 1 / 0")
+
+    with pytest.raises(InFailedSqlTransaction):
+        answer(own, "SELECT 1")
+
+
+@pytest.mark.parametrize("prepare", [True, False])
+def test_it_begins_the_transaction_that_it_is_the_first_of(own, prepare):
+    own.autocommit = False
+
+    first = answer(own, "SELECT now()", prepare=prepare)
+
+    assert answer(own, "SELECT now()", prepare=prepare) == first
+    own.rollback()
+    assert answer(own, "SELECT now()", prepare=prepare) > first
+
+
+def test_a_connection_that_is_ended_while_it_is_idle_is_an_operational_error(own):
+    pid = own.info.backend_pid
+    assert answer(connection.connection, "SELECT pg_terminate_backend(%s, 10000)", pid)
+
+    with pytest.raises(psycopg.OperationalError):
+        answer(own, "SELECT 1")
+    with pytest.raises(psycopg.OperationalError):
+        answer(own, "SELECT 1")
+
+    assert own.closed
+
+
+def test_a_connection_that_is_ended_while_it_waits_is_an_operational_error(own):
+    """The caller's thread waits in libpq, and other threads go on."""
+    failures = []
+
+    def wait() -> None:
+        try:
+            answer(own, "SELECT pg_sleep(60)::text")
+        except psycopg.OperationalError as error:
+            failures.append(error)
+
+    waiting = Thread(target=wait)
+    waiting.start()
+    sleeps = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
+    while not answer(connection.connection, sleeps, own.info.backend_pid):
+        assert waiting.is_alive()
+    answer(connection.connection, "SELECT pg_terminate_backend(%s)", own.info.backend_pid)
+    waiting.join(10)
+
+    assert len(failures) == 1
+    assert own.closed
+
+
+def test_what_is_prepared_is_prepared_once_for_each_connection_and_bounded(own):
+    for _ in range(2):
+        for number in range(MOST_PREPARED + 20):
+            assert answer(own, f"SELECT {number}", prepare=True) == number
+
+    assert len(PREPARED.run(own, (), prepare=False)) == MOST_PREPARED
+    assert answer(own, "SELECT %s + 1", 1, prepare=True) == 2
+    before = PREPARED.run(own, (), prepare=False)
+    assert answer(own, "SELECT %s + 1", 2, prepare=True) == 3
+    assert PREPARED.run(own, (), prepare=False) == before
+    assert answer(own, "SELECT %s + 1", 5_000_000_000, prepare=True) == 5_000_000_001
+
+
+def test_what_was_prepared_and_is_forgotten_is_prepared_again(own):
+    assert [answer(own, f"SELECT {number}", prepare=True) for number in (1, 2)] == [1, 2]
+    with own.transaction(force_rollback=True):
+        answer(own, "SELECT 1", prepare=True)
+
+    assert [answer(own, f"SELECT {number}", prepare=True) for number in (1, 2)] == [1, 2]
+    assert len(PREPARED.run(own, (), prepare=False)) == 2
+
+
+def test_in_a_transaction_what_was_prepared_may_be_forgotten(own):
+    for _ in range(2):
+        with own.transaction():
+            with own.transaction(force_rollback=True):
+                assert answer(own, "SELECT 1", prepare=True) == 1
+            assert answer(own, "SELECT 1", prepare=True) == 1
+        assert answer(own, "SELECT 1", prepare=True) == 1
+
+
+def test_nothing_is_prepared_where_the_connection_must_not(own):
+    own.prepare_threshold = None
+
+    assert answer(own, "SELECT %s + 1", 1, prepare=True) == 2
+    assert PREPARED.run(own, (), prepare=True) == []
