@@ -12,7 +12,7 @@ from django_filters.rest_framework import FilterSet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 
-from .fields import ANY_TEXT, MOMENT, read_moment
+from .fields import ANY_TEXT, DAY_OR_MOMENT, read_moment
 
 MAX_ID = 2**63 - 1
 
@@ -68,6 +68,8 @@ class _InstantField(forms.Field):
         text = str(value)
         if len(text) > len("2027-03-15 09:00") and text[-6] == " ":
             text = f"{text[:-6]}+{text[-5:]}"
+        if re.fullmatch("[0-9]{4}(-[0-9]{2}){2}", text):
+            text += "T00:00"
         try:
             moment = read_moment(text)
             if moment.tzinfo is None:
@@ -76,13 +78,13 @@ class _InstantField(forms.Field):
             return moment.astimezone(UTC)
         except (ValueError, OverflowError):
             raise forms.ValidationError(
-                "Send a date and time such as 2027-03-15T09:00:00Z.", "invalid"
+                "Send a date, or a date and time such as 2027-03-15T09:00:00Z.", "invalid"
             ) from None
 
 
-@extend_schema_field({"type": "string", **MOMENT})
+@extend_schema_field({"type": "string", **DAY_OR_MOMENT})
 class InstantFilter(django_filters.Filter):
-    """An instant; without an offset it is wall-clock time in the request's zone."""
+    """An instant; without an offset it is wall-clock time in the request's zone, a day its start."""
 
     field_class = _InstantField
 

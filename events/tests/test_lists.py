@@ -74,6 +74,13 @@ class TestFilters:
             ("?start_after=2027-01-17 12:00", ["AI Summit", "Café littéraire"]),
             ("?start_after=2027-01-16T19:04:00-16:56", ["AI Summit", "Café littéraire"]),
             ("?start_before=2027-01-17T12:00:00Z", ["Python Conference"]),
+            ("?start_after=2027-01-17&start_before=2027-01-18", ["AI Summit"]),
+            ("?start_before=2027-01-17", ["Python Conference"]),
+            ("?start_after=2027-01-18", ["Café littéraire"]),
+            (  # where it is the 18th already
+                "?start_after=2027-01-18&timezone=Pacific/Kiritimati",
+                ["AI Summit", "Café littéraire"],
+            ),
             ("?start_before=2027-01-17T17:30&timezone=Asia/Kolkata", ["Python Conference"]),
             ("?status=cancelled", ["Called off"]),
             ("?status=draft", []),
