@@ -39,9 +39,16 @@ def openapi_document(format: str) -> bytes:
 
 
 def _format_of(request: HttpRequest) -> str:
-    """`?format=`, else what `Accept` names, else YAML."""
-    wants_json = "json" in request.headers.get("Accept", "")
-    return request.GET.get("format", "json" if wants_json else "yaml")
+    """`?format=`, else what `Accept` names, else JSON, as everywhere in the API."""
+    accepted = request.headers.get("Accept", "")
+    wants_yaml = "json" not in accepted and ("yaml" in accepted or "openapi" in accepted)
+    return request.GET.get("format", "yaml" if wants_yaml else "json")
+
+
+def _media_type_of(name: str, request: HttpRequest) -> str:
+    if name == "json" and "application/json" in request.headers.get("Accept", ""):
+        return "application/json"
+    return f"{_RENDERERS[name].media_type}; charset=utf-8"
 
 
 class SchemaView(ApiView):
@@ -61,7 +68,7 @@ class SchemaView(ApiView):
         body = openapi_document(name)
         response = HttpResponse(
             body,
-            content_type=f"{_RENDERERS[name].media_type}; charset=utf-8",
+            content_type=_media_type_of(name, request._request),
             headers={
                 "Content-Disposition": f'inline; filename="openapi.{name}"',
                 "ETag": etag_of(body),

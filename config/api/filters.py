@@ -84,7 +84,7 @@ class _InstantField(forms.Field):
 
 @extend_schema_field({"type": "string", **DAY_OR_MOMENT})
 class InstantFilter(django_filters.Filter):
-    """An instant; without an offset it is wall-clock time in the request's zone, a day its start."""
+    """An instant; without an offset it is on the clocks of the request's zone, a day its start."""
 
     field_class = _InstantField
 
