@@ -675,6 +675,20 @@ def test_an_unknown_organizer_is_told(tmp_path):
     )
 
 
+def test_without_an_organizer_they_are_the_only_superusers(olga, tmp_path):
+    path = file_of(tmp_path, csv_of(GOOD))
+    with pytest.raises(CommandError, match="--organizer"):
+        call_command("import_events", str(path))
+    root = UserFactory(is_superuser=True)
+
+    call_command("import_events", str(path), stdout=StringIO())
+
+    assert Event.objects.get().organizer == root
+    UserFactory(is_superuser=True)
+    with pytest.raises(CommandError, match="--organizer"):
+        call_command("import_events", str(path))
+
+
 def test_an_attendee_cannot_be_the_organizer(tmp_path):
     UserFactory(username="olga", role=User.Role.ATTENDEE)
 
