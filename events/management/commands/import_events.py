@@ -40,8 +40,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--organizer",
             metavar="EMAIL",
-            help="Whose events they become; left out: the only superuser's. Times without an offset, in rows without a timezone, "
-            "are in this account's.",
+            help="Whose events they become; left out: the only superuser's. Times without an "
+            "offset, in rows without a timezone, are in this account's.",
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="Report what would happen; write nothing."
