@@ -345,6 +345,23 @@ def test_versions_differ_within_one_transaction_and_after_what_was_undone(event,
     assert told == ["One", "One", "Two", "One", "One", "One"]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_place_that_is_used_again_is_another_version(olga, shown):
+    EventFactory(organizer=olga)
+    told, places = [], []
+    for number in range(6):
+        for name in ("unseen", str(number)):  # the second may come to where the last one shown was
+            write("UPDATE events_event SET name = %s", name)
+            write("VACUUM events_event")
+        told.append(shown()[0]["name"])
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT ctid FROM events_event")
+            places += cursor.fetchall()
+
+    assert len(set(places)) < len(places) / 2
+    assert told == [str(number) for number in range(6)]
+
+
 @pytest.mark.parametrize(
     "change", ["UPDATE events_event SET name = 'New'", "DELETE FROM events_event"]
 )
