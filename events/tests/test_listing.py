@@ -435,6 +435,15 @@ def test_an_event_is_told_from_no_other_rows_than_those_whose_versions_are_read(
         assert f'"{table}".xmin' in versions
 
 
+def test_addresses_are_those_of_the_site_as_it_is_called_now(event, shown, settings):
+    shown()
+    settings.PUBLIC_URL = "https://events.example.org"
+
+    (told,) = shown()
+
+    assert told["calendar_url"] == f"https://events.example.org{PATH}{event.pk}/calendar.ics"
+
+
 # --- what goes by time alone ---
 
 
