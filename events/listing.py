@@ -147,7 +147,9 @@ def guest_page(
     queries that cannot be kept, and when somebody changed a row while it was read.
     """
     key = ("versions", *page.key(filters))
-    query = kept_query(key, lambda place: _versions(page, make(), place), page.place)
+    query = kept_query(
+        key, lambda place: _versions(page, make(), place), page.place, prepare=not filters
+    )
     if query is None:
         return None
     alias = router.db_for_read(Event)
@@ -155,7 +157,7 @@ def guest_page(
     where = (alias, zone, settings.PUBLIC_URL)
     kept = renderings.of(where)
     keys = len(page.ordering.attributes)
-    found = query.run(page.place, prepare=not filters)
+    found = query.run(page.place)
     rows, links = page.cut(found, lambda row: row[:keys])
 
     now = timezone.now()

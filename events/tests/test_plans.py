@@ -175,3 +175,17 @@ def test_registering_writes_to_no_index_of_events_until_the_last_seat(olga):
     assert (between[0] - before[0], between[1] - before[1]) == (2, 2)
     assert (after[0] - between[0], after[1] - between[1]) == (1, 0)
     assert Event.objects.get(pk=event.pk).is_available is False
+
+
+def test_the_plan_of_the_plain_list_is_kept(large, anyone):
+    """To plan it takes longer than to run it."""
+    for _ in range(20):
+        assert anyone.get("/api/events/").status_code == 200
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements"
+            " WHERE statement LIKE '%%ctid%%ORDER BY 1%%'"
+        )
+        kept, made = cursor.fetchone()
+    assert (kept >= 10, made <= 5) == (True, True)
