@@ -10,7 +10,7 @@ What goes by time alone, `registration_state`, holds until a known instant. An h
 
 from collections.abc import Callable, Hashable
 from datetime import UTC, datetime, timedelta, tzinfo
-from threading import Lock
+from threading import RLock
 from typing import Any, NamedTuple
 
 import orjson
@@ -103,12 +103,13 @@ class Renderings:
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
         self.most_bytes = most_bytes
-        self._lock = Lock()
+        self._lock = RLock()
         self.forget()
 
     def forget(self, **_: Any) -> None:
-        self._by_where: dict[Hashable, dict[int, Rendered]] = {}
-        self.bytes = 0
+        with self._lock:
+            self._by_where: dict[Hashable, dict[int, Rendered]] = {}
+            self.bytes = 0
 
     def of(self, where: Hashable) -> dict[int, Rendered]:
         """By the event's id. To be asked for before the database is."""
