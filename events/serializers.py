@@ -82,10 +82,9 @@ class EventIn(serializers.Serializer[Event]):
     time = ClockField(required=False, help_text="On the clock in the event's zone.")
     end_time = MomentField(
         required=False,
-        allow_null=True,
         help_text=(
-            "Default, and null: one hour after the start. A PATCH of the start alone, to beyond the"
-            " end, takes the end along."
+            "Default: one hour after the start. A PATCH of the start alone, to beyond the end,"
+            " takes the end along."
         ),
     )
     timezone = ZoneField(required=False, help_text="IANA name. Default: the organizer's.")

@@ -27,7 +27,7 @@ from ..recurrence import (
 )
 from ..signals import events_edited
 from ..zones import at_wall_clock, same_wall_clock, wall_clock
-from .editing import DEFAULT_LENGTH, IN_CALENDAR, check_times, organizer_first, times_at
+from .editing import IN_CALENDAR, check_times, organizer_first, times_at
 from .series import (
     AHEAD,
     SHARED,
@@ -188,8 +188,6 @@ def _moves(
         start = same_wall_clock(times["start_time"], shown_in, new_zone)
         times = times_at(Event(**times), start, new_zone, planned_in=shown_in)
     start = given.get("start_time", times["start_time"])
-    if given.get("end_time", ...) is None:
-        given["end_time"] = start + DEFAULT_LENGTH
     times = times_at(Event(**times), start, new_zone) | given
     if has_new_rule:
         recurrence = Recurrence(parse_rule(changes["rule"]), frozenset(excluded))

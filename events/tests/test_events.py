@@ -350,18 +350,6 @@ def test_a_start_moved_beyond_the_end_takes_it_along(clock, olga, signed_in, sta
     assert event.end_time == datetime.fromisoformat(end)
 
 
-def test_no_end_is_one_hour_after_the_start(clock, event, olga, signed_in):
-    client = signed_in(olga)
-    body = {"name": "x", "location": "y", "start_time": "2027-03-15T09:00:00Z", "end_time": None}
-
-    made = client.post("/api/events/", body).json()
-    edited = client.patch(f"/api/events/{made['id']}/", {"end_time": "2027-03-15T12:00:00Z"}).json()
-    again = client.patch(f"/api/events/{made['id']}/", {"end_time": None}).json()
-
-    ends = [shown["end_time"] for shown in (made, edited, again)]
-    assert ends == ["2027-03-15T10:00:00Z", "2027-03-15T12:00:00Z", "2027-03-15T10:00:00Z"]
-
-
 def test_an_end_that_is_sent_is_not_moved(clock, event, olga, signed_in):
     later = event.end_time + timedelta(days=1)
     body = {"start_time": later.isoformat(), "end_time": event.end_time.isoformat()}

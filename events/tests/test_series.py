@@ -395,18 +395,6 @@ def test_a_higher_capacity_lets_in_who_waits(olga, signed_in):
 # --- editing: when they take place ---
 
 
-def test_no_end_is_one_hour_after_the_start(clock, olga, signed_in):
-    series = made(signed_in(olga))
-
-    response = edit(signed_in(olga), series, end_time=None)
-
-    assert response.json()["end_time"] == "2027-03-01T18:00:00Z"
-    assert {event.end_time - event.start_time for event in events_of(series)} == {
-        timedelta(hours=1)
-    }
-    assert made(signed_in(olga), end_time=None)["end_time"] == "2027-03-01T18:00:00Z"
-
-
 def test_a_moved_series_takes_its_registrations_along(clock, olga, signed_in):
     series = made(signed_in(olga))
     before = {event.pk: event.start_time for event in events_of(series)}
