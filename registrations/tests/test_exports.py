@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from datetime import UTC
+from datetime import UTC, timedelta
+from importlib.resources import files
 from inspect import GEN_CLOSED, getgeneratorstate
 from threading import BoundedSemaphore
 from xml.etree import ElementTree
@@ -14,6 +15,7 @@ import pytest
 from django.db import connection
 from openpyxl import load_workbook
 
+from config.errors import InvalidTimezone
 from events.models import Event
 from events.tests.factories import EventFactory
 from registrations import streaming
@@ -88,6 +90,35 @@ def test_json_has_numbers_and_nulls(fair, export, format_):
     assert first["event_name"] == "=1+1"
 
 
+@pytest.mark.parametrize("format_", EXPORTS)
+def test_every_time_is_told_as_the_list_tells_it(olga, event, export, signed_in, format_):
+    later = {"confirmed_at": timedelta(hours=3), "checked_in_at": timedelta(microseconds=120)}
+    for name, delay in later.items():
+        row = registered(event, name=name)
+        Registration.objects.filter(pk=row.pk).update(**{name: row.registered_at + delay})
+    zone = "timezone=America/St_Johns"
+    listed = signed_in(olga).get(f"/api/events/{event.pk}/attendees/?{zone}").json()["results"]
+    times = [column.name for column in COLUMNS if column.kind == "time"]
+
+    rows = rows_of(format_, export(event, f"format={format_}&{zone}")[1])
+
+    assert {row["name"]: [row[time] or None for time in times] for row in rows} == {
+        row["name"]: [row.get(time) for time in times] for row in listed
+    }
+    assert [row["confirmed_at"] == row["registered_at"] for row in rows] == [False, True]
+
+
+def test_a_zone_that_the_database_does_not_know_is_refused(fair):
+    with (files("tzdata.zoneinfo") / "UTC").open("rb") as file:
+        zone = ZoneInfo.from_file(file, key="Mars/Olympus_Mons")
+    pieces = EXPORTS["csv"].pieces(fair, Registration.objects.all(), zone, Options())
+
+    with pytest.raises(InvalidTimezone, match="Mars/Olympus_Mons"):
+        next(pieces)
+
+    assert Registration.objects.count() == 3  # the transaction around it goes on
+
+
 def test_a_spreadsheet_holds_text_and_no_formulas(fair, export):
     sheet = load_workbook(io.BytesIO(export(fair, "format=xlsx")[1])).active
 
@@ -147,13 +178,28 @@ def test_a_response_closes_what_it_streams(olga, fair, signed_in):
     response.close()
 
 
+def plan_of(select: str, parameters: dict) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (COSTS OFF) {select}", parameters)
+        return "\n".join(line for (line,) in cursor.fetchall())
+
+
+@pytest.mark.parametrize("ordering", ["registered_at", "-registered_at", "email"])
+def test_an_index_does_the_sorting(event, ordering):
+    rows = Registration.objects.filter(event=event)
+    select, parameters = _select(event, rows, UTC, Options(ordering=ordering))
+
+    with connection.cursor() as cursor:  # as with many rows
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+
+    assert "Sort" not in plan_of(select, parameters)
+
+
 def test_a_long_queue_is_not_gone_through_for_each_who_waits(event):
     rows = Registration.objects.filter(event=event)
     select, parameters = _select(event, rows, UTC, Options())
 
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (COSTS OFF) {select}", parameters)
-        plan = "\n".join(line for (line,) in cursor.fetchall())
+    plan = plan_of(select, parameters)
 
     assert "Join" not in plan
     assert "Nested Loop" not in plan
