@@ -6,7 +6,7 @@ Python is the same, and so are the errors.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -28,18 +28,31 @@ _prepared: WeakKeyDictionary[Connection[Any], _Prepared] = WeakKeyDictionary()
 
 
 class Statement:
-    """A statement that returns rows, with `%s` for its parameters and `%%` for a per cent sign."""
+    """A statement that returns rows, with `%s` or `%(name)s` for its parameters, `%%` for `%`."""
 
     def __init__(self, sql: str) -> None:
-        numbers = count(1)
-        numbered = re.sub("%([s%])", lambda m: f"${next(numbers)}" if m[1] == "s" else "%", sql)
-        self.sql, self.numbered = sql.encode(), numbered.encode()
-        self.formats = [PyFormat.AUTO] * (next(numbers) - 1)
+        self._places: dict[str | int, int] = {}  # of a name or of how many were before: its number
+
+        def numbered(match: re.Match[str]) -> str:
+            if match[0] == "%%":
+                return "%"
+            key = match[1] or len(self._places)
+            return f"${self._places.setdefault(key, len(self._places) + 1)}"
+
+        self.sql = sql.encode()
+        self.numbered = re.sub(r"%(?:\((\w+)\))?[s%]", numbered, sql).encode()
+        self.formats = [PyFormat.AUTO] * len(self._places)
 
     def run(
-        self, connection: Connection[Any], parameters: Sequence[Any], *, prepare: bool
+        self,
+        connection: Connection[Any],
+        parameters: Sequence[Any] | Mapping[str, Any],
+        *,
+        prepare: bool,
     ) -> list[tuple[Any, ...]]:
-        """The rows. `prepare` has the database keep its plan, where the connection may prepare.
+        """The rows. `parameters` are by name where the statement names them.
+
+        `prepare` has the database keep its plan, where the connection may prepare.
 
         Raises psycopg's errors.
         """
@@ -47,6 +60,8 @@ class Statement:
             # A cursor begins it, and knows of what is prepared before it is too late to ask again.
             with Cursor(connection) as cursor:
                 return cursor.execute(self.sql, parameters, prepare=prepare, binary=True).fetchall()
+        if isinstance(parameters, Mapping):
+            parameters = [parameters[name] for name in self._places]  # type: ignore[index]
         adapter = Transformer(connection)
         values = adapter.dump_sequence(parameters, self.formats)
         types, formats = adapter.types or (), adapter.formats

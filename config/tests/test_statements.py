@@ -53,6 +53,15 @@ def test_values_and_columns_are_those_of_a_cursor(own, prepare):
     assert [list(row[: len(values) + 2]) for row in rows] == [[*values, "%s", 2]] * 2
 
 
+@pytest.mark.parametrize("prepare", [True, False])
+def test_parameters_may_have_names(own, prepare):
+    statement = Statement("SELECT %(b)s::text, %(a)s::int, %(b)s::text, '%%(a)s'")
+
+    for _ in range(2):
+        rows = statement.run(own, {"a": 1, "b": "x", "c": None}, prepare=prepare)
+        assert rows == [("x", 1, "x", "%(a)s")]
+
+
 def test_a_statement_without_rows_or_parameters(own):
     assert Statement("SELECT 1 WHERE false").run(own, (), prepare=True) == []
 

@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 from django.contrib.auth.models import AnonymousUser
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
 from django.utils import timezone
-from psycopg import Cursor
+from psycopg import Connection
 
 from accounts.models import User
 from config.api.kept_queries import loaded_row
+from config.api.statements import Statement
 from config.api.timezones import render_instant
 from config.errors import NotFound, TemporarilyUnavailable
 from events.errors import EventCancelled, EventNotPublished, EventStarted
@@ -40,7 +41,7 @@ _HAS_SEAT = """(
     waitlist_count = 0 AND (max_capacity IS NULL OR registered_count < max_capacity)
 )"""
 
-_TAKE_PLACE = f"""
+_TAKE_PLACE = Statement(f"""
     WITH place AS (
         UPDATE events_event SET
             registered_count = registered_count + CASE WHEN {_HAS_SEAT} THEN 1 ELSE 0 END,
@@ -121,9 +122,7 @@ _TAKE_PLACE = f"""
         )
     FROM events_event AS seen LEFT JOIN place ON place.id = seen.id
     WHERE seen.id = %(event_id)s
-"""  # noqa: S608  # nosec  # composed of constants only
-# The driver keeps what it has read of a statement, up to 4,096 characters.
-_TAKE_PLACE = " ".join(_TAKE_PLACE.split())
+""")  # noqa: S608  # nosec  # composed of constants only
 
 _MILESTONES = frozenset(2**power for power in range(1, 21))
 _run = threading.local()
@@ -190,22 +189,23 @@ def _take_place(wanted: dict[str, Any], notify: bool) -> _Outcome:
     # One statement is a transaction of its own; inside another, a refusal must not break that.
     own = transaction.atomic() if database.in_atomic_block else nullcontext()
     try:
-        with own, database.wrap_database_errors, Cursor(database.connection) as cursor:
-            _plan_anew_while_tables_grow(cursor)
-            row = cursor.execute(_TAKE_PLACE, parameters, prepare=True, binary=True).fetchone()
+        with own, database.wrap_database_errors:
+            _plan_anew_while_tables_grow(database.connection)
+            rows = _TAKE_PLACE.run(database.connection, parameters, prepare=True)
     except IntegrityError as error:
         if "one_live_registration_per_address" in str(error):
             raise AlreadyRegistered from error
         raise
-    if row is None:
+    if not rows:
         raise NotFound
+    (row,) = rows
     seen = dict(zip(_EVENT_COLUMNS, row[3:-1], strict=True))
     event: Event = loaded_row(Event, seen, DEFAULT_DB_ALIAS)
     is_queued, position, queue_number = row[:3]
     return _Outcome(is_queued, position, queue_number, event, row[-1])
 
 
-def _plan_anew_while_tables_grow(cursor: Cursor[Any]) -> None:
+def _plan_anew_while_tables_grow(connection: Connection[Any]) -> None:
     """At this thread's 2nd, 4th, 8th … statement.
 
     Plans are kept, also those that check foreign keys. One that was made while a table was known to
@@ -214,7 +214,7 @@ def _plan_anew_while_tables_grow(cursor: Cursor[Any]) -> None:
     """
     _run.times = times = getattr(_run, "times", 0) + 1
     if times in _MILESTONES:
-        cursor.execute("DISCARD PLANS")
+        connection.execute("DISCARD PLANS")
 
 
 def _placed(wanted: dict[str, Any], outcome: _Outcome) -> Registration:
