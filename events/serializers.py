@@ -30,7 +30,7 @@ from .models import Category, Event
 from .models.plan import default_reminder_hours
 from .zones import NonexistentTime, instant
 
-MAX_CAPACITY = 10_000_000
+MAX_CAPACITY = 2**31 - 1  # what the column holds
 
 _START_MISSING = {
     "start_time": [ErrorDetail("Send start_time, or date and time.", "required")],

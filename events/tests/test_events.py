@@ -118,6 +118,7 @@ def test_create_ignores_what_a_caller_may_not_set(olga, max_, signed_in):
         ({"max_capacity": 1.5}, {"max_capacity": "invalid"}),
         ({"max_capacity": True}, {"max_capacity": "invalid"}),
         ({"max_capacity": 10**40}, {"max_capacity": "max_value"}),
+        ({"max_capacity": 2**31}, {"max_capacity": "max_value"}),
         ({"category": "no-such"}, {"category": "unknown_category"}),
         ({"category": 7}, {"category": "invalid"}),
         ({"waitlist_enabled": "yes"}, {"waitlist_enabled": "invalid"}),
@@ -506,6 +507,15 @@ def test_cancel_is_final_and_idempotent(event, olga, anyone, signed_in):
         client.patch(f"/api/events/{event.pk}/", {"name": "x"}),
     ):
         assert (response.status_code, response.json()["code"]) == (409, "event_cancelled")
+
+
+def test_the_largest_capacity_is_what_the_database_holds(clock, olga, anyone, signed_in):
+    made = create(signed_in(olga), max_capacity=2**31 - 1).json()
+    body = {"name": "Bob", "email": "bob@example.com"}
+
+    assert anyone.post(f"/api/events/{made['id']}/register/", body).status_code == 201
+    shown = anyone.get(f"/api/events/{made['id']}/").json()
+    assert shown["available_seats"] == 2**31 - 2
 
 
 def test_a_draft_cannot_be_cancelled(olga, signed_in):
