@@ -115,9 +115,8 @@ class Narrowing:
         limit: int,
         level: int | None = None,
         only: Q | None = None,
-        enough: int | None = None,
     ) -> list[tuple[Any, ...]]:
-        """The places of at most `limit` events; of `enough` when those are the sooner found."""
+        """The places of at most `limit` events."""
         level = self.search.levels[-1] if self.search and level is None else level
         condition = indexed = self.condition & (only or Q())
         if self.search is not None and level is not None:
@@ -125,7 +124,7 @@ class Narrowing:
             indexed = indexed & self.search.indexed_condition(level)
         if not self.is_rare and self._may_be_common(level):
             keys = _walk(self.events, condition, ordering, place, reverse=reverse, limit=limit)
-            if len(keys) >= (enough or limit):
+            if len(keys) >= limit:
                 return keys
         found = self.events.filter(indexed)
         return _collect(found, ordering, place, reverse=reverse, limit=limit)

@@ -47,6 +47,8 @@ MAX_SECRET = 100
 
 # An index finds whole words much sooner than beginnings of words.
 MAX_BEGINNINGS = 20
+MAX_LOOKED_UP = 200
+MANY_NAMES = 100_000
 
 WHOLE_NAME, NAME, HEADING, ANYWHERE = LEVELS = range(4)
 
@@ -71,7 +73,7 @@ _LOOK_UP = """
                 SELECT word, in_names, in_headings, in_texts FROM events_searchword
                 WHERE word >= left(part.word, 60) COLLATE "C"
                     AND word < left(part.word, 60) || chr(1114111)
-                LIMIT 200
+                LIMIT %s
             ) found
         ) AS known
     WHERE part.word <> ''
@@ -142,6 +144,11 @@ class Word:
         return len(self.beginning_so) > MAX_BEGINNINGS
 
     @property
+    def begins_everywhere(self) -> bool:
+        """Words of so many names that an index takes long to gather those."""
+        return len(self.beginning_so) >= MAX_LOOKED_UP or self.in_names > MANY_NAMES
+
+    @property
     def is_rare(self) -> bool:
         """Known, and perhaps of drafts and deleted events alone."""
         return self.is_known and (self.in_texts <= MAX_SECRET or not self.is_counted)
@@ -197,18 +204,33 @@ class Search:
             return _MANY
         return min(word.number(level) for word in (*self.words, *found))
 
+    def name_query(self) -> str:
+        """Notation of a tsquery: each word in the name, and none that is unwanted."""
+        return " & ".join([*self._wanted(NAME, "A"), *(f"!{part}" for part in self._unwanted())])
+
+    def name_keys(self, mark: str) -> str:
+        """The same of single words alone, each behind a mark; needs no more than to be cast."""
+        parts = [self._word(word, NAME, "", mark) for word in self.words]
+        parts += [_operand(mark + word.text, "") for phrase in self.phrases for word in phrase]
+        return " & ".join(parts)
+
     def _matching(self, vector: Any, level: int, weights: str) -> Q:
         condition = Q()
-        parts = [self._word(word, level, weights) for word in self.words]
-        parts += [_phrase(phrase, weights) for phrase in self.phrases]
+        parts = self._wanted(level, weights)
         if parts:
             condition &= Q(Matches(vector, Query(" & ".join(parts))))
         if self.without:
-            unwanted = " | ".join(_phrase(phrase, "") for phrase in self.without)
-            condition &= ~Q(Matches(F("search_vector"), Query(unwanted)))
+            condition &= ~Q(Matches(F("search_vector"), Query(" | ".join(self._unwanted()))))
         return condition
 
-    def _word(self, word: Word, level: int, weights: str) -> str:
+    def _wanted(self, level: int, weights: str) -> list[str]:
+        words = [self._word(word, level, weights) for word in self.words]
+        return words + [_phrase(phrase, weights) for phrase in self.phrases]
+
+    def _unwanted(self) -> list[str]:
+        return [_phrase(phrase, "") for phrase in self.without]
+
+    def _word(self, word: Word, level: int, weights: str, mark: str = "") -> str:
         whole = {word.text: weights}
         if level != WHOLE_NAME:
             if word.begins_many:
@@ -216,7 +238,7 @@ class Search:
             else:
                 whole |= dict.fromkeys(word.beginning_so, weights)
         whole |= dict.fromkeys(self.corrections.get(word.text, ()), weights)
-        return "(" + " | ".join(_operand(*pair) for pair in whole.items()) + ")"
+        return "(" + " | ".join(_operand(mark + each, end) for each, end in whole.items()) + ")"
 
 
 def _phrase(words: Sequence[Word], weights: str) -> str:
@@ -233,7 +255,7 @@ def read_search(text: str, corrections: Mapping[str, list[str]] | None = None) -
     given = [term["word"] if term["phrase"] is None else term["phrase"] for term in terms]
     found: dict[int, list[Word]] = {}
     with reading_connection().cursor() as cursor:
-        cursor.execute(_LOOK_UP, [given])
+        cursor.execute(_LOOK_UP, [given, MAX_LOOKED_UP])
         for place, word, beginning_so, *facts in cursor.fetchall()[:MAX_WORDS]:
             found.setdefault(place - 1, []).append(Word(word, beginning_so or (), *facts))
     words, phrases, without = [], [], []

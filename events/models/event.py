@@ -15,7 +15,7 @@ from config.api.kept_queries import current_instant
 from .category import Category
 from .place import Holds, Point, Span
 from .plan import IS_NOWHERE, IS_SOMEWHERE, Plan, default_reminder_hours  # noqa: F401  # a migration looks for it here
-from .search_word import HeadingWords, NameWords
+from .search_word import HeadingWords, NamesByWeek, NameWords
 from .series import Series
 
 if TYPE_CHECKING:
@@ -271,6 +271,13 @@ class Event(Plan):
             ),
             GinIndex(
                 NameWords("search_vector"), name="event_name_search", gin_pending_list_limit=256
+            ),
+            # Looked into once for each of many weeks, so nothing may wait in a list.
+            GinIndex(
+                NamesByWeek("search_vector", "start_time"),
+                condition=_IS_PUBLIC,
+                fastupdate=False,
+                name="public_names_by_week",
             ),
             GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="event_name_part"),
             GinIndex(OpClass(Upper("location"), "gin_trgm_ops"), name="event_location_part"),

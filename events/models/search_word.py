@@ -18,6 +18,13 @@ class HeadingWords(NameWords):
     template = "%(function)s(%(expressions)s, '{a,b,c}')"
 
 
+class NamesByWeek(Func):
+    """The words of the name, each behind its event's ISO week (UTC): `202647jazz`."""
+
+    function = "search_names_by_week"
+    output_field = SearchVectorField()
+
+
 class SearchWord(models.Model):
     """A word that events have, or once had.
 

@@ -95,6 +95,8 @@ QUERIES = [
     "search=jazz&near=45,14&ordering=distance",
 ]
 
+SUGGESTED = ["ja", "jazz nig", "jazz rock", "jaz nihgt", "1", "j n 19", "19997", "zzzzz"]
+
 
 @pytest.fixture
 def large(olga, max_) -> dict[str, object]:
@@ -122,13 +124,30 @@ def plans_of(client, path: str) -> list[tuple[str, dict]]:
     found = []
     with connection.cursor() as cursor:
         for query in captured.captured_queries:
-            if '"events_event"' in query["sql"]:
+            if "events_event" in query["sql"]:
                 cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query['sql']}")
                 (answer,) = cursor.fetchone()
                 plan = json.loads(answer) if isinstance(answer, str) else answer
                 found.append((query["sql"], plan[0]["Plan"]))
     assert found
     return found
+
+
+def costly(client, path: str, *, most_read: float, most_sorted: float) -> list[str]:
+    """What reads the table or a good part of it, or sorts that much."""
+    wrong = []
+    for sql, plan in plans_of(client, path):
+        for node in nodes(plan):
+            kind, rows = node["Node Type"], node["Actual Rows"] * node["Actual Loops"]
+            rows += node.get("Rows Removed by Filter", 0)
+            sorted_rows = sum(each["Actual Rows"] for each in node.get("Plans", ()))
+            if kind == "Seq Scan" and node.get("Relation Name") == "events_event":
+                wrong.append(f"{path}: reads the table\n    {sql}")
+            elif node.get("Relation Name") == "events_event" and rows > most_read:
+                wrong.append(f"{path}: reads {rows:.0f} events\n    {sql}")
+            elif kind == "Sort" and sorted_rows > most_sorted:
+                wrong.append(f"{path}: sorts\n    {sql}")
+    return wrong
 
 
 def test_every_filter_and_ordering_is_answered_by_an_index(
@@ -140,18 +159,16 @@ def test_every_filter_and_ordering_is_answered_by_an_index(
     for template in QUERIES:
         query = template.format(**large)
         client = signed_in(max_) if "draft" in query else anyone
-        for sql, plan in plans_of(client, f"{reverse('event-list')}?{query}"):
-            for node in nodes(plan):
-                kind, rows = node["Node Type"], node["Actual Rows"] * node["Actual Loops"]
-                removed = node.get("Rows Removed by Filter", 0)
-                if kind == "Seq Scan" and node.get("Relation Name") == "events_event":
-                    wrong.append(f"{query}: reads the table\n    {sql}")
-                elif node.get("Relation Name") == "events_event" and rows + removed > 1500:
-                    wrong.append(f"{query}: reads {rows + removed:.0f} events\n    {sql}")
-                elif kind == "Sort" and sum(each["Actual Rows"] for each in node["Plans"]) > 500:
-                    wrong.append(f"{query}: sorts\n    {sql}")
+        wrong += costly(client, f"{reverse('event-list')}?{query}", most_read=1500, most_sorted=500)
 
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("text", SUGGESTED)
+def test_suggestions_are_answered_by_an_index(large, anyone, text):
+    path = f"{reverse('event-suggestions')}?q={text}"
+
+    assert costly(anyone, path, most_read=400, most_sorted=150) == []
 
 
 def test_registering_writes_to_no_index_of_events_until_the_last_seat(olga):

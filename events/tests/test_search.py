@@ -1,5 +1,6 @@
 """Search beyond the basics of `test_lists`: levels, notation, corrections, pages, any input."""
 
+import re
 from datetime import timedelta
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from config.api.keyset import Cursor
 from conftest import NOW
-from events import narrowing
+from events import narrowing, search, suggestions
 from events.models import Event, SearchWord
 from events.search import edit_distance
 from events.services import count_words
@@ -31,6 +32,8 @@ def ways(request, monkeypatch):
     """Every way to a page, which what is counted decides: call it once the events are there."""
     if request.param == "many":
         monkeypatch.setattr(narrowing, "FEW", 0)
+        monkeypatch.setattr(suggestions, "RARE", -1)
+        monkeypatch.setattr(suggestions, "SOONEST", 0)
     return count_words if request.param != "uncounted" else lambda: None
 
 
@@ -322,7 +325,7 @@ def test_a_word_is_written_without_waiting_for_others(olga):
 # --- suggestions ---
 
 
-def suggestions(client, text: str) -> list[str]:
+def suggested(client, text: str) -> list[str]:
     response = client.get("/api/events/suggest/", {"q": text})
     assert response.status_code == 200, response.content
     return response.json()["results"]
@@ -339,17 +342,62 @@ def test_suggestions_are_names_of_published_upcoming_events(anyone, olga, ways):
     event_in(-9, organizer=olga, name="Python past", end_time=NOW - timedelta(days=8))
     ways()
 
-    assert suggestions(anyone, "pyth") == ["Python Conference", "Learn Python"]
-    assert suggestions(anyone, "python con") == ["Python Conference"]
-    assert suggestions(anyone, "pyhton") == ["Learn Python", "Python Conference"]
-    assert suggestions(anyone, "drafts") == []
-    assert suggestions(anyone, " ") == suggestions(anyone, "-python") == []
+    assert suggested(anyone, "pyth") == ["Python Conference", "Learn Python"]
+    assert suggested(anyone, "python con") == ["Python Conference"]
+    assert suggested(anyone, "pyhton") == ["Learn Python", "Python Conference"]
+    assert suggested(anyone, "drafts") == []
+    assert suggested(anyone, " ") == suggested(anyone, "-python") == []
+
+
+def test_suggestions_take_the_notation_of_search(anyone, olga, ways):
+    event_in(1, organizer=olga, name="Open Data Day", location="Rom")
+    event_in(2, organizer=olga, name="Data, an open question", location="Oslo")
+    ways()
+
+    assert suggested(anyone, '"open data"') == ["Open Data Day"]
+    assert suggested(anyone, '"data open"') == []
+    assert suggested(anyone, "data -day") == ["Data, an open question"]
+    assert suggested(anyone, "data -rom") == ["Data, an open question"]
+    assert suggested(anyone, "data rom") == []
+
+
+def test_the_soonest_are_suggested_first_however_far_away(anyone, olga, ways):
+    days = {"Jazz today": 0.01, "Jazz this week": 2, "Jazz next year": 300, "Jazz in ten": 3650}
+    for name, number in reversed(days.items()):
+        event_in(number, organizer=olga, name=name)
+    ways()
+
+    assert suggested(anyone, "jaz") == list(days)
+    assert suggested(anyone, "jaz tod") == ["Jazz today"]
+    assert suggested(anyone, "jaz te") == ["Jazz in ten"]
+
+
+def test_series_leave_room_for_other_names(anyone, olga, ways):
+    for number in range(15):
+        event_in(1 + number, organizer=olga, name="Jazz Night")
+    event_in(30, organizer=olga, name="Jazz Day")
+    ways()
+
+    assert suggested(anyone, "jazz") == ["Jazz Night", "Jazz Day"]
+
+
+def test_several_letters_are_looked_for_in_the_next_weeks_only(anyone, olga, monkeypatch):
+    """Each is in so many names that the index of a week takes long."""
+    monkeypatch.setattr(search, "MANY_NAMES", 0)
+    monkeypatch.setattr(suggestions, "RARE", -1)
+    monkeypatch.setattr(suggestions, "SOONEST", 0)
+    event_in(7 * 30, organizer=olga, name="Jazz Night Rome")
+    event_in(7 * 40, organizer=olga, name="Jazz Night Oslo")
+    count_words()
+
+    assert suggested(anyone, "j") == ["Jazz Night Rome", "Jazz Night Oslo"]
+    assert suggested(anyone, "j n j") == ["Jazz Night Rome"]
 
 
 def test_suggestions_are_ten_at_most(anyone, olga):
     EventFactory.create_batch(12, organizer=olga)
 
-    assert len(suggestions(anyone, "event")) == 10
+    assert len(suggested(anyone, "event")) == 10
 
 
 @pytest.mark.parametrize(
@@ -366,6 +414,21 @@ def test_suggestions_are_strict(anyone, query, field, code):
 
     assert response.status_code == 400
     assert {"field": field, "code": code}.items() <= response.json()["errors"][0].items()
+
+
+@no_limits
+@given(name=st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), max_size=40))
+def test_an_event_is_suggested_by_its_own_name(anyone, olga, ways, name):
+    name = re.sub('[-"“”„«»]', " ", name)  # which mean something in a search
+    event = EventFactory(organizer=olga)
+    Event.objects.filter(pk=event.pk).update(name=name, location="", description="")
+    ways()
+
+    has_words = Event.objects.values_list("search_vector", flat=True).get() != ""
+    found = suggested(anyone, name)
+    Event.objects.all().delete()
+
+    assert found == ([name] if has_words else [])
 
 
 @no_limits
