@@ -45,7 +45,11 @@ class Nearby:
         line = Value(straight_line(self.radius))
         # The index knows boxes around a point; of what is in the box, the corners are too far.
         is_near = LessThanOrEqual(StraightLine(point, self._place), line)
-        return Q(Within(point, Box(self._place, line))) & Q(is_near)
+        # So many degrees to the north or south is too far already, and sooner known than a point.
+        degrees = math.degrees(self.radius / EARTH_RADIUS_KM) + 1e-6
+        south, north = self.latitude - degrees, self.latitude + degrees
+        is_between = Q(latitude__range=(south, north))
+        return is_between & Q(Within(point, Box(self._place, line))) & Q(is_near)
 
 
 def straight_line(distance: float) -> float:

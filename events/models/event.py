@@ -15,6 +15,7 @@ from config.api.kept_queries import current_instant
 from .category import Category
 from .place import Holds, Point, Span
 from .plan import IS_NOWHERE, IS_SOMEWHERE, Plan, default_reminder_hours  # noqa: F401  # a migration looks for it here
+from .sample import IsSampled, Spread
 from .search_word import HeadingWords, NamesByWeek, NameWords
 from .series import Series
 
@@ -278,6 +279,34 @@ class Event(Plan):
                 condition=_IS_PUBLIC,
                 fastupdate=False,
                 name="public_names_by_week",
+            ),
+            # What facets are counted from, without a look into the table. An entry has room for
+            # name and location at their longest, and for no longer text.
+            models.Index(
+                Spread(),
+                include=[
+                    "id",
+                    "name",
+                    "category",
+                    "start_time",
+                    "end_time",
+                    "location",
+                    "status",
+                    "deleted_at",
+                    "is_available",
+                    "organizer",
+                    "series",
+                    "latitude",
+                    "longitude",
+                ],
+                condition=Q(IsSampled()),
+                name="event_sample",
+            ),
+            GinIndex(
+                fields=["search_vector"],
+                condition=Q(IsSampled()),
+                gin_pending_list_limit=256,
+                name="event_sample_search",
             ),
             GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="event_name_part"),
             GinIndex(OpClass(Upper("location"), "gin_trgm_ops"), name="event_location_part"),

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from conftest import NOW
 from events import facets
 from events.models import Category, Event
+from events.services import count_words
 from events.tests.factories import CategoryFactory, EventFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -93,34 +94,59 @@ def test_facets_are_strict(anyone, query, field, code):
     assert {"field": field, "code": code}.items() <= response.json()["errors"][0].items()
 
 
-def test_facets_of_many_are_estimates_from_a_sample(anyone, olga, monkeypatch):
-    monkeypatch.setattr(facets, "EXACT", 100)
-    monkeypatch.setattr(facets, "SAMPLE", 1000)
+@pytest.fixture
+def many(olga, monkeypatch) -> None:
+    """4,000 events, which are many; by their ids it is always the same ones that are sampled."""
+    monkeypatch.setattr(facets, "EXACT", 300)
     slugs = ("conference", "meetup", "workshop")
     categories = [Category.objects.get(slug=slug) for slug in slugs]
     Event.objects.bulk_create(
         EventFactory.build(
+            pk=number,
             organizer=olga,
             category=categories[0 if number % 2 else number % 3],
+            name=f"Concert {number % 8}",
             location=f"Hall {number % 5}",
             start_time=NOW + timedelta(days=1 + number % 50),
         )
-        for number in range(4000)
+        for number in range(1, 4001)
     )
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize(("looked_at", "told_from"), [(10_000, 2_000), (60, 20), (60, 200)])
+def test_facets_of_many_are_estimates_from_a_sample(anyone, monkeypatch, looked_at, told_from):
+    for name in ("LOOKED_AT", "READ"):
+        monkeypatch.setattr(facets, name, looked_at)
+    for name in ("TOLD_FROM", "TOLD_FROM_READ"):
+        monkeypatch.setattr(facets, name, told_from)
 
     found = facets_of(anyone)
 
+    near = 0.1 if told_from > looked_at // 2 else 0.4
     expected = Counter(Event.objects.values_list("category__slug", flat=True))
     assert found["approximate"] is True
-    assert found["count"] == pytest.approx(4000, rel=0.01)
-    for category in found["categories"]:
-        assert category["count"] == pytest.approx(expected[category["slug"]], rel=0.25)
+    assert found["count"] == pytest.approx(4000, rel=near)
+    assert {each["slug"]: each["count"] for each in found["categories"]} == pytest.approx(
+        expected, rel=2 * near
+    )
+    assert [each["month"] for each in found["months"]] == ["2027-01", "2027-02", "2027-03"]
     assert len(found["locations"]) == 5
     assert facets_of(anyone) == found  # the same sample, and so the same ETag
-    assert facets_of(anyone, "?search=hall&location=hall 3")["approximate"] is True
-    assert facets_of(anyone, "?date=2027-01-17") == {
-        **facets_of(anyone, "?date=2027-01-17"), "count": 80, "approximate": False,
-    }  # fmt: skip
+    some = facets_of(anyone, "?search=hall&location=hall 3")
+    assert (some["approximate"], some["count"]) == (True, pytest.approx(800, rel=2 * near))
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize("is_counted", [True, False])
+def test_facets_of_few_among_many_are_exact(anyone, is_counted):
+    if is_counted:
+        count_words()
+    for query, number in (("date=2027-01-17", 80), ('search="concert 3" "hall 4"', 100)):
+        found = facets_of(anyone, f"?{query}")
+
+        assert (found["count"], found["approximate"]) == (number, False)
+        assert sum(month["count"] for month in found["months"]) == number
 
 
 def test_facets_cost_the_same_queries_whatever_there_is(anyone, olga):
@@ -132,4 +158,4 @@ def test_facets_cost_the_same_queries_whatever_there_is(anyone, olga):
     with CaptureQueriesContext(connection) as more:
         facets_of(anyone)
 
-    assert len(more) == len(few) == 2
+    assert len(more) == len(few) == 3

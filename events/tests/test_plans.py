@@ -9,8 +9,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from conftest import NOW
-from events import narrowing
+from events import facets, narrowing
 from events.models import Category, Event
+from events.models.sample import SIXTEEN
 from events.services import count_words
 from events.tests.factories import EventFactory
 from registrations.tests.factories import registered
@@ -96,6 +97,27 @@ QUERIES = [
 ]
 
 SUGGESTED = ["ja", "jazz nig", "jazz rock", "jaz nihgt", "1", "j n 19", "19997", "zzzzz"]
+
+FACETED = [
+    "",
+    "when=past",
+    "when=ongoing",
+    "available=true",
+    "status=cancelled",
+    "category={common}",
+    "category={rare}",
+    "organizer={other}",
+    "date=2027-03-01",
+    "location=oslo",
+    "name=night",
+    "search=jazz",
+    "search=friend",
+    "search=jazz rock",
+    "search=jaz nihgt",
+    "search=-jazz",
+    "search=19997",
+    "near=45,14",
+]
 
 
 @pytest.fixture
@@ -206,3 +228,17 @@ def test_the_plan_of_the_plain_list_is_kept(large, anyone):
         )
         kept, made = cursor.fetchone()
     assert (kept >= 10, made <= 5) == (True, True)
+
+
+def test_facets_are_counted_from_a_sample_by_an_index(large, anyone, monkeypatch):
+    for name, number in {"EXACT": 200, "LOOKED_AT": 400, "READ": 200}.items():
+        monkeypatch.setattr(facets, name, number)
+    monkeypatch.setattr(narrowing, "WALK", 200)
+    monkeypatch.setattr(narrowing, "FEW", 500)
+    sample = EVENTS / SIXTEEN * 1.1
+    wrong = []
+    for template in FACETED:
+        path = f"{reverse('event-facets')}?{template.format(**large)}"
+        wrong += costly(anyone, path, most_read=sample, most_sorted=sample)
+
+    assert not wrong, "\n".join(wrong)

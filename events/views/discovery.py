@@ -61,6 +61,6 @@ class FacetsView(ApiView):
     def get(self, request: Request) -> Response:
         """Of the events that the list shows with the same filters: categories with the most events
         first, months in order (120 at most) in the request's zone, the twenty most common
-        locations. Of more than 10,000 events, estimates from a sample."""
+        locations. Of more than 5,000 events, estimates from a sample."""
         events: Any = self.filter_queryset(Event.objects.visible_to(request.user))
-        return Response(count_facets(events, str(timezone.get_current_timezone())))
+        return Response(count_facets(events, timezone.get_current_timezone()))
