@@ -18,11 +18,18 @@ def calendar_url(user: User) -> str:
     return f"{settings.PUBLIC_URL}/api/me/calendar.ics?token={token}"
 
 
+def named_by(token: str) -> str:
+    """What a signature of ours holds, `7.0`: the account and the generation. Empty without one."""
+    try:
+        return _SIGNER.unsign(token)
+    except BadSignature:
+        return ""
+
+
 def owner_of_calendar(token: str) -> User | None:
     """Whose link carries this token; None when it is not one, or not any more."""
-    try:
-        user_id, _, generation = _SIGNER.unsign(token).partition(".")
-    except BadSignature:
+    user_id, _, generation = named_by(token).partition(".")
+    if not user_id:
         return None
     return User.objects.filter(
         pk=int(user_id), calendar_generation=int(generation), is_active=True

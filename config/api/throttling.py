@@ -58,7 +58,8 @@ class ScopedLimit(BaseThrottle):
     """A fixed window per scope: a view's `throttle_scope`, else `user` or `anonymous`.
 
     A view names its scope by method in `throttle_scopes`; a scope there is counted by address
-    for guests and by account for users.
+    for guests and by account for users. A view whose guests are told apart otherwise than by their
+    address has `counted_as(request)`.
     """
 
     def __init__(self) -> None:
@@ -71,7 +72,8 @@ class ScopedLimit(BaseThrottle):
             scope = "anonymous" if user_id is None else "user"
         if settings.RATE_LIMITS[scope] is None:
             return True
-        caller = client_network(request) if user_id is None else f"user {user_id}"
+        guest = getattr(view, "counted_as", client_network)
+        caller = guest(request) if user_id is None else f"user {user_id}"
         self.seconds_left = seconds_to_wait(scope, caller)
         return not self.seconds_left
 
