@@ -9,6 +9,7 @@ from accounts.models import User
 from accounts.notifications.inbox import forget_mails_about
 from accounts.services import erase_account, lock_account
 from config.api.idempotency import forget_answers_with
+from config.api.locking import locked_in_order
 from config.errors import FieldError, ValidationFailed
 from events.models import Event
 from events.services import end_series_of
@@ -18,12 +19,14 @@ from ..models import Feedback, LedgerEntry, Registration
 from .waitlist import cancel_registration
 
 
+@transaction.atomic
 def join_guest_registrations(user: User) -> int:
     """Give an account the registrations that guests made with its address; returns how many.
 
     Only for an address that its owner has confirmed: before, anybody could claim it.
     """
-    return Registration.objects.filter(user=None, email=user.email).update(user=user)
+    own = Registration.objects.filter(user=None, email=user.email)
+    return locked_in_order(own).update(user=user)
 
 
 @transaction.atomic
@@ -45,9 +48,8 @@ def close_account(user: User, *, password: str | None = None) -> None:
 
     _leave_registrations(user)
     _forget_comments(user)
-    Event.objects.filter(organizer=user, status=Event.Status.DRAFT, deleted_at=None).update(
-        deleted_at=timezone.now()
-    )
+    drafts = Event.objects.filter(organizer=user, status=Event.Status.DRAFT, deleted_at=None)
+    locked_in_order(drafts).update(deleted_at=timezone.now())
     end_series_of(user)
     erase_account(user)
 
@@ -67,7 +69,9 @@ def settle_accounts() -> None:
     owner = User.objects.filter(
         email=OuterRef("email"), email_verified_at__isnull=False, is_active=True
     )
-    Registration.objects.filter(Exists(owner), user=None).update(user=Subquery(owner.values("pk")))
+    with transaction.atomic():
+        unjoined = locked_in_order(Registration.objects.filter(Exists(owner), user=None))
+        unjoined.update(user=Subquery(owner.values("pk")))
 
 
 def _leave_registrations(user: User) -> None:

@@ -8,12 +8,13 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import BigIntegerField, Exists, F, Func, JSONField, OuterRef, TextField, Value
 from django.db.models.functions import Cast, JSONObject
 from django.utils import timezone
 
 from accounts.notifications import notify_many
+from config.api.locking import locked_in_order
 from events.models import Event
 
 from ..models import Feedback, Registration
@@ -25,7 +26,10 @@ _ASKED_WITHIN = timedelta(days=7)
 
 _SET_NEXT = """
     UPDATE events_event SET next_reminder_at = next_reminder(start_time, reminder_hours, %s)
-    WHERE id = ANY(%s) AND next_reminder_at <= %s
+    WHERE id IN (
+        SELECT id FROM events_event WHERE id = ANY(%s) AND next_reminder_at <= %s
+        ORDER BY id FOR NO KEY UPDATE
+    )
 """
 
 
@@ -79,7 +83,9 @@ def queue_feedback_invitations() -> int:
             event_id=F("event_id"),
             registration_id=F("pk"),
         )
-        Event.objects.filter(pk__in=event_ids).update(feedback_asked_at=now)
+        with transaction.atomic():
+            events = Event.objects.filter(pk__in=event_ids)
+            locked_in_order(events).update(feedback_asked_at=now)
     return queued
 
 

@@ -38,6 +38,7 @@ def forget_old_data(before: datetime) -> dict[str, int]:
     for ids in _batches(_registrations(before)):
         with transaction.atomic():
             rows = Registration.objects.filter(pk__in=ids)
+            list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))
             LedgerEntry.objects.filter(registration__in=ids, actor__isnull=False).update(actor=None)
             rows.erase_people()
             forgotten += rows.update(user=None, registered_by=None, checked_in_by=None)

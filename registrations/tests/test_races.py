@@ -4,10 +4,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.links import reset_link
@@ -19,7 +21,10 @@ from events.tests.factories import EventFactory
 from registrations.models import LedgerEntry, Registration
 from registrations.services import cancel_registration, check_in, close_account, register
 from registrations.services.integrity import find_faults
+from registrations.services.people import join_guest_registrations
+from registrations.services.reminders import queue_feedback_invitations, queue_reminders
 from registrations.tests.factories import registered
+from registrations.tests.house import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("races")]
 
@@ -295,3 +300,44 @@ def rows_read_in_sequence() -> int:
             [list(GROWING)],
         )
         return cursor.fetchone()[0]
+
+
+def somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        return cursor.fetchone()[0]
+
+
+@pytest.fixture
+def pairs() -> dict[Callable[[], object], list[Event] | list[Registration]]:
+    """Background work, and two rows that it updates: the first by id lies behind the other."""
+    now, hour = timezone.now(), timedelta(hours=1)
+    ana = UserFactory()
+    due, over = ([EventFactory() for _ in range(2)] for _ in range(2))
+    guests = [register(event.pk, name="Ana", email=ana.email) for event in due]
+    guests.sort(key=lambda registration: registration.pk)
+    Registration.objects.filter(pk=guests[0].pk).update(name="Ána")
+    times = {"start_time": now + 12 * hour, "end_time": now + 13 * hour}
+    for event in reversed(due):
+        Event.objects.filter(pk=event.pk).update(**times)
+        Event.objects.filter(pk=event.pk).update(next_reminder_at=now - hour)
+    times = {"start_time": now - 50 * hour, "end_time": now - 49 * hour}
+    for event in reversed(over):
+        Event.objects.filter(pk=event.pk).update(**times)
+    return {
+        queue_reminders: due,
+        queue_feedback_invitations: over,
+        lambda: join_guest_registrations(ana): guests,
+    }
+
+
+def test_updates_of_several_rows_lock_them_in_the_order_of_their_ids(pairs):
+    """Who waits for the first has no other yet, so nobody waits in a circle."""
+    for work, (first, second) in pairs.items():
+        locked = type(first).objects.select_for_update(nowait=True)
+        with ThreadPoolExecutor(1) as pool, transaction.atomic():
+            locked.get(pk=first.pk)
+            future = pool.submit(at_once, work)
+            wait_for(somebody_waits)
+            locked.get(pk=second.pk)
+        future.result()

@@ -1,0 +1,17 @@
+"""Locks of several rows at once."""
+
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
+
+M = TypeVar("M", bound=Model)
+
+
+def locked_in_order(rows: QuerySet[M]) -> QuerySet[M]:
+    """The same rows, for an `update()` that locks them in the order of their ids.
+
+    A plain update locks as it finds them, and two of them that meet can each have what the other
+    waits for. Within a transaction.
+    """
+    chosen = rows.order_by("pk").select_for_update(of=("self",), no_key=True).values("pk")
+    return rows.model._base_manager.filter(pk__in=chosen)
