@@ -235,7 +235,7 @@ def _placed(wanted: dict[str, Any], outcome: _Outcome) -> Registration:
         },
         DEFAULT_DB_ALIAS,
     )
-    registration.event = outcome.event
+    registration._state.fields_cache["event"] = outcome.event
     return registration
 
 
