@@ -244,3 +244,26 @@ def test_facets_are_counted_from_a_sample_by_an_index(large, anyone, monkeypatch
         wrong += costly(anyone, path, most_read=sample, most_sorted=sample)
 
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_words_are_looked_up_where_the_table_was_known_to_be_empty(olga):
+    """Plans are kept for a session, and this one would read all words for each event."""
+    category = Category.objects.get(slug="conference").pk
+    facts = {"common": category, "rare": category, "organizer": olga.pk, "other": olga.pk}
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE events_searchword")
+        before = _words_read_in_sequence()
+
+        cursor.execute(FILL, {**facts, "now": NOW, "number": 500})
+
+    assert _words_read_in_sequence() == before
+
+
+def _words_read_in_sequence() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush(), pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'events_searchword'"
+        )
+        return cursor.fetchone()[0]
