@@ -3,15 +3,16 @@
 from django.contrib.postgres.indexes import GistIndex
 from django.db import migrations, models
 
+from config.api.indexes import BuildIndex, DropIndex
 from events.models.place import Span
 
 
 class Migration(migrations.Migration):
+    atomic = False
     dependencies = [("events", "0009_places")]
 
     operations = [
-        migrations.RemoveIndex("event", "public_by_span"),
-        migrations.AddIndex(
+        BuildIndex(
             "event",
             GistIndex(
                 Span("start_time", "end_time"),
@@ -19,13 +20,13 @@ class Migration(migrations.Migration):
                 name="by_span",
             ),
         ),
-        migrations.AddIndex(
+        BuildIndex(
             "event",
             models.Index(
                 fields=["start_time"], condition=models.Q(deleted_at=None), name="by_start"
             ),
         ),
-        migrations.AddIndex(
+        BuildIndex(
             "event",
             models.Index(
                 fields=["category"],
@@ -33,4 +34,5 @@ class Migration(migrations.Migration):
                 name="public_by_category",
             ),
         ),
+        DropIndex("event", "public_by_span"),
     ]

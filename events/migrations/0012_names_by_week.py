@@ -1,13 +1,12 @@
 """Words of names by week, for the soonest events with several words.
 
-Writers do not wait. A million events took 9 s and 35 MB. What was left behind by an attempt that was
-broken off is dropped first.
+A million events took 9 s and 35 MB.
 """
 
 from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
+from config.api.indexes import BuildIndex
 from events.models.search_word import NamesByWeek
 
 FUNCTION = r"""
@@ -30,10 +29,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(FUNCTION, "DROP FUNCTION search_names_by_week;"),
-        migrations.RunSQL(
-            "DROP INDEX CONCURRENTLY IF EXISTS public_names_by_week;", migrations.RunSQL.noop
-        ),
-        AddIndexConcurrently(
+        BuildIndex(
             "event",
             GinIndex(
                 NamesByWeek("search_vector", "start_time"),
