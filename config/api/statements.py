@@ -20,6 +20,7 @@ from psycopg.pq.abc import PGresult
 MOST_PREPARED = 100
 _IDLE = TransactionStatus.IDLE
 _IS_NOT_PREPARED = b"26000"
+_IS_OF_OTHER_TYPES = b"0A000"  # than when it was prepared: a column was altered
 
 _names = count(1)
 # By the text and the types of its parameters: the name that the connection knows it under.
@@ -83,9 +84,13 @@ class Statement:
         name = known.get((self.numbered, types))
         if name is not None:
             result = connection.pgconn.exec_prepared(name, values, formats, Format.BINARY)
-            if result.error_field(DiagnosticField.SQLSTATE) != _IS_NOT_PREPARED:
+            state = result.error_field(DiagnosticField.SQLSTATE)
+            if state == _IS_NOT_PREPARED:
+                known.clear()  # psycopg forgets all that is prepared after a ROLLBACK
+            elif state == _IS_OF_OTHER_TYPES:
+                connection.pgconn.exec_(b"DEALLOCATE " + known.pop((self.numbered, types)))
+            else:
                 return result
-            known.clear()  # psycopg forgets all that is prepared after a ROLLBACK
         if len(known) >= MOST_PREPARED:
             connection.pgconn.exec_(b"DEALLOCATE " + known.pop(next(iter(known))))
         name = b"statement_%d" % next(_names)
@@ -98,6 +103,7 @@ def _check(connection: Connection[Any], result: PGresult) -> None:
     if result.status in {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK}:
         return
     error = error_from_result(result, encoding="utf-8")
-    if connection.pgconn.status == ConnStatus.BAD:
-        raise OperationalError(str(error)) from error  # nobody is there to give it a code
+    # Nobody was there to give it a code. libpq says so, or not yet: where it could not send.
+    if connection.pgconn.status == ConnStatus.BAD or error.sqlstate is None:
+        raise OperationalError(str(error)) from error
     raise error

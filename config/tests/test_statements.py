@@ -1,7 +1,10 @@
 """A statement that goes straight to libpq answers, and fails, as with a cursor of psycopg."""
 
+import os
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from select import select
 from threading import Thread
 from uuid import UUID
 
@@ -128,6 +131,24 @@ def test_a_connection_that_is_ended_while_it_waits_is_an_operational_error(own):
     assert own.closed
 
 
+@pytest.mark.parametrize("prepare", [True, False])
+def test_a_connection_that_takes_no_more_is_an_operational_error_though_it_had_news(own, prepare):
+    """As when the server crashes: its last words can be read, and nothing can be sent."""
+    own.execute("LISTEN news")
+    if prepare:
+        assert answer(own, "SELECT 1", prepare=True) == 1
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("NOTIFY news")
+    other.close()
+    assert select([own.pgconn.socket], [], [], 10)[0]
+    with socket.socket(fileno=os.dup(own.pgconn.socket)) as wire:
+        wire.shutdown(socket.SHUT_WR)
+
+    with pytest.raises(psycopg.OperationalError):
+        answer(own, "SELECT 1", prepare=prepare)
+
+
 def test_what_is_prepared_is_prepared_once_for_each_connection_and_bounded(own):
     for _ in range(2):
         for number in range(MOST_PREPARED + 20):
@@ -147,6 +168,17 @@ def test_what_was_prepared_and_is_forgotten_is_prepared_again(own):
         answer(own, "SELECT 1", prepare=True)
 
     assert [answer(own, f"SELECT {number}", prepare=True) for number in (1, 2)] == [1, 2]
+    assert len(PREPARED.run(own, (), prepare=False)) == 2
+
+
+def test_what_is_of_other_types_since_it_was_prepared_is_prepared_again(own):
+    own.execute("CREATE TEMPORARY TABLE here AS SELECT 'x'::varchar(10) AS name")
+    sql = "SELECT name FROM here"
+    assert [answer(own, each, prepare=True) for each in (sql, "SELECT 'y'")] == ["x", "y"]
+
+    own.execute("ALTER TABLE here ALTER name TYPE varchar(20)")
+
+    assert [answer(own, sql, prepare=True) for _ in range(2)] == ["x", "x"]
     assert len(PREPARED.run(own, (), prepare=False)) == 2
 
 
