@@ -13,7 +13,7 @@ import io
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
@@ -30,6 +30,7 @@ from config.api.conditional import etag_of, is_named
 from config.api.errors import PROBLEM_TYPE, problem_document, refusal
 from config.api.negotiation import accepts, to_json
 from config.api.plain import Answer, PlainRequest
+from config.api.remembered import remembered
 from config.api.views import VARY
 from config.errors import DomainError
 from config.metrics import count_request
@@ -156,7 +157,7 @@ def _plain(environ: dict[str, Any]) -> PlainRequest | None:
     return PlainRequest(environ, f"{scheme}://{host}")
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def _is_ours(host: str) -> bool:
     domain, _ = split_domain_port(host)
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)

@@ -19,6 +19,7 @@ from rest_framework.utils.urls import replace_query_param
 from config.errors import InvalidCursor
 
 from .kept_queries import Place
+from .remembered import remembered
 
 DEFAULT_PAGE_SIZE = 20
 _SIGNER = signing.Signer(salt="page")
@@ -144,7 +145,7 @@ class Cursor:
         return cls(list_name, ordering, backwards, tuple(place), note)
 
 
-@lru_cache(maxsize=1000)
+@remembered(1000)
 def _link(url: str, cursor: Cursor) -> str:
     """Kept, since signing takes longer than looking up a page's rows."""
     return replace_query_param(url, "cursor", cursor.encode())

@@ -1,6 +1,5 @@
 """Bodies: strict JSON in, fast JSON out, and the parameter `format`."""
 
-from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -12,6 +11,8 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from config.errors import FieldError, ValidationFailed
+
+from .remembered import remembered
 
 MAX_JSON_DEPTH = 32
 
@@ -96,7 +97,7 @@ class ApiNegotiation(BaseContentNegotiation):
         return renderer, renderer.media_type
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def accepts(header: str, media_types: tuple[str, ...]) -> bool:
     """Whether `Accept` (RFC 9110, section 12.5.1) admits one of the types, or a problem."""
     ranges = [part.partition(";")[0].strip().lower() for part in header.split(",") if part.strip()]

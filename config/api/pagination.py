@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from .kept_queries import fetch
 from .keyset import DEFAULT_PAGE_SIZE, Cursor, Ordering, Page, read_cursor
+from .remembered import LONGEST
 
 MAX_PAGE_SIZE = 100
 _NO_FILTERS = {"cursor", "page_size", "count", "ordering", "format", "timezone"}
@@ -38,7 +39,7 @@ class KeysetPagination(BasePagination):
         make: Callable[[], QuerySet[Any]] = queryset if callable(queryset) else lambda: queryset
         page = read_page(request, view)
         self.count = make().count() if page.is_counted else None
-        if callable(queryset):
+        if callable(queryset) and is_short(request):
             filters = read_filters(request)
             key = page.key(tuple(view.kwargs.items()), _viewer(request), filters)
             found = fetch(
@@ -46,7 +47,7 @@ class KeysetPagination(BasePagination):
             )
         else:
             found = page.ordering.page(
-                queryset, page.place, reverse=page.backwards, limit=page.size + 1
+                make(), page.place, reverse=page.backwards, limit=page.size + 1
             )
         note = getattr(queryset, "page_note", None)
         rows, self.links = page.cut(found, page.ordering.place_of, note)
@@ -154,6 +155,11 @@ def read_ordering(request: Request, view: OrderedView) -> str:
     if needed and needed not in request.query_params:
         raise _refusal(needed, "required", f"The ordering {name} needs it.")
     return name
+
+
+def is_short(request: Request) -> bool:
+    """Whether a query may be kept by what the parameters say."""
+    return len(request.META.get("QUERY_STRING", "")) <= LONGEST
 
 
 def read_filters(request: Request) -> tuple[Any, ...]:

@@ -1,7 +1,6 @@
 """Who is calling, and how many requests they may send."""
 
 import re
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from rest_framework.throttling import BaseThrottle
 
 from .counting import seconds_to_wait
 from .plain import PlainRequest
+from .remembered import remembered
 
 if TYPE_CHECKING:  # views read their throttles while they are imported
     from rest_framework.views import APIView
@@ -38,7 +38,7 @@ def client_network(request: HttpRequest | Request | PlainRequest) -> str:
     return str(IPv6Address(int(IPv6Address(address)) >> 64 << 64)) if ":" in address else address
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _plain_address(text: str) -> str:
     """An IP address without the port that some proxies add; empty where it is none."""
     match = re.fullmatch(r"\[([^\]]+)\](?::\d+)?|([\d.]+)(?::\d+)?", text)

@@ -1,8 +1,11 @@
 """What the fast path answers is what the view would; what it is not sure of it leaves alone."""
 
+import gc
 import json
+import tracemalloc
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.signals import request_finished
@@ -385,6 +388,43 @@ def test_the_fast_path_is_counted_under_the_route(event):
         counted.append(REGISTRY.get_sample_value("http_requests_total", labels))
 
     assert counted == [counted[0], counted[0] + 1, counted[0] + 2]
+
+
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        ("", {"Host": "localhost:{:050000}"}),
+        ("", {"Accept": "*/*, {:050000}"}),
+        ("", {"X-Forwarded-For": "{:050000}"}),
+        ("?organizer={:050000}&organizer=1", {}),
+        ("?cursor={:050000}", {}),
+        ("?page_size=1&timezone={:050000}&timezone=UTC", {}),
+    ],
+    ids=str,
+)
+def test_what_is_long_is_remembered_by_neither(listed, settings, query, headers):
+    """A thousand of them would be most of a small machine's memory."""
+    settings.TRUSTED_PROXIES = 1
+
+    def ask(number: int) -> None:
+        told = {name: text.format(number) for name, text in headers.items()}
+        for send in (fast, ordinary):
+            send("GET", "/api/events/" + query.format(number), **told)
+
+    for number in (20, 21):
+        ask(number)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(20):
+            ask(number)
+        urlsplit.cache_clear()  # the library's own: of the last 128
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert after - before < 500_000
 
 
 @pytest.mark.django_db(transaction=True)

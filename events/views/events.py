@@ -13,7 +13,7 @@ from rest_framework.serializers import BaseSerializer
 
 from accounts.authentication import current_user
 from config.api.counting import check_limit
-from config.api.pagination import KeysetPagination, read_filters, read_flag, read_page
+from config.api.pagination import KeysetPagination, is_short, read_filters, read_flag, read_page
 from config.api.plain import Answer, PlainRequest
 from config.api.replica import answered_by_replica
 from config.api.schema import operation
@@ -107,7 +107,7 @@ class EventListView(EventPages):
         def make() -> EventQuerySet:
             return seen(request.user).for_listing()
 
-        if not request.user.pk:
+        if not request.user.pk and is_short(request):
             body = guest_page(
                 read_page(request, self),
                 make=lambda: self.filter_queryset(make()),
