@@ -129,8 +129,9 @@ def _answer(route: FastRoute, environ: dict[str, Any], *numbers: int) -> Answer 
         **headers_of_all(scheme),
         "Allow": route.allow,
         "X-Request-ID": request_id,
-        "Content-Length": str(len(answer.body)),
     }
+    if answer.status != 304:
+        headers["Content-Length"] = str(len(answer.body))
     headers.setdefault("Cache-Control", route.cache_control)
     if settings.METRICS_NETWORKS:
         count_request(route.method, route.route, answer.status, perf_counter() - started)

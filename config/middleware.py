@@ -127,7 +127,12 @@ class ApiMiddleware:
         if not is_page(request):
             for name, value in API_HEADERS.items():
                 response[name] = value
-            if isinstance(response, HttpResponse) and "Content-Length" not in response:
+            # Of an answer without a body it would be that of the one with it (RFC 9110, 8.6).
+            if (
+                isinstance(response, HttpResponse)
+                and response.status_code != 304
+                and "Content-Length" not in response
+            ):
                 response["Content-Length"] = str(len(response.content))
         return response
 

@@ -29,13 +29,21 @@ def tidied(application: Application) -> Application:
     def handle(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if "charset" in environ.get("CONTENT_TYPE", "").lower():
             environ["CONTENT_TYPE"] = _CHARSET.sub("", environ["CONTENT_TYPE"])
-        if "CONTENT_LENGTH" not in environ and environ.get("HTTP_TRANSFER_ENCODING"):
+        if "CONTENT_LENGTH" not in environ and _has_unsaid_length(environ):
             limit = body_limit(environ.get("PATH_INFO", ""))
             body = environ["wsgi.input"].read(limit + 1)
             environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
         return application(environ, start_response)
 
     return handle
+
+
+def _has_unsaid_length(environ: dict[str, Any]) -> bool:
+    """Whether there may be a body: since HTTP/2 no header says so (RFC 9113, section 8.1.1)."""
+    if environ.get("HTTP_TRANSFER_ENCODING"):
+        return True
+    is_told_by_frames = environ.get("SERVER_PROTOCOL", "").startswith(("HTTP/2", "HTTP/3"))
+    return is_told_by_frames and environ["REQUEST_METHOD"] not in {"GET", "HEAD"}
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")

@@ -9,9 +9,11 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from .counting import seconds_to_wait
+from .counting import check_limit, seconds_to_wait
 from .plain import PlainRequest
 from .remembered import remembered
+
+COUNTED = "api.counted"  # no header has such a name in a WSGI environment
 
 if TYPE_CHECKING:  # views read their throttles while they are imported
     from rest_framework.views import APIView
@@ -54,6 +56,15 @@ def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+def count_guest(scope: str, request: PlainRequest) -> None:
+    """Before a plain request is answered. Who passes it on need not count it again.
+
+    Raises `RateLimited`.
+    """
+    check_limit(scope, client_network(request))
+    request.META[COUNTED] = True
+
+
 class ScopedLimit(BaseThrottle):
     """A fixed window per scope: a view's `throttle_scope`, else `user` or `anonymous`.
 
@@ -66,6 +77,8 @@ class ScopedLimit(BaseThrottle):
         self.seconds_left = 0
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
+        if request.META.get(COUNTED):
+            return True
         user_id = request.user.pk if request.user else None
         scope = getattr(view, "throttle_scopes", {}).get(request.method)
         if scope is None:

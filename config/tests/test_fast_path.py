@@ -20,10 +20,13 @@ from accounts.models import User
 from config import fast_path
 from config.api.conditional import etag_of
 from config.api.counting import forget_here
+from config.api.plain import PlainRequest
 from config.wsgi import application
 from conftest import NOW
+from events import listing
 from events.models import Event
 from events.tests.factories import EventFactory
+from events.views import list_for_guest
 from registrations.models import LedgerEntry, Registration
 from registrations.tests.factories import registered
 
@@ -362,6 +365,23 @@ def test_a_list_has_its_limit_alike(listed, settings):
     answers = [send("GET", "/api/events/")[0] for send in (fast, ordinary, fast, ordinary)]
 
     assert answers == ["200 OK", "200 OK", *["429 Too Many Requests"] * 2]
+
+
+def test_a_list_that_is_passed_on_has_been_counted(listed, settings, monkeypatch):
+    """Somebody changes a row while it is read: the view answers."""
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "anonymous": (1, 60)}
+    fetch, environ = listing.fetch, _environ("GET", "/api/events/", b"", {})
+
+    def fetch_after_a_change(*args, **options):
+        Event.objects.update(name="Other")
+        return fetch(*args, **options)
+
+    monkeypatch.setattr(listing, "fetch", fetch_after_a_change)
+    listing.renderings.forget()
+
+    assert list_for_guest(PlainRequest(environ, "http://localhost:8000")) is None
+    assert Client().request(**environ).status_code == 200
+    assert fast("GET", "/api/events/")[0] == "429 Too Many Requests"
 
 
 @pytest.mark.parametrize(

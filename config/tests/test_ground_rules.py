@@ -217,6 +217,7 @@ def test_a_reader_who_has_it_gets_304(anyone, olga, event, signed_in):
             again = client.get(path, headers={"If-None-Match": value})
             assert (again.status_code, again.content) == (304, b"")
             assert again["ETag"] == etag
+            assert "Content-Length" not in again  # which would be that of the whole
         assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
@@ -560,11 +561,14 @@ def test_the_charset_of_a_body_is_utf_8_whatever_it_says(rf, charset):
     assert status_of(environ) == "400 Bad Request"
 
 
-def test_a_body_of_unsaid_length_is_read(rf, olga):
+@pytest.mark.parametrize(
+    "said", [{"HTTP_TRANSFER_ENCODING": "chunked"}, {"SERVER_PROTOCOL": "HTTP/2"}]
+)
+def test_a_body_of_unsaid_length_is_read(rf, olga, said):
     body = json.dumps({"email": olga.email, "password": PASSWORD}).encode()
     environ = rf.generic("POST", "/api/login/", body, content_type="application/json").environ
     del environ["CONTENT_LENGTH"]
-    environ["HTTP_TRANSFER_ENCODING"] = "chunked"
+    environ |= said
     environ["wsgi.input"] = io.BytesIO(body)
 
     assert status_of(environ) == "200 OK"

@@ -12,12 +12,11 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts.authentication import current_user
-from config.api.counting import check_limit
 from config.api.pagination import KeysetPagination, is_short, read_filters, read_flag, read_page
 from config.api.plain import Answer, PlainRequest
 from config.api.replica import answered_by_replica
 from config.api.schema import operation
-from config.api.throttling import client_network
+from config.api.throttling import count_guest
 from config.api.views import ApiView, ListView
 from config.errors import PermissionDenied
 
@@ -137,7 +136,7 @@ def list_for_guest(request: PlainRequest) -> Answer | None:
     found = _PLAIN_QUERY.fullmatch(request.query)
     if found is None:
         return None
-    check_limit("anonymous", client_network(request))
+    count_guest("anonymous", request)
     url = request.site + "/api/events/" + (f"?{request.query}" if request.query else "")
     cursor = found[1] and unquote(found[1])
     body = answered_by_replica(plain_guest_page)(url, cursor=cursor)

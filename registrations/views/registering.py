@@ -11,13 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
-from config.api.counting import check_limit
 from config.api.keyset import Ordering, orderings
 from config.api.negotiation import to_json
 from config.api.pagination import KeysetPagination
 from config.api.plain import Answer, PlainRequest
 from config.api.schema import operation
-from config.api.throttling import client_network
+from config.api.throttling import count_guest
 from config.api.views import ApiView, ListView, file_response
 from events.errors import EventCancelled, EventNotPublished, EventStarted
 
@@ -78,7 +77,7 @@ def register_guest(request: PlainRequest, event_id: int) -> Answer | None:
     guest = plain_guest(request.body())
     if guest is None:
         return None
-    check_limit("register", client_network(request))
+    count_guest("register", request)
     name, email = guest
     registration = services.register(event_id, name=name, email=email)
     shown = _OUT.to_representation(registration)
