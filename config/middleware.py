@@ -121,9 +121,10 @@ class ApiMiddleware:
             self._check_size(request)
             zone = requested_zone(request)
         except errors.DomainError as error:
-            return problem_response(error)
-        with timezone.override(zone):
-            response = self.get_response(request)
+            response: HttpResponseBase = problem_response(error)
+        else:
+            with timezone.override(zone):
+                response = self.get_response(request)
         if not is_page(request):
             for name, value in API_HEADERS.items():
                 response[name] = value
