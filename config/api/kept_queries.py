@@ -57,7 +57,7 @@ class KeptQuery:
     """
 
     def __init__(
-        self, build: Callable[[Place], QuerySet[Any]], place: Place, *, prepare: bool
+        self, build: Callable[[Place], QuerySet[Any]], place: Place, *, prepare: bool = False
     ) -> None:
         marks = None if place is None else _place_marks(place)
         queryset = build(marks)

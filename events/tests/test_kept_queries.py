@@ -64,7 +64,7 @@ def test_a_query_is_built_once_for_all_its_pages(olga, clock):
 def test_rows_are_those_of_the_orm(event, django_assert_num_queries):
     query = KeptQuery(lambda _: Event.objects.for_listing(), None)
 
-    (row,) = query.run(None, prepare=False)
+    (row,) = query.run(None)
 
     with django_assert_num_queries(0):
         shown = {**vars(row)} | {"organizer": row.organizer.username, "category": row.category}
