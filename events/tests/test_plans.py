@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from config.api.keyset import Cursor
 from conftest import NOW
 from events import facets, narrowing
 from events.models import Category, Event
@@ -184,6 +186,36 @@ def test_every_filter_and_ordering_is_answered_by_an_index(
         wrong += costly(client, f"{reverse('event-list')}?{query}", most_read=1500, most_sorted=500)
 
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("query", "ordering", "at"),
+    [
+        ("when=upcoming", "start_time", NOW + timedelta(days=300)),
+        ("when=past&ordering=-start_time", "-start_time", NOW - timedelta(days=200)),
+    ],
+)
+def test_a_far_page_reads_no_more_of_the_index_than_the_first(large, anyone, query, ordering, at):
+    cursor = Cursor("EventListView", ordering, backwards=False, place=(at, 1)).encode()
+
+    first = _pages_read(anyone, f"/api/events/?{query}")
+    far = _pages_read(anyone, f"/api/events/?{query}&cursor={cursor}")
+
+    assert far <= first + 5
+
+
+def _pages_read(client, path: str) -> int:
+    """Of the table of events and its index."""
+    (sql, _), *_ = plans_of(client, path)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}")
+        (answer,) = cursor.fetchone()
+    plan = json.loads(answer) if isinstance(answer, str) else answer
+    return sum(
+        node["Shared Hit Blocks"] + node["Shared Read Blocks"]
+        for node in nodes(plan[0]["Plan"])
+        if node.get("Relation Name") == "events_event"
+    )
 
 
 def test_suggestions_are_answered_by_an_index(large, anyone):
