@@ -11,7 +11,8 @@ The statement goes to the driver as it is: prepared, since planning it costs mor
 
 import threading
 import uuid
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -127,6 +128,11 @@ _TAKE_PLACE = Statement(f"""
 _MILESTONES = frozenset(2**power for power in range(1, 21))
 _run = threading.local()
 
+_turns = [threading.BoundedSemaphore(2) for _ in range(64)]
+_PATIENCE_SECONDS = 5.0  # as for a lock in the database
+_sold_out: set[int] = set()
+_MOST_SOLD_OUT = 10_000
+
 _EVENT_COLUMNS = (
     "id", "name", "location", "start_time", "end_time", "timezone", "status", "meeting_url",
     "organizer_id", "deleted_at", "registration_opens_at", "registration_closes_at",
@@ -187,7 +193,7 @@ def _take_place(wanted: dict[str, Any], notify: bool) -> _Outcome:
     database = connections[DEFAULT_DB_ALIAS]
     database.ensure_connection()
     # One statement is a transaction of its own; inside another, a refusal must not break that.
-    own = transaction.atomic() if database.in_atomic_block else nullcontext()
+    own = transaction.atomic() if database.in_atomic_block else _turn(wanted["event_id"])
     try:
         with own, database.wrap_database_errors:
             _plan_anew_while_tables_grow(database.connection)
@@ -202,7 +208,36 @@ def _take_place(wanted: dict[str, Any], notify: bool) -> _Outcome:
     seen = dict(zip(_EVENT_COLUMNS, row[3:-1], strict=True))
     event: Event = loaded_row(Event, seen, DEFAULT_DB_ALIAS)
     is_queued, position, queue_number = row[:3]
+    _remember_whether_sold_out(event.pk, is_refused=is_queued is None)
     return _Outcome(is_queued, position, queue_number, event, row[-1])
+
+
+@contextmanager
+def _turn(event_id: int) -> Iterator[None]:
+    """A few of this process at a time, but for an event that was full when last seen.
+
+    Who waits for the event's row in the database costs it more than the work itself; here it costs
+    nothing. In a transaction there are no turns: it may hold what those who have one wait for.
+    """
+    if event_id in _sold_out:
+        yield
+        return
+    turns = _turns[event_id % len(_turns)]
+    if not turns.acquire(timeout=_PATIENCE_SECONDS):
+        raise TemporarilyUnavailable(headers={"Retry-After": "1"})
+    try:
+        yield
+    finally:
+        turns.release()
+
+
+def _remember_whether_sold_out(event_id: int, *, is_refused: bool) -> None:
+    if not is_refused:
+        _sold_out.discard(event_id)
+    elif len(_sold_out) < _MOST_SOLD_OUT:
+        _sold_out.add(event_id)
+    else:
+        _sold_out.clear()
 
 
 def _plan_anew_while_tables_grow(connection: Connection[Any]) -> None:

@@ -244,6 +244,21 @@ def wait_until_blocked() -> None:
     pytest.fail("nobody waited")
 
 
+def test_who_holds_the_event_registers_before_those_who_wait_for_it():
+    event = EventFactory(max_capacity=4)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            lock_event(event.pk)
+            waiting = pool.submit(at_once, *(posted(event, number) for number in range(4)))
+            wait_until_blocked()
+            register(event.pk, name="N", email="first@example.com")
+        codes = waiting.result(20)
+
+    assert sorted(codes) == [201, 201, 201, 409]
+    assert_sound()
+
+
 def test_a_full_event_refuses_without_waiting_for_anybody():
     event = EventFactory(max_capacity=1)
     registered(event)
