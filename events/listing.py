@@ -25,7 +25,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 
 from config.api.kept_queries import fetch, kept_query
-from config.api.keyset import Page, orderings, read_cursor
+from config.api.keyset import DEFAULT_PAGE_SIZE, Page, orderings, read_cursor
 from config.api.negotiation import to_json
 
 from .filters import EventFilter
@@ -182,14 +182,20 @@ def guest_page(
     return to_json({**links, **counted, "results": orjson.Fragment(b"[" + told + b"]")})
 
 
-def plain_guest_page(url: str, *, cursor: str | None = None, zone: tzinfo = UTC) -> bytes | None:
-    """`guest_page` of the list without parameters, but for the cursor.
+def plain_guest_page(
+    url: str,
+    *,
+    cursor: str | None = None,
+    size: int = DEFAULT_PAGE_SIZE,
+    zone: tzinfo = UTC,
+) -> bytes | None:
+    """`guest_page` of the list without filters, in its own order.
 
     Raises `InvalidCursor`.
     """
     name, list_name = "start_time", "EventListView"
     place = read_cursor(cursor, list_name, name)
-    page = Page(url, list_name, name, EVENT_ORDERINGS[name], cursor=place)
+    page = Page(url, list_name, name, EVENT_ORDERINGS[name], size, place)
     return guest_page(page, make=_upcoming, filters=(), zone=zone)
 
 

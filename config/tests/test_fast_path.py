@@ -347,6 +347,18 @@ def test_a_list_that_is_known_is_answered_alike(listed):
     assert_listed_alike("/api/events/", 200, **{"If-None-Match": '"other"'})
 
 
+def test_pages_of_another_size_are_answered_alike(listed):
+    path = "/api/events/?page_size=10"
+
+    for size in (10, 10, 5):
+        answer = json.loads(assert_listed_alike(path))
+        assert len(answer["results"]) == size
+        path = (answer["next"] or "").removeprefix("http://localhost:8000")
+    back = answer["previous"].removeprefix("http://localhost:8000")
+    assert_listed_alike(back.replace("page_size=10", "page_size=100"))
+    assert_listed_alike("/api/events/?page_size=10&page_size=2")
+
+
 @pytest.mark.parametrize("cursor", ["made-up", "WyJ%3A", "%00", "%E2%82"])
 def test_a_bad_cursor_is_refused_alike(listed, cursor):
     assert_listed_alike(f"/api/events/?cursor={cursor}", 400)
@@ -385,7 +397,21 @@ def test_a_list_that_is_passed_on_has_been_counted(listed, settings, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "query", ["search=x", "cursor=", "cursor=a&cursor=b", "cursor=a&page_size=2", "when=all", "x=1"]
+    "query",
+    [
+        "search=x",
+        "cursor=",
+        "page_size=0",
+        "page_size=101",
+        "page_size=02",
+        "page_size=2?cursor=a",
+        "&cursor=a",
+        "cursor=a&",
+        "cursor=a&when=all",
+        "when=all",
+        "x=1",
+        "page_size=2&count=true",
+    ],
 )
 def test_a_list_by_parameters_is_left_to_the_view(query):
     assert fast("GET", f"/api/events/?{query}") == LEFT_ALONE

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts.authentication import current_user
+from config.api.keyset import DEFAULT_PAGE_SIZE
 from config.api.pagination import KeysetPagination, is_short, read_filters, read_flag, read_page
 from config.api.plain import Answer, PlainRequest
 from config.api.replica import answered_by_replica
@@ -43,7 +44,7 @@ from ..serializers import (
     ListedEventOut,
 )
 
-_PLAIN_QUERY = re.compile("(?:cursor=([A-Za-z0-9_%-]+))?")
+_PLAIN_QUERY = re.compile("(?:&(?:cursor=([A-Za-z0-9_%-]+)|page_size=([1-9][0-9]?|100)))*")
 
 
 class EventPagination(KeysetPagination):
@@ -132,14 +133,14 @@ class EventListView(EventPages):
 
 
 def list_for_guest(request: PlainRequest) -> Answer | None:
-    """`EventListView.get` without parameters, or with the cursor of such a list alone."""
-    found = _PLAIN_QUERY.fullmatch(request.query)
+    """`EventListView.get` without parameters but for those of pages."""
+    found = _PLAIN_QUERY.fullmatch(request.query and f"&{request.query}")
     if found is None:
         return None
     count_guest("anonymous", request)
     url = request.site + "/api/events/" + (f"?{request.query}" if request.query else "")
-    cursor = found[1] and unquote(found[1])
-    body = answered_by_replica(plain_guest_page)(url, cursor=cursor)
+    cursor, size = found[1] and unquote(found[1]), int(found[2] or DEFAULT_PAGE_SIZE)
+    body = answered_by_replica(plain_guest_page)(url, cursor=cursor, size=size)
     return None if body is None else Answer(200, body, {})
 
 
