@@ -10,6 +10,7 @@ The statement goes to the driver as it is: prepared, since planning it costs mor
 """
 
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -125,7 +126,7 @@ _TAKE_PLACE = Statement(f"""
     WHERE seen.id = %(event_id)s
 """)  # noqa: S608  # nosec  # composed of constants only
 
-_MILESTONES = frozenset(2**power for power in range(1, 21))
+_MILESTONES = frozenset(2**power for power in range(1, 11))
 _run = threading.local()
 
 _turns = [threading.BoundedSemaphore(2) for _ in range(64)]
@@ -241,14 +242,16 @@ def _remember_whether_sold_out(event_id: int, *, is_refused: bool) -> None:
 
 
 def _plan_anew_while_tables_grow(connection: Connection[Any]) -> None:
-    """At this thread's 2nd, 4th, 8th … statement.
+    """At this thread's 2nd, 4th, 8th … statement in a second.
 
     Plans are kept, also those that check foreign keys. One that was made while a table was known to
     be almost empty reads all of it, and is used on until autovacuum looks at the table again, up to
     a minute later: by then the first rush on a young installation is over.
     """
-    _run.times = times = getattr(_run, "times", 0) + 1
-    if times in _MILESTONES:
+    second = int(time.monotonic())
+    is_going_on = getattr(_run, "second", None) == second
+    _run.second, _run.times = second, _run.times + 1 if is_going_on else 1
+    if _run.times in _MILESTONES:
         connection.execute("DISCARD PLANS")
 
 
