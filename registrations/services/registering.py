@@ -209,7 +209,7 @@ def _take_place(wanted: dict[str, Any], notify: bool) -> _Outcome:
     seen = dict(zip(_EVENT_COLUMNS, row[3:-1], strict=True))
     event: Event = loaded_row(Event, seen, DEFAULT_DB_ALIAS)
     is_queued, position, queue_number = row[:3]
-    _remember_whether_sold_out(event.pk, is_refused=is_queued is None)
+    _remember(event.pk, is_sold_out=is_queued is None and not event.has_free_seat)
     return _Outcome(is_queued, position, queue_number, event, row[-1])
 
 
@@ -232,8 +232,8 @@ def _turn(event_id: int) -> Iterator[None]:
         turns.release()
 
 
-def _remember_whether_sold_out(event_id: int, *, is_refused: bool) -> None:
-    if not is_refused:
+def _remember(event_id: int, *, is_sold_out: bool) -> None:
+    if not is_sold_out:
         _sold_out.discard(event_id)
     elif len(_sold_out) < _MOST_SOLD_OUT:
         _sold_out.add(event_id)
