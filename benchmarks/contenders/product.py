@@ -10,7 +10,6 @@ _RATE_LIMITS = "register=9999999/min,anonymous=9999999/min,user=9999999/min,logi
 
 PASSWORD = "only-for-the-benchmark"
 
-# Like an event that is there, so that this need not know every column.
 # As the event of the lowest id, in the columns that say who, what and how.
 _OPEN_EVENT = """
     INSERT INTO events_event (

@@ -6,7 +6,7 @@ and what was seen of the event comes back beside it, which explains a refusal. T
 locked from that UPDATE to the commit, with no client in between. A full event matches no row and is
 refused without a write or a lock.
 
-The statement goes to the driver as it is: prepared, since planning it costs more than running it.
+The statement goes by libpq's own call, prepared, since planning it costs more than running it.
 """
 
 import threading
