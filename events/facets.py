@@ -2,121 +2,145 @@
 
 Counting a million takes half a second. So a list of more than `EXACT` events is told from a sample,
 the same one each time, and the numbers are near. Which events are sampled is decided by a number
-that their ids give, in an index with all columns that facets and most filters need. How many are
-depends on the list: the shorter that is, the larger a part.
+that their ids give, and so is in which halves of the sample, halves of these and so on they are.
+One index has that with all columns that facets and most filters need, another one with the texts.
+How often the sample is halved depends on the list: the shorter that is, the less.
 """
 
 from datetime import tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
 from django.db.models import Max, Min, Q
-from django.db.models.functions import Coalesce, TruncMonth
-from django.db.models.lookups import LessThan
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import GreaterThanOrEqual
 
 from config.api.replica import reading_connection
 
-from .models import Category, Event, EventQuerySet
-from .models.sample import SIXTEEN, IsSampled, Spread
-from .search import Search
+from .models import Event, EventQuerySet
+from .models.sample import MOST_HALVINGS, SIXTEEN, Halvings, IsLeftAfter, IsSampled
 
 EXACT = 5_000
 MOST_MONTHS = 120
 MOST_LOCATIONS = 20
 
-# How many events are looked at first; when fewer of them are in the list than the second, more are.
+# So many events at least are looked at first; if fewer of them are in the list than the second,
+# more are.
 LOOKED_AT = 10_000
 TOLD_FROM = 2_000
 
-# The same for words, which are in no index with the rest: each event has to be read. Of rare words
-# another index knows the events.
-READ = 6_000
-TOLD_FROM_READ = 300
+# The same where texts are asked for, which are in an index of their own: each event that has them
+# is read.
+READ = 3_000
+TOLD_FROM_READ = 1_400
 
 _COUNT = """
-    WITH found AS MATERIALIZED ({events})
-    SELECT 'total', NULL, count(*) FROM found
+    WITH counted AS MATERIALIZED (
+        SELECT grouping(category_id, month, location) AS counts, category_id, month, location,
+            count(*) AS number
+        FROM (
+            SELECT category_id, date_trunc('month', start_time AT TIME ZONE %s) AS month, location
+            FROM ({events}) AS listed
+        ) AS found
+        GROUP BY GROUPING SETS ((), (category_id), (month), (location))
+    )
+    SELECT 'total', NULL, NULL, number FROM counted WHERE counts = 7
     UNION ALL
-    SELECT 'category', category_id::text, count(*) FROM found GROUP BY category_id
+    SELECT 'category', slug, name, number
+    FROM counted LEFT JOIN events_category ON id = category_id WHERE counts = 3
     UNION ALL
-    (SELECT 'month', to_char(month, 'YYYY-MM'), count(*)
-     FROM found GROUP BY month ORDER BY month LIMIT %s)
+    (SELECT 'month', to_char(month, 'YYYY-MM'), NULL, number
+     FROM counted WHERE counts = 5 ORDER BY month LIMIT %s)
     UNION ALL
-    (SELECT 'location', location, count(*) FROM found GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT %s)
+    (SELECT 'location', location, NULL, number
+     FROM counted WHERE counts = 6 ORDER BY number DESC, location LIMIT %s)
 """
 
-_Counts = dict[str, dict[str | None, int]]
+
+class _Counts(NamedTuple):
+    """How many events there are; of each category (slug and name), month and location."""
+
+    total: int
+    categories: list[tuple[str | None, str | None, int]]
+    months: list[tuple[str, int]]
+    locations: list[tuple[str, int]]
 
 
-def count_facets(events: EventQuerySet, zone: tzinfo) -> dict[str, Any]:
+_NONE = _Counts(0, [], [], [])
+
+
+def count_facets(events: EventQuerySet, zone: tzinfo, *, by_texts: bool = False) -> dict[str, Any]:
     """Counts of the events, with months as they are in the zone.
 
+    `by_texts` says that they are those with certain words, or a part of the name or location.
     `approximate` tells whether all numbers are estimates, from a sample.
     """
-    search = events.narrowing.search if events.narrowing else None
-    counts: _Counts = {"total": {None: 0}, "category": {}, "month": {}, "location": {}}
-    step = 1
+    counts, step = _NONE, 1
     ids: Any = Event.objects.aggregate(number=Coalesce(Max("pk") - Min("pk") + 1, 0))
     try:
         if ids["number"] > EXACT:
-            counts, step = _estimated(events, search, ids["number"], zone)
-        if counts["total"][None] * step <= EXACT:
+            counts, step = _estimated(events, zone, ids["number"], by_texts=by_texts)
+        if counts.total * step <= EXACT:
             counts, step = _counted(events, zone), 1
     except EmptyResultSet:  # nothing can match, and there is no SQL for that
         pass
-    categories = Category.objects.in_bulk([int(key) for key in counts["category"] if key])
-    told = [
-        (categories.get(int(key)) if key else None, number * step)
-        for key, number in counts["category"].items()
-    ]
     return {
-        "count": counts["total"][None] * step,
+        "count": counts.total * step,
         "approximate": step > 1,
         "categories": [
-            {"slug": each and each.slug, "name": each and each.name, "count": number}
-            for each, number in sorted(told, key=lambda pair: (-pair[1], str(pair[0])))
+            {"slug": slug, "name": name, "count": number * step}
+            for slug, name, number in sorted(counts.categories, key=lambda c: (-c[-1], str(c[1])))
         ],
-        "months": [
-            {"month": month, "count": number * step} for month, number in counts["month"].items()
-        ],
+        "months": [{"month": month, "count": number * step} for month, number in counts.months],
         "locations": [
-            {"location": location, "count": number * step}
-            for location, number in counts["location"].items()
+            {"location": location, "count": number * step} for location, number in counts.locations
         ],
     }
 
 
 def _estimated(
-    events: EventQuerySet, search: Search | None, number: int, zone: tzinfo
+    events: EventQuerySet, zone: tzinfo, number: int, *, by_texts: bool
 ) -> tuple[_Counts, int]:
     """Counts of a sample, and of how many events each one of it stands for."""
-    available = number // SIXTEEN
-    looked_at, told_from = (READ, TOLD_FROM_READ) if search else (LOOKED_AT, TOLD_FROM)
-    if search and search.estimate() <= READ * SIXTEEN:
-        looked_at = available
-    part = max(1, available // max(1, looked_at))
-    counts = _counted(_sampled(events, part), zone)
-    total = counts["total"][None]
-    # The shorter the list, the larger the part that is needed to tell it from.
-    needed = 1 if search else max(1, part * total // told_from)
-    if total < told_from and needed < part and total * part * SIXTEEN > EXACT:
-        part = needed
-        counts = _counted(_sampled(events, part), zone)
-    return counts, part * SIXTEEN
+    looked_at, told_from = (READ, TOLD_FROM_READ) if by_texts else (LOOKED_AT, TOLD_FROM)
+    search = events.narrowing.search if events.narrowing else None
+    if search is not None:
+        number = min(number, search.estimate())
+    often = (number // SIXTEEN // looked_at).bit_length() - 1
+    halvings = first = max(0, min(often, MOST_HALVINGS - 1))
+    counts = _counted(_sampled(events, halvings, by_texts=by_texts), zone)
+    if counts.total * SIXTEEN << first > EXACT:
+        # The shorter the list, the larger the part that is needed to tell it from.
+        while halvings and counts.total << (first - halvings) < told_from:
+            halvings -= 1
+        if halvings < first:
+            counts = _counted(_sampled(events, halvings, by_texts=by_texts), zone)
+    return counts, SIXTEEN << halvings
 
 
-def _sampled(events: EventQuerySet, part: int) -> EventQuerySet:
-    """Of the events one in `part * SIXTEEN`, always the same."""
+def _sampled(events: EventQuerySet, halvings: int, *, by_texts: bool) -> EventQuerySet:
+    """The sample, or what is left of it when it is halved so often; always the same events."""
     sample = events.filter(Q(IsSampled()))
-    return sample if part == 1 else sample.filter(LessThan(Spread(), 2**32 // part - 2**31))
+    if not halvings:
+        return sample
+    if by_texts:
+        return sample.filter(Q(IsLeftAfter(halvings)))
+    return sample.filter(GreaterThanOrEqual(Halvings(), halvings + 1))
 
 
 def _counted(events: EventQuerySet, zone: tzinfo) -> _Counts:
-    rows = events.order_by().annotate(month=TruncMonth("start_time", tzinfo=zone))
-    sql, params = rows.values_list("category_id", "month", "location").query.sql_with_params()
-    counts: _Counts = {"total": {}, "category": {}, "month": {}, "location": {}}
+    rows = events.order_by().values_list("category_id", "start_time", "location")
+    sql, params = rows.query.sql_with_params()
+    total, categories, months, locations = 0, [], [], []
     with reading_connection().cursor() as cursor:
-        cursor.execute(_COUNT.format(events=sql), [*params, MOST_MONTHS, MOST_LOCATIONS])
-        for kind, key, number in cursor.fetchall():
-            counts[kind][key] = number
-    return counts
+        cursor.execute(_COUNT.format(events=sql), [str(zone), *params, MOST_MONTHS, MOST_LOCATIONS])
+        for kind, key, name, number in cursor.fetchall():
+            if kind == "total":
+                total = number
+            elif kind == "category":
+                categories.append((key, name, number))
+            elif kind == "month":
+                months.append((key, number))
+            else:
+                locations.append((key, number))
+    return _Counts(total, categories, months, locations)

@@ -15,7 +15,7 @@ from config.api.kept_queries import current_instant
 from .category import Category
 from .place import Holds, Point, Span
 from .plan import IS_NOWHERE, IS_SOMEWHERE, Plan, default_reminder_hours  # noqa: F401  # a migration looks for it here
-from .sample import IsSampled, Spread
+from .sample import Halvings, HalvingsUpTo, IsSampled
 from .search_word import HeadingWords, NamesByWeek, NameWords
 from .series import Series
 
@@ -283,30 +283,33 @@ class Event(Plan):
             # What facets are counted from, without a look into the table. An entry has room for
             # name and location at their longest, and for no longer text.
             models.Index(
-                Spread(),
+                F("status"),
+                F("category"),
+                Halvings(),
+                F("start_time"),
                 include=[
                     "id",
-                    "name",
-                    "category",
-                    "start_time",
                     "end_time",
-                    "location",
-                    "status",
                     "deleted_at",
                     "is_available",
                     "organizer",
                     "series",
                     "latitude",
                     "longitude",
+                    "location",
+                    "name",
                 ],
                 condition=Q(IsSampled()),
-                name="event_sample",
+                name="event_sample_facts",
             ),
             GinIndex(
-                fields=["search_vector"],
+                F("search_vector"),
+                HalvingsUpTo(),
+                OpClass(Upper("name"), "gin_trgm_ops"),
+                OpClass(Upper("location"), "gin_trgm_ops"),
                 condition=Q(IsSampled()),
                 gin_pending_list_limit=256,
-                name="event_sample_search",
+                name="event_sample_texts",
             ),
             GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="event_name_part"),
             GinIndex(OpClass(Upper("location"), "gin_trgm_ops"), name="event_location_part"),

@@ -158,4 +158,4 @@ def test_facets_cost_the_same_queries_whatever_there_is(anyone, olga):
     with CaptureQueriesContext(connection) as more:
         facets_of(anyone)
 
-    assert len(more) == len(few) == 3
+    assert len(more) == len(few) == 2

@@ -278,6 +278,31 @@ def test_facets_are_counted_from_a_sample_by_an_index(large, anyone, monkeypatch
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize(
+    "query", ["search=jazz", "search=friend", "search=night -jazz", "name=night", "location=oslo"]
+)
+def test_facets_of_texts_that_many_have_read_few_of_these(large, anyone, monkeypatch, query):
+    for name, number in {"EXACT": 200, "READ": 70, "TOLD_FROM_READ": 20}.items():
+        monkeypatch.setattr(facets, name, number)
+    monkeypatch.setattr(narrowing, "WALK", 100)
+    monkeypatch.setattr(narrowing, "FEW", 500)
+
+    wrong = costly(anyone, f"{reverse('event-facets')}?{query}", most_read=180, most_sorted=180)
+
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("query", ["category={rare}", "status=cancelled", "date=2027-03-01"])
+def test_facets_of_what_few_have_do_not_read_the_whole_sample(large, anyone, monkeypatch, query):
+    for name, number in {"EXACT": 10, "LOOKED_AT": 70, "TOLD_FROM": 70}.items():
+        monkeypatch.setattr(facets, name, number)
+    path = f"{reverse('event-facets')}?{query.format(**large)}"
+
+    wrong = costly(anyone, path, most_read=100, most_sorted=100)
+
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_words_are_looked_up_where_the_table_was_known_to_be_empty(olga):
     """Plans are kept for a session, and this one would read all words for each event."""

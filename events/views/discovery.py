@@ -63,4 +63,7 @@ class FacetsView(ApiView):
         first, months in order (120 at most) in the request's zone, the twenty most common
         locations. Of more than 5,000 events, estimates from a sample."""
         events: Any = self.filter_queryset(Event.objects.visible_to(request.user))
-        return Response(count_facets(events, timezone.get_current_timezone()))
+        given = request.query_params
+        by_texts = any(given.get(name) for name in ("search", "name", "location"))
+        zone = timezone.get_current_timezone()
+        return Response(count_facets(events, zone, by_texts=by_texts))
