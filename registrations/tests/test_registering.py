@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from accounts.models import Notification
 from conftest import NOW
@@ -17,6 +17,7 @@ from registrations.tickets import manage_token
 pytestmark = pytest.mark.django_db
 
 BOB = {"name": "Bob", "email": "Bob@Example.com"}
+EVE = {"name": "Eve", "email": "eve@example.com"}
 
 
 def register(client, event: Event, **body):
@@ -146,13 +147,56 @@ def test_the_third_guest_on_two_seats_is_refused(anyone, olga):
     assert counts(event) == (2, 0)
 
 
-class TestOrderOfRefusals:
-    """The first that applies is told."""
+@pytest.fixture
+def sold_out(olga, anyone) -> Event:
+    """One seat, taken, and a guest who was refused."""
+    event = EventFactory(organizer=olga, max_capacity=1)
+    registered(event, email="first@example.com")
+    assert refusal(register(anyone, event, **EVE)) == "event_full"
+    return event
 
-    @pytest.fixture
-    def opens(self, clock, olga) -> Event:
+
+def test_who_comes_after_the_last_seat_is_refused_by_reading_alone(anyone, sold_out):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION READ ONLY")
+        refused = register(anyone, sold_out, **BOB)
+
+        assert refusal(refused) == "event_full"
+        assert refused.json()["max_capacity"] == 1
+        transaction.set_rollback(True)
+
+
+def test_a_seat_that_comes_free_is_found_at_once(anyone, sold_out):
+    cancel(anyone, Registration.objects.get(email="first@example.com"))
+
+    assert register(anyone, sold_out, **BOB).json()["status"] == "confirmed"
+    assert refusal(register(anyone, sold_out, **EVE)) == "event_full"
+    assert counts(sold_out) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("facts", "status"),
+    [
+        ({"max_capacity": 2}, "confirmed"),
+        ({"max_capacity": None}, "confirmed"),
+        ({"waitlist_enabled": True}, "waitlisted"),
+    ],
+)
+def test_what_another_process_changed_is_found_at_once(anyone, sold_out, facts, status):
+    Event.objects.filter(pk=sold_out.pk).update(**facts)
+
+    assert register(anyone, sold_out, **BOB).json()["status"] == status
+
+
+class TestOrderOfRefusals:
+    """The first that applies is told, also of an event that was full when last seen."""
+
+    @pytest.fixture(params=[False, True], ids=["", "was_full"])
+    def opens(self, clock, olga, anyone, request) -> Event:
         event = EventFactory(organizer=olga, max_capacity=1)
         registered(event, email="bob@example.com")
+        if request.param:
+            assert refusal(register(anyone, event, **EVE)) == "event_full"
         return event
 
     def test_cancelled(self, anyone, opens):
