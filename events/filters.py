@@ -1,6 +1,6 @@
 """The query parameters of every list of events."""
 
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -8,7 +8,9 @@ import django_filters
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
+from django_filters.utils import translate_validation
 from drf_spectacular.utils import extend_schema_field
+from rest_framework.request import Request
 
 from config.api.fields import ANY_TEXT, require_query_text
 from config.api.filters import (
@@ -21,13 +23,14 @@ from config.api.filters import (
     TextFilter,
     TrueOrFalseFilter,
 )
-from config.api.pagination import read_note
+from config.api.pagination import read_filters, read_note
 from config.errors import FieldError, ValidationFailed
 
 from .models import Category, Event, EventQuerySet, is_ongoing
 from .narrowing import Narrowing
 from .nearby import DEFAULT_RADIUS_KM, MAX_RADIUS_KM, MIN_RADIUS_KM, Nearby
-from .search import has_part, loosened, read_search
+from .search import OF_TRIGRAMS, has_part, read_search
+from .ways import Listed
 
 WHEN = ("upcoming", "ongoing", "past", "all")
 
@@ -54,7 +57,7 @@ class SlugsFilter(TextFilter):
                 raise ValidationFailed(FieldError("category", "invalid", "Send a slug."))
         if not slugs:
             return qs
-        # A value, and not a join, for the index on category and start. Several: see `_narrowed`.
+        # A value, and not a join, for the index on category and start. Several: see `_listed`.
         return qs.filter(category=_with(slugs)[:1]) if len(slugs) == 1 else qs
 
 
@@ -118,25 +121,59 @@ class EventFilter(StrictFilterSet):
             or parameters.get("when") == "ongoing"
         )
 
+    @classmethod
+    def kept_narrowing(
+        cls, request: Request, make: Callable[[], EventQuerySet]
+    ) -> Narrowing | None:
+        """Of what a guest asks for, by SQL that is kept. None where it depends on more than the
+        parameters."""
+        given = request.query_params
+        text = given.get("search", "").strip()
+        parts = [given.get(name, "").strip() for name in ("name", "location")]
+        if (
+            "\x00" in text
+            or len(given.getlist("category")) > 1
+            or any(0 < len(part) < OF_TRIGRAMS for part in parts)
+        ):
+            return None
+
+        def listed() -> Listed:
+            filters = cls(given, queryset=make(), request=request)
+            if not filters.is_valid():
+                raise translate_validation(filters.errors)
+            return filters._listed(make())
+
+        search = read_search(text, read_corrections(request)) if text else None
+        if search and search.is_empty:
+            return None
+        key = read_filters(request, but="search")
+        return Narrowing(listed, search, given.get("when") == "ongoing", key)
+
     def filter_queryset(self, queryset: Any) -> Any:
+        listed = self._listed(queryset)
         chosen = self.form.cleaned_data
-        queryset = super().filter_queryset(queryset)
+        is_rare = chosen["when"] == "ongoing"
+        if not chosen["search"]:
+            narrowing = Narrowing(lambda: listed, is_rare=is_rare)
+            return narrowing.applied() if listed.condition else listed.events
+        search = read_search(chosen["search"], read_corrections(self.request))
+        if search.is_empty:
+            return listed.events.none().annotate(rank=search.notation.rank())
+        return Narrowing(lambda: listed, search, is_rare).settled().applied()
+
+    def _listed(self, queryset: Any) -> Listed:
+        chosen = self.form.cleaned_data
+        events = super().filter_queryset(queryset)
         if not chosen["when"]:
-            queryset = self.by_time(queryset, "when", self.default_when)
+            events = self.by_time(events, "when", self.default_when)
         if self.default_status and not chosen.get("status"):
-            queryset = queryset.filter(status=self.default_status)
+            events = events.filter(status=self.default_status)
         user = self.request.user
         if chosen.get("status") == Event.Status.DRAFT and not user.is_staff:
             # Others see no drafts; that they are one's own, an index knows.
-            queryset = queryset.filter(organizer=user.pk)
-        return self._narrowed(queryset)
-
-    def _narrowed(self, events: EventQuerySet) -> EventQuerySet:
-        """By the filters that no ordered index answers."""
-        chosen = self.form.cleaned_data
+            events = events.filter(organizer=user.pk)
         condition = Q()
-        is_rare = chosen["when"] == "ongoing"
-        if is_rare:
+        if chosen["when"] == "ongoing":
             condition &= is_ongoing()
         for name in ("name", "location"):
             if chosen[name]:
@@ -152,21 +189,10 @@ class EventFilter(StrictFilterSet):
             nearby = Nearby(latitude, longitude, chosen["radius"] or DEFAULT_RADIUS_KM)
             events = nearby.measured(events)
             condition &= nearby.condition
-        if not chosen["search"]:
-            narrowing = Narrowing(events, condition, is_rare=is_rare)
-            return narrowing.applied() if condition else events
-
-        note = read_note(self.request)
-        search = read_search(chosen["search"], note if isinstance(note, dict) else None)
-        if search.is_empty:
-            return events.none().annotate(rank=search.rank())
-        narrowing = Narrowing(events, condition, search, is_rare)
-        if not search.is_settled and not narrowing.has_any():
-            narrowing = replace(narrowing, search=loosened(search))
-        return narrowing.applied()
+        return Listed(events, condition)
 
     def last(self, events: EventQuerySet, name: str, value: Any) -> EventQuerySet:
-        """See `_narrowed`."""
+        """See `_listed`."""
         return events
 
     def on_day(self, events: EventQuerySet, name: str, day: Any) -> EventQuerySet:
@@ -179,12 +205,18 @@ class EventFilter(StrictFilterSet):
             return events.none()
 
     def by_time(self, events: EventQuerySet, name: str, when: str) -> EventQuerySet:
-        if when in {"all", "ongoing"}:  # what is going on is in `_narrowed`
+        if when in {"all", "ongoing"}:  # what is going on is in `_listed`
             return events
         return getattr(events, when)()  # type: ignore[no-any-return]
 
     def by_seats(self, events: EventQuerySet, name: str, available: bool) -> EventQuerySet:
         return events.with_free_seat() if available else events.without_free_seat()
+
+
+def read_corrections(request: Request) -> dict[str, list[str]] | None:
+    """Those that a search has from its first page. None on that page."""
+    note = read_note(request)
+    return note if isinstance(note, dict) else None
 
 
 class OwnEventFilter(EventFilter):

@@ -8,7 +8,7 @@ What goes by time alone, `registration_state`, holds until a known instant. An h
 `xmin` begins anew after four thousand million transactions.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 from threading import RLock
 from typing import Any, NamedTuple
@@ -16,10 +16,9 @@ from typing import Any, NamedTuple
 import orjson
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.postgres.fields import ArrayField
 from django.db import connections, router
 from django.db.backends.signals import connection_created
-from django.db.models import BigIntegerField, BinaryField, BooleanField, F, Func, Value
+from django.db.models import BinaryField, F, Func
 from django.db.models.functions import Lower
 from django.http import HttpRequest, QueryDict
 from django.utils import timezone
@@ -30,8 +29,10 @@ from config.api.negotiation import to_json
 
 from .filters import EventFilter
 from .models import Event, EventQuerySet
-from .narrowing import NarrowedOrdering
+from .narrowing import NarrowedOrdering, Narrowing
+from .nearby import distance_km
 from .serializers import EventOut
+from .ways import AnyOf, Asked
 
 EVENT_ORDERINGS = {
     **orderings(
@@ -71,17 +72,6 @@ _VERSIONS = {
     for row, of in [("event", "name"), ("user", "organizer__username"), ("kind", "category__slug")]
     for name in ("ctid", "xmin")
 }
-
-
-class AnyOf(Func):
-    """Whether an id is among those given, however many these are."""
-
-    template = "(%(expressions)s))"
-    arg_joiner = " = ANY ("
-    output_field = BooleanField()
-
-    def __init__(self, pks: list[int]) -> None:
-        super().__init__(F("pk"), Value(pks, output_field=ArrayField(BigIntegerField())))
 
 
 class Rendered(NamedTuple):
@@ -153,33 +143,34 @@ def guest_page(
     )
     if query is None:
         return None
-    alias = router.db_for_read(Event)
-    connections[alias].ensure_connection()  # which may forget all renderings
-    where = (alias, zone, settings.PUBLIC_URL)
-    kept = renderings.of(where)
+    reading = _Reading(zone)
     keys = len(page.ordering.attributes)
     found = query.run(page.place)
     rows, links = page.cut(found, lambda row: row[:keys])
-
-    now = timezone.now()
-    texts: dict[int, bytes] = {}
-    missing: dict[int, Versions] = {}
-    for row in rows:
-        pk, versions = row[keys - 1], row[keys:]
-        rendered = kept.get(pk)
-        if rendered and rendered.versions == versions and rendered.since <= now < rendered.until:
-            texts[pk] = rendered.text
-        else:
-            missing[pk] = versions
-    if missing:
-        new = _render(list(missing), zone, now)
-        renderings.keep(where, kept, new)
-        if {pk: rendered.versions for pk, rendered in new.items()} != missing:
-            return None
-        texts |= {pk: rendered.text for pk, rendered in new.items()}
-    told = b",".join(texts[row[keys - 1]] for row in rows)
+    texts = reading.texts({row[keys - 1]: row[keys:] for row in rows})
+    if texts is None:
+        return None
     counted = {"count": make().count()} if page.is_counted else {}
-    return to_json({**links, **counted, "results": orjson.Fragment(b"[" + told + b"]")})
+    return _body({**links, **counted}, texts.values())
+
+
+def narrowed_guest_page(page: Page, narrowing: Narrowing, *, zone: tzinfo) -> bytes | None:
+    """The same of events that are searched for, or near a place."""
+    reading = _Reading(zone)
+    asked = Asked(page.ordering, page.place, page.backwards, page.size + 1)
+    places = narrowing.places(asked)
+    if not places and asked.is_first:
+        narrowing = narrowing.loosened()
+        places = narrowing.places(asked)
+    places, links = page.cut(places, lambda place: place, narrowing.note)
+    rows = narrowing.rows([place[-1] for place in places], _VERSIONS)
+    texts = reading.texts({row[0]: row[-len(_VERSIONS) :] for row in rows})
+    if texts is None:
+        return None
+    for pk, *line in (row[: -len(_VERSIONS)] for row in rows):
+        if line:
+            texts[pk] = b'%b,"distance_km":%b}' % (texts[pk][:-1], to_json(distance_km(*line)))
+    return _body(links, [texts[place[-1]] for place in places if place[-1] in texts])
 
 
 def plain_guest_page(
@@ -199,6 +190,10 @@ def plain_guest_page(
     return guest_page(page, make=_upcoming, filters=(), zone=zone)
 
 
+def _body(links: dict[str, Any], texts: Iterable[bytes]) -> bytes:
+    return to_json({**links, "results": orjson.Fragment(b"[" + b",".join(texts) + b"]")})
+
+
 def _upcoming() -> EventQuerySet:
     seen = Event.objects.visible_to(_guest.user)
     listed: EventQuerySet = EventFilter(QueryDict(), queryset=seen, request=_guest).qs
@@ -208,6 +203,38 @@ def _upcoming() -> EventQuerySet:
 def _versions(page: Page, events: EventQuerySet, place: list[Any] | None) -> Any:
     rows = page.query(events.annotate(**_VERSIONS), place)
     return rows.values_list(*page.ordering.attributes, *_VERSIONS)
+
+
+class _Reading:
+    """One look at what was rendered before; to be begun before the database is asked."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        alias = router.db_for_read(Event)
+        connections[alias].ensure_connection()  # which may forget all renderings
+        self.zone = zone
+        self.where = (alias, zone, settings.PUBLIC_URL)
+        self.kept = renderings.of(self.where)
+
+    def texts(self, versions: dict[int, Versions]) -> dict[int, bytes] | None:
+        """Events of these versions as JSON; None when somebody changed one while it was read."""
+        now = timezone.now()
+        found = {pk: self.kept.get(pk) for pk in versions}
+        missing = {
+            pk: versions[pk]
+            for pk, rendered in found.items()
+            if not (
+                rendered
+                and rendered.versions == versions[pk]
+                and rendered.since <= now < rendered.until
+            )
+        }
+        if missing:
+            new = _render(list(missing), self.zone, now)
+            renderings.keep(self.where, self.kept, new)
+            if {pk: rendered.versions for pk, rendered in new.items()} != missing:
+                return None
+            found |= new
+        return {pk: rendered.text for pk, rendered in found.items() if rendered}
 
 
 def _render(pks: list[int], zone: tzinfo, now: datetime) -> dict[int, Rendered]:

@@ -3,46 +3,65 @@
 Two ways lead to such a page. Walking along the ordering, event by event, is quick when many match;
 collecting all that match, from an index, and sorting them is quick when few do. Taken in the wrong
 place, each reads the whole table. The planner chooses by estimates, which are off by orders of
-magnitude for words that rarely meet, so we choose: walk a little, then collect.
+magnitude for words that rarely meet, so we choose: walk a little, then collect. The SQL of both is
+in `ways`.
 """
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connections
-from django.db.models import Q
 
+from config.api.kept_queries import fetch, fetch_by_sql
 from config.api.keyset import Ordering
 
-from .search import Search
+from .search import ANYWHERE, LEVELS, Notation, Search, loosened
+from .ways import AnyOf, Asked, Listed, Place, Sql, collect, collect_few, look_around, walk
 
 if TYPE_CHECKING:
     from .models import Event, EventQuerySet
 
-# What is walked past before collecting; fewer matches than the second are collected at once.
+# So many events are walked past before collecting, and so many where a good part was found by then.
 WALK = 2_000
-FEW = 5_000
+WALK_ON = 8_000
+GOOD_PART = 0.25
 
-# What the conditions read.
-_COLUMNS = ("search_vector", "name", "location", "latitude", "longitude", "category_id")
+# Fewer matches than these are collected at once; as few as those among the first `WALK` events
+# promise no more.
+FEW = 5_000
+FEW_SEEN = 5
+
+# Of each level: a page at its largest, and one more.
+MOST_SEEN = 101
+
+_NO_WORDS = Notation(("",) * len(LEVELS), ("",) * len(LEVELS), "")
+_SOONEST = Ordering("start_time")
+_BEST = Ordering("start_time", leading="rank")
 
 
 @dataclass(frozen=True)
 class Narrowing:
-    """`events` by filters that ordered indexes answer, and the condition of the others."""
+    """The events that `make` lists, and what is looked for among them.
 
-    events: "EventQuerySet"
-    condition: Q
+    `make` depends on nothing but `key`, which the SQL is kept by; None: it is not kept.
+    """
+
+    make: Callable[[], Listed]
     search: Search | None = None
     # However many events there are, few of them meet the condition at a time.
     is_rare: bool = False
+    key: Hashable = None
+    finds_nothing: bool = False
 
     def applied(self) -> "EventQuerySet":
         """The events that meet all, with their `rank`."""
-        found = self.events.filter(self.condition)
+        events, condition = self.make()
+        found = events.filter(condition)
         if self.search is not None:
-            found = found.annotate(rank=self.search.rank()).filter(self.search.indexed_condition())
+            notation = self.search.notation
+            found = found.annotate(rank=notation.rank()).filter(notation.indexed_condition())
         found.narrowing = self
         return found
 
@@ -51,86 +70,146 @@ class Narrowing:
         """What later pages have to know, or the answer would change with other people's words."""
         return self.search and self.search.corrections
 
-    def has_any(self) -> bool:
-        return bool(self.keys(Ordering("start_time"), None, reverse=False, limit=1))
+    def settled(self) -> "Narrowing":
+        """As it stays for all pages: loosened where nothing is found."""
+        if self.search is None or self.search.is_settled or self._has_any():
+            return self
+        return self.loosened()
+
+    def loosened(self) -> "Narrowing":
+        """With corrections of known words too, after nothing was found without."""
+        if self.search is None or self.search.is_settled:
+            return self
+        search = loosened(self.search)
+        finds_nothing = search.corrections == self.search.corrections
+        return replace(self, search=search, finds_nothing=finds_nothing)
 
     def page(
         self, ordering: Ordering, place: list[Any] | None, *, reverse: bool, limit: int
     ) -> list["Event"]:
         """At most `limit` events beyond the place, with the attributes of the ordering."""
-        if self.search is None or not ordering.leading:
-            keys = self.keys(ordering, place, reverse=reverse, limit=limit)
-        else:
-            keys = self._ranked_keys(self.search, ordering, place, reverse=reverse, limit=limit)
+        places = self.places(Asked(ordering, place, reverse, limit))
         names = ordering.attributes
-        events = self.events.in_bulk([key[-1] for key in keys])
+        events = self.make().events.in_bulk([found[-1] for found in places])
         page = []
-        for key in keys:
-            event = events.get(key[-1])
+        for found in places:
+            event = events.get(found[-1])
             if event is not None:  # deleted just now
-                for name, value in zip(names[:-1], key[:-1], strict=True):
+                for name, value in zip(names[:-1], found[:-1], strict=True):
                     setattr(event, name, value)
                 page.append(event)
         return page
 
-    def _ranked_keys(
-        self,
-        search: Search,
-        ordering: Ordering,
-        place: list[Any] | None,
-        *,
-        reverse: bool,
-        limit: int,
-    ) -> list[tuple[Any, ...]]:
+    def rows(self, pks: list[int], more: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """Of those of the events that are still listed: the id, the `line` to them where it is
+        measured, and columns by their expressions."""
+
+        def build(place: list[Any] | None) -> Any:
+            (wanted,) = place or [pks]
+            events = self.make().events.filter(AnyOf(wanted)).annotate(**more)
+            line = [name for name in events.query.annotations if name == "line"]
+            return events.values_list("pk", *line, *more)
+
+        if not pks:
+            return []
+        return fetch(("narrowed", self.key, *more), build, [pks], prepare=self.key == ())
+
+    def places(self, asked: Asked) -> list[Place]:
+        """Where in the ordering the events of a page are."""
+        if self.finds_nothing:
+            return []
+        try:
+            if self.search is not None and asked.ordering.leading:
+                return self._ranked_places(self.search, asked)
+            return self._places(asked)
+        except EmptyResultSet:  # nothing can match, and there is no SQL for that
+            return []
+
+    def _has_any(self) -> bool:
+        if self._seen is None:
+            return bool(self.places(Asked(_SOONEST, limit=1)))
+        return any(self._seen.values()) or bool(self.places(Asked(_BEST, limit=1)))
+
+    def _ranked_places(self, search: Search, asked: Asked) -> list[Place]:
         """Level after level, each by time."""
-        if search.estimate() <= FEW:
-            found = self.events.annotate(rank=search.rank()).filter(
-                self.condition, search.indexed_condition()
-            )
-            return _collect(found, ordering, place, reverse=reverse, limit=limit)
-        by_time = replace(ordering, leading="")
-        keys: list[tuple[Any, ...]] = []
-        for level in sorted(search.levels, reverse=reverse):
-            begins_here = place is not None and place[0] == level
-            is_past = place is not None and (level > place[0] if reverse else level < place[0])
-            if is_past or len(keys) >= limit:
+        seen = self._seen if asked.is_first else None
+        left = [level for level in search.levels if not asked.is_past(level)]
+        few = [level for level in left if self._are_few(level, seen)]
+        collected = few and self._collect_few(asked, max(few))
+        if collected is None:
+            few = []  # they are many after all
+        places: list[Place] = []
+        for level in sorted(left, reverse=asked.reverse):
+            missing = asked.limit - len(places)
+            if missing <= 0:
+                break
+            if level in few:
+                places += [place for place in collected or () if place[0] == level][:missing]
                 continue
-            found_keys = self.keys(
-                by_time,
-                place[1:] if place is not None and begins_here else None,
-                reverse=reverse,
-                limit=limit - len(keys),
-                level=level,
-                only=search.beyond(level),
-            )
-            keys += [(level, *key) for key in found_keys]
-        return keys
+            of_level = replace(asked.of_level(level), limit=missing)
+            if seen is None:
+                found = self._places(of_level, level)
+            elif len(seen[level]) >= missing:
+                found = seen[level][:missing]
+            else:
+                found = self._places(of_level, level, seen=len(seen[level]))
+            places += [(level, *place) for place in found]
+        return places
 
-    def keys(
-        self,
-        ordering: Ordering,
-        place: list[Any] | None,
-        *,
-        reverse: bool,
-        limit: int,
-        level: int | None = None,
-        only: Q | None = None,
-    ) -> list[tuple[Any, ...]]:
-        """The places of at most `limit` events."""
-        level = self.search.levels[-1] if self.search and level is None else level
-        condition = indexed = self.condition & (only or Q())
-        if self.search is not None and level is not None:
-            condition = condition & self.search.condition(level)
-            indexed = indexed & self.search.indexed_condition(level)
-        if not self.is_rare and self._may_be_common(level):
-            keys = _walk(self.events, condition, ordering, place, reverse=reverse, limit=limit)
-            if len(keys) >= limit:
-                return keys
-        found = self.events.filter(indexed)
-        return _collect(found, ordering, place, reverse=reverse, limit=limit)
+    def _are_few(self, level: int, seen: dict[int, list[Place]] | None) -> bool:
+        """Whether the events of this level and of better ones can all be collected."""
+        if seen is not None:
+            return sum(len(seen[better]) for better in range(level + 1)) <= FEW_SEEN
+        return self.is_rare or not self._may_be_common(level)
 
-    def _may_be_common(self, level: int | None) -> bool:
-        return self.search is None or level is None or self.search.estimate(level) > FEW
+    def _may_be_common(self, level: int) -> bool:
+        return self.search is None or self.search.estimate(level) > FEW
+
+    def _places(
+        self, asked: Asked, level: int | None = None, *, seen: int | None = None
+    ) -> list[Place]:
+        """Of one level; of all where none is said. `seen` is how many a walk would find."""
+        if not self.is_rare and self._may_be_common(ANYWHERE if level is None else level):
+            found: list[Place] = []
+            if seen is None:
+                found = self._fetch(walk, asked, level, WALK)
+                seen = len(found)
+            if asked.limit * GOOD_PART <= seen < asked.limit:
+                found = self._fetch(walk, asked, level, WALK_ON)
+            if len(found) >= asked.limit:
+                return found
+        return self._fetch(collect, asked, level)
+
+    def _collect_few(self, asked: Asked, level: int) -> list[Place] | None:
+        """Of the level and of better ones. None when they are not few."""
+        rows = self._fetch(collect_few, asked, level, FEW)
+        return None if rows and rows[0][-1] > FEW else [row[:-1] for row in rows]
+
+    @cached_property
+    def _seen(self) -> dict[int, list[Place]] | None:
+        """What is among the soonest, by level; None where counts of words say how much there is."""
+        if self.search is None or self.is_rare or not self.search.is_joint:
+            return None
+        if not self._may_be_common(ANYWHERE):
+            return None
+        seen: dict[int, list[Place]] = {level: [] for level in LEVELS}
+        for level, *place in self._fetch(look_around, Asked(_SOONEST, limit=MOST_SEEN), WALK):
+            seen[level].append(tuple(place))
+        return seen
+
+    def _fetch(self, way: Callable[..., Sql], asked: Asked, *numbers: int | None) -> list[Place]:
+        """What a way's SQL yields, kept by all that it is made from but words and place."""
+        notation = self.search.notation if self.search else _NO_WORDS
+        said = tuple(map(bool, notation.texts))
+        shape = (way, self.key, asked.shape, said, numbers)
+
+        def build(values: Any) -> Sql:
+            place, texts = list(values[: asked.width]), iter(values[asked.width :])
+            words = Notation.of([next(texts) if is_said else "" for is_said in said])
+            return way(self.make(), words, replace(asked, place=place or None), *numbers)
+
+        key = None if self.key is None else shape
+        return fetch_by_sql(key, build, [*(asked.place or ()), *filter(None, notation.texts)])
 
 
 class NarrowedOrdering(Ordering):
@@ -143,71 +222,3 @@ class NarrowedOrdering(Ordering):
         if narrowing is None:
             return super().page(queryset, place, reverse=reverse, limit=limit)
         return narrowing.page(self, place, reverse=reverse, limit=limit)
-
-
-def _columns(ordering: Ordering) -> list[str]:
-    return ["id" if name == "pk" else name for name in ordering.attributes]
-
-
-def _order(ordering: Ordering, *, reverse: bool) -> str:
-    direction = "DESC" if ordering.descending != reverse else "ASC"
-    return ", ".join(f'"{name}" {direction}' for name in _columns(ordering))
-
-
-def _collect(
-    events: "EventQuerySet",
-    ordering: Ordering,
-    place: list[Any] | None,
-    *,
-    reverse: bool,
-    limit: int,
-) -> list[tuple[Any, ...]]:
-    """All that match, then sorted. Materialized, or the planner would walk for the limit's sake."""
-    rows = ordering.query(events, place, reverse=reverse).order_by()
-    try:
-        sql, params = rows.values_list(*_columns(ordering)).query.sql_with_params()
-    except EmptyResultSet:
-        return []
-    return _run(
-        events,
-        f"WITH found AS MATERIALIZED ({sql}) SELECT * FROM found"  # noqa: S608  # nosec
-        f" ORDER BY {_order(ordering, reverse=reverse)} LIMIT %s",
-        (*params, limit),
-    )
-
-
-def _walk(
-    events: "EventQuerySet",
-    condition: Q,
-    ordering: Ordering,
-    place: list[Any] | None,
-    *,
-    reverse: bool,
-    limit: int,
-) -> list[tuple[Any, ...]]:
-    """What matches among the next `WALK` events; stops as soon as there are enough."""
-    columns = _columns(ordering)
-    read = dict.fromkeys((*columns, *_COLUMNS))
-    rows = ordering.query(events, place, reverse=reverse).values_list(*read)[:WALK]
-    query = events.model.objects.filter(condition).query
-    compiler = query.get_compiler(events.db)
-    compiler.pre_sql_setup()
-    try:
-        sql, params = rows.query.sql_with_params()
-        where, where_params = compiler.compile(query.where)
-    except EmptyResultSet:
-        return []
-    wanted = ", ".join(f'"{name}"' for name in columns)
-    return _run(
-        events,
-        f'SELECT {wanted} FROM ({sql}) AS "events_event" WHERE {where}'  # noqa: S608  # nosec
-        f" ORDER BY {_order(ordering, reverse=reverse)} LIMIT %s",
-        (*params, *where_params, limit),
-    )
-
-
-def _run(events: "EventQuerySet", sql: str, params: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    with connections[events.db].cursor() as cursor:
-        cursor.execute(sql, params)
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-        return found

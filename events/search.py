@@ -23,13 +23,16 @@ looked for as well: see `correct`. The functions `search_…` are made by the ap
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from django.contrib.postgres.search import SearchQueryField
 from django.db.models import BooleanField, Case, F, Func, IntegerField, Q, Value, When
 from django.db.models.expressions import Combinable
 
+from config.api.kept_queries import run_sql
 from config.api.replica import reading_connection
+from config.api.statements import Statement
 
 from .models.search_word import HeadingWords, NameWords
 
@@ -41,6 +44,9 @@ MAX_CORRECTIONS = 5
 
 # Of words with two letters somewhere; more of them, and walking finds an event soon.
 MAX_WITH_PART = 50
+
+# Shorter parts of names and places have none.
+OF_TRIGRAMS = 3
 
 # A word of more events than these is no secret of drafts and deleted ones.
 MAX_SECRET = 100
@@ -57,7 +63,7 @@ _MANY = 1_000_000_000
 _QUOTES = str.maketrans("“”„«»", '"""""')
 _TERM = re.compile(r'(?P<minus>-?)(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))')
 
-_LOOK_UP = """
+_LOOK_UP = Statement("""
     SELECT given.place, left(part.word, 60), known.*
     FROM unnest(%s::text[]) WITH ORDINALITY AS given(text, place),
         regexp_split_to_table(search_words(given.text), ' ') WITH ORDINALITY AS part(word, place),
@@ -78,7 +84,7 @@ _LOOK_UP = """
         ) AS known
     WHERE part.word <> ''
     ORDER BY given.place, part.place
-"""
+""")
 
 _NEAR = """
     SELECT given.word, near.word, near.in_headings, near.in_texts
@@ -176,25 +182,20 @@ class Search:
     def levels(self) -> Sequence[int]:
         return LEVELS if self.words or self.phrases else (ANYWHERE,)
 
-    def condition(self, level: int = ANYWHERE) -> Q:
-        """Events of this level and of better ones."""
-        weights = ("A", "A", "ABC", "")[level]
-        return self._matching(F("search_vector"), level, weights)
+    @cached_property
+    def notation(self) -> "Notation":
+        weights = ("A", "A", "ABC", "")
+        return Notation(
+            tuple(" & ".join(self._wanted(level, weights[level])) for level in LEVELS),
+            tuple(" & ".join(self._wanted(level, "")) for level in LEVELS),
+            " | ".join(self._unwanted()),
+        )
 
-    def indexed_condition(self, level: int = ANYWHERE) -> Q:
-        """The same, said so that the index of just these words answers it."""
-        vector = F("search_vector")
-        column = (NameWords(vector), NameWords(vector), HeadingWords(vector), vector)[level]
-        return self._matching(column, level, "")
-
-    def beyond(self, level: int) -> Q:
-        """Leaves out what better levels have."""
-        return ~self.condition(level - 1) if level in self.levels[1:] else Q()
-
-    def rank(self) -> Combinable:
-        """The level of an event."""
-        whens = [When(self.condition(level), then=Value(level)) for level in self.levels[:-1]]
-        return Case(*whens, default=Value(ANYWHERE), output_field=IntegerField())
+    @property
+    def is_joint(self) -> bool:
+        """Whether how common it is cannot be told from how common each word is."""
+        number = len(self.words) + sum(map(len, self.phrases))
+        return number > 1 or (number == 1 and self.estimate() == _MANY)
 
     def estimate(self, level: int = ANYWHERE) -> int:
         """At most so many events match, as last counted; new words are not counted yet."""
@@ -214,15 +215,6 @@ class Search:
         parts += [_operand(mark + word.text, "") for phrase in self.phrases for word in phrase]
         return " & ".join(parts)
 
-    def _matching(self, vector: Any, level: int, weights: str) -> Q:
-        condition = Q()
-        parts = self._wanted(level, weights)
-        if parts:
-            condition &= Q(Matches(vector, Query(" & ".join(parts))))
-        if self.without:
-            condition &= ~Q(Matches(F("search_vector"), Query(" | ".join(self._unwanted()))))
-        return condition
-
     def _wanted(self, level: int, weights: str) -> list[str]:
         words = [self._word(word, level, weights) for word in self.words]
         return words + [_phrase(phrase, weights) for phrase in self.phrases]
@@ -241,6 +233,56 @@ class Search:
         return "(" + " | ".join(_operand(mark + each, end) for each, end in whole.items()) + ")"
 
 
+class Notation(NamedTuple):
+    """A search as texts of tsqueries, from which its conditions are made.
+
+    Of each level what to look for in a whole vector, and what in the words of this level alone;
+    and what must be nowhere. Empty: nothing.
+    """
+
+    weighted: tuple[str, ...]
+    plain: tuple[str, ...]
+    unwanted: str
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return (*self.weighted, *self.plain, self.unwanted)
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "Notation":
+        """The other way round."""
+        half = len(LEVELS)
+        return cls(tuple(texts[:half]), tuple(texts[half : 2 * half]), texts[-1])
+
+    def condition(self, level: int = ANYWHERE) -> Q:
+        """Events of this level and of better ones."""
+        return self._matching(F("search_vector"), self.weighted[level])
+
+    def indexed_condition(self, level: int = ANYWHERE) -> Q:
+        """The same, said so that the index of just these words answers it."""
+        vector = F("search_vector")
+        column = (NameWords(vector), NameWords(vector), HeadingWords(vector), vector)[level]
+        return self._matching(column, self.plain[level])
+
+    def beyond(self, level: int) -> Q:
+        """Leaves out what better levels have."""
+        return ~self.condition(level - 1) if level > 0 and self.weighted[level] else Q()
+
+    def rank(self) -> Combinable:
+        """The level of an event."""
+        better = LEVELS[:-1] if self.weighted[ANYWHERE] else ()
+        whens = [When(self.condition(level), then=Value(level)) for level in better]
+        return Case(*whens, default=Value(ANYWHERE), output_field=IntegerField())
+
+    def _matching(self, vector: Any, wanted: str) -> Q:
+        condition = Q()
+        if wanted:
+            condition &= Q(Matches(vector, Query(wanted)))
+        if self.unwanted:
+            condition &= ~Q(Matches(F("search_vector"), Query(self.unwanted)))
+        return condition
+
+
 def _phrase(words: Sequence[Word], weights: str) -> str:
     return "(" + " <-> ".join(_operand(word.text, weights) for word in words) + ")"
 
@@ -254,10 +296,9 @@ def read_search(text: str, corrections: Mapping[str, list[str]] | None = None) -
     terms = list(_TERM.finditer(text.translate(_QUOTES).replace("\x00", " ")))[:MAX_WORDS]
     given = [term["word"] if term["phrase"] is None else term["phrase"] for term in terms]
     found: dict[int, list[Word]] = {}
-    with reading_connection().cursor() as cursor:
-        cursor.execute(_LOOK_UP, [given, MAX_LOOKED_UP])
-        for place, word, beginning_so, *facts in cursor.fetchall()[:MAX_WORDS]:
-            found.setdefault(place - 1, []).append(Word(word, beginning_so or (), *facts))
+    rows = run_sql(_LOOK_UP, [given, MAX_LOOKED_UP], reading_connection(), prepare=True)
+    for place, word, beginning_so, *facts in rows[:MAX_WORDS]:
+        found.setdefault(place - 1, []).append(Word(word, beginning_so or (), *facts))
     words, phrases, without = [], [], []
     for place, parts in found.items():
         if terms[place]["minus"]:
@@ -280,7 +321,7 @@ def has_part(text: str) -> Q:
 
     Such a part of letters and digits is in a word, so one of the words that have it is there.
     """
-    if len(text) > 2 or not (text.isascii() and text.isalnum()):
+    if len(text) >= OF_TRIGRAMS or not (text.isascii() and text.isalnum()):
         return Q()
     with reading_connection().cursor() as cursor:
         cursor.execute(_WITH_PART, [text.lower(), MAX_WITH_PART + 1])

@@ -7,7 +7,7 @@ parameters the current time and the cursor's place belong, and how its columns b
 """
 
 import re
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any
@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import mogrify
 from django.db.models import QuerySet
 from django.db.models.base import ModelState
@@ -22,6 +23,7 @@ from django.db.models.query import ModelIterable, ValuesListIterable
 from django.utils import timezone
 from psycopg.sql import Literal
 
+from .replica import reading_connection
 from .statements import Statement
 
 _MOST_KEPT = 1000
@@ -30,6 +32,7 @@ _MARK_OF_A_TEXT = "\ue000place "
 # Stands for the cursor's place while a query is built; `_place_marks` numbers its parts.
 _MARKS: dict[type, Callable[[int], Any]] = {
     int: lambda part: 7_411_826_593_071_000 + part,
+    float: lambda part: 7_411_826_593.0712891 + part,
     str: lambda part: f"{_MARK_OF_A_TEXT}{part}\ue000",
     UUID: lambda part: UUID(int=0x7E57_AB1E_0000 << 80 | part),
     datetime: lambda part: datetime(1583, 4, 5, 6, 7, 8, 910, UTC) + timedelta(days=part),
@@ -49,6 +52,48 @@ def current_instant() -> datetime:
     return CurrentInstant.combine(now.date(), now.timetz())
 
 
+class KeptStatement:
+    """SQL that is built once, for any values of its places and any time.
+
+    `marks` stand for those values among its parameters; of texts some may be missing there.
+    """
+
+    def __init__(
+        self, sql: str, parameters: Iterable[Any], marks: list[Any], *, prepare: bool = False
+    ) -> None:
+        if prepare:
+            sql, parameters = _with_words_in_it(sql, parameters)
+        self.statement = Statement(sql)
+        self.parameters = list(parameters)
+        self.prepare = prepare
+        self.places = [
+            (position, marks.index(value))
+            for position, value in enumerate(self.parameters)
+            if value in marks
+        ]
+        self.instants = [
+            position
+            for position, value in enumerate(self.parameters)
+            if isinstance(value, CurrentInstant)
+        ]
+        found = {part for _, part in self.places}
+        if any(part not in found for part, mark in enumerate(marks) if not isinstance(mark, str)):
+            raise CannotBeKept
+        others = [value for value in self.parameters if value not in marks]
+        if any(_looks_current(value) or _is_marked(value) for value in others):
+            raise CannotBeKept
+
+    def run(self, values: Sequence[Any], database: BaseDatabaseWrapper) -> list[tuple[Any, ...]]:
+        parameters = self.parameters.copy()
+        for position, part in self.places:
+            parameters[position] = values[part]
+        if self.instants:
+            now = timezone.now()
+            for position in self.instants:
+                parameters[position] = now
+        return run_sql(self.statement, parameters, database, prepare=self.prepare)
+
+
 class KeptQuery:
     """One query of a list, for any place of its cursor and any time.
 
@@ -64,46 +109,15 @@ class KeptQuery:
         self.model = queryset.model
         compiler = queryset.query.get_compiler(queryset.db)
         try:
-            self.sql, parameters = compiler.as_sql()
+            sql, parameters = compiler.as_sql()
         except EmptyResultSet:  # nothing can match: there is no query to keep
             raise CannotBeKept from None
-        self.prepare = prepare
-        if prepare:
-            self.sql, parameters = _with_words_in_it(self.sql, parameters)
-        self.statement = Statement(self.sql)
-        self.parameters = list(parameters)
+        self.statement = KeptStatement(sql, parameters, marks or [], prepare=prepare)
         self.row = _row_maker(queryset, compiler)
-        self.places = [
-            (position, (marks or []).index(value))
-            for position, value in enumerate(self.parameters)
-            if value in (marks or [])
-        ]
-        self.instants = [
-            position
-            for position, value in enumerate(self.parameters)
-            if isinstance(value, CurrentInstant)
-        ]
-        if marks and {part for _, part in self.places} != set(range(len(marks))):
-            raise CannotBeKept
-        if any(_looks_current(value) for value in self.parameters):
-            raise CannotBeKept
 
     def run(self, place: Place) -> list[Any]:
-        parameters = self.parameters.copy()
-        for position, part in self.places:
-            parameters[position] = place[part]  # type: ignore[index]
-        if self.instants:
-            now = timezone.now()
-            for position in self.instants:
-                parameters[position] = now
         alias = router.db_for_read(self.model)
-        database = connections[alias]
-        database.ensure_connection()
-        if database.queries_logged:  # as Django's own cursor does
-            said = mogrify(self.sql, parameters, database.connection)
-            database.queries_log.append({"sql": said, "time": "0"})
-        with database.wrap_database_errors:
-            found = self.statement.run(database.connection, parameters, prepare=self.prepare)
+        found = self.statement.run(place or [], connections[alias])
         return [self.row(columns, alias) for columns in found] if self.row else found
 
 
@@ -111,7 +125,7 @@ class CannotBeKept(Exception):
     """The query has something that only the ORM can do; it is run by the ORM."""
 
 
-_kept: dict[Hashable, KeptQuery | None] = {}
+_kept: dict[Hashable, Any] = {}
 
 
 def fetch(
@@ -134,11 +148,51 @@ def kept_query(
     key: Hashable, build: Callable[[Place], QuerySet[Any]], place: Place, *, prepare: bool = False
 ) -> KeptQuery | None:
     """None where only the ORM can run it."""
+    kept: KeptQuery | None = _keep(key, lambda: KeptQuery(build, place, prepare=prepare))
+    return kept
+
+
+def fetch_by_sql(
+    key: Hashable,
+    build: Callable[[Sequence[Any]], tuple[str, Iterable[Any]]],
+    values: Sequence[Any],
+) -> list[tuple[Any, ...]]:
+    """What the SQL yields that `build` gives with its parameters, kept as in `fetch`.
+
+    With the key None it is not kept. Raises `EmptyResultSet` where `build` does.
+    """
+    kept = None
+    if key is not None:
+        marks = _place_marks(values)
+        kept = _keep(key, lambda: KeptStatement(*build(marks), marks))
+    if kept is not None:
+        found: list[tuple[Any, ...]] = kept.run(values, reading_connection())
+        return found
+    sql, parameters = build(values)
+    return run_sql(Statement(sql), list(parameters), reading_connection())
+
+
+def run_sql(
+    statement: Statement,
+    parameters: list[Any],
+    database: BaseDatabaseWrapper,
+    *,
+    prepare: bool = False,
+) -> list[tuple[Any, ...]]:
+    database.ensure_connection()
+    if database.queries_logged:  # as Django's own cursor does
+        said = mogrify(statement.sql.decode(), parameters, database.connection)
+        database.queries_log.append({"sql": said, "time": "0"})
+    with database.wrap_database_errors:
+        return statement.run(database.connection, parameters, prepare=prepare)
+
+
+def _keep(key: Hashable, make: Callable[[], Any]) -> Any:
     if key not in _kept:
         if len(_kept) >= _MOST_KEPT:
             _kept.clear()
         try:
-            _kept[key] = KeptQuery(build, place, prepare=prepare)
+            _kept[key] = make()
         except CannotBeKept:
             _kept[key] = None
     return _kept.get(key)
@@ -164,11 +218,16 @@ def _with_words_in_it(sql: str, parameters: Iterable[Any]) -> tuple[str, list[An
     return re.sub("%[s%]", written, sql), left
 
 
-def _place_marks(place: list[Any]) -> list[Any]:
+def _place_marks(place: Sequence[Any]) -> list[Any]:
     try:
         return [_MARKS[type(value)](part) for part, value in enumerate(place)]
     except KeyError:
         raise CannotBeKept from None
+
+
+def _is_marked(value: Any) -> bool:
+    """Whether a mark was changed on its way, and cannot be replaced."""
+    return isinstance(value, str) and _MARK_OF_A_TEXT in value
 
 
 def _looks_current(value: Any) -> bool:
@@ -196,8 +255,8 @@ def _row_maker(
         raise CannotBeKept
     positions = compiler.annotation_col_map
     converters = compiler.get_converters([expression for expression, _, _ in select])
-    if rows._iterable_class is ValuesListIterable and not converters:
-        return None
+    if rows._iterable_class is ValuesListIterable:
+        return _converter(converters) if converters else None
     if rows._iterable_class is not ModelIterable:
         raise CannotBeKept
     if converters.keys() - set(positions.values()):  # a column that is not as the driver reads it
@@ -229,6 +288,17 @@ def _row_maker(
                 value = step(value, expression, connections[alias])
             made.__dict__[name] = value
         return made
+
+    return row
+
+
+def _converter(converters: Any) -> Callable[[tuple[Any, ...], str], tuple[Any, ...]]:
+    def row(columns: tuple[Any, ...], alias: str) -> tuple[Any, ...]:
+        values = list(columns)
+        for position, (steps, expression) in converters.items():
+            for step in steps:
+                values[position] = step(values[position], expression, connections[alias])
+        return tuple(values)
 
     return row
 

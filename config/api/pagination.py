@@ -162,12 +162,13 @@ def is_short(request: Request) -> bool:
     return len(request.META.get("QUERY_STRING", "")) <= LONGEST
 
 
-def read_filters(request: Request) -> tuple[Any, ...]:
-    """What the parameters say of which rows are listed, and the zone that they are read in."""
+def read_filters(request: Request, *, but: str = "") -> tuple[Any, ...]:
+    """What the parameters but one say of which rows are listed, and the zone of their days."""
     given = request.query_params
     if not given:
         return ()
-    chosen = tuple((name, *given.getlist(name)) for name in given if name not in _NO_FILTERS)
+    others = _NO_FILTERS | {but}
+    chosen = tuple((name, *given.getlist(name)) for name in given if name not in others)
     return chosen and (*chosen, str(timezone.get_current_timezone()))
 
 

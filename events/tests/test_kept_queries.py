@@ -93,7 +93,7 @@ def test_what_only_the_orm_can_do_is_left_to_it(queryset, clock):
 
 def test_the_current_time_is_told_from_other_times(clock):
     assert current_instant() == timezone.now()
-    assert KeptQuery(lambda _: Event.objects.upcoming(), None).instants == [0]
+    assert KeptQuery(lambda _: Event.objects.upcoming(), None).statement.instants == [0]
 
 
 def test_an_event_read_again_is_of_who_asks(anyone, olga, sam, max_, signed_in):

@@ -122,6 +122,30 @@ class TestAnswer:
             f"start_after={NOW:%Y-%m-%dT%H:%M:%SZ}",  # a time that looks like the current one
             "available=true&ordering=relevance",
             "timezone=Asia/Kolkata",
+            "search=1",
+            "search=1&page_size=1&ordering=-name",
+            "search=fete 1",
+            'search="1 fete" -0',
+            "search=-1",
+            "search=fet 9",
+            "search=!",
+            "search=",
+            "search=fete&count=true",
+            "search=fete&highlight=true",
+            "search=fete&category=meetup&available=true",
+            "search=fete&category=meetup&category=no-such",
+            "search=past&when=all",
+            "search=off&status=cancelled",
+            "search=fete&near=2,-1&radius=400",
+            "near=2,-1&radius=400",
+            "near=2,-1&radius=400&ordering=distance&page_size=2",
+            "near=2,-1&timezone=Asia/Kolkata",
+            "name=te",
+            "name=f%C3%AAt",
+            "location=e",
+            "location=no such place",
+            "when=ongoing",
+            "search=fete&when=ongoing",
         ],
     )
     def test_so_are_those_of_filters(self, pages, query):
@@ -129,6 +153,42 @@ class TestAnswer:
 
         assert first.content == again.content == reference.content
         assert headers_of(first) == headers_of(again) == headers_of(reference)
+
+    @pytest.mark.parametrize("query", ["search=fete", "search=fete 1", "near=0,0&radius=1000"])
+    def test_so_are_those_of_searches_in_every_direction(self, pages, query):
+        path, walked = f"{PATH}?{query}&page_size=1", 0
+        for link in ("next", "previous"):
+            while path:
+                first, again, reference = pages(path)
+                assert first.content == again.content == reference.content
+                last, path, walked = path, first.json()[link], walked + 1
+            path = last
+
+        assert walked >= 4
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "search=%00",
+            "search=fete&near=91,0",
+            "search=fete&radius=5",
+            "near=1,1&radius=0",
+            "search=fete&start_after=soon",
+            "search=fete&when=never",
+            "search=fete&ordering=luck",
+            "search=fete&cursor=x",
+            "search=fete&page_size=0",
+            "name=%00",
+        ],
+    )
+    def test_so_are_refusals(self, pages, query):
+        pages(f"{PATH}?search=fete")
+        first, again, reference = pages(f"{PATH}?{query}")
+
+        assert first.status_code == again.status_code == reference.status_code == 400
+        told = [response.json() for response in (first, again, reference)]
+        assert told[0]["code"] == told[1]["code"] == told[2]["code"]
+        assert told[0].get("errors") == told[1].get("errors") == told[2].get("errors")
 
     def test_each_zone_has_its_own(self, pages, anyone):
         zones = ["UTC", "Asia/Kolkata", "America/St_Johns", "Etc/UTC"]

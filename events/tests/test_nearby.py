@@ -80,6 +80,7 @@ def test_near_is_what_a_calculation_says(anyone, world, latitude, half_longitude
 
 def test_pages_lead_back_and_forth_by_distance(anyone, olga, monkeypatch):
     monkeypatch.setattr(narrowing, "WALK", 5)
+    monkeypatch.setattr(narrowing, "WALK_ON", 20)
     for number in range(20):  # in fours at one place
         EventFactory(organizer=olga, latitude=50 + number // 4 / 100, longitude=10)
     path = "/api/events/?near=50,10&ordering=distance"

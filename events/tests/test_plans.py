@@ -178,6 +178,7 @@ def test_every_filter_and_ordering_is_answered_by_an_index(
     large, anyone, max_, signed_in, monkeypatch
 ):
     monkeypatch.setattr(narrowing, "WALK", 200)
+    monkeypatch.setattr(narrowing, "WALK_ON", 800)
     monkeypatch.setattr(narrowing, "FEW", 500)
     wrong = []
     for template in QUERIES:
@@ -268,6 +269,7 @@ def test_facets_are_counted_from_a_sample_by_an_index(large, anyone, monkeypatch
     for name, number in {"EXACT": 200, "LOOKED_AT": 400, "READ": 200}.items():
         monkeypatch.setattr(facets, name, number)
     monkeypatch.setattr(narrowing, "WALK", 200)
+    monkeypatch.setattr(narrowing, "WALK_ON", 800)
     monkeypatch.setattr(narrowing, "FEW", 500)
     sample = EVENTS / SIXTEEN * 1.1
     wrong = []

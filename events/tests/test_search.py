@@ -213,28 +213,50 @@ WORDS = ("jazz", "rock", "polka", "swing")
 
 
 @pytest.mark.parametrize("query", ["", "&ordering=start_time", "&ordering=-name", "&name=o"])
-def test_pages_of_matches_have_each_once_whatever_the_way(anyone, olga, ways, monkeypatch, query):
+@pytest.mark.parametrize("text", ["jazz", "jazz rock", "ja po", "sw ro -jazz"])
+def test_pages_of_matches_have_each_once_whatever_the_way(
+    anyone, olga, ways, monkeypatch, text, query
+):
     monkeypatch.setattr(narrowing, "WALK", 7)
+    monkeypatch.setattr(narrowing, "WALK_ON", 14)
+    monkeypatch.setattr(narrowing, "FEW_SEEN", 1)
     for number in range(40):
-        one, two, three = (WORDS[(number * step) % 4] for step in (1, 3, 7))
+        one, two, three = (WORDS[number // step % 4] for step in (1, 4, 3))
         event_in(
             1 + number % 5,
             organizer=olga,
-            name=f"{one} {two[:2]}" if number % 2 else one,
+            name=f"{one} {two[:2]} {WORDS[number % 3] if number > 25 else ''}",
             location=two,
             description=three,
         )
     ways()
-    path = f"/api/events/?search=jazz{query}"
+    path = f"/api/events/?search={text}{query}"
     everything = [row["id"] for row in walk(anyone, f"{path}&page_size=100")]
-    expected = {
-        event.pk
-        for event in Event.objects.all()
-        if "jazz" in f"{event.name} {event.location} {event.description}"
-    }
+    wanted = [word for word in text.split() if word[0] != "-"]
+
+    def level(event: Event) -> int | None:
+        name = event.name.split()
+        all_words = [*name, event.location, event.description]
+        if "-jazz" in text and "jazz" in all_words:
+            return None
+        places = [name, [*name, event.location], all_words]
+        if all(word in name for word in wanted):
+            return 0
+        for number, words in enumerate(places, start=1):
+            if all(any(each.startswith(word) for each in words) for word in wanted):
+                return number
+        return None
+
+    expected = {event.pk: level(event) for event in Event.objects.all()}
     if "name=" in query:
-        expected = {pk for pk in expected if "o" in Event.objects.get(pk=pk).name}
-    assert set(everything) == expected
+        expected = {
+            pk: each for pk, each in expected.items() if "o" in Event.objects.get(pk=pk).name
+        }
+    expected = {pk: each for pk, each in expected.items() if each is not None}
+    assert set(everything) == set(expected)
+    assert len(expected) > 3
+    if "ordering" not in query:
+        assert [expected[pk] for pk in everything] == sorted(expected.values())
 
     pages = []
     link = f"{path}&page_size=3"

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -31,7 +32,7 @@ from ..errors import (
 )
 from ..filters import EventFilter, OwnEventFilter
 from ..headlines import Marker
-from ..listing import EVENT_ORDERINGS, guest_page, plain_guest_page
+from ..listing import EVENT_ORDERINGS, guest_page, narrowed_guest_page, plain_guest_page
 from ..models import Event, EventQuerySet
 from ..nearby import distance_km
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
@@ -99,24 +100,35 @@ class EventListView(EventPages):
     @operation("List events", responses=ListedEventOut(many=True))
     def get(self, request: Request) -> HttpResponse:
         """Published events; upcoming ones, soonest first, unless asked otherwise."""
-        seen = Event.objects.visible_to
-        # The way to a page then depends on more than the parameters.
-        if EventFilter.narrows(request.query_params) or "highlight" in request.query_params:
-            return self.page(seen(request.user).for_listing(), EventOut)
 
         def make() -> EventQuerySet:
-            return seen(request.user).for_listing()
+            return Event.objects.visible_to(request.user).for_listing()
 
         if not request.user.pk and is_short(request):
-            body = guest_page(
-                read_page(request, self),
-                make=lambda: self.filter_queryset(make()),
-                filters=read_filters(request),
-                zone=timezone.get_current_timezone(),
-            )
+            body = self._guest_page(request, make)
             if body is not None:
                 return HttpResponse(body, content_type="application/json")
+        # The way to a page then depends on more than the parameters.
+        if EventFilter.narrows(request.query_params) or "highlight" in request.query_params:
+            return self.page(make(), EventOut)
         return self.kept_page(make, EventOut)
+
+    def _guest_page(self, request: Request, make: Callable[[], EventQuerySet]) -> bytes | None:
+        page, given = read_page(request, self), request.query_params
+        zone = timezone.get_current_timezone()
+        if "highlight" in given:
+            return None
+        if not EventFilter.narrows(given):
+            return guest_page(
+                page,
+                make=lambda: self.filter_queryset(make()),
+                filters=read_filters(request),
+                zone=zone,
+            )
+        narrowing = EventFilter.kept_narrowing(request, make)
+        if narrowing is None or page.is_counted:
+            return None
+        return narrowed_guest_page(page, narrowing, zone=zone)
 
     @operation(
         "Create an event",
