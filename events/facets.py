@@ -7,18 +7,23 @@ One index has that with all columns that facets and most filters need, another o
 How often the sample is halved depends on the list: the shorter that is, the less.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
-from django.db.models import Max, Min, Q
-from django.db.models.functions import Coalesce
+from django.db.models import Q
 from django.db.models.lookups import GreaterThanOrEqual
 
+from config.api.kept_queries import fetch_by_sql, run_sql
 from config.api.replica import reading_connection
+from config.api.statements import Statement
 
-from .models import Event, EventQuerySet
+from .models import EventQuerySet
 from .models.sample import MOST_HALVINGS, SIXTEEN, Halvings, IsLeftAfter, IsSampled
+from .narrowing import Narrowing
+from .search import Notation
 
 EXACT = 5_000
 MOST_MONTHS = 120
@@ -33,6 +38,8 @@ TOLD_FROM = 2_000
 # is read.
 READ = 3_000
 TOLD_FROM_READ = 1_400
+
+_HOW_MANY = Statement("SELECT coalesce(max(id) - min(id) + 1, 0) FROM events_event")
 
 _COUNT = """
     WITH counted AS MATERIALIZED (
@@ -60,87 +67,116 @@ _COUNT = """
 class _Counts(NamedTuple):
     """How many events there are; of each category (slug and name), month and location."""
 
-    total: int
-    categories: list[tuple[str | None, str | None, int]]
-    months: list[tuple[str, int]]
-    locations: list[tuple[str, int]]
+    total: int = 0
+    categories: Sequence[tuple[str | None, str | None, int]] = ()
+    months: Sequence[tuple[str, int]] = ()
+    locations: Sequence[tuple[str, int]] = ()
 
 
-_NONE = _Counts(0, [], [], [])
-
-
-def count_facets(events: EventQuerySet, zone: tzinfo, *, by_texts: bool = False) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Facets:
     """Counts of the events, with months as they are in the zone.
 
     `by_texts` says that they are those with certain words, or a part of the name or location.
-    `approximate` tells whether all numbers are estimates, from a sample.
     """
-    counts, step = _NONE, 1
-    ids: Any = Event.objects.aggregate(number=Coalesce(Max("pk") - Min("pk") + 1, 0))
-    try:
-        if ids["number"] > EXACT:
-            counts, step = _estimated(events, zone, ids["number"], by_texts=by_texts)
-        if counts.total * step <= EXACT:
-            counts, step = _counted(events, zone), 1
-    except EmptyResultSet:  # nothing can match, and there is no SQL for that
-        pass
-    return {
-        "count": counts.total * step,
-        "approximate": step > 1,
-        "categories": [
-            {"slug": slug, "name": name, "count": number * step}
-            for slug, name, number in sorted(counts.categories, key=lambda c: (-c[-1], str(c[1])))
-        ],
-        "months": [{"month": month, "count": number * step} for month, number in counts.months],
-        "locations": [
-            {"location": location, "count": number * step} for location, number in counts.locations
-        ],
-    }
 
+    narrowing: Narrowing
+    zone: tzinfo
+    by_texts: bool = False
 
-def _estimated(
-    events: EventQuerySet, zone: tzinfo, number: int, *, by_texts: bool
-) -> tuple[_Counts, int]:
-    """Counts of a sample, and of how many events each one of it stands for."""
-    looked_at, told_from = (READ, TOLD_FROM_READ) if by_texts else (LOOKED_AT, TOLD_FROM)
-    search = events.narrowing.search if events.narrowing else None
-    if search is not None:
-        number = min(number, search.estimate())
-    often = (number // SIXTEEN // looked_at).bit_length() - 1
-    halvings = first = max(0, min(often, MOST_HALVINGS - 1))
-    counts = _counted(_sampled(events, halvings, by_texts=by_texts), zone)
-    if counts.total * SIXTEEN << first > EXACT:
-        # The shorter the list, the larger the part that is needed to tell it from.
-        while halvings and counts.total << (first - halvings) < told_from:
-            halvings -= 1
-        if halvings < first:
-            counts = _counted(_sampled(events, halvings, by_texts=by_texts), zone)
-    return counts, SIXTEEN << halvings
+    def told(self) -> dict[str, Any]:
+        """`approximate` tells whether all numbers are estimates, from a sample."""
+        counts, step = self._found()
+        narrowing = self.narrowing if counts.total else self.narrowing.loosened()
+        if narrowing is not self.narrowing:
+            counts, step = replace(self, narrowing=narrowing)._found()
+        categories = sorted(counts.categories, key=lambda each: (-each[-1], str(each[1])))
+        return {
+            "count": counts.total * step,
+            "approximate": step > 1,
+            "categories": [
+                {"slug": slug, "name": name, "count": number * step}
+                for slug, name, number in categories
+            ],
+            "months": [{"month": month, "count": number * step} for month, number in counts.months],
+            "locations": [
+                {"location": location, "count": number * step}
+                for location, number in counts.locations
+            ],
+        }
 
+    def _found(self) -> tuple[_Counts, int]:
+        """Counts, and how many events each one that was counted stands for."""
+        if self.narrowing.finds_nothing:
+            return _Counts(), 1
+        counts, step = _Counts(), 1
+        ((number,),) = run_sql(_HOW_MANY, [], reading_connection())
+        try:
+            if number > EXACT:
+                counts, step = self._estimated(number)
+            if counts.total * step <= EXACT:
+                counts, step = self._counted(None), 1
+        except EmptyResultSet:  # nothing can match, and there is no SQL for that
+            pass
+        return counts, step
 
-def _sampled(events: EventQuerySet, halvings: int, *, by_texts: bool) -> EventQuerySet:
-    """The sample, or what is left of it when it is halved so often; always the same events."""
-    sample = events.filter(Q(IsSampled()))
-    if not halvings:
-        return sample
-    if by_texts:
-        return sample.filter(Q(IsLeftAfter(halvings)))
-    return sample.filter(GreaterThanOrEqual(Halvings(), halvings + 1))
+    def _estimated(self, number: int) -> tuple[_Counts, int]:
+        """The same from a sample of so many events."""
+        looked_at, told_from = (READ, TOLD_FROM_READ) if self.by_texts else (LOOKED_AT, TOLD_FROM)
+        if self.narrowing.search is not None:
+            number = min(number, self.narrowing.search.estimate())
+        often = (number // SIXTEEN // looked_at).bit_length() - 1
+        halvings = first = max(0, min(often, MOST_HALVINGS - 1))
+        counts = self._counted(halvings)
+        if counts.total * SIXTEEN << first > EXACT:
+            # The shorter the list, the larger the part that is needed to tell it from.
+            while halvings and counts.total << (first - halvings) < told_from:
+                halvings -= 1
+            if halvings < first:
+                counts = self._counted(halvings)
+        return counts, SIXTEEN << halvings
 
+    def _counted(self, halvings: int | None) -> _Counts:
+        """Of what is left of the sample when it is halved so often; without a number of all."""
+        search = self.narrowing.search
+        texts = search.notation.texts if search else ()
+        said = tuple(map(bool, texts))
 
-def _counted(events: EventQuerySet, zone: tzinfo) -> _Counts:
-    rows = events.order_by().values_list("category_id", "start_time", "location")
-    sql, params = rows.query.sql_with_params()
-    total, categories, months, locations = 0, [], [], []
-    with reading_connection().cursor() as cursor:
-        cursor.execute(_COUNT.format(events=sql), [str(zone), *params, MOST_MONTHS, MOST_LOCATIONS])
-        for kind, key, name, number in cursor.fetchall():
+        def build(values: Sequence[Any]) -> tuple[str, list[Any]]:
+            left = iter(values)
+            words = [next(left) if is_said else "" for is_said in said]
+            return self._sql(halvings, Notation.of(words).indexed_condition() if words else Q())
+
+        key = self.narrowing.key
+        if key is not None:
+            key = ("facets", key, said, self.zone, halvings, self.by_texts)
+        total, categories, months, locations = 0, [], [], []
+        for kind, one, other, number in fetch_by_sql(key, build, [*filter(None, texts)]):
             if kind == "total":
                 total = number
             elif kind == "category":
-                categories.append((key, name, number))
+                categories.append((one, other, number))
             elif kind == "month":
-                months.append((key, number))
+                months.append((one, number))
             else:
-                locations.append((key, number))
-    return _Counts(total, categories, months, locations)
+                locations.append((one, number))
+        return _Counts(total, categories, months, locations)
+
+    def _sql(self, halvings: int | None, words: Q) -> tuple[str, list[Any]]:
+        events, condition = self.narrowing.make()
+        events = self._sampled(events.filter(condition & words), halvings).order_by()
+        rows = events.values_list("category_id", "start_time", "location")
+        sql, parameters = rows.query.sql_with_params()
+        limits = MOST_MONTHS, MOST_LOCATIONS
+        return _COUNT.format(events=sql), [str(self.zone), *parameters, *limits]
+
+    def _sampled(self, events: EventQuerySet, halvings: int | None) -> EventQuerySet:
+        """Always the same events."""
+        if halvings is None:
+            return events
+        sample = events.filter(Q(IsSampled()))
+        if not halvings:
+            return sample
+        if self.by_texts:
+            return sample.filter(Q(IsLeftAfter(halvings)))
+        return sample.filter(GreaterThanOrEqual(Halvings(), halvings + 1))

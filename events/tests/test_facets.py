@@ -159,3 +159,68 @@ def test_facets_cost_the_same_queries_whatever_there_is(anyone, olga):
         facets_of(anyone)
 
     assert len(more) == len(few) == 2
+
+
+def test_facets_asked_again_are_of_that_time_and_of_what_there_is_then(anyone, olga, clock):
+    category = CategoryFactory(slug="meetup", name="Meetup")
+    EventFactory(organizer=olga, category=category, start_time=NOW + timedelta(hours=1))
+    late = EventFactory(organizer=olga, start_time=NOW + timedelta(hours=3), location="Oslo")
+
+    before = facets_of(anyone)
+    clock.shift(timedelta(hours=2))
+    category.name = "Meetups"
+    category.save()
+    EventFactory(
+        organizer=olga, category=category, start_time=late.start_time, location=late.location
+    )
+
+    assert before["count"] == 2
+    assert [each["name"] for each in before["categories"]] == ["Meetup", None]
+    after = facets_of(anyone)
+    assert [each["name"] for each in after["categories"]] == ["Meetups", None]
+    assert after["locations"] == [{"location": "Oslo", "count": 2}]
+
+
+def test_facets_are_of_who_asks_and_not_of_who_asked_before(
+    anyone, olga, max_, sam, signed_in, clock
+):
+    EventFactory(organizer=olga, status=Event.Status.DRAFT, name="Jazz")
+    path = "?status=draft&search=jazz"
+
+    for client, number in ((sam, 1), (None, 0), (olga, 1), (max_, 0), (None, 0)):
+        found = facets_of(signed_in(client) if client else anyone, path)
+        assert found["count"] == number
+
+
+@pytest.mark.usefixtures("programme")
+def test_facets_of_other_words_and_zones_are_their_own(anyone):
+    numbers = [facets_of(anyone, f"?search={word}")["count"] for word in ("jazz", "rock", "oslo")]
+    zones = ("UTC", "Asia/Kolkata", "UTC")
+    months = [facets_of(anyone, f"?search=oslo&timezone={zone}")["months"] for zone in zones]
+
+    assert numbers == [2, 1, 2]
+    assert [len(each) for each in months] == [2, 1, 2]
+    assert facets_of(anyone, "?search=rock -oslo")["count"] == 0
+    assert facets_of(anyone, '?search="jazz again"')["count"] == 1
+
+
+def test_facets_count_what_the_list_finds_for_misspelt_words(anyone, olga):
+    EventFactory(organizer=olga, name="Jazz", start_time=NOW - timedelta(days=9))
+    EventFactory(organizer=olga, name="Jazzy night")
+    EventFactory(organizer=olga, name="Rocket launch", location="Oslo")
+    EventFactory(organizer=olga, name="Rockets of old", start_time=NOW - timedelta(days=9))
+
+    for words in ("jazzi", "rokcet", "rockets", "rocketz oslo", "zzzzz"):
+        listed = anyone.get("/api/events/", {"search": words}).json()["results"]
+        assert facets_of(anyone, f"?search={words}")["count"] == len(listed), words
+    assert facets_of(anyone, "?search=rockets")["locations"] == [{"location": "Oslo", "count": 1}]
+
+
+def test_facets_of_filters_that_ask_the_database_first_are_not_of_then(anyone, olga):
+    path = "?category=a&category=b&location=ro"
+    before = facets_of(anyone, path)
+    for slug in "ab":
+        EventFactory(organizer=olga, category=CategoryFactory(slug=slug), location="Rom")
+
+    assert before["count"] == 0
+    assert facets_of(anyone, path)["count"] == 2

@@ -7,14 +7,17 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.pagination import is_short
 from config.api.schema import operation
 from config.api.views import ApiView
 
-from ..facets import count_facets
+from ..facets import Facets
 from ..filters import EventFilter
-from ..models import Event
+from ..models import Event, EventQuerySet
+from ..narrowing import Narrowing
 from ..serializers import FacetsOut, SuggestionsIn, SuggestionsOut
 from ..suggestions import suggest_names
+from ..ways import Listed
 
 
 class SuggestionsView(ApiView):
@@ -62,8 +65,18 @@ class FacetsView(ApiView):
         """Of the events that the list shows with the same filters: categories with the most events
         first, months in order (120 at most) in the request's zone, the twenty most common
         locations. Of more than 5,000 events, estimates from a sample."""
-        events: Any = self.filter_queryset(Event.objects.visible_to(request.user))
         given = request.query_params
         by_texts = any(given.get(name) for name in ("search", "name", "location"))
         zone = timezone.get_current_timezone()
-        return Response(count_facets(events, zone, by_texts=by_texts))
+        return Response(Facets(self._narrowing(request), zone, by_texts).told())
+
+    def _narrowing(self, request: Request) -> Narrowing:
+        def make() -> EventQuerySet:
+            return Event.objects.visible_to(request.user)
+
+        if not request.user.pk and is_short(request):
+            kept = EventFilter.kept_narrowing(request, make)
+            if kept is not None:
+                return kept
+        events: Any = self.filter_queryset(make())
+        return events.narrowing or Narrowing(lambda: Listed(events))
