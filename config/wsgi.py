@@ -58,6 +58,8 @@ try:
 except ImproperlyConfigured as error:
     sys.exit(f"Configuration error: {error}")
 
-from config.fast_path import with_fast_path  # noqa: E402  # what it imports needs the settings
+# What these import needs the settings.
+from config.connections import with_live_connections  # noqa: E402
+from config.fast_path import with_fast_path  # noqa: E402
 
-application = tidied(with_fast_path(_views))
+application = tidied(with_live_connections(with_fast_path(_views)))
