@@ -21,6 +21,7 @@ from config.api.replica import reading_connection
 from config.api.statements import Statement
 
 from .models import EventQuerySet
+from .models.place import Within
 from .models.sample import MOST_HALVINGS, SIXTEEN, Halvings, IsLeftAfter, IsSampled
 from .narrowing import Narrowing
 from .search import Notation
@@ -164,6 +165,10 @@ class Facets:
 
     def _sql(self, halvings: int | None, words: Q) -> tuple[str, list[Any]]:
         events, condition = self.narrowing.make()
+        if halvings is not None:
+            # Said for the index of places alone, which would find all that are not sampled, too.
+            said = [each for each in condition.children if not isinstance(each, Within)]
+            condition = Q(*said, _connector=condition.connector, _negated=condition.negated)
         events = self._sampled(events.filter(condition & words), halvings).order_by()
         rows = events.values_list("category_id", "start_time", "location")
         sql, parameters = rows.query.sql_with_params()

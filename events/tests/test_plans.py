@@ -300,9 +300,20 @@ def test_facets_of_what_few_have_do_not_read_the_whole_sample(large, anyone, mon
         monkeypatch.setattr(facets, name, number)
     path = f"{reverse('event-facets')}?{query.format(**large)}"
 
-    wrong = costly(anyone, path, most_read=100, most_sorted=100)
+    wrong = costly(anyone, path, most_read=300, most_sorted=300)
 
     assert not wrong, "\n".join(wrong)
+
+
+def test_facets_of_places_look_for_none_that_is_not_sampled(large, anyone, monkeypatch):
+    monkeypatch.setattr(facets, "EXACT", 10)
+    path = f"{reverse('event-facets')}?near=45,14&radius=300"
+
+    plans = [plan for _, plan in plans_of(anyone, path)]
+
+    used = {node.get("Index Name") for plan in plans for node in nodes(plan)}
+    assert "event_sample_facts" in used
+    assert "public_by_place" not in used
 
 
 @pytest.mark.django_db(transaction=True)
