@@ -37,8 +37,8 @@ TOLD_FROM = 2_000
 
 # The same where texts are asked for, which are in an index of their own: each event that has them
 # is read.
-READ = 3_000
-TOLD_FROM_READ = 1_400
+READ = 2_500
+TOLD_FROM_READ = 1_200
 
 _HOW_MANY = Statement("SELECT coalesce(max(id) - min(id) + 1, 0) FROM events_event")
 
