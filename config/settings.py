@@ -123,6 +123,9 @@ _settings_of_all: dict[str, Any] = {
         # Nobody waits for ever: a lock that is not free in time is a 503 with Retry-After.
         "options": (
             "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
+            # Requests share the cores: helpers and compilation for one cost the others more than
+            # they save it, and are begun where an estimate is off.
+            " -c max_parallel_workers_per_gather=0 -c jit=off"
             # What the index offers for a misspelt word: low, since two letters swapped leave few
             # trigrams alike. Edit distance decides (events/search.py).
             " -c pg_trgm.word_similarity_threshold=0.25"
