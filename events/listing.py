@@ -158,10 +158,14 @@ def narrowed_guest_page(page: Page, narrowing: Narrowing, *, zone: tzinfo) -> by
     """The same of events that are searched for, or near a place."""
     reading = _Reading(zone)
     asked = Asked(page.ordering, page.place, page.backwards, page.size + 1)
+    if not asked.is_first:
+        narrowing = narrowing.settled()  # it is, unless the cursor is one of a list of all
     places = narrowing.places(asked)
     if not places and asked.is_first:
-        narrowing = narrowing.loosened()
-        places = narrowing.places(asked)
+        loosened = narrowing.loosened()
+        if loosened is not narrowing:
+            places = loosened.places(asked)
+            narrowing = loosened
     places, links = page.cut(places, lambda place: place, narrowing.note)
     rows = narrowing.rows([place[-1] for place in places], _VERSIONS)
     texts = reading.texts({row[0]: row[-len(_VERSIONS) :] for row in rows})

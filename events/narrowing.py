@@ -118,12 +118,9 @@ class Narrowing:
         """Where in the ordering the events of a page are."""
         if self.finds_nothing:
             return []
-        try:
-            if self.search is not None and asked.ordering.leading:
-                return self._ranked_places(self.search, asked)
-            return self._places(asked)
-        except EmptyResultSet:  # nothing can match, and there is no SQL for that
-            return []
+        if self.search is not None and asked.ordering.leading:
+            return self._ranked_places(self.search, asked)
+        return self._places(asked)
 
     def _has_any(self) -> bool:
         if self._seen is None:
@@ -209,7 +206,11 @@ class Narrowing:
             return way(self.make(), words, replace(asked, place=place or None), *numbers)
 
         key = None if self.key is None else shape
-        return fetch_by_sql(key, build, [*(asked.place or ()), *filter(None, notation.texts)])
+        values = [*(asked.place or ()), *filter(None, notation.texts)]
+        try:
+            return fetch_by_sql(key, build, values)
+        except EmptyResultSet:  # nothing can match, and there is no SQL for that
+            return []
 
 
 class NarrowedOrdering(Ordering):

@@ -7,6 +7,7 @@ parameters the current time and the cursor's place belong, and how its columns b
 """
 
 import re
+import secrets
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
@@ -28,15 +29,17 @@ from .statements import Statement
 
 _MOST_KEPT = 1000
 
-_MARK_OF_A_TEXT = "\ue000place "
-# Stands for the cursor's place while a query is built; `_place_marks` numbers its parts.
+# What stands for the cursor's place while a query is built; `_place_marks` numbers its parts. Drawn
+# by lot, or a client could send a filter's value that is taken for a part of the place.
+_LOT = secrets.randbits(48)
+_MARK_OF_A_TEXT = f"\ue000place {_LOT} "
 _MARKS: dict[type, Callable[[int], Any]] = {
-    int: lambda part: 7_411_826_593_071_000 + part,
-    float: lambda part: 7_411_826_593.0712891 + part,
+    int: lambda part: (_LOT << 8) + part,
+    float: lambda part: _LOT + part + 0.125,
     str: lambda part: f"{_MARK_OF_A_TEXT}{part}\ue000",
-    UUID: lambda part: UUID(int=0x7E57_AB1E_0000 << 80 | part),
-    datetime: lambda part: datetime(1583, 4, 5, 6, 7, 8, 910, UTC) + timedelta(days=part),
-    list: lambda part: [7_411_826_593_072_000 + part],  # of ids
+    UUID: lambda part: UUID(int=(_LOT << 80) + part),
+    datetime: lambda part: datetime(1583, 1, 1, tzinfo=UTC) + timedelta(part, microseconds=_LOT),
+    list: lambda part: [(_LOT << 8) + part],  # of ids
 }
 
 Place = list[Any] | None
@@ -161,10 +164,12 @@ def fetch_by_sql(
 
     With the key None it is not kept. Raises `EmptyResultSet` where `build` does.
     """
-    kept = None
-    if key is not None:
+
+    def make() -> KeptStatement:
         marks = _place_marks(values)
-        kept = _keep(key, lambda: KeptStatement(*build(marks), marks))
+        return KeptStatement(*build(marks), marks)
+
+    kept = None if key is None else _keep(key, make)
     if kept is not None:
         found: list[tuple[Any, ...]] = kept.run(values, reading_connection())
         return found

@@ -1,11 +1,19 @@
 """A list's query is built once, and still answers for now, for who asks, and for each page."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from importlib.util import find_spec, module_from_spec
 
 import pytest
 from django.utils import timezone
 
-from config.api.kept_queries import CannotBeKept, KeptQuery, current_instant, fetch
+from config.api import kept_queries
+from config.api.kept_queries import (
+    CannotBeKept,
+    KeptQuery,
+    current_instant,
+    fetch,
+    fetch_by_sql,
+)
 from conftest import NOW
 from events.models import Event
 from events.tests.factories import EventFactory
@@ -106,3 +114,40 @@ def test_an_event_read_again_is_of_who_asks(anyone, olga, sam, max_, signed_in):
     ]
 
     assert statuses == [200, 404, 200, 404, 200]
+
+
+def test_what_stands_for_a_place_is_another_thing_in_each_process():
+    """Or a client could send it as a filter's value, which is replaced by the cursor's then."""
+    spec = find_spec("config.api.kept_queries")
+    elsewhere = module_from_spec(spec)
+    spec.loader.exec_module(elsewhere)
+
+    for kind, mark in kept_queries._MARKS.items():
+        marks = [mark(0), mark(1)]
+        assert marks[0] != marks[1]
+        assert elsewhere._MARKS[kind](0) not in marks
+        assert type(marks[0]) is kind
+
+
+@pytest.mark.parametrize(
+    "value", [0, 0.5, "%s", NOW, [1, 2]], ids=lambda value: type(value).__name__
+)
+def test_sql_is_kept_for_values_of_every_type(db, value):
+    types = {int: "bigint", float: "float", str: "text", datetime: "timestamptz", list: "bigint[]"}
+
+    def build(values):
+        return f"SELECT %s::{types[type(value)]}, '%%'", values
+
+    for key in ("once", "once", None):
+        assert fetch_by_sql((key, type(value)) if key else None, build, [value]) == [(value, "%")]
+
+
+def test_sql_for_values_that_cannot_be_kept_is_run_anew(db):
+    def build(values):
+        return "SELECT %s::boolean", values
+
+    assert [fetch_by_sql("a boolean", build, [value]) for value in (True, False, None)] == [
+        [(True,)],
+        [(False,)],
+        [(None,)],
+    ]

@@ -146,6 +146,10 @@ class TestAnswer:
             "location=no such place",
             "when=ongoing",
             "search=fete&when=ongoing",
+            "search=fete 1&date=9999-12-31",
+            "search=fete 1&status=draft",
+            "search=fete 1&organizer=9223372036854775807",
+            "search=no such words&near=0,0",
         ],
     )
     def test_so_are_those_of_filters(self, pages, query):
@@ -165,6 +169,16 @@ class TestAnswer:
             path = last
 
         assert walked >= 4
+
+    @pytest.mark.parametrize("text", ["fete", "feet", "fetaa"])
+    def test_a_search_may_begin_where_a_list_without_one_was(self, pages, anyone, olga, text):
+        EventFactory(organizer=olga, start_time=NOW - timedelta(days=1), name="Fetaa")
+        path = f"{PATH}?ordering=start_time&page_size=1"
+        following = anyone.get(path).json()["next"]
+        first, again, reference = pages(f"{following}&search={text}")
+
+        assert first.content == again.content == reference.content
+        assert len(first.json()["results"]) == 1
 
     @pytest.mark.parametrize(
         "query",
