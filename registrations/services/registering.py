@@ -10,18 +10,13 @@ as much as the statement; that follows where there may be a place by now.
 Both go by libpq's own call, prepared, since planning them costs more than running them.
 """
 
-import threading
-import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
 from django.utils import timezone
-from psycopg import Connection
 
 from accounts.models import User
 from config.api.kept_queries import loaded_row
@@ -33,6 +28,7 @@ from events.models import Event
 
 from ..errors import AlreadyRegistered, EventFull, RegistrationClosed, RegistrationNotOpen
 from ..models import LedgerEntry, Registration, new_ticket_code
+from .rushes import plan_anew_while_tables_grow, remember, turn, was_sold_out
 
 Reason = LedgerEntry.Reason
 
@@ -143,14 +139,6 @@ _READ_EVENT = Statement(f"""
     FROM events_event WHERE id = %(event_id)s
 """)  # noqa: S608  # nosec  # composed of constants only
 
-_MILESTONES = frozenset(2**power for power in range(1, 11))
-_rush = threading.local()
-
-_turns = [threading.BoundedSemaphore(2) for _ in range(64)]
-_PATIENCE_SECONDS = 5.0  # as for a lock in the database
-_sold_out: set[int] = set()
-_MOST_SOLD_OUT = 10_000
-
 
 class _Outcome(NamedTuple):
     """What the statement answered: the place that it gave, if any, and the event as it was."""
@@ -181,7 +169,7 @@ def register(
     `EventStarted`, `RegistrationNotOpen`, `RegistrationClosed`, `AlreadyRegistered`, `EventFull`.
     """
     viewer = registered_by or AnonymousUser()
-    if event_id in _sold_out:
+    if was_sold_out(event_id):
         _refuse_if_still_full(event_id, email.lower(), viewer)
     for _ in range(_ATTEMPTS):
         wanted: dict[str, Any] = {
@@ -217,7 +205,7 @@ def _take_place(wanted: dict[str, Any], notify: bool) -> _Outcome:
     # One statement is a transaction of its own; inside another, a refusal must not break that.
     is_inside = connections[DEFAULT_DB_ALIAS].in_atomic_block
     try:
-        with transaction.atomic() if is_inside else _turn(wanted["event_id"]):
+        with transaction.atomic() if is_inside else turn(wanted["event_id"]):
             row = _run(_TAKE_PLACE, parameters)
     except IntegrityError as error:
         if "one_live_registration_per_address" in str(error):
@@ -225,7 +213,7 @@ def _take_place(wanted: dict[str, Any], notify: bool) -> _Outcome:
         raise
     event = _event(_EVENT_COLUMNS, row[3:-1])
     is_queued, position, queue_number = row[:3]
-    _remember(event.pk, is_sold_out=is_queued is None and not event.has_free_seat)
+    remember(event.pk, is_sold_out=is_queued is None and not event.has_free_seat)
     return _Outcome(is_queued, position, queue_number, event, row[-1])
 
 
@@ -234,7 +222,7 @@ def _run(statement: Statement, parameters: dict[str, Any]) -> tuple[Any, ...]:
     database = connections[DEFAULT_DB_ALIAS]
     database.ensure_connection()
     with database.wrap_database_errors:
-        _plan_anew_while_tables_grow(database.connection)
+        plan_anew_while_tables_grow(database.connection)
         rows = statement.run(database.connection, parameters, prepare=True)
     if not rows:
         raise NotFound
@@ -244,48 +232,6 @@ def _run(statement: Statement, parameters: dict[str, Any]) -> tuple[Any, ...]:
 def _event(columns: tuple[str, ...], values: tuple[Any, ...]) -> Event:
     event: Event = loaded_row(Event, dict(zip(columns, values, strict=True)), DEFAULT_DB_ALIAS)
     return event
-
-
-@contextmanager
-def _turn(event_id: int) -> Iterator[None]:
-    """A few of this process at a time, but for an event that was full when last seen.
-
-    Who waits for the event's row in the database costs it more than the work itself; here it costs
-    nothing. In a transaction there are no turns: it may hold what those who have one wait for.
-    """
-    if event_id in _sold_out:
-        yield
-        return
-    turns = _turns[event_id % len(_turns)]
-    if not turns.acquire(timeout=_PATIENCE_SECONDS):
-        raise TemporarilyUnavailable(headers={"Retry-After": "1"})
-    try:
-        yield
-    finally:
-        turns.release()
-
-
-def _remember(event_id: int, *, is_sold_out: bool) -> None:
-    if not is_sold_out:
-        _sold_out.discard(event_id)
-    elif len(_sold_out) < _MOST_SOLD_OUT:
-        _sold_out.add(event_id)
-    else:
-        _sold_out.clear()
-
-
-def _plan_anew_while_tables_grow(connection: Connection[Any]) -> None:
-    """At this thread's 2nd, 4th, 8th … statement in a second.
-
-    Plans are kept, also those that check foreign keys. One that was made while a table was known to
-    be almost empty reads all of it, and is used on until autovacuum looks at the table again, up to
-    a minute later: by then the first rush on a young installation is over.
-    """
-    second = int(time.monotonic())
-    is_going_on = getattr(_rush, "second", None) == second
-    _rush.second, _rush.times = second, _rush.times + 1 if is_going_on else 1
-    if _rush.times in _MILESTONES:
-        connection.execute("DISCARD PLANS")
 
 
 def _placed(wanted: dict[str, Any], outcome: _Outcome) -> Registration:
