@@ -28,7 +28,7 @@ from events.models import Event
 
 from ..errors import AlreadyRegistered, EventFull, RegistrationClosed, RegistrationNotOpen
 from ..models import LedgerEntry, Registration, new_ticket_code
-from .rushes import plan_anew_while_tables_grow, remember, turn, was_sold_out
+from .rushes import in_line, plan_anew_while_tables_grow, remember, was_sold_out
 
 Reason = LedgerEntry.Reason
 
@@ -205,8 +205,11 @@ def _take_place(wanted: dict[str, Any], notify: bool) -> _Outcome:
     # One statement is a transaction of its own; inside another, a refusal must not break that.
     is_inside = connections[DEFAULT_DB_ALIAS].in_atomic_block
     try:
-        with transaction.atomic() if is_inside else turn(wanted["event_id"]):
-            row = _run(_TAKE_PLACE, parameters)
+        if is_inside:
+            with transaction.atomic():
+                row = _run(_TAKE_PLACE, parameters)
+        else:
+            row = in_line(wanted["event_id"], lambda: _run(_TAKE_PLACE, parameters))
     except IntegrityError as error:
         if "one_live_registration_per_address" in str(error):
             raise AlreadyRegistered from error

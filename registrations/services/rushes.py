@@ -2,40 +2,103 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
+from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import Connection
 
 from config.errors import TemporarilyUnavailable
 
+R = TypeVar("R")
+
 _MILESTONES = frozenset(2**power for power in range(1, 11))
 _rush = threading.local()
 
-_turns = [threading.BoundedSemaphore(2) for _ in range(64)]
+_MOST_OF_OTHERS = 3
 _PATIENCE_SECONDS = 5.0  # as for a lock in the database
 _sold_out: set[int] = set()
 _MOST_SOLD_OUT = 10_000
 
 
-@contextmanager
-def turn(event_id: int) -> Iterator[None]:
-    """A few of this process at a time, but for an event that was full when last seen.
+class _Job(Generic[R]):
+    def __init__(self, work: Callable[[], R]) -> None:
+        self.work = work
+        self.is_done = False
+        self.error: BaseException | None = None
+        self.asleep = threading.Lock()
+        self.asleep.acquire()
 
-    Who waits for the event's row in the database costs it more than the work itself; here it costs
-    nothing. In a transaction there are no turns: it may hold what those who have one wait for.
+    def do(self) -> None:
+        try:
+            self.answer = self.work()
+        except BaseException as error:  # noqa: BLE001  # whose work it is gets it
+            self.error = error
+        self.is_done = True
+
+
+class _Line:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.waiting: deque[_Job[Any]] = deque()
+        self.is_led = False
+
+    def next(self) -> "_Job[Any] | None":
+        with self.lock:
+            return self.waiting.popleft() if self.waiting else None
+
+
+_lines = [_Line() for _ in range(64)]
+
+
+def in_line(event_id: int, work: Callable[[], R]) -> R:
+    """Do `work` while no other of this process is at the event, perhaps in the thread of another.
+
+    Who waits for the event's row in the database costs it more than the work itself, and threads
+    that hand each other a turn wait for the interpreter each time. So whoever is at it does the
+    work of a few who wait, too. An event that was full when last seen has no line. Not for inside a
+    transaction: that may hold what those in the line wait for.
+
+    Raises what `work` does, `TemporarilyUnavailable` when it takes too long until it is begun.
     """
     if event_id in _sold_out:
-        yield
-        return
-    turns = _turns[event_id % len(_turns)]
-    if not turns.acquire(timeout=_PATIENCE_SECONDS):
-        raise TemporarilyUnavailable(headers={"Retry-After": "1"})
-    try:
-        yield
-    finally:
-        turns.release()
+        return work()
+    line, job = _lines[event_id % len(_lines)], _Job(work)
+    with line.lock:
+        leads = not line.is_led
+        line.is_led = True
+        if not leads:
+            line.waiting.append(job)
+    if not leads and not job.asleep.acquire(timeout=_PATIENCE_SECONDS):
+        with line.lock:
+            if job in line.waiting:
+                line.waiting.remove(job)
+                raise TemporarilyUnavailable(headers={"Retry-After": "1"})
+        job.asleep.acquire()  # somebody has begun
+    if not job.is_done:
+        _lead(line, job)
+    if job.error is not None:
+        raise job.error
+    return job.answer
+
+
+def _lead(line: _Line, job: _Job[Any]) -> None:
+    """Do it, and the work of a few who wait; then one of the others leads."""
+    job.do()
+    for _ in range(_MOST_OF_OTHERS):
+        if job.error is not None or (other := line.next()) is None:
+            break
+        job = other
+        job.do()
+        if job.error is not None:  # its thread does not look after this one's connection
+            connections[DEFAULT_DB_ALIAS].close_if_unusable_or_obsolete()
+        job.asleep.release()
+    with line.lock:
+        heir = line.waiting.popleft() if line.waiting else None
+        line.is_led = heir is not None
+    if heir is not None:
+        heir.asleep.release()
 
 
 def was_sold_out(event_id: int) -> bool:

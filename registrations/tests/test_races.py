@@ -15,11 +15,18 @@ from rest_framework.test import APIClient
 from accounts.links import reset_link
 from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tests.test_links import token_in
+from config.errors import DomainError
 from events.models import Event
 from events.services import edit_event, lock_event
 from events.tests.factories import EventFactory
 from registrations.models import LedgerEntry, Registration
-from registrations.services import cancel_registration, check_in, close_account, register
+from registrations.services import (
+    cancel_registration,
+    check_in,
+    close_account,
+    register,
+    rushes,
+)
 from registrations.services.integrity import find_faults
 from registrations.services.people import join_guest_registrations
 from registrations.services.reminders import queue_feedback_invitations, queue_reminders
@@ -256,6 +263,45 @@ def test_who_holds_the_event_registers_before_those_who_wait_for_it():
         codes = waiting.result(20)
 
     assert sorted(codes) == [201, 201, 201, 409]
+    assert_sound()
+
+
+def told(event_id: int, email: str) -> Callable[[], str]:
+    """The address of the registration that was made, or why there is none."""
+
+    def asks() -> str:
+        try:
+            return register(event_id, name="N", email=email).email
+        except DomainError as error:
+            return error.code
+
+    return asks
+
+
+def test_who_gives_up_waiting_in_line_is_not_registered_later(monkeypatch):
+    monkeypatch.setattr(rushes, "_PATIENCE_SECONDS", 0.1)
+    event = EventFactory()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            lock_event(event.pk)
+            first = pool.submit(at_once, told(event.pk, "a@x.org"))
+            wait_until_blocked()
+            assert at_once(told(event.pk, "b@x.org")) == ["temporarily_unavailable"]
+        assert first.result(10) == ["a@x.org"]
+
+    assert at_once(told(event.pk, "b@x.org")) == ["b@x.org"]
+    assert_sound()
+
+
+def test_each_in_line_gets_the_answer_to_what_was_asked():
+    event = EventFactory()
+    gone = event.pk + 64_000  # has the same line
+    asked = [(gone if number % 3 else event.pk, f"n{number}@x.org") for number in range(30)]
+
+    answers = at_once(*(told(*each) for each in asked))
+
+    assert answers == [email if pk == event.pk else "not_found" for pk, email in asked]
     assert_sound()
 
 
