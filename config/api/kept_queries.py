@@ -128,9 +128,6 @@ class CannotBeKept(Exception):
     """The query has something that only the ORM can do; it is run by the ORM."""
 
 
-_kept: dict[Hashable, Any] = {}
-
-
 def fetch(
     key: Hashable,
     build: Callable[[Place], QuerySet[Any]],
@@ -192,15 +189,33 @@ def run_sql(
         return statement.run(database.connection, parameters, prepare=prepare)
 
 
-def _keep(key: Hashable, make: Callable[[], Any]) -> Any:
-    if key not in _kept:
-        if len(_kept) >= _MOST_KEPT:
-            _kept.clear()
+class _Kept:
+    """What was made under its keys, but for what was not asked for among the last so many others.
+
+    Whoever asks for many different things makes nobody else's be made again.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._half = most // 2
+        self._new: dict[Hashable, Any] = {}
+        self._old: dict[Hashable, Any] = {}
+
+    def __call__(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """None where it cannot be kept."""
+        new, old = self._new, self._old  # as other threads put others in their place
+        if key in new:
+            return new[key]
         try:
-            _kept[key] = make()
+            found = old[key] if key in old else make()
         except CannotBeKept:
-            _kept[key] = None
-    return _kept.get(key)
+            found = None
+        if len(self._new) >= self._half:
+            self._old, self._new = self._new, {}
+        self._new[key] = found
+        return found
+
+
+_keep = _Kept(_MOST_KEPT)
 
 
 def _with_words_in_it(sql: str, parameters: Iterable[Any]) -> tuple[str, list[Any]]:

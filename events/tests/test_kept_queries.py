@@ -151,3 +151,15 @@ def test_sql_for_values_that_cannot_be_kept_is_run_anew(db):
         [(False,)],
         [(None,)],
     ]
+
+
+def test_what_is_asked_for_again_and_again_is_kept_beside_what_is_asked_for_once():
+    keep, made = kept_queries._Kept(10), []
+
+    for number in range(100):
+        keep("often", lambda: made.append("often"))
+        keep(number, lambda: made.append("once"))
+        keep(number, lambda: made.append("again"))
+
+    assert made == ["often", *["once"] * 100]
+    assert len(keep._new) + len(keep._old) <= 10
