@@ -16,7 +16,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db.models import Q
 from django.db.models.lookups import GreaterThanOrEqual
 
-from config.api.kept_queries import fetch_by_sql, run_sql
+from config.api.kept_queries import run_sql
 from config.api.replica import reading_connection
 from config.api.statements import Statement
 
@@ -139,20 +139,13 @@ class Facets:
 
     def _counted(self, halvings: int | None) -> _Counts:
         """Of what is left of the sample when it is halved so often; without a number of all."""
-        search = self.narrowing.search
-        texts = search.notation.texts if search else ()
-        said = tuple(map(bool, texts))
 
-        def build(values: Sequence[Any]) -> tuple[str, list[Any]]:
-            left = iter(values)
-            words = [next(left) if is_said else "" for is_said in said]
-            return self._sql(halvings, Notation.of(words).indexed_condition() if words else Q())
+        def build(notation: Notation, _: list[Any]) -> tuple[str, list[Any]]:
+            return self._sql(halvings, notation.indexed_condition())
 
-        key = self.narrowing.key
-        if key is not None:
-            key = ("facets", key, said, self.zone, halvings, self.by_texts)
+        shape = ("facets", self.zone, halvings, self.by_texts)
         total, categories, months, locations = 0, [], [], []
-        for kind, one, other, number in fetch_by_sql(key, build, [*filter(None, texts)]):
+        for kind, one, other, number in self.narrowing.fetch(shape, build):
             if kind == "total":
                 total = number
             elif kind == "category":

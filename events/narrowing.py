@@ -7,7 +7,7 @@ magnitude for words that rarely meet, so we choose: walk a little, then collect.
 in `ways`.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -195,22 +195,32 @@ class Narrowing:
         return seen
 
     def _fetch(self, way: Callable[..., Sql], asked: Asked, *numbers: int | None) -> list[Place]:
-        """What a way's SQL yields, kept by all that it is made from but words and place."""
-        notation = self.search.notation if self.search else _NO_WORDS
-        said = tuple(map(bool, notation.texts))
-        shape = (way, self.key, asked.shape, said, numbers)
+        def build(notation: Notation, place: list[Any]) -> Sql:
+            return way(self.make(), notation, replace(asked, place=place or None), *numbers)
 
-        def build(values: Any) -> Sql:
-            place, texts = list(values[: asked.width]), iter(values[asked.width :])
-            words = Notation.of([next(texts) if is_said else "" for is_said in said])
-            return way(self.make(), words, replace(asked, place=place or None), *numbers)
-
-        key = None if self.key is None else shape
-        values = [*(asked.place or ()), *filter(None, notation.texts)]
         try:
-            return fetch_by_sql(key, build, values)
+            return self.fetch((way, asked.shape, numbers), build, asked.place or [])
         except EmptyResultSet:  # nothing can match, and there is no SQL for that
             return []
+
+    def fetch(
+        self,
+        shape: tuple[Any, ...],
+        build: Callable[[Notation, list[Any]], Sql],
+        place: Sequence[Any] = (),
+    ) -> list[tuple[Any, ...]]:
+        """What the SQL of `build` yields, kept by `shape` and all else that it is made from but
+        words and place. Raises `EmptyResultSet` where nothing can match."""
+        notation = self.search.notation if self.search else _NO_WORDS
+        said = tuple(map(bool, notation.texts))
+
+        def with_values(values: Sequence[Any]) -> Sql:
+            texts = iter(values[len(place) :])
+            words = Notation.of([next(texts) if is_said else "" for is_said in said])
+            return build(words, list(values[: len(place)]))
+
+        key = None if self.key is None else (self.key, said, *shape)
+        return fetch_by_sql(key, with_values, [*place, *filter(None, notation.texts)])
 
 
 class NarrowedOrdering(Ordering):

@@ -58,10 +58,6 @@ class Asked:
         return self.place is None and not self.reverse
 
     @property
-    def width(self) -> int:
-        return len(self.place or ())
-
-    @property
     def shape(self) -> tuple[Any, ...]:
         """All but the place itself."""
         names = tuple(self.ordering.attributes)
