@@ -32,7 +32,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 
-_STREAM = re.compile(r"/api/events/([1-9][0-9]{0,17})/stream/?")
+_STREAM = re.compile(r"(?:/api)?/events/([1-9][0-9]{0,17})/stream/?")
 _ALLOWED = {"Allow": "GET, HEAD, OPTIONS"}
 
 # A proxy closes what is silent for longer, and a viewer that went away unheard is noticed.

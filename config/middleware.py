@@ -116,7 +116,7 @@ class ApiMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not request.path_info.startswith("/api/"):
+        if not request.path_info.startswith("/api/") and request.path_info != "/api":
             return self.get_response(request)
         if not request.path_info.endswith("/") and not _FILE.search(request.path_info):
             request.path_info += "/"

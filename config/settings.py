@@ -267,6 +267,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "accounts", "description": "Sign up, sign in, profile."},
         {"name": "events", "description": "Create, publish, find and run events."},
         {"name": "registrations", "description": "Take a seat, cancel, see who comes."},
+        {"name": "directory", "description": "Where everything is."},
     ],
 }
 
@@ -317,7 +318,7 @@ if TRUSTED_PROXIES:
 SILENCED_SYSTEM_CHECKS = [
     "admin.E408", "admin.E409", "admin.E410", "security.W002", "security.W003",
 ]  # fmt: skip
-CORS_URLS_REGEX = r"^/api/.*$"
+CORS_URLS_REGEX = r"^/api(/.*)?$"
 CORS_EXPOSE_HEADERS = ["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotent-Replayed"]
 CORS_ALLOW_HEADERS = [
     "accept", "authorization", "content-type", "idempotency-key", "if-match", "if-none-match",

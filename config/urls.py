@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path, register_converter
 from django.views.generic import RedirectView
 
-from config import docs, ops, pages
+from config import directory, docs, ops, pages
 from config.api.views import UnknownRouteView
 
 
@@ -40,6 +40,7 @@ urlpatterns = [
     path("api/schema/", docs.SchemaView.as_view(), name="schema"),
     path("api/docs/", docs.SwaggerView.as_view(), name="docs"),
     path("api/redoc/", docs.RedocView.as_view(), name="redoc"),
+    path("api/", directory.DirectoryView.as_view(), name="directory"),
     re_path(r"^api/.*$", UnknownRouteView.as_view()),
 ]
 

@@ -12,6 +12,7 @@ from django.core.signals import request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, reset_queries
 
+from config.bare_paths import with_bare_paths
 from config.sizes import body_limit
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -62,4 +63,4 @@ except ImproperlyConfigured as error:
 from config.connections import with_live_connections  # noqa: E402
 from config.fast_path import with_fast_path  # noqa: E402
 
-application = tidied(with_live_connections(with_fast_path(_views)))
+application = with_bare_paths(tidied(with_live_connections(with_fast_path(_views))))

@@ -58,6 +58,7 @@ admin                                  -                    PATCH   302  302  30
 admin                                  -                    DELETE  302  302  302  302  302
 metrics                                -                    GET     200  200  200  200  200
 metrics/                               -                    GET     200  200  200  200  200
+api/                                   -                    GET     200  200  200  200  200
 api/schema/                            -                    GET     200  200  200  200  200
 api/docs/                              -                    GET     200  200  200  200  200
 api/redoc/                             -                    GET     200  200  200  200  200

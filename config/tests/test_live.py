@@ -223,6 +223,15 @@ def test_a_stream_is_for_any_page_and_says_how_to_come_back(process):
 
 
 @committed
+def test_stream_is_served_without_the_prefix_too(process):
+    event = EventFactory(max_capacity=2)
+    viewer = Viewer(process.port, f"/events/{event.pk}/stream", {})
+    process.viewers.append(viewer)
+
+    assert viewer.seats() == shown(event)
+
+
+@committed
 def test_what_nobody_may_see_is_not_found(process, olga, signed_in):
     draft = EventFactory(organizer=olga, status="draft")
     deleted = EventFactory()

@@ -1,0 +1,25 @@
+"""`/events` and everything below it, for clients that were written without the prefix `/api`."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+PREFIX = "/api"
+_BARE = "/events"
+
+
+def with_bare_paths(application: Application) -> Application:
+    """Serve `/events…` as `/api/events…`.
+
+    It is the outermost layer, so that everything further in sees one address: the fast path, body
+    limits, idempotency keys, rate limits, metrics and links.
+    """
+
+    def handle(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == _BARE or path.startswith(f"{_BARE}/"):
+            environ["PATH_INFO"] = PREFIX + path
+        return application(environ, start_response)
+
+    return handle
