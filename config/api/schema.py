@@ -111,6 +111,7 @@ def operation(
         described = extend_schema(summary=summary, **kwargs)(function)
         described.raises = tuple(raises)  # type: ignore[attr-defined]
         described.takes_body = bool(kwargs.get("request"))  # type: ignore[attr-defined]
+        described.responses = kwargs.get("responses")  # type: ignore[attr-defined]
         return described
 
     return decorate
@@ -185,6 +186,8 @@ class ApiSchema(AutoSchema):
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
         schema = super()._map_basic_serializer(serializer, direction)
+        if direction == "request":
+            schema["additionalProperties"] = False
         return {**schema, **getattr(serializer, "schema_extra", {})}
 
     def get_auth(self) -> list[dict[str, Any]]:
@@ -330,6 +333,10 @@ def add_shared_components(
                         "field": {"type": ["string", "null"]},
                         "code": {"type": "string", "enum": list(errors.FIELD_CODES)},
                         "detail": {"type": "string"},
+                        "suggestion": {
+                            "type": "string",
+                            "description": "The name or value that was probably meant.",
+                        },
                     },
                 },
             },
