@@ -16,6 +16,7 @@ from django.utils.text import Truncator
 
 from config.api.admin import NAMES_SHOWN, IsSetFilter, ReadOnlyAdmin, ServiceAdmin, rehearsed_on
 from config.api.timezones import zone_names
+from config.api.visible import validate_visible
 
 from .audit import changes_of, record
 from .models import AuditEntry, Session, User
@@ -92,7 +93,13 @@ class ZoneChoiceField(forms.ChoiceField):
         super().__init__(choices=[(name, name) for name in sorted(zone_names())], **kwargs)
 
 
-class NewUserForm(BaseUserCreationForm):
+class VisibleUsername(forms.ModelForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].validators.insert(0, validate_visible)
+
+
+class NewUserForm(VisibleUsername, BaseUserCreationForm):
     timezone = ZoneChoiceField(initial="UTC")
 
     class Meta:
@@ -127,7 +134,7 @@ class NewUserForm(BaseUserCreationForm):
         return forms.ModelForm.save(self, commit=False)
 
 
-class UserForm(UserChangeForm):
+class UserForm(VisibleUsername, UserChangeForm):
     timezone = ZoneChoiceField()
 
     class Meta:

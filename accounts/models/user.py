@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.timezone import now
 
+from config.api.visible import is_visible
+
 validate_username = RegexValidator(
     r"^[\w.+-]+\Z", "Use letters, digits and the characters . + - _ only.", code="invalid"
 )
@@ -40,7 +42,9 @@ class UserManager(BaseUserManager["User"]):
 
     def free_username(self, wanted: str) -> str:
         """`wanted`, made valid, with a number behind it when somebody has it already."""
-        stem = "".join(c for c in wanted if c.isalnum() or c in ".+-_")[:140] or "user"
+        stem = "".join(c for c in wanted if c.isalnum() or c in ".+-_")[:140]
+        if not is_visible(stem):
+            stem = "user"
         names = [stem, *(f"{stem}{number}" for number in range(2, 10))]
         taken = set(
             self.alias(lowered=Lower("username"))

@@ -21,6 +21,7 @@ from rest_framework import serializers
 from config.errors import FieldError, ValidationFailed
 
 from .timezones import zone_names
+from .visible import INVISIBLE, is_visible
 
 # What `str.strip()` takes off both ends.
 SPACE = r"\x09-\x0d\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -81,7 +82,8 @@ def _is_form(field: serializers.Field[Any, Any, Any, Any]) -> bool:
 
 def _line(max_length: int) -> str:
     inner = f"[^{_CONTROL}]{{0,{max_length - 2}}}"
-    return f"^[{SPACE}]*{_INK}({inner}{_INK})?[{SPACE}]*$"
+    some_visible = f"(?=[^{_CONTROL}]*[^{INVISIBLE}])"
+    return f"^[{SPACE}]*{some_visible}{_INK}({inner}{_INK})?[{SPACE}]*$"
 
 
 class TextField(serializers.CharField):
@@ -100,7 +102,10 @@ class TextField(serializers.CharField):
 
 
 class LineField(TextField):
-    """Text on one line: names and places end up in mail headers, calendars and tables."""
+    """Text on one line: names and places end up in mail headers, calendars and tables.
+
+    Text of invisible characters alone is blank.
+    """
 
     default_error_messages = {"line": "Use no line breaks or control characters."}
 
@@ -111,6 +116,10 @@ class LineField(TextField):
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
+        if not is_visible(text):
+            if self.allow_blank:
+                return ""
+            self.fail("blank")
         if _HAS_CONTROL.search(text):
             self.fail("line")
         return text

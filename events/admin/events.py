@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from accounts.admin import AuditedAdmin, ZoneChoiceField, staff_of
 from accounts.models import User
 from config.api.admin import ServiceForm
+from config.api.visible import validate_visible
 
 from ..models import Category, Event
 from ..models.plan import default_reminder_hours
@@ -347,6 +348,10 @@ class CategoryForm(ServiceForm):
     class Meta:
         model = Category
         fields = ("name", "slug")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].validators.append(validate_visible)
 
     def rehearse(self) -> None:
         save_category(Category(pk=self.instance.pk), **self.cleaned_data)
