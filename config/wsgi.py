@@ -61,6 +61,9 @@ except ImproperlyConfigured as error:
 
 # What these import needs the settings.
 from config.connections import with_live_connections  # noqa: E402
+from config.docs import prepare_document  # noqa: E402
 from config.fast_path import with_fast_path  # noqa: E402
 
 application = with_bare_paths(tidied(with_live_connections(with_fast_path(_views))))
+
+prepare_document()
