@@ -11,10 +11,13 @@ BIN := $(VENV)/bin
 .PHONY: run serve test lint bench clean
 
 run: $(VENV)/installed
-	@$(BIN)/python -m config.devserver.start --sample-data
+	$(BIN)/python manage.py migrate --verbosity 0
+	$(BIN)/python manage.py load_sample_data --if-empty
+	@$(BIN)/python -m config.start
 
 serve: $(VENV)/installed
-	@$(BIN)/python -m config.devserver.start
+	$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python -m config.start
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from django.contrib.auth import password_validation
@@ -7,6 +7,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_sc
 from rest_framework import serializers
 
 from config.api.fields import (
+    NO_NAME,
     SPACE,
     ChoiceField,
     EmailAddressField,
@@ -16,9 +17,7 @@ from config.api.fields import (
     WholeNumberField,
     ZoneField,
 )
-from config.api.strict_bodies import unknown_field
 from config.api.timezones import InstantField
-from config.errors import FieldError
 
 from .models import Notification, Session, User, validate_username
 from .notifications import switchable_kinds
@@ -65,10 +64,9 @@ class UserOut(serializers.ModelSerializer[User]):
 class UsernameField(LineField):
     @property
     def schema_extra(self) -> dict[str, Any]:
-        name = r"[\p{L}\p{N}_.+-]{1,150}"
         return {
             **super().schema_extra,
-            "pattern": f"^[{SPACE}]*{name}[{SPACE}]*$",
+            "pattern": f"^[{SPACE}]*[^{NO_NAME}]{{1,150}}[{SPACE}]*$",
             "examples": ["asha"],
         }
 
@@ -109,7 +107,8 @@ class SignInIn(serializers.Serializer[User]):
     """The password with either the e-mail address or the user name."""
 
     schema_extra: ClassVar[dict[str, Any]] = {
-        "anyOf": [{"required": ["email"]}, {"required": ["username"]}]
+        "if": {"not": {"required": ["email"]}},
+        "then": {"required": ["username"]},
     }
 
     email = TextField(required=False, max_length=254)
@@ -147,6 +146,8 @@ class SignedInOut(TokensOut):
 
 @_example("Refresh token", {"refresh": _TOKENS_EXAMPLE["refresh"]})
 class RefreshIn(serializers.Serializer[Any]):
+    schema_name = "TokenRefresh"
+
     refresh = TextField(max_length=4096)
 
 
@@ -165,14 +166,16 @@ class PreferencesField(serializers.DictField):
 
     def run_child_validation(self, data: Mapping[str, Any]) -> Any:
         names = {kind.name for kind in switchable_kinds()}
-        return super().run_child_validation({name: data[name] for name in data if name in names})
-
-    def unknown_names(self, value: Any) -> Iterator[FieldError]:
-        """For `strict_bodies`."""
-        names = sorted(kind.name for kind in switchable_kinds())
-        for name in value if isinstance(value, Mapping) else ():
-            if name not in names:
-                yield unknown_field(str(name), names)
+        unknown = {
+            name: serializers.ErrorDetail(
+                f"Choose among: {', '.join(sorted(names))}.", "invalid_choice"
+            )
+            for name in data
+            if name not in names
+        }
+        if unknown:
+            raise serializers.ValidationError(unknown)
+        return super().run_child_validation(data)
 
 
 @_example(
@@ -185,10 +188,7 @@ class PreferencesField(serializers.DictField):
     },
 )
 class ProfileIn(serializers.Serializer[User]):
-    explained: ClassVar[dict[str, str]] = dict.fromkeys(
-        ("password", "current_password", "new_password"),
-        "Change the password with POST /api/password/change/.",
-    )
+    schema_name = "ProfileReplace"
 
     email = EmailAddressField()
     username = UsernameField()
@@ -260,8 +260,11 @@ class TrueField(TrueOrFalseField):
 class ReadIn(serializers.Serializer[Any]):
     """Either `ids` or `all`."""
 
+    schema_name = "NotificationsRead"
     schema_extra: ClassVar[dict[str, Any]] = {
-        "oneOf": [{"required": ["ids"]}, {"required": ["all"]}]
+        "if": {"required": ["ids"]},
+        "then": {"not": {"required": ["all"]}},
+        "else": {"required": ["all"]},
     }
 
     ids = serializers.ListField(
@@ -283,11 +286,15 @@ class ReadIn(serializers.Serializer[Any]):
 
 @_example("None left", {"unread_count": 0})
 class UnreadOut(serializers.Serializer[Any]):
+    schema_name = "UnreadCount"
+
     unread_count = serializers.IntegerField(min_value=0)
 
 
 @_example("Link", {"token": "7.1795251600.q0tHnJ0x3vVw5mC2e8Zr1bKd6sYpLfGuAiTnXoWcE9M"})
 class LinkIn(serializers.Serializer[User]):
+    schema_name = "EmailConfirmation"
+
     token = TextField(max_length=256, help_text="Of the link in the e-mail.")
 
 
@@ -317,6 +324,8 @@ class PasswordResetConfirmIn(LinkIn):
     ]
 )
 class MailedOut(serializers.Serializer[Any]):
+    schema_name = "EmailQueued"
+
     detail = serializers.CharField()
 
 

@@ -11,7 +11,6 @@ from config.api.fields import ANY_TEXT, require_query_text
 from config.api.keyset import Ordering, orderings
 from config.api.pagination import KeysetPagination
 from config.api.schema import operation
-from config.api.strict_bodies import NoFields
 from config.api.throttling import client_address, client_network
 from config.api.views import ApiView, ListView
 from config.errors import InvalidToken, PermissionDenied
@@ -50,6 +49,7 @@ def _open_session(request: Request, user: User) -> tokens.TokenPair:
 
 
 class SignUpView(ApiView):
+    tag = "sign in"
     authentication_classes = ()
     permission_classes = (AllowAny,)
     keeps_answers = False
@@ -67,6 +67,7 @@ class SignUpView(ApiView):
 class UserListView(ListView, SignUpView):
     """`POST` is another address of sign-up; `GET` is for staff."""
 
+    tag = "account"
     sends_etag = False
     pagination_class = KeysetPagination
     query_parameters = {"GET": frozenset({"search"})}
@@ -111,6 +112,7 @@ class UserListView(ListView, SignUpView):
 
 
 class SignInView(ApiView):
+    tag = "sign in"
     authentication_classes = ()
     permission_classes = (AllowAny,)
     keeps_answers = False
@@ -130,6 +132,7 @@ class SignInView(ApiView):
 
 
 class TokenRefreshView(ApiView):
+    tag = "sign in"
     authentication_classes = ()
     permission_classes = (AllowAny,)
     keeps_answers = False
@@ -146,6 +149,8 @@ class TokenRefreshView(ApiView):
 
 
 class SignOutView(ApiView):
+    tag = "sign in"
+
     @operation("Sign out", request=RefreshIn, responses={204: None})
     def post(self, request: Request) -> Response:
         """Ends the session of that refresh token."""
@@ -166,6 +171,7 @@ class PasswordChangeView(ApiView):
 class NotificationListView(ListView):
     """My inbox."""
 
+    tag = "notifications"
     pagination_class = KeysetPagination
     orderings = {"unread": Ordering("due_at", descending=True, leading="is_unread")}
 
@@ -182,6 +188,8 @@ class NotificationListView(ListView):
 
 
 class NotificationReadView(ApiView):
+    tag = "notifications"
+
     @operation("Mark notifications as read", request=ReadIn, responses={200: UnreadOut})
     def post(self, request: Request) -> Response:
         """Ids that are not in my inbox are ignored."""
@@ -190,6 +198,7 @@ class NotificationReadView(ApiView):
 
 
 class EmailVerifyView(ApiView):
+    tag = "sign in"
     authentication_classes = ()
     permission_classes = (AllowAny,)
     throttle_scopes = {"POST": "login"}
@@ -209,23 +218,24 @@ class EmailVerifyView(ApiView):
 
 
 class EmailVerifyResendView(ApiView):
+    tag = "sign in"
     throttle_scopes = {"POST": "password_reset"}
 
-    @operation("Send the confirmation e-mail again", request=None, responses={202: MailedOut})
+    @operation("Resend the confirmation e-mail", request=None, responses={202: MailedOut})
     def post(self, request: Request) -> Response:
         """To the address that waits for its confirmation, if there is one."""
-        self.valid(NoFields)
         services.resend_confirmation(current_user(request))
         detail = "Unless your address is confirmed already, an e-mail is on its way."
         return Response({"detail": detail}, status=202)
 
 
 class PasswordResetView(ApiView):
+    tag = "sign in"
     authentication_classes = ()
     permission_classes = (AllowAny,)
     throttle_scopes = {"POST": "password_reset"}
 
-    @operation("Ask for a password reset", request=PasswordResetIn, responses={202: MailedOut})
+    @operation("Request a password reset", request=PasswordResetIn, responses={202: MailedOut})
     def post(self, request: Request) -> Response:
         """Sends a link to the account of that address; whether there is one is not told."""
         services.request_password_reset(**self.valid(PasswordResetIn))
@@ -234,6 +244,7 @@ class PasswordResetView(ApiView):
 
 
 class PasswordResetConfirmView(ApiView):
+    tag = "sign in"
     authentication_classes = ()
     permission_classes = (AllowAny,)
     throttle_scopes = {"POST": "login"}

@@ -55,13 +55,17 @@ class EventIn(serializers.Serializer[Event]):
     may stand for `start_time`. What is left out takes its default on PUT, and stays on PATCH.
     """
 
+    schema_name = "EventReplace"
+
     @property
     def schema_extra(self) -> dict[str, Any]:
         extra: dict[str, Any] = {"dependentRequired": {"date": ["time"], "time": ["date"]}}
         if self.partial:
             extra["not"] = {"required": ["start_time", "date"]}
         else:
-            extra["oneOf"] = [{"required": ["start_time"]}, {"required": ["date"]}]
+            extra["if"] = {"required": ["start_time"]}
+            extra["then"] = {"not": {"required": ["date"]}}
+            extra["else"] = {"required": ["date"]}
         return extra
 
     name = LineField(max_length=200, help_text="1 to 200 characters on one line.")
@@ -201,6 +205,8 @@ class EventEditIn(EventIn):
     examples=[OpenApiExample("With a reason", {"reason": "The venue was flooded."})]
 )
 class CancellationIn(serializers.Serializer[Event]):
+    schema_name = "EventCancellation"
+
     reason = TextField(max_length=500, allow_blank=True, default="")
 
 
@@ -357,6 +363,8 @@ class EventOut(serializers.ModelSerializer[Event]):
 class ListedEventOut(EventOut):
     """What the lists of events tell, of which some is told when asked for. For the document."""
 
+    schema_name = "EventListItem"
+
     headline = serializers.CharField(
         required=False,
         allow_null=True,
@@ -398,6 +406,8 @@ _FACETS_EXAMPLE = {
 
 @extend_schema_serializer(examples=[OpenApiExample("Facets", _FACETS_EXAMPLE)])
 class FacetsOut(serializers.Serializer[Event]):
+    schema_name = "EventFacets"
+
     count = serializers.IntegerField()
     approximate = serializers.BooleanField(help_text="Whether all counts are estimates.")
     categories = CategoryFacetOut(many=True)
@@ -413,6 +423,8 @@ class SuggestionsIn(serializers.Serializer[Event]):
     examples=[OpenApiExample("Names", {"results": ["Python Conference", "Python Meetup"]})]
 )
 class SuggestionsOut(serializers.Serializer[Event]):
+    schema_name = "EventSuggestions"
+
     results = serializers.ListField(child=serializers.CharField(), max_length=10)
 
 
@@ -433,5 +445,7 @@ class CategoryOut(serializers.ModelSerializer[Category]):
     examples=[OpenApiExample("Category", {"slug": "conference", "name": "Conference"})]
 )
 class CategoryIn(serializers.Serializer[Category]):
+    schema_name = "CategoryInput"
+
     slug = TextField(max_length=50, trim_whitespace=False, validators=[validate_slug])
     name = LineField(max_length=100)

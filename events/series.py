@@ -93,6 +93,8 @@ class ExcludedListField(serializers.ListField):
 class SeriesIn(EventCreateIn):
     """The first event of a series, and the rule that the others follow."""
 
+    schema_name = "SeriesCreate"
+
     recurrence = RecurrenceField(
         help_text="RFC 5545 RRULE. At most 366 occurrences; without COUNT or UNTIL they are kept "
         "filled a year ahead."

@@ -5,7 +5,8 @@ Forms have strings only, so there the usual notations are read.
 What a field accepts is also said in the OpenAPI document: `schema_extra` are the JSON Schema
 keywords that drf-spectacular does not find by itself, or finds wrongly (None takes one away).
 Their patterns spell classes out, since `\\s` and `\\w` mean one thing in Python and another in
-JSON Schema.
+JSON Schema. They compile in Python's `re` and in JavaScript with and without its flag `u`, so there
+is no `\\p{L}` in them.
 """
 
 import math
@@ -27,6 +28,12 @@ from .visible import INVISIBLE, is_visible
 SPACE = r"\x09-\x0d\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 # Also what turns the direction of writing: it makes a name read as another.
 _CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+# What is no letter or digit, of the blocks that hold most of it, but for _ . + and -.
+NO_NAME = (
+    r"\x00-\x2a\x2c\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\xa9\xab-\xb1\xb4\xb6-\xb8\xbb\xbf\xd7\xf7"
+    r"\u0300-\u036f\u2000-\u206f\u20a0-\u20ff\u2190-\u245f\u2500-\u2775\u2794-\u2bff"
+    r"\u3000-\u3004\u3008-\u3020\ue000-\uf8ff\ufe00-\ufe6f\ufff0-\uffff"
+)
 _HAS_CONTROL = re.compile(f"[{_CONTROL}]")
 
 _INK = rf"[^{_CONTROL}\x20\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]"

@@ -15,6 +15,7 @@ from config.errors import FieldError, ValidationFailed
 from .remembered import remembered
 
 MAX_JSON_DEPTH = 32
+OCTETS = "application/octet-stream"
 
 
 def to_json(data: Any) -> bytes:
@@ -95,6 +96,16 @@ class ApiNegotiation(BaseContentNegotiation):
         if not accepts(request.META.get("HTTP_ACCEPT", ""), media_types):
             raise NotAcceptable
         return renderer, renderer.media_type
+
+
+def file_type(request: Any, media_type: str) -> str:
+    """How a file is labelled: as octets where `Accept` names these and not the type itself.
+
+    Some generated clients read no other binary type.
+    """
+    accepted = request.META.get("HTTP_ACCEPT", "")
+    is_octets = OCTETS in accepted and media_type.partition(";")[0] not in accepted
+    return OCTETS if is_octets else media_type
 
 
 @remembered(256)

@@ -2,6 +2,7 @@
 # mypy: disable-error-code="no-untyped-call"
 # drf-spectacular's methods, which are overridden here, have no types.
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -12,15 +13,15 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import get_doc
+from drf_spectacular.plumbing import get_doc, is_patched_serializer
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
 from config import errors
 from config.errors import DomainError
 
-from .errors import PROBLEM_TYPE, problem_document
 from .fields import ZONE_NAME
+from .schema_components import HEADERS, problem_response
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,42 +55,7 @@ _IF_MATCH = OpenApiParameter(
     description="An ETag: answers 412 when the row was edited since.",
 )
 
-_HEADERS: dict[str, dict[str, Any]] = {
-    "X-Request-ID": {
-        "description": "Names the request in our logs: yours if you sent one, else a new one.",
-        "required": True,
-        "schema": {"type": "string", "minLength": 1, "maxLength": 128},
-        "example": "0f8fad5bd9cb469fa16570867728950e",
-    },
-    "ETag": {
-        "description": "The version of what is shown, for If-None-Match and If-Match.",
-        "required": True,
-        "schema": {"type": "string", "pattern": '^"[^"]+"$'},
-        "example": '"v3-9f2c5d1e8b7a4c3f6e0d1b2a"',
-    },
-    "Location": {
-        "description": "The address of the new row, or where the answer is.",
-        "required": True,
-        "schema": {"type": "string", "format": "uri"},
-        "example": "http://localhost:8000/api/events/1/",
-    },
-    "Idempotent-Replayed": {
-        "description": "`true` when this is the kept answer to an earlier request.",
-        "schema": {"type": "string", "enum": ["true"]},
-    },
-    "Retry-After": {
-        "description": "Seconds to wait before the next attempt.",
-        "required": True,
-        "schema": {"type": "integer", "minimum": 1},
-        "example": 2,
-    },
-    "WWW-Authenticate": {
-        "description": "RFC 6750: an access token is wanted.",
-        "required": True,
-        "schema": {"type": "string"},
-        "example": 'Bearer realm="api"',
-    },
-}
+_TAGS_OF_APPS = {"accounts": "account"}
 _ARTICLES = {"a", "an", "the"}
 
 
@@ -111,7 +77,6 @@ def operation(
         described = extend_schema(summary=summary, **kwargs)(function)
         described.raises = tuple(raises)  # type: ignore[attr-defined]
         described.takes_body = bool(kwargs.get("request"))  # type: ignore[attr-defined]
-        described.responses = kwargs.get("responses")  # type: ignore[attr-defined]
         return described
 
     return decorate
@@ -122,7 +87,7 @@ def _operation_id(summary: str) -> str:
     >>> _operation_id("List the attendees of an event")
     'listAttendeesOfEvent'
     """
-    found: list[str] = re.findall(r"\w+", summary.lower())
+    found: list[str] = re.findall(r"\w+", summary.lower().replace("e-mail", "email"))
     words = [word for word in found if word not in _ARTICLES]
     return words[0] + "".join(word.capitalize() for word in words[1:])
 
@@ -132,11 +97,13 @@ class ApiSchema(AutoSchema):
 
     of a view: `tag` (else the name of its app), `sends_etag`, `keeps_answers`,
     `if_match_methods`, and the `raises` of its methods;
-    of a serializer or a field: `schema_extra`, JSON Schema keywords that hold for what is sent.
+    of a serializer or a field: `schema_extra`, JSON Schema keywords that hold for what is sent;
+    of a serializer: `schema_name`, and of a pagination class: `page_name`, names of components.
     """
 
     def get_tags(self) -> list[str]:
-        return [getattr(self.view, "tag", type(self.view).__module__.partition(".")[0])]
+        app = type(self.view).__module__.partition(".")[0]
+        return [getattr(self.view, "tag", _TAGS_OF_APPS.get(app, app))]
 
     def get_description(self) -> str:  # type: ignore[override]  # a lazy text, there
         """The method's docstring. That of the class is for who reads the code."""
@@ -176,8 +143,8 @@ class ApiSchema(AutoSchema):
 
     def _insert_field_validators(self, field: Any, schema: dict[str, Any]) -> None:
         super()._insert_field_validators(field, schema)
-        if "pattern" in schema:  # Python's \w knows every script, that of JSON Schema only ASCII
-            schema["pattern"] = schema["pattern"].replace(r"\w", r"\p{L}\p{N}_")
+        if r"\w" in schema.get("pattern", ""):  # every script in Python, ASCII in JavaScript
+            del schema["pattern"]
         for keyword, value in getattr(field, "schema_extra", {}).items():
             if value is None:
                 schema.pop(keyword, None)
@@ -187,13 +154,42 @@ class ApiSchema(AutoSchema):
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
         schema = super()._map_basic_serializer(serializer, direction)
         if direction == "request":
-            schema["additionalProperties"] = False
+            for field in schema.get("properties", {}).values():
+                _put_default_into_words(field, is_partial=serializer.partial)
         return {**schema, **getattr(serializer, "schema_extra", {})}
 
+    def _get_serializer_name(
+        self, serializer: Any, direction: Any, bypass_extensions: bool = False
+    ) -> str:
+        """`EventOut` is `Event`, `SignInIn` is `SignIn`; a class may set another `schema_name`.
+
+        What a PATCH sends is named after the full body: `CategoryInput` and `CategoryEdit`.
+        """
+        serializer = getattr(serializer, "child", serializer)
+        name = vars(type(serializer)).get("schema_name")
+        name = name or re.sub("(In|Out)$", "", type(serializer).__name__)
+        if is_patched_serializer(serializer, direction):
+            return re.sub("(Create|Input|Replace|Edit)?$", "Edit", name, count=1)
+        return str(name)
+
+    def get_paginated_name(self, serializer_name: str) -> str:
+        """`EventPage`, or the `page_name` of pages that have members of their own."""
+        pagination_class = getattr(self.view, "pagination_class", None)
+        name = getattr(pagination_class, "page_name", None)
+        return name or f"{serializer_name.removesuffix('ListItem')}Page"
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        if operation is not None:
+            operation["security"] = self.get_auth()
+        return operation
+
     def get_auth(self) -> list[dict[str, Any]]:
-        """With the empty requirement where guests are let in: DRF's own classes say little."""
-        required = [requirement for requirement in super().get_auth() if requirement]
-        return [*required, {}] if self._lets_guests_in() else required
+        """Empty where guests are let in: generators make clients send a token wherever one is
+        named, even beside the empty requirement, and Swagger UI draws a padlock."""
+        if self._lets_guests_in():
+            return []
+        return [requirement for requirement in super().get_auth() if requirement]
 
     def _lets_guests_in(self) -> bool:
         guest = Request(HttpRequest())
@@ -213,7 +209,7 @@ class ApiSchema(AutoSchema):
         finally:
             self.method = method
         extra = getattr(self.get_request_serializer(), "schema_extra", None) if body else None
-        if body and isinstance(extra, dict) and "oneOf" in extra:
+        if body and isinstance(extra, dict) and "if" in extra:
             body["required"] = True  # although no field of it is
         return body
 
@@ -226,7 +222,7 @@ class ApiSchema(AutoSchema):
             if error not in by_status[error.status]:
                 by_status[error.status].append(error)
         for status, found in sorted(by_status.items()):
-            responses[str(status)] = _problem(found)
+            responses[str(status)] = problem_response(found)
         for code, response in responses.items():
             status = HTTPStatus(int(code))
             if not response["description"] or response["description"] == "No response body":
@@ -243,7 +239,9 @@ class ApiSchema(AutoSchema):
             names.append("ETag")
         if status in {HTTPStatus.CREATED, HTTPStatus.TEMPORARY_REDIRECT}:
             names.append("Location")
-        if status < HTTPStatus.INTERNAL_SERVER_ERROR and self._honours_idempotency_key():
+        # Of an error on every method, so that operations can share its description.
+        is_client_error = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+        if is_client_error or self._honours_idempotency_key():
             names.append("Idempotent-Replayed")
         if status in {429, 503}:
             names.append("Retry-After")
@@ -252,7 +250,7 @@ class ApiSchema(AutoSchema):
         headers: dict[str, Any] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
         if errors.IdempotencyInProgress in found:
             headers["Retry-After"] = {
-                **_HEADERS["Retry-After"],
+                **HEADERS["Retry-After"],
                 "description": f"With `{errors.IdempotencyInProgress.code}`: seconds to wait.",
                 "required": False,
             }
@@ -264,7 +262,7 @@ class ApiSchema(AutoSchema):
         yield from (errors.UnknownParameter, errors.InvalidTimezone, errors.ValidationFailed)
         if self.view.get_authenticators():
             yield errors.InvalidToken
-        if not any(None in requirement or not requirement for requirement in self.get_auth()):
+        if not self._lets_guests_in():
             yield errors.NotAuthenticated
         if "{" in self.path:
             yield errors.NotFound
@@ -286,79 +284,15 @@ class ApiSchema(AutoSchema):
         )
 
 
-def problem_example(error: type[DomainError]) -> dict[str, Any]:
-    """An answer with this error."""
-    request_id = _HEADERS["X-Request-ID"]["example"]
-    return {**problem_document(error()), **error.example, "request_id": request_id}
-
-
-def _problem(found: list[type[DomainError]]) -> dict[str, Any]:
-    examples = {}
-    for error in found:
-        examples[error.code] = {"summary": error.title, "value": problem_example(error)}
-    return {
-        "description": " or ".join(error.title for error in found),
-        "content": {
-            PROBLEM_TYPE: {
-                "schema": {"$ref": "#/components/schemas/Problem"},
-                "examples": examples,
-            }
-        },
-    }
-
-
-def add_shared_components(
-    result: dict[str, Any], generator: Any, request: Any, public: bool
-) -> dict[str, Any]:
-    """Postprocessing hook: the problem document and the headers that all answers refer to."""
-    result["components"]["headers"] = _HEADERS
-    result["components"].setdefault("schemas", {})["Problem"] = {
-        "type": "object",
-        "description": "RFC 9457. An error may carry further members of its own.",
-        "required": ["type", "title", "status", "detail", "code", "request_id"],
-        "properties": {
-            "type": {"type": "string", "format": "uri-reference"},
-            "title": {"type": "string"},
-            "status": {"type": "integer", "minimum": 400, "maximum": 599},
-            "detail": {"type": "string"},
-            "code": {"type": "string", "enum": [error.code for error in errors.all_errors()]},
-            "request_id": {"type": ["string", "null"]},
-            "errors": {
-                "type": "array",
-                "description": "With `validation_error` and `unknown_parameter`.",
-                "items": {
-                    "type": "object",
-                    "required": ["field", "code", "detail"],
-                    "properties": {
-                        "field": {"type": ["string", "null"]},
-                        "code": {"type": "string", "enum": list(errors.FIELD_CODES)},
-                        "detail": {"type": "string"},
-                        "suggestion": {
-                            "type": "string",
-                            "description": "The name or value that was probably meant.",
-                        },
-                    },
-                },
-            },
-            **_facts(),
-        },
-    }
-    return result
-
-
-def _facts() -> dict[str, Any]:
-    """The members that single errors add, as their examples show them."""
-    carriers: defaultdict[str, list[type[DomainError]]] = defaultdict(list)
-    for error in errors.all_errors():
-        for name in error.example.keys() - {"errors"}:
-            carriers[name].append(error)
-    return {
-        name: {
-            "description": "With " + ", ".join(f"`{error.code}`" for error in found) + ".",
-            "examples": [found[0].example[name]],
-        }
-        for name, found in sorted(carriers.items())
-    }
+def _put_default_into_words(schema: dict[str, Any], *, is_partial: bool) -> None:
+    """Generators take the keyword `default` of a request at its worst: openapi-typescript makes the
+    field required, and clients in Python send the default, which on PATCH is an edit."""
+    if "default" not in schema:
+        return
+    default = json.dumps(schema.pop("default"))
+    description = schema.get("description", "")
+    if not is_partial and "Default:" not in description:
+        schema["description"] = f"{description} Default: `{default}`.".strip()
 
 
 class BearerScheme(OpenApiAuthenticationExtension):

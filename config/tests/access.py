@@ -16,7 +16,6 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from accounts.calendars import calendar_url
@@ -261,10 +260,6 @@ class File:
 
     media_type: str
     content: bytes
-
-    def uploaded(self) -> SimpleUploadedFile:
-        """As a part of a form."""
-        return SimpleUploadedFile("file", self.content, self.media_type)
 
 
 @dataclass

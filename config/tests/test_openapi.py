@@ -1,5 +1,10 @@
 """The OpenAPI document: complete for every operation, valid, and true."""
 
+import gzip
+import json
+import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,8 +24,21 @@ from registrations.tests.factories import registered
 PROBLEM = "application/problem+json"
 BINARY = {
     "image/png",
+    "application/octet-stream",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+TAGS = [
+    "sign in",
+    "events",
+    "registrations",
+    "attendees",
+    "series",
+    "calendars",
+    "notifications",
+    "account",
+    "categories",
+    "directory",
+]
 Operation = dict[str, Any]
 
 
@@ -29,14 +47,50 @@ def document() -> dict[str, Any]:
     return orjson.loads(openapi_document("json"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def operations(document) -> dict[str, Operation]:
-    """Every operation by its id, with its path and method."""
+    """Every operation by its id, with its path and method, and its shared responses in place."""
+    shared = document["components"]["responses"]
+
+    def in_place(response: dict[str, Any]) -> dict[str, Any]:
+        return shared[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
+
     return {
-        operation["operationId"]: {**operation, "path": path, "method": method}
+        operation["operationId"]: {
+            **operation,
+            "path": path,
+            "method": method,
+            "responses": {
+                status: in_place(response) for status, response in operation["responses"].items()
+            },
+        }
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     }
+
+
+def walk(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object within, with where it is."""
+    if isinstance(value, dict):
+        yield path, value
+        for name, inner in value.items():
+            yield from walk(inner, f"{path}/{name}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from walk(inner, f"{path}/{index}")
+
+
+def request_bodies(document: dict[str, Any], operations: dict[str, Operation]) -> set[str]:
+    """The names of all components that a request consists of."""
+    schemas, found = document["components"]["schemas"], set()
+    waiting = [operation.get("requestBody", {}) for operation in operations.values()]
+    while waiting:
+        for _, inner in walk(waiting.pop()):
+            name = str(inner.get("$ref", "")).removeprefix("#/components/schemas/")
+            if name in schemas and name not in found:
+                found.add(name)
+                waiting.append(schemas[name])
+    return found
 
 
 def errors_of(document: dict[str, Any], schema: dict[str, Any], value: Any) -> list[str]:
@@ -85,16 +139,7 @@ def test_document_is_valid_openapi(document):
 
 
 def test_document_is_nowhere_of_the_dialect_of_3_0(document):
-    def keys(value: Any) -> Iterator[str]:
-        if isinstance(value, dict):
-            yield from value
-            for inner in value.values():
-                yield from keys(inner)
-        elif isinstance(value, list):
-            for inner in value:
-                yield from keys(inner)
-
-    assert "nullable" not in set(keys(document))
+    assert [path for path, inner in walk(document) if "nullable" in inner] == []
 
 
 JSON_DOCUMENT = "application/vnd.oai.openapi+json; charset=utf-8"
@@ -132,6 +177,44 @@ def test_document_is_not_sent_again_to_who_has_it():
     assert (again.status_code, again.content) == (304, b"")
 
 
+def test_document_is_small(document):
+    assert len(openapi_document("json")) <= 800_000
+    assert len(Client().get("/api/schema/", headers={"Accept-Encoding": "gzip"}).content) <= 80_000
+
+
+@pytest.mark.parametrize("format", ["json", "yaml"])
+def test_document_is_compressed_for_who_accepts_it(format):
+    response = Client().get(
+        f"/api/schema/?format={format}", headers={"Accept-Encoding": "br, gzip"}
+    )
+
+    assert response["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in response["Vary"]
+    assert gzip.decompress(response.content) == openapi_document(format)
+
+
+@pytest.mark.parametrize("accepted", ["", "identity", "gzip;q=0, br", "br", "*;q=0"])
+def test_document_is_sent_as_it_is_to_who_accepts_no_gzip(accepted):
+    response = Client().get("/api/schema/", headers={"Accept-Encoding": accepted})
+
+    assert not response.has_header("Content-Encoding")
+    assert "Accept-Encoding" in response["Vary"]
+    assert response.content == openapi_document("json")
+
+
+def test_document_has_an_etag_for_each_coding():
+    client = Client()
+    plain, packed = (
+        client.get("/api/schema/", headers={"Accept-Encoding": coding})["ETag"]
+        for coding in ("identity", "gzip")
+    )
+
+    again = client.get("/api/schema/", headers={"Accept-Encoding": "gzip", "If-None-Match": packed})
+
+    assert plain != packed
+    assert (again.status_code, again.content) == (304, b"")
+
+
 def test_document_in_an_unknown_format_is_a_problem():
     response = Client().get("/api/schema/?format=xml")
 
@@ -153,13 +236,18 @@ def test_operations_have_names_of_their_own(document, operations):
 
 
 def test_operations_have_a_summary_and_one_tag(document, operations):
-    known = {tag["name"] for tag in document["tags"]}
-
-    assert known == {"accounts", "directory", "events", "registrations"}
+    assert [tag["name"] for tag in document["tags"]] == TAGS
     for name, operation in operations.items():
         assert operation.get("summary"), name
         assert len(operation["tags"]) == 1, name
-        assert set(operation["tags"]) <= known, name
+        assert set(operation["tags"]) <= set(TAGS), name
+
+
+def test_operations_come_in_the_order_of_their_tags(document, operations):
+    places = [TAGS.index(operation["tags"][0]) for operation in operations.values()]
+
+    assert places == sorted(places)
+    assert list(operations)[:2] == ["signUp", "signIn"]
 
 
 def test_operations_show_an_example_of_all_they_send_and_answer(operations):
@@ -191,7 +279,7 @@ def test_operations_tell_their_errors_as_problems(operations):
         wanted = {"400", "406", "429", "500", "503"}
         if "{" in operation["path"]:
             wanted.add("404")
-        if {} not in operation["security"]:
+        if operation["security"]:
             wanted.add("401")
         if "requestBody" in operation:
             wanted |= {"413", "415"}
@@ -236,7 +324,7 @@ def test_operations_tell_the_headers_of_their_answers(operations):
     ],
 )
 def test_operations_tell_whether_guests_may(operations, name, guests_may):
-    assert ({} in operations[name]["security"]) is guests_may
+    assert operations[name]["security"] == ([] if guests_may else [{"bearer": []}])
 
 
 def test_guests_are_refused_where_the_document_says_so(db, operations):
@@ -248,7 +336,7 @@ def test_guests_are_refused_where_the_document_says_so(db, operations):
             is_uuid = parameter["schema"].get("format") == "uuid"
             value = "5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10" if is_uuid else "1"
             path = path.replace(f"{{{parameter['name']}}}", value)
-        if {} not in operation["security"]:
+        if operation["security"]:
             response = client.generic(operation["method"].upper(), path)
             assert (response.status_code, response.json()["code"]) == (401, "not_authenticated"), (
                 name
@@ -266,7 +354,7 @@ def test_every_code_of_a_problem_is_told_somewhere(document, operations):
         if media_type == PROBLEM
         for code in content["examples"]
     }
-    listed = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+    listed = document["components"]["schemas"]["ProblemCode"]["enum"]
 
     assert listed == [error.code for error in all_errors()]
     # The one error of a method that is no operation.
@@ -286,6 +374,131 @@ def test_every_code_of_a_field_is_explained():
     page = Client().get("/problems/validation-error").content.decode()
 
     assert [code for code in FIELD_CODES if f"<code>{code}</code>" not in page] == []
+
+
+def test_members_of_problems_have_types(document):
+    members = document["components"]["schemas"]["Problem"]["properties"]
+
+    for error in all_errors():
+        for name, value in error.example.items():
+            assert members[name].keys() & {"type", "$ref"}, name
+            assert errors_of(document, members[name], value) == []
+    assert members["max_capacity"]["type"] == members["minimum"]["type"] == "integer"
+    assert members["reason"]["type"] == "string"
+    assert members["opens_at"]["format"] == "date-time"
+
+
+def test_equal_error_responses_are_written_once(document):
+    inline = [
+        json.dumps(response, sort_keys=True)
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for status, response in operation["responses"].items()
+        if status[0] in "45" and "$ref" not in response
+    ]
+
+    assert len(inline) == len(set(inline))
+    assert {"NotFound", "RateLimited", "ServerError"} <= set(document["components"]["responses"])
+
+
+# --- what generated clients are made from ---
+
+
+def patterns_of(document: dict[str, Any]) -> list[str]:
+    found = (inner.get("pattern") for _, inner in walk(document))
+    return sorted({pattern for pattern in found if isinstance(pattern, str)})
+
+
+def test_patterns_compile_in_python(document):
+    patterns = patterns_of(document)
+
+    assert len(patterns) > 10
+    for pattern in patterns:
+        re.compile(pattern)
+
+
+@pytest.mark.parametrize("flags", ["", "u"])
+def test_patterns_compile_in_javascript(document, flags):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    program = "for (const each of JSON.parse(process.argv[1])) new RegExp(each, process.argv[2])"
+
+    done = subprocess.run(
+        [node, "-e", program, json.dumps(patterns_of(document)), flags],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == ""
+
+
+def test_bodies_are_no_choice_of_required_fields(document, operations):
+    choices = [
+        f"{name}{path}"
+        for name in request_bodies(document, operations)
+        for path, inner in walk(document["components"]["schemas"][name])
+        if inner.keys() & {"anyOf", "oneOf"}
+    ]
+
+    assert choices == []
+
+
+def test_fields_of_requests_with_a_default_are_optional(document, operations):
+    """Without the keyword: a client that reads it sends the default, or makes it required."""
+    schemas = document["components"]["schemas"]
+    names = request_bodies(document, operations)
+
+    assert {"EventCreate", "EventReplace", "EventEdit", "SignIn", "SeriesCreate"} <= names
+    assert [
+        f"{name}{path}" for name in names for path, inner in walk(schemas[name])
+        if "default" in inner
+    ] == []  # fmt: skip
+    assert {"description", "category", "max_capacity", "status", "waitlist_enabled"}.isdisjoint(
+        schemas["EventCreate"]["required"]
+    )
+    assert schemas["EventCreate"]["properties"]["waitlist_enabled"]["description"] == (
+        "Default: `false`."
+    )
+
+
+def test_components_have_names_that_people_expect(document, operations):
+    names = set(document["components"]["schemas"])
+
+    assert {"Event", "EventCreate", "EventReplace", "EventEdit", "EventPage"} <= names
+    assert {"SignIn", "SignUp", "Registration", "RegistrationCreate", "AttendeePage"} <= names
+    assert [name for name in names if re.search("InRequest|Out$|^Patched|^Paginated", name)] == []
+    assert "confirmEmailAddress" in operations
+
+
+def test_files_are_bytes_for_a_client_that_reads_no_other_type(
+    document, operations, signed_in, olga, event
+):
+    registration = registered(event, email=olga.email, user=olga)
+    paths = {
+        "readTicketPng": f"/api/registrations/{registration.pk}/ticket.png",
+        "readTicketSvg": f"/api/registrations/{registration.pk}/ticket.svg",
+        "exportAttendees": f"/api/events/{event.pk}/attendees/export/?format=xlsx",
+    }
+    client = signed_in(olga)
+
+    for name, path in paths.items():
+        usual = client.get(path)
+        octets = client.get(path, headers={"Accept": "application/octet-stream"})
+        content = operations[name]["responses"]["200"]["content"]
+
+        assert content["application/octet-stream"]["schema"] == {
+            "type": "string",
+            "format": "binary",
+        }
+        assert usual["Content-Type"].partition(";")[0] in content
+        assert usual["Content-Type"] != "application/octet-stream"
+        assert octets["Content-Type"] == "application/octet-stream"
+        body = b"".join(octets.streaming_content) if octets.streaming else octets.content
+        assert body[:4] in {b"\x89PNG", b"PK\x03\x04", b"<svg", b"<?xm"}
+        if usual.streaming:
+            usual.close()
 
 
 # --- real answers ---
@@ -335,7 +548,7 @@ def test_answers_to_reads_are_as_told(document, operations, signed_in, olga, eve
         ("signUp", "/api/register/"),
         ("signIn", "/api/login/"),
         ("createEvent", "/api/events/"),
-        ("publishDraft", "/api/events/{event}/publish/"),
+        ("publishEvent", "/api/events/{event}/publish/"),
         ("registerForEvent", "/api/events/{event}/register/"),
     ],
 )

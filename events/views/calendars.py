@@ -36,6 +36,7 @@ CALENDAR: dict[Any, Any] = {
 class CalendarView(ApiView):
     """What every calendar file has in common."""
 
+    tag = "calendars"
     permission_classes = (AllowAny,)
     media_types = ("text/calendar",)
     formats = ("json", "ics")
@@ -46,7 +47,9 @@ class CalendarView(ApiView):
 
 
 class EventCalendarView(CalendarView):
-    @operation("Read an event as a calendar file", responses=CALENDAR)
+    @operation(
+        "Read an event as a calendar file", operation_id="readEventCalendar", responses=CALENDAR
+    )
     def get(self, request: Request, pk: int) -> HttpResponse:
         event = self.found(Event.objects.visible_to(request.user).for_calendar(), pk=pk)
         return self.file(calendar_of(event, public_url=settings.PUBLIC_URL), f"event-{pk}.ics")

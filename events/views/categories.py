@@ -29,6 +29,7 @@ def _counted() -> QuerySet[Category]:
 
 
 class CategoryListView(ListView):
+    tag = "categories"
     permission_classes = (ReadsOrIsStaff,)
     may_lag = True
     pagination_class = KeysetPagination
@@ -56,6 +57,7 @@ class CategoryListView(ListView):
 
 
 class CategoryView(ApiView):
+    tag = "categories"
     permission_classes = (ReadsOrIsStaff,)
 
     @operation("Read a category", responses=CategoryOut)

@@ -27,6 +27,7 @@ class SuggestionsView(ApiView):
 
     @operation(
         "Suggest names of events",
+        operation_id="suggestEvents",
         parameters=[
             OpenApiParameter(
                 "q",

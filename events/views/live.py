@@ -38,6 +38,7 @@ class SeatStreamView(ApiView):
 
     @operation(
         "Watch the seats of an event",
+        operation_id="watchSeats",
         parameters=[
             OpenApiParameter(
                 "Last-Event-ID",

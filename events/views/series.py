@@ -8,7 +8,6 @@ from rest_framework.response import Response
 from accounts.authentication import current_user
 from config.api.pagination import read_flag
 from config.api.schema import operation
-from config.api.strict_bodies import NoFields
 from config.api.views import ApiView
 from config.errors import PermissionDenied
 
@@ -20,6 +19,7 @@ from ..series import SeriesEditIn, SeriesIn, SeriesOut, SeriesPreviewOut
 
 
 class SeriesListView(ApiView):
+    tag = "series"
     permission_classes = (MayOrganize,)
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {"POST": frozenset({"dry_run"})}
     sends_etag = True
@@ -51,6 +51,7 @@ class SeriesListView(ApiView):
 
 
 class SeriesView(ApiView):
+    tag = "series"
     permission_classes = (ReadsOrManagesEvent,)
     sends_etag = True
     if_match_methods = ("PATCH", "DELETE")
@@ -100,10 +101,11 @@ class SeriesView(ApiView):
 
 
 class SeriesPublishView(ApiView):
+    tag = "series"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
 
     @operation(
-        "Publish a draft of a series",
+        "Publish a series",
         request=None,
         responses=SeriesOut,
         raises=[PermissionDenied],
@@ -111,7 +113,6 @@ class SeriesPublishView(ApiView):
     def post(self, request: Request, pk: int) -> Response:
         """With its coming events. A published series stays as it is."""
         series = self.found(Series.objects.visible_to(request.user), pk=pk)
-        self.valid(NoFields)
         return _shown(self, services.publish_series(series))
 
 

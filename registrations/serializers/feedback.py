@@ -46,6 +46,8 @@ class FeedbackOut(serializers.ModelSerializer[Feedback]):
     ]
 )
 class FeedbackIn(serializers.Serializer[Feedback]):
+    schema_name = "FeedbackCreate"
+
     rating = WholeNumberField(
         min_value=1,
         max_value=5,

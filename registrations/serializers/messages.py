@@ -55,10 +55,12 @@ class MessageOut(serializers.ModelSerializer[Message]):
 
 @extend_schema_serializer(examples=[OpenApiExample("Message", _WRITTEN)])
 class MessageIn(serializers.Serializer[Message]):
+    schema_name = "MessageCreate"
+
     subject = LineField(max_length=200, help_text="1 to 200 characters on one line.")
     body = TextField(max_length=10_000, help_text="Plain text.")
     status = ChoiceField(
-        choices=Message.Status.values,
+        choices=Message.Status.choices,
         default=Message.Status.CONFIRMED.value,
         help_text="Of the registrations to which it goes.",
     )

@@ -149,6 +149,8 @@ class NewRegistrationOut(RegistrationOut):
 class RegisterIn(serializers.Serializer[Registration]):
     """A guest sends both; who is signed in may leave out both."""
 
+    schema_name = "RegistrationCreate"
+
     name = LineField(max_length=200, required=False)
     email = EmailAddressField(required=False)
 
@@ -238,6 +240,8 @@ class LedgerEntryOut(serializers.ModelSerializer[LedgerEntry]):
 
 @extend_schema_serializer(examples=[OpenApiExample("Scan", {"ticket_code": "MZXW6YTBOI2DKNRX"})])
 class TicketIn(serializers.Serializer[Registration]):
+    schema_name = "TicketScan"
+
     ticket_code = LineField(max_length=64, help_text="What the QR symbol says.")
 
 

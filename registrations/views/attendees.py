@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.keyset import Ordering, orderings
+from config.api.negotiation import OCTETS, file_type
 from config.api.pagination import KeysetPagination, read_flag, read_ordering
 from config.api.schema import operation
 from config.api.views import ListView
@@ -29,6 +30,7 @@ from ..streaming import Streamed
 class Attendees(ListView):
     """The people of one event, for who runs it."""
 
+    tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     filter_backends = [DjangoFilterBackend]
     filterset_class = AttendeeFilter
@@ -48,6 +50,8 @@ class Attendees(ListView):
 
 
 class AttendeePagination(KeysetPagination):
+    page_name = "AttendeePage"
+
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         page = super().get_paginated_response_schema(schema)
         number = {"type": "integer", "minimum": 0, "example": 12}
@@ -77,6 +81,7 @@ class AttendeeListView(Attendees):
 
 
 class LedgerView(ListView):
+    tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     sends_etag = False
     pagination_class = KeysetPagination
@@ -109,11 +114,14 @@ def _read_uuid(name: str, text: str) -> UUID:
         raise ValidationFailed(FieldError(name, "invalid", "Send a UUID.")) from None
 
 
+_BY_MEDIA_TYPE = {export.media_type.partition(";")[0]: export for export in EXPORTS.values()}
+
+
 class AttendeeExportView(Attendees):
     pagination_class = None
     sends_etag = False
     formats = tuple(EXPORTS)
-    media_types = tuple(export.media_type.partition(";")[0] for export in EXPORTS.values())
+    media_types = (OCTETS, *_BY_MEDIA_TYPE)
 
     def known_parameters(self, method: str) -> frozenset[str]:
         return frozenset({"bom", "raw", "ordering", *self.filterset_class.base_filters})
@@ -132,18 +140,17 @@ class AttendeeExportView(Attendees):
             ),
         ],
         responses={
-            (200, export.media_type.partition(";")[0]): OpenApiResponse(
-                export.schema,
-                "Every row, streamed.",
-                examples=[
-                    OpenApiExample(
-                        export.name, export.example, media_type=export.media_type.partition(";")[0]
-                    )
-                ]
-                if export.example
-                else [],
-            )
-            for export in EXPORTS.values()
+            # First, since a generator takes the first: whatever the format, it is a file of bytes.
+            (200, OCTETS): OpenApiResponse(OpenApiTypes.BINARY, "Every row, streamed."),
+            **{
+                (200, media_type): OpenApiResponse(
+                    export.schema,
+                    examples=[OpenApiExample(export.name, export.example, media_type=media_type)]
+                    if export.example
+                    else [],
+                )
+                for media_type, export in _BY_MEDIA_TYPE.items()
+            },
         },
         raises=[PermissionDenied],
         filters=True,
@@ -162,6 +169,6 @@ class AttendeeExportView(Attendees):
         pieces = export.pieces(event, rows, timezone.get_current_timezone(), options)
         return StreamingHttpResponse(
             Streamed(pieces),
-            content_type=export.media_type,
+            content_type=file_type(request, export.media_type),
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )

@@ -17,6 +17,7 @@ from ..serializers import CheckInOut, CheckInUndoneOut, TicketIn
 class Door(ApiView):
     """Where tickets are scanned, by who runs the event."""
 
+    tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
 
     def event(self, pk: int) -> Event:

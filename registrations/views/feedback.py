@@ -37,7 +37,7 @@ class FeedbackListView(ListView):
     def event(self, pk: int) -> Event:
         return self.found(Event.objects.visible_to(self.request.user), pk=pk)
 
-    @operation("List the feedback of an event", responses=FeedbackOut(many=True))
+    @operation("List feedback", responses=FeedbackOut(many=True))
     def get(self, request: Request, pk: int) -> Response:
         """The latest first. What staff have hidden is left out."""
         feedback = Feedback.objects.filter(event=self.event(pk)).shown()
@@ -76,11 +76,10 @@ class FeedbackView(ApiView):
     )
     def patch(self, request: Request, pk: int) -> Response:
         """Not what staff have hidden."""
-        feedback = self.feedback(pk)
         changes = self.valid(FeedbackIn, partial=True)
-        return Response(FeedbackOut(services.edit_feedback(feedback, changes)).data)
+        return Response(FeedbackOut(services.edit_feedback(self.feedback(pk), changes)).data)
 
-    @operation("Take back my feedback", responses={204: None}, raises=[PermissionDenied])
+    @operation("Delete my feedback", responses={204: None}, raises=[PermissionDenied])
     def delete(self, request: Request, pk: int) -> Response:
         """It no longer counts, and I may give another. Not what staff have hidden."""
         services.delete_feedback(self.feedback(pk))

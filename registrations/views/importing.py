@@ -32,6 +32,7 @@ class CsvParser(BaseParser):
 
 
 class AttendeeImportView(ApiView):
+    tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     parser_classes = (CsvParser, MultiPartParser)
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {

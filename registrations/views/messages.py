@@ -17,6 +17,7 @@ from ..serializers import MessageIn, MessageOut
 
 
 class MessageListView(ListView):
+    tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     throttle_scopes = {"POST": "message"}
     pagination_class = KeysetPagination
@@ -29,7 +30,10 @@ class MessageListView(ListView):
         return self.found(Event.objects.visible_to(self.request.user), pk=pk)
 
     @operation(
-        "List messages to attendees", responses=MessageOut(many=True), raises=[PermissionDenied]
+        "List messages to attendees",
+        operation_id="listMessages",
+        responses=MessageOut(many=True),
+        raises=[PermissionDenied],
     )
     def get(self, request: Request, pk: int) -> Response:
         """What was written to the attendees of an event, the latest first."""
@@ -38,6 +42,7 @@ class MessageListView(ListView):
 
     @operation(
         "Write to attendees",
+        operation_id="sendMessage",
         request=MessageIn,
         responses={201: MessageOut},
         raises=[PermissionDenied],
@@ -51,10 +56,11 @@ class MessageListView(ListView):
 
 
 class MessageView(ApiView):
+    tag = "attendees"
     permission_classes = (IsAuthenticated,)
     sends_etag = True
 
-    @operation("Read a message to attendees", responses=MessageOut)
+    @operation("Read a message to attendees", operation_id="readMessage", responses=MessageOut)
     def get(self, request: Request, pk: int) -> Response:
         """For who runs the event, and staff."""
         message = self.found(Message.objects.visible_to(request.user).for_display(), pk=pk)

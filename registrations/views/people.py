@@ -11,10 +11,9 @@ from rest_framework.response import Response
 
 from accounts.authentication import current_user
 from accounts.models import User
-from accounts.serializers import AccountDeletionIn, ProfileIn, SignedUpOut, UserDeletionIn
+from accounts.serializers import AccountDeletionIn, ProfileIn, UserDeletionIn
 from accounts.services import edit_profile, reset_calendar_link
 from config.api.schema import operation
-from config.api.strict_bodies import NoFields
 from config.api.views import ApiView
 from config.errors import PermissionDenied
 from events.models import Event
@@ -32,7 +31,7 @@ _ROWS = {"type": "array", "items": {"type": "object"}}
 
 class AnswersProfile(ApiView):
     permission_classes = (IsAuthenticated,)
-    tag = "accounts"
+    tag = "account"
 
     def answer(self, user: User) -> Response:
         for name, events, route in (
@@ -53,7 +52,6 @@ class ProfileView(AnswersProfile):
     """My own profile."""
 
     sends_etag = True
-    shown_elsewhere = (SignedUpOut,)
     throttle_scopes = {"DELETE": "login"}  # it tells whether a password is right
 
     def profiled(self, **kwargs: Any) -> User:
@@ -98,7 +96,7 @@ class ProfileView(AnswersProfile):
 class ExportView(ApiView):
     permission_classes = (IsAuthenticated,)
     throttle_scopes = {"GET": "export"}
-    tag = "accounts"
+    tag = "account"
 
     @operation(
         "Export my data",
@@ -183,10 +181,14 @@ class UserView(ProfileView):
 
 
 class CalendarResetView(AnswersProfile):
-    @operation("Replace the link to my calendar", request=None, responses=ProfileOut)
+    @operation(
+        "Reset the link to my calendar",
+        operation_id="resetMyCalendarLink",
+        request=None,
+        responses=ProfileOut,
+    )
     def post(self, request: Request) -> Response:
         """The profile with its new `calendar_url`; the earlier link ends."""
-        self.valid(NoFields)
         return self.answer(reset_calendar_link(current_user(request)))
 
 

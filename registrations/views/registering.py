@@ -12,15 +12,13 @@ from rest_framework.response import Response
 
 from accounts.authentication import current_user
 from config.api.keyset import Ordering, orderings
-from config.api.negotiation import to_json
+from config.api.negotiation import OCTETS, file_type, to_json
 from config.api.pagination import KeysetPagination
 from config.api.plain import Answer, PlainRequest
 from config.api.schema import operation
 from config.api.throttling import count_guest
 from config.api.views import ApiView, ListView, file_response
-from config.errors import ValidationFailed
 from events.errors import EventCancelled, EventNotPublished, EventStarted
-from events.models import Event
 
 from .. import services
 from ..errors import AlreadyRegistered, EventFull, RegistrationClosed, RegistrationNotOpen
@@ -64,13 +62,7 @@ class RegisterView(ApiView):
         Guests send a name and an address, and receive a `manage_token`. Who is signed in may send
         an empty body; another address makes a guest registration that the caller manages.
         """
-        try:
-            given = self.valid(RegisterIn)
-        except ValidationFailed:
-            # An event that the caller may not see comes before what is wrong with the body.
-            self.found(Event.objects.visible_to(request.user), pk=pk)
-            raise
-        registration = services.register(pk, **given)
+        registration = services.register(pk, **self.valid(RegisterIn))
         shown = RegistrationOut(registration, context=self.get_serializer_context()).data
         if registration.user_id is None:
             shown["manage_token"] = manage_token(registration.pk)
@@ -113,14 +105,13 @@ class OneRegistration(ApiView):
 
 class RegistrationView(OneRegistration):
     sends_etag = True
-    shown_elsewhere = (NewRegistrationOut,)
 
     @operation("Read a registration", parameters=[TOKEN], responses=RegistrationOut)
     def get(self, request: Request, pk: UUID) -> Response:
         return self._answer(self.registration(pk))
 
     @operation(
-        "Correct the name of a registration",
+        "Edit a registration",
         parameters=[TOKEN],
         request=RegistrationEditIn,
         responses=RegistrationOut,
@@ -145,10 +136,11 @@ class RegistrationView(OneRegistration):
 
 class TicketSvgView(OneRegistration):
     formats = ("svg",)
-    media_types = ("image/svg+xml",)
+    media_types = ("image/svg+xml", OCTETS)
 
     @operation(
-        "Draw the ticket as SVG",
+        "Get the ticket as SVG",
+        operation_id="readTicketSvg",
         parameters=[TOKEN],
         responses={
             (200, "image/svg+xml"): OpenApiResponse(
@@ -161,26 +153,33 @@ class TicketSvgView(OneRegistration):
                         media_type="image/svg+xml",
                     )
                 ],
-            )
+            ),
+            (200, OCTETS): OpenApiTypes.BINARY,
         },
     )
     def get(self, request: Request, pk: UUID) -> HttpResponse:
         code = self.registration(pk).ticket_code
-        return file_response(ticket_svg(code), "image/svg+xml", f"ticket-{code}.svg")
+        media_type = file_type(request, "image/svg+xml")
+        return file_response(ticket_svg(code), media_type, f"ticket-{code}.svg")
 
 
 class TicketPngView(OneRegistration):
     formats = ("png",)
-    media_types = ("image/png",)
+    media_types = ("image/png", OCTETS)
 
     @operation(
-        "Draw the ticket as PNG",
+        "Get the ticket as PNG",
+        operation_id="readTicketPng",
         parameters=[TOKEN],
-        responses={(200, "image/png"): OpenApiResponse(OpenApiTypes.BINARY, "A QR symbol.")},
+        responses={
+            (200, "image/png"): OpenApiResponse(OpenApiTypes.BINARY, "A QR symbol."),
+            (200, OCTETS): OpenApiTypes.BINARY,
+        },
     )
     def get(self, request: Request, pk: UUID) -> HttpResponse:
         code = self.registration(pk).ticket_code
-        return file_response(ticket_png(code), "image/png", f"ticket-{code}.png")
+        media_type = file_type(request, "image/png")
+        return file_response(ticket_png(code), media_type, f"ticket-{code}.png")
 
 
 class OwnRegistrationListView(ListView):

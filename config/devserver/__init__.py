@@ -1,1 +1,0 @@
-"""What `make run` and `make serve` start. Nothing of the API imports this package."""
