@@ -11,13 +11,10 @@ BIN := $(VENV)/bin
 .PHONY: run serve test lint bench clean
 
 run: $(VENV)/installed
-	$(BIN)/python manage.py migrate --verbosity 0
-	$(BIN)/python manage.py load_sample_data --if-empty
-	@$(BIN)/python -m config.start
+	@$(BIN)/python -m config.devserver.start --sample-data
 
 serve: $(VENV)/installed
-	$(BIN)/python manage.py migrate --verbosity 0
-	@$(BIN)/python -m config.start
+	@$(BIN)/python -m config.devserver.start
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from django.contrib.auth import password_validation
@@ -17,7 +17,9 @@ from config.api.fields import (
     WholeNumberField,
     ZoneField,
 )
+from config.api.strict_bodies import unknown_field
 from config.api.timezones import InstantField
+from config.errors import FieldError
 
 from .models import Notification, Session, User, validate_username
 from .notifications import switchable_kinds
@@ -166,16 +168,14 @@ class PreferencesField(serializers.DictField):
 
     def run_child_validation(self, data: Mapping[str, Any]) -> Any:
         names = {kind.name for kind in switchable_kinds()}
-        unknown = {
-            name: serializers.ErrorDetail(
-                f"Choose among: {', '.join(sorted(names))}.", "invalid_choice"
-            )
-            for name in data
-            if name not in names
-        }
-        if unknown:
-            raise serializers.ValidationError(unknown)
-        return super().run_child_validation(data)
+        return super().run_child_validation({name: data[name] for name in data if name in names})
+
+    def unknown_names(self, value: Any) -> Iterator[FieldError]:
+        """For `strict_bodies`."""
+        names = sorted(kind.name for kind in switchable_kinds())
+        for name in value if isinstance(value, Mapping) else ():
+            if name not in names:
+                yield unknown_field(str(name), names)
 
 
 @_example(
@@ -189,6 +189,10 @@ class PreferencesField(serializers.DictField):
 )
 class ProfileIn(serializers.Serializer[User]):
     schema_name = "ProfileReplace"
+    explained: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("password", "current_password", "new_password"),
+        "Change the password with POST /api/password/change/.",
+    )
 
     email = EmailAddressField()
     username = UsernameField()

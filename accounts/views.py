@@ -11,6 +11,7 @@ from config.api.fields import ANY_TEXT, require_query_text
 from config.api.keyset import Ordering, orderings
 from config.api.pagination import KeysetPagination
 from config.api.schema import operation
+from config.api.strict_bodies import NoFields
 from config.api.throttling import client_address, client_network
 from config.api.views import ApiView, ListView
 from config.errors import InvalidToken, PermissionDenied
@@ -224,6 +225,7 @@ class EmailVerifyResendView(ApiView):
     @operation("Resend the confirmation e-mail", request=None, responses={202: MailedOut})
     def post(self, request: Request) -> Response:
         """To the address that waits for its confirmation, if there is one."""
+        self.valid(NoFields)
         services.resend_confirmation(current_user(request))
         detail = "Unless your address is confirmed already, an e-mail is on its way."
         return Response({"detail": detail}, status=202)

@@ -21,6 +21,7 @@ import importlib.util
 import math
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -115,20 +116,48 @@ def ensure_running(root: Path) -> Server:
 def locate(root: Path) -> Server:
     """Where the server for `root` lives, without starting anything.
 
-    Root's server runs as another account, which may be unable to reach `root`: its state lives in
-    /var/tmp.
+    State lives under `root`. Root's server runs as another account; where that account cannot pass
+    through the directories above `root`, the state lives in /var/tmp, under a name that `root`
+    keeps in its file `id`: another checkout at the same path has another id, so another database.
     """
     if sys.platform == "win32":
         raise EmbeddedPostgresError("No private PostgreSQL on Windows: set DATABASE_URL.")
     root = root.resolve()
-    digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
-    elsewhere = SHARED_DIRECTORY.resolve() / f"embedded-postgres-{os.geteuid()}-{digest}"
-    base = root if os.geteuid() else elsewhere
+    base = root
+    if os.geteuid() == 0 and not _is_open_to_others(root):
+        base = _shared_directory(_id_of(root))
     socket_dir = base / "postgres"
     is_too_long = len(os.fsencode(socket_dir / SOCKET_NAME)) > SOCKET_PATH_BYTES
     if is_too_long or "," in str(socket_dir):  # A comma would make two hosts of it.
-        socket_dir = elsewhere
+        digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+        socket_dir = _shared_directory(digest) / "socket"
     return Server(socket_dir, "postgres", base)
+
+
+def _shared_directory(name: str) -> Path:
+    return SHARED_DIRECTORY.resolve() / f"embedded-postgres-{os.geteuid()}-{name}"
+
+
+def _is_open_to_others(root: Path) -> bool:
+    """Whether every account may pass through the directories above `root` that exist."""
+    parents = [parent for parent in root.parents if parent.exists()]
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in parents)
+
+
+def _id_of(root: Path) -> str:
+    """What `root` is called in /var/tmp: random, made once, also by processes that race."""
+    path = root / "id"
+    try:
+        if not path.exists():
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=root) as draft:
+                draft.write(secrets.token_hex(6))
+                draft.flush()
+                with contextlib.suppress(FileExistsError):
+                    os.link(draft.name, path)
+        return path.read_text().strip()
+    except OSError as error:
+        raise _no_place(error) from error
 
 
 # --- The client ---------------------------------------------------------------------------------
@@ -139,6 +168,8 @@ def _join(root: Path) -> Server:
     grace_seconds = _grace_seconds()
     server = locate(root)
     _make_private(server.base)
+    if not server.socket_dir.is_relative_to(server.base):
+        _make_private(server.socket_dir.parent)
     # A new lock each time: the whole base may have been deleted under the one we have.
     lock = _open_lock(server.base / "clients.lock")
     fcntl.flock(lock, fcntl.LOCK_SH)  # Waits while a supervisor is stopping the server.
@@ -160,7 +191,11 @@ def _start(server: Server, grace_seconds: float) -> None:
         if _is_locked(server.base / "supervisor.lock"):
             time.sleep(0.02)  # It is restarting postgres, or on its way out.
         else:
-            _launch_supervisor(server, _prepare(server), grace_seconds)
+            try:
+                binaries = _prepare(server)
+            except OSError as error:  # Such as a volume that refuses another owner.
+                raise _no_place(error) from error
+            _launch_supervisor(server, binaries, grace_seconds)
 
 
 def _prepare(server: Server) -> Path:
@@ -168,11 +203,15 @@ def _prepare(server: Server) -> Path:
     uid, gid = _server_account(server.home)
     server.home.mkdir(mode=0o700, exist_ok=True)
     if os.geteuid() == 0:
-        os.chown(server.base, 0, gid)
-        server.base.chmod(0o710)  # The account may pass through to its home, and read nothing.
+        # The account may pass through to its own directory, and read nothing.
+        for outer in {server.base, server.socket_dir.parent}:
+            os.chown(outer, 0, gid)
+            outer.chmod(0o710)
         os.chown(server.home, uid, gid)
     if server.socket_dir != server.home:
-        _make_private(server.socket_dir)
+        server.socket_dir.mkdir(mode=0o700, exist_ok=True)
+        if os.geteuid() == 0:
+            os.chown(server.socket_dir, uid, gid)
     binaries, version = _usable_binaries(server.base, uid, gid)
     with contextlib.suppress(FileNotFoundError):
         made_by = (server.data / "PG_VERSION").read_text().strip()
@@ -273,18 +312,24 @@ def _server_account(home: Path) -> tuple[int, int]:
 def _make_private(directory: Path) -> None:
     """Somebody else may have made it first, where everybody may write: take it only if ours."""
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for parent in reversed(directory.parents):
+            if not parent.exists():
+                parent.mkdir(exist_ok=True)
+                parent.chmod(0o755)  # Whatever the umask: root's server passes through.
+        directory.mkdir(mode=0o700, exist_ok=True)
         facts = directory.lstat()
     except OSError as error:
-        raise EmbeddedPostgresError(
-            f"No place for a private PostgreSQL ({error}): set DATABASE_URL."
-        ) from error
+        raise _no_place(error) from error
     is_ours = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid()
     if not is_ours or facts.st_mode & 0o067:
         raise EmbeddedPostgresError(
             f"{directory} must be a directory of uid {os.geteuid()} and closed to others "
             "(chmod 700): remove or mend it, or set DATABASE_URL."
         )
+
+
+def _no_place(error: OSError) -> EmbeddedPostgresError:
+    return EmbeddedPostgresError(f"No place for a private PostgreSQL ({error}): set DATABASE_URL.")
 
 
 def _usable_binaries(base: Path, uid: int, gid: int) -> tuple[Path, str]:

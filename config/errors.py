@@ -69,7 +69,9 @@ FIELD_CODES = {
     "unknown_timezone": "Not a zone of the IANA database, such as Europe/Berlin.",
     "unknown_category": "No category has this slug.",
     "invalid_recurrence": "Not a rule of RFC 5545, or one that runs away or gives nothing.",
+    "unknown_field": "The route does not know this field of the body.",
     "unknown_parameter": "The route does not know this query parameter.",
+    "repeated": "The query parameter takes one value and was given several times.",
     "password_too_weak": "The password is too short, too common or too close to your name.",
     "wrong_password": "This is not your current password.",
     "event_full": "No seat is left for this row, and there is no waitlist.",
@@ -79,18 +81,23 @@ FIELD_CODES = {
 
 @dataclass(frozen=True)
 class FieldError:
-    """What is wrong with one field: `field` is a dotted path, None for the whole body."""
+    """What is wrong with one field: `field` is a dotted path, None for the whole body.
+
+    `suggestion` is the name or value that was probably meant.
+    """
 
     field: str | None
     code: str
     detail: str
+    suggestion: str | None = None
 
     def __post_init__(self) -> None:
         if self.code not in FIELD_CODES:
             raise ValueError(f"{self.code!r} is not in FIELD_CODES")
 
     def as_dict(self) -> dict[str, str | None]:
-        return {"field": self.field, "code": self.code, "detail": self.detail}
+        shown = {"field": self.field, "code": self.code, "detail": self.detail}
+        return shown if self.suggestion is None else {**shown, "suggestion": self.suggestion}
 
 
 class ValidationFailed(DomainError):
@@ -101,11 +108,15 @@ class ValidationFailed(DomainError):
     help = (
         "One or more fields of the body, or query parameters, were not accepted. "
         "The member errors lists them: field is the path of the field (null for the whole body), "
-        "code says what is wrong, detail says it in a sentence."
+        "code says what is wrong, detail says it in a sentence, and suggestion, if there is one, "
+        "is the name or value that was probably meant. A field that the route does not know is an "
+        "error, so that a misspelt one is not lost; with the header Prefer: handling=lenient "
+        "unknown fields are ignored."
     )
     example = {"errors": [FieldError("name", "blank", "This field may not be blank.").as_dict()]}
 
     def __init__(self, *errors: FieldError, **facts: Any) -> None:
+        self.field_errors = errors
         super().__init__(errors=[error.as_dict() for error in errors], **facts)
 
 

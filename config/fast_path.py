@@ -31,7 +31,7 @@ from config.api.errors import PROBLEM_TYPE, problem_document, refusal
 from config.api.negotiation import accepts, to_json
 from config.api.plain import Answer, PlainRequest
 from config.api.remembered import remembered
-from config.api.views import VARY
+from config.api.views import VARY, VARY_OF_WRITES
 from config.errors import DomainError
 from config.metrics import count_request
 from config.middleware import API_HEADERS, request_id_of
@@ -47,6 +47,7 @@ _ASKS_FOR_MORE = (
     "HTTP_AUTHORIZATION",
     "HTTP_IDEMPOTENCY_KEY",
     "HTTP_ORIGIN",
+    "HTTP_PREFER",
     "HTTP_TIME_ZONE",
     "HTTP_TRANSFER_ENCODING",
 )
@@ -126,7 +127,7 @@ def _answer(route: FastRoute, environ: dict[str, Any], *numbers: int) -> Answer 
     scheme = request.site.partition(":")[0]
     headers = {
         **answer.headers,
-        **headers_of_all(scheme),
+        **headers_of_all(scheme, VARY if route.method == "GET" else VARY_OF_WRITES),
         "Allow": route.allow,
         "X-Request-ID": request_id,
     }
@@ -195,11 +196,11 @@ def _conditional(request: PlainRequest, answer: Answer) -> Answer:
 
 
 @cache
-def headers_of_all(scheme: str) -> dict[str, str]:
+def headers_of_all(scheme: str, vary: str) -> dict[str, str]:
     """What the middlewares around every view add to an answer of the API."""
 
     def answer(request: Any) -> HttpResponse:
-        return HttpResponse(headers={**API_HEADERS, "Vary": VARY})
+        return HttpResponse(headers={**API_HEADERS, "Vary": vary})
 
     for name in reversed(settings.MIDDLEWARE):
         if name in _AROUND_EVERY_ANSWER:

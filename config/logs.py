@@ -40,8 +40,8 @@ def logging_config(format_name: str) -> dict[str, Any]:
         "loggers": {
             # What a client did wrong is told to the client; a log of every 404 hides faults.
             "django.request": {"level": "ERROR"},
-            "procrastinate.blueprints": {"level": "WARNING"},
-            "procrastinate.periodic": {"level": "WARNING"},
+            # Two lines for each job would bury everything else.
+            "procrastinate": {"level": "WARNING"},
             "django.security.DisallowedHost": {"level": "CRITICAL"},
         },
     }

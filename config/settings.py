@@ -333,10 +333,12 @@ SILENCED_SYSTEM_CHECKS = [
     "admin.E408", "admin.E409", "admin.E410", "security.W002", "security.W003",
 ]  # fmt: skip
 CORS_URLS_REGEX = r"^/api(/.*)?$"
-CORS_EXPOSE_HEADERS = ["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotent-Replayed"]
+CORS_EXPOSE_HEADERS = [
+    "ETag", "Location", "Retry-After", "X-Request-ID", "Idempotent-Replayed", "Preference-Applied",
+]  # fmt: skip
 CORS_ALLOW_HEADERS = [
     "accept", "authorization", "content-type", "idempotency-key", "if-match", "if-none-match",
-    "time-zone", "x-request-id",
+    "prefer", "time-zone", "x-request-id",
 ]  # fmt: skip
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

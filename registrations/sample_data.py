@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth.hashers import check_password
 from django.db import connection, models, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -48,6 +49,9 @@ ACCOUNTS = (
 )
 
 
+_WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+
+
 @dataclass
 class Loaded:
     """What was made, as opposed to found; `passwords` of new accounts by address."""
@@ -78,6 +82,7 @@ def load_sample_data(*, known_passwords: bool) -> Loaded:
         if int(plans[key]["starts_in_days"]) < 0:
             _move_into_the_past(event, plans[key])
             _tell_how_it_was(event)
+    _set_coordinates(events, plans)
     # These addresses are made up, or belong to nobody who asked: they get no mail, now or later.
     series = {event.series_id for event in events.values() if event.series_id}
     Series.objects.filter(pk__in=series).update(reminder_hours=[])
@@ -88,6 +93,17 @@ def load_sample_data(*, known_passwords: bool) -> Loaded:
     Event.objects.filter(pk__in=made).update(reminder_hours=[], feedback_asked_at=timezone.now())
     keep_in_inbox(made)
     return loaded
+
+
+def accounts_with_known_password() -> list[Account]:
+    """The sample accounts of this database that `Account.known_password` signs in to."""
+    users = {user.email: user for user in _sample_accounts()}
+    return [
+        account
+        for account in ACCOUNTS
+        if account.email in users
+        and check_password(account.known_password, users[account.email].password)
+    ]
 
 
 def _find_or_make(account: Account, loaded: Loaded, known_passwords: bool) -> User:
@@ -129,6 +145,16 @@ def _make_events(plans: dict[str, dict[str, Any]], users: dict[str, User]) -> di
     return {digests[str(event.import_key)]: event for event in made}
 
 
+def _set_coordinates(events: dict[str, Event], plans: dict[str, dict[str, Any]]) -> None:
+    """`latitude` and `longitude` of the plans that have them, also for a series' occurrences."""
+    for key, event in events.items():
+        if plans[key]["latitude"]:
+            siblings = Q(series=event.series_id) if event.series_id else Q(pk=event.pk)
+            Event.objects.filter(siblings).update(
+                latitude=float(plans[key]["latitude"]), longitude=float(plans[key]["longitude"])
+            )
+
+
 def _identity(key: str) -> str:
     return f"sample:{key}"
 
@@ -149,9 +175,15 @@ def _row(plan: dict[str, Any]) -> Row:
 
 
 def _times(plan: dict[str, Any]) -> tuple[datetime, datetime]:
-    """Start and end as wall-clock time in the event's zone."""
+    """Start and end as wall-clock time in the event's zone.
+
+    A plan with a `weekday` starts on the first such day from `starts_in_days` on, so that a
+    Saturday workshop is on a Saturday.
+    """
     today = timezone.localdate(timezone=ZoneInfo(plan["timezone"]))
     day = today + timedelta(days=int(plan["starts_in_days"]))
+    if plan["weekday"]:
+        day += timedelta(days=(_WEEKDAYS.index(plan["weekday"]) - day.weekday()) % 7)
     start = datetime.combine(day, time.fromisoformat(plan["time"]))
     return start, start + timedelta(hours=float(plan["duration_hours"]))
 

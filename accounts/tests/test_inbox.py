@@ -238,8 +238,8 @@ def test_the_profile_lists_each_kind_that_may_be_switched_off(ana, signed_in):
 @pytest.mark.parametrize(
     ("given", "field", "code"),
     [
-        ({"secret": False}, "notification_preferences.secret", "invalid_choice"),
-        ({"no-such": True}, "notification_preferences.no-such", "invalid_choice"),
+        ({"secret": False}, "notification_preferences.secret", "unknown_field"),
+        ({"no-such": True}, "notification_preferences.no-such", "unknown_field"),
         ({"note": "off"}, "notification_preferences.note", "invalid"),
         ({"note": None}, "notification_preferences.note", "null"),
         ([], "notification_preferences", "invalid"),

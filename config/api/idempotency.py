@@ -32,7 +32,7 @@ from .negotiation import to_json
 from .throttling import client_address
 
 KEPT_FOR = timedelta(hours=24)
-_KEPT_HEADERS = ("Content-Type", "Location", "ETag")
+_KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Preference-Applied")
 
 Handler = Callable[..., HttpResponseBase]
 

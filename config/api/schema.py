@@ -77,6 +77,7 @@ def operation(
         described = extend_schema(summary=summary, **kwargs)(function)
         described.raises = tuple(raises)  # type: ignore[attr-defined]
         described.takes_body = bool(kwargs.get("request"))  # type: ignore[attr-defined]
+        described.responses = kwargs.get("responses")  # type: ignore[attr-defined]
         return described
 
     return decorate
@@ -154,6 +155,7 @@ class ApiSchema(AutoSchema):
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
         schema = super()._map_basic_serializer(serializer, direction)
         if direction == "request":
+            schema["additionalProperties"] = False
             for field in schema.get("properties", {}).values():
                 _put_default_into_words(field, is_partial=serializer.partial)
         return {**schema, **getattr(serializer, "schema_extra", {})}

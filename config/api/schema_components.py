@@ -186,6 +186,10 @@ def _problem_schemas() -> dict[str, Any]:
             },
             "code": {"$ref": "#/components/schemas/FieldCode"},
             "detail": {"type": "string"},
+            "suggestion": {
+                "type": "string",
+                "description": "The name or value that was probably meant.",
+            },
         },
     }
     return {

@@ -19,9 +19,12 @@ from config.errors import FieldError, MethodNotAllowed, NotFound, UnknownParamet
 from .conditional import add_etag, expected_version, made_conditional
 from .idempotency import answer_once, read_key
 from .kept_queries import fetch
+from .preferences import LENIENT, prefers_lenient_handling
 from .replica import answered_by_replica
+from .strict_bodies import shown_fields, validate_body
 
 VARY = "Accept, Authorization, Time-Zone"  # what an answer depends on beside its address
+VARY_OF_WRITES = f"{VARY}, Prefer"
 KNOWN_EVERYWHERE = frozenset({"format", "timezone"})
 
 M = TypeVar("M", bound=Model)
@@ -72,7 +75,9 @@ class ApiView(GenericAPIView[Any]):
     `keeps_answers`: False where an answer must never be stored (it carries tokens);
     `throttle_scopes`: the tighter limits, by method;
     `is_personal`: whether it shows what is somebody's own also to who is not signed in;
-    `may_lag`: whether a guest's GET may be answered by a replica of the database.
+    `may_lag`: whether a guest's GET may be answered by a replica of the database;
+    `shown_elsewhere`: serializers of other routes that show the same resource, whose fields a body
+    may contain as well (see `strict_bodies`).
     """
 
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {}
@@ -81,6 +86,8 @@ class ApiView(GenericAPIView[Any]):
     throttle_scopes: ClassVar[dict[str, str]] = {}
     is_personal = False
     may_lag = False
+    shown_elsewhere: ClassVar[tuple[type[BaseSerializer[Any]], ...]] = ()
+    is_lenient = False
     etag_version: str | None = None
     filter_backends: Any = ()
 
@@ -121,11 +128,13 @@ class ApiView(GenericAPIView[Any]):
     def default_response_headers(self) -> dict[str, str]:
         return {
             "Allow": ", ".join(self.allowed_methods),
-            "Vary": VARY,
+            "Vary": VARY if self.request.method in SAFE_METHODS else VARY_OF_WRITES,
         }
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         final = super().finalize_response(request, response, *args, **kwargs)
+        if self.is_lenient:
+            final["Preference-Applied"] = LENIENT
         if "Cache-Control" not in final:
             final["Cache-Control"] = self._caching(request)
         if self.sends_etag and final.status_code in {200, 201}:
@@ -153,13 +162,24 @@ class ApiView(GenericAPIView[Any]):
     def valid(
         self, serializer_class: type[Serializer[Any]], *, partial: bool = False
     ) -> dict[str, Any]:
-        """The request's body, validated."""
+        """The request's body, validated; `strict_bodies.NoFields` where the route needs none.
+
+        Call it once the row is found: an unknown field comes after 401, 403 and 404.
+        """
+        request = self.request
+        prefer = request.META.get("HTTP_PREFER")
+        self.is_lenient = prefer is not None and prefers_lenient_handling(prefer)
         with _kept_serializer(serializer_class) as serializer:
-            serializer.initial_data = self.request.data
             serializer.partial = partial
-            serializer._context = self.get_serializer_context()
-            serializer.is_valid(raise_exception=True)
-            return serializer.validated_data  # type: ignore[no-any-return]
+            context = {**self.get_serializer_context(), "is_lenient": self.is_lenient}
+            serializer._context = context
+            return validate_body(
+                serializer,
+                request.data,
+                read_only=shown_fields(type(self)),
+                ignores_unknown=self.is_lenient,
+                query_parameters=self.known_parameters(str(request.method)),
+            )
 
     def found(self, queryset: QuerySet[M], **lookup: Any) -> M:
         """The one row, or `NotFound`."""

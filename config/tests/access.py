@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from accounts.calendars import calendar_url
@@ -260,6 +261,10 @@ class File:
 
     media_type: str
     content: bytes
+
+    def uploaded(self) -> SimpleUploadedFile:
+        """As a part of a form."""
+        return SimpleUploadedFile("file", self.content, self.media_type)
 
 
 @dataclass

@@ -182,11 +182,13 @@ def test_every_variable_has_a_line_in_the_documentation():
     table = (PROJECT / "docs" / "configuration.md").read_text()
     sources = {
         name: (PROJECT / name).read_text()
-        for name in ("config/settings.py", "config/start.py", "Procfile")
+        for name in ("config/settings.py", "config/devserver/start.py", "Procfile")
     }
     read = {
         *re.findall(r'env\.\w+\(\s*"(\w+)"', sources["config/settings.py"]),
-        *re.findall(r'environ\.setdefault\("(?!DJANGO_)(\w+)"', sources["config/start.py"]),
+        *re.findall(
+            r'environ\.setdefault\("(?!DJANGO_)(\w+)"', sources["config/devserver/start.py"]
+        ),
         *re.findall(r"\$\{?([A-Z_]+)", sources["Procfile"]),
         "EMBEDDED_POSTGRES_GRACE_SECONDS",
     }

@@ -148,7 +148,8 @@ def forget(*directories: Path):
 def root(tmp_path):
     root = tmp_path / "state"
     yield root
-    forget(locate(root).base, locate(root).socket_dir)
+    server = locate(root)
+    forget(server.base, server.socket_dir)
 
 
 @pytest.fixture
@@ -386,9 +387,33 @@ def test_root_keeps_its_state_where_the_servers_account_passes(root, client):
     server = locate(root)
 
     account = server.home.stat()
-    assert server.base.parent == Path("/var/tmp")
+    assert server.base.parent == Path("/var/tmp")  # pytest's own directory is closed to others
     assert server.base.stat().st_uid == 0
     assert account.st_uid == Path(f"/proc/{postmaster}").stat().st_uid != 0
+
+
+@as_root
+def test_root_keeps_its_state_under_an_open_directory(place_of, client):
+    root = place_of(0) / "state" / "postgres"
+    root.parents[1].chmod(0o755)
+
+    postmaster, rows = client(root).answer()
+
+    assert rows == 1
+    assert (root / "postgres/data/PG_VERSION").exists()
+    assert (root / "postgres").stat().st_uid == Path(f"/proc/{postmaster}").stat().st_uid != 0
+
+
+@as_root
+def test_root_gives_another_checkout_at_the_same_path_another_database(root):
+    first = locate(root)
+    again = locate(root)
+    shutil.rmtree(root)
+
+    other = locate(root)
+
+    assert again == first
+    assert other.base != first.base
 
 
 @as_root
@@ -424,10 +449,10 @@ def test_ordinary_user_gets_a_short_plain_socket_directory(ordinary_client, stat
     only = ordinary_client(state)
     _, rows = only.answer()
     facts = only.socket_dir.stat()
-    forget(only.root, only.socket_dir)
+    forget(only.root, only.socket_dir.parent)
 
     assert rows == 1
-    assert only.socket_dir.parent == Path("/var/tmp")
+    assert only.socket_dir.parents[1] == Path("/var/tmp")
     assert facts.st_mode & 0o777 == 0o700
 
 

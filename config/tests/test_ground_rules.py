@@ -474,14 +474,17 @@ def test_a_repeated_form_is_the_same_form(event):
     assert answers[1]["Idempotent-Replayed"] == "true"
 
 
-def test_a_file_in_a_form_is_no_fault(event):
+@pytest.mark.parametrize(("prefer", "status"), [("handling=lenient", 201), ("", 400)])
+def test_a_file_in_a_form_is_no_fault(event, prefer, status):
     body = {**BOB, "extra": io.BytesIO(b"not asked for")}
 
     response = Client().post(
-        f"/api/events/{event.pk}/register/", body, headers={"Idempotency-Key": "file"}
+        f"/api/events/{event.pk}/register/",
+        body,
+        headers={"Idempotency-Key": "file", "Prefer": prefer},
     )
 
-    assert response.status_code == 201
+    assert response.status_code == status
 
 
 def test_an_empty_answer_is_replayed_empty(olga, signed_in, anyone):

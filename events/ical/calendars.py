@@ -147,8 +147,8 @@ def _vevent(
 def _times(event: Event, years: dict[str, tuple[int, int]]) -> Iterator[str]:
     """DTSTART and DTEND: on the clock of the event's zone where that names the instant.
 
-    It does not in the hour that occurs twice, of which a calendar means the first, and where the
-    zone's offset has seconds. There, in UTC and far from today both are in UTC.
+    It does not in the hour that occurs twice, of which some programs show the second, and where
+    the zone's offset has seconds. There, in UTC and far from today both are in UTC.
     """
     zone = event.zone
     start, end = event.start_time.astimezone(zone), event.end_time.astimezone(zone)
@@ -166,7 +166,8 @@ def _times(event: Event, years: dict[str, tuple[int, int]]) -> Iterator[str]:
 def _is_named(moment: datetime) -> bool:
     offset = moment.utcoffset() or timedelta()
     is_near = FIRST_YEAR <= moment.year <= LAST_YEAR
-    return is_near and moment.fold == 0 and offset % _MINUTE == timedelta()
+    is_repeated = offset != moment.replace(fold=1 - moment.fold).utcoffset()
+    return is_near and not is_repeated and offset % _MINUTE == timedelta()
 
 
 def _mailto(address: str) -> str:

@@ -2,7 +2,7 @@
 
 The onset of an observance is told by the clock as it was before. A rule is written as one where
 the clocks change by the same rule every year, since some clients (Outlook) read no list of dates;
-where they do not (Ramadan, parliaments) the dates are listed.
+where they do not (Ramadan, parliaments) each onset is an RDATE property of its own.
 """
 
 from calendar import monthrange
@@ -95,7 +95,9 @@ def _observance(change: _Change, onsets: list[datetime], last_year: int) -> Iter
     if rule:
         yield f"RRULE:{rule}"
     elif len(onsets) > 1:
-        yield f"RDATE:{','.join(map(local, onsets[1:]))}"
+        # ical.js (Thunderbird, Nextcloud) reads the first value of an RDATE only, and takes DTSTART
+        # for no onset beside one.
+        yield from (f"RDATE:{local(onset)}" for onset in onsets)
     yield f"TZNAME:{change.name}"
     yield f"TZOFFSETFROM:{_offset(change.before)}"
     yield f"TZOFFSETTO:{_offset(change.after)}"

@@ -1,6 +1,7 @@
 """Many events in one request."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -44,13 +45,10 @@ def create_events(
 
 def placed(refusal: ValidationFailed, index: int) -> list[FieldError]:
     """The errors of a row, as errors of the whole body."""
+    row = f"events.{index}"
     return [
-        FieldError(
-            f"events.{index}.{error['field']}" if error["field"] else f"events.{index}",
-            error["code"],
-            error["detail"],
-        )
-        for error in refusal.facts["errors"]
+        replace(error, field=row if error.field is None else f"{row}.{error.field}")
+        for error in refusal.field_errors
     ]
 
 

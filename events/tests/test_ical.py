@@ -168,15 +168,17 @@ def test_instants_come_back_in_any_zone(zone, start, minutes):
         # The first minute after a gap.
         ("Europe/Berlin", "2027-03-28T01:00", "DTSTART;TZID=Europe/Berlin:20270328T030000"),
         ("America/New_York", "2027-03-14T07:00", "DTSTART;TZID=America/New_York:20270314T030000"),
-        # A time that occurs twice: by itself it is the first of the two.
-        ("Europe/Berlin", "2027-10-31T00:30", "DTSTART;TZID=Europe/Berlin:20271031T023000"),
+        # A time that occurs twice is written in UTC, the first one too.
+        ("Europe/Berlin", "2027-10-30T23:30", "DTSTART;TZID=Europe/Berlin:20271031T013000"),
+        ("Europe/Berlin", "2027-10-31T00:30", "DTSTART:20271031T003000Z"),
         ("Europe/Berlin", "2027-10-31T01:30", "DTSTART:20271031T013000Z"),
         # Half an hour back.
         (
             "Australia/Lord_Howe",
-            "2027-04-03T14:30",
-            "DTSTART;TZID=Australia/Lord_Howe:20270404T013000",
+            "2027-04-03T14:29",
+            "DTSTART;TZID=Australia/Lord_Howe:20270404T012900",
         ),
+        ("Australia/Lord_Howe", "2027-04-03T14:30", "DTSTART:20270403T143000Z"),
         ("Australia/Lord_Howe", "2027-04-03T15:00", "DTSTART:20270403T150000Z"),
         # Before and after they gave summer time up; it began at midnight.
         ("America/Sao_Paulo", "2018-11-04T03:00", "DTSTART;TZID=America/Sao_Paulo:20181104T010000"),
@@ -263,6 +265,21 @@ def test_onsets_are_told_by_the_clock_before_the_change(zone, rules):
         + tuple(str(part[name].to_ical()) for name in ("TZOFFSETFROM", "TZOFFSETTO"))
         for part in told.subcomponents
     }
+
+
+def test_each_onset_without_a_rule_is_a_property_of_its_own():
+    lines = vtimezone("Asia/Gaza", 2027, 2029).decode().split("\r\n")
+
+    observances = "\n".join(lines).split("BEGIN:")[2:]
+    listed = [part for part in observances if "RDATE" in part]
+    assert listed
+    for part in listed:
+        begin, *_ = [
+            line.removeprefix("DTSTART:") for line in part.split("\n") if "DTSTART" in line
+        ]
+        onsets = [line.removeprefix("RDATE:") for line in part.split("\n") if "RDATE" in line]
+        assert onsets[0] == begin
+        assert not any("," in onset for onset in onsets)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from config.api.pagination import KeysetPagination, is_short, read_filters, read
 from config.api.plain import Answer, PlainRequest
 from config.api.replica import answered_by_replica
 from config.api.schema import operation
+from config.api.strict_bodies import NoFields
 from config.api.throttling import count_guest
 from config.api.views import ApiView, ListView
 from config.errors import PermissionDenied
@@ -171,6 +172,7 @@ class EventView(ApiView):
     permission_classes = (ReadsOrManagesEvent,)
     sends_etag = True
     if_match_methods = ("PUT", "PATCH", "DELETE")
+    shown_elsewhere = (ListedEventOut,)
 
     @operation("Read an event", responses=EventOut)
     def get(self, request: Request, pk: int) -> Response:
@@ -240,6 +242,7 @@ class PublishView(ApiView):
     def post(self, request: Request, pk: int) -> Response:
         """A published event stays as it is."""
         event = self.found(_visible(request), pk=pk)
+        self.valid(NoFields)
         return _shown(self, services.publish_event(event))
 
 

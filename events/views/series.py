@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from accounts.authentication import current_user
 from config.api.pagination import read_flag
 from config.api.schema import operation
+from config.api.strict_bodies import NoFields
 from config.api.views import ApiView
 from config.errors import PermissionDenied
 
@@ -113,6 +114,7 @@ class SeriesPublishView(ApiView):
     def post(self, request: Request, pk: int) -> Response:
         """With its coming events. A published series stays as it is."""
         series = self.found(Series.objects.visible_to(request.user), pk=pk)
+        self.valid(NoFields)
         return _shown(self, services.publish_series(series))
 
 

@@ -68,7 +68,7 @@ def test_it_says_what_it_made_and_how_to_sign_in(anyone):
 
     assert told.splitlines() == [
         "Made 4 accounts, 34 events and 247 registrations.",
-        "Sign in with one of these; the passwords are shown this once:",
+        "Sign in with one of the sample accounts:",
         "  demo@example.com     demo-password-2027       organizer",
         "  ngaio@example.com    ngaio-password-2027      organizer",
         "  visitor@example.com  visitor-password-2027    attendee",
@@ -110,7 +110,7 @@ def test_there_is_an_event_of_each_kind(clock):
     assert (pottery.registration_state, pottery.registered_count) == ("waitlist", 8)
     assert pottery.waitlist_count == 3
     assert (garden.registration_state, garden.max_capacity) == ("open", None)
-    assert Event.objects.get(name="Spring Gala").registration_state == "draft"
+    assert Event.objects.get(name="Charity Gala").registration_state == "draft"
     assert Event.objects.get(name="Harbour Regatta").registration_state == "cancelled"
     assert Event.objects.get(name="Harbour Regatta").registered_count == 5
     assert [event.name for event in Event.objects.past()] == ["First Steps in Django"]
@@ -144,7 +144,7 @@ def test_dates_count_from_today_in_the_events_zone(clock):
 
     snorkelling = Event.objects.get(timezone="Australia/Lord_Howe")
     start = snorkelling.start_time.astimezone(snorkelling.zone)
-    assert start.isoformat() == "2027-03-01T08:30:00+11:00"
+    assert start.isoformat() == "2027-03-06T08:30:00+11:00"
     zones = set(Event.objects.values_list("timezone", flat=True))
     assert zones >= {
         "Asia/Kolkata", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe",
@@ -238,11 +238,52 @@ def test_if_empty_loads_into_an_empty_database():
 
 
 def test_if_empty_leaves_a_database_with_an_event_alone(event):
-    told = load("--if-empty")
+    output = load("--if-empty")
 
-    assert told == "There are events already: no sample data was loaded.\n"
+    assert output == (
+        "The database has events already; no sample data was loaded. For an account that may "
+        "use the admin, run: .venv/bin/python manage.py createsuperuser\n"
+    )
     assert list(Event.objects.all()) == [event]
     assert not User.objects.filter(email="demo@example.com").exists()
+
+
+def test_if_empty_repeats_the_sample_logins_that_still_work():
+    load()
+    demo = User.objects.get(email="demo@example.com")
+    demo.set_password("another-password-2027")
+    demo.save()
+
+    output = load("--if-empty")
+
+    assert output.splitlines() == [
+        "Sign in with one of the sample accounts:",
+        "  ngaio@example.com    ngaio-password-2027      organizer",
+        "  visitor@example.com  visitor-password-2027    attendee",
+        "  admin@example.com    admin-password-2027      staff, for /admin/",
+    ]
+
+
+def test_events_named_after_a_weekday_start_on_it(clock):
+    load()
+
+    weekdays = {
+        event.name: event.start_time.astimezone(event.zone).strftime("%A")
+        for event in Event.objects.filter(series=None)
+    }
+    assert weekdays["Pottery for Beginners"] == "Saturday"
+    assert weekdays["Reef Snorkelling Weekend"] == "Saturday"
+    assert weekdays["Data Engineering Bootcamp"] == "Monday"
+    yoga = Series.objects.get().events.all()
+    assert {each.start_time.astimezone(each.zone).strftime("%A") for each in yoga} == {"Sunday"}
+
+
+def test_sample_events_are_found_near_a_place(anyone):
+    load()
+
+    nearby = anyone.get("/api/events/?near=52.52,13.40&radius=20").json()["results"]
+
+    assert {event["name"] for event in nearby} == {"Pottery for Beginners", "Python at the Spree"}
 
 
 def test_a_faulty_file_loads_nothing(monkeypatch):

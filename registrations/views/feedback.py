@@ -76,8 +76,9 @@ class FeedbackView(ApiView):
     )
     def patch(self, request: Request, pk: int) -> Response:
         """Not what staff have hidden."""
+        feedback = self.feedback(pk)
         changes = self.valid(FeedbackIn, partial=True)
-        return Response(FeedbackOut(services.edit_feedback(self.feedback(pk), changes)).data)
+        return Response(FeedbackOut(services.edit_feedback(feedback, changes)).data)
 
     @operation("Delete my feedback", responses={204: None}, raises=[PermissionDenied])
     def delete(self, request: Request, pk: int) -> Response:

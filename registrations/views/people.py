@@ -11,9 +11,10 @@ from rest_framework.response import Response
 
 from accounts.authentication import current_user
 from accounts.models import User
-from accounts.serializers import AccountDeletionIn, ProfileIn, UserDeletionIn
+from accounts.serializers import AccountDeletionIn, ProfileIn, SignedUpOut, UserDeletionIn
 from accounts.services import edit_profile, reset_calendar_link
 from config.api.schema import operation
+from config.api.strict_bodies import NoFields
 from config.api.views import ApiView
 from config.errors import PermissionDenied
 from events.models import Event
@@ -52,6 +53,7 @@ class ProfileView(AnswersProfile):
     """My own profile."""
 
     sends_etag = True
+    shown_elsewhere = (SignedUpOut,)
     throttle_scopes = {"DELETE": "login"}  # it tells whether a password is right
 
     def profiled(self, **kwargs: Any) -> User:
@@ -189,6 +191,7 @@ class CalendarResetView(AnswersProfile):
     )
     def post(self, request: Request) -> Response:
         """The profile with its new `calendar_url`; the earlier link ends."""
+        self.valid(NoFields)
         return self.answer(reset_calendar_link(current_user(request)))
 
 

@@ -18,7 +18,9 @@ from config.api.plain import Answer, PlainRequest
 from config.api.schema import operation
 from config.api.throttling import count_guest
 from config.api.views import ApiView, ListView, file_response
+from config.errors import ValidationFailed
 from events.errors import EventCancelled, EventNotPublished, EventStarted
+from events.models import Event
 
 from .. import services
 from ..errors import AlreadyRegistered, EventFull, RegistrationClosed, RegistrationNotOpen
@@ -62,7 +64,13 @@ class RegisterView(ApiView):
         Guests send a name and an address, and receive a `manage_token`. Who is signed in may send
         an empty body; another address makes a guest registration that the caller manages.
         """
-        registration = services.register(pk, **self.valid(RegisterIn))
+        try:
+            given = self.valid(RegisterIn)
+        except ValidationFailed:
+            # An event that the caller may not see comes before what is wrong with the body.
+            self.found(Event.objects.visible_to(request.user), pk=pk)
+            raise
+        registration = services.register(pk, **given)
         shown = RegistrationOut(registration, context=self.get_serializer_context()).data
         if registration.user_id is None:
             shown["manage_token"] = manage_token(registration.pk)
@@ -105,6 +113,7 @@ class OneRegistration(ApiView):
 
 class RegistrationView(OneRegistration):
     sends_etag = True
+    shown_elsewhere = (NewRegistrationOut,)
 
     @operation("Read a registration", parameters=[TOKEN], responses=RegistrationOut)
     def get(self, request: Request, pk: UUID) -> Response:

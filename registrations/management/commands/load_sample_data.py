@@ -11,7 +11,9 @@ from config.api.csv_rows import ImportRefused
 from events.models import Event
 from registrations.sample_data import (
     ACCOUNTS,
+    Account,
     Loaded,
+    accounts_with_known_password,
     count_what_a_wipe_deletes,
     load_sample_data,
     wipe_events,
@@ -48,7 +50,7 @@ class Command(BaseCommand):
         if if_empty and reset:
             raise CommandError("Give --if-empty or --reset, not both.")
         if if_empty and Event.objects.exists():
-            self.stdout.write("There are events already: no sample data was loaded.")
+            self._show_known_logins()
             return
         if reset:
             self._confirm_wipe(interactive)
@@ -86,6 +88,23 @@ class Command(BaseCommand):
         if answer.strip() != database:
             raise CommandError("Nothing was deleted.")
 
+    def _show_known_logins(self) -> None:
+        """The sample accounts that still have the password from these sources."""
+        known = accounts_with_known_password()
+        if not known:
+            self.stdout.write(
+                "The database has events already; no sample data was loaded. For an account that "
+                "may use the admin, run: .venv/bin/python manage.py createsuperuser"
+            )
+            return
+        self.stdout.write("Sign in with one of the sample accounts:")
+        for account in known:
+            self._show_login(account, account.known_password)
+
+    def _show_login(self, account: Account, password: str) -> None:
+        role = "staff, for /admin/" if account.is_admin else str(account.role)
+        self.stdout.write(f"  {account.email:<20} {password:<24} {role}")
+
     def _tell(self, loaded: Loaded) -> None:
         if not loaded:
             self.stdout.write("The sample data is there already: nothing was changed.")
@@ -94,14 +113,13 @@ class Command(BaseCommand):
             f"Made {len(loaded.passwords)} accounts, {loaded.events} events "
             f"and {loaded.registrations} registrations."
         )
-        if loaded.passwords:
+        if loaded.passwords and _is_for_trying_out():
+            self.stdout.write("Sign in with one of the sample accounts:")
+        elif loaded.passwords:
             self.stdout.write("Sign in with one of these; the passwords are shown this once:")
         for account in ACCOUNTS:
             if account.email in loaded.passwords:
-                role = "staff, for /admin/" if account.is_admin else str(account.role)
-                self.stdout.write(
-                    f"  {account.email:<20} {loaded.passwords[account.email]:<24} {role}"
-                )
+                self._show_login(account, loaded.passwords[account.email])
 
 
 def _is_for_trying_out() -> bool:

@@ -1,0 +1,218 @@
+"""`python -m config.devserver.start`: prepares the database and runs the Procfile's processes.
+
+The order is the user's: a port that is taken ends the start before anything is touched, and the
+addresses come last, once every process responds. Ctrl-C ends with status 0.
+"""
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from datetime import datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from types import FrameType
+from urllib.request import urlopen
+
+import django
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from config.env import at_port
+
+PROJECT = Path(__file__).resolve().parents[2]
+# A process that is still silent after this is named; the others go on.
+READY_SECONDS = 60
+POLL_SECONDS = 0.3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m config.devserver.start")
+    parser.add_argument("--sample-data", action="store_true", help="Load it where nothing is yet.")
+    arguments = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    try:
+        logins = _prepare(sample_data=arguments.sample_data)
+    except (ImproperlyConfigured, CommandError) as error:
+        sys.exit(f"Cannot start: {error}")
+    except KeyboardInterrupt:
+        sys.exit(0)
+    _set_environment()
+    _require_free_port()  # Another checkout may have taken it while this one migrated.
+    sys.exit(_run(logins))
+
+
+def _prepare(*, sample_data: bool) -> str:
+    """Migrate and load the sample data; returns how to sign in."""
+    _require_free_port()
+    django.setup()
+    call_command("migrate", verbosity=0)
+    output = StringIO()
+    if sample_data:
+        call_command("load_sample_data", if_empty=True, stdout=output)
+    connection.close()
+    return output.getvalue()
+
+
+# --- Ports --------------------------------------------------------------------------------------
+
+
+def _require_free_port() -> None:
+    """End with one line when the port is taken.
+
+    The web server shares its port on purpose (SO_REUSEPORT), so two checkouts would both start on
+    one port and take turns in answering.
+    """
+    host, port = _host(), settings.PORT
+    if not _is_free(host, port):
+        sys.exit(
+            f"Port {port} of {host} is taken, perhaps by another checkout. "
+            f"Stop that one, or choose another port: PORT={port + 1 if port < 65535 else port - 1}"
+        )
+
+
+def _host() -> str:
+    return os.environ.get("HOST") or "127.0.0.1"
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with closing(socket.create_server((host, port), family=family)):
+            pass
+    except OSError:
+        return False
+    # A browser tries ::1 first for localhost.
+    with suppress(OSError), closing(socket.create_connection(("localhost", port), timeout=1)):
+        return False
+    return True
+
+
+def _live_address() -> tuple[int, str]:
+    """Port and address of the live process; a free port when the default one is taken."""
+    if os.environ.get("LIVE_PORT"):
+        return settings.LIVE_PORT, settings.LIVE_URL
+    port = settings.LIVE_PORT if _is_free(_host(), settings.LIVE_PORT) else _any_free_port()
+    address = settings.LIVE_URL if os.environ.get("LIVE_URL") else None
+    return port, address or at_port(settings.PUBLIC_URL, port)
+
+
+def _any_free_port() -> int:
+    family = socket.AF_INET6 if ":" in _host() else socket.AF_INET
+    with closing(socket.create_server((_host(), 0), family=family)) as server:
+        return int(server.getsockname()[1])
+
+
+def _set_environment() -> None:
+    """honcho gives each process a PORT of its own, so what depends on the port is set here."""
+    live_port, live_url = _live_address()
+    os.environ["PUBLIC_URL"] = settings.PUBLIC_URL
+    os.environ["LIVE_PORT"], os.environ["LIVE_URL"] = str(live_port), live_url
+    os.environ.setdefault("WEB_CONCURRENCY", str(os.cpu_count() or 2))
+    binaries = Path(sys.executable).parent
+    os.environ["PATH"] = f"{binaries}{os.pathsep}{os.environ['PATH']}"
+
+
+# --- Processes ----------------------------------------------------------------------------------
+
+
+def _run(logins: str) -> int:
+    """Run the Procfile until Ctrl-C or SIGTERM (status 0) or until a process ends (its status)."""
+    # Settings have read .env; honcho would let it win over the real environment.
+    command = ["-m", "honcho", "--env", os.devnull, "start", "--port", str(settings.PORT)]
+    processes = subprocess.Popen([sys.executable, *command], cwd=PROJECT)  # noqa: S603
+    stopping = threading.Event()
+
+    def stop(signal_number: int, frame: FrameType | None) -> None:
+        stopping.set()
+        processes.send_signal(signal.SIGTERM)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    started_at = timezone.now()
+    announcer = threading.Thread(
+        target=_announce, args=(logins, started_at, stopping), name="announcer", daemon=True
+    )
+    announcer.start()
+    status = processes.wait()
+    if stopping.is_set():
+        return 0
+    stopping.set()
+    return status or 1  # Nothing asked them to end.
+
+
+def _announce(logins: str, started_at: datetime, stopping: threading.Event) -> None:
+    """Print where everything is, once each process responds."""
+    checks = _checks(started_at)
+    deadline = time.monotonic() + READY_SECONDS
+    while checks and time.monotonic() < deadline:
+        if stopping.wait(POLL_SECONDS):
+            return
+        checks = {name: responds for name, responds in checks.items() if not responds()}
+    connection.close()
+    if stopping.is_set():
+        return
+    silent = f" Not responding yet: {', '.join(checks)}." if checks else ""
+    lines = [f"Ready.{silent} Ctrl-C stops everything.", ""]
+    for name, path in (("API", "api/events/"), ("docs", "api/docs/"), ("admin", "admin/")):
+        lines.append(f"{name:>7}  {settings.PUBLIC_URL}/{path}")
+    sys.stdout.write("\n".join(["", *lines, "", logins]) + "\n")
+    sys.stdout.flush()
+
+
+def _checks(started_at: datetime) -> dict[str, Callable[[], bool]]:
+    """For each process of the Procfile, whether it responds."""
+    host = _host() if _host() not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104  # nosec
+    netloc = f"[{host}]" if ":" in host else host
+
+    def web_responds() -> bool:
+        address = f"http://{netloc}:{settings.PORT}/readyz"
+        with suppress(OSError), urlopen(address, timeout=5) as response:  # nosec
+            return bool(response.status == 200)
+        return False
+
+    def live_responds() -> bool:
+        address = (host, int(os.environ["LIVE_PORT"]))
+        with suppress(OSError), closing(socket.create_connection(address, timeout=5)):
+            return True
+        return False
+
+    checks = {
+        "web": web_responds,
+        "live": live_responds,
+        "worker": lambda: _worker_responds(started_at),
+        "mailer": _mailer_responds,
+    }
+    processes = {line.partition(":")[0] for line in (PROJECT / "Procfile").read_text().splitlines()}
+    return {name: check for name, check in checks.items() if name in processes}
+
+
+def _worker_responds(started_at: datetime) -> bool:
+    from procrastinate.contrib.django.models import ProcrastinateWorker  # noqa: PLC0415  # after setup()
+
+    since = started_at - timedelta(seconds=1)
+    with suppress(DatabaseError):
+        return ProcrastinateWorker.objects.filter(last_heartbeat__gte=since).exists()
+    return False
+
+
+def _mailer_responds() -> bool:
+    from accounts.notifications import outbox  # noqa: PLC0415  # after setup()
+
+    with suppress(DatabaseError):
+        return bool(outbox.living())
+    return False
+
+
+if __name__ == "__main__":
+    main()
