@@ -33,6 +33,8 @@ from .search import OF_TRIGRAMS, has_part, read_search
 from .ways import Listed
 
 WHEN = ("upcoming", "ongoing", "past", "all")
+# Filters by a part of a text, with its column.
+_PARTS = {"name": "name", "title": "name", "location": "location"}
 
 
 @extend_schema_field(
@@ -77,6 +79,7 @@ class EventFilter(StrictFilterSet):
         ),
     )
     name = TextFilter(method="last", help_text="Part of the name.")
+    title = TextFilter(method="last", help_text="The same as `name`.")
     location = TextFilter(method="last", help_text="Part of the place.")
     category = SlugsFilter(help_text="Slug of a category; may be repeated.")
     organizer = IdFilter(field_name="organizer_id", help_text="Id of the organizer.")
@@ -114,7 +117,7 @@ class EventFilter(StrictFilterSet):
     @staticmethod
     def narrows(parameters: QueryDict) -> bool:
         """Whether these parameters make a `Narrowing`."""
-        narrowing = {"search", "name", "location", "near", "radius"}
+        narrowing = {"search", "name", "title", "location", "near", "radius"}
         return (
             not narrowing.isdisjoint(parameters)
             or len(parameters.getlist("category")) > 1
@@ -129,7 +132,7 @@ class EventFilter(StrictFilterSet):
         parameters."""
         given = request.query_params
         text = given.get("search", "").strip()
-        parts = [given.get(name, "").strip() for name in ("name", "location")]
+        parts = [given.get(name, "").strip() for name in _PARTS]
         if (
             "\x00" in text
             or len(given.getlist("category")) > 1
@@ -175,9 +178,9 @@ class EventFilter(StrictFilterSet):
         condition = Q()
         if chosen["when"] == "ongoing":
             condition &= is_ongoing()
-        for name in ("name", "location"):
+        for name, column in _PARTS.items():
             if chosen[name]:
-                condition &= Q(**{f"{name}__icontains": chosen[name]}) & has_part(chosen[name])
+                condition &= Q(**{f"{column}__icontains": chosen[name]}) & has_part(chosen[name])
         slugs = self.data.getlist("category") if "category" in self.data else []
         if len(slugs) > 1:
             # By their ids, of which the planner knows how common each is; none is 0.

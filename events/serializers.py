@@ -1,7 +1,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -24,6 +24,7 @@ from config.api.fields import (
 )
 from config.api.timezones import InstantField, instant_teller
 
+from .aliases import FIELD_ALIASES, FIELD_SYNONYMS
 from .fields import CategoryField, HoursField, MomentField, WebAddressField
 from .ical import google_calendar_url
 from .models import Category, Event
@@ -53,9 +54,12 @@ class EventIn(serializers.Serializer[Event]):
 
     Times without an offset are wall-clock time in the event's zone. `date` and `time` together
     may stand for `start_time`. What is left out takes its default on PUT, and stays on PATCH.
+    `title` and `capacity` are read as `name` and `max_capacity`.
     """
 
     schema_name = "EventReplace"
+    aliases: ClassVar[dict[str, str]] = FIELD_ALIASES
+    synonyms: ClassVar[dict[str, str]] = FIELD_SYNONYMS
 
     @property
     def schema_extra(self) -> dict[str, Any]:
