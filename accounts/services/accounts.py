@@ -17,6 +17,7 @@ from ..errors import InvalidCredentials
 from ..lockout import guarded
 from ..models import User
 from ..notifications.inbox import forget_mails_to, forget_notifications
+from ..notifications.preferences import preferences_of
 from ..tokens import end_all_sessions
 from .addresses import ask_for_confirmation, change_address
 from .rules import check_free, check_password, names_what_is_taken
@@ -72,7 +73,10 @@ def edit_profile(user: User, changes: dict[str, Any], *, by_staff: bool = False)
     """
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     if "notification_preferences" in changes:
-        preferences = user.notification_preferences | changes["notification_preferences"]
+        shown = preferences_of(user)  # sent back unchanged, a default stays one
+        wanted = changes["notification_preferences"]
+        changed_kinds = {kind: wanted[kind] for kind in wanted if wanted[kind] != shown.get(kind)}
+        preferences = user.notification_preferences | changed_kinds
         changes = {**changes, "notification_preferences": preferences}
     if "email" in changes:
         change_address(user, changes["email"], by_staff=by_staff)

@@ -72,7 +72,7 @@ class ProfileView(AnswersProfile):
         """A new `email` waits in `pending_email` until the link that is sent there was followed.
 
         Only an address that was never confirmed itself is replaced at once. Sending the present
-        address withdraws a change that waits.
+        address withdraws a change that waits, unless its `pending_email` is sent as well.
         """
         return self._edit(self.profiled(**kwargs), self.valid(ProfileIn, partial=True))
 
@@ -92,7 +92,16 @@ class ProfileView(AnswersProfile):
 
     def _edit(self, user: User, changes: dict[str, Any]) -> Response:
         by_staff = user.pk != self.request.user.pk
+        if self._keeps_pending_address(user, changes):
+            del changes["email"]
         return self.answer(edit_profile(user, changes, by_staff=by_staff))
+
+    def _keeps_pending_address(self, user: User, changes: dict[str, Any]) -> bool:
+        """Whether the profile is sent back as it was read. The present address alone withdraws."""
+        pending = ProfileOut().get_pending_email(user)
+        sent: Any = self.request.data
+        is_sent_back = bool(pending) and sent.get("pending_email") == pending
+        return is_sent_back and changes.get("email") == user.email
 
 
 class ExportView(ApiView):
