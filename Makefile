@@ -2,13 +2,14 @@
 # make serve  the same processes as in production, without sample data
 # make test   all tests
 # make lint   style, types, imports, migrations, settings, OpenAPI, security, dependencies
+# make clients  the clients that generators make of the OpenAPI document
 # make bench  measure against the baselines; BENCH=--quick tries it out
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run serve test lint bench clean
+.PHONY: run serve test lint clients client-tools bench clean
 
 run: $(VENV)/installed
 	@$(BIN)/python -m config.devserver.start --sample-data
@@ -32,11 +33,16 @@ lint: $(VENV)/installed-dev
 	PUBLIC_URL=https://events.example.org ALLOWED_HOSTS=events.example.org \
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 
+clients: client-tools $(VENV)/installed-dev
+	$(BIN)/python -m pytest -n 0 config/tests/test_generated_clients.py
+
+client-tools: .ci/clients/installed
+
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks --save .bench/results.md --plots .bench $(BENCH)
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .ci/clients/.venv .ci/clients/node_modules .ci/clients/installed
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -53,4 +59,16 @@ $(VENV)/installed-bench: benchmarks/requirements.txt $(VENV)/installed
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# Development tools with dependencies of their own, apart from what the server runs on.
+.ci/clients/installed: .ci/clients/requirements.txt .ci/clients/package-lock.json | $(VENV)/bin/python
+	$(BIN)/python -m venv .ci/clients/.venv
+	.ci/clients/.venv/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r .ci/clients/requirements.txt
+	@if command -v npm > /dev/null; then \
+		npm ci --prefix .ci/clients --silent --no-audit --no-fund; \
+	else \
+		echo "npm is not installed: the TypeScript client is not tested." >&2; \
+	fi
 	@touch $@
