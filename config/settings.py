@@ -55,7 +55,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "corsheaders",
     "csp",
-    "procrastinate.contrib.django",
+    "config.api.apps.BackgroundJobsConfig",
     "config.api",
     "events",
     "registrations",

@@ -2,6 +2,8 @@
 
 Each is about a batch: a change of a series reaches hundreds of events at once, and who reacts does
 so with one query for all of them. A receiver that raises undoes the change.
+
+`notify`, an argument of the last three, is False when staff chose to notify nobody.
 """
 
 from django.dispatch import Signal
@@ -10,11 +12,11 @@ from django.dispatch import Signal
 #: were before, by name.
 events_edited = Signal()
 
-#: Published events were cancelled. Argument: `events`, a list.
+#: Published events were cancelled. Arguments: `events`, a list; `notify`.
 events_cancelled = Signal()
 
-#: Events were deleted, drafts too. Argument: `events`, a list.
+#: Events were deleted, drafts too. Arguments: `events`, a list; `notify`.
 events_deleted = Signal()
 
-#: Deleted events were brought back. Argument: `events`, a list.
+#: Deleted events were brought back. Arguments: `events`, a list; `notify`.
 events_restored = Signal()

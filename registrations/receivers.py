@@ -40,18 +40,21 @@ def tell_of_change(edits: list[tuple[Event, dict[str, Any]]], **kwargs: Any) -> 
 
 
 @receiver(events_cancelled)
-def tell_of_cancellation(events: list[Event], **kwargs: Any) -> None:
-    tell_events_cancelled(events)
+def tell_of_cancellation(events: list[Event], notify: bool, **kwargs: Any) -> None:
+    if notify:
+        tell_events_cancelled(events)
 
 
 @receiver(events_deleted)
-def tell_of_deletion(events: list[Event], **kwargs: Any) -> None:
-    tell_events_deleted(events)
+def tell_of_deletion(events: list[Event], notify: bool, **kwargs: Any) -> None:
+    if notify:
+        tell_events_deleted(events)
 
 
 @receiver(events_restored)
-def tell_of_return(events: list[Event], **kwargs: Any) -> None:
-    tell_events_restored(events)
+def tell_of_return(events: list[Event], notify: bool, **kwargs: Any) -> None:
+    if notify:
+        tell_events_restored(events)
 
 
 @receiver(email_confirmed)

@@ -178,6 +178,25 @@ class ServiceAdmin(admin.ModelAdmin):
         return TemplateResponse(request, "admin/ask_first.html", context)
 
 
+def confirmed_answers(request: HttpRequest) -> Any:
+    """The answers to a page of `ask_first`, for its form; None while there are none."""
+    return request.POST if "confirmed" in request.POST else None
+
+
+class NotifyForm(forms.Form):
+    """Asks whether the people concerned are notified; `people` is how many they are."""
+
+    notify = forms.BooleanField(required=False, initial=True)
+
+    def __init__(self, data: Any = None, *, people: int) -> None:
+        super().__init__(data)
+        persons = "1 person" if people == 1 else f"{people:,} people"
+        field = self.fields["notify"]
+        field.label = f"Notify {persons}" if people else "Notify nobody: none is registered"
+        field.help_text = "By e-mail and in their inbox. Without it, nobody hears of this."
+        field.disabled = not people
+
+
 class ReadOnlyAdmin(ServiceAdmin):
     """Rows that only the system writes."""
 

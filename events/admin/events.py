@@ -1,8 +1,10 @@
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import AdminTextInputWidget, AdminURLFieldWidget
 from django.contrib.postgres.forms import SimpleArrayField
 from django.db.models import QuerySet
@@ -10,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.admin import AuditedAdmin, ZoneChoiceField, staff_of
 from accounts.models import User
-from config.api.admin import ServiceForm
+from config.api.admin import NotifyForm, ServiceForm, confirmed_answers
 from config.api.visible import validate_visible
 
 from ..models import Category, Event
@@ -188,13 +190,14 @@ class WhenFilter(admin.SimpleListFilter):
         return getattr(queryset, when)() if when in dict(self.lookup_choices) else queryset
 
 
-class CancellationForm(forms.Form):
+class CancellationForm(NotifyForm):
     reason = forms.CharField(
         required=False,
         max_length=500,
         widget=forms.TextInput(attrs={"class": "vTextField"}),
         help_text="Shown with the event.",
     )
+    field_order = ("reason", "notify")
 
 
 @admin.register(Event)
@@ -294,8 +297,15 @@ class EventAdmin(AuditedAdmin):
         obj.pk = form.write().pk
         obj.refresh_from_db()
 
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        people = Event.objects.filter(pk=unquote(object_id)).people_to_notify()
+        context = {"notify_form": NotifyForm(people=people), **(extra_context or {})}
+        return super().delete_view(request, object_id, context)
+
     def delete_model(self, request: HttpRequest, obj: Event) -> None:
-        delete_event(obj)
+        delete_event(obj, notify="notify" in request.POST)
 
     @admin.display(ordering="start_time")
     def starts(self, event: Event) -> str:
@@ -318,8 +328,8 @@ class EventAdmin(AuditedAdmin):
 
     @admin.action(description="Cancel the selected events…", permissions=["change"])
     def cancel_events(self, request: HttpRequest, queryset: QuerySet[Event]) -> HttpResponse | None:
-        events = queryset.exclude(status=Event.Status.CANCELLED)
-        form = CancellationForm(request.POST if "confirmed" in request.POST else None)
+        events: Any = queryset.exclude(status=Event.Status.CANCELLED)
+        form = CancellationForm(confirmed_answers(request), people=events.people_to_notify())
         page = self.ask_first(
             request,
             events,
@@ -328,20 +338,59 @@ class EventAdmin(AuditedAdmin):
             form=form,
         )
         if page is None:
-            reason = form.cleaned_data["reason"]
-            self.act_on(
-                request, events, lambda event: cancel_event(event, reason=reason), "Cancelled"
-            )
+            answers = form.cleaned_data
+            self.act_on(request, events, lambda event: cancel_event(event, **answers), "Cancelled")
         return page
 
-    @admin.action(description="Delete the selected events", permissions=["delete"])
-    def delete_selected(self, request: HttpRequest, queryset: QuerySet[Event]) -> None:
+    @admin.action(description="Delete the selected events…", permissions=["delete"])
+    def delete_selected(
+        self, request: HttpRequest, queryset: QuerySet[Event]
+    ) -> HttpResponse | None:
         """Instead of Django's own action of that name, which would delete rows."""
-        self.act_on(request, queryset.filter(deleted_at=None), delete_event, "Deleted")
+        return self.act_after_question(
+            request,
+            queryset.filter(deleted_at=None),
+            delete_event,
+            "Deleted",
+            question="Delete these events?",
+            consequence="They disappear for everybody but staff. Their registrations stay, and "
+            "you can restore them.",
+        )
 
-    @admin.action(description="Restore the selected deleted events", permissions=["delete"])
-    def restore_events(self, request: HttpRequest, queryset: QuerySet[Event]) -> None:
-        self.act_on(request, queryset.exclude(deleted_at=None), restore_event, "Restored")
+    @admin.action(description="Restore the selected deleted events…", permissions=["delete"])
+    def restore_events(
+        self, request: HttpRequest, queryset: QuerySet[Event]
+    ) -> HttpResponse | None:
+        return self.act_after_question(
+            request,
+            queryset.exclude(deleted_at=None),
+            restore_event,
+            "Restored",
+            question="Restore these events?",
+            consequence="They are back as they were, with their registrations. Free seats go to "
+            "the waitlist.",
+        )
+
+    def act_after_question(
+        self,
+        request: HttpRequest,
+        events: Any,  # an EventQuerySet
+        service: Callable[..., object],
+        done: str,
+        *,
+        question: str,
+        consequence: str,
+    ) -> HttpResponse | None:
+        """Ask, with the number of people to notify, then call `service` on each event."""
+        people = events.people_to_notify()
+        form = NotifyForm(confirmed_answers(request), people=people)
+        page = self.ask_first(
+            request, events, question=question, consequence=consequence, form=form
+        )
+        if page is None:
+            answers = form.cleaned_data
+            self.act_on(request, events, lambda event: service(event, **answers), done)
+        return page
 
 
 class CategoryForm(ServiceForm):

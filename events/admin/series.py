@@ -1,14 +1,17 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
 from accounts.admin import AuditedAdmin
+from config.api.admin import NotifyForm, confirmed_answers
 
-from ..models import Series
+from ..models import Event, Series
 from ..services import end_series, publish_series
 
 _TEXTS = ("name", "description", "location", "category", "meeting_url", "organizer", "status")
@@ -53,8 +56,15 @@ class SeriesAdmin(AuditedAdmin):
         """Only the series themselves: events are cancelled or removed by the service."""
         return [str(series) for series in objs], {}, set(), []
 
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        people = people_to_notify(Series.objects.filter(pk=unquote(object_id)))
+        context = {"notify_form": NotifyForm(people=people), **(extra_context or {})}
+        return super().delete_view(request, object_id, context)
+
     def delete_model(self, request: HttpRequest, obj: Series) -> None:
-        end_series(obj)
+        end_series(obj, notify="notify" in request.POST)
 
     @admin.display(description="events")
     def occurrences(self, series: Series) -> str:
@@ -72,7 +82,28 @@ class SeriesAdmin(AuditedAdmin):
         drafts = queryset.filter(status=Series.Status.DRAFT, deleted_at=None)
         self.act_on(request, drafts, publish_series, "Published")
 
-    @admin.action(description="End the selected series", permissions=["delete"])
-    def delete_selected(self, request: HttpRequest, queryset: QuerySet[Series]) -> None:
+    @admin.action(description="End the selected series…", permissions=["delete"])
+    def delete_selected(
+        self, request: HttpRequest, queryset: QuerySet[Series]
+    ) -> HttpResponse | None:
         """Instead of Django's own action of that name, which would delete rows."""
-        self.act_on(request, queryset.filter(deleted_at=None), end_series, "Ended")
+        series = queryset.filter(deleted_at=None)
+        form = NotifyForm(confirmed_answers(request), people=people_to_notify(series))
+        page = self.ask_first(
+            request,
+            series,
+            question="End these series?",
+            consequence="Their coming events are cancelled where somebody is registered, and "
+            "removed otherwise. Past events stay.",
+            form=form,
+        )
+        if page is None:
+            answers = form.cleaned_data
+            self.act_on(request, series, lambda each: end_series(each, **answers), "Ended")
+        return page
+
+
+def people_to_notify(series: QuerySet[Series]) -> int:
+    """How many people hear of it when these series end."""
+    events = Event.objects.filter(series__in=series).ended_with_series(timezone.now())
+    return events.people_to_notify()

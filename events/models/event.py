@@ -6,7 +6,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.indexes import GinIndex, GistIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import ExpressionWrapper, F, Q, Value
+from django.db.models import ExpressionWrapper, F, Q, Sum, Value
 from django.db.models.functions import Lower, Upper
 from django.utils.timezone import now
 
@@ -69,6 +69,21 @@ class EventQuerySet(models.QuerySet["Event"]):
 
     def without_free_seat(self) -> "EventQuerySet":
         return self.filter(is_available=False)
+
+    def ended_with_series(self, at: datetime) -> "EventQuerySet":
+        """Of a series' events, those that its end cancels or removes."""
+        return self.existing().filter(start_time__gt=at).exclude(status=Event.Status.CANCELLED)
+
+    def people_to_notify(self) -> int:
+        """How many people hear of it when these events are cancelled, deleted or restored.
+
+        Registered and waitlisted people of published events that have not ended.
+        """
+        public = self.filter(status=Event.Status.PUBLISHED, end_time__gt=now())
+        total = public.order_by().aggregate(
+            people=Sum(F("registered_count") + F("waitlist_count"), default=0)
+        )
+        return int(total["people"])
 
     def for_display(self) -> "EventQuerySet":
         """With what `EventOut` shows, in one query."""

@@ -108,14 +108,16 @@ def edit_event(
 
 @transaction.atomic
 @audited("deleted")
-def delete_event(event: Event, *, expected_versions: set[str] | None = None) -> None:
+def delete_event(
+    event: Event, *, expected_versions: set[str] | None = None, notify: bool = True
+) -> None:
     """Take an event out of the API; the row stays, and staff can restore it."""
     event = lock_event(event.pk)
     check_version(event.edit_tag, expected_versions)
-    delete_locked_events([event], timezone.now())
+    delete_locked_events([event], timezone.now(), notify=notify)
 
 
-def delete_locked_events(events: list[Event], now: datetime) -> None:
+def delete_locked_events(events: list[Event], now: datetime, *, notify: bool = True) -> None:
     """Caller holds their locks."""
     if events:
         Event.objects.filter(pk__in=[event.pk for event in events]).update(
@@ -124,7 +126,7 @@ def delete_locked_events(events: list[Event], now: datetime) -> None:
         for event in events:
             event.deleted_at = event.updated_at = now
             event.version += 1
-        events_deleted.send(Event, events=events)
+        events_deleted.send(Event, events=events, notify=notify)
 
 
 def organizer_first(
@@ -147,7 +149,7 @@ def organizer_first(
 @transaction.atomic
 @organizer_first
 @audited("restored")
-def restore_event(event: Event) -> Event:
+def restore_event(event: Event, *, notify: bool = True) -> Event:
     event = Event.objects.select_for_update(of=("self",), no_key=True).get(pk=event.pk)
     if event.deleted_at is not None:
         now = timezone.now()
@@ -155,7 +157,7 @@ def restore_event(event: Event) -> Event:
             raise PermissionDenied("Its organizer's account has ended.")
         event.deleted_at = None
         save_edit(event, {"deleted_at"}, now)
-        events_restored.send(Event, events=[event])
+        events_restored.send(Event, events=[event], notify=notify)
     return event
 
 

@@ -33,17 +33,19 @@ def publish_event(event: Event) -> Event:
 
 @transaction.atomic
 @audited("cancelled")
-def cancel_event(event: Event, *, reason: str = "") -> Event:
+def cancel_event(event: Event, *, reason: str = "", notify: bool = True) -> Event:
     """Call a published event off, for good; a cancelled one stays as it is."""
     event = lock_event(event.pk)
     if event.status == Event.Status.DRAFT:
         raise EventNotPublished
     if event.status == Event.Status.PUBLISHED:
-        cancel_locked_events([event], timezone.now(), reason=reason)
+        cancel_locked_events([event], timezone.now(), reason=reason, notify=notify)
     return event
 
 
-def cancel_locked_events(events: list[Event], now: datetime, *, reason: str) -> None:
+def cancel_locked_events(
+    events: list[Event], now: datetime, *, reason: str, notify: bool = True
+) -> None:
     """Call published events off, whatever their number in one query. Caller holds their locks."""
     if events:
         Event.objects.filter(pk__in=[event.pk for event in events]).update(
@@ -60,4 +62,4 @@ def cancel_locked_events(events: list[Event], now: datetime, *, reason: str) -> 
             event.cancelled_at = event.updated_at = now
             event.sequence += 1
             event.version += 1
-        events_cancelled.send(Event, events=events)
+        events_cancelled.send(Event, events=events, notify=notify)

@@ -78,13 +78,15 @@ def publish_series(series: Series) -> Series:
 @transaction.atomic
 @organizer_first
 @audited("ended")
-def end_series(series: Series, *, expected_versions: set[str] | None = None) -> None:
+def end_series(
+    series: Series, *, expected_versions: set[str] | None = None, notify: bool = True
+) -> None:
     """Cancel the coming occurrences that have registrations, remove the others and the series."""
     series = lock_series(series.pk)
     check_version(series.edit_tag, expected_versions)
     now = timezone.now()
-    coming = series.events.existing().exclude(status=Event.Status.CANCELLED)
-    drop_events(lock_events(coming.filter(start_time__gt=now)), now, reason="The series has ended.")
+    events = lock_events(series.events.ended_with_series(now))
+    drop_events(events, now, reason="The series has ended.", notify=notify)
     series.deleted_at = now
     save_series(series, now)
 
@@ -214,10 +216,10 @@ def refused(error: InvalidRecurrence) -> ValidationFailed:
     return ValidationFailed(FieldError("recurrence", "invalid_recurrence", str(error)))
 
 
-def drop_events(events: list[Event], now: datetime, *, reason: str) -> None:
+def drop_events(events: list[Event], now: datetime, *, reason: str, notify: bool = True) -> None:
     """Cancel those that have registrations, remove the others. Caller holds their locks."""
     booked = [event for event in events if event.registered_count or event.waitlist_count]
-    cancel_locked_events(booked, now, reason=reason)
+    cancel_locked_events(booked, now, reason=reason, notify=notify)
     delete_locked_events([event for event in events if event not in booked], now)
     Event.objects.filter(pk__in=[event.pk for event in events]).update(occurrence_at=None)
 

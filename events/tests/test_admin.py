@@ -282,8 +282,11 @@ def test_cancel_action_asks_again_after_an_overlong_reason(client, event):
 def test_delete_action_keeps_the_rows(client):
     events = EventFactory.create_batch(2)
 
-    response = act(client, "delete_selected", *events)
+    question = act(client, "delete_selected", *events)
+    response = act(client, "delete_selected", *events, confirmed="yes", notify="on")
 
+    assert "Delete these events?" in question.content.decode()
+    assert messages_of(question) == []
     assert messages_of(response) == ["Deleted 2 events."]
     assert [event.deleted_at for event in Event.objects.all()] == [NOW, NOW]
 
@@ -306,8 +309,10 @@ def test_delete_page_refuses_what_is_deleted(client, event):
 def test_restore_action_brings_events_back(client, event):
     delete_event(event)
 
-    response = act(client, "restore_events", event, query="?deleted=yes")
+    question = act(client, "restore_events", event, query="?deleted=yes")
+    response = act(client, "restore_events", event, query="?deleted=yes", confirmed="yes")
 
+    assert "Restore these events?" in question.content.decode()
     assert messages_of(response) == ["Restored 1 event."]
     assert Event.objects.get().deleted_at is None
 

@@ -23,8 +23,8 @@ def series(olga) -> Series:
     return SeriesFactory(organizer=olga, name="Yoga")
 
 
-def act(client: Client, action: str, *rows: Series) -> list[str]:
-    data = {"action": action, "_selected_action": [row.pk for row in rows]}
+def act(client: Client, action: str, *rows: Series, **answers: str) -> list[str]:
+    data = {"action": action, "_selected_action": [row.pk for row in rows], **answers}
     response = client.post(LIST, data, follow=True)
     return [str(message) for message in response.context["messages"]]
 
@@ -66,7 +66,9 @@ def test_series_are_published_and_ended_by_actions(client, olga, series):
     draft = SeriesFactory(organizer=olga, status="draft")
 
     assert act(client, "publish_selected", draft, series) == ["Published 1 series."]
-    assert act(client, "delete_selected", draft, series) == ["Ended 2 series."]
+    assert act(client, "delete_selected", draft, series) == []
+    assert Series.objects.existing().count() == 2
+    assert act(client, "delete_selected", draft, series, confirmed="yes") == ["Ended 2 series."]
 
     assert Series.objects.existing().count() == 0
     assert Event.objects.existing().count() == 0

@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from accounts.admin import AccountAdmin, AuditedAdmin, staff_of
+from accounts.admin import HISTORY_SHOWN, AccountAdmin, AuditedAdmin, HistoryEntry, staff_of
 from accounts.models import User
-from config.api.admin import IsSetFilter, ServiceForm
+from config.api.admin import IsSetFilter, NotifyForm, ServiceForm, confirmed_answers
 from events.admin import EventAdmin
 from events.models import Event
 
@@ -211,6 +211,15 @@ class RegistrationAdmin(AuditedAdmin):
     def named(self, row: Any) -> str:
         return f"{row.name} at {row.event}"
 
+    def history_of(self, row: Any) -> list[HistoryEntry]:
+        """With the ledger, which has every seat that was taken and given back."""
+        seats = LedgerEntry.objects.filter(registration=row).select_related("actor").order_by("-id")
+        entries = [
+            HistoryEntry(entry.at, entry.actor, entry.kind, entry.get_reason_display())
+            for entry in seats[:HISTORY_SHOWN]
+        ]
+        return sorted([*entries, *super().history_of(row)], key=lambda each: each.at, reverse=True)
+
     @admin.display(description="event", ordering="event__name")
     def event_link(self, registration: Registration) -> str:
         url = reverse("admin:events_event_change", args=(registration.event_id,))
@@ -222,19 +231,23 @@ class RegistrationAdmin(AuditedAdmin):
     ) -> HttpResponse | None:
         # In the order of events, so that two members of staff at once lock them alike.
         registrations = queryset.exclude(status=Registration.Status.CANCELLED).order_by("event_id")
+        upcoming = {"event__start_time__gt": timezone.now(), "event__deleted_at": None}
+        people = registrations.filter(**upcoming).count()
+        form = NotifyForm(confirmed_answers(request), people=people)
         page = self.ask_first(
             request,
             registrations,
             question="Cancel these registrations?",
-            consequence="Their places go to those who wait, in the order of the queue. "
-            "This is final: whoever comes back queues anew.",
+            consequence="Their seats go to the waitlist in its order, and whoever is promoted is "
+            "notified. This is final: to come back, a person registers again.",
+            form=form,
         )
         if page is None:
-            staff = staff_of(request)
+            staff, answers = staff_of(request), form.cleaned_data
             self.act_on(
                 request,
                 registrations,
-                lambda registration: cancel_registration(registration, by=staff),
+                lambda registration: cancel_registration(registration, by=staff, **answers),
                 "Cancelled",
             )
         return page

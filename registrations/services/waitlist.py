@@ -51,13 +51,18 @@ _PROMOTE = """
 
 @transaction.atomic
 def cancel_registration(
-    registration: Registration, *, by: User | None = None, reason: Reason | None = None
+    registration: Registration,
+    *,
+    by: User | None = None,
+    reason: Reason | None = None,
+    notify: bool = True,
 ) -> None:
     """Give the place back, and its seat to the first who waits. A cancelled one stays as it is.
 
     `by` is who does it, None for a guest with a token; `reason` is the role in which they act,
     told from the registration unless given. Raises `EventStarted` once it is too late. Of a
-    deleted event, which may be brought back, only the end of an account frees the seats.
+    deleted event, which may be brought back, only the end of an account frees the seats. Without
+    `notify` the person is not notified; whoever is promoted always is.
     """
     is_end = reason == Reason.ACCOUNT_CLOSED
     event = lock_event(registration.event_id, even_deleted=is_end)
@@ -84,7 +89,8 @@ def cancel_registration(
         actor=by,
         reason=reason,
     )
-    tell_cancelled(registration, reason)
+    if notify:
+        tell_cancelled(registration, reason)
     _change_counts(event, **{counter: -1})
     promote_waiting(event, reason=Reason.PLACE_FREED)
 
