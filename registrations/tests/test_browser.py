@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from django.test import Client
 
 from accounts.links import confirmation_link, reset_link
 from accounts.models import Notification
@@ -78,3 +79,37 @@ def test_people_find_their_way_with_the_keyboard(phone):
     assert (kept.name, kept.status) == ("Bob Ray", "cancelled")
     assert phone.complaints == []
     assert phone.evaluate("document.referrer") == ""
+
+
+@pytest.fixture
+def desk(live_server, settings) -> Iterator[Tab]:
+    settings.PUBLIC_URL = live_server.url
+    with open_browser(find_browser(), width=1280, height=900) as tab:
+        yield tab
+
+
+def test_columns_of_the_admin_fit_1280_pixels(desk, live_server, olga):
+    staff = UserFactory(username="root", is_staff=True, is_superuser=True)
+    event = EventFactory(
+        organizer=olga,
+        name="Donaudampfschifffahrt auf der Wachau",
+        location="Landungsbrücke 3, Dürnstein an der Donau, Niederösterreich",
+        timezone="America/Argentina/ComodRivadavia",
+    )
+    registered(event, email="alexandros.papadopoulos.of.the.long.address@example.com")
+    client = Client()
+    client.force_login(staff)
+    desk.open(f"{live_server.url}/admin/login/")
+    desk.evaluate(f"document.cookie = 'sessionid={client.cookies['sessionid'].value}; path=/'")
+    hidden = "(t => t.scrollWidth - t.parentElement.clientWidth)"
+
+    for path in ("events/event", "registrations/registration", "accounts/user",
+                 "accounts/notification", "accounts/session"):  # fmt: skip
+        desk.open(f"{live_server.url}/admin/{path}/")
+
+        assert desk.overflow == 0, path
+        list_width = "document.querySelector('#result_list')"
+        assert desk.evaluate(f"{list_width} ? {hidden}({list_width}) : 0") == 0, path
+    desk.open(f"{live_server.url}/admin/")
+    top = "(s => document.querySelector(s).getBoundingClientRect().top)"
+    assert desk.evaluate(f"{top}('#content-related') - {top}('#content-main')") < 10
