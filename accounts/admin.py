@@ -137,7 +137,8 @@ class ZoneChoiceField(forms.ChoiceField):
 class VisibleUsername(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["username"].validators.insert(0, validate_visible)
+        if "username" in self.fields:  # A page that staff may only read has no such field.
+            self.fields["username"].validators.insert(0, validate_visible)
 
 
 class NewUserForm(VisibleUsername, BaseUserCreationForm):
