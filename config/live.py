@@ -20,9 +20,9 @@ from django.http import HttpResponse
 
 from config import errors, ops
 from config.api.errors import problem_response, to_domain_error
+from config.api.parameters import check_parameters
 from config.api.throttling import client_network
 from config.api.timezones import requested_zone
-from config.api.views import refuse_unknown_parameters
 from config.middleware import API_HEADERS, request_id_of
 from events.live import Seats, SeatWatch, Watched
 
@@ -179,7 +179,7 @@ def _event_id(request: ASGIRequest) -> int:
         raise errors.NotFound
     if request.method not in {"GET", "HEAD", "OPTIONS"}:
         raise errors.MethodNotAllowed(headers=_ALLOWED)
-    refuse_unknown_parameters(request.GET)
+    check_parameters(request.GET)
     requested_zone(request)  # known everywhere, though no times are told here
     return int(found[1])
 

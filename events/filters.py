@@ -14,6 +14,7 @@ from rest_framework.request import Request
 
 from config.api.fields import ANY_TEXT, require_query_text
 from config.api.filters import (
+    ChoicesFilter,
     DayFilter,
     IdFilter,
     InstantFilter,
@@ -50,6 +51,8 @@ _PARTS = {"name": "name", "title": "name", "location": "location"}
 )
 class SlugsFilter(TextFilter):
     """A slug; given several times, any of them."""
+
+    takes_several = True
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
         slugs = self.parent.data.getlist("category") if "category" in self.parent.data else []
@@ -95,9 +98,9 @@ class EventFilter(StrictFilterSet):
         choices=[(name, name) for name in WHEN], method="by_time", help_text="Default: upcoming."
     )
     available = TrueOrFalseFilter(method="by_seats", help_text="Has a free seat, or has none.")
-    status = django_filters.ChoiceFilter(
+    status = ChoicesFilter(
         choices=Event.Status.choices,
-        help_text="Default: published. Drafts are one's own only.",
+        help_text="Default: published. Drafts are one's own only. May be repeated.",
     )
 
     near = PlaceFilter(
@@ -172,7 +175,7 @@ class EventFilter(StrictFilterSet):
         if self.default_status and not chosen.get("status"):
             events = events.filter(status=self.default_status)
         user = self.request.user
-        if chosen.get("status") == Event.Status.DRAFT and not user.is_staff:
+        if chosen.get("status") == [Event.Status.DRAFT] and not user.is_staff:
             # Others see no drafts; that they are one's own, an index knows.
             events = events.filter(organizer=user.pk)
         condition = Q()

@@ -1,9 +1,8 @@
 from typing import Any
 
-import django_filters
 from django.db.models import Q
 
-from config.api.filters import StrictFilterSet, TextFilter, TrueOrFalseFilter
+from config.api.filters import ChoicesFilter, StrictFilterSet, TextFilter, TrueOrFalseFilter
 from events.filters import OwnEventFilter
 from events.models import Event
 
@@ -13,8 +12,8 @@ _STATUS_CHOICES = Registration.Status.choices
 
 
 class AttendeeFilter(StrictFilterSet):
-    status = django_filters.ChoiceFilter(
-        choices=_STATUS_CHOICES, help_text="Default: confirmed and waitlisted."
+    status = ChoicesFilter(
+        choices=_STATUS_CHOICES, help_text="Default: confirmed and waitlisted. May be repeated."
     )
     search = TextFilter(method="by_text", help_text="Part of a name or address.")
     checked_in = TrueOrFalseFilter(
@@ -39,19 +38,19 @@ class AttendeeFilter(StrictFilterSet):
 class OwnRegistrationFilter(OwnEventFilter):
     """The filters of events, applied to the events of one's registrations."""
 
-    status = django_filters.ChoiceFilter(
-        choices=_STATUS_CHOICES, method="keep", help_text="Of the registration."
+    status = ChoicesFilter(
+        choices=_STATUS_CHOICES, method="keep", help_text="Of the registration. May be repeated."
     )
 
     class Meta:
         model = Registration
         fields: list[str] = []
 
-    def keep(self, events: Any, name: str, status: str) -> Any:
+    def keep(self, events: Any, name: str, status: list[str]) -> Any:
         return events
 
     def filter_queryset(self, queryset: Any) -> Any:
         events = super().filter_queryset(Event.objects.existing())
         queryset = queryset.filter(event__in=events.values("pk"))
         status = self.form.cleaned_data["status"]
-        return queryset.filter(status=status) if status else queryset
+        return queryset.filter(status__in=status) if status else queryset

@@ -31,11 +31,24 @@ class StrictFilterSet(FilterSet):
             def clean(self) -> dict[str, Any]:
                 for name, found in filters.items():
                     is_text = isinstance(found, django_filters.CharFilter)
-                    if name in self.data and not self.data[name] and not is_text:
+                    is_empty = name in self.data and not self.data[name]
+                    if is_empty and not is_text and name not in self.errors:
                         self.add_error(name, forms.ValidationError("Send a value.", "invalid"))
                 return dict(super().clean() or self.cleaned_data)
 
         return StrictForm
+
+
+class ChoicesFilter(django_filters.MultipleChoiceFilter):
+    """One of some values; given several times, any of them."""
+
+    takes_several = True
+
+    def filter(self, qs: Any, value: list[str]) -> Any:
+        if self.method or not value:
+            return qs
+        name = self.field_name
+        return qs.filter(**({name: value[0]} if len(value) == 1 else {f"{name}__in": value}))
 
 
 class _TrueOrFalseField(forms.Field):

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from config.errors import FieldError, ValidationFailed
 
+from .parameters import repeated_parameter
 from .remembered import remembered
 
 MAX_JSON_DEPTH = 32
@@ -87,7 +88,10 @@ class ApiNegotiation(BaseContentNegotiation):
         renderer = renderers[0]
         view = request.parser_context["view"]
         formats = getattr(view, "formats", ("json",))
-        chosen = request.query_params.get("format")
+        given = request.query_params.getlist("format")
+        if len(given) > 1:
+            raise ValidationFailed(repeated_parameter("format"))
+        chosen = given[0] if given else None
         if chosen is not None and chosen not in formats:
             raise ValidationFailed(
                 FieldError("format", "invalid_choice", f"Choose one of: {', '.join(formats)}.")

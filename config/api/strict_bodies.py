@@ -29,9 +29,7 @@ from rest_framework.serializers import BaseSerializer, ListSerializer, Serialize
 from config.errors import FieldError, ValidationFailed
 
 from .errors import to_domain_error
-from .suggestions import MAX_LENGTH, suggest
-
-MAX_REPORTED = 20  # unknown fields of one body
+from .suggestions import MAX_LENGTH, MAX_REPORTED, suggest
 
 
 class NoFields(Serializer[Any]):

@@ -6,7 +6,8 @@ from difflib import get_close_matches
 
 from .remembered import remembered
 
-MAX_LENGTH = 64
+MAX_LENGTH = 64  # of a name, as it is shown in an error
+MAX_REPORTED = 20  # unknown names of one request
 _SIMILAR = 0.7
 
 

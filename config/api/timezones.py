@@ -9,7 +9,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework import serializers
 
-from config.errors import InvalidTimezone
+from config.errors import InvalidTimezone, ValidationFailed
+
+from .parameters import repeated_parameter
 
 # As requests name it, and as settings do.
 _UTC = frozenset({UTC, ZoneInfo("UTC")})
@@ -34,7 +36,10 @@ def zone_named(name: str) -> tzinfo:
 
 
 def requested_zone(request: HttpRequest) -> tzinfo:
-    name = request.GET.get("timezone")
+    given = request.GET.getlist("timezone")
+    if len(given) > 1:
+        raise ValidationFailed(repeated_parameter("timezone"))
+    name = given[0] if given else None
     if name is None:
         name = request.META.get("HTTP_TIME_ZONE")
     if name is None:

@@ -1,7 +1,7 @@
 """`ApiView`, the base of every view: the ground rules that hold on each route."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, ClassVar, TypeVar
@@ -14,38 +14,35 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, Serializer
 
-from config.errors import FieldError, MethodNotAllowed, NotFound, UnknownParameter
+from config.errors import MethodNotAllowed, NotFound
 
 from .conditional import add_etag, expected_version, made_conditional
 from .idempotency import answer_once, read_key
 from .kept_queries import fetch
+from .parameters import check_parameters
 from .preferences import LENIENT, prefers_lenient_handling
 from .replica import answered_by_replica
 from .strict_bodies import shown_fields, validate_body
 
 VARY = "Accept, Authorization, Time-Zone"  # what an answer depends on beside its address
 VARY_OF_WRITES = f"{VARY}, Prefer"
-KNOWN_EVERYWHERE = frozenset({"format", "timezone"})
 
 M = TypeVar("M", bound=Model)
-
-
-def refuse_unknown_parameters(given: Iterable[str], known: frozenset[str] = frozenset()) -> None:
-    """Raises `UnknownParameter` for names that are neither `known` nor known everywhere."""
-    unknown = set(given) - known - KNOWN_EVERYWHERE
-    if unknown:
-        listed = ", ".join(sorted(known | KNOWN_EVERYWHERE))
-        raise UnknownParameter(
-            *(
-                FieldError(name, "unknown_parameter", f"Known here are: {listed}.")
-                for name in sorted(unknown)
-            )
-        )
 
 
 @cache
 def _made(classes: tuple[type, ...]) -> list[Any]:
     return [each() for each in classes]
+
+
+@cache
+def _repeatable_parameters(view_class: type) -> frozenset[str]:
+    """The filters that take several values, any of which may match."""
+    filterset_class = getattr(view_class, "filterset_class", None)
+    filters = filterset_class.base_filters if filterset_class else {}
+    return frozenset(
+        name for name, each in filters.items() if getattr(each, "takes_several", False)
+    )
 
 
 _kept = threading.local()
@@ -76,6 +73,7 @@ class ApiView(GenericAPIView[Any]):
     `throttle_scopes`: the tighter limits, by method;
     `is_personal`: whether it shows what is somebody's own also to who is not signed in;
     `may_lag`: whether a guest's GET may be answered by a replica of the database;
+    `ignores_tracking`: whether parameters that links pick up, such as `utm_source`, are ignored;
     `shown_elsewhere`: serializers of other routes that show the same resource, whose fields a body
     may contain as well (see `strict_bodies`).
     """
@@ -86,6 +84,7 @@ class ApiView(GenericAPIView[Any]):
     throttle_scopes: ClassVar[dict[str, str]] = {}
     is_personal = False
     may_lag = False
+    ignores_tracking = False
     shown_elsewhere: ClassVar[tuple[type[BaseSerializer[Any]], ...]] = ()
     is_lenient = False
     etag_version: str | None = None
@@ -107,7 +106,13 @@ class ApiView(GenericAPIView[Any]):
             raise MethodNotAllowed  # whoever asks: signing in would not help
         super().initial(request, *args, **kwargs)
         method = "GET" if request.method == "HEAD" else str(request.method)
-        refuse_unknown_parameters(request.query_params, self.known_parameters(method))
+        if request.query_params:
+            check_parameters(
+                request.query_params,
+                self.known_parameters(method),
+                repeatable=_repeatable_parameters(type(self)),
+                ignores_tracking=self.ignores_tracking,
+            )
         if self.may_lag and request.method in {"GET", "HEAD"} and not request.user.pk:
             get = answered_by_replica(self.get)  # type: ignore[attr-defined]
             self.__dict__.update(get=get, head=get)

@@ -220,6 +220,7 @@ def test_where_browsers_of_other_sites_may_ask_it_is_answered_alike(event, setti
         {"Authorization": "Bearer none"},
         {"Idempotency-Key": "one"},
         {"Time-Zone": "Asia/Kolkata"},
+        {"Prefer": "handling=lenient"},
         {"Host": "elsewhere.example.org"},
         {"Host": ""},
         {"Accept": "text/html"},
@@ -260,6 +261,8 @@ def test_other_addresses_are_left_to_the_views(event, method, path):
         b'{"name": "B\\u202eob", "email": "bob@example.com"}',
         b'{"name": "Bob\\u0000", "email": "bob@example.com"}',
         b'{"name": 1, "email": "bob@example.com"}',
+        b'{"name": "Bob", "email": "bob@example.com", "nmae": "Rob"}',
+        b'{"name": "Bob", "email": "bob@example.com", "status": "confirmed"}',
         b'{"name": "Bob", "email": "bob"}',
         b'{"name": "Bob", "email": " bob@example.com"}',
         b'{"name": "Bob", "email": "bob@example"}',
@@ -356,7 +359,6 @@ def test_pages_of_another_size_are_answered_alike(listed):
         path = (answer["next"] or "").removeprefix("http://localhost:8000")
     back = answer["previous"].removeprefix("http://localhost:8000")
     assert_listed_alike(back.replace("page_size=10", "page_size=100"))
-    assert_listed_alike("/api/events/?page_size=10&page_size=2")
 
 
 @pytest.mark.parametrize("cursor", ["made-up", "WyJ%3A", "%00", "%E2%82"])
@@ -411,6 +413,9 @@ def test_a_list_that_is_passed_on_has_been_counted(listed, settings, monkeypatch
         "when=all",
         "x=1",
         "page_size=2&count=true",
+        "page_size=2&page_size=2",
+        "page_size=2&cursor=a&page_size=3",
+        "cursor=a&cursor=a",
     ],
 )
 def test_a_list_by_parameters_is_left_to_the_view(query):
@@ -442,9 +447,9 @@ def test_the_fast_path_is_counted_under_the_route(event):
         ("", {"Host": "localhost:{:050000}"}),
         ("", {"Accept": "*/*, {:050000}"}),
         ("", {"X-Forwarded-For": "{:050000}"}),
-        ("?organizer={:050000}&organizer=1", {}),
+        ("?name={:050000}", {}),
         ("?cursor={:050000}", {}),
-        ("?page_size=1&timezone={:050000}&timezone=UTC", {}),
+        ("?page_size=1&location={:050000}", {}),
     ],
     ids=str,
 )

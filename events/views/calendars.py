@@ -41,6 +41,7 @@ class CalendarView(ApiView):
     media_types = ("text/calendar",)
     formats = ("json", "ics")
     sends_etag = True
+    ignores_tracking = True
 
     def file(self, body: bytes, filename: str) -> HttpResponse:
         return file_response(body, "text/calendar; charset=utf-8", filename)

@@ -147,8 +147,9 @@ class EventListView(EventPages):
 
 def list_for_guest(request: PlainRequest) -> Answer | None:
     """`EventListView.get` without parameters but for those of pages."""
-    found = _PLAIN_QUERY.fullmatch(request.query and f"&{request.query}")
-    if found is None:
+    query = request.query
+    found = _PLAIN_QUERY.fullmatch(query and f"&{query}")
+    if found is None or query.count("cursor=") > 1 or query.count("page_size=") > 1:
         return None
     count_guest("anonymous", request)
     url = request.site + "/api/events/" + (f"?{request.query}" if request.query else "")

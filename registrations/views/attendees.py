@@ -120,6 +120,7 @@ _BY_MEDIA_TYPE = {export.media_type.partition(";")[0]: export for export in EXPO
 class AttendeeExportView(Attendees):
     pagination_class = None
     sends_etag = False
+    ignores_tracking = True
     formats = tuple(EXPORTS)
     media_types = (OCTETS, *_BY_MEDIA_TYPE)
 

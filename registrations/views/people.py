@@ -107,6 +107,7 @@ class ProfileView(AnswersProfile):
 class ExportView(ApiView):
     permission_classes = (IsAuthenticated,)
     throttle_scopes = {"GET": "export"}
+    ignores_tracking = True
     tag = "account"
 
     @operation(

@@ -145,6 +145,7 @@ class RegistrationView(OneRegistration):
 
 class TicketSvgView(OneRegistration):
     formats = ("svg",)
+    ignores_tracking = True
     media_types = ("image/svg+xml", OCTETS)
 
     @operation(
@@ -174,6 +175,7 @@ class TicketSvgView(OneRegistration):
 
 class TicketPngView(OneRegistration):
     formats = ("png",)
+    ignores_tracking = True
     media_types = ("image/png", OCTETS)
 
     @operation(
