@@ -1,5 +1,6 @@
 """Series of events in request and answer bodies."""
 
+import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -16,12 +17,16 @@ from config.api.timezones import InstantField, instant_teller
 
 from .models import Event, Series
 from .recurrence import (
+    FREQUENCIES,
     MAX_OCCURRENCES,
     MAX_TEXT,
     InvalidRecurrence,
     Recurrence,
+    parse_exclusion,
     parse_moment,
     parse_recurrence,
+    shown_exclusion,
+    stored_exclusion,
 )
 from .serializers import EVENT_IN_EXAMPLE, EventCreateIn, EventEditIn, OrganizerOut
 
@@ -38,11 +43,17 @@ SERIES_IN_EXAMPLE = {
 }
 
 
+_EXDATES = (
+    "RFC 5545 EXDATE: days such as 2027-04-05 on which the rule gives no occurrence, or times. "
+    "A time is an instant; without an offset it is a wall-clock time in the series' zone."
+)
+
+
 class RecurrenceField(TextField):
     """An RRULE; lines of EXDATE may follow it. Read again where the zone is known."""
 
     schema_extra: ClassVar[dict[str, Any]] = {
-        "pattern": "^[^\\x00]*FREQ=(YEARLY|MONTHLY|WEEKLY|DAILY|HOURLY|MINUTELY)[^\\x00]*$",
+        "pattern": f"^[^\\x00]*FREQ=({'|'.join(FREQUENCIES)})[^\\x00]*$",
         "examples": [_RULE_EXAMPLE],
     }
 
@@ -71,7 +82,7 @@ class ExcludedField(TextField):
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         try:
-            parse_moment(text, _UTC)
+            parse_moment(text)
         except InvalidRecurrence as error:
             raise ValidationError([ErrorDetail(str(error), "invalid")]) from error
         return text
@@ -96,12 +107,12 @@ class SeriesIn(EventCreateIn):
     schema_name = "SeriesCreate"
 
     recurrence = RecurrenceField(
-        help_text="RFC 5545 RRULE. At most 366 occurrences; without COUNT or UNTIL they are kept "
-        "filled a year ahead."
+        help_text="RFC 5545 RRULE; lines of EXDATE may follow. At most 366 occurrences, the last "
+        "within 100 years; without COUNT or UNTIL they are kept filled a year ahead."
     )
     exdates = ExcludedListField(
         required=False,
-        help_text="RFC 5545 EXDATE: days such as 2027-04-05, or times, that the rule leaves out.",
+        help_text=_EXDATES,
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -126,13 +137,20 @@ class SeriesIn(EventCreateIn):
     ]
 )
 class SeriesEditIn(EventEditIn):
-    """What changes for the events to come.
+    """What changes for future occurrences that were not edited by hand.
 
-    Times are those of the first event or, with `from_event`, of that one; the others move alike.
+    Times are those of the first event or, with `from_event`, of that one. The others move by the
+    same difference on the clock and keep their registrations. Only `recurrence` and `exdates` may
+    remove or cancel an occurrence.
     """
 
-    recurrence = RecurrenceField(required=False)
-    exdates = ExcludedListField(required=False)
+    recurrence = RecurrenceField(
+        required=False,
+        help_text="A new RFC 5545 RRULE. Occurrences take the time that it gives for their day, "
+        "and the others the times that are left, in order. Those without a time are removed, or "
+        "cancelled when somebody is registered.",
+    )
+    exdates = ExcludedListField(required=False, help_text=f"{_EXDATES} The whole list.")
     from_event = WholeNumberField(
         required=False,
         min_value=1,
@@ -141,20 +159,25 @@ class SeriesEditIn(EventEditIn):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        sent = list(attrs.get("exdates", ()))
         attrs = super().validate(attrs)
-        zone = ZoneInfo(attrs.get("timezone") or self.context["event"].timezone)
+        series: Series = self.context["event"]
+        zone = ZoneInfo(attrs.get("timezone") or series.timezone)
         recurrence, exdates = _read(attrs, zone)
         if recurrence is not None:
             attrs["rule"] = recurrence.rule.text
             if recurrence.excluded:
                 exdates = recurrence.excluded | (exdates or frozenset())
-        if exdates is not None:
-            attrs["excluded"] = sorted(exdates)
+        # A client may send back the list that it was shown beside another zone.
+        if exdates is not None and not (sent and sorted(sent) == sorted(shown_exdates(series))):
+            attrs["excluded"] = sorted(map(stored_exclusion, exdates))
         return attrs
 
 
-def _read(attrs: dict[str, Any], zone: ZoneInfo) -> tuple[Recurrence | None, frozenset[str] | None]:
-    """What the rule and the excluded dates say on the clocks of `zone`; None when not sent."""
+def _read(
+    attrs: dict[str, Any], zone: ZoneInfo
+) -> tuple[Recurrence | None, frozenset[datetime.date] | None]:
+    """The rule and the exclusions, with times on the clocks of `zone`; None when not sent."""
     text, dates = attrs.pop("recurrence", None), attrs.pop("exdates", None)
     try:
         recurrence = None if text is None else parse_recurrence(text, zone)
@@ -163,10 +186,16 @@ def _read(attrs: dict[str, Any], zone: ZoneInfo) -> tuple[Recurrence | None, fro
             {"recurrence": [ErrorDetail(str(error), "invalid_recurrence")]}
         ) from error
     try:
-        excluded = None if dates is None else frozenset(parse_moment(day, zone) for day in dates)
+        excluded = None if dates is None else frozenset(parse_exclusion(day, zone) for day in dates)
     except InvalidRecurrence as error:
         raise ValidationError({"exdates": [ErrorDetail(str(error), "invalid")]}) from error
     return recurrence, excluded
+
+
+def shown_exdates(series: Series) -> list[str]:
+    """Days, and times on the clocks of the series' zone."""
+    zone = ZoneInfo(series.timezone)
+    return [shown_exclusion(stored, zone) for stored in series.excluded]
 
 
 SERIES_EXAMPLE = {
@@ -205,8 +234,12 @@ class SeriesOut(serializers.ModelSerializer[Series]):
     organizer = OrganizerOut(read_only=True)
     registration_opens_at = InstantField(allow_null=True)
     registration_closes_at = InstantField(allow_null=True)
-    recurrence = serializers.CharField(source="rule", help_text="RFC 5545 RRULE.")
-    exdates = serializers.ListField(child=serializers.CharField(), source="excluded")
+    recurrence = serializers.CharField(
+        source="rule",
+        help_text="RFC 5545 RRULE. After a move that no RRULE describes, such as the days after "
+        "last Fridays, the nearest one.",
+    )
+    exdates = serializers.SerializerMethodField()
     occurrence_count = serializers.IntegerField(help_text="Events that are not cancelled.")
     events_url = serializers.SerializerMethodField()
     created_at = InstantField()
@@ -244,6 +277,10 @@ class SeriesOut(serializers.ModelSerializer[Series]):
             "reminder_hours",
         )
         read_only_fields = fields
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_exdates(self, series: Series) -> list[str]:
+        return shown_exdates(series)
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_events_url(self, series: Series) -> str:

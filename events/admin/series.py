@@ -15,7 +15,7 @@ from ..models import Event, Series
 from ..services import end_series, publish_series
 
 _TEXTS = ("name", "description", "location", "category", "meeting_url", "organizer", "status")
-_RECURS = ("rule", "excluded", "timezone", "start_time", "end_time", "filled_to")
+_RECURS = ("rule", "excluded", "timezone", "rule_timezone", "start_time", "end_time", "filled_to")
 _SEATS = ("max_capacity", "waitlist_enabled", "registration_opens_at", "registration_closes_at")
 
 

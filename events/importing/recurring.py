@@ -1,19 +1,25 @@
 """The events of a calendar's entry that recurs."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from ..models import Event, Series
 from ..recurrence import (
     MAX_OCCURRENCES,
     InvalidRecurrence,
     Recurrence,
-    expand,
-    parse_moment,
+    Turn,
+    parse_exclusion,
     parse_rule,
 )
 from ..services.editing import times_at
-from ..services.series import AHEAD, SHARED, check_lengths, occurrences_of
+from ..services.series import (
+    SHARED,
+    check_lengths,
+    new_series,
+    occurrences_of,
+    plan_occurrences,
+)
 from ..zones import at_wall_clock, wall_clock
 from .calendars import CalendarRow
 
@@ -35,43 +41,41 @@ def recurring(
     `changed` are instead of those that they name. Raises `InvalidRecurrence`, `ValidationFailed`.
     """
     zone = first.zone
-    series, instants = None, [first.start_time]
+    local = wall_clock(first.start_time, zone)
+    series, turns = None, [Turn(local, first.start_time)]
     if row.rule:
-        excluded = frozenset(parse_moment(text, zone) for text in row.excluded)
-        recurrence = Recurrence(parse_rule(row.rule), excluded)
-        series = _series(first, recurrence)
-        instants = _instants(series, recurrence, now)
-    moved = {parse_moment(change.occurrence, zone): event for change, event in changed}
-    added = [_instant(parse_moment(text, zone), first) for text in row.added]
-    if len(instants) + len(added) + len(moved) > MAX_OCCURRENCES:
+        excluded = frozenset(parse_exclusion(text, zone) for text in row.excluded)
+        series = _series(first, Recurrence(parse_rule(row.rule), excluded), now)
+        turns = _turns(series, now)
+    moved = {parse_exclusion(change.occurrence, zone): event for change, event in changed}
+    added = {_instant(parse_exclusion(text, zone), first) for text in row.added}
+    if len(turns) + len(added) + len(moved) > MAX_OCCURRENCES:
         raise InvalidRecurrence(f"There are more than {MAX_OCCURRENCES} occurrences.")
 
     events = []
-    for at in instants:
-        local = wall_clock(at, zone).isoformat(timespec="seconds")
-        event = moved.pop(local, None) or moved.pop(local[:10], None)
+    for turn in turns:
+        event = moved.pop(turn.at, None) or moved.pop(turn.nominal.date(), None)
         if event is not None:
-            event.series, event.occurrence_at, event.edited_by_hand = series, at, True
-        events.append(event or _event(first, series, at, now))
+            event.series, event.nominal_start, event.edited_by_hand = series, turn.nominal, True
+        events.append(event or _event(first, series, turn, now))
     for event in moved.values():
         event.series, event.edited_by_hand = series, series is not None
         events.append(event)
-    for at in sorted(set(added) - set(instants)):
-        event = _event(first, series, at, now)
-        event.occurrence_at, event.edited_by_hand = None, series is not None
+    for at in sorted(added - {turn.at for turn in turns}):
+        event = _event(first, series, Turn(wall_clock(at, zone), at), now)
+        event.nominal_start, event.edited_by_hand = None, series is not None
         events.append(event)
     for number, event in enumerate(events):
         event.import_key = first.import_key if number == 0 else None
     return Recurring(series, events)
 
 
-def _series(first: Event, recurrence: Recurrence) -> Series:
-    series = Series(
-        organizer=first.organizer,
+def _series(first: Event, recurrence: Recurrence, now: datetime) -> Series:
+    series = new_series(
+        first.organizer,
+        recurrence,
+        now,
         status=first.status,
-        rule=recurrence.rule.text,
-        excluded=sorted(recurrence.excluded),
-        rule_timezone=first.timezone,
         start_time=first.start_time,
         end_time=first.end_time,
         **{name: getattr(first, name) for name in SHARED},
@@ -80,36 +84,34 @@ def _series(first: Event, recurrence: Recurrence) -> Series:
     return series
 
 
-def _instants(series: Series, recurrence: Recurrence, now: datetime) -> list[datetime]:
-    start, zone = series.start_time, series.rule_zone
-    if recurrence.rule.is_endless:
-        series.filled_to = max(start, now) + AHEAD
-    is_all = not recurrence.rule.is_endless or start > now
+def _turns(series: Series, now: datetime) -> list[Turn]:
+    is_endless = series.schedule.rule.is_endless
     try:
-        found = expand(recurrence, start, zone, after=None if is_all else now, to=series.filled_to)
+        after = now if is_endless and series.start_time <= now else None
+        turns = plan_occurrences(series, now, after=after)
     except InvalidRecurrence:
-        if recurrence.rule.is_endless:
+        if is_endless:
             raise
-        found = expand(recurrence, start, zone, after=now)
-    if not found:
+        turns = series.schedule.occurrences(after=now)
+    if not turns:
         raise InvalidRecurrence("The rule gives no occurrence, or none that is still to come.")
-    return found
+    return turns
 
 
-def _event(first: Event, series: Series | None, at: datetime, now: datetime) -> Event:
+def _event(first: Event, series: Series | None, turn: Turn, now: datetime) -> Event:
     if series is not None:
-        return next(occurrences_of(series, [at], now))
+        return next(occurrences_of(series, [turn], now))
     shared = {name: getattr(first, name) for name in SHARED}
-    times = times_at(first, at, first.zone)
+    times = times_at(first, turn.at, first.zone)
     return Event(organizer=first.organizer, status=first.status, **shared, **times)
 
 
-def _instant(text: str, first: Event) -> datetime:
+def _instant(moment: date | datetime, first: Event) -> datetime:
     """When an added date is: a day has the first event's time on the clock."""
-    moment = datetime.fromisoformat(text)
-    if len(text) == len("2027-03-01"):
-        moment = datetime.combine(moment, wall_clock(first.start_time, first.zone).time())
+    if isinstance(moment, datetime):
+        return moment
+    clock = wall_clock(first.start_time, first.zone).time()
     try:
-        return at_wall_clock(moment, first.zone)
+        return at_wall_clock(datetime.combine(moment, clock), first.zone)
     except OverflowError as error:
-        raise InvalidRecurrence(f"{text} is beyond the calendar.") from error
+        raise InvalidRecurrence(f"{moment} is beyond the calendar.") from error

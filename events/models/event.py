@@ -13,6 +13,7 @@ from django.utils.timezone import now
 from config.api.kept_queries import current_instant
 
 from .category import Category
+from .local_time import LocalDateTimeField
 from .place import Holds, Point, Span
 from .plan import IS_NOWHERE, IS_SOMEWHERE, Plan, default_reminder_hours  # noqa: F401  # a migration looks for it here
 from .sample import Halvings, HalvingsUpTo, IsSampled
@@ -167,11 +168,17 @@ class Event(Plan):
     series = models.ForeignKey(
         Series, models.PROTECT, null=True, blank=True, editable=False, related_name="events"
     )
-    occurrence_at = models.DateTimeField(
+    nominal_start = LocalDateTimeField(
         null=True,
         editable=False,
-        help_text="When the rule of its series has it, wherever it was moved since "
-        "(RFC 5545 RECURRENCE-ID). Empty once it is not in the rule any more.",
+        help_text="The wall-clock time that the rule of its series gives, before a gap of the "
+        "clocks moves it and wherever it was moved by hand. It identifies the occurrence. Empty "
+        "once the rule has it no more.",
+    )
+    rule_number = models.PositiveIntegerField(
+        default=0,
+        editable=False,
+        help_text="Which of the rules of its series gave it; an edit of times begins another.",
     )
     edited_by_hand = models.BooleanField(
         default=False, editable=False, help_text="Edited for itself: the series leaves it."
@@ -225,7 +232,7 @@ class Event(Plan):
             models.UniqueConstraint(fields=["organizer", "import_key"], name="event_imported_once"),
             # Checked at the end of a transaction, since a moved series takes its own places.
             models.UniqueConstraint(
-                fields=["series", "occurrence_at"],
+                fields=["series", "rule_number", "nominal_start"],
                 name="one_event_per_occurrence",
                 deferrable=models.Deferrable.DEFERRED,
             ),

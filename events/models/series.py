@@ -1,3 +1,4 @@
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -8,8 +9,9 @@ from django.db import models
 from django.db.models import Count, F, Q
 from django.utils.timezone import now
 
-from ..recurrence import Recurrence, parse_rule
+from ..recurrence import Schedule, parse_exclusion, parse_rule, shown_rule, stored_exclusion
 from .category import Category
+from .local_time import LocalDateTimeField
 from .plan import IS_NOWHERE, IS_SOMEWHERE, Plan
 
 if TYPE_CHECKING:
@@ -53,16 +55,40 @@ class Series(Plan):
     organizer = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="organized_series"
     )
-    rule = models.TextField(help_text="RFC 5545 RRULE.")
+    rule = models.TextField(help_text="RFC 5545 RRULE, as it is shown.")
     excluded = ArrayField(
-        models.CharField(max_length=19),
+        models.CharField(max_length=32),
         default=list,
         blank=True,
-        help_text="Days, or wall-clock times, that the rule leaves out (RFC 5545 EXDATE).",
+        help_text="Nominal days, or instants in UTC, that the rule leaves out (RFC 5545 EXDATE).",
     )
     rule_timezone = models.CharField(
         max_length=64,
         help_text="Whose clocks the rule goes by: `timezone`, unless that alone was changed since.",
+    )
+    # What the rule is expanded from; see `recurrence.Schedule`.
+    written_rule = models.TextField(editable=False, help_text="The rule, before it was moved.")
+    written_start = LocalDateTimeField(
+        editable=False, help_text="The wall-clock time that the written rule starts at."
+    )
+    written_timezone = models.CharField(max_length=64, editable=False)
+    moved_by = models.DurationField(
+        default=timedelta,
+        editable=False,
+        help_text="How far the written rule was moved since, on the clock.",
+    )
+    clock_offsets = models.JSONField(
+        default=dict,
+        editable=False,
+        help_text="Seconds on the clock from an occurrence's start to its other times.",
+    )
+    rule_number = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Of the rule that gives the next occurrences."
+    )
+    former_rules = models.JSONField(
+        default=dict,
+        editable=False,
+        help_text="Zone and clock offsets, by rule number, of coming occurrences before a split.",
     )
     filled_to = models.DateTimeField(
         null=True,
@@ -114,5 +140,33 @@ class Series(Plan):
         return ZoneInfo(self.rule_timezone)
 
     @property
-    def recurrence(self) -> Recurrence:
-        return Recurrence(parse_rule(self.rule), frozenset(self.excluded))
+    def nominal_start(self) -> datetime:
+        """The wall-clock time of the first occurrence, before a gap moves it."""
+        return self.written_start + self.moved_by
+
+    @property
+    def exclusions(self) -> frozenset[date | datetime]:
+        """Nominal days, and instants in UTC."""
+        return frozenset(parse_exclusion(text, UTC) for text in self.excluded)
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(
+            parse_rule(self.written_rule),
+            self.written_start,
+            ZoneInfo(self.written_timezone),
+            self.rule_zone,
+            shift=self.moved_by,
+            first_at=self.start_time,
+            excluded=self.exclusions,
+        )
+
+    @schedule.setter
+    def schedule(self, schedule: Schedule) -> None:
+        self.rule = shown_rule(schedule)
+        self.rule_timezone = schedule.zone.key
+        self.excluded = sorted(map(stored_exclusion, schedule.excluded))
+        self.written_rule = schedule.rule.text
+        self.written_start = schedule.start
+        self.written_timezone = schedule.written_in.key
+        self.moved_by = schedule.shift

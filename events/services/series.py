@@ -4,8 +4,9 @@ Lock order: the organizer's account, the series, its events by id, registrations
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 from django.db.models import F
@@ -17,19 +18,16 @@ from config.api.conditional import check_version
 from config.errors import FieldError, NotFound, ValidationFailed
 
 from ..models import Event, Plan, Series
-from ..recurrence import InvalidRecurrence, Recurrence, expand
+from ..recurrence import AHEAD, InvalidRecurrence, Recurrence, Schedule, Turn
 from .editing import (
     DEFAULT_LENGTH,
     TIMES,
     check_times,
     delete_locked_events,
     organizer_first,
-    times_at,
 )
 from .lifecycle import cancel_locked_events
-
-#: How far ahead the occurrences of an endless rule exist.
-AHEAD = timedelta(days=365)
+from .occurrence_times import clock_offsets, times_of
 
 MAX_LENGTH = timedelta(days=366)
 
@@ -122,82 +120,116 @@ def fill_series() -> int:
 def _fill(batch: list[Series], horizon: datetime) -> int:
     """Caller holds the locks of the series."""
     now = timezone.now()
-    there = set(
-        Event.objects.filter(series__in=batch, occurrence_at__gt=now).values_list(
-            "series_id", "occurrence_at"
-        )
+    existing = set(
+        Event.objects.filter(
+            series__in=batch,
+            rule_number=F("series__rule_number"),
+            nominal_start__gt=nominal_bound(now),
+        ).values_list("series_id", "nominal_start")
     )
     due = [
-        (series, at)
+        (series, turn)
         for series in batch
-        for at in _due(series, now, horizon)
-        if (series.pk, at) not in there
+        for turn in _due(series, now, horizon)
+        if (series.pk, turn.nominal) not in existing
     ]
     _insert(due, now)
     Series.objects.filter(pk__in=[series.pk for series in batch]).update(filled_to=horizon)
     return len(due)
 
 
-def _insert(due: list[tuple[Series, datetime]], now: datetime) -> None:
-    """As `occurrences_of`, but the database copies what an event has as its series has it.
+def nominal_bound(at: datetime) -> datetime:
+    """A wall-clock time before `at` on every clock on Earth, beside any gap."""
+    return at.astimezone(UTC).replace(tzinfo=None) - timedelta(days=3)
+
+
+def _insert(due: list[tuple[Series, Turn]], now: datetime) -> None:
+    """As `occurrences_of`, but the database copies what an event shares with its series.
 
     Thousands of events pass through Python as their times alone.
     """
-    times = [times_at(series, at, series.rule_zone) for series, at in due]
-    lists: list[Any] = [[series.pk for series, _ in due], [at for _, at in due]]
+    times = [times_of(series, turn) for series, turn in due]
+    lists: list[Any] = [
+        [series.pk for series, _ in due],
+        [turn.nominal for _, turn in due],
+    ]
     lists += [[of_one[name] for of_one in times] for name in TIMES]
     columns, values, parameters = [], [], []
     for field in Event._meta.concrete_fields:
         if field.primary_key or field.generated:
             continue
         columns.append(f'"{field.column}"')
-        if field.name in {"series", "occurrence_at", *TIMES}:
+        if field.name in {"series", "nominal_start", *TIMES}:
             values.append(f"due.{field.column}")
-        elif field.name in {"organizer", "category", "status", *SHARED}:
+        elif field.name in {"organizer", "category", "status", "rule_number", *SHARED}:
             values.append(f"series.{field.column}")
         else:
             is_now = field.name in {"created_at", "updated_at"}
             default = now if is_now else field.get_default()
             values.append("%s")
             parameters.append(field.get_db_prep_save(default, connection))
-    named = ", ".join(["series_id", "occurrence_at", *TIMES])
-    arrays = ", ".join(["%s::bigint[]"] + ["%s::timestamptz[]"] * (len(lists) - 1))
+    named = ", ".join(["series_id", "nominal_start", *TIMES])
+    arrays = ", ".join(["%s::bigint[]", "%s::timestamp[]"] + ["%s::timestamptz[]"] * len(TIMES))
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO events_event ({', '.join(columns)}) SELECT {', '.join(values)} "  # noqa: S608  # nosec
             f"FROM unnest({arrays}) AS due({named}) JOIN events_series series ON id = series_id "
-            "ORDER BY series_id, occurrence_at",
+            "ORDER BY series_id, nominal_start",
             [*parameters, *lists],
         )
 
 
-def _due(series: Series, now: datetime, horizon: datetime) -> list[datetime]:
+def _due(series: Series, now: datetime, horizon: datetime) -> list[Turn]:
     after = max(now, series.filled_to or now)
     try:
-        return expand(
-            series.recurrence, series.start_time, series.rule_zone, after=after, to=horizon
-        )
-    except InvalidRecurrence:  # it matches no more
+        return series.schedule.occurrences(after, horizon)
+    except InvalidRecurrence:  # too many: no page of a calendar has room for them
         return []
 
 
 # --- What creating and editing have in common ---------------------------------------------------
 
 
-def occurrences_of(series: Series, instants: Iterable[datetime], now: datetime) -> Iterator[Event]:
-    """The events that a series has at these instants, not saved yet."""
+def new_series(organizer: User, recurrence: Recurrence, now: datetime, **fields: Any) -> Series:
+    """A series that is not saved yet; its times are those of the first occurrence."""
+    series = Series(organizer=organizer, created_at=now, updated_at=now, **fields)
+    if series.end_time is None:
+        series.end_time = series.start_time + DEFAULT_LENGTH
+    zone = ZoneInfo(series.timezone)
+    series.schedule = Schedule.written(
+        recurrence.rule, series.start_time, zone, recurrence.excluded
+    )
+    series.clock_offsets = clock_offsets(series, zone)
+    return series
+
+
+def plan_occurrences(series: Series, now: datetime, *, after: datetime | None = None) -> list[Turn]:
+    """The turns that a series has events for, later than `after`; sets how far it is filled.
+
+    A year ahead counts from now, or from the start if that is later. Raises `InvalidRecurrence`.
+    """
+    schedule = series.schedule
+    schedule.check()
+    is_endless = schedule.rule.is_endless
+    series.filled_to = max(series.start_time, now) + AHEAD if is_endless else None
+    return schedule.planned(after, series.filled_to)
+
+
+def occurrences_of(series: Series, turns: Iterable[Turn], now: datetime) -> Iterator[Event]:
+    """The events that a series has at these turns, not saved yet."""
     shared = {name: getattr(series, name) for name in SHARED}
-    for at in instants:
+    for turn in turns:
         yield Event(
             series=series,
-            occurrence_at=at,
+            nominal_start=turn.nominal,
+            rule_number=series.rule_number,
             organizer_id=series.organizer_id,
             category_id=series.category_id,
             status=series.status,
             created_at=now,
             updated_at=now,
             **shared,
-            **times_at(series, at, series.rule_zone),
+            **times_of(series, turn),
         )
 
 
@@ -221,7 +253,7 @@ def drop_events(events: list[Event], now: datetime, *, reason: str, notify: bool
     booked = [event for event in events if event.registered_count or event.waitlist_count]
     cancel_locked_events(booked, now, reason=reason, notify=notify)
     delete_locked_events([event for event in events if event not in booked], now)
-    Event.objects.filter(pk__in=[event.pk for event in events]).update(occurrence_at=None)
+    Event.objects.filter(pk__in=[event.pk for event in events]).update(nominal_start=None)
 
 
 def lock_series(series_id: int) -> Series:
@@ -252,25 +284,13 @@ def _drafted(
     organizer: User, recurrence: Recurrence, fields: dict[str, Any]
 ) -> tuple[Series, list[Event]]:
     now = timezone.now()
-    series = Series(
-        organizer=organizer,
-        rule=recurrence.rule.text,
-        excluded=sorted(recurrence.excluded),
-        rule_timezone=fields["timezone"],
-        created_at=now,
-        updated_at=now,
-        **fields,
-    )
-    if series.end_time is None:
-        series.end_time = series.start_time + DEFAULT_LENGTH
+    series = new_series(organizer, recurrence, now, **fields)
     check_times(series, {"start_time"}, now)
     check_lengths(series)
-    if recurrence.rule.is_endless:
-        series.filled_to = series.start_time + AHEAD
     try:
-        instants = expand(recurrence, series.start_time, series.rule_zone, to=series.filled_to)
+        turns = plan_occurrences(series, now)
     except InvalidRecurrence as error:
         raise refused(error) from error
-    if not instants:
-        raise refused(InvalidRecurrence("The rule gives no occurrence within a year."))
-    return series, list(occurrences_of(series, instants, now))
+    if not turns:
+        raise refused(InvalidRecurrence("The rule gives no occurrence that is not excluded."))
+    return series, list(occurrences_of(series, turns, now))

@@ -1,7 +1,12 @@
-"""Editing a series: its coming occurrences follow, and who registered stays with theirs."""
+"""Editing a series: its coming occurrences follow, and people stay registered for theirs.
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta, tzinfo
+A move changes times and keeps every occurrence. Only another rule or other exclusions may remove
+or cancel one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,35 +20,27 @@ from config.errors import FieldError, ValidationFailed
 
 from ..errors import CapacityBelowRegistered, EventStarted
 from ..models import Event, Series
-from ..recurrence import (
-    InvalidRecurrence,
-    Recurrence,
-    Rule,
-    expand,
-    matched,
-    moved_moment,
-    parse_rule,
-    turns_before,
-)
+from ..recurrence import InvalidRecurrence, Turn, parse_exclusion
 from ..signals import events_edited
-from ..zones import at_wall_clock, same_wall_clock, wall_clock
-from .editing import IN_CALENDAR, check_times, organizer_first, times_at
+from ..zones import at_wall_clock, wall_clock
+from .editing import IN_CALENDAR, TIMES, organizer_first
+from .occurrence_times import times_after
 from .series import (
-    AHEAD,
     SHARED,
-    check_lengths,
     drop_events,
     lock_events,
     lock_series,
+    nominal_bound,
     occurrences_of,
     refused,
     save_series,
 )
+from .series_moving import Anchor, Edit, Effects, change_times, move_series, rule_of
+from .series_rules import NewRule, change_rule
 
-_TIMES = ("start_time", "end_time", "registration_opens_at", "registration_closes_at")
-_COMPARED = (*SHARED, *_TIMES, "category")
-_DAY = timedelta(days=1)
-_OUT_OF_THE_RULE = "The dates of the series were changed."
+_COMPARED = (*SHARED, *TIMES, "category")
+_SCHEDULE = ("rule", "excluded", "rule_timezone", "moved_by", "written_start", "clock_offsets")
+_REASON = "The dates of the series were changed."
 
 
 @transaction.atomic
@@ -61,55 +58,58 @@ def edit_series(
 
     Left alone are events that have started, are cancelled or were edited by hand and, with
     `from_event`, those before that one. Times are those of the first occurrence, or of
-    `from_event`, and the others move alike. An occurrence that the rule has no more is removed,
-    or cancelled when somebody is registered.
+    `from_event`, and the others move by the same difference on the clock. An occurrence that a
+    changed rule or changed exclusions leave out is removed, or cancelled when somebody is
+    registered.
 
     Raises `ValidationFailed`, `EventStarted` when `from_event` has, `CapacityBelowRegistered`.
     """
     series = lock_series(series.pk)
     check_version(series.edit_tag, expected_versions)
     now = timezone.now()
-    since = _since(series, from_event, now)
-    is_coming = Q(occurrence_at__gt=now) | Q(start_time__gt=now, deleted_at=None)
+    anchor = _anchor(series, from_event, now)
+    is_coming = Q(nominal_start__gt=nominal_bound(now)) | Q(start_time__gt=now, deleted_at=None)
     events = lock_events(series.events.filter(is_coming))
-    reached = {event.pk: event for event in events if _is_reached(event, now, since)}
-    before = {pk: _values(event) for pk, event in reached.items()}
-    series_before = {**_values(series), "rule": series.rule, "excluded": series.excluded}
+    reached = {event.pk for event in events if _is_reached(event, anchor, now)}
+    before = {event.pk: _values(event, _COMPARED) for event in events}
+    series_before = _values(series, (*_COMPARED, *_SCHEDULE))
 
     plain = {name: value for name, value in changes.items() if name in {*SHARED, "category"}}
-    moves = _moves(series, changes, since, now, keep_local_time=keep_local_time)
-    outcome = _Outcome()
-    if moves is not None:
-        outcome = _follow(series, moves, events, reached, now)
-    for row in (series, *reached.values()):
+    try:
+        edit = Edit(series, anchor, events, reached, now)
+        effects = _reschedule(edit, changes, keep_local_time=keep_local_time)
+    except InvalidRecurrence as error:
+        raise refused(error) from error
+    except OverflowError as error:
+        raise refused(InvalidRecurrence("Its times would be beyond the calendar.")) from error
+    dropped = {event.pk for event in effects.dropped}
+    edited = [event for event in events if event.pk in reached - dropped]
+    for row in (series, *edited):
         for name, value in plain.items():
             setattr(row, name, value)
-    for event in outcome.dropped:
-        del reached[event.pk]
-    _check_capacity(list(reached.values()))
+    _check_capacity(edited)
 
-    is_new = {**_values(series), "rule": series.rule, "excluded": series.excluded} != series_before
-    edits = [
-        (event, was) for pk, event in reached.items() if (was := _difference(before[pk], event))
-    ]
-    if is_new or edits:
+    edits = [(event, was) for event in edited if (was := _difference(before[event.pk], event))]
+    if edits or _values(series, (*_COMPARED, *_SCHEDULE)) != series_before:
         save_series(series, now)
     _save(edits, now)
-    Event.objects.bulk_update(outcome.renumbered, ["occurrence_at"])
-    drop_events(outcome.dropped, now, reason=_OUT_OF_THE_RULE)
-    Event.objects.bulk_create(occurrences_of(series, outcome.missing, now))
+    Event.objects.bulk_update(effects.renumbered, ["nominal_start", "rule_number"])
+    drop_events(effects.dropped, now, reason=_REASON)
+    Event.objects.bulk_create(occurrences_of(series, effects.missing, now))
     if edits:
         events_edited.send(Event, edits=edits)
     return series
 
 
-# --- Whom it reaches ----------------------------------------------------------------------------
+# --- The occurrences that an edit applies to ----------------------------------------------------
 
 
-def _since(series: Series, from_event: int | None, now: datetime) -> datetime | None:
-    """When the rule has the first occurrence that is meant."""
+def _anchor(series: Series, from_event: int | None, now: datetime) -> Anchor:
+    """The occurrence whose times the request gives."""
     if from_event is None:
-        return None
+        first = Turn(series.nominal_start, series.start_time)
+        times = {name: getattr(series, name) for name in TIMES}
+        return Anchor(series.rule_number, first, times, is_whole=True)
     event = series.events.existing().filter(pk=from_event).first()
     if event is None:
         raise ValidationFailed(
@@ -117,194 +117,86 @@ def _since(series: Series, from_event: int | None, now: datetime) -> datetime | 
         )
     if event.has_started(now):
         raise EventStarted("That event has started; name one that is still to come.")
-    return event.occurrence_at or event.start_time
+    if event.nominal_start is None:  # an added date, which the rule does not give
+        turn = Turn(wall_clock(event.start_time, series.rule_zone), event.start_time)
+        times = {name: getattr(event, name) for name in TIMES}
+        return Anchor(series.rule_number, turn, times)
+    zone, offsets = rule_of(series, event.rule_number)
+    is_current = event.rule_number == series.rule_number
+    if is_current and event.nominal_start == series.nominal_start:
+        turn = Turn(event.nominal_start, series.start_time)
+        times = {name: getattr(series, name) for name in TIMES}
+    else:
+        turn = Turn(event.nominal_start, at_wall_clock(event.nominal_start, zone))
+        times = times_after(turn.at, offsets, zone)
+    return Anchor(event.rule_number, turn, times)
 
 
-def _is_reached(event: Event, now: datetime, since: datetime | None) -> bool:
+def _is_reached(event: Event, anchor: Anchor, now: datetime) -> bool:
     return (
         event.deleted_at is None
         and event.status != Event.Status.CANCELLED
         and not event.edited_by_hand
         and event.start_time > now
-        and (since is None or (event.occurrence_at or event.start_time) >= since)
+        and anchor.reaches(event)
     )
 
 
 # --- When it takes place ------------------------------------------------------------------------
 
 
-@dataclass
-class _Moves:
-    """What becomes of a series' times.
-
-    `since` is the first old instant that is in question. `shift` is by how much all occurrences
-    move on the clock, None with a new rule.
-    """
-
-    since: datetime
-    times: dict[str, datetime | None]
-    recurrence: Recurrence
-    zones: tuple[ZoneInfo, ZoneInfo]
-    shift: timedelta | None
-
-
-@dataclass
-class _Outcome:
-    """What else follows for events: no more in the rule, only their place in it, not there yet."""
-
-    dropped: list[Event] = field(default_factory=list)
-    renumbered: list[Event] = field(default_factory=list)
-    missing: list[datetime] = field(default_factory=list)
+def _reschedule(edit: Edit, changes: dict[str, Any], *, keep_local_time: bool) -> Effects:
+    """Give the series and the events that are reached their new times. Raises OverflowError."""
+    series, anchor = edit.series, edit.anchor
+    times = change_times(series, changes, anchor, edit.now, keep_local_time=keep_local_time)
+    excluded = series.exclusions
+    if "excluded" in changes:
+        excluded = frozenset(parse_exclusion(text, UTC) for text in changes["excluded"])
+    if "rule" in changes and (not anchor.is_whole or changes["rule"] != series.rule):
+        zone = ZoneInfo(changes.get("timezone", series.timezone))
+        rule = NewRule(changes["rule"], excluded, zone)
+        return change_rule(edit, rule, times, keeps_clock=keep_local_time)
+    effects = Effects()
+    if times is not None:
+        effects = move_series(edit, times)
+    if "excluded" in changes and excluded != series.exclusions:
+        effects.add(_exclude(edit, excluded))
+    return effects
 
 
-def _moves(
-    series: Series,
-    changes: dict[str, Any],
-    since: datetime | None,
-    now: datetime,
-    *,
-    keep_local_time: bool,
-) -> _Moves | None:
-    """None when no time changes: another zone alone keeps the instants, those to come as well."""
-    old_zone = series.rule_zone
-    anchor = series.start_time if since is None else since
-    times = {name: getattr(series, name) for name in _TIMES}
-    if since is not None:
-        times = times_at(series, since, old_zone)
-    keeps_clock = keep_local_time and changes.get("timezone", series.timezone) != series.timezone
-    given = {
-        name: changes[name] for name in _TIMES if changes.get(name, times[name]) != times[name]
-    }
-    has_new_rule = "rule" in changes and (since is not None or changes["rule"] != series.rule)
-    excluded = changes.get("excluded", series.excluded)
-    if not (keeps_clock or given or has_new_rule or excluded != series.excluded):
-        return None
-
-    new_zone = old_zone
-    if keeps_clock or has_new_rule or "start_time" in given:
-        new_zone = ZoneInfo(changes.get("timezone", series.timezone))
-    if keeps_clock:
-        shown_in = ZoneInfo(series.timezone)
-        start = same_wall_clock(times["start_time"], shown_in, new_zone)
-        times = times_at(Event(**times), start, new_zone, planned_in=shown_in)
-    start = given.get("start_time", times["start_time"])
-    times = times_at(Event(**times), start, new_zone) | given
-    if has_new_rule:
-        recurrence = Recurrence(parse_rule(changes["rule"]), frozenset(excluded))
-        return _Moves(anchor, times, recurrence, (old_zone, new_zone), None)
-    try:
-        rule, shift, days = _moved_rule(series, anchor, wall_clock(start, new_zone))
-        if "excluded" not in changes:
-            excluded = [moved_moment(text, shift, days=days) for text in excluded]
-    except InvalidRecurrence as error:
-        raise refused(error) from error
-    except OverflowError as error:
-        reason = "Its end would be beyond the calendar. Send the new recurrence as well."
-        raise refused(InvalidRecurrence(reason)) from error
-    return _Moves(anchor, times, Recurrence(rule, frozenset(excluded)), (old_zone, new_zone), shift)
-
-
-def _moved_rule(series: Series, anchor: datetime, start: datetime) -> tuple[Rule, timedelta, int]:
-    """The rule whose first occurrence was at `anchor` and now is at `start` on the clock.
-
-    Also by how much the others move, and how many whole days that is. A start on a later day of
-    the same rule moves none of them to another day: the series only begins there.
-    """
-    zone, rule = series.rule_zone, series.recurrence.rule
-    was = wall_clock(anchor, zone)
-    shift, days = start - was, (start.date() - was.date()).days
-    first = anchor
-    if days:
-        midnight = at_wall_clock(datetime.combine(start, datetime.min.time()), zone)
-        on_that_day = expand(
-            Recurrence(rule),
-            series.start_time,
-            zone,
-            after=midnight - timedelta(microseconds=1),
-            to=midnight + _DAY,
-        )
-        if on_that_day:
-            first, shift, days = on_that_day[0], shift - days * _DAY, 0
-    if rule.count is not None:
-        rule = rule.from_turn(turns_before(rule, series.start_time, zone, first))
-    return rule.moved_by(shift, zone, days=days), shift, days
-
-
-def _follow(
-    series: Series,
-    moves: _Moves,
-    events: list[Event],
-    reached: dict[int, Event],
-    now: datetime,
-) -> _Outcome:
-    """Give the series and the events that it reaches their new times."""
-    in_question = {
-        event.occurrence_at: event
-        for event in events
-        if event.occurrence_at
-        and event.occurrence_at > max(now, moves.since - timedelta.resolution)
-    }
-    within = min(series.recurrence.rule.period, moves.recurrence.rule.period)
-    _set_times(series, moves)
-    check_times(series, set(), now)
-    check_lengths(series)
-    past, coming = _instants(series, moves.recurrence, moves.zones[1], now)
-    pairs = matched(
-        in_question, [*past, *coming], zones=moves.zones, shift=moves.shift, within=within
-    )
-
-    outcome = _Outcome()
-    for was, event in in_question.items():
-        at = pairs.get(was)
-        if at is None and event.pk in reached:
-            outcome.dropped.append(event)
-        if at is None or at <= now:  # what would be over by now stays as it is
-            continue
-        if at != was:
-            event.occurrence_at = at
-            outcome.renumbered.append(event)
-        if event.pk in reached:
-            for name, moment in times_at(series, at, moves.zones[1]).items():
-                setattr(event, name, moment)
-    there = {event.occurrence_at for event in events if event not in outcome.dropped}
-    outcome.missing = [at for at in coming if at not in there]
-    return outcome
-
-
-def _set_times(series: Series, moves: _Moves) -> None:
-    for name, moment in moves.times.items():
-        setattr(series, name, moment)
-    series.rule = moves.recurrence.rule.text
-    series.excluded = sorted(moves.recurrence.excluded)
-    series.rule_timezone = moves.zones[1].key
-
-
-def _instants(
-    series: Series, recurrence: Recurrence, zone: tzinfo, now: datetime
-) -> tuple[list[datetime], list[datetime]]:
-    """Those of the last turn, and those to come. Says how far the series is filled."""
-    rule, start = recurrence.rule, series.start_time
-    series.filled_to = max(start, now) + AHEAD if rule.is_endless else None
-    look_back = now - min(rule.period, AHEAD) - 2 * _DAY
-    try:
-        past = expand(recurrence, start, zone, after=look_back, to=now)
-        coming = expand(recurrence, start, zone, after=now, to=series.filled_to)
-    except InvalidRecurrence as error:
-        raise refused(error) from error
-    if not coming and rule.is_endless:
-        raise refused(InvalidRecurrence("The rule gives no occurrence in the year to come."))
-    return past, coming
+def _exclude(edit: Edit, excluded: frozenset[date]) -> Effects:
+    """Drop what is excluded now, and bring back what is not any more."""
+    series = edit.series
+    old = series.schedule
+    new = replace(old, excluded=excluded)
+    new.check()
+    effects = Effects()
+    instants = set()
+    for nominal, event in edit.current:
+        turn = old.turn_at(nominal)
+        is_excluded = new.excludes(turn) or event.start_time in excluded
+        if event.pk in edit.reached and is_excluded and not old.excludes(turn):
+            effects.dropped.append(event)
+        else:
+            instants.add(turn.at)
+    there = {nominal for nominal, _ in edit.current}
+    for turn in new.occurrences(edit.now, series.filled_to):
+        is_free = turn.nominal not in there and turn.at not in instants
+        if old.excludes(turn) and is_free and edit.anchor.reaches_turn(series, turn):
+            effects.missing.append(turn)
+    series.schedule = new
+    return effects
 
 
 # --- Writing ------------------------------------------------------------------------------------
 
 
-def _values(row: Event | Series) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in _COMPARED}
+def _values(row: Event | Series, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
 
 
 def _difference(before: dict[str, Any], event: Event) -> dict[str, Any]:
-    """What was before, of the fields that changed."""
+    """The values before, of the fields that changed."""
     return {name: old for name, old in before.items() if getattr(event, name) != old}
 
 

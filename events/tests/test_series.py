@@ -170,7 +170,7 @@ def test_an_endless_rule_is_filled_a_year_ahead(clock, olga, signed_in):
     "recurrence",
     [
         "FREQ=SECONDLY",
-        "FREQ=SECONDLY;COUNT=3",
+        "FREQ=SECONDLY;COUNT=367",
         "FREQ=MINUTELY",
         "FREQ=HOURLY",
         "FREQ=HOURLY;INTERVAL=2;BYDAY=MO,TU,WE,TH,FR,SA,SU",
@@ -214,11 +214,10 @@ def test_an_endless_rule_is_filled_a_year_ahead(clock, olga, signed_in):
         "RRULE:FREQ=WEEKLY\nEXDATE:00010101T000000+2359",
         "EXDATE:20270308",
         "FREQ=WEEKLY;COUNT=1\nEXDATE:20270301",
-        "FREQ=DAILY;BYSECOND="
-        + ",".join(map(str, range(60)))
-        + ";BYMINUTE="
-        + ",".join(map(str, range(60)))
-        + ";BYSETPOS=1",
+        "FREQ=DAILY;BYHOUR=24",
+        "FREQ=YEARLY;INTERVAL=50;UNTIL=99991231",  # the last is not within 100 years
+        "FREQ=YEARLY;COUNT=102",
+        "FREQ=WEEKLY\nEXDATE;TZID=Europe/Nowhere:20270308T180000",
     ],
 )
 def test_a_rule_that_is_wrong_or_runs_away_is_refused(clock, olga, signed_in, recurrence):
@@ -521,8 +520,8 @@ def test_a_time_that_would_be_over_stays(clock, olga, signed_in):
     "rule",
     [
         "FREQ=YEARLY;INTERVAL=10000;COUNT=1",
-        "FREQ=YEARLY;INTERVAL=50;UNTIL=99991231T235959Z",
-        "FREQ=YEARLY;INTERVAL=50;UNTIL=99991231",
+        "FREQ=YEARLY;INTERVAL=10000;UNTIL=99991231T235959Z",
+        "FREQ=YEARLY;INTERVAL=50;UNTIL=21270301",
         "FREQ=WEEKLY;COUNT=2\nEXDATE:99991231,99991231T235959",
         "FREQ=MINUTELY;INTERVAL=30;COUNT=3",
         "FREQ=MONTHLY;BYDAY=1MO",
@@ -630,7 +629,7 @@ def test_an_event_that_was_filled_in_is_like_the_first(clock, olga, signed_in):
     first, *_, last = events_of(series)
     assert last.created_at > first.created_at
     for field in Event._meta.concrete_fields:
-        if field.name != "id" and not field.name.endswith(("_at", "_time")):
+        if field.name not in {"id", "nominal_start"} and not field.name.endswith(("_at", "_time")):
             assert getattr(last, field.attname) == getattr(first, field.attname), field.name
     length = last.start_time - first.start_time
     assert last.registration_opens_at - first.registration_opens_at == length

@@ -69,12 +69,12 @@ class SeriesView(ApiView):
         raises=[PermissionDenied, CapacityBelowRegistered, EventStarted],
     )
     def patch(self, request: Request, pk: int) -> Response:
-        """Changes the fields that are sent, for the events to come.
+        """Changes the fields that are sent, for future occurrences that were not edited by hand.
 
-        Those that were edited for themselves, are cancelled or have started stay as they are. With
-        `from_event` that one and later ones are reached. When times or the rule change, who is
-        registered stays with their event where the new rule has it on that day or near to it.
-        An event that the rule has no more is removed, or cancelled when somebody is registered.
+        Cancelled and started ones stay as they are. With `from_event` that one and later ones are
+        changed. Another start, end or zone moves all of them by the same difference on the clock,
+        with their registrations; COUNT, UNTIL and the days of the rule move along. Only
+        `recurrence` and `exdates` remove an occurrence, or cancel it when somebody is registered.
         """
         self.series = self._series(pk)
         changes = self.valid(SeriesEditIn, partial=True)

@@ -1,0 +1,52 @@
+"""Times of the occurrences of a series, as distances on the clock from their starts."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+from ..models import Plan, Series
+from ..recurrence import Turn
+from ..zones import at_wall_clock, wall_clock
+from .editing import TIMES
+
+#: Seconds by the name of a time; null for a time that is not set.
+ClockOffsets = Mapping[str, float | None]
+
+
+def clock_offsets(plan: Plan, zone: tzinfo) -> dict[str, float | None]:
+    """How far the plan's times are from its start on the clocks of `zone`."""
+    return {
+        name: None if moment is None else clock_offset(plan.start_time, moment, zone)
+        for name in TIMES[1:]
+        for moment in [getattr(plan, name)]
+    }
+
+
+def clock_offset(start: datetime, moment: datetime, zone: tzinfo) -> float:
+    """Seconds on the clock; real ones where a change of the clocks swaps before and after."""
+    offset, length = wall_clock(moment, zone) - wall_clock(start, zone), moment - start
+    is_same_side = (offset > timedelta()) == (length > timedelta())
+    return (offset if is_same_side else length).total_seconds()
+
+
+def times_after(at: datetime, offsets: ClockOffsets, zone: tzinfo) -> dict[str, Any]:
+    """The times, by name, of an occurrence that starts at an instant."""
+    times: dict[str, Any] = {"start_time": at}
+    local = wall_clock(at, zone)
+    for name in TIMES[1:]:
+        seconds = offsets.get(name)
+        if seconds is None:
+            times[name] = None
+            continue
+        offset = timedelta(seconds=seconds)
+        moment = at_wall_clock(local + offset, zone)
+        is_same_side = (moment > at) == (offset > timedelta())
+        times[name] = moment if is_same_side else at + offset
+    return times
+
+
+def times_of(series: Series, turn: Turn) -> dict[str, Any]:
+    """The times of one of the occurrences that the rule of the series gives now."""
+    if turn.nominal == series.nominal_start:
+        return {name: getattr(series, name) for name in TIMES}
+    return times_after(turn.at, series.clock_offsets, series.rule_zone)

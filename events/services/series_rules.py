@@ -1,0 +1,164 @@
+"""Another rule for a series: its coming occurrences take the times that it gives."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ..models import Event, Series
+from ..recurrence import (
+    AHEAD,
+    MAX_OCCURRENCES,
+    InvalidRecurrence,
+    Schedule,
+    Turn,
+    match_turns,
+    parse_rule,
+)
+from ..zones import at_wall_clock, wall_clock
+from .editing import check_times
+from .occurrence_times import times_after
+from .series import check_lengths
+from .series_moving import (
+    Anchor,
+    Edit,
+    Effects,
+    TimeChange,
+    forget_former_rules,
+    rule_of,
+    set_times,
+)
+
+# Turns of some days ago are matched as well: an event of today may have its new time behind it.
+_LOOK_BACK = timedelta(days=3)
+
+
+@dataclass(frozen=True)
+class NewRule:
+    """The text of an RRULE, nominal days and instants that it leaves out, and its clocks."""
+
+    text: str
+    excluded: frozenset[date]
+    zone: ZoneInfo
+
+
+def change_rule(
+    edit: Edit,
+    new: NewRule,
+    change: TimeChange | None,
+    *,
+    keeps_clock: bool,
+) -> Effects:
+    """Apply a rule from the anchor on.
+
+    An event takes the turn of its nominal time, else of its day, else the next that is left. Those
+    without a turn are dropped. Cancelled, deleted and hand-edited ones keep their nominal time,
+    and no other event is made there. Raises `InvalidRecurrence`.
+    """
+    series, anchor = edit.series, edit.anchor
+    in_question = [
+        event
+        for event in edit.events
+        if event.nominal_start is not None
+        and (event.rule_number == series.rule_number if anchor.is_whole else anchor.reaches(event))
+    ]
+    nominal = {
+        event.pk: _nominal_in(series, event, new.zone, keeps_clock=keeps_clock)
+        for event in in_question
+    }
+    _set_rule(series, anchor, new, change)
+    check_times(series, set(), edit.now)
+    check_lengths(series)
+    coming, passed = _turns(series, edit.now)
+
+    live = [event for event in in_question if event.pk in edit.reached]
+    fixed = [event for event in in_question if event.pk not in edit.reached]
+    taken = {nominal[event.pk] for event in fixed}
+    matches = match_turns(
+        [nominal[event.pk] for event in live],
+        [turn for turn in coming if turn.nominal not in taken],
+        [turn for turn in passed if turn.nominal not in taken],
+    )
+
+    effects = Effects()
+    for event, turn in zip(live, matches, strict=True):
+        if turn is None:
+            effects.dropped.append(event)
+            continue
+        event.nominal_start, event.rule_number = turn.nominal, series.rule_number
+        effects.renumbered.append(event)
+        set_times(series, event, edit.now)
+    for event in fixed:
+        # Two may show one time in the new zone; the second is none of the rule's any more.
+        is_first = nominal[event.pk] in taken
+        taken.discard(nominal[event.pk])
+        event.nominal_start = nominal[event.pk] if is_first else None
+        event.rule_number = series.rule_number
+        effects.renumbered.append(event)
+    effects.missing = _missing(coming, [*fixed, *live], effects.dropped, series)
+    forget_former_rules(series, [event for event in edit.events if event not in effects.dropped])
+    return effects
+
+
+def _nominal_in(series: Series, event: Event, zone: ZoneInfo, *, keeps_clock: bool) -> datetime:
+    """The nominal time of an event on the clocks that the new rule goes by."""
+    assert event.nominal_start is not None  # noqa: S101  # the rule has it
+    old_zone, _ = rule_of(series, event.rule_number)
+    if keeps_clock or old_zone == zone:
+        return event.nominal_start
+    return wall_clock(at_wall_clock(event.nominal_start, old_zone), zone)
+
+
+def _set_rule(series: Series, anchor: Anchor, new: NewRule, change: TimeChange | None) -> None:
+    """The series from the anchor on; a rule that has occurrences before it is a former one."""
+    zone = new.zone
+    old_zone, offsets = rule_of(series, anchor.rule_number)
+    if not anchor.is_whole:
+        former = {"timezone": old_zone.key, "offsets": offsets}
+        series.former_rules = {**series.former_rules, str(anchor.rule_number): former}
+    nominal, start = anchor.turn
+    times: dict[str, Any] = dict(anchor.times)
+    if change is not None:
+        nominal, start = nominal + change.shift, change.start
+        offsets = {**offsets, **change.offsets}
+        times = times_after(start, offsets, zone) | dict(change.given)
+    if (change.zone if change and change.zone else old_zone) != zone:
+        nominal = wall_clock(start, zone)
+    series.rule_number += 1
+    series.clock_offsets = dict(offsets)
+    for name, moment in times.items():
+        setattr(series, name, moment)
+    rule = parse_rule(new.text)
+    series.schedule = Schedule(rule, nominal, zone, zone, first_at=start, excluded=new.excluded)
+
+
+def _turns(series: Series, now: datetime) -> tuple[list[Turn], list[Turn]]:
+    """Turns to come, those on one instant too, and those of the last days."""
+    schedule = series.schedule
+    schedule.check()
+    is_endless = schedule.rule.is_endless
+    series.filled_to = max(series.start_time, now) + AHEAD if is_endless else None
+    turns = schedule.turns(now, series.filled_to)
+    coming = [turn for turn in islice(turns, 10 * MAX_OCCURRENCES) if not schedule.excludes(turn)]
+    if is_endless and not coming:
+        coming = schedule.planned(now, series.filled_to)
+        if not coming:
+            raise InvalidRecurrence("The rule gives no further occurrence.")
+    passed = schedule.turns(now - _LOOK_BACK, now)
+    return coming, [turn for turn in passed if not schedule.excludes(turn)]
+
+
+def _missing(
+    coming: list[Turn], events: list[Event], dropped: list[Event], series: Series
+) -> list[Turn]:
+    """Turns that no event has; one of those on one instant."""
+    gone = {event.pk for event in dropped}
+    there = {event.nominal_start for event in events if event.pk not in gone}
+    instants = {series.schedule.turn_at(nominal).at for nominal in there if nominal is not None}
+    missing = []
+    for turn in coming:
+        if turn.nominal not in there and turn.at not in instants:
+            instants.add(turn.at)
+            missing.append(turn)
+    return missing
