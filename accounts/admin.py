@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from config.api.admin import NAMES_SHOWN, IsSetFilter, ReadOnlyAdmin, ServiceAdmin, rehearsed_on
+from config.api.email_addresses import mailbox_of
 from config.api.timezones import zone_names
 from config.api.visible import validate_visible
 
@@ -153,9 +154,6 @@ class NewUserForm(VisibleUsername, BaseUserCreationForm):
         super().__init__(*args, **kwargs)
         self.fields["username"].required = False
 
-    def clean_email(self) -> str:
-        return str(self.cleaned_data["email"]).lower()
-
     def clean(self) -> dict[str, Any]:
         # Without super().clean(), which would ask the model what the service tells better.
         self.validate_passwords()  # type: ignore[attr-defined]  # the stubs lack it
@@ -182,9 +180,6 @@ class UserForm(VisibleUsername, UserChangeForm):
     class Meta:
         model = User
         fields = (*_PROFILE, *_ACCESS, "groups", "user_permissions")
-
-    def clean_email(self) -> str:
-        return str(self.cleaned_data["email"]).lower()
 
     def clean(self) -> dict[str, Any]:
         # Without super().clean(), as above.
@@ -277,7 +272,8 @@ class AccountAdmin(AuditedAdmin, UserAdmin):
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
         if request.path.endswith("/autocomplete/"):
             queryset = queryset.filter(is_active=True)
-        return super().get_search_results(request, queryset, search_term)
+        term = mailbox_of(search_term) if "@" in search_term else search_term
+        return super().get_search_results(request, queryset, term)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if change:
@@ -315,7 +311,9 @@ class AccountAdmin(AuditedAdmin, UserAdmin):
         What is confirmed is the address that the page showed, whatever it is by now; of many
         selected, those that it had room for.
         """
-        users = self.changeable(request, queryset.filter(email_verified_at=None))
+        users = self.changeable(
+            request, queryset.filter(email_verified_at=None, withdrawn_email="")
+        )
         shown = {str(user.pk): user.email for user in users[:NAMES_SHOWN]}
         form = ShownAddressesForm(request.POST if "confirmed" in request.POST else None, shown)
         page = self.ask_first(

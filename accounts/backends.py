@@ -5,11 +5,20 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.http import HttpRequest
 
+from config.api.email_addresses import mailbox_of
+
 from .models import User
+
+# Each is a slow hash; few accounts ever had one address in several spellings.
+_MAX_CANDIDATES = 5
 
 
 class EmailOrUsernameBackend(ModelBackend):
-    """Signs in by e-mail address or user name, both without regard to case."""
+    """Signs in by e-mail address, in any spelling of the mailbox, or by user name in any case.
+
+    An account that lost its mailbox to another one (`User.withdrawn_email`) is found by the address
+    that it had, after the account that has the mailbox; the password decides.
+    """
 
     def authenticate(
         self,
@@ -20,12 +29,17 @@ class EmailOrUsernameBackend(ModelBackend):
     ) -> User | None:
         if not username or not password:
             return None
-        user = (
+        users = (
             User.objects.alias(lowered=Lower("username"))
-            .filter(Q(email=username.lower()) | Q(lowered=username.lower()), is_active=True)
-            .first()
+            .filter(
+                Q(email=username)
+                | Q(lowered=mailbox_of(username))
+                | (Q(withdrawn_email=username.strip().lower()) & ~Q(withdrawn_email="")),
+                is_active=True,
+            )
+            .order_by("withdrawn_email")[:_MAX_CANDIDATES]
         )
-        if user is None:
+        if not users:
             User().set_password(password)  # as slow as a check, so that time tells nothing
             return None
-        return user if user.check_password(password) else None
+        return next((user for user in users if user.check_password(password)), None)

@@ -24,6 +24,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from config.api.email_addresses import mailbox_of
 from config.errors import RateLimited
 
 from .errors import InvalidCredentials
@@ -58,7 +59,7 @@ class _Attempt:
 
     @classmethod
     def of(cls, login: str, network: str) -> "_Attempt":
-        return cls(_digest(login.strip().lower()), _digest(network))
+        return cls(account_digest(login), _digest(network))
 
 
 @contextmanager
@@ -85,7 +86,7 @@ def guarded(login: str, *, address: str, network: str) -> Iterator[None]:
 
 def forgive(user: User) -> None:
     """Forget failures of this account: its owner has proved who they are another way."""
-    names = [_digest(user.email), _digest(user.username.lower())]
+    names = [account_digest(name) for name in (user.email, user.username, user.withdrawn_email)]
     SignInFailures.objects.filter(account__in=names).delete()
 
 
@@ -128,7 +129,7 @@ def _seconds_left(kept: SignInFailures, now: datetime, free: int) -> float:
 def _has_signed_in(login: str, address: str) -> bool:
     return bool(address) and (
         Session.objects.alias(lowered=Lower("user__username"))
-        .filter(Q(user__email=login.lower()) | Q(lowered=login.lower()), address=address)
+        .filter(Q(user__email=login) | Q(lowered=mailbox_of(login)), address=address)
         .exists()
     )
 
@@ -143,6 +144,11 @@ def _count(attempt: _Attempt) -> None:
     }
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, parameters)
+
+
+def account_digest(login: str, *, is_canonical: bool = False) -> bytes:
+    """What an account is counted under: any spelling of its mailbox, or its user name."""
+    return _digest(login if is_canonical else mailbox_of(login))
 
 
 def _digest(text: str) -> bytes:

@@ -93,9 +93,7 @@ def unsubscribe(request: HttpRequest) -> HttpResponse:
     if wish is None:
         return render(request, "accounts/not_unsubscribed.html", status=400)
     if request.method == "POST":
-        wanted = "again" in request.POST
-        grant(wish, wanted=wanted)
-        page = "subscribed" if wanted else "unsubscribed"
+        page = "subscribed" if grant(wish, wanted="again" in request.POST) else "unsubscribed"
     else:
         page = "unsubscribe" if is_wanted(wish) else "unsubscribed"
     return render(request, f"accounts/{page}.html", {"kind": wish.kind, "token": token})

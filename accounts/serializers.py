@@ -48,7 +48,14 @@ def _example(name: str, value: dict[str, Any]) -> Callable[[type[S]], type[S]]:
 
 @_example("User", USER_EXAMPLE)
 class UserOut(serializers.ModelSerializer[User]):
+    email = serializers.EmailField(source="shown_email", max_length=254, read_only=True)
     date_joined = InstantField()
+    must_change_email = serializers.BooleanField(
+        source="needs_address",
+        required=False,
+        help_text="True where the address turned out to be another account's mailbox, else left "
+        "out. Until another one is given, nothing but the profile can be changed.",
+    )
 
     class Meta:
         model = User
@@ -60,7 +67,15 @@ class UserOut(serializers.ModelSerializer[User]):
             "role",
             "timezone",
             "date_joined",
+            "must_change_email",
         )
+
+    def to_representation(self, user: User) -> dict[str, Any]:
+        """With `must_change_email` where that is so, and nowhere else."""
+        shown = super().to_representation(user)
+        if not user.needs_address:
+            del shown["must_change_email"]
+        return shown
 
 
 class UsernameField(LineField):

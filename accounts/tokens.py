@@ -120,7 +120,7 @@ def forget_ended_sessions(older_than: timedelta = timedelta(days=30)) -> int:
 
 def _session_by_id(place: list[Any] | None) -> QuerySet[Session]:
     """Every request of somebody who is signed in asks this, so its query is kept."""
-    sessions = _live_sessions().defer("recently_used", "user__notification_preferences")
+    sessions = _live_sessions().defer("recently_used")
     return sessions.filter(pk=(place or [None])[0])[:1]
 
 

@@ -107,9 +107,8 @@ class UserListView(ListView, SignUpView):
 
     def _matching(self, text: str) -> QuerySet[User]:
         require_query_text("search", text)
-        return User.objects.existing().filter(
-            Q(email__icontains=text) | Q(username__icontains=text)
-        )
+        is_like = Q(email__icontains=text) | Q(username__icontains=text)
+        return User.objects.existing().filter(is_like | Q(email=text))
 
 
 class SignInView(ApiView):
@@ -151,6 +150,7 @@ class TokenRefreshView(ApiView):
 
 class SignOutView(ApiView):
     tag = "sign in"
+    open_without_address = True
 
     @operation("Sign out", request=RefreshIn, responses={204: None})
     def post(self, request: Request) -> Response:
@@ -160,6 +160,7 @@ class SignOutView(ApiView):
 
 
 class PasswordChangeView(ApiView):
+    open_without_address = True
     throttle_scopes = {"POST": "login"}  # it tells whether a password is right
 
     @operation("Change the password", request=PasswordChangeIn, responses={204: None})
@@ -278,6 +279,8 @@ class SessionListView(ListView):
 
 
 class SessionView(ApiView):
+    open_without_address = True
+
     @operation("End a session", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:
         """Its tokens stop working at once; ending the current one is signing out."""

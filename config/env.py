@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from config.api.email_addresses import InvalidAddress, ascii_host
+
 T = TypeVar("T")
 
 _reader = environ.Env()
@@ -158,6 +160,8 @@ def email(name: str, default: str) -> dict[str, Any]:
                 raise ValueError("no directory")
             config["EMAIL_FILE_PATH"] = "/" + config["EMAIL_FILE_PATH"]
             config["EMAIL_BACKEND"] = "accounts.notifications.backends.FileBackend"
+        if config["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend":
+            config["EMAIL_BACKEND"] = "accounts.notifications.backends.SmtpBackend"
         if value.startswith("consolemail:"):
             config["EMAIL_BACKEND"] = "accounts.notifications.backends.ConsoleBackend"
         return config
@@ -171,7 +175,11 @@ def sender(name: str, default: str) -> str:
     """An e-mail address, with or without a name before it."""
     value = text(name, default)
     local, _, domain = parseaddr(value)[1].rpartition("@")
-    if not local or not domain:
+    try:
+        is_valid = bool(local) and local.isascii() and bool(ascii_host(domain))
+    except InvalidAddress:
+        is_valid = False
+    if not is_valid:
         raise ImproperlyConfigured(f"{name} must look like Events <events@example.org>.")
     return value
 

@@ -309,6 +309,8 @@ EMAIL_FILE_PATH = _email["EMAIL_FILE_PATH"] or None
 # For one answer of the server. It may think long about a mail that it has taken, and to hang up
 # on it then is to send the mail twice (RFC 5321, section 4.5.3.2).
 EMAIL_TIMEOUT = env.integer("EMAIL_TIMEOUT_SECONDS", 60, least=1, most=120)
+# Whether the mail server takes addresses with letters beyond ASCII before the @ (RFC 6531).
+SMTPUTF8 = env.boolean("SMTPUTF8", default=False)
 DEFAULT_FROM_EMAIL = env.sender("DEFAULT_FROM_EMAIL", "Events <events@localhost>")
 NOTIFICATION_DAYS = env.integer("NOTIFICATION_DAYS", 90, least=1, most=36500)
 FEEDBACK_INVITE_HOURS = env.integer("FEEDBACK_INVITE_HOURS", 24, least=0, most=24 * 30)

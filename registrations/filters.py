@@ -32,7 +32,7 @@ class AttendeeFilter(StrictFilterSet):
         return queryset if self.form.cleaned_data["status"] else queryset.live()
 
     def by_text(self, rows: RegistrationQuerySet, name: str, text: str) -> RegistrationQuerySet:
-        return rows.filter(Q(name__icontains=text) | Q(email__icontains=text))
+        return rows.filter(Q(name__icontains=text) | Q(email__icontains=text) | Q(email=text))
 
 
 class OwnRegistrationFilter(OwnEventFilter):

@@ -13,7 +13,8 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from accounts.audit import changes_of
-from accounts.models import Notification, User
+from accounts.models import Notification, Unsubscription, User
+from accounts.notifications.opt_outs import digest_of
 from accounts.notifications.preferences import preferences_of
 from config.api.negotiation import to_json
 from config.api.timezones import render_instant
@@ -84,6 +85,13 @@ SECTIONS = (
         ("kind", "email", "event_id", "created_at", "sent_at", "read_at", "subject", "body"),
     ),
     Section(
+        "opt_outs",  # of the mailbox, whoever gave them
+        lambda user: Unsubscription.objects.filter(
+            address_digest=digest_of(user.email) if user.email_verified else ""
+        ),
+        ("kind", "created_at"),
+    ),
+    Section(
         "changes",  # made by others to this account, and by this account to itself
         changes_of,
         ("at", "action", "before", "after"),
@@ -138,7 +146,7 @@ def _account(user: User) -> dict[str, Any]:
     return {
         "id": user.pk,
         "username": user.username,
-        "email": user.email,
+        "email": user.shown_email,
         "email_verified_at": user.email_verified_at,
         "pending_email": user.pending_email or None,
         "role": user.role,

@@ -10,6 +10,8 @@ from django.db.models.functions import Now
 from django.db.models.lookups import IsNull
 from django.utils import timezone
 
+from config.api.mailbox_field import MailboxField
+
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def in_inbox_of(self, user: Any, kinds: list[str]) -> "NotificationQuerySet":
@@ -44,7 +46,7 @@ class Notification(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, db_index=False
     )
-    email = models.EmailField()
+    email = MailboxField()
     event_id = models.BigIntegerField(null=True, blank=True)
     registration_id = models.UUIDField(null=True, blank=True)
     facts = models.JSONField(db_default={}, blank=True)
@@ -98,7 +100,10 @@ class Notification(models.Model):
 
 
 class Unsubscription(models.Model):
-    """An address of nobody's account that wants no more mails of one kind."""
+    """A mailbox that wants no more mails of one kind, whoever has an account with it.
+
+    The only record of it: what an account's `notification_preferences` show is derived from here.
+    """
 
     address_digest = models.CharField(max_length=64, help_text="SHA-256, in hexadecimal digits.")
     kind = models.CharField(max_length=40)

@@ -8,9 +8,11 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Collate, Lower
 from django.utils.timezone import now
 
+from config.api.email_addresses import mailbox_of
+from config.api.mailbox_field import MailboxField
 from config.api.visible import is_visible
 
 validate_username = RegexValidator(
@@ -20,8 +22,8 @@ validate_username = RegexValidator(
 
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Make and save an account; the e-mail address is stored in lower case."""
-        user = self.model(email=email.strip().lower(), **fields)
+        """Make and save an account; any spelling of the e-mail address is taken."""
+        user = self.model(email=mailbox_of(email), **fields)
         if not user.username:
             user.username = self.free_username(user.email.partition("@")[0])
         user.set_password(password)
@@ -38,7 +40,7 @@ class UserManager(BaseUserManager["User"]):
         return self.filter(erased_at=None)
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email=(username or "").lower())
+        return self.get(email=username or "")
 
     def free_username(self, wanted: str) -> str:
         """`wanted`, made valid, with a number behind it when somebody has it already."""
@@ -60,19 +62,27 @@ class User(AbstractBaseUser, PermissionsMixin):
         ORGANIZER = "organizer"
         ATTENDEE = "attendee"
 
-    email = models.EmailField(unique=True, help_text="Stored in lower case.")
+    email = MailboxField(unique=True, help_text="One spelling for each mailbox.")
     username = models.CharField(max_length=150, validators=[validate_username])
     role = models.CharField(max_length=16, choices=Role, default=Role.ORGANIZER)
     timezone = models.CharField(max_length=64, default="UTC", help_text="IANA name.")
     email_verified_at = models.DateTimeField(null=True, blank=True, editable=False)
-    pending_email = models.EmailField(
+    pending_email = MailboxField(
         blank=True,
         default="",
         db_default="",
         editable=False,
         help_text="Becomes the address once its owner confirms it. Of no meaning to sign-in.",
     )
-    notification_preferences = models.JSONField(default=dict, blank=True, editable=False)
+    withdrawn_email = models.CharField(
+        max_length=254,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The address that the account had when its mailbox turned out to be another "
+        "account's, or nobody's. Until the account has another address, `email` is a placeholder.",
+    )
     token_generation = models.PositiveIntegerField(
         default=1, editable=False, help_text="Raised to end every token issued so far."
     )
@@ -109,8 +119,17 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.UniqueConstraint(Lower("username"), name="username_unique"),
             models.CheckConstraint(
-                condition=models.Q(email=Lower("email")), name="email_lower_case"
+                # Of ASCII alone: beyond it PostgreSQL and IDNA disagree on what lower case is.
+                condition=models.Q(email=Lower(Collate("email", "C"))),
+                name="email_lower_case",
             ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["withdrawn_email"],
+                condition=~models.Q(withdrawn_email=""),
+                name="withdrawn_addresses",
+            )
         ]
 
     def __str__(self) -> str:
@@ -121,9 +140,21 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.email_verified_at is not None
 
     @property
+    def needs_address(self) -> bool:
+        """Whether the account has to give another e-mail address before it may do anything else."""
+        return bool(self.withdrawn_email)
+
+    @property
+    def shown_email(self) -> str:
+        """The address as its owner knows it."""
+        return self.withdrawn_email or self.email
+
+    @property
     def unconfirmed_email(self) -> str | None:
         """The address that waits for its owner's confirmation."""
-        return self.pending_email or (None if self.email_verified else self.email)
+        if self.pending_email or self.needs_address:
+            return self.pending_email or None
+        return None if self.email_verified else self.email
 
     def may_be_changed_by(self, viewer: "User") -> bool:
         """Nobody revives an erased account, and only superusers change another one of staff.
@@ -157,7 +188,7 @@ class FormerAddress(models.Model):
     """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="former_addresses")
-    email = models.EmailField(db_index=True, help_text="Stored in lower case.")
+    email = MailboxField(db_index=True)
     left_at = models.DateTimeField(default=now)
 
     objects = FormerAddressQuerySet.as_manager()

@@ -35,7 +35,7 @@ class NotificationAdmin(ReadOnlyAdmin):
     list_display = ("kind", "email", "state", "due_at", "attempts", "sent_at", "error")
     list_filter = ("state", KindFilter, IsSetFilter.of("user", "has an account"))
     ordering = ("-id",)
-    search_fields = ("email__iexact", "key__exact", "message_id__exact")
+    search_fields = ("email__exact", "key__exact", "message_id__exact")
     search_help_text = "A whole e-mail address, key or Message-ID."
     fields = (
         ("kind", "key"),

@@ -1,4 +1,4 @@
-"""Where mails go while there is no mail server: `EMAIL_URL` says `consolemail:` or `filemail:`."""
+"""Where mails go: to a mail server, or to where `EMAIL_URL` says `consolemail:` or `filemail:`."""
 
 import sys
 import uuid
@@ -8,7 +8,28 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.backends.smtp import EmailBackend
 from django.utils import timezone
+
+from config.api.email_addresses import needs_smtputf8
+
+
+class SmtpBackend(EmailBackend):
+    """Tells the mail server the recipient as the mail has it.
+
+    Django's own would encode a local part beyond ASCII as RFC 2047 does words of a header, which
+    makes it another mailbox.
+    """
+
+    def _send(self, email_message: Any) -> bool:
+        """Raises `smtplib.SMTPException`; of those, `SMTPNotSupportedError` without SMTPUTF8."""
+        [recipient] = email_message.recipients()
+        # RFC 6531, section 3.4: what has such an address has eight bits.
+        options = ["SMTPUTF8", "BODY=8BITMIME"] if needs_smtputf8(recipient) else []
+        content = email_message.message().as_bytes(linesep="\r\n")
+        assert self.connection is not None  # noqa: S101  # `send_messages` has opened it
+        self.connection.sendmail(email_message.sender, [recipient], content, options)
+        return True
 
 
 class ConsoleBackend(BaseEmailBackend):

@@ -11,7 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.utils.encoding import punycode
+
+from config.api.email_addresses import (
+    ascii_address,
+    ascii_host,
+    deliverable_address,
+    needs_smtputf8,
+)
 
 from ..models import Notification
 from .kinds import Attachment, Facts, Kind
@@ -22,7 +28,7 @@ _LONGEST_LINE = 900  # RFC 5322, section 2.1.1 allows 998
 
 
 class _Policy(EmailPolicy):
-    """Seven bits, and long ASCII headers in one piece.
+    """Seven bits where the recipient's address has no more, and long ASCII headers in one piece.
 
     The standard library would turn an address longer than a line, such as that of
     List-Unsubscribe, into encoded words (RFC 2047), which mean nothing there.
@@ -35,11 +41,13 @@ class _Policy(EmailPolicy):
         return str(super().fold(name, value))
 
     def fold_binary(self, name: str, value: Any) -> bytes:
-        return self.fold(name, value).encode("ascii", "surrogateescape")
+        charset = "utf-8" if self.utf8 else "ascii"
+        return self.fold(name, value).encode(charset, "surrogateescape")
 
 
 # The line ends are also those inside of base64, which nobody converts on the way.
 _POLICY = _Policy(cte_type="7bit", linesep="\r\n")
+_UTF8_POLICY = _POLICY.clone(utf8=True)  # RFC 6532
 
 
 class _Message(EmailMessage):
@@ -50,7 +58,12 @@ class _Message(EmailMessage):
 
 
 class Mail:
-    """What Django's e-mail backends send: one message to one recipient."""
+    """What Django's e-mail backends send: one message to one recipient.
+
+    `to` is the address as people write it. `recipients` and the header have it with A-labels, so
+    that nothing on the way converts it: Django would do so by IDNA 2003, and mail for faß.example
+    would go to fass.example.
+    """
 
     encoding = "utf-8"
 
@@ -64,13 +77,20 @@ class Mail:
         self.attachments: list[Attachment] = []
 
     def recipients(self) -> list[str]:
-        return self.to
+        """Raises `InvalidAddress`."""
+        return [deliverable_address(address) for address in self.to]
+
+    @property
+    def sender(self) -> str:
+        """The address of the envelope, without a name."""
+        return _sender().addr_spec
 
     def message(self) -> _Message:
-        """Raises `ValueError` where a header has a line break."""
-        made = _Message(_POLICY)
+        """Raises `InvalidAddress`, and `ValueError` where a header has a line break."""
+        [address] = self.recipients()
+        made = _Message(_UTF8_POLICY if needs_smtputf8(address) else _POLICY)
         made["From"] = _sender()
-        made["To"] = _deliverable(self.to[0])
+        made["To"] = address
         made["Subject"] = self.subject
         made["Date"] = datetime.now(UTC)
         for name, value in self.headers.items():
@@ -129,13 +149,8 @@ def _headers(kind: Kind, row: Notification) -> Iterable[tuple[str, str]]:
 
 def _sender() -> Address:
     name, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
-    return Address(display_name=name, addr_spec=_deliverable(address))
-
-
-def _deliverable(address: str) -> str:
-    local, _, domain = address.rpartition("@")
-    return f"{local}@{punycode(domain)}"
+    return Address(display_name=name, addr_spec=ascii_address(address))
 
 
 def _domain() -> str:
-    return punycode(urlsplit(settings.PUBLIC_URL).hostname or "localhost")
+    return ascii_host(urlsplit(settings.PUBLIC_URL).hostname or "localhost")

@@ -19,10 +19,9 @@ from ..models import Notification
 from . import outbox
 from .composing import compose, message_id
 from .kinds import Facts, Kind, find_kind
+from .opt_outs import unwanted
 from .post import Post, Refused, ServerAway, words_of
-from .preferences import wants_mail
 from .rendering import render_notice
-from .unsubscribing import unsubscribed
 
 logger = logging.getLogger(__name__)
 
@@ -111,12 +110,11 @@ class Mailer:
         """Deliver rows for as long as what is known of them is not stale."""
         fresh_until = time.monotonic() + _FACTS_HOLD_SECONDS
         known = self._look_up(waiting)
-        unwanted = unsubscribed(waiting)
+        opted_out = unwanted(waiting)
         while waiting and self._may_begin() and time.monotonic() < fresh_until:
             row = waiting[0]
             kind, facts = known[row.pk]
-            is_wanted = wants_mail(row.user, kind) if row.user else row.pk not in unwanted
-            by_mail = kind.mail and is_wanted and not _is_nowhere(row.email)
+            by_mail = kind.mail and row.pk not in opted_out and not _is_nowhere(row.email)
             self._deliver(kind, row, facts, by_mail=by_mail)
             waiting.popleft()
 

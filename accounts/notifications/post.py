@@ -5,8 +5,11 @@ import smtplib
 import time
 from typing import Any
 
+from django.conf import settings
 from django.core.mail import get_connection
 from django.core.mail.backends.smtp import EmailBackend as SmtpBackend
+
+from config.api.email_addresses import InvalidAddress
 
 from .composing import Mail
 
@@ -42,6 +45,8 @@ class Post:
             raise ServerAway(words_of(error)) from error
         try:
             self._backend.send_messages([mail])
+        except InvalidAddress as error:
+            raise Refused(words_of(error)) from error
         except (OSError, smtplib.SMTPException) as error:
             verdict = _judged(error)
             if not isinstance(verdict, Refused):
@@ -71,6 +76,7 @@ class Post:
             if isinstance(self._backend, SmtpBackend):
                 self._backend.open()
                 self._used_at = time.monotonic()
+                _check_smtputf8(self._backend.connection)
 
     def _still_answers(self) -> bool:
         """Asked before a mail is begun: a connection that breaks later leaves its fate open."""
@@ -82,6 +88,21 @@ class Post:
             return bool(self._backend.connection.noop()[0] == 250)
         except (OSError, smtplib.SMTPException):
             return False
+
+
+def _check_smtputf8(connection: smtplib.SMTP | None) -> None:
+    """Raises `SMTPException` where the configuration promises what the server does not do.
+
+    Addresses are accepted by `SMTPUTF8=on`, so that no mail goes out is what makes it noticed.
+    """
+    if connection is None or not settings.SMTPUTF8:
+        return
+    connection.ehlo_or_helo_if_needed()
+    if not connection.has_extn("smtputf8"):
+        raise smtplib.SMTPException(
+            "SMTPUTF8 is on, and the mail server does not offer SMTPUTF8. Set SMTPUTF8=off, or "
+            "use another mail server."
+        )
 
 
 def _judged(error: Exception) -> Exception:

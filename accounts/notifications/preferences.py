@@ -1,14 +1,37 @@
-"""Which mails an account wants. Only what differs from the default, which is yes, is kept."""
+"""Which mails an account wants: what its mailbox has not opted out of."""
+
+from collections.abc import Mapping
+
+from config.errors import FieldError, ValidationFailed
 
 from ..models import User
-from .kinds import Kind, switchable_kinds
+from .kinds import switchable_kinds
+from .opt_outs import digest_of, opt_in, opt_out, opted_out_kinds
 
 
 def preferences_of(user: User) -> dict[str, bool]:
     """Every kind that may be switched off, and whether it is on."""
-    kept = user.notification_preferences
-    return {kind.name: kept.get(kind.name, True) for kind in switchable_kinds()}
+    off = opted_out_kinds(digest_of(user.email))
+    return {kind.name: kind.name not in off for kind in switchable_kinds()}
 
 
-def wants_mail(user: User, kind: Kind) -> bool:
-    return not kind.switchable or bool(user.notification_preferences.get(kind.name, True))
+def change_preferences(user: User, wanted: Mapping[str, bool], *, by_staff: bool = False) -> None:
+    """Switch kinds of mail on or off; those that are not named stay as they are.
+
+    Anybody with the account may switch a kind off. Only the confirmed owner of the address may
+    switch it on, since somebody else may have opted out. Raises `ValidationFailed`.
+    """
+    mailbox = digest_of(user.email)
+    off = opted_out_kinds(mailbox)
+    on = [name for name, is_wanted in wanted.items() if is_wanted and name in off]
+    if on and (by_staff or not user.email_verified):
+        detail = (
+            "Only the owner of the address can switch this on."
+            if by_staff
+            else "Confirm your e-mail address first: these e-mails were switched off for it."
+        )
+        raise ValidationFailed(
+            *(FieldError(f"notification_preferences.{name}", "invalid", detail) for name in on)
+        )
+    opt_in(mailbox, on)
+    opt_out(mailbox, [name for name, is_wanted in wanted.items() if not is_wanted])

@@ -17,7 +17,7 @@ from ..errors import InvalidCredentials
 from ..lockout import guarded
 from ..models import User
 from ..notifications.inbox import forget_mails_to, forget_notifications
-from ..notifications.preferences import preferences_of
+from ..notifications.preferences import change_preferences
 from ..tokens import end_all_sessions
 from .addresses import ask_for_confirmation, change_address
 from .rules import check_free, check_password, names_what_is_taken
@@ -72,18 +72,14 @@ def edit_profile(user: User, changes: dict[str, Any], *, by_staff: bool = False)
     changes stay as they are. Raises `ValidationFailed`.
     """
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    if "notification_preferences" in changes:
-        shown = preferences_of(user)  # sent back unchanged, a default stays one
-        wanted = changes["notification_preferences"]
-        changed_kinds = {kind: wanted[kind] for kind in wanted if wanted[kind] != shown.get(kind)}
-        preferences = user.notification_preferences | changed_kinds
-        changes = {**changes, "notification_preferences": preferences}
     if "email" in changes:
         change_address(user, changes["email"], by_staff=by_staff)
+    if "notification_preferences" in changes:
+        change_preferences(user, changes["notification_preferences"], by_staff=by_staff)
     changed = {
         name: value
         for name, value in changes.items()
-        if name != "email" and getattr(user, name) != value
+        if name not in {"email", "notification_preferences"} and getattr(user, name) != value
     }
     if changed:
         check_free(username=changed.get("username"), other_than=user)
@@ -141,7 +137,10 @@ def lock_account(user_id: int) -> User:
 
 @transaction.atomic
 def erase_account(user: User) -> None:
-    """Erase what identifies a person; the row stays, so that what refers to it stays right."""
+    """Erase what identifies a person; the row stays, so that what refers to it stays right.
+
+    Opt-outs stay too: they are the mailbox's, which may be somebody's without an account.
+    """
     user = lock_account(user.pk)
     confirmed, claimed = known_addresses(user)
     forget_notifications(user)
@@ -150,9 +149,8 @@ def erase_account(user: User) -> None:
     user.email = f"erased-{user.pk}@invalid"
     user.username = f"erased-{user.pk}"
     user.timezone = "UTC"
-    user.pending_email = ""
+    user.pending_email = user.withdrawn_email = ""
     user.email_verified_at = user.last_login = None
-    user.notification_preferences = {}
     user.is_active = user.is_staff = user.is_superuser = False
     user.erased_at = timezone.now()
     user.set_unusable_password()

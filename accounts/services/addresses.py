@@ -13,7 +13,7 @@ from ..errors import InvalidOrExpiredLink
 from ..links import confirms, user_id_of
 from ..models import FormerAddress, User
 from ..notifications import notify
-from ..notifications.unsubscribing import adopt_unsubscriptions
+from ..notifications.opt_outs import carry_over
 from ..signals import email_confirmed
 from .rules import check_free, names_what_is_taken
 
@@ -35,15 +35,18 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
     check_free(email=email, other_than=user)
     if not by_staff:
         limit_mails(email, f"user {user.pk}")
-    former = user.email
+    former, had_address = user.email, not user.needs_address
     if user.email_verified and not by_staff:
         user.pending_email = email
     else:
         user.email, user.email_verified_at, user.pending_email = email, None, ""
+        user.withdrawn_email = ""
+        carry_over(former, email)
     with names_what_is_taken():
-        user.save(update_fields=["email", "email_verified_at", "pending_email"])
+        user.save(update_fields=["email", "email_verified_at", "pending_email", "withdrawn_email"])
     ask_for_confirmation(user)
-    tell_of_change(user, former=former)
+    if had_address:
+        tell_of_change(user, former=former)
 
 
 def resend_confirmation(user: User) -> None:
@@ -75,6 +78,7 @@ def confirm_address(token: str) -> User:
         take_address(user)
     except ValidationFailed as error:  # somebody signed up with it meanwhile
         raise InvalidOrExpiredLink from error
+    carry_over(former, user.email)
     FormerAddress.objects.create(user=user, email=former)
     tell_of_change(user, former=former)
     return user
@@ -85,10 +89,11 @@ def confirm_address(token: str) -> User:
 def confirm_email(user: User, *, address: str | None = None) -> User:
     """The address is the user's own; what was waiting for that proof follows by signal.
 
-    Raises `PreconditionFailed` when the account's address is not `address`, if that is given.
+    Raises `PreconditionFailed` when the account's address is not `address`, if that is given, or
+    is none: see `User.needs_address`.
     """
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    if address is not None and user.email != address:
+    if user.needs_address or (address is not None and user.email != address):
         raise PreconditionFailed
     if not user.email_verified:
         take_address(user)
@@ -107,10 +112,9 @@ def take_address(user: User, *, returning_to: str | None = None) -> None:
         if left is not None:
             user.former_addresses.filter(left_at__gte=left.left_at).delete()
     user.email_verified_at = timezone.now()
-    user.pending_email = ""
+    user.pending_email = user.withdrawn_email = ""
     with names_what_is_taken():
-        user.save(update_fields=["email", "email_verified_at", "pending_email"])
-    adopt_unsubscriptions(user)
+        user.save(update_fields=["email", "email_verified_at", "pending_email", "withdrawn_email"])
     email_confirmed.send(User, user=user)
 
 

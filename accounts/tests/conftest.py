@@ -22,6 +22,6 @@ def note_kinds(settings, monkeypatch) -> None:
 def mail_server(settings) -> Iterator[MailServer]:
     """A real one, which the settings name."""
     with running(MailServer()) as server:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_BACKEND = "accounts.notifications.backends.SmtpBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
         yield server

@@ -15,7 +15,9 @@ from registrations.tests.house import free_port
 class MailServer:
     """Answers by the address: `gone@` takes none, `full@` none now, `hangs@` says nothing …"""
 
-    def __init__(self) -> None:
+    def __init__(self, *, smtputf8: bool = False) -> None:
+        self.smtputf8 = smtputf8
+        self.options: dict[str, list[str]] = {}
         self.mails: list[EmailMessage] = []
         self.sessions: set[tuple] = set()
         self.attempts: Counter[str] = Counter()
@@ -24,7 +26,9 @@ class MailServer:
         self.port = free_port()
 
     def start(self) -> None:
-        self.controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self.controller = Controller(
+            self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=self.smtputf8
+        )
         self.controller.start()
 
     def stop(self) -> None:
@@ -39,10 +43,12 @@ class MailServer:
         if self.refuses_sender:
             return "550 5.7.1 Not from you"
         envelope.mail_from = address
+        envelope.mail_options.extend(options)
         return "250 OK"
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         self.attempts[address] += 1
+        self.options[address] = envelope.mail_options
         if address.startswith("leaving@"):
             return "421 4.3.2 Closing"
         if address.startswith("gone@"):

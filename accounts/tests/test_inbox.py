@@ -10,6 +10,7 @@ from django.db.models.functions import Concat
 from accounts.models import Notification, User
 from accounts.notifications import notify, notify_many
 from accounts.notifications.inbox import keep_in_inbox
+from accounts.notifications.opt_outs import digest_of, opt_out
 from accounts.tests.factories import UserFactory
 from conftest import NOW
 
@@ -262,7 +263,8 @@ def test_preferences_come_as_a_form_too(ana, signed_in):
 
 
 def test_replacing_the_profile_keeps_preferences_that_are_not_sent(signed_in):
-    user = UserFactory(notification_preferences={"note": False})
+    user = UserFactory()
+    opt_out(digest_of(user.email), ["note"])
     body = {"email": user.email, "username": user.username}
 
     response = signed_in(user).put("/api/me/", body)

@@ -6,10 +6,14 @@ import pytest
 from django.core import mail as django_mail
 from django.test import Client
 
+from accounts.links import confirmation_link
 from accounts.models import Notification, Unsubscription, User
 from accounts.notifications import notify
-from accounts.notifications.unsubscribing import unsubscribe_url
-from accounts.services import confirm_email, erase_account
+from accounts.notifications.opt_outs import digest_of, opt_out
+from accounts.notifications.preferences import preferences_of
+from accounts.notifications.unsubscribing import _SIGNER, unsubscribe_url
+from accounts.services import confirm_address, confirm_email, erase_account
+from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tests.test_mailer import deliver, tell
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("note_kinds")]
@@ -24,7 +28,9 @@ def browser() -> Client:
 
 def link_of(**fields) -> str:
     """The path that a mail of these fields names."""
-    row = Notification(**{"kind": "note", "email": "bob@example.com", **fields})
+    user = fields.get("user")
+    email = user.email if user else "bob@example.com"
+    row = Notification(**{"kind": "note", "email": email, **fields})
     return unsubscribe_url(row).removeprefix("http://localhost:8000")
 
 
@@ -32,8 +38,14 @@ def title_of(response) -> str:
     return re.search(r"<h1>([^<]+)</h1>", response.content.decode())[1]
 
 
+def former_link_of(user: User) -> str:
+    """As mails of earlier versions to accounts have it."""
+    signed = f"{user.pk}.note"
+    return f"/unsubscribe/?token={signed}.{_SIGNER.signature(signed)}"
+
+
 def wanted_by(user: User) -> bool:
-    return User.objects.get(pk=user.pk).notification_preferences.get("note", True)
+    return preferences_of(user)["note"]
 
 
 def told() -> list[str]:
@@ -109,11 +121,12 @@ def test_a_token_is_for_one_kind_and_one_recipient(browser, ana, olga):
     mine = link_of(user=ana)
 
     for forged in (
-        mine.replace(f"={ana.pk}.", f"={olga.pk}."),
+        mine.replace(digest_of(ana.email), digest_of(olga.email)),
+        mine.replace(digest_of(ana.email), str(ana.pk)),
         mine.replace(".note.", ".ticket."),
         link_of(user=ana, kind="secret"),
         link_of(kind="no_such_kind"),
-        link_of(user=User(pk=10**9)),
+        former_link_of(User(pk=10**9)),
         "/unsubscribe/",
         "/unsubscribe/?token=%00",
         f"/unsubscribe/?token={'x' * 5000}",
@@ -125,21 +138,139 @@ def test_a_token_is_for_one_kind_and_one_recipient(browser, ana, olga):
     assert wanted_by(olga)
 
 
-def test_who_has_left_cannot_be_unsubscribed(browser, ana):
-    path = link_of(user=ana)
+def test_a_link_of_an_earlier_version_names_the_account(browser, ana):
+    path = former_link_of(ana)
+
+    response = browser.post(path, ONE_CLICK)
+
+    assert response.status_code == 200
+    assert not wanted_by(ana)
+
+
+def test_a_link_of_an_earlier_version_switches_on_for_a_confirmed_address_alone(browser, ana):
+    opt_out(digest_of(ana.email), ["note"])
+
+    before = browser.post(former_link_of(ana), {"again": "yes"})
+    confirm_email(ana)
+    after = browser.post(former_link_of(ana), {"again": "yes"})
+
+    assert title_of(before) == "No more of these e-mails"
+    assert title_of(after) == "You get these e-mails again"
+    assert wanted_by(ana)
+
+
+def test_a_link_of_an_earlier_version_ends_with_the_account(browser, ana):
+    path = former_link_of(ana)
     erase_account(ana)
 
     assert browser.post(path, ONE_CLICK).status_code == 400
-    assert User.objects.get(pk=ana.pk).notification_preferences == {}
 
 
-def test_what_a_guest_did_not_want_the_account_does_not_want(browser, ana):
+def test_a_guests_opt_out_survives_sign_up_and_confirmation(browser, anyone):
+    browser.post(link_of(), ONE_CLICK)
+
+    anyone.post("/api/register/", {"email": "bob@example.com", "password": PASSWORD})
+    bob = User.objects.get(email="bob@example.com")
+    tell("bob@example.com", user=bob, key="before")
+    confirm_email(bob)
+    tell("bob@example.com", user=bob, key="after")
+    deliver()
+
+    assert not wanted_by(bob)
+    assert set(Notification.objects.filter(kind="note").values_list("state", flat=True)) == {
+        "shown"
+    }
+
+
+def test_the_opt_out_of_an_account_that_is_not_confirmed_holds_for_guests(ana, signed_in):
+    signed_in(ana).patch("/api/me/", {"notification_preferences": {"note": False}})
+
+    tell(ana.email)
+
+    assert told() == []
+
+
+def test_an_account_that_is_not_confirmed_cannot_switch_mails_on(browser, ana, signed_in):
     browser.post(link_of(email=ana.email), ONE_CLICK)
 
+    response = signed_in(ana).patch("/api/me/", {"notification_preferences": {"note": True}})
+    tell(ana.email, user=ana)
+
+    assert response.status_code == 400
+    [error] = response.json()["errors"]
+    assert (error["field"], error["code"]) == ("notification_preferences.note", "invalid")
+    assert "Confirm your e-mail address first" in error["detail"]
+    assert told() == []
+
+
+def test_what_is_on_may_be_sent_back_by_an_account_that_is_not_confirmed(ana, signed_in):
+    client = signed_in(ana)
+    preferences = client.get("/api/me/").json()["notification_preferences"]
+
+    response = client.patch("/api/me/", {"notification_preferences": preferences})
+
+    assert response.status_code == 200
+    assert response.json()["notification_preferences"] == preferences
+
+
+def test_the_confirmed_owner_switches_mails_on(browser, ana, signed_in):
+    browser.post(link_of(email=ana.email), ONE_CLICK)
     confirm_email(ana)
 
+    response = signed_in(ana).patch("/api/me/", {"notification_preferences": {"note": True}})
+    tell(ana.email)
+
+    assert response.json()["notification_preferences"]["note"] is True
+    assert told() == [ana.email]
+
+
+def test_staff_switch_nobodys_mails_on(ana, signed_in):
+    confirm_email(ana)
+    opt_out(digest_of(ana.email), ["note"])
+    boss = UserFactory(is_staff=True, is_superuser=True)
+
+    response = signed_in(boss).patch(
+        f"/api/users/{ana.pk}/", {"notification_preferences": {"note": True}}
+    )
+
+    assert response.status_code == 400
     assert not wanted_by(ana)
-    assert not Unsubscription.objects.exists()
+
+
+def test_an_opt_out_goes_along_to_another_address_and_stays_at_the_former(ana, signed_in):
+    confirm_email(ana)
+    client = signed_in(ana)
+    client.patch("/api/me/", {"notification_preferences": {"note": False}})
+    client.patch("/api/me/", {"email": "ana@example.org"})
+    confirm_address(confirmation_link(User.objects.get(pk=ana.pk)).partition("token=")[2])
+
+    tell("ana@example.com", key="1")
+    tell("ana@example.org", key="2")
+    deliver()
+
+    notes = Notification.objects.filter(kind="note")
+    assert list(notes.values_list("state", flat=True)) == ["dropped", "dropped"]
+    assert client.get("/api/me/").json()["notification_preferences"]["note"] is False
+
+
+def test_an_opt_out_holds_for_every_spelling_of_the_mailbox(browser):
+    browser.post(link_of(email="bob@m\u00fcller.example"), ONE_CLICK)
+
+    for number, domain in enumerate(("mu\u0308ller.example", "xn--mller-kva.example")):
+        tell(f"Bob@{domain}", key=str(number))
+
+    assert told() == []
+
+
+def test_an_opt_out_outlives_the_account(browser, ana):
+    confirm_email(ana)
+    opt_out(digest_of(ana.email), ["note"])
+    address = ana.email
+
+    erase_account(ana)
+    tell(address)
+
+    assert told() == []
 
 
 def test_the_end_of_an_account_takes_its_notifications_along(ana):

@@ -14,13 +14,15 @@ import re
 from datetime import datetime
 from typing import Any, ClassVar
 
-from django.core.validators import RegexValidator
+from django.core.validators import EmailValidator, RegexValidator
 from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.errors import FieldError, ValidationFailed
 
+from .email_addresses import MAX_LENGTH as MAX_ADDRESS_LENGTH
+from .email_addresses import TOO_LONG, InvalidAddress, canonical_address
 from .timezones import zone_names
 from .visible import INVISIBLE, is_visible
 
@@ -186,15 +188,23 @@ class ChoiceField(serializers.ChoiceField):
 
 
 class EmailAddressField(serializers.EmailField):
-    """An e-mail address, stored in lower case."""
+    """An e-mail address, in the canonical spelling of its mailbox: see `email_addresses`."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=254, **kwargs)
+        super().__init__(**kwargs)
+        self.validators = [each for each in self.validators if not isinstance(each, EmailValidator)]
+
+    # Any spelling may be longer than the address.
+    schema_extra: ClassVar[dict[str, Any]] = {"maxLength": MAX_ADDRESS_LENGTH}
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        return super().to_internal_value(data).lower()
+        try:
+            return canonical_address(data)
+        except InvalidAddress as error:
+            code = "max_length" if str(error) == TOO_LONG else "invalid"
+            raise serializers.ValidationError(str(error), code) from error
 
 
 class DayField(serializers.DateField):

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, Serializer
 
-from config.errors import MethodNotAllowed, NotFound
+from config.errors import MethodNotAllowed, NotFound, PermissionDenied
 
 from .conditional import add_etag, expected_version, made_conditional
 from .idempotency import answer_once, read_key
@@ -28,6 +28,15 @@ VARY = "Accept, Authorization, Time-Zone"  # what an answer depends on beside it
 VARY_OF_WRITES = f"{VARY}, Prefer"
 
 M = TypeVar("M", bound=Model)
+
+
+def _require_address(user: Any) -> None:
+    """Raises `PermissionDenied` for an account whose address is another account's."""
+    if getattr(user, "needs_address", False):
+        raise PermissionDenied(
+            "Your e-mail address belongs to another account. Give another one first: "
+            'PATCH /api/me/ with {"email": "…"}.'
+        )
 
 
 @cache
@@ -72,6 +81,7 @@ class ApiView(GenericAPIView[Any]):
     `keeps_answers`: False where an answer must never be stored (it carries tokens);
     `throttle_scopes`: the tighter limits, by method;
     `is_personal`: whether it shows what is somebody's own also to who is not signed in;
+    `open_without_address`: whether an account that has to give another e-mail address may write;
     `may_lag`: whether a guest's GET may be answered by a replica of the database;
     `ignores_tracking`: whether parameters that links pick up, such as `utm_source`, are ignored;
     `shown_elsewhere`: serializers of other routes that show the same resource, whose fields a body
@@ -83,6 +93,7 @@ class ApiView(GenericAPIView[Any]):
     keeps_answers = True
     throttle_scopes: ClassVar[dict[str, str]] = {}
     is_personal = False
+    open_without_address = False
     may_lag = False
     ignores_tracking = False
     shown_elsewhere: ClassVar[tuple[type[BaseSerializer[Any]], ...]] = ()
@@ -105,6 +116,8 @@ class ApiView(GenericAPIView[Any]):
         if not hasattr(self, str(request.method).lower()):
             raise MethodNotAllowed  # whoever asks: signing in would not help
         super().initial(request, *args, **kwargs)
+        if request.method not in SAFE_METHODS and not self.open_without_address:
+            _require_address(request.user)
         method = "GET" if request.method == "HEAD" else str(request.method)
         if request.query_params:
             check_parameters(

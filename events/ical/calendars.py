@@ -7,6 +7,8 @@ from email.utils import parseaddr
 from typing import Literal
 from urllib.parse import quote
 
+from config.api.email_addresses import ascii_address
+
 from ..models import Event
 from .lines import folded, local, parameter, text, utc
 from .timezones import FIRST_YEAR, LAST_YEAR, vtimezone
@@ -171,7 +173,8 @@ def _is_named(moment: datetime) -> bool:
 
 
 def _mailto(address: str) -> str:
-    """RFC 6068."""
+    """RFC 6068, with the domain as the DNS has it: few programs convert it themselves."""
+    address = ascii_address(address)
     return f"mailto:{quote(address, safe='@+!$*/=?^_`{|}~')}"
 
 

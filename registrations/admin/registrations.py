@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from accounts.admin import HISTORY_SHOWN, AccountAdmin, AuditedAdmin, HistoryEntry, staff_of
 from accounts.models import User
 from config.api.admin import IsSetFilter, NotifyForm, ServiceForm, confirmed_answers
+from config.api.email_addresses import mailbox_of
 from events.admin import EventAdmin
 from events.models import Event
 
@@ -69,7 +70,7 @@ class RegistrationForm(ServiceForm):
             for name in ("name", "email"):
                 if not given[name]:
                     self.add_error(name, "Needed for a guest.")
-        elif given["email"] and given["email"].lower() != user.email:
+        elif given["email"] and given["email"] != user.email:
             self.add_error("email", f"The account's address is {user.email}; leave this empty.")
         else:
             given["email"] = user.email
@@ -160,6 +161,10 @@ class RegistrationAdmin(AuditedAdmin):
         people = ("user", "registered_by", "checked_in_by")
         rows = super().get_queryset(request)
         return rows.select_related("event", *people).defer(*large)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        term = mailbox_of(search_term) if "@" in search_term else search_term
+        return super().get_search_results(request, queryset, term)
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, *args, **kwargs)  # a new class for each request

@@ -7,10 +7,11 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery, Value
-from django.db.models.functions import Cast, Coalesce, Concat, Lower
+from django.db.models.functions import Cast, Coalesce, Collate, Concat, Lower
 from django.utils import timezone
 
 from accounts.audit import erase_values
+from config.api.mailbox_field import MailboxField
 from events.models import Event
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Registration(models.Model):
         help_text="The account that made it, for itself or for a guest.",
     )
     name = models.CharField(max_length=200)
-    email = models.EmailField(help_text="Stored in lower case.")
+    email = MailboxField(help_text="One spelling for each mailbox.")
     status = models.CharField(max_length=16, choices=Status)
     queue_number = models.PositiveBigIntegerField(
         null=True, blank=True, editable=False, help_text="Orders those who wait; never reused."
@@ -167,7 +168,9 @@ class Registration(models.Model):
                 name="one_live_registration_per_address",
             ),
             models.CheckConstraint(
-                condition=Q(email=Lower("email")), name="registration_email_lower_case"
+                # Of ASCII alone: beyond it PostgreSQL and IDNA disagree on what lower case is.
+                condition=Q(email=Lower(Collate("email", "C"))),
+                name="registration_email_lower_case",
             ),
             models.CheckConstraint(
                 condition=~Q(status="confirmed") | Q(confirmed_at__isnull=False),

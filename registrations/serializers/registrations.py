@@ -1,4 +1,3 @@
-import re
 from typing import Any
 
 import orjson
@@ -12,6 +11,7 @@ from accounts.models import User
 from accounts.notifications.inbox import unread_count
 from accounts.notifications.preferences import preferences_of
 from accounts.serializers import USER_EXAMPLE, UserOut
+from config.api.email_addresses import is_plain
 from config.api.fields import EmailAddressField, LineField
 from config.api.timezones import InstantField, instant_teller
 from events.models import Event
@@ -173,12 +173,6 @@ class RegisterIn(serializers.Serializer[Registration]):
         return attrs
 
 
-# What `RegisterIn` takes as it is, so that there is nothing to say about it.
-_PLAIN_ADDRESS = re.compile(
-    r"[a-z0-9]+(?:[._+-][a-z0-9]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
-)
-
-
 def plain_guest(body: bytes) -> tuple[str, str] | None:
     """Name and address of a body that says these two alone, in their usual form; None otherwise.
 
@@ -191,16 +185,15 @@ def plain_guest(body: bytes) -> tuple[str, str] | None:
     if not isinstance(given, dict) or given.keys() != {"name", "email"}:
         return None
     name, email = given["name"], given["email"]
-    is_plain = (
+    is_usual = (
         isinstance(name, str)
         and isinstance(email, str)
         and 1 <= len(name) <= 200
         and name.isprintable()
         and name.strip() == name
-        and len(email) <= 254
-        and _PLAIN_ADDRESS.fullmatch(email)
+        and is_plain(email)
     )
-    return (name, email) if is_plain else None
+    return (name, email) if is_usual else None
 
 
 @extend_schema_serializer(examples=[OpenApiExample("Name", {"name": "Bob Ray"})])

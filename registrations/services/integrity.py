@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Avg, Count, DecimalField
 from django.db.models.functions import Round
 from django.utils import timezone
 
+from accounts.models import User
+from accounts.respelling import uncertain
+from config.api.email_addresses import mailbox_of
 from events.models import Event
 from events.services import lock_event
 
-from ..models import LedgerEntry
+from ..models import LedgerEntry, Registration
 from .waitlist import promote_waiting
 
 _COUNTED = """
@@ -128,6 +132,9 @@ CHECKS = (
 )
 
 
+_ONE_PER_MAILBOX = "one live registration per event and mailbox"
+
+
 @dataclass(frozen=True)
 class Fault:
     promise: str
@@ -149,6 +156,37 @@ def find_faults() -> Iterator[Fault]:
             cursor.execute(check.sql, {"now": now})
             for event_id, detail in cursor.fetchall():
                 yield Fault(check.promise, event_id, detail)
+        for row in _in_another_spelling().filter(event__end_time__gt=now):
+            yield Fault(_ONE_PER_MAILBOX, row.event_id, _spelling_detail(row))
+
+
+def find_notes() -> Iterator[str]:
+    """What people have to settle, and no promise of the engine is broken by."""
+    for row in _in_another_spelling().filter(event__end_time__lte=timezone.now()):
+        yield f"event {row.event_id}, which is over: {_spelling_detail(row)}"
+    for user in User.objects.exclude(withdrawn_email="").order_by("pk"):
+        keeper = User.objects.filter(email=user.withdrawn_email).first()
+        whose = f"is that of account {keeper.pk}" if keeper else "cannot get mail"
+        yield (
+            f"account {user.pk} ({user.username}) has to give another e-mail address: "
+            f"the one that it had {whose}"
+        )
+
+
+def _in_another_spelling() -> Any:
+    """Live registrations whose address is that of another live one at the event.
+
+    An upgrade leaves them so: see `accounts.respelling`.
+    """
+    rows = uncertain(Registration.objects.live().identified()).only("event", "email")
+    other = [row.pk for row in rows if mailbox_of(row.email) != row.email]
+    return Registration.objects.filter(pk__in=other).order_by("event_id", "pk")
+
+
+def _spelling_detail(row: Registration) -> str:
+    same = Registration.objects.live().filter(event=row.event_id, email=row.email)
+    other = same.exclude(pk=row.pk).values_list("pk", flat=True).first()
+    return f"registration {row.pk} has the mailbox of registration {other} in another spelling"
 
 
 @transaction.atomic

@@ -161,6 +161,8 @@ def register(
 ) -> Registration:
     """Register somebody, `user` being the account whose place it is; None for a guest.
 
+    `email` is canonical, as `config.api.email_addresses` and every form and field return it.
+
     A guest's place still belongs to the account that has confirmed the address. Without `notify`
     nobody is told.
 
@@ -170,7 +172,7 @@ def register(
     """
     viewer = registered_by or AnonymousUser()
     if was_sold_out(event_id):
-        _refuse_if_still_full(event_id, email.lower(), viewer)
+        _refuse_if_still_full(event_id, email, viewer)
     for _ in range(_ATTEMPTS):
         wanted: dict[str, Any] = {
             "id": uuid.uuid4(),
@@ -178,7 +180,7 @@ def register(
             "user_id": user and user.pk,
             "registered_by_id": registered_by and registered_by.pk,
             "name": name,
-            "email": email.lower(),
+            "email": email,
             "ticket_code": new_ticket_code(),
             "registered_at": timezone.now(),
         }

@@ -7,6 +7,7 @@ from django.test import Client
 
 from accounts.links import confirmation_link, reset_link
 from accounts.models import Notification
+from accounts.notifications.preferences import preferences_of
 from accounts.notifications.unsubscribing import unsubscribe_url
 from accounts.tests.factories import UserFactory
 from config.tests.browser import Tab, find_browser, open_browser
@@ -74,7 +75,7 @@ def test_people_find_their_way_with_the_keyboard(phone):
     ana.refresh_from_db()
     [kept] = Registration.objects.all()
     assert ana.email_verified
-    assert ana.notification_preferences == {"registration_confirmed": True}
+    assert preferences_of(ana)["registration_confirmed"] is True
     assert ana.check_password("another-horse-battery-7")
     assert (kept.name, kept.status) == ("Bob Ray", "cancelled")
     assert phone.complaints == []

@@ -54,6 +54,7 @@ class ProfileView(AnswersProfile):
 
     sends_etag = True
     shown_elsewhere = (SignedUpOut,)
+    open_without_address = True
     throttle_scopes = {"DELETE": "login"}  # it tells whether a password is right
 
     def profiled(self, **kwargs: Any) -> User:

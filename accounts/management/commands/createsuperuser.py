@@ -8,6 +8,7 @@ from django.core.management.base import CommandError
 
 from accounts.models import User
 from accounts.services.rules import check_free
+from config.api.email_addresses import mailbox_of
 from config.errors import ValidationFailed
 
 
@@ -17,7 +18,7 @@ class Command(createsuperuser.Command):
             return options[name] or os.environ.get(f"DJANGO_SUPERUSER_{name.upper()}", "")
 
         if not options["interactive"]:
-            email = given("email").lower()
+            email = mailbox_of(given("email"))
             try:
                 check_free(email=email, username=given("username"))
             except ValidationFailed as error:

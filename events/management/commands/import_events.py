@@ -118,7 +118,7 @@ def _only_superuser() -> User:
 
 
 def _organizer(email: str) -> User:
-    user = User.objects.filter(email=email.strip().lower()).first()
+    user = User.objects.filter(email=email).first()
     if user is None:
         raise CommandError(
             f"No account has the address {email}. Check it, or let the organizer sign up first."

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from registrations.services.integrity import CHECKS, find_faults, repair_counters
+from registrations.services.integrity import CHECKS, find_faults, find_notes, repair_counters
 
 
 class Command(BaseCommand):
@@ -25,6 +25,8 @@ class Command(BaseCommand):
             faults = list(find_faults())
         for fault in faults:
             self.stderr.write(f"event {fault.event_id}: {fault.detail} (broken: {fault.promise})")
+        for note in find_notes():
+            self.stdout.write(f"note: {note}")
         if faults:
             raise CommandError(f"{len(faults)} faults found.", returncode=1)
         for check in CHECKS:

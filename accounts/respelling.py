@@ -1,0 +1,141 @@
+"""Addresses of earlier versions, which stored each spelling in lower case, made canonical once.
+
+Used by migrations.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import F
+
+from config.api.email_addresses import InvalidAddress, canonical_address, deliverable_address
+
+from .lockout import account_digest
+
+# PostgreSQL's and Python's: what is surely canonical, so that a large table is searched by SQL.
+_SURELY_CANONICAL = r"^[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@([a-z0-9-]+\.)*[a-z0-9-]+$"
+_HAS_A_LABEL = r"[@.]xn--"
+
+# Characters that IDNA 2003 removed, so that the mail went to the domain without them.
+_REMOVED = re.compile("[\u00ad\u034f\u1806\u180b-\u180d\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff]")
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def uncertain(rows: Any) -> Any:
+    """Those of a QuerySet's rows whose `email` may not be canonical."""
+    return rows.exclude(email__regex=_SURELY_CANONICAL) | rows.filter(email__regex=_HAS_A_LABEL)
+
+
+def respelled(address: str) -> str | None:
+    """The canonical address; None where there is none.
+
+    Invisible characters are removed here, as the mail server's name was looked up without them.
+    """
+    for text in (address, _REMOVED.sub("", address)):
+        try:
+            return canonical_address(text)
+        except InvalidAddress:
+            continue
+    return None
+
+
+def went_elsewhere(address: str) -> bool:
+    """Whether mail to this address went to another domain, since it was converted by IDNA 2003.
+
+    Whoever confirmed it reads that other domain's mail.
+    """
+    canonical = respelled(address)
+    if canonical is None:
+        return False
+    domain = deliverable_address(canonical).rpartition("@")[2]
+    try:
+        return address.rpartition("@")[2].encode("idna").decode("ascii").lower() != domain
+    except UnicodeError:  # then it went nowhere
+        return False
+
+
+def respell_accounts(apps: Any) -> dict[str, str]:
+    """Make the addresses of accounts canonical; returns what became of each that changed.
+
+    Of accounts with one mailbox the one that was confirmed first keeps it, else the oldest. The
+    others get a placeholder and `withdrawn_email`: see `User.needs_address`.
+    """
+    users = apps.get_model("accounts", "User").objects.filter(erased_at=None)
+    claims: dict[str | None, list[Any]] = {}
+    for user in uncertain(users):
+        if went_elsewhere(user.email):
+            _end_proofs(users, user)
+        claims.setdefault(respelled(user.email), []).append(user)
+    changed: dict[str, str] = {}
+    for user in claims.pop(None, []):
+        _withdraw(users, user, changed)
+    for address, claimants in claims.items():
+        listed = {user.pk for user in claimants}
+        canonical = users.filter(email=address).exclude(pk__in=listed)
+        keeper, *others = sorted([*claimants, *canonical], key=_precedence)
+        for user in others:
+            _withdraw(users, user, changed)
+        if keeper.email != address:
+            changed[keeper.email] = str(address)
+            users.filter(pk=keeper.pk).update(email=address)
+    return changed
+
+
+def rekey_opt_outs(apps: Any, changed: dict[str, str]) -> None:
+    """Opt-outs of each former spelling become those of the mailbox."""
+    opt_outs = apps.get_model("accounts", "Unsubscription").objects
+    for former, address in changed.items():
+        rows = opt_outs.filter(address_digest=_digest(former))
+        if kinds := list(rows.values_list("kind", flat=True)):
+            opt_out(apps, address, kinds)
+            rows.delete()
+
+
+def rekey_sign_in_failures(apps: Any, changed: dict[str, str]) -> None:
+    """Failures of each former spelling count for the mailbox, unless it has some itself."""
+    failures = apps.get_model("accounts", "SignInFailures").objects
+    for former, address in changed.items():
+        mailbox = account_digest(address)
+        for row in failures.filter(account=account_digest(former, is_canonical=True)):
+            if not failures.filter(account=mailbox, address=row.address).exists():
+                failures.filter(pk=row.pk).update(account=mailbox)
+
+
+def opt_out(apps: Any, address: str, kinds: Iterable[str]) -> None:
+    model = apps.get_model("accounts", "Unsubscription")
+    model.objects.bulk_create(
+        [model(address_digest=_digest(address), kind=kind) for kind in kinds],
+        ignore_conflicts=True,
+    )
+
+
+def _precedence(user: Any) -> tuple[datetime, datetime, int]:
+    return user.email_verified_at or _NEVER, user.date_joined, user.pk
+
+
+def _end_proofs(users: Any, user: Any) -> None:
+    """The address is unconfirmed, and links and sessions that the other domain had end."""
+    user.email_verified_at = None
+    users.filter(pk=user.pk).update(
+        email_verified_at=None, token_generation=F("token_generation") + 1
+    )
+
+
+def _withdraw(users: Any, user: Any, changed: dict[str, str]) -> None:
+    canonical = respelled(user.email)
+    if canonical is not None and canonical != user.email:
+        changed[user.email] = canonical
+    users.filter(pk=user.pk).update(
+        email=f"withdrawn-{user.pk}@invalid",
+        withdrawn_email=user.email,
+        email_verified_at=None,
+        pending_email="",
+    )
+
+
+def _digest(address: str) -> str:
+    """Of exactly this spelling."""
+    return hashlib.sha256(address.encode()).hexdigest()

@@ -1,0 +1,214 @@
+"""Addresses that an earlier version stored in several spellings."""
+
+from datetime import UTC, datetime
+from importlib import import_module
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+
+from accounts.lockout import account_digest
+from accounts.models import FormerAddress, Notification, SignInFailures, Unsubscription, User
+from accounts.notifications.opt_outs import digest_of, opted_out_kinds
+from accounts.respelling import _digest, respelled, went_elsewhere
+from accounts.tests.factories import UserFactory
+from events.tests.factories import EventFactory
+from registrations.models import Registration
+from registrations.services.integrity import find_faults, find_notes
+from registrations.tests.factories import registered
+
+pytestmark = pytest.mark.django_db
+
+COMPOSED, DECOMPOSED = "ann@müller.example", "ann@mu\u0308ller.example"
+A_LABEL = "ann@xn--mller-kva.example"
+
+
+def day(number: int) -> datetime:
+    return datetime(2026, 1, number, tzinfo=UTC)
+
+
+def store(table: str, pk: object, email: str, column: str = "email") -> None:
+    """As an earlier version stored it."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET {column} = %s WHERE id = %s", [email, pk])
+
+
+def account(email: str, **fields) -> User:
+    user = UserFactory(email=f"before-{User.objects.count()}@example.com", **fields)
+    store("accounts_user", user.pk, email)
+    return user
+
+
+def guest(event, email: str) -> Registration:
+    row = registered(event)
+    store("registrations_registration", row.pk, email)
+    return row
+
+
+def email_of(row: User | Registration | Notification | FormerAddress) -> str:
+    row.refresh_from_db()
+    return row.email
+
+
+@pytest.fixture
+def upgrade(db):
+    """Runs the data migrations, with the models as they were."""
+
+    def run() -> None:
+        for app, before in (("accounts", "0008_mailboxes"), ("registrations", "0007_mailboxes")):
+            nodes = [(app, before)]
+            if app == "registrations":
+                nodes.append(("accounts", "0009_one_spelling"))
+            apps = MigrationLoader(connection).project_state(nodes).apps
+            number = "0009" if app == "accounts" else "0008"
+            import_module(f"{app}.migrations.{number}_one_spelling").respell(apps, None)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("stored", "canonical", "elsewhere"),
+    [
+        ("ann@example.com", "ann@example.com", False),
+        (DECOMPOSED, COMPOSED, False),
+        (A_LABEL, COMPOSED, False),
+        ("x@faß.example", "x@faß.example", True),
+        ("x@βόλος.example", "x@βόλος.example", True),
+        ("ann@exam\u00adple.com", "ann@example.com", False),
+        ("ann@exam\u200bple.com", "ann@example.com", False),
+        ("ann@☃.example", None, False),
+        (f"{'a' * 65}@example.com", None, False),
+    ],
+)
+def test_a_stored_address_becomes_canonical(stored, canonical, elsewhere):
+    assert respelled(stored) == canonical
+    assert went_elsewhere(stored) is elsewhere
+
+
+def test_every_table_has_the_canonical_spelling(upgrade, clock):
+    user = account(A_LABEL, email_verified_at=day(1), pending_email="new@example.com")
+    store("accounts_user", user.pk, "new@xn--fa-hia.example", "pending_email")
+    left = FormerAddress.objects.create(user=user, email="old@example.com")
+    store("accounts_formeraddress", left.pk, "old@mu\u0308ller.example")
+    row = guest(EventFactory(), "bob@xn--mller-kva.example")
+    told = Notification.objects.get(registration_id=row.pk)
+    store("accounts_notification", told.pk, "bob@xn--mller-kva.example")
+    plain = account("plain@example.com")
+
+    upgrade()
+
+    assert email_of(user) == COMPOSED
+    assert user.pending_email == "new@faß.example"
+    assert user.email_verified_at == day(1)
+    assert email_of(left) == "old@müller.example"
+    assert email_of(row) == email_of(told) == "bob@müller.example"
+    assert email_of(plain) == "plain@example.com"
+
+
+def test_the_account_confirmed_first_keeps_the_mailbox(upgrade):
+    never = account("ann@exam\u200bple.com", date_joined=day(1))
+    second = account("ann@example.com", email_verified_at=day(3), date_joined=day(1))
+    first = account("ann@exam\u00adple.com", email_verified_at=day(2), date_joined=day(2))
+
+    upgrade()
+
+    assert email_of(first) == "ann@example.com"
+    assert (first.email_verified_at, first.withdrawn_email) == (day(2), "")
+    assert email_of(second) == f"withdrawn-{second.pk}@invalid"
+    assert (second.email_verified_at, second.withdrawn_email) == (None, "ann@example.com")
+    assert email_of(never) == f"withdrawn-{never.pk}@invalid"
+    assert never.withdrawn_email == "ann@exam\u200bple.com"
+    assert len(list(find_notes())) == 2
+
+
+def test_of_accounts_that_nobody_confirmed_the_oldest_keeps_the_mailbox(upgrade):
+    younger = account(COMPOSED, date_joined=day(2))
+    older = account(A_LABEL, date_joined=day(1))
+
+    upgrade()
+
+    assert email_of(older) == COMPOSED
+    assert email_of(younger) == f"withdrawn-{younger.pk}@invalid"
+
+
+def test_an_address_that_names_no_mailbox_is_withdrawn(upgrade):
+    user = account("ann@☃.example", email_verified_at=day(1))
+
+    upgrade()
+
+    assert email_of(user) == f"withdrawn-{user.pk}@invalid"
+    assert user.withdrawn_email == "ann@☃.example"
+
+
+def test_what_was_confirmed_at_another_domain_is_confirmed_no_more(upgrade):
+    user = account("x@faß.example", email_verified_at=day(1))
+    left = FormerAddress.objects.create(user=user, email="old@faß.example")
+    generation = user.token_generation
+
+    upgrade()
+
+    assert email_of(user) == "x@faß.example"
+    assert (user.email_verified_at, user.token_generation) == (None, generation + 1)
+    assert not FormerAddress.objects.filter(pk=left.pk).exists()
+
+
+def test_live_registrations_of_one_mailbox_stay_and_are_reported(upgrade, clock):
+    event = EventFactory()
+    first = guest(event, A_LABEL)
+    clock.shift(1)
+    second = guest(event, DECOMPOSED)
+
+    upgrade()
+    faults = list(find_faults())
+
+    assert email_of(first) == COMPOSED
+    assert email_of(second) == DECOMPOSED
+    assert Registration.objects.live().count() == 2
+    [fault] = faults
+    assert fault.event_id == event.pk
+    assert fault.detail == (
+        f"registration {second.pk} has the mailbox of registration {first.pk} in another spelling"
+    )
+    with pytest.raises(CommandError, match="1 faults found"):
+        call_command("check_integrity", stdout=StringIO(), stderr=StringIO())
+
+
+def test_at_an_event_that_is_over_they_are_a_note(upgrade, clock):
+    event = EventFactory()
+    guest(event, A_LABEL), guest(event, DECOMPOSED)
+    upgrade()
+
+    clock.move_to(event.end_time)
+
+    assert list(find_faults()) == []
+    assert [note.split(":")[0] for note in find_notes()] == [f"event {event.pk}, which is over"]
+
+
+def test_opt_outs_become_the_mailboxs(upgrade, clock):
+    Unsubscription.objects.create(address_digest=_digest(DECOMPOSED), kind="organizer_message")
+    guest(EventFactory(), DECOMPOSED)
+    user = account(A_LABEL)
+    other = account("bea@example.com")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE accounts_user SET notification_preferences = %s WHERE id = %s",
+            ['{"event_changed": false, "reminder": true}', user.pk],
+        )
+
+    upgrade()
+
+    assert opted_out_kinds(digest_of(COMPOSED)) == {"event_changed", "organizer_message"}
+    assert opted_out_kinds(digest_of(other.email)) == set()
+    assert not Unsubscription.objects.filter(address_digest=_digest(DECOMPOSED)).exists()
+
+
+def test_failed_sign_ins_become_the_mailboxs(upgrade):
+    account(A_LABEL)
+    failures = {"address": b"", "level": 3, "at": day(1)}
+    SignInFailures.objects.create(account=account_digest(A_LABEL, is_canonical=True), **failures)
+
+    upgrade()
+
+    assert bytes(SignInFailures.objects.get().account) == account_digest(COMPOSED)
