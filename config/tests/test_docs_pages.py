@@ -4,11 +4,14 @@ import re
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
+import orjson
 import pytest
 from django.test import Client
 from django.utils.html import escape
 
+from config.docs import openapi_document
 from config.errors import all_errors
+from config.tests.browser import find_browser, open_browser
 
 PAGES = ["/", "/api/docs/", "/api/redoc/", "/problems/", "/problems/event-full"]
 
@@ -84,6 +87,36 @@ def test_docs_start_with_the_document_of_this_server(browser):
 
     assert script["Content-Type"].startswith("application/javascript")
     assert 'url: "/api/schema/"' in script.content.decode().replace("\\u002D", "-")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(find_browser() is None, reason="no Chromium here")
+def test_docs_draw_padlocks_where_a_token_is_needed_and_send_it_everywhere(live_server):
+    paths = orjson.loads(openapi_document("json"))["paths"]
+    operations = [operation for methods in paths.values() for operation in methods.values()]
+    closed = sum(bool(operation["security"]) for operation in operations)
+
+    with open_browser(find_browser(), width=1280, height=900) as desk:
+        desk.open(f"{live_server.url}/api/docs/")
+        desk.evaluate(
+            f"""new Promise((done) => setInterval(() =>
+            document.querySelectorAll('.opblock').length == {len(operations)} && done(), 50))"""
+        )
+        padlocks = desk.evaluate("document.querySelectorAll('.opblock .authorization__btn').length")
+        first = desk.evaluate("document.querySelector('.opblock-summary-path').innerText")
+        desk.evaluate(
+            "ui.authActions.authorize("
+            "{bearer: {name: 'bearer', value: 'a.b.c', schema: {type: 'http'}}}), 1"
+        )
+        sent = "ui.getConfigs().requestInterceptor({url: %r, headers: {}}).headers.Authorization"
+        to_us, to_others = (
+            desk.evaluate(sent % url)
+            for url in (f"{live_server.url}/api/events/", "https://elsewhere.example/")
+        )
+
+    assert padlocks == closed
+    assert first.replace("\u200b", "") == "/api/register/"
+    assert (to_us, to_others) == ("Bearer a.b.c", None)
 
 
 def test_docs_keep_redoc_from_its_makers_host(browser):
