@@ -263,7 +263,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "EventStatus": "events.models.Event.Status",
         "SeriesStatus": "events.models.Series.Status",
-        "FirstStatus": ["published", "draft"],
+        "EventCreateStatus": ["published", "draft"],
         "RegistrationStatus": "registrations.models.Registration.Status",
         "LedgerKind": "registrations.models.LedgerEntry.Kind",
         "LedgerReason": "registrations.models.LedgerEntry.Reason",
