@@ -5,6 +5,7 @@ from . import views
 urlpatterns = [
     path("events/", views.EventListView.as_view(), name="event-list"),
     path("events/bulk/", views.EventBulkView.as_view(), name="event-bulk"),
+    path("events/import/", views.EventImportView.as_view(), name="event-import"),
     path("events/facets/", views.FacetsView.as_view(), name="event-facets"),
     path("events/suggest/", views.SuggestionsView.as_view(), name="event-suggestions"),
     path("events/<id:pk>/", views.EventView.as_view(), name="event"),

@@ -1,14 +1,14 @@
-"""Rows of CSV files, whatever they are about: read strictly, told by the line they begin in."""
+"""Records of CSV files (RFC 4180), each with the line in which it begins."""
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from io import TextIOWrapper
-from typing import BinaryIO
+from io import StringIO
 
-# What surrogateescape makes of bytes that are not UTF-8.
-_UNDECODED = re.compile("[\udc80-\udcff]")
+SEPARATORS = (",", ";", "\t", "|")
+
+_SEPARATOR_LINE = re.compile(r'"?sep=(\\t|[^"\r\n])"?[,;\t|]*', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class RowError:
     line: int
     column: str | None
     reason: str
+    code: str = "invalid"
 
     def __str__(self) -> str:
         place = f"line {self.line}, {self.column}" if self.column else f"line {self.line}"
@@ -34,95 +35,68 @@ class RowError:
 
 
 class ImportRefused(Exception):
-    """Nothing was imported; the message says why and what to do."""
+    """Nothing was imported; the message says why and what to do. `code` is a field code."""
+
+    def __init__(self, message: str, code: str = "invalid") -> None:
+        super().__init__(message)
+        self.code = code
 
 
-def read_csv(
-    file: BinaryIO,
-    *,
-    known: Sequence[str],
-    required: Sequence[str],
-    ignored: list[str] | None = None,
-) -> Iterator[Row | RowError]:
-    """The rows of a CSV file (RFC 4180, UTF-8) whose first line names the columns.
+Record = tuple[int, list[str]]
 
-    A row is told by the line that it begins in. Columns that are not `known` are added to
-    `ignored` when that is given, else refused. Raises `ImportRefused`.
+
+def csv_records(text: str, is_known: Callable[[str], bool]) -> Iterator[Record | RowError]:
+    """The records that are not blank, with their lines. Raises `ImportRefused`.
+
+    The separator is the one that a first line `sep=;` names, else that of `SEPARATORS` which gives
+    the header the most columns that are `is_known`.
     """
+    separator, passed = _separator(text, is_known)
+    lines = StringIO(text, newline="")
+    for _ in range(passed):
+        next(lines)
     # Strict: what a stray quote would swallow is an error, not a long cell.
-    reader = csv.reader(utf8_lines(file), strict=True)
-    columns: list[str] | None = None
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    is_header = True
     while True:
-        line = reader.line_num + 1
+        line = passed + reader.line_num + 1
         try:
             cells = next(reader)
         except StopIteration:
-            break
+            return
         except csv.Error as error:
-            if columns is None or "field limit" in str(error):
+            if is_header or "field limit" in str(error):
                 raise ImportRefused(_unreadable_from(line)) from error
-            yield RowError(line, None, _misquoted(line, reader.line_num))
+            yield RowError(line, None, _misquoted(line, passed + reader.line_num))
             continue
-        if not any(cell.strip() for cell in cells):
-            continue  # spreadsheets leave lines of commas behind
-        if columns is None:
-            columns = _columns(cells, known, required, ignored)
-        elif len(cells) == len(columns):
-            yield Row(line, dict(zip(columns, cells, strict=True)))
-        else:
-            yield RowError(
-                line,
-                None,
-                f"The row has {len(cells)} cells, the first line names {len(columns)} columns. "
-                "Look for a comma too many, one too few, or a missing quote.",
-            )
-    if columns is None:
-        raise ImportRefused(
-            f"The file is empty. Its first line must name the columns: {', '.join(known)}."
-        )
+        if any(cell.strip() for cell in cells):  # spreadsheets leave lines of commas behind
+            is_header = False
+            yield line, cells
 
 
-def utf8_lines(file: BinaryIO) -> Iterator[str]:
-    """Lines with their endings; a byte order mark is skipped. The file stays open."""
-    text = TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    try:
-        for number, line in enumerate(text, start=1):
-            if not line.isascii() and _UNDECODED.search(line):
-                raise ImportRefused(
-                    f"Line {number} is not UTF-8. Save the file in that encoding, "
-                    'in a spreadsheet as "CSV UTF-8".'
-                )
-            yield line
-    finally:
-        if not text.closed:
-            text.detach()
+def _separator(text: str, is_known: Callable[[str], bool]) -> tuple[str, int]:
+    """The separator, and how many lines come before the header's."""
+    passed = 0
+    for line in StringIO(text, newline=""):
+        if line.strip():
+            break
+        passed += 1
+    else:
+        return ",", 0
+    if named := _SEPARATOR_LINE.fullmatch(line.strip(" \r\n")):
+        separator = "\t" if named[1] == "\\t" else named[1]
+        if separator not in SEPARATORS:
+            raise ImportRefused("The line sep= names no separator. Use a comma, ; | or a tab.")
+        return separator, passed + 1
 
+    def columns(separator: str) -> tuple[int, int]:
+        try:
+            cells = next(csv.reader([line], delimiter=separator))
+        except csv.Error:
+            return 0, 0
+        return sum(map(is_known, cells)), len(cells)
 
-def _columns(
-    cells: list[str], known: Sequence[str], required: Sequence[str], ignored: list[str] | None
-) -> list[str]:
-    names = [cell.strip().lower() for cell in cells]
-    unknown = [name for name in names if name not in known]
-    if ignored is not None and len(names) > 1:
-        ignored += unknown
-        unknown = []
-    repeated = sorted({name for name in names if names.count(name) > 1 and name in known})
-    missing = [name for name in required if name not in names]
-    if unknown:
-        shown = ", ".join(repr(name[:40]) for name in unknown[:10])
-        hint = (
-            "Separate the cells by commas."
-            if len(names) == 1
-            else f"The first line must name the columns; known are {', '.join(known)}."
-        )
-        raise ImportRefused(f"Unknown columns: {shown}. {hint}")
-    if repeated:
-        raise ImportRefused(f"Columns that occur twice: {', '.join(repeated)}. Remove one each.")
-    if missing:
-        raise ImportRefused(
-            f"Missing columns: {', '.join(missing)}. The first line must name these."
-        )
-    return names
+    return max(SEPARATORS, key=columns), passed
 
 
 def _unreadable_from(line: int) -> str:
@@ -135,3 +109,9 @@ def _unreadable_from(line: int) -> str:
 def _misquoted(first: int, last: int) -> str:
     lines = "" if last <= first else f" The row was read up to line {last}."
     return f'A quote is not closed, or one inside a cell is not written as "".{lines}'
+
+
+def short_list(names: Sequence[str], most: int = 10) -> str:
+    """Names for a message: a hostile file has long ones, and many."""
+    shown = ", ".join(name[:40] for name in names[:most])
+    return f"{shown} …" if len(names) > most else shown

@@ -131,6 +131,7 @@ api/events/suggest/                    typed                GET     200  200  20
 api/events/                            -                    GET     200  200  200  200  200
 api/events/                            -                    POST    401  201  403  201  201
 api/events/bulk/                       -                    POST    401  201  403  201  201
+api/events/import/                     -                    POST    401  201  403  201  201
 api/events/<id:pk>/                    published            GET     200  200  200  200  200
 api/events/<id:pk>/                    draft                GET     404  404  404  200  200
 api/events/<id:pk>/                    deleted              GET     404  404  404  404  404
@@ -253,6 +254,7 @@ api/feedback/<id:pk>/                  feedback-of-deleted  DELETE  401  404  40
 
 
 ATTENDEES = b"name,email\r\nBob,bob@example.com\r\n"
+EVENTS = b"name,location,start_time\r\nNew,Hall 2,2027-03-15T09:00:00Z\r\n"
 
 
 @dataclass
@@ -361,6 +363,7 @@ class World:
             },
             "POST api/me/notifications/read/": {"all": True},
             "POST api/events/<id:pk>/attendees/import/": File("text/csv", ATTENDEES),
+            "POST api/events/import/": File("text/csv", EVENTS),
         }
 
 

@@ -132,6 +132,7 @@ def test_a_full_configuration_passes_the_check_for_deployment():
         RATE_LIMITS="login=5/min,register=off",
         MAX_BODY_MEGABYTES="5",
         MAX_BULK_BODY_MEGABYTES="40",
+        MAX_FILE_MEGABYTES="10",
         ACCESS_TOKEN_MINUTES="15",
         REFRESH_TOKEN_DAYS="14",
         HOST="0.0.0.0",

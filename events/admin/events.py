@@ -54,7 +54,7 @@ _SO_FAR = (
     ("created_at", "updated_at"),
     ("version", "sequence"),
     ("series", "edited_by_hand"),
-    "import_key",
+    ("import_key", "import_sequence", "edited_since_import"),
 )
 _PLACE = ("latitude", "longitude")
 _TEXTS = ("name", "description", "location", *_PLACE, "category", "meeting_url")
@@ -237,6 +237,8 @@ class EventAdmin(AuditedAdmin):
         "series",
         "edited_by_hand",
         "import_key",
+        "import_sequence",
+        "edited_since_import",
         "changes",
     ]
     actions = ["publish_events", "cancel_events", "delete_selected", "restore_events"]

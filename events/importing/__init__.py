@@ -1,14 +1,23 @@
 """Events from files. A reader per format makes rows of a file, `import_rows` events of rows."""
 
 from .calendars import read_ics
-from .rows import COLUMNS, REQUIRED_COLUMNS, Report, import_key, import_rows, read_csv
+from .fields import FIELDS
+from .files import is_calendar, read_events
+from .keys import import_key
+from .reports import OUTCOMES, Report, RowResult
+from .rows import ImportRunning, import_rows
+from .tables import read_csv
 
 __all__ = [
-    "COLUMNS",
-    "REQUIRED_COLUMNS",
+    "FIELDS",
+    "ImportRunning",
+    "OUTCOMES",
     "Report",
+    "RowResult",
     "import_key",
     "import_rows",
+    "is_calendar",
     "read_csv",
+    "read_events",
     "read_ics",
 ]

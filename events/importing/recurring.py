@@ -1,7 +1,7 @@
 """The events of a calendar's entry that recurs."""
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from ..models import Event, Series
 from ..recurrence import (
@@ -22,14 +22,23 @@ from ..services.series import (
 )
 from ..zones import at_wall_clock, wall_clock
 from .calendars import CalendarRow
+from .keys import identity_key
+
+_INSTANT = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Recurring:
-    """A series, none for an entry that only lists its dates, and the events to be."""
+    """A series, none for an entry that only lists its dates, and the events to be.
+
+    `changed` are the entries that change an occurrence, by the nominal start of that. `left_out`
+    says which occurrences are not imported.
+    """
 
     series: Series | None
     events: list[Event]
+    changed: list[tuple[datetime, CalendarRow]] = field(default_factory=list)
+    left_out: str = ""
 
 
 def recurring(
@@ -37,37 +46,67 @@ def recurring(
 ) -> Recurring:
     """What an entry with RRULE or RDATE stands for; `first` is its event without them.
 
-    All occurrences of a rule that has an end and not too many of them, else those to come.
-    `changed` are instead of those that they name. Raises `InvalidRecurrence`, `ValidationFailed`.
+    `changed` are instead of the occurrences that they name. EXDATE applies to all dates. Raises
+    `InvalidRecurrence`, `ValidationFailed`.
     """
     zone = first.zone
-    local = wall_clock(first.start_time, zone)
-    series, turns = None, [Turn(local, first.start_time)]
+    made = Recurring(None, [])
+    dates: dict[datetime, str] = {first.start_time: ""}  # with their own end, where they have one
+    turns: dict[datetime, Turn] = {}
+    excluded = frozenset(parse_exclusion(text, zone) for text in row.excluded)
     if row.rule:
-        excluded = frozenset(parse_exclusion(text, zone) for text in row.excluded)
-        series = _series(first, Recurrence(parse_rule(row.rule), excluded), now)
-        turns = _turns(series, now)
-    moved = {parse_exclusion(change.occurrence, zone): event for change, event in changed}
-    added = {_instant(parse_exclusion(text, zone), first) for text in row.added}
-    if len(turns) + len(added) + len(moved) > MAX_OCCURRENCES:
+        made.series = _series(first, Recurrence(parse_rule(row.rule), excluded), now)
+        turns = {turn.at: turn for turn in _turns(made.series, made, now)}
+        dates = dict.fromkeys(turns, "")
+    for text, end in row.added:
+        dates.setdefault(_instant(parse_exclusion(text, zone), first), end)
+    kept = {at for at in dates if not {at, wall_clock(at, zone).date()} & excluded}
+    replaced = {_nominal(change, row, first): (change, event) for change, event in changed}
+    if len(kept | replaced.keys()) > MAX_OCCURRENCES:
         raise InvalidRecurrence(f"There are more than {MAX_OCCURRENCES} occurrences.")
+    if not kept | replaced.keys():
+        raise InvalidRecurrence("Every occurrence is excluded.")
 
-    events = []
-    for turn in turns:
-        event = moved.pop(turn.at, None) or moved.pop(turn.nominal.date(), None)
-        if event is not None:
-            event.series, event.nominal_start, event.edited_by_hand = series, turn.nominal, True
-        events.append(event or _event(first, series, turn, now))
-    for event in moved.values():
-        event.series, event.edited_by_hand = series, series is not None
-        events.append(event)
-    for at in sorted(added - {turn.at for turn in turns}):
-        event = _event(first, series, Turn(wall_clock(at, zone), at), now)
-        event.nominal_start, event.edited_by_hand = None, series is not None
-        events.append(event)
-    for number, event in enumerate(events):
-        event.import_key = first.import_key if number == 0 else None
-    return Recurring(series, events)
+    for at in sorted(kept | replaced.keys()):
+        change, event = replaced.get(at, (None, None))
+        turn = turns.get(at, Turn(wall_clock(at, zone), at))
+        if event is None:
+            event = _event(first, made.series, turn, now)
+            if own_end := dates.get(at):
+                event.end_time = _instant(parse_exclusion(own_end, zone), first)
+        event.series = made.series
+        event.nominal_start = turn.nominal if at in turns else None
+        if change is not None or at not in turns:  # otherwise than the rule gives it
+            event.edited_by_hand = made.series is not None
+            name = change.occurrence if change else _occurrence_text(row, at, zone)
+            event.import_key = identity_key(f"{row.identity} {name}")
+            event.import_sequence = (change or row).sequence
+        made.events.append(event)
+    made.changed = [(at, change) for at, (change, _) in replaced.items()]
+    made.events[0].import_key = first.import_key
+    made.events[0].import_sequence = first.import_sequence
+    return made
+
+
+def cancelled_occurrence(row: CalendarRow, change: CalendarRow, first: Event) -> Event:
+    """The event of an occurrence that a calendar cancels, with what the series has."""
+    at = _nominal(change, row, first)
+    event = _event(first, None, Turn(wall_clock(at, first.zone), at), first.created_at)
+    event.status, event.cancelled_at = Event.Status.CANCELLED, first.created_at
+    return event
+
+
+def _occurrence_text(row: CalendarRow, at: datetime, zone: tzinfo) -> str:
+    """What names an occurrence beside the UID, as RECURRENCE-ID would: its nominal start or day."""
+    if row.is_whole_day:
+        return wall_clock(at, zone).date().isoformat()
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def _nominal(change: CalendarRow, row: CalendarRow, first: Event) -> datetime:
+    """When the occurrence that an entry changes would be; days compare as they are written."""
+    named = change.occurrence_day if row.is_whole_day else change.occurrence
+    return _instant(parse_exclusion(named, first.zone), first)
 
 
 def _series(first: Event, recurrence: Recurrence, now: datetime) -> Series:
@@ -84,30 +123,71 @@ def _series(first: Event, recurrence: Recurrence, now: datetime) -> Series:
     return series
 
 
-def _turns(series: Series, now: datetime) -> list[Turn]:
+def _turns(series: Series, made: Recurring, now: datetime) -> list[Turn]:
+    """All occurrences of a rule that has an end and not too many of them, else those to come.
+
+    Of a rule that is over the last ones are left.
+    """
     is_endless = series.schedule.rule.is_endless
+    has_begun = series.start_time <= now
+    if is_endless and has_begun:
+        made.left_out = "Occurrences that are over are left out."
     try:
-        after = now if is_endless and series.start_time <= now else None
-        turns = plan_occurrences(series, now, after=after)
+        turns = plan_occurrences(series, now, after=now if is_endless and has_begun else None)
     except InvalidRecurrence:
-        if is_endless:
+        if is_endless or not has_begun:
             raise
         turns = series.schedule.occurrences(after=now)
+        made.left_out = "Occurrences that are over are left out: there are too many."
+        if not turns:
+            turns = _last(series, now)
+            made.left_out = (
+                f"Of this past series the last {len(turns)} occurrences are imported: "
+                f"a series has at most {MAX_OCCURRENCES}."
+            )
     if not turns:
         raise InvalidRecurrence("The rule gives no occurrence, or none that is still to come.")
     return turns
 
 
+def _last(series: Series, now: datetime) -> list[Turn]:
+    """The last occurrences of a series that is over, as many as one may have.
+
+    The length of the time in which they are is found by halving: half of it has at most as many,
+    and so has the half before.
+    """
+    schedule = series.schedule
+    until, end = schedule.until, now
+    if until is not None:
+        last_day = until.date() if isinstance(until, datetime) else until
+        end = min(now, datetime.combine(last_day + timedelta(days=2), datetime.min.time(), UTC))
+    length = end - series.start_time
+    for _ in range(20):
+        try:
+            turns = schedule.occurrences(end - length - _INSTANT, end)
+        except InvalidRecurrence:
+            length /= 2
+        else:
+            break
+    else:
+        return []
+    try:
+        before = schedule.occurrences(end - 2 * length - _INSTANT, end - length - _INSTANT)
+    except InvalidRecurrence:
+        before = []
+    return [*before, *turns][-MAX_OCCURRENCES:]
+
+
 def _event(first: Event, series: Series | None, turn: Turn, now: datetime) -> Event:
     if series is not None:
-        return next(occurrences_of(series, [turn], now))
+        return next(iter(occurrences_of(series, [turn], now)))
     shared = {name: getattr(first, name) for name in SHARED}
     times = times_at(first, turn.at, first.zone)
     return Event(organizer=first.organizer, status=first.status, **shared, **times)
 
 
 def _instant(moment: date | datetime, first: Event) -> datetime:
-    """When an added date is: a day has the first event's time on the clock."""
+    """When a date is: a day has the first event's time on the clock."""
     if isinstance(moment, datetime):
         return moment
     clock = wall_clock(first.start_time, first.zone).time()

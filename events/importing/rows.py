@@ -1,106 +1,26 @@
 """Events of rows, whatever file these are from."""
 
-import hashlib
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, BinaryIO
-from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.http import QueryDict
-from django.utils.text import slugify
-from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from accounts.models import User
-from config.api import csv_rows
+from accounts.services import lock_account
 from config.api.csv_rows import ImportRefused, Row, RowError
-from config.api.fields import LineField
-from config.errors import ValidationFailed
 
-from ..models import Category, Event, Series
-from ..recurrence import InvalidRecurrence
-from ..serializers import EventCreateIn
-from ..services.editing import DEFAULT_LENGTH, check_times
-from ..zones import NonexistentTime, instant
-from .calendars import PROPERTIES, CalendarRow
-from .recurring import Recurring, recurring
+from ..models import Event, Series
+from .calendars import CalendarRow
+from .categories import Categories
+from .drafts import Draft, Drafter
+from .keys import identity_key
+from .reports import Report, RowResult
+from .updating import Update, occurrence_of, update_imported
 
 BATCH_SIZE = 500
 
-# The rules of a cell are those of the API. To its fields a row is a form: text only.
-_FIELDS = EventCreateIn(data=QueryDict()).fields
-_CELLS: dict[str, Any] = {
-    "name": _FIELDS["name"],
-    "description": _FIELDS["description"],
-    "location": _FIELDS["location"],
-    "start_time": _FIELDS["start_time"],
-    "end_time": _FIELDS["end_time"],
-    "timezone": _FIELDS["timezone"],
-    "category": LineField(max_length=100),
-    "url": LineField(max_length=2000),
-    "status": _FIELDS["status"],
-    "max_capacity": _FIELDS["max_capacity"],
-    "waitlist_enabled": _FIELDS["waitlist_enabled"],
-    "registration_opens_at": _FIELDS["registration_opens_at"],
-    "registration_closes_at": _FIELDS["registration_closes_at"],
-    "meeting_url": _FIELDS["meeting_url"],
-}
-COLUMNS = tuple(_CELLS)
-REQUIRED_COLUMNS = ("name", "location", "start_time")
-_TIMES = ("start_time", "end_time", "registration_opens_at", "registration_closes_at")
-_REASONS = {
-    ("status", "invalid_choice"): "Write published or draft.",
-    ("waitlist_enabled", "invalid"): "Write true or false.",
-}
 
-# Names that are not just their slug with a capital letter.
-_SPELLINGS = {
-    "api": "API",
-    "cfml": "CFML",
-    "cpp": "C++",
-    "css": "CSS",
-    "devops": "DevOps",
-    "dotnet": ".NET",
-    "graphql": "GraphQL",
-    "ios": "iOS",
-    "iot": "IoT",
-    "javascript": "JavaScript",
-    "opensource": "Open source",
-    "php": "PHP",
-    "sre": "SRE",
-    "typescript": "TypeScript",
-    "ux": "UX",
-}
-
-
-@dataclass
-class Report:
-    """How many rows became events, were events before, or are bad; `saved` if that was kept.
-
-    Of the created ones `series` recur, and have `occurrences` together.
-    """
-
-    created: int = 0
-    already_there: int = 0
-    bad: int = 0
-    errors: list[RowError] = field(default_factory=list)
-    series: int = 0
-    occurrences: int = 0
-    new_categories: list[str] = field(default_factory=list)
-    saved: bool = False
-
-
-def import_key(*parts: str) -> str:
-    """A digest that does not mind case, spaces at the ends, or how accents are encoded."""
-    folded = (unicodedata.normalize("NFC", part).strip().casefold() for part in parts)
-    return hashlib.sha256("\x1f".join(folded).encode()).hexdigest()
-
-
-def read_csv(file: BinaryIO) -> Iterator[Row | RowError]:
-    """The rows of a CSV file whose first line names `COLUMNS`. Raises `ImportRefused`."""
-    return csv_rows.read_csv(file, known=COLUMNS, required=REQUIRED_COLUMNS)
+class ImportRunning(ImportRefused):
+    """Another import of the same organizer has not ended yet."""
 
 
 @transaction.atomic
@@ -110,19 +30,25 @@ def import_rows(
     *,
     dry_run: bool = False,
     skip_errors: bool = False,
+    creates_categories: bool = True,
+    max_events: int | None = None,
 ) -> Report:
-    """Make events of rows, past ones too. What was imported before stays as it is by now.
+    """Make events of rows, past ones too.
 
-    One bad row and nothing is kept, unless `skip_errors`. A dry run does it all and takes it back.
-    Raises `ImportRefused`, also on behalf of a reader.
+    What was imported before stays as it is, unless its calendar has a later version of it. One bad
+    row and nothing is kept, unless `skip_errors`. A dry run does it all and takes it back. Raises
+    `ImportRefused`, also on behalf of a reader, and for more than `max_events` new events.
     """
     _keep_other_imports_out(organizer)
-    report = Report()
-    drafts = _drafts(rows, organizer, report)
-    categories = dict(Category.objects.values_list("slug", "pk"))
-    for batch in _batches(drafts):
-        _insert(batch, organizer, categories, report)
-    report.saved = not dry_run and (skip_errors or not report.bad)
+    lock_account(organizer.pk)
+    categories = Categories(creates_categories)
+    saver = _Saver(organizer, categories, max_events)
+    for batch in _batches(_drafts(rows, Drafter(organizer, categories), saver.report)):
+        saver.save(batch)
+    report = saver.report
+    report.results.sort(key=lambda result: result.line)
+    report.new_categories = categories.new
+    report.saved = not dry_run and saver.has_written and (skip_errors or not report.bad)
     if not report.saved:
         transaction.set_rollback(True)
     return report
@@ -136,18 +62,40 @@ def _keep_other_imports_out(organizer: User) -> None:
             [organizer.pk % 2**31],
         )
         if cursor.fetchone() != (True,):
-            raise ImportRefused(
+            raise ImportRunning(
                 f"Another import for {organizer.email} is running; wait until it has ended."
             )
 
 
-def _batches(drafts: Iterable["_Draft"]) -> Iterator[list["_Draft"]]:
+Drafted = tuple[Draft, RowResult]
+
+
+def _drafts(rows: Iterable[Row | RowError], drafter: Drafter, report: Report) -> Iterator[Drafted]:
+    """What the good rows say; the bad ones go to the report alone."""
+    for row in rows:
+        made = [row] if isinstance(row, RowError) else drafter.draft(row)
+        result = RowResult(row.line)
+        report.results.append(result)
+        if isinstance(row, Row):
+            result.name = row.cells.get("name") or row.cells.get("title") or ""
+        if isinstance(made, list):
+            result.errors = made
+            continue
+        if isinstance(row, CalendarRow):
+            result.notes += row.notes
+            result.notes += (note for change in row.changed for note in change.notes)
+        if made.recurring and made.recurring.left_out:
+            result.notes.append(RowError(row.line, "RRULE", made.recurring.left_out))
+        yield made, result
+
+
+def _batches(drafts: Iterable[Drafted]) -> Iterator[list[Drafted]]:
     """Of as many events as one statement writes, however often each recurs."""
-    batch: list[_Draft] = []
+    batch: list[Drafted] = []
     size = 0
     for draft in drafts:
         batch.append(draft)
-        size += len(_events_of(draft))
+        size += len(draft[0].events)
         if size >= BATCH_SIZE:
             yield batch
             batch, size = [], 0
@@ -155,182 +103,89 @@ def _batches(drafts: Iterable["_Draft"]) -> Iterator[list["_Draft"]]:
         yield batch
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """An event to be, and its category in the words of the row; all events when it recurs."""
+class _Saver:
+    """Writes batches. `has_written`: whether anything was made or changed."""
 
-    event: Event
-    category: str
-    recurring: Recurring | None = None
+    def __init__(self, organizer: User, categories: Categories, max_events: int | None) -> None:
+        self.report = Report()
+        self.has_written = False
+        self._organizer = organizer
+        self._categories = categories
+        self._events_left = max_events
 
+    def save(self, batch: list[Drafted]) -> None:
+        imported = self._imported_before(draft for draft, _ in batch)
+        new: dict[str, Drafted] = {}
+        for draft, result in batch:
+            found = imported.get(draft.key) or occurrence_of(draft, imported)
+            if found is not None:
+                self._update(draft, result, found, imported)
+            elif draft.key in new:
+                result.outcome, result.event = "unchanged", new[draft.key][0].event
+            elif draft.event is None:
+                result.outcome = "cancelled"
+            else:
+                new[draft.key] = draft, result
+        self._insert(list(new.values()), set(imported))
 
-def _drafts(rows: Iterable[Row | RowError], organizer: User, report: Report) -> Iterator[_Draft]:
-    """What the good rows say; the bad ones go to the report."""
-    for row in rows:
-        made = [row] if isinstance(row, RowError) else _draft(row, organizer)
-        if isinstance(made, _Draft):
-            yield made
-        else:
-            report.bad += 1
-            report.errors += made
+    def _imported_before(self, drafts: Iterable[Draft]) -> dict[str, Event]:
+        """The events that rows of a batch, or a part of theirs, may be about, by key."""
+        keys = set()
+        for draft in drafts:
+            keys |= {draft.key, *(event.import_key for event in draft.events if event.import_key)}
+            if isinstance(draft.row, CalendarRow) and draft.row.occurrence:
+                keys.add(identity_key(draft.row.series_identity))
+        found = Event.objects.filter(organizer=self._organizer, import_key__in=keys)
+        return {str(event.import_key): event for event in found.select_related("series")}
 
+    def _update(
+        self, draft: Draft, result: RowResult, event: Event, imported: dict[str, Event]
+    ) -> None:
+        update = update_imported(draft, event, imported, self._categories)
+        result.event = event
+        result.series = event.series
+        result.outcome = update.outcome
+        result.notes += update.notes
+        result.errors += update.errors
+        self.has_written |= update.outcome in {Update.UPDATED, Update.CANCELLED}
 
-def _draft(row: Row, organizer: User) -> _Draft | list[RowError]:
-    """What a row says, or all that is wrong with it."""
-    values: dict[str, Any] = {}
-    faults: dict[str, str] = {}
-    for column, field_of_column in _CELLS.items():
-        cell = row.cells.get(column, "").strip()
-        if cell:
-            try:
-                values[column] = field_of_column.run_validation(cell)
-            except ValidationError as error:
-                faults[column] = _reason(column, error)
-        elif column in REQUIRED_COLUMNS:
-            faults[column] = "The cell is empty."
+    def _insert(self, drafts: list[Drafted], taken: set[str]) -> None:
+        """Save those that are new; a key that is `taken` is that of an occurrence there."""
+        events: list[Event] = []
+        for draft, result in drafts:
+            own = [event for event in draft.events if event.import_key not in taken]
+            taken |= {str(event.import_key) for event in own if event.import_key}
+            _set_category(draft, own, self._categories)
+            events += own
+            if not own:
+                result.outcome = "unchanged"
+                continue
+            event = own[0]
+            is_cancelled = event.status == Event.Status.CANCELLED and not draft.recurring
+            result.outcome = "cancelled" if is_cancelled else "created"
+            result.event = event
+            if draft.recurring:
+                result.series, result.occurrences = draft.recurring.series, len(own)
+        self._check_number(len(events))
+        Series.objects.bulk_create([result.series for _, result in drafts if result.series])
+        Event.objects.bulk_create(events)
+        self.has_written |= bool(events)
 
-    category = values.pop("category", "")
-    slug = slugify(category)
-    if category and not 1 <= len(slug) <= 50:
-        faults["category"] = "Use a name that has 1 to 50 letters a to z or digits."
-    url = values.pop("url", "")
-    if url and url not in values.get("description", ""):
-        values["description"] = f"{values.get('description', '')}\n\n{url}".strip()
-        if len(values["description"]) > _CELLS["description"].max_length:
-            faults["url"] = "The description becomes too long with it."
-    values.setdefault("timezone", organizer.timezone)
-    if "timezone" not in faults:
-        faults |= _to_instants(values)
-    if not faults:
-        values.setdefault("end_time", values["start_time"] + DEFAULT_LENGTH)
-        event = Event(organizer=organizer, **values)
-        faults |= _time_faults(event)
-    if faults:
-        names = PROPERTIES if isinstance(row, CalendarRow) else {}
-        return [
-            RowError(row.line, names.get(name, name), faults[name])
-            for name in COLUMNS
-            if name in faults
-        ]
-
-    event.import_key = import_key(
-        *([row.identity] if row.identity else _identity(event, category=slug, url=url))
-    )
-    if not isinstance(row, CalendarRow):
-        return _Draft(event, category)
-    return _calendar_draft(row, event, category)
-
-
-def _calendar_draft(row: CalendarRow, event: Event, category: str) -> _Draft | list[RowError]:
-    """As `_draft`, with what a calendar says beside the cells of a row."""
-    now = event.created_at
-    if row.is_cancelled:
-        event.status, event.cancelled_at = Event.Status.CANCELLED, now
-    if row.is_cancelled or not (row.rule or row.added):
-        return _Draft(event, category)
-    changed: list[tuple[CalendarRow, Event]] = []
-    errors: list[RowError] = []
-    for change in row.changed:
-        made = _draft(change, event.organizer)
-        if isinstance(made, _Draft):
-            changed.append((change, made.event))
-        else:
-            errors += made
-    try:
-        return errors or _Draft(event, category, recurring(row, event, changed, now))
-    except InvalidRecurrence as error:
-        return [RowError(row.line, "RRULE", str(error))]
-    except ValidationFailed as error:
-        return [
-            RowError(row.line, PROPERTIES.get(fault["field"], fault["field"]), fault["detail"])
-            for fault in error.facts["errors"]
-        ]
+    def _check_number(self, number: int) -> None:
+        if self._events_left is None:
+            return
+        self._events_left -= number
+        if self._events_left < 0:
+            raise ImportRefused(
+                "The file makes too many events, with all that recurs. Split it.", "max_length"
+            )
 
 
-def _reason(column: str, error: ValidationError) -> str:
-    detail: ErrorDetail = error.detail[0]  # type: ignore[index,assignment]
-    return _REASONS.get((column, str(detail.code)), str(detail))
-
-
-def _to_instants(values: dict[str, Any]) -> dict[str, str]:
-    """Turn wall-clock times into instants; returns what is wrong, by column."""
-    zone = ZoneInfo(values["timezone"])
-    faults = {}
-    for column in _TIMES:
-        if column in values:
-            try:
-                values[column] = instant(values[column], zone)
-            except NonexistentTime:
-                faults[column] = f"The clocks in {zone} skip this time."
-    return faults
-
-
-def _time_faults(event: Event) -> dict[str, str]:
-    try:
-        check_times(event, set(), event.created_at)
-    except ValidationFailed as error:
-        return {fault["field"]: fault["detail"] for fault in error.facts["errors"]}
-    return {}
-
-
-def _identity(event: Event, *, category: str, url: str) -> tuple[str, ...]:
-    """What makes two rows the same one.
-
-    Sources list a conference once per topic, and now and then twice with different addresses:
-    each of these is a row of its own. A row whose other cells were corrected since is not.
-    """
-    return event.name, event.start_time.isoformat(), event.location, category, url
-
-
-def _insert(
-    batch: list[_Draft], organizer: User, categories: dict[str, int], report: Report
-) -> None:
-    """Save those that are new. `categories` are the known ones by slug, and grows."""
-    new: dict[str, _Draft] = {}
-    for draft in batch:
-        new.setdefault(str(draft.event.import_key), draft)
-    for key in Event.objects.filter(organizer=organizer, import_key__in=new).values_list(
-        "import_key", flat=True
-    ):
-        del new[str(key)]
-    for draft in new.values():
-        if draft.category:
-            _set_category(draft, _category_id(draft.category, categories, report))
-    recurrent = [draft.recurring for draft in new.values() if draft.recurring]
-    Series.objects.bulk_create([made.series for made in recurrent if made.series])
-    Event.objects.bulk_create([event for draft in new.values() for event in _events_of(draft)])
-    report.created += len(new)
-    report.series += len(recurrent)
-    report.occurrences += sum(len(made.events) for made in recurrent)
-    report.already_there += len(batch) - len(new)
-
-
-def _events_of(draft: _Draft) -> list[Event]:
-    return draft.recurring.events if draft.recurring else [draft.event]
-
-
-def _set_category(draft: _Draft, category_id: int) -> None:
-    series = draft.recurring.series if draft.recurring else None
-    for event in _events_of(draft):
+def _set_category(draft: Draft, events: list[Event], categories: Categories) -> None:
+    if not draft.category:
+        return
+    category_id = categories.id_of(draft.category)
+    for event in events:
         event.category_id = category_id
-    if series is not None:
-        series.category_id = category_id
-
-
-def _category_id(text: str, known: dict[str, int], report: Report) -> int:
-    slug = slugify(text)
-    if slug not in known:
-        category, is_new = Category.objects.get_or_create(
-            slug=slug, defaults={"name": _category_name(text)}
-        )
-        known[slug] = category.pk
-        if is_new:
-            report.new_categories.append(slug)
-    return known[slug]
-
-
-def _category_name(text: str) -> str:
-    """`text`, when somebody wrote it with capitals; else as a name is written: `Tech comm`."""
-    if text != text.lower():
-        return text
-    return _SPELLINGS.get(text) or text[0].upper() + re.sub(r"[-_]+", " ", text[1:])
+    if draft.recurring and draft.recurring.series:
+        draft.recurring.series.category_id = category_id

@@ -195,6 +195,15 @@ class Event(Plan):
     import_key = models.CharField(  # noqa: DJ001  # of many empty keys each is its own
         max_length=64, null=True, blank=True, editable=False, help_text="Identity in its source."
     )
+    import_sequence = models.PositiveIntegerField(
+        null=True, editable=False, help_text="SEQUENCE of the calendar entry that was imported."
+    )
+    edited_since_import = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Edited by hand: later versions of its calendar leave it.",
+    )
     cancellation_reason = models.CharField(max_length=500, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -95,6 +95,12 @@ class Series(Plan):
         editable=False,
         help_text="Up to when its occurrences exist. Empty when the rule has an end.",
     )
+    edited_since_import = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Edited by hand: later versions of its calendar leave it.",
+    )
     version = models.PositiveIntegerField(default=1, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=now, editable=False)

@@ -60,12 +60,14 @@ def edit_event(
     *,
     keep_local_time: bool = False,
     expected_versions: set[str] | None = None,
+    by_import: bool = False,
 ) -> Event:
     """Apply `changes`, a value by field name; an `end_time` of None is one hour after the start.
 
     A start alone that is moved beyond the end takes the end along, so the event stays as long.
     With `keep_local_time` a change of zone moves the instants that are not given themselves, so
-    that clocks in the new zone show what they showed in the old one.
+    that clocks in the new zone show what they showed in the old one. Every edit but one `by_import`
+    makes later versions of an imported calendar leave the event.
     """
     event = lock_event(event.pk)
     check_version(event.edit_tag, expected_versions)
@@ -101,7 +103,8 @@ def edit_event(
     if changed & IN_CALENDAR:
         event.sequence += 1
     event.edited_by_hand = event.series_id is not None
-    save_edit(event, changed | {"sequence", "edited_by_hand"}, now)
+    event.edited_since_import |= not by_import
+    save_edit(event, changed | {"sequence", "edited_by_hand", "edited_since_import"}, now)
     events_edited.send(Event, edits=[(event, before)])
     return event
 

@@ -89,6 +89,19 @@ def end_series(
     save_series(series, now)
 
 
+@transaction.atomic
+@audited("cancelled")
+def cancel_series(series: Series) -> None:
+    """Cancel the coming occurrences that were not edited by hand; the series makes no more."""
+    series = lock_series(series.pk)
+    now = timezone.now()
+    coming = series.events.existing().exclude(status=Event.Status.CANCELLED)
+    coming = coming.filter(start_time__gt=now, edited_since_import=False)
+    cancel_locked_events(lock_events(coming), now, reason="")
+    series.deleted_at = now
+    save_series(series, now)
+
+
 def end_series_of(organizer: User) -> None:
     """The end of an account: nothing is made for it any more."""
     now = timezone.now()

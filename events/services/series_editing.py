@@ -53,6 +53,7 @@ def edit_series(
     from_event: int | None = None,
     keep_local_time: bool = False,
     expected_versions: set[str] | None = None,
+    by_import: bool = False,
 ) -> Series:
     """Apply `changes`, a value by column, to a series and its coming occurrences.
 
@@ -91,6 +92,8 @@ def edit_series(
 
     edits = [(event, was) for event in edited if (was := _difference(before[event.pk], event))]
     if edits or _values(series, (*_COMPARED, *_SCHEDULE)) != series_before:
+        series.edited_since_import |= not by_import
+        save_series(series, now)
         save_series(series, now)
     _save(edits, now)
     Event.objects.bulk_update(effects.renumbered, ["nominal_start", "rule_number"])

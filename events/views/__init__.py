@@ -10,6 +10,7 @@ from .events import (
     PublishView,
     list_for_guest,
 )
+from .importing import EventImportView
 from .live import SeatStreamView
 from .series import SeriesListView, SeriesPublishView, SeriesView
 
@@ -20,6 +21,7 @@ __all__ = [
     "EventBulkView",
     "EventCalendarView",
     "EventFeedView",
+    "EventImportView",
     "EventListView",
     "EventView",
     "FacetsView",

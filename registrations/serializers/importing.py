@@ -12,7 +12,7 @@ EXAMPLE_FILE = "name,email\r\nBob,bob@example.com\r\nZoë,zoe@example\r\n"
 
 
 class AttendeeFileIn(serializers.Serializer[Any]):
-    file = serializers.FileField(allow_empty_file=True, help_text="CSV in UTF-8.")
+    file = serializers.FileField(allow_empty_file=True, help_text="CSV or XLSX.")
 
 
 class AttendeeRowErrorOut(serializers.Serializer[Any]):
@@ -33,7 +33,7 @@ class AttendeeRowOut(serializers.Serializer[Any]):
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
-            "One of two, with `partial`",
+            "One of two, with `skip_errors`",
             {
                 "saved": True,
                 "counts": {
@@ -73,7 +73,7 @@ class AttendeeRowOut(serializers.Serializer[Any]):
     ]
 )
 class AttendeeImportOut(serializers.Serializer[Any]):
-    saved = serializers.BooleanField(help_text="False for a dry run.")
+    saved = serializers.BooleanField(help_text="Whether anybody got a place; false for a dry run.")
     counts = serializers.DictField(
         child=serializers.IntegerField(), help_text="How many rows have each outcome."
     )

@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
-from config.errors import FieldError, NotFound, ValidationFailed
+from config.errors import FieldError, NotFound
 from events.errors import EventCancelled, EventNotPublished, EventStarted
 from events.models import Event
 from events.services import lock_event
@@ -80,6 +80,8 @@ class RowResult:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
+    """`saved`: whether anybody got a place."""
+
     saved: bool
     rows: list[RowResult]
 
@@ -87,6 +89,9 @@ class ImportReport:
         """How many rows have each outcome."""
         found = Counter(row.outcome for row in self.rows)
         return {outcome: found[outcome] for outcome in OUTCOMES}
+
+    def errors(self) -> list[FieldError]:
+        return [error for row in self.rows for error in row.errors]
 
 
 @transaction.atomic
@@ -103,11 +108,10 @@ def import_attendees(
 
     Who is registered already keeps that place, and who cancelled gets none. A row that is bad, or
     that finds neither seat nor queue, is refused: then nothing is saved, unless `partial`. A dry
-    run saves nothing and takes no lock. Whether registration is open yet, or still, is nothing to
-    who runs the event. Who gets a place is told so, unless told not to `notify`.
+    run saves nothing and takes no lock. Whether registration is open does not matter. Who gets a
+    place is notified if `notify`.
 
-    Raises `NotFound`, `EventCancelled`, `EventNotPublished`, `EventStarted`, and
-    `ValidationFailed` with the refused rows' errors when nothing was saved on their account.
+    Raises `NotFound`, `EventCancelled`, `EventNotPublished`, `EventStarted`.
     """
     event = (
         Event.objects.existing().filter(pk=event_id).first() if dry_run else lock_event(event_id)
@@ -116,15 +120,12 @@ def import_attendees(
         raise NotFound
     now = timezone.now()
     _check_takes_attendees(event, now)
-    results = list(_places(event, rows))
-    if dry_run:
-        return ImportReport(saved=False, rows=results)
-    errors = [error for result in results for error in result.errors]
-    if errors and not partial:
-        raise ValidationFailed(*errors)
-    placed = [row for row in results if row.outcome in {"confirmed", "waitlisted"}]
+    report = ImportReport(saved=False, rows=list(_places(event, rows)))
+    placed = [row for row in report.rows if row.outcome in {"confirmed", "waitlisted"}]
+    if dry_run or not placed or (report.errors() and not partial):
+        return report
     _save(event, placed, by, now, notify=notify)
-    return ImportReport(saved=True, rows=results)
+    return ImportReport(saved=True, rows=report.rows)
 
 
 def _check_takes_attendees(event: Event, now: datetime) -> None:

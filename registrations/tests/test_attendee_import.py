@@ -135,7 +135,7 @@ def test_one_bad_row_and_nothing_is_saved(client, event):
         ",,\r\n"
         "nobody,,\r\n"
         "bob@example.com,Bob,maybe\r\n"
-        "cem@example.com,Cem\r\n"
+        "cem@example.com,Cem,confirmed,x\r\n"
         'dee@example.com,"two\r\nlines",\r\n'
     )
 
@@ -305,14 +305,16 @@ def test_guarded_text_is_read_back(db, text):
         (b"\r\n", "invalid", "empty"),
         (b"name,email\r\n", "min_length", "no rows"),
         (b"name\r\nAna\r\n", "invalid", "Missing columns: email"),
-        (b"name;email\r\nAna;ana@example.com\r\n", "invalid", "commas"),
+        (b"Full name,email,name\r\nA,a@example.com,B\r\n", "invalid", "twice: name"),
+        (b"sep=.\r\nname.email\r\n", "invalid", "sep="),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 of Excel 97", "invalid", "Save it as .xlsx"),
+        (b"PK\x03\x04 cut off", "invalid", "cannot be read as a spreadsheet"),
         (b"name,email,name\r\nA,a@example.com,B\r\n", "invalid", "twice"),
         (
             "name,email\r\nJürgen,j@example.com\r\n".encode("latin-1"),
             "invalid",
             "Line 2 is not UTF",
         ),
-        ("name,email\r\nA,a@example.com\r\n".encode("utf-16"), "invalid", "Line 1 is not UTF-8"),
         (b'name,email\r\nA,"a@example.com\r\n', None, ""),
     ],
 )
@@ -382,6 +384,56 @@ def test_a_repeated_import_answers_alike_and_another_file_does_not(client, event
 
     assert (again["Idempotent-Replayed"], again.json()) == ("true", first.json())
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_a_file_that_brings_nobody_new_saves_nothing(client, event):
+    send(client, event, file_of("Ana"))
+
+    again = send(client, event, file_of("Ana"))
+
+    assert errors_of(again) == [("file", "invalid")]
+    assert again["Content-Type"] == "application/problem+json"
+    assert (again.json()["saved"], again.json()["counts"]["already_registered"]) == (False, 1)
+
+
+def test_a_refused_file_is_reported_row_by_row(client, event):
+    response = send(client, event, file_of("Ana") + "Bob,nowhere\r\n")
+
+    assert errors_of(response) == [("line.3.email", "invalid")]
+    assert response.json()["saved"] is False
+    assert [(row["line"], row["outcome"]) for row in response.json()["rows"]] == [
+        (2, "confirmed"),
+        (3, "refused"),
+    ]
+    assert not Registration.objects.exists()
+
+
+def test_skip_errors_is_the_name_of_partial(client, event):
+    body = file_of("Ana") + "Bob,nowhere\r\n"
+
+    assert send(client, event, body, "skip_errors=true").status_code == 201
+    assert Registration.objects.count() == 1
+
+
+def test_skipping_every_row_saves_nothing(client, event):
+    response = send(client, event, "name,email\r\nBob,nowhere\r\n", "skip_errors=true")
+
+    assert errors_of(response) == [("line.2.email", "invalid")]
+    assert response.json()["saved"] is False
+
+
+@pytest.mark.parametrize("as_form", [True, False])
+def test_a_file_over_the_limit_is_too_large(client, event, settings, as_form):
+    settings.MAX_FILE_BYTES = 1000
+    body = file_of(*(f"N{number}" for number in range(100)))
+
+    if as_form:
+        upload = SimpleUploadedFile("guests.csv", body.encode(), "text/csv")
+        response = client.post(path_of(event), {"file": upload}, format="multipart")
+    else:
+        response = send(client, event, body)
+
+    assert (response.status_code, response.json()["max_bytes"]) == (413, 1000)
 
 
 @pytest.mark.parametrize("dry_run", [True, False])

@@ -1,16 +1,16 @@
-from io import BytesIO
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, ClassVar
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest
-from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
+from config.api.import_reports import import_response, skips_errors
 from config.api.pagination import read_flag
 from config.api.schema import operation
+from config.api.uploads import TABLE_TYPES, XLSX, file_parsers, read_upload
 from config.api.views import ApiView
 from config.errors import PermissionDenied
 from events.errors import EventCancelled, EventNotPublished, EventStarted
@@ -22,34 +22,28 @@ from ..importing import read_attendees
 from ..serializers import EXAMPLE_FILE, AttendeeFileIn, AttendeeImportOut
 
 
-class CsvParser(BaseParser):
-    """The body itself is the file."""
-
-    media_type = "text/csv"
-
-    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
-        return BytesIO(stream.read())
-
-
 class AttendeeImportView(ApiView):
     tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
-    parser_classes = (CsvParser, MultiPartParser)
+    parser_classes = file_parsers(*TABLE_TYPES)
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {
-        "POST": frozenset({"dry_run", "notify", "partial"})
+        "POST": frozenset({"dry_run", "notify", "partial", "skip_errors"})
     }
+    throttle_scopes: ClassVar[dict[str, str]] = {"POST": "import"}
 
     @operation(
         "Import attendees",
         parameters=[
-            OpenApiParameter("dry_run", bool, description="Tell what would be; save nothing."),
-            OpenApiParameter("notify", bool, description="Send mails to them. Default: true."),
-            OpenApiParameter("partial", bool, description="Save the good rows beside bad ones."),
+            OpenApiParameter("dry_run", bool, description="Report what would be; save nothing."),
+            OpenApiParameter("notify", bool, description="Send e-mails to them. Default: true."),
+            OpenApiParameter("skip_errors", bool, description="Save the good rows."),
+            OpenApiParameter("partial", bool, description="The older name of `skip_errors`."),
         ],
         request={
             "text/csv": OpenApiRequest(
                 OpenApiTypes.STR, examples=[OpenApiExample("File", EXAMPLE_FILE)]
             ),
+            XLSX: OpenApiRequest(OpenApiTypes.BINARY),
             "multipart/form-data": OpenApiRequest(
                 AttendeeFileIn, examples=[OpenApiExample("Form", {"file": EXAMPLE_FILE})]
             ),
@@ -58,37 +52,37 @@ class AttendeeImportView(ApiView):
         raises=[PermissionDenied, EventCancelled, EventNotPublished, EventStarted],
     )
     def post(self, request: Request, pk: int) -> Response:
-        """A CSV file (RFC 4180, UTF-8), as the body or as `file` of a form, of up to 10,000 rows.
+        """A CSV file or the first sheet of an XLSX file, as the body or as `file` of a form.
 
-        Its first line names the columns: `name`, `email` and, if you like, `status`; others are
-        ignored, so an export can be read back. Rows have their turn in the order of the file, as
-        if they registered one after the other, whether or not registration is open yet: a seat,
-        else a place in the queue where the event has one. Addresses that are there already keep
-        their place (`already_registered`), rows whose status is `cancelled` get none.
+        At most 10,000 rows. The first line names the columns in any letter case: `name` (or
+        `first name` and `last name`), `email` and, if you like, `status` or `rsvp`. Other columns
+        are ignored and listed, so an export can be imported. CSV is separated by commas,
+        semicolons, tabs or `|`, in UTF-8, UTF-16 with a byte order mark, or the `charset` of the
+        `Content-Type`.
 
-        All or nothing: one row that is bad or finds no place (`event_full`) and nothing is saved;
-        `errors` names them all as `line.<number>.<column>`. With `partial` the others are saved.
+        Rows are registered in the order of the file, whether or not registration is open: each
+        takes a seat, else a place in the queue if the event has one. An address that is already
+        registered keeps its place (`already_registered`). Rows whose status is `cancelled`,
+        `declined` or `no` are reported as `cancelled` and not registered.
+
+        All or nothing: if one row is bad or finds no place (`event_full`), nothing is saved, and
+        `errors` lists all faults as `line.<number>.<column>`. With `skip_errors` the other rows
+        are saved. When nothing was saved the response is 400, a problem document with the members
+        of the report.
         """
         event = self.found(Event.objects.visible_to(request.user), pk=pk)
         is_dry_run = read_flag(request, "dry_run")
-        file = read_attendees(self._file(request))
+        upload = read_upload(request, lambda: self.valid(AttendeeFileIn))
+        file = read_attendees(upload.content, upload.charset)
         report = services.import_attendees(
             event.pk,
             file.rows,
             by=current_user(request),
-            partial=read_flag(request, "partial"),
+            partial=skips_errors(request),
             dry_run=is_dry_run,
             notify=read_flag(request, "notify", default=True),
         )
         context = {"ignored_columns": file.ignored_columns}
-        shown = AttendeeImportOut(report, context=context).data
-        if is_dry_run:
-            return Response(shown)
+        shown: Any = AttendeeImportOut(report, context=context).data
         location = request.build_absolute_uri(f"/api/events/{pk}/attendees/")
-        return Response(shown, status=201, headers={"Location": location})
-
-    def _file(self, request: Request) -> BinaryIO:
-        given: Any = request.data
-        if isinstance(given, BytesIO):
-            return given
-        return BytesIO(self.valid(AttendeeFileIn)["file"].read())
+        return import_response(shown, report.errors(), is_dry_run=is_dry_run, location=location)

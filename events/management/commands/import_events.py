@@ -1,38 +1,27 @@
 """`manage.py import_events FILE [--organizer EMAIL]`: events from a file."""
 
-import os
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from config.api.csv_rows import ImportRefused
-from events.importing import (
-    COLUMNS,
-    REQUIRED_COLUMNS,
-    Report,
-    import_rows,
-    read_csv,
-    read_ics,
-)
-
-T = TypeVar("T")
+from config.api.csv_rows import ImportRefused, Row, RowError, short_list
+from events.importing import FIELDS, Report, import_rows, read_events
 
 _BAR_WIDTH = 40
 
 
 class Command(BaseCommand):
     help = (
-        "Imports events from a calendar (.ics), or from a CSV file whose first line names the "
-        "columns, both in UTF-8. "
-        f"Required: {', '.join(REQUIRED_COLUMNS)}. "
-        f"Optional: {', '.join(name for name in COLUMNS if name not in REQUIRED_COLUMNS)}. "
+        "Imports events from a calendar (.ics), an XLSX file, or a CSV file whose first line names "
+        f"the columns. Required: name, location, start_time. Known: {', '.join(FIELDS)}. "
         "What recurs in a calendar becomes a series. "
         "All rows go in or none. Rows that were imported before are left as they are, so a file "
-        "can be imported again. Ends with 0 when every row is in, else with 1."
+        "can be imported again; a later version of a calendar's entry updates its event. "
+        "Ends with 0 when every row is in, else with 1."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -55,59 +44,80 @@ class Command(BaseCommand):
     ) -> None:
         owner = _only_superuser() if organizer is None else _organizer(organizer)
         try:
-            read = read_ics if file.suffix.lower() in {".ics", ".ical"} else read_csv
-            with file.open("rb") as content:
-                report = import_rows(
-                    self._with_progress(read(content), content),
-                    owner,
-                    dry_run=dry_run,
-                    skip_errors=skip_errors,
-                )
+            content = file.read_bytes()
+            table = read_events(
+                content,
+                organizer_zone=owner.timezone,
+                as_calendar=file.suffix.lower() in {".ics", ".ical"},
+            )
+            report = import_rows(
+                self._with_progress(table.rows, content.count(b"\n") + 1),
+                owner,
+                dry_run=dry_run,
+                skip_errors=skip_errors,
+            )
         except OSError as error:
             raise CommandError(f"Cannot read {file}: {error.strerror}.") from error
         except ImportRefused as error:
             raise CommandError(f"{file}: {error}") from error
-        self._tell(report, file, dry_run=dry_run)
+        self._print_report(report, file, table.ignored_columns, dry_run=dry_run)
 
-    def _with_progress(self, rows: Iterator[T], content: BinaryIO) -> Iterator[T]:
+    def _with_progress(
+        self, rows: Iterator[Row | RowError], lines: int
+    ) -> Iterator[Row | RowError]:
         """The same rows; on a terminal a bar shows how much of the file has been read."""
-        size = os.fstat(content.fileno()).st_size
-        if not (self.stderr.isatty() and size):
+        if not self.stderr.isatty():
             yield from rows
             return
         shown = -1
         try:
             for row in rows:
-                percent = content.tell() * 100 // size
-                if percent != shown:
-                    shown = percent
-                    bar = ("#" * (percent * _BAR_WIDTH // 100)).ljust(_BAR_WIDTH, ".")
-                    self._show(f"\r[{bar}] {percent:3}%")
+                shown = self._show_bar(min(row.line * 100 // lines, 100), shown)
                 yield row
+            self._show_bar(100, shown)
         finally:
             self._show("\r" + " " * (_BAR_WIDTH + 7) + "\r")
+
+    def _show_bar(self, percent: int, shown: int) -> int:
+        if percent != shown:
+            bar = ("#" * (percent * _BAR_WIDTH // 100)).ljust(_BAR_WIDTH, ".")
+            self._show(f"\r[{bar}] {percent:3}%")
+        return percent
 
     def _show(self, text: str) -> None:
         self.stderr.write(text, style_func=str, ending="")
         self.stderr.flush()
 
-    def _tell(self, report: Report, file: Path, *, dry_run: bool) -> None:
-        for error in report.errors:
-            self.stderr.write(str(error), style_func=str)
-        rows = report.created + report.already_there + report.bad
-        created = "created" if report.saved else "would be created"
+    def _print_report(
+        self, report: Report, file: Path, ignored: list[str], *, dry_run: bool
+    ) -> None:
+        for line in (*report.errors, *report.notes):
+            self.stderr.write(str(line), style_func=str)
+        counts = report.count()
+        is_kept = not dry_run and not self._is_refused(report)
+        others = "".join(
+            f", {counts[outcome]:,} {outcome}"
+            for outcome in ("updated", "cancelled")
+            if counts[outcome]
+        )
         self.stdout.write(
-            f"{rows:,} rows: {report.created:,} {created}, "
-            f"{report.already_there:,} already there, {report.bad:,} bad."
+            f"{len(report.results):,} rows: {counts['created']:,} "
+            f"{'created' if is_kept else 'would be created'}{others}, "
+            f"{counts['unchanged']:,} already there, {counts['refused']:,} bad."
         )
         if report.series:
             self.stdout.write(f"{report.series:,} recur, {report.occurrences:,} times in all.")
         if report.new_categories:
             self.stdout.write(f"New categories: {', '.join(sorted(report.new_categories))}.")
+        if ignored:
+            self.stdout.write(f"Not read: {short_list(ignored, 30)}.")
         if dry_run:
             self.stdout.write("This was a dry run: nothing was written.")
         if report.bad:
             raise CommandError(_consequence(report, file, dry_run=dry_run))
+
+    def _is_refused(self, report: Report) -> bool:
+        return bool(report.bad) and not report.saved
 
 
 def _only_superuser() -> User:

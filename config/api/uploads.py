@@ -1,0 +1,71 @@
+"""Files that a request brings, as its body or as the part `file` of a form."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.message import Message
+from typing import Any
+
+from django.conf import settings
+from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.request import Request
+
+from config.errors import FieldError, PayloadTooLarge, ValidationFailed
+
+from .csv_rows import ImportRefused
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+# `application/vnd.ms-excel` is what Windows with Excel calls a CSV file.
+TABLE_TYPES = (
+    "text/csv", "text/plain", "application/vnd.ms-excel", "application/octet-stream", XLSX,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file's bytes, and the charset that its sender declared."""
+
+    content: bytes
+    charset: str | None = None
+
+
+class FileParser(BaseParser):
+    """The body itself is the file."""
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        content_type = Message()
+        content_type["Content-Type"] = media_type or ""
+        charset = content_type.get_content_charset()
+        return Upload(_read(stream), charset)
+
+
+def file_parsers(*media_types: str) -> tuple[type[BaseParser], ...]:
+    """Parsers for a body that is a file of one of these types, and for a form."""
+    made = [type("FileParser", (FileParser,), {"media_type": name}) for name in media_types]
+    return (*made, MultiPartParser)
+
+
+def read_upload(request: Request, read_form: Callable[[], dict[str, Any]]) -> Upload:
+    """The file of a request. `read_form` validates a form with the part `file`.
+
+    Raises `PayloadTooLarge`.
+    """
+    given: Any = request.data
+    if isinstance(given, Upload):
+        return given
+    file = read_form()["file"]
+    charset = file.charset  # bytes, as Django has read the header of the part
+    return Upload(_read(file), charset.decode("latin-1") if isinstance(charset, bytes) else charset)
+
+
+def file_error(refusal: ImportRefused) -> ValidationFailed:
+    return ValidationFailed(FieldError("file", refusal.code, str(refusal)))
+
+
+def _read(stream: Any) -> bytes:
+    limit: int = settings.MAX_FILE_BYTES
+    content: bytes = stream.read(limit + 1)
+    if len(content) > limit:
+        raise PayloadTooLarge(
+            f"Send a file of at most {limit} bytes, or split it.", max_bytes=limit
+        )
+    return content

@@ -1,0 +1,58 @@
+"""The fields of a row: those of an event, by the rules of the API."""
+
+import re
+from types import SimpleNamespace
+from typing import Any
+
+from django.http import QueryDict
+
+from accounts.models import User
+from config.api.csv_rows import RowError
+from config.api.fields import LineField
+from config.api.strict_bodies import validate_body
+from config.errors import FieldError, ValidationFailed
+
+from ..serializers import EventCreateIn
+
+_REASONS: dict[tuple[str | None, str], str] = {
+    ("status", "invalid_choice"): "Write published or draft.",
+    ("waitlist_enabled", "invalid"): "Write true or false.",
+}
+
+
+class EventRowIn(EventCreateIn):
+    """A row as a form: text only. Its category may be one that is not there yet."""
+
+    category = LineField(max_length=100, required=False)  # type: ignore[assignment]
+    url = LineField(max_length=2000, required=False)
+
+
+FIELDS = tuple(EventRowIn().fields)
+MAX_DESCRIPTION: int = EventRowIn().fields["description"].max_length  # type: ignore[attr-defined]
+
+
+class RowReader:
+    """Validates the rows of one organizer, in whose zone times without any are."""
+
+    def __init__(self, organizer: User) -> None:
+        context = {"request": SimpleNamespace(user=organizer)}
+        self._row_in = EventRowIn(data=QueryDict(), context=context)
+
+    def values(self, line: int, cells: dict[str, str]) -> dict[str, Any] | list[RowError]:
+        """What the cells say, or all that is wrong with them. Empty cells are left out."""
+        form = QueryDict(mutable=True)
+        for name, cell in cells.items():
+            if text := cell.strip():
+                is_list = name == "reminder_hours"
+                form.setlist(name, re.split(r"[,;\s]+", text) if is_list else [text])
+        try:
+            return dict(validate_body(self._row_in, form, ignores_unknown=True))
+        except ValidationFailed as refusal:
+            return [_row_error(line, error, cells) for error in refusal.field_errors]
+
+
+def _row_error(line: int, error: FieldError, cells: dict[str, str]) -> RowError:
+    reason = _REASONS.get((error.field, error.code), error.detail)
+    if error.code == "required" and error.field in cells:
+        reason = "The cell is empty."
+    return RowError(line, error.field, reason, error.code)
