@@ -104,7 +104,7 @@ _TAKE_PLACE = Statement(f"""
                 END AS kind,
                 id AS registration_id, user_id, event_id
             FROM made
-        )
+        ) AS notification  /* PostgreSQL 15 requires a name */
         WHERE %(notify)s
     )
     SELECT
