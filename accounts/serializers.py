@@ -12,6 +12,8 @@ from config.api.fields import (
     ChoiceField,
     EmailAddressField,
     LineField,
+    ListField,
+    ObjectField,
     TextField,
     TrueOrFalseField,
     WholeNumberField,
@@ -168,7 +170,7 @@ class RefreshIn(serializers.Serializer[Any]):
     refresh = TextField(max_length=4096)
 
 
-class PreferencesField(serializers.DictField):
+class PreferencesField(ObjectField):
     """Kinds of notification that may be switched off, each true or false."""
 
     child = TrueOrFalseField()
@@ -286,7 +288,7 @@ class ReadIn(serializers.Serializer[Any]):
         "else": {"required": ["all"]},
     }
 
-    ids = serializers.ListField(
+    ids = ListField(
         child=WholeNumberField(min_value=1, max_value=10**18 - 1), max_length=1000, required=False
     )
     all = TrueField(required=False)

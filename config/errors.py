@@ -83,7 +83,7 @@ FIELD_CODES = {
 class FieldError:
     """What is wrong with one field: `field` is a dotted path, None for the whole body.
 
-    `suggestion` is the name or value that was probably meant.
+    `suggestion` is the name that was probably meant.
     """
 
     field: str | None
@@ -109,7 +109,7 @@ class ValidationFailed(DomainError):
         "One or more fields of the body, or query parameters, were not accepted. "
         "The member errors lists them: field is the path of the field (null for the whole body), "
         "code says what is wrong, detail says it in a sentence, and suggestion, if there is one, "
-        "is the name or value that was probably meant. A field that the route does not know is an "
+        "is the name that was probably meant. A field that the route does not know is an "
         "error, so that a misspelt one is not lost; with the header Prefer: handling=lenient "
         "unknown fields are ignored."
     )
@@ -140,7 +140,12 @@ class MalformedRequest(DomainError):
     status = 400
     title = "Malformed request"
     detail = "The body could not be read. Send valid JSON in UTF-8."
-    help = "The body is not what its Content-Type says, most often JSON with a syntax error."
+    help = (
+        "The body is not what its Content-Type says: JSON with a syntax error, which is at the "
+        "members line and column, or JSON that was sent as a form, since curl and others say so "
+        "unless they are told the header Content-Type: application/json."
+    )
+    example = {"line": 3, "column": 17}
 
 
 class InvalidTimezone(DomainError):
@@ -256,9 +261,10 @@ class UnsupportedMediaType(DomainError):
     title = "Unsupported media type"
     detail = "Send the body as application/json."
     help = (
-        "The header Content-Type must be application/json, multipart/form-data or "
-        "application/x-www-form-urlencoded."
+        "The route does not read bodies of the Content-Type that was sent. The member media_types "
+        "and the header Accept of the response list those that it reads."
     )
+    example = {"media_types": ["application/json", "multipart/form-data"]}
 
 
 class IdempotencyKeyReused(DomainError):

@@ -209,7 +209,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": [
         "config.api.negotiation.StrictJSONParser",
-        "rest_framework.parsers.FormParser",
+        "config.api.negotiation.JSONAwareFormParser",
         "rest_framework.parsers.MultiPartParser",
     ],
     "DEFAULT_RENDERER_CLASSES": ["config.api.negotiation.FastJSONRenderer"],

@@ -22,7 +22,7 @@ class EventRowsField(serializers.Field[Any, Any, Any, Any]):
 
     schema_extra: ClassVar[dict[str, Any]] = {"minItems": 1, "maxItems": MAX_ROWS}
     default_error_messages = {
-        "invalid": "Send a list of events.",
+        "invalid": "Send an array of events.",
         "min_length": "Send at least one event.",
         "max_length": f"Send at most {MAX_ROWS:,} events at once.",
     }
@@ -78,7 +78,7 @@ class RowErrorOut(serializers.Serializer[Any]):
     code = serializers.ChoiceField(choices=[(code, code) for code in FIELD_CODES])
     detail = serializers.CharField()
     suggestion = serializers.CharField(
-        required=False, help_text="The name or value that was probably meant."
+        required=False, help_text="The name that was probably meant."
     )
 
 

@@ -9,7 +9,14 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.api.fields import MOMENT, WEB_ADDRESS, TextField, WholeNumberField, read_moment
+from config.api.fields import (
+    MOMENT,
+    WEB_ADDRESS,
+    ListField,
+    TextField,
+    WholeNumberField,
+    read_moment,
+)
 
 from .models import Category
 
@@ -49,7 +56,7 @@ class CategoryField(serializers.Field[Category, str, str, Any]):
     }
     default_error_messages = {
         "invalid": "Send the slug of a category.",
-        "unknown_category": "There is no category {slug!r}; GET /api/categories/ lists them.",
+        "unknown_category": "There is no category {slug}; GET /api/categories/ lists them.",
     }
 
     def to_internal_value(self, data: Any) -> Category:
@@ -82,7 +89,7 @@ class WebAddressField(TextField):
         return (True, "") if data is None else super().validate_empty_values(data)
 
 
-class HoursField(serializers.ListField):
+class HoursField(ListField):
     """Whole hours before the start, each once, the earliest reminder first."""
 
     child = WholeNumberField(min_value=1, max_value=24 * 90)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from typing import Any
 
-import django_filters
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
@@ -14,6 +13,7 @@ from rest_framework.request import Request
 
 from config.api.fields import ANY_TEXT, require_query_text
 from config.api.filters import (
+    ChoiceFilter,
     ChoicesFilter,
     DayFilter,
     IdFilter,
@@ -94,7 +94,7 @@ class EventFilter(StrictFilterSet):
         field_name="start_time", lookup_expr="lt", help_text="Starts before."
     )
     series = IdFilter(field_name="series_id", help_text="Id of the series that it is part of.")
-    when = django_filters.ChoiceFilter(
+    when = ChoiceFilter(
         choices=[(name, name) for name in WHEN], method="by_time", help_text="Default: upcoming."
     )
     available = TrueOrFalseFilter(method="by_seats", help_text="Has a free seat, or has none.")

@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_sc
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
-from config.api.fields import DAY_OR_MOMENT, TextField, WholeNumberField
+from config.api.fields import DAY_OR_MOMENT, ListField, TextField, WholeNumberField
 from config.api.filters import MAX_ID
 from config.api.timezones import InstantField, instant_teller
 
@@ -67,8 +67,26 @@ class RecurrenceField(TextField):
         try:
             parse_recurrence(text, _UTC)
         except InvalidRecurrence as error:
-            raise ValidationError([ErrorDetail(str(error), "invalid_recurrence")]) from error
+            detail = str(error) if "=" in text else _explain_rule(text)
+            raise ValidationError([ErrorDetail(detail, "invalid_recurrence")]) from error
         return text
+
+
+_FREQUENCY_BY_WORD = {
+    **dict.fromkeys(("daily", "day", "days"), "DAILY"),
+    **dict.fromkeys(("weekly", "week", "weeks"), "WEEKLY"),
+    **dict.fromkeys(("monthly", "month", "months"), "MONTHLY"),
+    **dict.fromkeys(("yearly", "annually", "annual", "year", "years"), "YEARLY"),
+}
+
+
+def _explain_rule(text: str) -> str:
+    """How a rule is written, for one that is in words."""
+    words = text.lower().split()
+    found = [_FREQUENCY_BY_WORD[word] for word in words if word in _FREQUENCY_BY_WORD]
+    if found:
+        return f"Did you mean FREQ={found[0]};COUNT=10? Send a rule of RFC 5545."
+    return f"Send a rule of RFC 5545, such as {_RULE_EXAMPLE}."
 
 
 class ExcludedField(TextField):
@@ -88,7 +106,7 @@ class ExcludedField(TextField):
         return text
 
 
-class ExcludedListField(serializers.ListField):
+class ExcludedListField(ListField):
     child = ExcludedField()
 
     def __init__(self, **kwargs: Any) -> None:

@@ -5,7 +5,7 @@ class EventFull(DomainError):
     code = "event_full"
     status = 409
     title = "Event full"
-    detail = "All seats are taken."
+    detail = "All seats are taken. Try again later: a seat becomes free when somebody cancels."
     help = (
         "Every seat is taken, and the event has no waitlist that is open. A seat becomes free when "
         "somebody cancels or the organizer raises the capacity, which the member max_capacity "
@@ -18,8 +18,15 @@ class AlreadyRegistered(DomainError):
     code = "already_registered"
     status = 409
     title = "Already registered"
-    detail = "This e-mail address is already registered for the event."
-    help = "One address has one place at an event. Cancel the registration to make a new one."
+    detail = (
+        "This e-mail address is already registered for the event. The link in its confirmation "
+        "e-mail shows, changes and cancels the registration."
+    )
+    help = (
+        "One address has one place at an event. The link in the confirmation e-mail shows, changes "
+        "and cancels the registration; after a cancellation the address may register again. "
+        "Another person registers with another address."
+    )
 
 
 class RegistrationNotOpen(DomainError):

@@ -86,12 +86,26 @@ def problem_response(error: DomainError) -> HttpResponse:
 
 def handle_exception(exc: Exception, context: dict[str, Any]) -> Response:
     """DRF's exception handler: answers everything."""
+    if isinstance(exc, exceptions.UnsupportedMediaType):
+        exc = _unsupported_media_type(context["view"], context["request"].content_type)
     error = refusal(exc, lambda: context["request"]._request)
     headers = dict(error.headers)
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="api"'
     return Response(
         problem_document(error), status=error.status, content_type=PROBLEM_TYPE, headers=headers
+    )
+
+
+def _unsupported_media_type(view: Any, sent: str | None) -> DomainError:
+    """Names what the route reads, in the header `Accept` too (RFC 9110, section 15.5.16)."""
+    names = [parser.media_type for parser in view.parser_classes]
+    is_short = sent is not None and 0 < len(sent) <= 100
+    problem = f"The Content-Type is {sent}." if is_short else "The body has no Content-Type."
+    return errors.UnsupportedMediaType(
+        f"{problem} This route reads {', '.join(names)}.",
+        headers={"Accept": ", ".join(names)},
+        media_types=names,
     )
 
 
@@ -112,10 +126,6 @@ def to_domain_error(exc: Exception) -> DomainError:
     if isinstance(exc, exceptions.Throttled):
         seconds = max(1, int(getattr(exc, "wait", None) or 1))
         return errors.RateLimited(headers={"Retry-After": str(seconds)})
-    if isinstance(exc, exceptions.UnsupportedMediaType):
-        return errors.UnsupportedMediaType(
-            f"The media type {exc.args[0]!r} is not supported." if exc.args else ""
-        )
     for drf_class, domain_class in _BY_DRF_CLASS:
         if isinstance(exc, drf_class):
             return domain_class()

@@ -21,9 +21,10 @@ from rest_framework import serializers
 
 from config.errors import FieldError, ValidationFailed
 
+from .days import explain_day
 from .email_addresses import MAX_LENGTH as MAX_ADDRESS_LENGTH
 from .email_addresses import TOO_LONG, InvalidAddress, canonical_address
-from .timezones import zone_names
+from .timezones import nearest_zone, zone_names
 from .visible import INVISIBLE, is_visible
 
 # What `str.strip()` takes off both ends.
@@ -95,7 +96,20 @@ def _line(max_length: int) -> str:
     return f"^[{SPACE}]*{some_visible}{_INK}({inner}{_INK})?[{SPACE}]*$"
 
 
+class ListField(serializers.ListField):
+    default_error_messages = {
+        "not_a_list": "Send an array: […].",
+        "max_length": "Send at most {max_length} items.",
+    }
+
+
+class ObjectField(serializers.DictField):
+    default_error_messages = {"not_a_dict": "Send an object: {{…}}."}
+
+
 class TextField(serializers.CharField):
+    default_error_messages = {"invalid": "Send a string."}
+
     @property
     def schema_extra(self) -> dict[str, Any]:
         if any(isinstance(validator, RegexValidator) for validator in self.validators):
@@ -135,6 +149,8 @@ class LineField(TextField):
 
 
 class WholeNumberField(serializers.IntegerField):
+    default_error_messages = {"invalid": "Send a whole number."}
+
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or (isinstance(data, str) and not _is_form(self)):
             self.fail("invalid")
@@ -144,6 +160,8 @@ class WholeNumberField(serializers.IntegerField):
 
 
 class NumberField(serializers.FloatField):
+    default_error_messages = {"invalid": "Send a number."}
+
     def to_internal_value(self, data: Any) -> float:
         if isinstance(data, bool) or (isinstance(data, str) and not _is_form(self)):
             self.fail("invalid")
@@ -154,6 +172,8 @@ class NumberField(serializers.FloatField):
 
 
 class TrueOrFalseField(serializers.BooleanField):
+    default_error_messages = {"invalid": "Send true or false."}
+
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, bool) and not _is_form(self):
             self.fail("invalid", input=data)
@@ -174,6 +194,8 @@ class ZoneField(TextField):
     def to_internal_value(self, data: Any) -> str:
         name = super().to_internal_value(data)
         if name not in zone_names():
+            if meant := nearest_zone(name):
+                raise serializers.ValidationError(f"Did you mean {meant}?", "unknown_timezone")
             self.fail("unknown_timezone")
         return name
 
@@ -182,8 +204,10 @@ class ChoiceField(serializers.ChoiceField):
     """A choice given as its exact string; DRF's own takes whatever prints alike."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, str):
-            self.fail("invalid_choice", input=data)
+        is_blank = data == "" and self.allow_blank
+        if not isinstance(data, str) or not (is_blank or data in self.choices):
+            names = ", ".join(map(str, self.choices))
+            raise serializers.ValidationError(f"Choose one of: {names}.", "invalid_choice")
         return super().to_internal_value(data)
 
 
@@ -213,20 +237,24 @@ class DayField(serializers.DateField):
     schema_extra: ClassVar[dict[str, Any]] = {"pattern": f"^{_YEAR}-"}
 
     def to_internal_value(self, data: Any) -> Any:
-        if not (isinstance(data, str) and re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", data)):
-            self.fail("invalid", format="YYYY-MM-DD")
-        return super().to_internal_value(data)
+        try:
+            if isinstance(data, str) and re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", data):
+                return super().to_internal_value(data)
+        except serializers.ValidationError:
+            pass  # no day of the calendar
+        raise serializers.ValidationError(explain_day(data), "invalid")
 
 
 @extend_schema_field({"type": "string"})  # `format: time` would want an offset
 class ClockField(serializers.TimeField):
     """A time on the clock such as 14:00, without an offset."""
 
+    default_error_messages = {"invalid": "Send a time as HH:MM or HH:MM:SS, such as 09:30."}
     schema_extra: ClassVar[dict[str, Any]] = {"pattern": f"^{_CLOCK}$"}
 
     def to_internal_value(self, data: Any) -> Any:
         if not (isinstance(data, str) and re.fullmatch(_CLOCK, data)):
-            self.fail("invalid", format="HH:MM or HH:MM:SS")
+            self.fail("invalid")
         return super().to_internal_value(data)
 
 

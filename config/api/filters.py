@@ -1,7 +1,7 @@
 """Query parameters that filter a list: each value parses, or is refused by name."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from django_filters.rest_framework import FilterSet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 
+from .days import explain_day
 from .fields import ANY_TEXT, DAY_OR_MOMENT, read_moment
 
 MAX_ID = 2**63 - 1
@@ -39,10 +40,25 @@ class StrictFilterSet(FilterSet):
         return StrictForm
 
 
+def _choose_from(choices: Iterable[tuple[str, str]]) -> dict[str, str]:
+    names = ", ".join(str(value) for value, _ in choices)
+    return {"invalid_choice": f"Choose one of: {names}."}
+
+
+class ChoiceFilter(django_filters.ChoiceFilter):
+    """One of some values."""
+
+    def __init__(self, *, choices: Iterable[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(choices=choices, error_messages=_choose_from(choices), **kwargs)
+
+
 class ChoicesFilter(django_filters.MultipleChoiceFilter):
     """One of some values; given several times, any of them."""
 
     takes_several = True
+
+    def __init__(self, *, choices: Iterable[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(choices=choices, error_messages=_choose_from(choices), **kwargs)
 
     def filter(self, qs: Any, value: list[str]) -> Any:
         if self.method or not value:
@@ -119,9 +135,12 @@ class IdFilter(django_filters.Filter):
 
 class _DayField(forms.DateField):
     def to_python(self, value: Any) -> Any:
-        if value not in self.empty_values and re.fullmatch("[0-9]{4}(-[0-9]{2}){2}", value) is None:
-            raise forms.ValidationError(self.error_messages["invalid"], "invalid")
-        return super().to_python(value)
+        try:
+            if value in self.empty_values or re.fullmatch("[0-9]{4}(-[0-9]{2}){2}", value):
+                return super().to_python(value)
+        except forms.ValidationError:
+            pass  # no day of the calendar
+        raise forms.ValidationError(explain_day(value), "invalid")
 
 
 @extend_schema_field(OpenApiTypes.DATE)

@@ -1,16 +1,17 @@
 """Bodies: strict JSON in, fast JSON out, and the parameter `format`."""
 
+from io import BytesIO
 from typing import Any
 
 import orjson
 from django.utils.functional import Promise
-from rest_framework.exceptions import NotAcceptable, ParseError
+from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser
+from rest_framework.parsers import BaseParser, FormParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from config.errors import FieldError, ValidationFailed
+from config.errors import FieldError, MalformedRequest, ValidationFailed
 
 from .parameters import repeated_parameter
 from .remembered import remembered
@@ -39,13 +40,44 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        body = stream.read()
         try:
-            data = orjson.loads(stream.read())
+            data = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise ParseError(str(error)) from error
+            raise _malformed_json(body, error) from error
         if _is_deeper_than(data, MAX_JSON_DEPTH):
-            raise ParseError("nested too deep")
+            raise MalformedRequest(f"The JSON is nested more than {MAX_JSON_DEPTH} levels deep.")
         return data
+
+
+def _malformed_json(body: bytes, error: orjson.JSONDecodeError) -> MalformedRequest:
+    """Says where the first fault is; lines and columns (of characters) are counted from 1."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as wrong:
+        line = body.count(b"\n", 0, wrong.start) + 1
+        column = len(body[body.rfind(b"\n", 0, wrong.start) + 1 : wrong.start].decode()) + 1
+        reason = "not UTF-8"
+    else:
+        line, column, reason = error.lineno, error.colno, error.msg
+    return MalformedRequest(
+        f"The body is no valid JSON: line {line}, column {column}: {reason}.",
+        line=line,
+        column=column,
+    )
+
+
+class JSONAwareFormParser(FormParser):
+    """Forms; JSON that is sent as a form is not taken for the name of a field."""
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        body = stream.read()
+        if body.lstrip()[:1] in {b"{", b"["}:
+            raise MalformedRequest(
+                f"The body looks like JSON, but its Content-Type is {self.media_type}. "
+                "Send the header Content-Type: application/json."
+            )
+        return super().parse(BytesIO(body), media_type, parser_context)
 
 
 def _is_deeper_than(data: Any, limit: int) -> bool:

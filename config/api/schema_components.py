@@ -188,7 +188,7 @@ def _problem_schemas() -> dict[str, Any]:
             "detail": {"type": "string"},
             "suggestion": {
                 "type": "string",
-                "description": "The name or value that was probably meant.",
+                "description": "The name that was probably meant.",
             },
         },
     }

@@ -1,7 +1,9 @@
 """The zone that a response's times are told in: `?timezone=`, else `Time-Zone:`, else UTC."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
+from difflib import get_close_matches
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -12,6 +14,7 @@ from rest_framework import serializers
 from config.errors import InvalidTimezone, ValidationFailed
 
 from .parameters import repeated_parameter
+from .remembered import remembered
 
 # As requests name it, and as settings do.
 _UTC = frozenset({UTC, ZoneInfo("UTC")})
@@ -35,6 +38,61 @@ def zone_named(name: str) -> tzinfo:
     return _zone_of(name)
 
 
+# What people call a zone that has another name.
+_OTHER_NAMES = {
+    "ist": "Asia/Kolkata",
+    "bengaluru": "Asia/Kolkata",
+    "bangalore": "Asia/Kolkata",
+    "mumbai": "Asia/Kolkata",
+    "delhi": "Asia/Kolkata",
+    "new_delhi": "Asia/Kolkata",
+    "beijing": "Asia/Shanghai",
+    "jst": "Asia/Tokyo",
+    "pst": "America/Los_Angeles",
+    "pdt": "America/Los_Angeles",
+    "san_francisco": "America/Los_Angeles",
+    "mdt": "America/Denver",
+    "cst": "America/Chicago",
+    "cdt": "America/Chicago",
+    "edt": "America/New_York",
+    "boston": "America/New_York",
+    "washington": "America/New_York",
+    "bst": "Europe/London",
+    "munich": "Europe/Berlin",
+    "hamburg": "Europe/Berlin",
+    "cest": "Europe/Berlin",
+    "aest": "Australia/Sydney",
+    "z": "UTC",
+}
+
+
+@cache
+def _zones_by_folded_name() -> dict[str, str]:
+    """Zones by their whole name and by their city, folded."""
+    found = dict(_OTHER_NAMES)
+    for name in sorted(zone_names(), key=len):
+        found.setdefault(_folded(name.rpartition("/")[2]), name)
+    return found | {_folded(name): name for name in zone_names()}
+
+
+def _folded(name: str) -> str:
+    return re.sub("[ -]+", "_", name.strip().casefold())
+
+
+@remembered(256)
+def nearest_zone(name: str) -> str | None:
+    """The zone that an unknown name probably means.
+
+    >>> nearest_zone("Berlin"), nearest_zone("europe/berlin"), nearest_zone("Asia/Kolkatta")
+    ('Europe/Berlin', 'Europe/Berlin', 'Asia/Kolkata')
+    """
+    if len(name) > 64:
+        return None
+    known = _zones_by_folded_name()
+    close = [_folded(name), *get_close_matches(_folded(name), known, n=1, cutoff=0.8)]
+    return next((known[each] for each in close if each in known), None)
+
+
 def requested_zone(request: HttpRequest) -> tzinfo:
     given = request.GET.getlist("timezone")
     if len(given) > 1:
@@ -47,7 +105,8 @@ def requested_zone(request: HttpRequest) -> tzinfo:
     try:
         return zone_named(name)
     except KeyError:
-        raise InvalidTimezone from None
+        meant = nearest_zone(name)
+        raise InvalidTimezone(f"Did you mean {meant}?" if meant else "") from None
 
 
 def render_instant(value: datetime, zone: tzinfo | None = None) -> str:

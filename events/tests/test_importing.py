@@ -418,7 +418,7 @@ def test_a_bad_row_makes_no_category(olga):
             {"max_capacity": "0"},
             "max_capacity: Ensure this value is greater than or equal to 1.",
         ),
-        ({"max_capacity": "many"}, "max_capacity: A valid integer is required."),
+        ({"max_capacity": "many"}, "max_capacity: Send a whole number."),
         ({"waitlist_enabled": "perhaps"}, "waitlist_enabled: Write true or false."),
         (
             {"registration_opens_at": "2027-04-01T00:00:00Z"},

@@ -273,7 +273,9 @@ def _explain_refusal(
         raise AlreadyRegistered
     if not event.has_free_seat and not event.waitlist_enabled:
         raise EventFull(
-            f"All {event.max_capacity} seats are taken.", max_capacity=event.max_capacity
+            f"All {event.max_capacity} seats are taken. Try again later: a seat becomes free when"
+            " somebody cancels.",
+            max_capacity=event.max_capacity,
         )
 
 

@@ -78,7 +78,7 @@ def test_who_attended_says_how_it_was_and_changes_it(browser, registration, ana)
     [
         ({}, "Choose a rating from 1 to 5."),
         ({"rating": "6"}, "Ensure this value is less than or equal to 5."),
-        ({"rating": "x"}, "A valid integer is required."),
+        ({"rating": "x"}, "Send a whole number."),
     ],
 )
 def test_what_is_no_feedback_is_refused_in_words(browser, registration, fields, sentence):
