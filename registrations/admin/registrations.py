@@ -70,6 +70,8 @@ class RegistrationForm(ServiceForm):
             for name in ("name", "email"):
                 if not given[name]:
                     self.add_error(name, "Needed for a guest.")
+        elif user.needs_address:
+            self.add_error("user", "The account has to give another e-mail address first.")
         elif given["email"] and given["email"] != user.email:
             self.add_error("email", f"The account's address is {user.email}; leave this empty.")
         else:

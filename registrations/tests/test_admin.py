@@ -118,6 +118,17 @@ def test_registration_add_tells_what_is_missing(client, event, form, errors):
     assert errors_of(response) == errors
 
 
+def test_registration_add_refuses_an_account_that_has_to_give_another_address(client, event):
+    user = UserFactory(email="withdrawn-1@invalid", withdrawn_email="ann@example.com")
+
+    response = client.post(f"{LIST}add/", {"event": event.pk, "user": user.pk})
+
+    assert errors_of(response) == {
+        "user": ["The account has to give another e-mail address first."]
+    }
+    assert not Registration.objects.exists()
+
+
 def test_registration_add_refuses_a_foreign_address_for_an_account(client, event, ana):
     form = {"event": event.pk, "user": ana.pk, "email": "other@example.com"}
 
