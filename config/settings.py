@@ -263,6 +263,7 @@ SPECTACULAR_SETTINGS = {
         "config.api.schema_components.complete_document",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "AttendanceMode": "events.models.AttendanceMode",
         "EventStatus": "events.models.Event.Status",
         "SeriesStatus": "events.models.Series.Status",
         "EventCreateStatus": ["published", "draft"],

@@ -12,13 +12,14 @@ from rest_framework import serializers
 from config.api.fields import (
     MOMENT,
     WEB_ADDRESS,
+    ChoiceField,
     ListField,
     TextField,
     WholeNumberField,
     read_moment,
 )
 
-from .models import Category
+from .models import AttendanceMode, Category
 
 MAX_REMINDERS = 10
 
@@ -87,6 +88,18 @@ class WebAddressField(TextField):
 
     def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
         return (True, "") if data is None else super().validate_empty_values(data)
+
+
+# Of a choice that may be null drf-spectacular makes `oneOf`, which generated clients read badly.
+@extend_schema_field({"type": "string"})
+class AttendanceModeField(ChoiceField):
+    schema_extra: ClassVar[dict[str, Any]] = {
+        "pattern": f"^({'|'.join(AttendanceMode.values)})$",
+        "examples": [AttendanceMode.HYBRID.value],
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=AttendanceMode.choices, allow_null=True, **kwargs)
 
 
 class HoursField(ListField):

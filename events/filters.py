@@ -1,7 +1,7 @@
 """The query parameters of every list of events."""
 
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -27,7 +27,14 @@ from config.api.filters import (
 from config.api.pagination import read_filters, read_note
 from config.errors import FieldError, ValidationFailed
 
-from .models import Category, Event, EventQuerySet, is_ongoing
+from .models import (
+    AttendanceMode,
+    Category,
+    Event,
+    EventQuerySet,
+    happens_between,
+    is_ongoing,
+)
 from .narrowing import Narrowing
 from .nearby import DEFAULT_RADIUS_KM, MAX_RADIUS_KM, MIN_RADIUS_KM, Nearby
 from .search import OF_TRIGRAMS, has_part, read_search
@@ -87,6 +94,10 @@ class EventFilter(StrictFilterSet):
     category = SlugsFilter(help_text="Slug of a category; may be repeated.")
     organizer = IdFilter(field_name="organizer_id", help_text="Id of the organizer.")
     date = DayFilter(method="on_day", help_text="Starts on this day in the request's zone.")
+    on = DayFilter(
+        method="last",
+        help_text="Happens on this day in the request's zone, if only in part.",
+    )
     start_after = InstantFilter(
         field_name="start_time", lookup_expr="gte", help_text="Starts then or later."
     )
@@ -95,7 +106,12 @@ class EventFilter(StrictFilterSet):
     )
     series = IdFilter(field_name="series_id", help_text="Id of the series that it is part of.")
     when = ChoiceFilter(
-        choices=[(name, name) for name in WHEN], method="by_time", help_text="Default: upcoming."
+        choices=[(name, name) for name in WHEN],
+        method="by_time",
+        help_text="Default: upcoming; with `on` or `date`, all.",
+    )
+    attendance_mode = ChoicesFilter(
+        choices=AttendanceMode.choices, help_text="How people attend. May be repeated."
     )
     available = TrueOrFalseFilter(method="by_seats", help_text="Has a free seat, or has none.")
     status = ChoicesFilter(
@@ -120,7 +136,7 @@ class EventFilter(StrictFilterSet):
     @staticmethod
     def narrows(parameters: QueryDict) -> bool:
         """Whether these parameters make a `Narrowing`."""
-        narrowing = {"search", "name", "title", "location", "near", "radius"}
+        narrowing = {"search", "name", "title", "location", "near", "radius", "on"}
         return (
             not narrowing.isdisjoint(parameters)
             or len(parameters.getlist("category")) > 1
@@ -153,12 +169,13 @@ class EventFilter(StrictFilterSet):
         if search and search.is_empty:
             return None
         key = read_filters(request, but="search")
-        return Narrowing(listed, search, given.get("when") == "ongoing", key)
+        is_rare = given.get("when") == "ongoing" or "on" in given
+        return Narrowing(listed, search, is_rare, key)
 
     def filter_queryset(self, queryset: Any) -> Any:
         listed = self._listed(queryset)
         chosen = self.form.cleaned_data
-        is_rare = chosen["when"] == "ongoing"
+        is_rare = chosen["when"] == "ongoing" or chosen["on"] is not None
         if not chosen["search"]:
             narrowing = Narrowing(lambda: listed, is_rare=is_rare)
             return narrowing.applied() if listed.condition else listed.events
@@ -171,7 +188,9 @@ class EventFilter(StrictFilterSet):
         chosen = self.form.cleaned_data
         events = super().filter_queryset(queryset)
         if not chosen["when"]:
-            events = self.by_time(events, "when", self.default_when)
+            is_of_a_day = chosen["on"] is not None or chosen["date"] is not None
+            when = "all" if is_of_a_day else self.default_when
+            events = self.by_time(events, "when", when)
         if self.default_status and not chosen.get("status"):
             events = events.filter(status=self.default_status)
         user = self.request.user
@@ -181,6 +200,11 @@ class EventFilter(StrictFilterSet):
         condition = Q()
         if chosen["when"] == "ongoing":
             condition &= is_ongoing()
+        if chosen["on"] is not None:
+            day = _bounds(chosen["on"])
+            if day is None:
+                return Listed(events.none())
+            condition &= happens_between(*day)
         for name, column in _PARTS.items():
             if chosen[name]:
                 condition &= Q(**{f"{column}__icontains": chosen[name]}) & has_part(chosen[name])
@@ -202,13 +226,11 @@ class EventFilter(StrictFilterSet):
         return events
 
     def on_day(self, events: EventQuerySet, name: str, day: Any) -> EventQuerySet:
-        zone = timezone.get_current_timezone()
-        try:
-            begin = datetime.combine(day, time.min, zone)
-            end = datetime.combine(day + timedelta(days=1), time.min, zone)
-            return events.filter(start_time__gte=begin, start_time__lt=end)
-        except OverflowError:  # the last day that a date can name, or the first one west of UTC
+        bounds = _bounds(day)
+        if bounds is None:
             return events.none()
+        begin, end = bounds
+        return events.filter(start_time__gte=begin, start_time__lt=end)
 
     def by_time(self, events: EventQuerySet, name: str, when: str) -> EventQuerySet:
         if when in {"all", "ongoing"}:  # what is going on is in `_listed`
@@ -217,6 +239,17 @@ class EventFilter(StrictFilterSet):
 
     def by_seats(self, events: EventQuerySet, name: str, available: bool) -> EventQuerySet:
         return events.with_free_seat() if available else events.without_free_seat()
+
+
+def _bounds(day: date) -> tuple[datetime, datetime] | None:
+    """A day's first instant in the request's zone, and the next day's. None beyond the calendar:
+    the last day that a date can name, or the first one west of UTC."""
+    zone = timezone.get_current_timezone()
+    try:
+        begin = datetime.combine(day, time.min, zone).astimezone(UTC)
+        return begin, datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 def read_corrections(request: Request) -> dict[str, list[str]] | None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, cast
@@ -25,12 +26,15 @@ from config.api.fields import (
 from config.api.timezones import InstantField, instant_teller
 
 from .aliases import FIELD_ALIASES, FIELD_SYNONYMS
-from .fields import CategoryField, HoursField, MomentField, WebAddressField
+from .fields import AttendanceModeField, CategoryField, HoursField, MomentField, WebAddressField
 from .ical import google_calendar_url
-from .models import Category, Event
+from .models import ONLINE, AttendanceMode, Category, Event
 from .models.plan import default_reminder_hours
+from .services.attendance import NEEDS_PLACE
+from .services.editing import TIMES
 from .zones import NonexistentTime, instant
 
+MAX_NAME = 200
 MAX_CAPACITY = 2**31 - 1  # what the column holds
 
 _START_MISSING = {
@@ -72,9 +76,23 @@ class EventIn(serializers.Serializer[Event]):
             extra["else"] = {"required": ["date"]}
         return extra
 
-    name = LineField(max_length=200, help_text="1 to 200 characters on one line.")
+    name = LineField(
+        max_length=MAX_NAME,
+        required=False,
+        help_text=(
+            "1 to 200 characters on one line. A body of date, time and description alone makes a"
+            " virtual event, whose name is the first line of the description."
+        ),
+    )
     description = TextField(max_length=10_000, allow_blank=True, default="")
-    location = LineField(max_length=255, help_text="1 to 255 characters on one line.")
+    location = LineField(
+        max_length=255,
+        required=False,
+        help_text=(
+            "1 to 255 characters on one line. `Online` when it is left out with a meeting_url, or"
+            " of a virtual event."
+        ),
+    )
     latitude = NumberField(
         min_value=-90,
         max_value=90,
@@ -109,33 +127,49 @@ class EventIn(serializers.Serializer[Event]):
     registration_closes_at = MomentField(
         allow_null=True, default=None, help_text="Default: the start."
     )
+    cancellation_closes_at = MomentField(
+        allow_null=True,
+        default=None,
+        help_text="Until when attendees may cancel, at or before the start. Default: the start.",
+    )
     meeting_url = WebAddressField(
         default="", help_text="Shown to the organizer, staff and confirmed attendees."
+    )
+    attendance_mode = AttendanceModeField(
+        default=None,
+        help_text=(
+            "`in_person`, `online` or `hybrid`. Default, and null: derived from location and"
+            " meeting_url, again at each edit."
+        ),
     )
     reminder_hours = HoursField(default=default_reminder_hours)
 
     def to_internal_value(self, data: Any) -> Any:
-        """With what is wrong in one field, also tell that the start is missing."""
+        """Errors of the fields that are sent come together with those of missing ones."""
         try:
-            return super().to_internal_value(data)
+            attrs: dict[str, Any] = super().to_internal_value(data)
         except ValidationError as error:
-            is_sent = isinstance(data, Mapping) and {"start_time", "date", "time"} & data.keys()
-            if not (self.partial or is_sent or "non_field_errors" in error.detail):
-                found = cast("dict[str, Any]", error.detail)
-                raise ValidationError({**found, **_START_MISSING}) from error
-            raise
+            if self.partial or "non_field_errors" in error.detail:
+                raise
+            found = cast("dict[str, Any]", error.detail)
+            raise ValidationError({**self._missing(data), **found}) from error
+        if not self.partial and (missing := self._missing(attrs)):
+            raise ValidationError(missing)
+        return attrs
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Turn wall-clock times into instants in the event's zone."""
         _require_both(attrs, "latitude", "longitude")
         event: Event | None = self.context.get("event")
+        if not self.partial:
+            self._complete_texts(attrs, event)
         if event is None or (not self.partial and "timezone" not in attrs):
             organizer = event.organizer if event else self.context["request"].user
             attrs.setdefault("timezone", organizer.timezone)
         zone = ZoneInfo(attrs.get("timezone") or event.timezone)  # type: ignore[union-attr]
         start_field = self._join_date_and_time(attrs)
         errors = {}
-        for name in ("start_time", "end_time", "registration_opens_at", "registration_closes_at"):
+        for name in TIMES:
             if attrs.get(name) is None:
                 continue
             try:
@@ -149,6 +183,39 @@ class EventIn(serializers.Serializer[Event]):
         if not self.partial:
             attrs.setdefault("end_time", None)
         return attrs
+
+    def _missing(self, sent: Mapping[str, Any]) -> dict[str, Any]:
+        """Errors for the fields that a whole event needs, and `sent` has not."""
+        missing: dict[str, Any] = {}
+        is_virtual = _is_virtual(sent)
+        if not (is_virtual or "name" in sent):
+            missing["name"] = [ErrorDetail("Send a name.", "required")]
+        if "location" not in sent and not (is_virtual and self.context.get("event")):
+            if sent.get("attendance_mode") == AttendanceMode.IN_PERSON:
+                missing["location"] = [ErrorDetail(NEEDS_PLACE, "required")]
+            elif not (is_virtual or sent.get("meeting_url")):
+                hint = "Send a location, or a meeting_url."
+                missing["location"] = [ErrorDetail(hint, "required")]
+        if not {"start_time", "date", "time"} & sent.keys():
+            missing |= _START_MISSING
+        return missing
+
+    def _complete_texts(self, attrs: dict[str, Any], event: Event | None) -> None:
+        """Name and location of a virtual event; a PUT of that form keeps those of the event."""
+        if event is not None and _is_virtual(attrs):
+            attrs["name"], attrs["location"] = event.name, event.location
+        if "name" not in attrs:
+            attrs["name"] = self._name_in(attrs["description"])
+        attrs.setdefault("location", ONLINE)
+
+    def _name_in(self, description: str) -> str:
+        """The first line that makes a name. Raises `ValidationError` where none does."""
+        field = self.fields["name"]
+        for line in description.splitlines():
+            name = line.replace("\t", " ").strip()[:MAX_NAME].strip()
+            with suppress(ValidationError):
+                return str(field.run_validation(name))
+        raise _field_error("name", "required", "Send a name; the description has none.")
 
     def _join_date_and_time(self, attrs: dict[str, Any]) -> str:
         """Make `start_time` of `date` and `time`; returns the field that an error belongs to."""
@@ -165,9 +232,18 @@ class EventIn(serializers.Serializer[Event]):
             if not 1900 <= attrs["start_time"].year <= 9000:
                 raise _field_error("date", "invalid", "Choose a year from 1900 to 9000.")
             return "time"
-        if not self.partial and "start_time" not in attrs:
-            raise ValidationError(_START_MISSING)
         return "start_time"
+
+
+def _is_virtual(sent: Mapping[str, Any]) -> bool:
+    """Whether a body is of date, time and description, with neither name nor location."""
+    description = sent.get("description")
+    return (
+        {"date", "time"} <= sent.keys()
+        and not {"name", "location"} & sent.keys()
+        and isinstance(description, str)
+        and bool(description.strip())
+    )
 
 
 def _require_both(attrs: dict[str, Any], one: str, other: str) -> None:
@@ -240,7 +316,9 @@ EVENT_EXAMPLE = {
     "waitlist_count": 0,
     "registration_opens_at": None,
     "registration_closes_at": None,
+    "cancellation_closes_at": None,
     "registration_state": "open",
+    "attendance_mode": "in_person",
     "series": None,
     "average_rating": None,
     "feedback_count": 0,
@@ -264,6 +342,7 @@ class EventOut(serializers.ModelSerializer[Event]):
     )
     registration_opens_at = InstantField(allow_null=True)
     registration_closes_at = InstantField(allow_null=True)
+    cancellation_closes_at = InstantField(allow_null=True)
     registration_state = serializers.ChoiceField(Event.RegistrationState.choices, read_only=True)
     # Not `read_only`, which the OpenAPI document would tell as always there.
     meeting_url = serializers.CharField(required=False, allow_null=True)
@@ -302,7 +381,9 @@ class EventOut(serializers.ModelSerializer[Event]):
             "waitlist_count",
             "registration_opens_at",
             "registration_closes_at",
+            "cancellation_closes_at",
             "registration_state",
+            "attendance_mode",
             "series",
             "average_rating",
             "feedback_count",
@@ -348,7 +429,9 @@ class EventOut(serializers.ModelSerializer[Event]):
             "waitlist_count": event.waitlist_count,
             "registration_opens_at": told(event.registration_opens_at),
             "registration_closes_at": told(event.registration_closes_at),
+            "cancellation_closes_at": told(event.cancellation_closes_at),
             "registration_state": event.registration_state,
+            "attendance_mode": event.attendance_mode,
             "series": event.series_id,
             "average_rating": None if event.average_rating is None else float(event.average_rating),
             "feedback_count": event.feedback_count,

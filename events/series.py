@@ -233,6 +233,8 @@ SERIES_EXAMPLE = {
     "waitlist_enabled": False,
     "registration_opens_at": None,
     "registration_closes_at": None,
+    "cancellation_closes_at": None,
+    "attendance_mode": "in_person",
     "recurrence": _RULE_EXAMPLE,
     "exdates": [],
     "occurrence_count": 10,
@@ -252,6 +254,7 @@ class SeriesOut(serializers.ModelSerializer[Series]):
     organizer = OrganizerOut(read_only=True)
     registration_opens_at = InstantField(allow_null=True)
     registration_closes_at = InstantField(allow_null=True)
+    cancellation_closes_at = InstantField(allow_null=True)
     recurrence = serializers.CharField(
         source="rule",
         help_text="RFC 5545 RRULE. After a move that no RRULE describes, such as the days after "
@@ -285,6 +288,8 @@ class SeriesOut(serializers.ModelSerializer[Series]):
             "waitlist_enabled",
             "registration_opens_at",
             "registration_closes_at",
+            "cancellation_closes_at",
+            "attendance_mode",
             "recurrence",
             "exdates",
             "occurrence_count",

@@ -50,6 +50,8 @@ _PLAN = (
     "waitlist_enabled",
     "registration_opens_at",
     "registration_closes_at",
+    "cancellation_closes_at",
+    "attendance_mode",
     "reminder_hours",
     "created_at",
     "updated_at",

@@ -15,7 +15,7 @@ from accounts.models import User
 from config.api.admin import NotifyForm, ServiceForm, confirmed_answers
 from config.api.visible import validate_visible
 
-from ..models import Category, Event
+from ..models import AttendanceMode, Category, Event
 from ..models.plan import default_reminder_hours
 from ..serializers import EventCreateIn, EventIn
 from ..services import (
@@ -27,9 +27,15 @@ from ..services import (
     restore_event,
 )
 from ..services.categories import delete_category, save_category
+from ..services.editing import TIMES
 
-_TIMES = ("start_time", "end_time", "registration_opens_at", "registration_closes_at")
-_SEATS = ("max_capacity", "waitlist_enabled", "registration_opens_at", "registration_closes_at")
+_SEATS = (
+    "max_capacity",
+    "waitlist_enabled",
+    "registration_opens_at",
+    "registration_closes_at",
+    "cancellation_closes_at",
+)
 _GIVEN = {
     "name",
     "description",
@@ -43,7 +49,8 @@ _GIVEN = {
     "waitlist_enabled",
     "reminder_hours",
     "status",
-    *_TIMES,
+    "attendance_mode",
+    *TIMES,
 }
 _WHEN = ("timezone", "start_time", "end_time", "reminder_hours")
 _SO_FAR = (
@@ -57,7 +64,7 @@ _SO_FAR = (
     ("import_key", "import_sequence", "edited_since_import"),
 )
 _PLACE = ("latitude", "longitude")
-_TEXTS = ("name", "description", "location", *_PLACE, "category", "meeting_url")
+_TEXTS = ("name", "description", "location", *_PLACE, "category", "meeting_url", "attendance_mode")
 
 
 def local(moment: datetime | None, event: Event) -> str:
@@ -86,6 +93,9 @@ class EventForm(ServiceForm):
     end_time = WallClockField(required=False, help_text="Empty: one hour after the start.")
     registration_opens_at = WallClockField(required=False, help_text="Empty: at once.")
     registration_closes_at = WallClockField(required=False, help_text="Empty: at the start.")
+    cancellation_closes_at = WallClockField(
+        required=False, help_text="Until when attendees may cancel. Empty: until the start."
+    )
     timezone = ZoneChoiceField(help_text="Another zone keeps the times on the clock.")
     meeting_url = forms.URLField(
         required=False,
@@ -93,6 +103,11 @@ class EventForm(ServiceForm):
         label="Meeting URL",
         widget=AdminURLFieldWidget,
         help_text="For the organizer, staff and confirmed attendees.",
+    )
+    attendance_mode = forms.TypedChoiceField(
+        required=False,
+        empty_value=None,
+        choices=[("", "As location and meeting URL say"), *AttendanceMode.choices],
     )
     status = forms.ChoiceField(
         choices=[
@@ -110,7 +125,7 @@ class EventForm(ServiceForm):
 
     class Meta:
         model = Event
-        fields = (*_TEXTS, *_TIMES, "timezone", "max_capacity", "waitlist_enabled")
+        fields = (*_TEXTS, *TIMES, "timezone", "max_capacity", "waitlist_enabled")
         widgets = {
             name: forms.TextInput(attrs={"class": "vLargeTextField"})
             for name in ("name", "location")
@@ -120,7 +135,9 @@ class EventForm(ServiceForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.initial["seen_version"] = self.instance.version
-            for name in _TIMES:
+            if not self.instance.is_attendance_mode_set:
+                self.initial["attendance_mode"] = ""
+            for name in TIMES:
                 self.initial[name] = local(getattr(self.instance, name), self.instance)
 
     def rehearse(self) -> None:

@@ -14,9 +14,15 @@ from config.api.admin import NotifyForm, confirmed_answers
 from ..models import Event, Series
 from ..services import end_series, publish_series
 
-_TEXTS = ("name", "description", "location", "category", "meeting_url", "organizer", "status")
+_TEXTS = (
+    *("name", "description", "location", "category"),
+    *("meeting_url", "attendance_mode", "organizer", "status"),
+)
 _RECURS = ("rule", "excluded", "timezone", "rule_timezone", "start_time", "end_time", "filled_to")
-_SEATS = ("max_capacity", "waitlist_enabled", "registration_opens_at", "registration_closes_at")
+_SEATS = (
+    *("max_capacity", "waitlist_enabled"),
+    *("registration_opens_at", "registration_closes_at", "cancellation_closes_at"),
+)
 
 
 @admin.register(Series)

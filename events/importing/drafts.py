@@ -13,6 +13,7 @@ from config.errors import ValidationFailed
 
 from ..models import Event
 from ..recurrence import InvalidRecurrence
+from ..services.attendance import with_attendance_mode
 from ..services.editing import DEFAULT_LENGTH, check_times
 from .calendars import PROPERTIES, CalendarRow
 from .categories import Categories
@@ -73,6 +74,8 @@ class Drafter:
             organizer=self._organizer, created_at=self._now, updated_at=self._now, **values
         )
         try:
+            for name, value in with_attendance_mode(values).items():
+                setattr(event, name, value)
             check_times(event, set(), self._now)
         except ValidationFailed as refusal:
             errors += _row_errors(row, refusal)

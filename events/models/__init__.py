@@ -1,10 +1,12 @@
 from .category import Category
-from .event import Event, EventQuerySet, is_ongoing
-from .plan import Plan
+from .event import Event, EventQuerySet, happens_between, is_ongoing
+from .plan import ONLINE, AttendanceMode, Plan, derived_attendance_mode
 from .search_word import SearchWord
 from .series import Series, SeriesQuerySet
 
 __all__ = [
+    "ONLINE",
+    "AttendanceMode",
     "Category",
     "Event",
     "EventQuerySet",
@@ -12,5 +14,7 @@ __all__ = [
     "SearchWord",
     "Series",
     "SeriesQuerySet",
+    "derived_attendance_mode",
+    "happens_between",
     "is_ongoing",
 ]

@@ -14,7 +14,7 @@ from config.api.kept_queries import current_instant
 
 from .category import Category
 from .local_time import LocalDateTimeField
-from .place import Holds, Point, Span
+from .place import Holds, Overlaps, Point, Span
 from .plan import IS_NOWHERE, IS_SOMEWHERE, Plan, default_reminder_hours  # noqa: F401  # a migration looks for it here
 from .sample import Halvings, HalvingsUpTo, IsSampled
 from .search_word import HeadingWords, NamesByWeek, NameWords
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 def is_ongoing() -> Q:
     return Q(Holds(Span("start_time", "end_time"), Value(current_instant())))
+
+
+def happens_between(begin: datetime, end: datetime) -> Q:
+    """Whether an event has a moment from `begin` on and before `end`."""
+    return Q(Overlaps(Span("start_time", "end_time"), Span(Value(begin), Value(end))))
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -96,7 +101,8 @@ class EventQuerySet(models.QuerySet["Event"]):
             "name", "description", "location", "latitude", "longitude",
             "start_time", "end_time", "timezone", "status",
             "max_capacity", "registered_count", "waitlist_enabled", "waitlist_count",
-            "registration_opens_at", "registration_closes_at", "series", "average_rating",
+            "registration_opens_at", "registration_closes_at", "cancellation_closes_at",
+            "attendance_mode", "series", "average_rating",
             "feedback_count", "created_at", "updated_at", "version", "meeting_url",
             "reminder_hours",
             "organizer__username", "category__slug",
@@ -264,6 +270,11 @@ class Event(Plan):
                 name="public_by_seats",
             ),
             models.Index(
+                fields=["attendance_mode", "start_time", "id"],
+                condition=_IS_PUBLIC,
+                name="public_by_attendance",
+            ),
+            models.Index(
                 fields=["status", "start_time", "id"],
                 condition=Q(deleted_at=None) & ~Q(status="published"),
                 name="others_by_status",
@@ -363,6 +374,11 @@ class Event(Plan):
 
     def has_started(self, at: datetime | None = None) -> bool:
         return self.start_time <= (at or now())
+
+    def is_cancellation_closed(self, at: datetime | None = None) -> bool:
+        """Whether attendees with a seat can no longer cancel, though the event has not started."""
+        closes = self.cancellation_closes_at
+        return closes is not None and closes <= (at or now())
 
     @property
     def registration_state(self) -> RegistrationState:

@@ -18,6 +18,14 @@ class Holds(Func):
     output_field = BooleanField()
 
 
+class Overlaps(Func):
+    """Whether two spans have a moment in common."""
+
+    arg_joiner = " && "
+    template = "(%(expressions)s)"
+    output_field = BooleanField()
+
+
 class Point(Func):
     """The point of a latitude and a longitude in space, in kilometres from the Earth's centre.
 

@@ -19,6 +19,23 @@ IS_SOMEWHERE = _HAS_PLACE & models.Q(latitude__range=(-90, 90), longitude__range
 IS_NOWHERE = models.Q(latitude__isnull=True, longitude__isnull=True)
 
 
+# The location of what takes place on the internet alone.
+ONLINE = "Online"
+
+
+class AttendanceMode(models.TextChoices):
+    IN_PERSON = "in_person"
+    ONLINE = "online"
+    HYBRID = "hybrid"
+
+
+def derived_attendance_mode(location: str, meeting_url: str) -> AttendanceMode:
+    """The mode that a place and a link imply."""
+    if location.casefold() == ONLINE.casefold():
+        return AttendanceMode.ONLINE
+    return AttendanceMode.HYBRID if meeting_url else AttendanceMode.IN_PERSON
+
+
 class Plan(models.Model):
     """What an organizer says of an event, and of a series of events alike."""
 
@@ -31,12 +48,29 @@ class Plan(models.Model):
     end_time = models.DateTimeField()
     timezone = models.CharField(max_length=64, default="UTC", help_text="IANA name.")
     meeting_url = models.URLField(max_length=500, blank=True)
+    attendance_mode = models.CharField(
+        max_length=16,
+        choices=AttendanceMode,
+        default=AttendanceMode.IN_PERSON,
+        db_default=AttendanceMode.IN_PERSON.value,
+    )
+    is_attendance_mode_set = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="The mode was chosen, and no edit derives it again from location and link.",
+    )
     reminder_hours = ArrayField(models.PositiveSmallIntegerField(), default=default_reminder_hours)
     max_capacity = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
     waitlist_enabled = models.BooleanField(default=False)
     registration_opens_at = models.DateTimeField(null=True, blank=True)
     registration_closes_at = models.DateTimeField(
         null=True, blank=True, help_text="Empty: at the start."
+    )
+    cancellation_closes_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Until when attendees may cancel. Empty: until the start.",
     )
 
     audited_fields: ClassVar[tuple[str, ...]] = (
@@ -49,11 +83,13 @@ class Plan(models.Model):
         "end_time",
         "timezone",
         "meeting_url",
+        "attendance_mode",
         "reminder_hours",
         "max_capacity",
         "waitlist_enabled",
         "registration_opens_at",
         "registration_closes_at",
+        "cancellation_closes_at",
     )
 
     class Meta:

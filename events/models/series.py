@@ -134,6 +134,11 @@ class Series(Plan):
             models.Index(
                 fields=["filled_to", "id"], condition=Q(deleted_at=None), name="series_to_fill"
             ),
+            models.Index(
+                fields=["created_at", "id"],
+                condition=Q(deleted_at=None),
+                name="series_by_creation",
+            ),
         ]
 
     @property

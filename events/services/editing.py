@@ -20,6 +20,7 @@ from ..errors import CapacityBelowRegistered, EventCancelled, EventStarted
 from ..models import Event, Plan, Series
 from ..signals import events_deleted, events_edited, events_restored
 from ..zones import NonexistentTime, at_wall_clock, instant, same_wall_clock, wall_clock
+from .attendance import with_attendance_mode
 
 T = TypeVar("T", Event, Series)
 P = ParamSpec("P")
@@ -27,7 +28,13 @@ R = TypeVar("R")
 
 DEFAULT_LENGTH = timedelta(hours=1)
 
-TIMES = ("start_time", "end_time", "registration_opens_at", "registration_closes_at")
+TIMES = (
+    "start_time",
+    "end_time",
+    "registration_opens_at",
+    "registration_closes_at",
+    "cancellation_closes_at",
+)
 # What a calendar shows of an event: a change of it is a new SEQUENCE (RFC 5545, section 3.8.7.4).
 # The link to join is the place of who attends from afar.
 IN_CALENDAR = {
@@ -45,7 +52,9 @@ def create_event(organizer: User, **fields: Any) -> Event:
 
 def new_event(organizer: User, now: datetime, **fields: Any) -> Event:
     """An event that is not saved yet. Raises what `create_event` raises."""
-    event = Event(organizer=organizer, created_at=now, updated_at=now, **fields)
+    event = Event(
+        organizer=organizer, created_at=now, updated_at=now, **with_attendance_mode(fields)
+    )
     if event.end_time is None:
         event.end_time = event.start_time + DEFAULT_LENGTH
     check_times(event, {"start_time"}, now)
@@ -86,6 +95,7 @@ def edit_event(
         changes["end_time"] = times_at(event, start, zone)["end_time"]
     if changes.get("end_time", ...) is None:
         changes["end_time"] = start + DEFAULT_LENGTH
+    changes = with_attendance_mode(changes, event)
     before = {
         name: old for name, value in changes.items() if (old := getattr(event, name)) != value
     }
@@ -232,6 +242,10 @@ def check_times(event: Plan, changed: set[str], now: datetime) -> None:
     if opens and closes and closes <= opens:
         errors.append(
             FieldError("registration_closes_at", "before_opening", "Close it after it opens.")
+        )
+    if event.cancellation_closes_at and event.cancellation_closes_at > event.start_time:
+        errors.append(
+            FieldError("cancellation_closes_at", "after_start", "Close it at or before the start.")
         )
     if errors:
         raise ValidationFailed(*errors)

@@ -19,6 +19,7 @@ from config.errors import FieldError, NotFound, ValidationFailed
 
 from ..models import Event, Plan, Series
 from ..recurrence import AHEAD, InvalidRecurrence, Recurrence, Schedule, Turn
+from .attendance import with_attendance_mode
 from .editing import (
     DEFAULT_LENGTH,
     TIMES,
@@ -297,7 +298,7 @@ def _drafted(
     organizer: User, recurrence: Recurrence, fields: dict[str, Any]
 ) -> tuple[Series, list[Event]]:
     now = timezone.now()
-    series = new_series(organizer, recurrence, now, **fields)
+    series = new_series(organizer, recurrence, now, **with_attendance_mode(fields))
     check_times(series, {"start_time"}, now)
     check_lengths(series)
     try:

@@ -23,6 +23,7 @@ from ..models import Event, Series
 from ..recurrence import InvalidRecurrence, Turn, parse_exclusion
 from ..signals import events_edited
 from ..zones import at_wall_clock, wall_clock
+from .attendance import with_attendance_mode
 from .editing import IN_CALENDAR, TIMES, organizer_first
 from .occurrence_times import times_after
 from .series import (
@@ -86,7 +87,7 @@ def edit_series(
     dropped = {event.pk for event in effects.dropped}
     edited = [event for event in events if event.pk in reached - dropped]
     for row in (series, *edited):
-        for name, value in plain.items():
+        for name, value in with_attendance_mode(plain, row).items():
             setattr(row, name, value)
     _check_capacity(edited)
 

@@ -57,7 +57,9 @@ def test_create_answers_with_the_whole_event(clock, olga, signed_in):
         "waitlist_count": 0,
         "registration_opens_at": None,
         "registration_closes_at": None,
+        "cancellation_closes_at": None,
         "registration_state": "open",
+        "attendance_mode": "in_person",
         "series": None,
         "average_rating": None,
         "feedback_count": 0,
@@ -138,6 +140,11 @@ def test_create_ignores_what_a_caller_may_not_set(olga, max_, signed_in):
             },
             {"registration_closes_at": "before_opening"},
         ),
+        (
+            {"cancellation_closes_at": "2027-03-15T09:00:01Z"},
+            {"cancellation_closes_at": "after_start"},
+        ),
+        ({"cancellation_closes_at": "soon"}, {"cancellation_closes_at": "invalid"}),
     ],
 )
 def test_create_names_the_field_at_fault(clock, olga, signed_in, changes, expected):
@@ -304,6 +311,7 @@ def test_a_new_zone_with_keep_local_time_moves_the_instant(clock, olga, signed_i
         organizer=olga,
         start_time=datetime(2027, 7, 1, 16, tzinfo=UTC),  # 18:00 in Berlin
         registration_closes_at=datetime(2027, 6, 30, 22, tzinfo=UTC),  # midnight in Berlin
+        cancellation_closes_at=datetime(2027, 6, 29, 22, tzinfo=UTC),
     )
     body = {"timezone": "America/New_York", "keep_local_time": True}
 
@@ -312,6 +320,7 @@ def test_a_new_zone_with_keep_local_time_moves_the_instant(clock, olga, signed_i
     assert shown["start_time"] == "2027-07-01T22:00:00Z"  # 18:00 in New York
     assert shown["end_time"] == "2027-07-02T00:00:00Z"
     assert shown["registration_closes_at"] == "2027-07-01T04:00:00Z"
+    assert shown["cancellation_closes_at"] == "2027-06-30T04:00:00Z"
 
 
 # --- editing ---
@@ -365,6 +374,20 @@ def test_an_edit_that_changes_nothing_is_no_edit(event, olga, signed_in):
 
     event.refresh_from_db()
     assert event.version == 1
+
+
+def test_cancellation_closes_at_the_start_or_before(clock, olga, signed_in):
+    client = signed_in(olga)
+    made = create(client, cancellation_closes_at="2027-03-15T14:30:00").json()
+    path = f"/api/events/{made['id']}/"
+
+    assert made["cancellation_closes_at"] == "2027-03-15T09:00:00Z"
+    earlier = client.patch(path, {"start_time": "2027-03-15T08:00:00Z"})
+    assert errors_of(earlier) == {"cancellation_closes_at": "after_start"}
+    moved = {"start_time": "2027-03-15T08:00:00Z", "cancellation_closes_at": "2027-03-14T08:00:00Z"}
+    assert client.patch(path, moved).json()["cancellation_closes_at"] == "2027-03-14T08:00:00Z"
+    reset = client.put(path, SUMMIT).json()
+    assert reset["cancellation_closes_at"] is None
 
 
 def test_put_gives_defaults_to_what_is_left_out(clock, olga, signed_in):

@@ -83,6 +83,41 @@ def file_of(folder: Path, content: bytes) -> Path:
     return path
 
 
+def test_attendance_mode_of_a_row_is_derived_or_read(olga):
+    link = "https://meet.example.com/1"
+    content = (
+        "name,location,start_time,meeting_url,attendance_mode\r\n"
+        "Hall,Oslo,2027-03-15T09:00:00Z,,\r\n"
+        f"Both,Oslo,2027-03-15T09:00:00Z,{link},\r\n"
+        f"Call,,2027-03-15T09:00:00Z,{link},\r\n"
+        "Chosen,Oslo,2027-03-15T09:00:00Z,,online\r\n"
+    ).encode()
+
+    import_bytes(content, olga)
+
+    assert list(
+        Event.objects.order_by("id").values_list(
+            "name", "location", "attendance_mode", "is_attendance_mode_set"
+        )
+    ) == [
+        ("Hall", "Oslo", "in_person", False),
+        ("Both", "Oslo", "hybrid", False),
+        ("Call", "Online", "online", False),
+        ("Chosen", "Oslo", "online", True),
+    ]
+
+
+def test_row_in_person_with_a_link_alone_is_refused(olga):
+    content = (
+        b"name,location,start_time,meeting_url,attendance_mode\r\n"
+        b"Call,,2027-03-15T09:00:00Z,https://meet.example.com/1,in_person\r\n"
+    )
+
+    report = import_bytes(content, olga)
+
+    assert [error.column for error in report.errors] == ["location"]
+
+
 # --- Real data ----------------------------------------------------------------------------------
 
 

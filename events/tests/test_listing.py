@@ -119,6 +119,13 @@ class TestAnswer:
             "when=all",
             "when=past&ordering=-start_time",
             "date=2027-01-16",
+            "on=2027-01-16",
+            "on=2027-01-16&page_size=2&ordering=-name",
+            "on=2027-01-16&search=fete",
+            "on=9999-12-31",
+            "attendance_mode=in_person",
+            "attendance_mode=online&attendance_mode=hybrid",
+            "title=te",
             f"start_after={NOW:%Y-%m-%dT%H:%M:%SZ}",  # a time that looks like the current one
             "available=true&ordering=relevance",
             "timezone=Asia/Kolkata",

@@ -69,6 +69,17 @@ class TestFilters:
             ("?category=meetup&category=conference", ["AI Summit", "Café littéraire"]),
             ("?category=no-such", []),
             ("?date=2027-01-17", ["AI Summit"]),
+            ("?date=2027-01-10", ["Last week"]),
+            ("?date=2027-01-10&when=upcoming", []),
+            ("?on=2027-01-16", ["Running now", "Python Conference"]),
+            ("?on=2027-01-16&when=upcoming", ["Python Conference"]),
+            ("?on=2027-01-16&when=ongoing", ["Running now"]),
+            ("?on=2027-01-10&search=week", ["Last week"]),
+            ("?on=2027-01-16&ordering=-name", ["Running now", "Python Conference"]),
+            ("?on=2027-01-16&name=python", ["Python Conference"]),
+            ("?on=9999-12-31", []),
+            ("?title=python", ["Python Conference"]),
+            ("?title=python&name=python", ["Python Conference"]),
             ("?start_after=2027-01-17T12:00:00Z", ["AI Summit", "Café littéraire"]),
             ("?start_after=2027-01-17T17:30:00+05:30", ["AI Summit", "Café littéraire"]),
             ("?start_after=2027-01-17 12:00", ["AI Summit", "Café littéraire"]),
@@ -101,6 +112,26 @@ class TestFilters:
         assert names(anyone, "?date=2027-02-01") == ["Late"]
         assert names(anyone, "?date=2027-02-01&timezone=Asia/Kolkata") == []
         assert names(anyone, "?date=2027-02-02&timezone=Asia/Kolkata") == ["Late"]
+
+    def test_an_event_is_on_each_day_that_it_has_a_part_of(self, anyone, olga):
+        start = datetime(2027, 6, 1, 20, 0, tzinfo=UTC)
+        EventFactory(
+            organizer=olga, name="Fair", start_time=start, end_time=start + timedelta(hours=52)
+        )
+
+        days = [names(anyone, f"?on=2027-{day}") for day in ("05-31", "06-01", "06-02", "06-04")]
+
+        # It ends on the 4th at 00:00, which is not a part of that day.
+        assert days == [[], ["Fair"], ["Fair"], []]
+        assert names(anyone, "?on=2027-06-04&timezone=Europe/Berlin") == ["Fair"]
+        assert names(anyone, "?on=2027-06-01&timezone=Asia/Kolkata") == []
+        assert names(anyone, "?on=2027-06-04&timezone=Asia/Kolkata") == ["Fair"]
+
+    def test_an_event_from_midnight_is_not_on_the_day_before(self, anyone, olga):
+        EventFactory(organizer=olga, name="New", start_time=datetime(2027, 6, 1, tzinfo=UTC))
+
+        assert names(anyone, "?on=2027-05-31") == []
+        assert names(anyone, "?on=2027-06-01") == ["New"]
 
     def test_available_means_a_free_seat(self, anyone):
         registered(Event.objects.get(name="AI Summit"))
@@ -206,6 +237,8 @@ class TestSearch:
         ("date=tomorrow", "date", "invalid"),
         ("organizer=1.0", "organizer", "invalid"),
         ("date=2027-3-5", "date", "invalid"),
+        ("on=tomorrow", "on", "invalid"),
+        ("on=", "on", "invalid"),
         ("category=%00&category=meetup", "category", "invalid"),
         ("start_after=2027", "start_after", "invalid"),
         ("start_before=0001-01-01T00:00:00%2B14:00", "start_before", "invalid"),

@@ -29,7 +29,8 @@ FILL = """
         name, description, location, start_time, end_time, timezone, category_id, status,
         organizer_id, meeting_url, reminder_hours, max_capacity, registered_count,
         waitlist_enabled, waitlist_count, last_queue_number, feedback_count, version, sequence,
-        edited_by_hand, cancellation_reason, created_at, updated_at, latitude, longitude
+        edited_by_hand, cancellation_reason, created_at, updated_at, latitude, longitude,
+        attendance_mode
     )
     SELECT
         (ARRAY['jazz', 'rock', 'polka', 'swing'])[1 + n %% 4] || ' night ' || n,
@@ -41,7 +42,8 @@ FILL = """
         CASE n %% 100 WHEN 1 THEN 'draft' WHEN 2 THEN 'cancelled' ELSE 'published' END,
         CASE WHEN n %% 200 = 1 THEN %(other)s ELSE %(organizer)s END,
         '', '{24,1}', 10, CASE n %% 300 WHEN 5 THEN 10 ELSE 0 END, false, 0, 0, 0, 1, 0, false, '',
-        at - interval '100 days', at, 40 + n %% 1000 / 100.0, 10 + n %% 700 / 100.0
+        at - interval '100 days', at, 40 + n %% 1000 / 100.0, 10 + n %% 700 / 100.0,
+        CASE n %% 200 WHEN 7 THEN 'hybrid' WHEN 9 THEN 'online' ELSE 'in_person' END
     FROM (
         SELECT n, %(now)s::timestamptz + (n - %(number)s / 3) * interval '50 minutes' AS at
         FROM (SELECT (i * 7919) %% %(number)s AS n FROM generate_series(1, %(number)s) i) shuffled
@@ -70,6 +72,16 @@ QUERIES = [
     "organizer={other}&ordering=name",
     "date=2027-03-01",
     "date=2027-03-01&ordering=name",
+    "on=2027-03-01",
+    "on=2027-03-01&ordering=name",
+    "on=2027-03-01&when=upcoming",
+    "on=2027-03-01&search=jazz",
+    "on=2027-03-01&attendance_mode=online",
+    "attendance_mode=online",
+    "attendance_mode=in_person",
+    "attendance_mode=online&attendance_mode=hybrid",
+    "attendance_mode=online&attendance_mode=in_person",
+    "title=night",
     "start_after=2028-01-01T00:00:00Z",
     "start_before=2027-01-20T00:00:00Z&when=all",
     "available=true",
@@ -104,6 +116,8 @@ FACETED = [
     "",
     "when=past",
     "when=ongoing",
+    "on=2027-03-01",
+    "attendance_mode=online",
     "available=true",
     "status=cancelled",
     "category={common}",

@@ -81,6 +81,8 @@ def test_a_series_is_shown_with_its_events(clock, anyone, olga, signed_in):
         "waitlist_enabled": False,
         "registration_opens_at": None,
         "registration_closes_at": None,
+        "cancellation_closes_at": None,
+        "attendance_mode": "in_person",
         "recurrence": "FREQ=WEEKLY;BYDAY=MO;COUNT=6",
         "exdates": [],
         "occurrence_count": 6,
@@ -141,6 +143,7 @@ def test_times_of_registration_are_those_of_each_event(clock, olga, signed_in):
     series = made(
         signed_in(olga),
         registration_opens_at="2027-02-22T09:00",
+        cancellation_closes_at="2027-02-28T09:00",
         registration_closes_at="2027-03-01T17:00",
         recurrence="FREQ=WEEKLY;COUNT=5",
     )
@@ -148,6 +151,24 @@ def test_times_of_registration_are_those_of_each_event(clock, olga, signed_in):
     last = events_of(series)[-1]
     assert last.registration_opens_at == datetime(2027, 3, 22, 8, tzinfo=UTC)
     assert last.registration_closes_at == datetime(2027, 3, 29, 15, tzinfo=UTC)
+    assert last.cancellation_closes_at == datetime(2027, 3, 28, 7, tzinfo=UTC)
+
+
+def test_cancellation_of_a_series_closes_before_each_event(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client, recurrence="FREQ=WEEKLY;COUNT=5")
+    path = f"/api/series/{series['id']}/"
+
+    late = client.patch(path, {"cancellation_closes_at": "2027-03-01T23:00:00"})
+    shown = client.patch(path, {"cancellation_closes_at": "2027-02-28T18:00:00"}).json()
+    last = events_of(series)[-1]
+    none = client.patch(path, {"cancellation_closes_at": None}).json()
+
+    assert late.json()["errors"][0]["code"] == "after_start"
+    assert shown["cancellation_closes_at"] == "2027-02-28T17:00:00Z"
+    assert last.cancellation_closes_at == datetime(2027, 3, 28, 16, tzinfo=UTC)
+    assert none["cancellation_closes_at"] is None
+    assert events_of(series)[-1].cancellation_closes_at is None
 
 
 def test_what_is_excluded_is_not_made(clock, olga, signed_in):

@@ -67,7 +67,7 @@ class FacetsView(ApiView):
         first, months in order (120 at most) in the request's zone, the twenty most common
         locations. Of more than 5,000 events, estimates from a sample."""
         given = request.query_params
-        by_texts = any(given.get(name) for name in ("search", "name", "location"))
+        by_texts = any(given.get(name) for name in ("search", "name", "title", "location"))
         zone = timezone.get_current_timezone()
         return Response(Facets(self._narrowing(request), zone, by_texts).told())
 

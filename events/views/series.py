@@ -1,29 +1,51 @@
 from typing import Any, ClassVar
 
+from django.db.models.functions import Lower
+from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
-from config.api.pagination import read_flag
+from config.api.keyset import Ordering, orderings
+from config.api.pagination import KeysetPagination, read_flag
 from config.api.schema import operation
 from config.api.strict_bodies import NoFields
-from config.api.views import ApiView
-from config.errors import PermissionDenied
+from config.api.views import ApiView, ListView
+from config.errors import NotAuthenticated, PermissionDenied
 
 from .. import services
 from ..errors import CapacityBelowRegistered, EventStarted, OrganizerRoleRequired
 from ..models import Series
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
 from ..series import SeriesEditIn, SeriesIn, SeriesOut, SeriesPreviewOut
+from ..series_filters import SeriesFilter, series_for_listing
 
 
-class SeriesListView(ApiView):
+class SeriesListView(ListView):
     tag = "series"
-    permission_classes = (MayOrganize,)
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {"POST": frozenset({"dry_run"})}
-    sends_etag = True
+    filter_backends = [DjangoFilterBackend]
+    filterset_class = SeriesFilter
+    pagination_class = KeysetPagination
+    queryset = Series.objects.none()  # for the OpenAPI document
+    orderings = orderings(
+        ("created_at", Ordering("created_at")),
+        ("start_time", Ordering("start_time")),
+        ("name", Ordering("name_key", expression=Lower("name"))),
+    )
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [MayOrganize() if self.request.method == "POST" else AllowAny()]
+
+    def default_ordering(self, request: Request) -> str:
+        return "-created_at"
+
+    @operation("List series", responses=SeriesOut(many=True), raises=[NotAuthenticated])
+    def get(self, request: Request) -> Response:
+        """Those with a public event that is still to come, the newest first."""
+        return self.page(series_for_listing(), SeriesOut)
 
     @operation(
         "Create a series of events",
