@@ -46,6 +46,27 @@ class RegistrationClosed(DomainError):
     help = "The organizer let registration end before the event's start."
 
 
+class CancellationClosed(DomainError):
+    code = "cancellation_closed"
+    status = 409
+    title = "Cancelling is closed"
+    detail = "Attendees can no longer cancel; ask the organizer."
+    help = (
+        "The organizer let cancelling end before the event's start, at the time that the member "
+        "closed_at tells. The organizer can still cancel a registration, and a place on the "
+        "waitlist can be given up until the start."
+    )
+    example = {"closed_at": "2027-03-14T09:00:00Z"}
+
+
+class RegistrationCancelled(DomainError):
+    code = "registration_cancelled"
+    status = 409
+    title = "The registration is cancelled"
+    detail = "This registration is cancelled; register again instead."
+    help = "A cancelled registration stays as it is. Whoever wants to come registers again."
+
+
 class AccountHasUpcomingEvents(DomainError):
     code = "account_has_upcoming_events"
     status = 409

@@ -11,9 +11,13 @@ from django.conf import settings
 from django.utils.http import urlsafe_base64_encode
 
 
-def manage_token(registration_id: UUID) -> str:
-    """What lets a guest see and cancel a registration. Signed, so that nothing secret is stored."""
-    return _mac("registrations.manage", registration_id.bytes)
+def manage_token(registration_id: UUID, link_version: int = 0) -> str:
+    """What lets a guest see and cancel a registration. Signed, so that nothing secret is stored.
+
+    Another `link_version` of the registration gives another token.
+    """
+    version = link_version.to_bytes(4) if link_version else b""
+    return _mac("registrations.manage", registration_id.bytes + version)
 
 
 def feedback_token(registration_id: UUID, user_id: int) -> str:
@@ -34,8 +38,8 @@ def _keyed(secret: str, purpose: str) -> hmac.HMAC:
     return hmac.new(key, digestmod=sha256)
 
 
-def opens(token: str, registration_id: UUID) -> bool:
-    return _equals(token, manage_token(registration_id))
+def opens(token: str, registration_id: UUID, link_version: int) -> bool:
+    return _equals(token, manage_token(registration_id, link_version))
 
 
 def feedback_opens(token: str, registration_id: UUID, user_id: int) -> bool:
@@ -46,9 +50,9 @@ def _equals(token: str, expected: str) -> bool:
     return hmac.compare_digest(token.encode(errors="replace"), expected.encode())
 
 
-def manage_link(registration_id: UUID) -> str:
+def manage_link(registration_id: UUID, link_version: int = 0) -> str:
     """The page where its holder sees, corrects and cancels a registration."""
-    token = manage_token(registration_id)
+    token = manage_token(registration_id, link_version)
     return f"{settings.PUBLIC_URL}/registrations/{registration_id}/?token={token}"
 
 

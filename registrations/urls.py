@@ -25,6 +25,7 @@ urlpatterns = [
     path("messages/<id:pk>/", views.MessageView.as_view(), name="message"),
     path("feedback/<id:pk>/", views.FeedbackView.as_view(), name="feedback"),
     path("registrations/<uuid:pk>/", views.RegistrationView.as_view(), name="registration"),
+    path("registrations/<uuid:pk>/resend/", views.ResendView.as_view(), name="resend"),
     path("registrations/<uuid:pk>/ticket.svg", views.TicketSvgView.as_view(), name="ticket-svg"),
     path("registrations/<uuid:pk>/ticket.png", views.TicketPngView.as_view(), name="ticket-png"),
     path("me/", views.ProfileView.as_view(), name="profile"),

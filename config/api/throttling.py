@@ -65,6 +65,12 @@ def count_guest(scope: str, request: PlainRequest) -> None:
     request.META[COUNTED] = True
 
 
+def count_caller(scope: str, request: Request) -> None:
+    """Count a request that only its body shows to be of this scope. Raises `RateLimited`."""
+    user_id = request.user.pk if request.user else None
+    check_limit(scope, client_network(request) if user_id is None else f"user {user_id}")
+
+
 class ScopedLimit(BaseThrottle):
     """A fixed window per scope: a view's `throttle_scope`, else `user` or `anonymous`.
 

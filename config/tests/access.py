@@ -158,6 +158,7 @@ api/events/<id:pk>/stream/             draft                GET     404  404  40
 api/events/<id:pk>/stream/             deleted              GET     404  404  404  404  404
 
 # series
+api/series/                            -                    GET     200  200  200  200  200
 api/series/                            -                    POST    401  201  403  201  201
 api/series/<id:pk>/                    series               GET     200  200  200  200  200
 api/series/<id:pk>/                    draft-series         GET     404  404  404  200  200
@@ -217,6 +218,10 @@ api/registrations/<uuid:pk>/           ana's                DELETE  404  404  20
 api/registrations/<uuid:pk>/           guest's              DELETE  404  404  404  204  204
 api/registrations/<uuid:pk>/           guest's+token        DELETE  204  204  204  204  204
 api/registrations/<uuid:pk>/           of-deleted           DELETE  404  404  404  404  404
+api/registrations/<uuid:pk>/resend/    ana's                POST    404  404  202  202  202
+api/registrations/<uuid:pk>/resend/    guest's              POST    404  404  404  202  202
+api/registrations/<uuid:pk>/resend/    guest's+token        POST    202  202  202  202  202
+api/registrations/<uuid:pk>/resend/    of-deleted           POST    404  404  404  404  404
 api/registrations/<uuid:pk>/ticket.svg ana's                GET     404  404  200  200  200
 api/registrations/<uuid:pk>/ticket.svg guest's              GET     404  404  404  200  200
 api/registrations/<uuid:pk>/ticket.svg guest's+token        GET     200  200  200  200  200

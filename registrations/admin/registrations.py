@@ -22,7 +22,7 @@ from events.models import Event
 from ..exports import EXPORTS, Options
 from ..models import LedgerEntry, Registration
 from ..serializers import RegistrationEditIn
-from ..services import cancel_registration, close_account, register, rename
+from ..services import cancel_registration, close_account, edit_registration, register
 
 
 class RegistrationForm(ServiceForm):
@@ -202,7 +202,7 @@ class RegistrationAdmin(AuditedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Registration, form: Any, change: bool) -> None:
         if change:
-            rename(obj, name=form.cleaned_data["name"])
+            edit_registration(obj, name=form.cleaned_data["name"])
             return
         obj.pk = form.register().pk
         obj.refresh_from_db()

@@ -19,6 +19,7 @@ class LedgerEntry(models.Model):
         QUEUED = "queued"
         PROMOTED = "promoted"
         CANCELLED = "cancelled"
+        HANDED_ON = "handed_on"
         CHECKED_IN = "checked_in"
         CHECK_IN_UNDONE = "check_in_undone"
 

@@ -143,6 +143,12 @@ class Registration(models.Model):
         null=True, blank=True, editable=False, help_text="Orders those who wait; never reused."
     )
     ticket_code = models.CharField(max_length=16, default=new_ticket_code, editable=False)
+    link_version = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="Grows when the place is handed on, which voids the links sent before.",
+    )
     registered_at = models.DateTimeField(default=timezone.now)
     confirmed_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)

@@ -1,13 +1,14 @@
 """What attendees are told: the kinds, and what has to hold for each when its turn comes."""
 
 from .events import CANCELLED_EVENT, CHANGED_EVENT, FEEDBACK, MESSAGE, REMINDER, RESTORED_EVENT
-from .registrations import CANCELLED, CONFIRMED, PROMOTED, WAITLISTED
+from .registrations import CANCELLED, CONFIRMED, HANDED_ON, PROMOTED, WAITLISTED
 
 KINDS = (
     CONFIRMED,
     WAITLISTED,
     PROMOTED,
     CANCELLED,
+    HANDED_ON,
     CHANGED_EVENT,
     CANCELLED_EVENT,
     RESTORED_EVENT,

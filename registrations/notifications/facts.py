@@ -41,7 +41,7 @@ def facts_of(registration: Registration, **more: Any) -> dict[str, Any]:
         "event": event,
         "timezone": event.timezone,
         "meeting_url": event.meeting_url if has_seat else "",
-        "manage_url": manage_link(registration.pk),
+        "manage_url": manage_link(registration.pk, registration.link_version),
         **more,
     }
 

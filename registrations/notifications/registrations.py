@@ -41,6 +41,31 @@ def _load_cancelled(rows: Sequence[Notification]) -> dict[int, Facts]:
     }
 
 
+def _load_handed_on(rows: Sequence[Notification]) -> dict[int, Facts]:
+    """About the event alone: the registration is somebody else's by now."""
+    found = (
+        Registration.objects.select_related("event__organizer", "event__category")
+        .defer("event__search_vector")
+        .in_bulk([row.registration_id for row in rows])
+    )
+    return {
+        row.pk: _facts_for_former_holder(row, registration)
+        for row in rows
+        if (registration := found.get(row.registration_id)) and is_ahead(registration.event)
+    }
+
+
+def _facts_for_former_holder(row: Notification, registration: Registration) -> Facts:
+    former = Registration(
+        pk=registration.pk,
+        event=registration.event,
+        name=row.email,
+        email=row.email,
+        status=Status.CANCELLED,
+    )
+    return {**facts_of(former), "manage_url": ""}
+
+
 CONFIRMED = Kind(
     name="registration_confirmed",
     title="Registration confirmed",
@@ -71,5 +96,13 @@ CANCELLED = Kind(
     template="registrations/mail/registration_cancelled.html",
     sample=sample(Status.CANCELLED),
     load=_load_cancelled,
+    attach=attach_removal,
+)
+HANDED_ON = Kind(
+    name="registration_handed_on",
+    title="Registration handed on",
+    template="registrations/mail/registration_handed_on.html",
+    sample=sample(Status.CANCELLED),
+    load=_load_handed_on,
     attach=attach_removal,
 )

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from config.api.pages import mail_page, read_form, sentences, token_of
 from config.errors import DomainError
+from events.models import Event
 
 from .. import services
 from ..models import Registration
@@ -27,7 +28,7 @@ _NEWS = {
 def manage_registration(request: HttpRequest, pk: UUID) -> HttpResponse:
     token = token_of(request)
     registration = Registration.objects.for_display().opened_by_link().filter(pk=pk).first()
-    if registration is None or not opens(token, pk):
+    if registration is None or not opens(token, pk, registration.link_version):
         return render(request, "registrations/no_registration.html", status=404)
     mistakes: list[str] = []
     if request.method == "POST":
@@ -42,6 +43,7 @@ def manage_registration(request: HttpRequest, pk: UUID) -> HttpResponse:
     shown = {
         "registration": registration,
         "event": registration.event,
+        "is_cancelling_closed": _is_cancelling_closed(registration),
         "token": token,
         "mistakes": mistakes,
         "name": request.POST.get("name", registration.name),
@@ -52,11 +54,21 @@ def manage_registration(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "registrations/manage_registration.html", shown, status=status)
 
 
+def _is_cancelling_closed(registration: Registration) -> bool:
+    """Whether it is too late for its holder to give up the seat."""
+    event = registration.event
+    return (
+        registration.status == Registration.Status.CONFIRMED
+        and event.status == Event.Status.PUBLISHED
+        and event.is_cancellation_closed()
+    )
+
+
 def _act(request: HttpRequest, registration: Registration) -> str:
     """Do what the form asks for, and say which of `_NEWS` that makes. Raises `DomainError`."""
     if "cancel" in request.POST:
         services.cancel_registration(registration)
         return "cancelled"
     given = read_form(RegistrationEditIn, {"name": request.POST.get("name", "")})
-    services.rename(registration, **given)
+    services.edit_registration(registration, **given)
     return "name"

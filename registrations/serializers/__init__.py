@@ -4,6 +4,7 @@ from .messages import MessageIn, MessageOut
 from .registrations import (
     CheckInOut,
     CheckInUndoneOut,
+    EditedRegistrationOut,
     LedgerEntryOut,
     NewRegistrationOut,
     ProfileOut,
@@ -25,6 +26,7 @@ __all__ = [
     "LedgerEntryOut",
     "MessageIn",
     "MessageOut",
+    "EditedRegistrationOut",
     "NewRegistrationOut",
     "ProfileOut",
     "RegisterIn",

@@ -196,9 +196,33 @@ def plain_guest(body: bytes) -> tuple[str, str] | None:
     return (name, email) if is_usual else None
 
 
-@extend_schema_serializer(examples=[OpenApiExample("Name", {"name": "Bob Ray"})])
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("Name", {"name": "Bob Ray"}),
+        OpenApiExample("To somebody else", {"name": "Ann", "email": "ann@example.com"}),
+    ]
+)
 class RegistrationEditIn(serializers.Serializer[Registration]):
     name = LineField(max_length=200)
+    email = EmailAddressField(
+        required=False, help_text="Another address hands the place on, with a new ticket."
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("Renamed", {**_REGISTRATION_EXAMPLE, "name": "Bob Ray"}),
+        OpenApiExample(
+            "Handed on",
+            {**_REGISTRATION_EXAMPLE, "email": "ann@example.com", "ticket_code": None},
+        ),
+    ]
+)
+class EditedRegistrationOut(RegistrationOut):
+    ticket_code = serializers.CharField(
+        allow_null=True,
+        help_text="Null when the place was handed on: the new one is sent by e-mail alone.",
+    )
 
 
 class ActorOut(serializers.ModelSerializer[User]):

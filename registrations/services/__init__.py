@@ -1,4 +1,5 @@
 from .bulk import import_attendees
+from .changing import edit_registration, send_confirmation_again
 from .checkin import check_in, undo_check_in
 from .feedback import (
     check_feedback_open,
@@ -11,7 +12,7 @@ from .feedback import (
 from .messages import send_message
 from .people import close_account
 from .registering import register
-from .waitlist import cancel_registration, promote_waiting, rename
+from .waitlist import cancel_registration, promote_waiting
 
 __all__ = [
     "cancel_registration",
@@ -20,12 +21,13 @@ __all__ = [
     "close_account",
     "delete_feedback",
     "edit_feedback",
+    "edit_registration",
     "give_feedback",
     "hide_feedback",
     "import_attendees",
     "promote_waiting",
     "register",
-    "rename",
+    "send_confirmation_again",
     "send_message",
     "show_feedback",
     "undo_check_in",

@@ -10,12 +10,14 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounts.audit import audited
 from accounts.models import User
+from config.api.timezones import render_instant
+from config.errors import NotFound
 from events.errors import EventStarted
 from events.models import Event
 from events.services import lock_event
 
+from ..errors import CancellationClosed
 from ..models import LedgerEntry, Registration
 from .telling import tell_cancelled
 
@@ -60,22 +62,21 @@ def cancel_registration(
     """Give the place back, and its seat to the first who waits. A cancelled one stays as it is.
 
     `by` is who does it, None for a guest with a token; `reason` is the role in which they act,
-    told from the registration unless given. Raises `EventStarted` once it is too late. Of a
-    deleted event, which may be brought back, only the end of an account frees the seats. Without
-    `notify` the person is not notified; whoever is promoted always is.
+    told from the registration unless given. Raises `EventStarted` once it is too late, and
+    `CancellationClosed` for an attendee with a seat. Of a deleted event, which may be brought back,
+    only the end of an account frees the seats. Without `notify` the person is not notified; whoever
+    is promoted always is.
     """
     is_end = reason == Reason.ACCOUNT_CLOSED
     event = lock_event(registration.event_id, even_deleted=is_end)
-    registration = (
-        Registration.objects.select_related("user")
-        .select_for_update(of=("self",))
-        .get(pk=registration.pk)
-    )
+    registration = lock_registration(registration)
     if registration.status == Status.CANCELLED:
         return
     now = timezone.now()
     if event.has_started(now):
         raise EventStarted("The event has started; a registration can no longer be cancelled.")
+    if not is_end:
+        _check_cancellation_open(event, registration, by, now)
     counter = "registered_count" if registration.status == Status.CONFIRMED else "waitlist_count"
     registration.status = Status.CANCELLED
     registration.cancelled_at = now
@@ -129,13 +130,36 @@ def role_of(user: User | None, registration: Registration, event: Event) -> Reas
     return Reason.BY_STAFF if user.is_staff else Reason.BY_GUEST  # with the guest's token
 
 
-@transaction.atomic
-@audited("renamed", unless=Registration.is_own_doing)
-def rename(registration: Registration, *, name: str | None = None) -> None:
-    """Correct the attendee's name; None leaves it."""
-    if name is not None and name != registration.name:
-        registration.name = name
-        registration.save(update_fields=["name"])
+def lock_registration(registration: Registration) -> Registration:
+    """The row as it is now, locked. Caller holds the event lock.
+
+    Raises `NotFound` if the place was handed on since it was read: whoever was allowed to change it
+    may no longer be.
+    """
+    row = (
+        Registration.objects.select_related("user")
+        .select_for_update(of=("self",))
+        .get(pk=registration.pk)
+    )
+    if row.link_version != registration.link_version:
+        raise NotFound
+    return row
+
+
+def _check_cancellation_open(
+    event: Event, registration: Registration, by: User | None, now: datetime
+) -> None:
+    """Raises `CancellationClosed`. Organizer and staff may always cancel."""
+    closes = event.cancellation_closes_at
+    is_attendee = by is None or not (by.pk == event.organizer_id or by.is_staff)
+    if (
+        closes is not None
+        and is_attendee
+        and registration.status == Status.CONFIRMED
+        and event.status == Event.Status.PUBLISHED
+        and event.is_cancellation_closed(now)
+    ):
+        raise CancellationClosed(closed_at=render_instant(closes))
 
 
 def _may_promote(event: Event, now: datetime) -> bool:

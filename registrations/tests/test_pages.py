@@ -1,6 +1,7 @@
 """The page where the holder of a link manages a registration."""
 
 import re
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pytest
@@ -37,6 +38,23 @@ def sent(browser: Client, registration: Registration, **fields: str):
     path = urlsplit(manage_link(registration.pk)).path
     form = {"token": manage_token(registration.pk), **fields}
     return browser.post(path, form, follow=True)
+
+
+def test_the_page_says_until_when_one_can_cancel(clock, browser, olga):
+    closes = datetime(2027, 2, 1, 12, tzinfo=UTC)
+    event = EventFactory(organizer=olga, timezone="UTC", cancellation_closes_at=closes)
+    registration = registered(event)
+
+    before = text_of(browser.get(manage_link(registration.pk)))
+    clock.move_to(closes)
+    after = text_of(browser.get(manage_link(registration.pk)))
+    refused = sent(browser, registration, cancel="yes")
+
+    assert "You can cancel until Monday, 1 February 2027, 12:00 (UTC). I cannot come" in before
+    assert "Cancelling closed on Monday, 1 February 2027, 12:00 (UTC)." in after
+    assert "I cannot come" not in after
+    assert refused.status_code == 400
+    assert "Attendees can no longer cancel" in text_of(refused)
 
 
 def test_the_page_shows_place_time_and_ticket(clock, browser, olga):

@@ -32,6 +32,7 @@ from registrations.services.people import join_guest_registrations
 from registrations.services.reminders import queue_feedback_invitations, queue_reminders
 from registrations.tests.factories import registered
 from registrations.tests.house import wait_for
+from registrations.tickets import manage_token
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("races")]
 
@@ -70,6 +71,47 @@ def test_64_clients_on_20_seats(_round):
     codes = at_once(*(posted(event, number) for number in range(64)))
 
     assert Counter(codes) == {201: 20, 409: 44}
+    assert_sound()
+
+
+@pytest.mark.parametrize("_round", range(3))
+def test_places_handed_on_to_one_address_while_it_registers(_round):
+    event = EventFactory(max_capacity=9)
+    places = [registered(event) for _ in range(8)]
+    ann = {"email": "ann@example.com"}
+
+    def handed_on(place: Registration) -> Callable[[], int]:
+        path = f"/api/registrations/{place.pk}/?token={manage_token(place.pk)}"
+        return lambda: APIClient().patch(path, ann).status_code
+
+    def registering() -> int:
+        body = {"name": "Ann", **ann}
+        return APIClient().post(f"/api/events/{event.pk}/register/", body).status_code
+
+    codes = at_once(registering, *map(handed_on, places))
+
+    assert Counter(codes)[409] == 8
+    assert Registration.objects.live().filter(event=event, **ann).count() == 1
+    assert_sound()
+
+
+@pytest.mark.parametrize("_round", range(3))
+def test_place_that_is_cancelled_while_it_is_handed_on(_round):
+    event = EventFactory(max_capacity=1, waitlist_enabled=True)
+    place, waiting = registered(event), registered(event)
+    path = f"/api/registrations/{place.pk}/?token={manage_token(place.pk)}"
+
+    codes = at_once(
+        lambda: APIClient().patch(path, {"email": "ann@example.com"}).status_code,
+        lambda: APIClient().delete(path).status_code,
+    )
+
+    place.refresh_from_db()
+    waiting.refresh_from_db()
+    assert (codes, place.status, waiting.status) in [
+        ([409, 204], "cancelled", "confirmed"),
+        ([200, 404], "confirmed", "waitlisted"),
+    ]
     assert_sound()
 
 

@@ -11,22 +11,32 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
+from accounts.models import User
 from config.api.keyset import Ordering, orderings
 from config.api.negotiation import OCTETS, file_type, to_json
 from config.api.pagination import KeysetPagination
 from config.api.plain import Answer, PlainRequest
 from config.api.schema import operation
-from config.api.throttling import count_guest
+from config.api.strict_bodies import NoFields
+from config.api.throttling import count_caller, count_guest
 from config.api.views import ApiView, ListView, file_response
 from config.errors import ValidationFailed
 from events.errors import EventCancelled, EventNotPublished, EventStarted
 from events.models import Event
 
 from .. import services
-from ..errors import AlreadyRegistered, EventFull, RegistrationClosed, RegistrationNotOpen
+from ..errors import (
+    AlreadyRegistered,
+    CancellationClosed,
+    EventFull,
+    RegistrationCancelled,
+    RegistrationClosed,
+    RegistrationNotOpen,
+)
 from ..filters import OwnRegistrationFilter
 from ..models import Registration
 from ..serializers import (
+    EditedRegistrationOut,
     NewRegistrationOut,
     RegisterIn,
     RegistrationEditIn,
@@ -106,9 +116,17 @@ class OneRegistration(ApiView):
 
     def registration(self, pk: UUID) -> Registration:
         rows = Registration.objects.for_display()
-        if opens(self.request.query_params.get("token", ""), pk):
-            return self.found(rows.opened_by_link(), pk=pk)
+        token = self.request.query_params.get("token")
+        if token:
+            row = rows.opened_by_link().filter(pk=pk).first()
+            if row is not None and opens(token, pk, row.link_version):
+                return row
         return self.found(rows.visible_to(self.request.user), pk=pk)
+
+    @property
+    def viewer(self) -> User | None:
+        """None for a guest with a token."""
+        return self.request.user if self.request.user.is_authenticated else None
 
 
 class RegistrationView(OneRegistration):
@@ -123,24 +141,59 @@ class RegistrationView(OneRegistration):
         "Edit a registration",
         parameters=[TOKEN],
         request=RegistrationEditIn,
-        responses=RegistrationOut,
+        responses=EditedRegistrationOut,
+        raises=[EventCancelled, EventStarted, RegistrationCancelled, AlreadyRegistered],
     )
     def patch(self, request: Request, pk: UUID) -> Response:
+        """Corrects the name, also on a full event.
+
+        Another `email` corrects the address or hands the place on. The seat or the place in the
+        queue stays. The ticket and `manage_token` are new, and are sent to the new address alone;
+        the old ones become invalid at once. A user's registration leaves the account.
+        """
         registration = self.registration(pk)
-        services.rename(registration, **self.valid(RegistrationEditIn, partial=True))
-        return self._answer(registration)
+        changes = self.valid(RegistrationEditIn, partial=True)
+        if changes.get("email", registration.email) != registration.email:
+            count_caller("register", request)
+        is_handed_on = services.edit_registration(registration, **changes, by=self.viewer)
+        response = self._answer(registration)
+        if is_handed_on:
+            response.data["ticket_code"] = None
+        return response
 
     @operation(
-        "Cancel a registration", parameters=[TOKEN], responses={204: None}, raises=[EventStarted]
+        "Cancel a registration",
+        parameters=[TOKEN],
+        responses={204: None},
+        raises=[EventStarted, CancellationClosed],
     )
     def delete(self, request: Request, pk: UUID) -> Response:
-        """Frees the seat for the first who waits. Once cancelled it stays so."""
-        viewer = request.user if request.user.is_authenticated else None
-        services.cancel_registration(self.registration(pk), by=viewer)
+        """Frees the seat for the first who waits. Once cancelled it stays so.
+
+        `cancellation_closes_at` of the event ends it for attendees with a seat.
+        """
+        services.cancel_registration(self.registration(pk), by=self.viewer)
         return Response(status=204)
 
     def _answer(self, registration: Registration) -> Response:
         return Response(RegistrationOut(registration, context=self.get_serializer_context()).data)
+
+
+class ResendView(OneRegistration):
+    @operation(
+        "Send the confirmation of a registration again",
+        operation_id="resendConfirmation",
+        parameters=[TOKEN],
+        request=None,
+        responses={202: None},
+        raises=[RegistrationCancelled],
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Queues the e-mail with ticket and link. Earlier links stay valid."""
+        registration = self.registration(pk)
+        self.valid(NoFields)
+        services.send_confirmation_again(registration)
+        return Response(status=202)
 
 
 class TicketSvgView(OneRegistration):

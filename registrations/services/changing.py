@@ -1,0 +1,147 @@
+"""Changing who a registration is for: its name, and its address with all that proves the place.
+
+Lock order: event, registration.
+"""
+
+from uuid import uuid4
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.audit import audited
+from accounts.models import User
+from accounts.notifications import notify
+from accounts.services.addresses import limit_mails
+from events.errors import EventCancelled, EventStarted
+from events.models import Event
+from events.services import lock_event
+
+from ..errors import AlreadyRegistered, RegistrationCancelled
+from ..models import LedgerEntry, Registration, new_ticket_code
+from .waitlist import lock_registration, role_of
+
+Status = Registration.Status
+
+_CONFIRMATIONS = {
+    Status.CONFIRMED: "registration_confirmed",
+    Status.WAITLISTED: "registration_waitlisted",
+}
+
+
+@transaction.atomic
+def edit_registration(
+    registration: Registration,
+    *,
+    name: str | None = None,
+    email: str | None = None,
+    by: User | None = None,
+) -> bool:
+    """Correct the name, the address or both; None leaves either. True if the address is another.
+
+    Another address hands the place on: the row and the seat stay, ticket and links are new, and
+    both addresses are notified. `by` is who does it, None for a guest with a token. Raises
+    `EventCancelled`, `EventStarted`, `RegistrationCancelled`, `AlreadyRegistered`.
+    """
+    event = None
+    if email is not None and email != registration.email:
+        event = lock_event(registration.event_id)
+    if name is not None and name != registration.name:
+        _rename(registration, name)
+    return event is not None and _hand_on(registration, event, str(email), by)
+
+
+def send_confirmation_again(registration: Registration) -> None:
+    """Queue the confirmation e-mail of the present state.
+
+    Raises `RegistrationCancelled`, and `RateLimited` for many e-mails to one address.
+    """
+    if registration.status == Status.CANCELLED:
+        raise RegistrationCancelled
+    limit_mails(registration.email)
+    _send_confirmation(registration)
+
+
+@audited("renamed", unless=Registration.is_own_doing)
+def _rename(registration: Registration, name: str) -> None:
+    registration.name = name
+    registration.save(update_fields=["name"])
+
+
+def _hand_on(registration: Registration, event: Event, email: str, by: User | None) -> bool:
+    """False if the address is that of the registration by now. Caller holds the event lock."""
+    row = lock_registration(registration)
+    if email == row.email:
+        return False
+    now = timezone.now()
+    _check_may_be_handed_on(event, row, email)
+    reason = role_of(by, row, event)
+    former_email, former_user = row.email, row.user
+    row.email = email
+    row.user = User.objects.filter(
+        email=email, email_verified_at__isnull=False, is_active=True
+    ).first()
+    if not _is_managed_for_a_guest(former_user, row.registered_by_id, by):
+        row.registered_by = None
+    row.ticket_code = new_ticket_code()
+    row.link_version += 1
+    changed = ["email", "user", "registered_by", "ticket_code", "link_version"]
+    _save(row, changed)
+    LedgerEntry.objects.create(
+        event=event,
+        registration=row,
+        kind=LedgerEntry.Kind.HANDED_ON,
+        at=now,
+        actor=by,
+        reason=reason,
+    )
+    notify(
+        "registration_handed_on",
+        key=f"registration_handed_on:{row.pk}:{row.link_version}",
+        email=former_email,
+        user=former_user,
+        event_id=row.event_id,
+        registration_id=row.pk,
+    )
+    _send_confirmation(row)
+    for name in changed:
+        setattr(registration, name, getattr(row, name))
+    return True
+
+
+def _check_may_be_handed_on(event: Event, row: Registration, email: str) -> None:
+    """Caller holds the event lock, so that nobody registers the address meanwhile."""
+    if event.status == Event.Status.CANCELLED:
+        raise EventCancelled
+    if event.has_started():
+        raise EventStarted("The event has started; its registrations keep their addresses.")
+    if row.status == Status.CANCELLED:
+        raise RegistrationCancelled
+    if Registration.objects.live().filter(event=event, email=email).exists():
+        raise AlreadyRegistered
+
+
+def _is_managed_for_a_guest(owner: User | None, manager_id: int | None, by: User | None) -> bool:
+    """Whether an account corrects the place that it made for somebody without an account."""
+    return owner is None and by is not None and by.pk == manager_id
+
+
+def _save(row: Registration, fields: list[str]) -> None:
+    try:
+        with transaction.atomic():
+            row.save(update_fields=fields)
+    except IntegrityError as error:
+        if "one_live_registration_per_address" in str(error):
+            raise AlreadyRegistered from error
+        raise
+
+
+def _send_confirmation(registration: Registration) -> None:
+    kind = _CONFIRMATIONS[Status(registration.status)]
+    notify(
+        kind,
+        key=f"{kind}:{registration.pk}:{uuid4()}",
+        email=registration.email,
+        user=registration.user,
+        event_id=registration.event_id,
+        registration_id=registration.pk,
+    )
