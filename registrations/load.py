@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from events.models import Category
+from events.models import Category, Event
 from events.services import count_words
 
 from .models import new_ticket_code
@@ -63,10 +63,8 @@ _CAPACITIES = (None, 10, 20, 30, 50, 100, 250, 750, 2000)
 
 _EVENT_COLUMNS = (
     "name", "description", "location", "start_time", "end_time", "timezone", "category_id",
-    "status", "organizer_id", "meeting_url", "reminder_hours", "max_capacity", "registered_count",
-    "waitlist_enabled", "waitlist_count", "last_queue_number", "feedback_count", "version",
-    "sequence", "cancellation_reason", "created_at", "updated_at", "edited_by_hand",
-    "latitude", "longitude",
+    "status", "organizer_id", "reminder_hours", "max_capacity", "waitlist_enabled", "created_at",
+    "updated_at", "latitude", "longitude",
 )  # fmt: skip
 _REGISTRATION_COLUMNS = (
     "id", "event_id", "name", "email", "status", "ticket_code", "registered_at", "confirmed_at",
@@ -150,20 +148,11 @@ def _event_rows(
             categories.get(slug) if dice.random() < 0.95 else None,
             status,
             dice.choice(organizers),
-            "",
             [],  # nobody is reminded
             None if is_last else dice.choice(_CAPACITIES),
-            0,
             dice.random() < 0.3,
-            0,
-            0,
-            0,
-            1,
-            0,
-            "",
             created,
             created,
-            False,
             latitude + dice.uniform(-0.15, 0.15) if has_place else None,
             longitude + dice.uniform(-0.15, 0.15) if has_place else None,
         )
@@ -176,8 +165,21 @@ def _copy_events(rows: Iterator[tuple[Any, ...]], number: int, on_events: Progre
         cursor.execute("LOCK TABLE events_event IN SHARE ROW EXCLUSIVE MODE")
         cursor.execute("SELECT nextval(pg_get_serial_sequence('events_event', 'id'))")
         before: int = cursor.fetchone()[0]
-    _copy("events_event", _EVENT_COLUMNS, rows, on_events)
+    defaults = _default_values()
+    constants = tuple(defaults.values())
+    columns = (*_EVENT_COLUMNS, *defaults)
+    _copy("events_event", columns, ((*row, *constants) for row in rows), on_events)
     return before + 1
+
+
+def _default_values() -> dict[str, Any]:
+    """What the model gives to the columns that COPY must name and the rows leave out."""
+    return {
+        field.attname: field.get_default()
+        for field in Event._meta.concrete_fields
+        if not (field.null or field.primary_key or field.generated)
+        and field.attname not in _EVENT_COLUMNS
+    }
 
 
 def _free_seats(first: int, busiest: int) -> dict[int, int]:
