@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from event_management_api_client import AuthenticatedClient, Client, models
+from event_management_api_client.api.account import read_my_profile, replace_my_profile
 from event_management_api_client.api.attendees import check_in, export_attendees, list_attendees
 from event_management_api_client.api.calendars import read_event_calendar
 from event_management_api_client.api.events import (
@@ -16,6 +17,7 @@ from event_management_api_client.api.events import (
     replace_event,
 )
 from event_management_api_client.api.registrations import read_ticket_png, register_for_event
+from event_management_api_client.api.series import create_series, edit_series
 from event_management_api_client.api.sign_in import sign_in, sign_up
 from event_management_api_client.types import Unset
 
@@ -77,6 +79,25 @@ replaced = taken(
     replace_event.sync(created.id, client=api, body=models.EventReplace.from_dict(edited.to_dict()))
 )
 sent_back = api.get_httpx_client().put(f"/api/events/{created.id}/", json=edited.to_dict())
+profile = taken(read_my_profile.sync(client=api))
+same_profile = taken(
+    replace_my_profile.sync(client=api, body=models.ProfileReplace.from_dict(profile.to_dict()))
+)
+series = create_series.sync(
+    client=api,
+    body=models.SeriesCreate(
+        name="Chess club",
+        location="Town library",
+        timezone="Europe/Berlin",
+        start_time=start.isoformat(),
+        recurrence="FREQ=WEEKLY;COUNT=10",
+    ),
+)
+if not isinstance(series, models.Series):
+    sys.exit(f"No series: {series}")
+same_series = taken(
+    edit_series.sync(series.id, client=api, body=models.SeriesEdit.from_dict(series.to_dict()))
+)
 
 
 def register(name: str) -> models.NewRegistration | models.Problem | None:
@@ -109,6 +130,8 @@ seen = {
     "found": told(found.count),
     "edited": [edited.name, edited.description, edited.max_capacity, edited.category],
     "replaced": [replaced.name, replaced.description, replaced.max_capacity, replaced.category],
+    "profile": [same_profile.username, same_profile.email, same_profile.role.value],
+    "series": [same_series.name, same_series.occurrence_count, same_series.recurrence],
     "again": again.code.value,
     "full": [full.code.value, full.status, told(full.max_capacity)],
     "attendees": [[each.name, each.status.value] for each in attendees.results],

@@ -62,6 +62,25 @@ const edited = taken(
 const replaced = taken(
   await api.PUT("/api/events/{id}/", { params: { path }, body: { ...edited } }),
 );
+const profile = taken(await api.GET("/api/me/"));
+const sameProfile = taken(await api.PUT("/api/me/", { body: profile }));
+const series = taken(
+  await api.POST("/api/series/", {
+    body: {
+      name: "Chess club",
+      location: "Town library",
+      timezone: "Europe/Berlin",
+      start_time: start.toISOString(),
+      recurrence: "FREQ=WEEKLY;COUNT=10",
+    },
+  }),
+);
+if (!("id" in series)) {
+  throw new Error("A preview, without having asked for one");
+}
+const sameSeries = taken(
+  await api.PATCH("/api/series/{id}/", { params: { path: { id: series.id } }, body: series }),
+);
 
 const guests = createClient<paths>({ baseUrl: process.argv[2] });
 const register = (name: string) =>
@@ -123,6 +142,8 @@ console.log(
     found: found.count,
     edited: [edited.name, edited.description, edited.max_capacity, edited.category],
     replaced: [replaced.name, replaced.description, replaced.max_capacity, replaced.category],
+    profile: [sameProfile.username, sameProfile.email, sameProfile.role],
+    series: [sameSeries.name, sameSeries.occurrence_count, sameSeries.recurrence],
     again: again.error?.code,
     full: [full.error?.code, full.error?.status, full.error?.max_capacity],
     attendees: attendees.results.map((registration) => [registration.name, registration.status]),

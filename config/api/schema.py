@@ -16,6 +16,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import get_doc, is_patched_serializer
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
+from rest_framework.serializers import ModelSerializer
 
 from config import errors
 from config.errors import DomainError
@@ -158,6 +159,10 @@ class ApiSchema(AutoSchema):
             schema["additionalProperties"] = False
             for field in schema.get("properties", {}).values():
                 _put_default_into_words(field, is_partial=serializer.partial)
+        elif isinstance(serializer, ModelSerializer):
+            # A column with a default is optional in a request only: an answer shows each.
+            columns = schema["properties"].keys() - serializer._declared_fields.keys()
+            schema["required"] = sorted({*schema.get("required", ()), *columns})
         return {**schema, **getattr(serializer, "schema_extra", {})}
 
     def _get_serializer_name(

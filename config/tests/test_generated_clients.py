@@ -27,6 +27,8 @@ SEEN = {
     "found": 1,
     "edited": ["Global AI Summit 2", "Three days.", 2, "conference"],
     "replaced": ["Global AI Summit 2", "Three days.", 2, "conference"],
+    "profile": ["asha", "asha@example.com", "organizer"],
+    "series": ["Chess club", 10, "FREQ=WEEKLY;COUNT=10"],
     "again": "already_registered",
     "full": ["event_full", 409, 2],
     "attendees": [["ana", "confirmed"], ["bob", "confirmed"]],
@@ -68,7 +70,7 @@ def test_typescript_client_compiles_and_does_the_main_job(tmp_path, document, li
         pytest.skip("make client-tools installs openapi-typescript")
     (tmp_path / "node_modules").symlink_to(NODE_MODULES)
     (tmp_path / "package.json").write_text('{"type": "module"}')
-    for name in ("main_job.ts", "tsconfig.json"):
+    for name in ("main_job.ts", "send_back.ts", "tsconfig.json"):
         shutil.copy(TOOLS / name, tmp_path)
     commands = NODE_MODULES / ".bin"
 

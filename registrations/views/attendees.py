@@ -55,8 +55,10 @@ class AttendeePagination(KeysetPagination):
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         page = super().get_paginated_response_schema(schema)
         number = {"type": "integer", "minimum": 0, "example": 12}
+        page["required"].append("counts")
         page["properties"]["counts"] = {
             "type": "object",
+            "required": ["confirmed", "waitlisted", "checked_in"],
             "description": "Of the whole event, whatever the filters.",
             "properties": {"confirmed": number, "waitlisted": number, "checked_in": number},
         }
