@@ -1,20 +1,27 @@
 """Bodies are strict on every route that reads one."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
 from django.http import HttpResponse
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.tokens import open_session
 from config.api.preferences import prefers_lenient_handling
 from config.api.strict_bodies import shown_fields
+from config.api.suggestions import MAX_REPORTED
+from events.models import Event
+from events.tests.factories import EventFactory
 
 from .access import File, World, make_world
 from .routes import METHODS, Route, routes
 from .test_access import NAMES, ROLES, lines
+
+pytestmark = pytest.mark.django_db
 
 ROUTES = {route.path: route for route in routes()}
 UNKNOWN = {"field": "no_such_field", "code": "unknown_field"}
@@ -169,3 +176,147 @@ def test_lenient_handling_is_read_as_rfc_7240_writes_it(header):
 )
 def test_any_other_preference_asks_for_nothing(header):
     assert not prefers_lenient_handling(header)
+
+
+# --- single routes ---
+
+
+def test_a_guest_with_an_unknown_field_takes_no_seat(event, anyone):
+    body = {"name": "Bob", "email": "bob@example.com", "nmae": "Rob"}
+
+    response = anyone.post(f"/api/events/{event.pk}/register/", body)
+
+    assert unknown_in(response) == [{"field": "nmae", "code": "unknown_field"}]
+    assert response.json()["errors"][0]["suggestion"] == "name"
+    event.refresh_from_db()
+    assert event.registered_count == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("post", "/api/events/{}/register/"),
+        ("put", "/api/events/{}/"),
+        ("patch", "/api/events/{}/"),
+        ("post", "/api/events/{}/publish/"),
+        ("post", "/api/events/{}/cancel/"),
+        ("post", "/api/events/{}/messages/"),
+        ("post", "/api/events/{}/check-in/"),
+        ("post", "/api/events/{}/feedback/"),
+    ],
+)
+def test_a_row_that_is_not_there_comes_before_an_unknown_field(max_, signed_in, olga, method, path):
+    draft = EventFactory(organizer=olga, status=Event.Status.DRAFT)
+
+    for pk in (draft.pk, 999_999):
+        response = getattr(signed_in(max_), method)(path.format(pk), {"no_such_field": 1})
+        assert response.status_code == 404
+
+
+def test_an_unknown_field_comes_before_checks_of_state(olga, signed_in):
+    event = EventFactory(organizer=olga, status=Event.Status.CANCELLED)
+
+    response = signed_in(olga).patch(f"/api/events/{event.pk}/", {"no_such_field": 1})
+
+    assert unknown_in(response) == [UNKNOWN]
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+@pytest.mark.parametrize("path", ["/api/me/", "/api/users/{}/"])
+def test_a_password_in_a_profile_says_where_passwords_are_changed(ana, signed_in, method, path):
+    body = {"email": ana.email, "username": ana.username, "password": "another-horse-7"}
+
+    response = getattr(signed_in(ana), method)(path.format(ana.pk), body)
+
+    assert response.status_code == 400
+    assert response.json()["errors"] == [
+        {
+            "field": "password",
+            "code": "unknown_field",
+            "detail": "Change the password with POST /api/password/change/.",
+        }
+    ]
+
+
+@pytest.mark.parametrize("prefer", ["", "handling=lenient"])
+def test_an_unknown_field_of_an_object_is_reported_by_its_path(ana, signed_in, prefer):
+    body = {"notification_preferences": {"event_changd": False, "event_changed": False}}
+
+    response = signed_in(ana).patch("/api/me/", body, headers={"Prefer": prefer})
+
+    path = "notification_preferences.event_changd"
+    if prefer:
+        assert response.json()["notification_preferences"]["event_changed"] is False
+    else:
+        assert unknown_in(response) == [{"field": path, "code": "unknown_field"}]
+        assert response.json()["errors"][0]["suggestion"] == "event_changed"
+
+
+def test_an_unknown_field_of_an_item_is_reported_by_its_path(olga, signed_in):
+    start = (timezone.now() + timedelta(days=9)).isoformat()
+    good = {"name": "Talk", "location": "Hall", "start_time": start}
+    rows = [good, {**good, "capcity": 3}]
+
+    strict = signed_in(olga).post("/api/events/bulk/", {"events": rows})
+    partial = signed_in(olga).post("/api/events/bulk/", {"events": rows, "partial": True})
+    lenient = signed_in(olga).post(
+        "/api/events/bulk/", {"events": rows}, headers={"Prefer": "handling=lenient"}
+    )
+
+    assert unknown_in(strict) == [{"field": "events.1.capcity", "code": "unknown_field"}]
+    assert (partial.json()["created"], partial.json()["refused"]) == (1, 1)
+    assert lenient.json()["created"] == 2
+
+
+def test_a_query_parameter_in_the_body_says_where_it_belongs(olga, signed_in):
+    response = signed_in(olga).post("/api/series/", {"dry_run": True})
+
+    assert {
+        "field": "dry_run",
+        "code": "unknown_field",
+        "detail": "Send it as a query parameter: ?dry_run=…",
+    } in response.json()["errors"]
+
+
+def test_at_most_so_many_unknown_fields_are_reported(olga, signed_in):
+    body = {f"field_{number}": 1 for number in range(5_000)} | {"x" * 100_000: 1}
+
+    response = signed_in(olga).post("/api/events/", body)
+
+    unknown = [each for each in unknown_in(response) if each["code"] == "unknown_field"]
+    assert len(unknown) == MAX_REPORTED
+    assert len(response.content) < 10_000
+
+
+@pytest.mark.parametrize("form", ["multipart", "json"], ids=["form", "json"])
+def test_a_field_that_is_named_as_a_member_of_any_object_is_unknown(olga, signed_in, form):
+    """Names of attributes of our own objects are nothing special."""
+    names = ("__class__", "fields", "initial_data", "non_field_errors", "errors", "data")
+    body = dict.fromkeys(names, "x")
+
+    response = signed_in(olga).post("/api/events/", body, format=form)
+
+    unknown = {each["field"] for each in unknown_in(response) if each["code"] == "unknown_field"}
+    assert unknown == set(names)
+
+
+def test_the_first_answer_to_a_key_is_replayed_with_its_preference(event, anyone):
+    body = {"name": "Bob", "email": "bob@example.com", "no_such_field": 1}
+    address = f"/api/events/{event.pk}/register/"
+    headers = {"Idempotency-Key": "one", "Prefer": "handling=lenient"}
+
+    first, second = (anyone.post(address, body, headers=headers) for _ in range(2))
+
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert second["Idempotent-Replayed"] == "true"
+    assert second["Preference-Applied"] == first["Preference-Applied"] == "handling=lenient"
+    assert second.content == first.content
+
+
+def test_answers_to_writes_vary_by_preference(event, anyone):
+    read = anyone.get(f"/api/events/{event.pk}/")
+    written = anyone.post(f"/api/events/{event.pk}/register/", {})
+
+    assert "Prefer" not in read["Vary"]
+    assert "Prefer" in written["Vary"]
+    assert "Preference-Applied" not in written
