@@ -54,14 +54,19 @@ def check_parameters(
 
     Raises `ValidationFailed` for a parameter that is given several times and is not `repeatable`.
     """
-    names: list[str] = [
-        name for name in given if not (ignores_tracking and is_tracking_parameter(name))
-    ]
-    known |= KNOWN_EVERYWHERE
-    unknown = sorted(name for name in names if name not in known)
+    unknown = [name for name in given if name not in known and name not in KNOWN_EVERYWHERE]
+    if unknown and ignores_tracking:
+        unknown = [name for name in unknown if not is_tracking_parameter(name)]
     if unknown:
-        raise UnknownParameter(*(_unknown(name, known) for name in unknown[:MAX_REPORTED]))
-    repeated = [name for name in names if name not in repeatable and len(given.getlist(name)) > 1]
+        known |= KNOWN_EVERYWHERE
+        raise UnknownParameter(*(_unknown(name, known) for name in sorted(unknown)[:MAX_REPORTED]))
+    repeated = [
+        name
+        for name, values in given.lists()
+        if len(values) > 1
+        and name not in repeatable
+        and (name in known or name in KNOWN_EVERYWHERE)  # and not for tracking
+    ]
     if repeated:
         raise ValidationFailed(*map(repeated_parameter, repeated))
 
