@@ -107,7 +107,7 @@ class UserListView(ListView, SignUpView):
 
     def _matching(self, text: str) -> QuerySet[User]:
         require_query_text("search", text)
-        is_like = Q(email__icontains=text) | Q(username__icontains=text)
+        is_like = Q(email__icontains=text) | Q(username__contains_folded=text)
         return User.objects.existing().filter(is_like | Q(email=text))
 
 

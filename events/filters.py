@@ -37,7 +37,7 @@ from .models import (
 )
 from .narrowing import Narrowing
 from .nearby import DEFAULT_RADIUS_KM, MAX_RADIUS_KM, MIN_RADIUS_KM, Nearby
-from .search import OF_TRIGRAMS, has_part, read_search
+from .search import OF_TRIGRAMS, folded_length, has_part, read_search
 from .ways import Listed
 
 WHEN = ("upcoming", "ongoing", "past", "all")
@@ -88,9 +88,11 @@ class EventFilter(StrictFilterSet):
             ' beginning of a word. "Quoted words" stand together; -word leaves events out.'
         ),
     )
-    name = TextFilter(method="last", help_text="Part of the name.")
+    name = TextFilter(method="last", help_text="Part of the name. Case and accents do not matter.")
     title = TextFilter(method="last", help_text="The same as `name`.")
-    location = TextFilter(method="last", help_text="Part of the place.")
+    location = TextFilter(
+        method="last", help_text="Part of the place. Case and accents do not matter."
+    )
     category = SlugsFilter(help_text="Slug of a category; may be repeated.")
     organizer = IdFilter(field_name="organizer_id", help_text="Id of the organizer.")
     date = DayFilter(method="on_day", help_text="Starts on this day in the request's zone.")
@@ -155,7 +157,7 @@ class EventFilter(StrictFilterSet):
         if (
             "\x00" in text
             or len(given.getlist("category")) > 1
-            or any(0 < len(part) < OF_TRIGRAMS for part in parts)
+            or any(part and folded_length(part) < OF_TRIGRAMS for part in parts)
         ):
             return None
 
@@ -207,7 +209,8 @@ class EventFilter(StrictFilterSet):
             condition &= happens_between(*day)
         for name, column in _PARTS.items():
             if chosen[name]:
-                condition &= Q(**{f"{column}__icontains": chosen[name]}) & has_part(chosen[name])
+                folded = {f"{column}__contains_folded": chosen[name]}
+                condition &= Q(**folded) & has_part(chosen[name])
         slugs = self.data.getlist("category") if "category" in self.data else []
         if len(slugs) > 1:
             # By their ids, of which the planner knows how common each is; none is 0.

@@ -19,10 +19,10 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import connections, router
 from django.db.backends.signals import connection_created
 from django.db.models import BinaryField, F, Func
-from django.db.models.functions import Lower
 from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 
+from config.api.folding import alphabetical
 from config.api.kept_queries import fetch, kept_query
 from config.api.keyset import DEFAULT_PAGE_SIZE, Page, orderings, read_cursor
 from config.api.negotiation import to_json
@@ -38,7 +38,7 @@ EVENT_ORDERINGS = {
     **orderings(
         ("start_time", NarrowedOrdering("start_time")),
         ("created_at", NarrowedOrdering("created_at")),
-        ("name", NarrowedOrdering("name_key", expression=Lower("name"))),
+        ("name", NarrowedOrdering("name_key", expression=alphabetical("name"))),
     ),
     "relevance": NarrowedOrdering("start_time", leading="rank"),
     "distance": NarrowedOrdering("line", needs="near"),

@@ -3,8 +3,12 @@
     python "open data" -beginners
 
 finds events that have a word that begins with `python`, and the phrase, and not the word after the
-minus. Case and accents are folded; the order of words does not matter. Nothing that somebody
-writes is an error: what has no meaning is passed over.
+minus. Case and accents are folded in every script; the order of words does not matter. Nothing that
+somebody writes is an error: what has no meaning is passed over.
+
+Scripts that part no words by spaces, such as Han and Thai, are indexed by each two neighbouring
+letters, so a run of them is looked for as a phrase of its pairs and is found in longer runs too. A
+name such as C# is found as it is before the plain word is.
 
 The best matches come first, by where the words are, and the soonest first among equals:
 
@@ -21,6 +25,7 @@ looked for as well: see `correct`. The functions `search_…` are made by the ap
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -35,8 +40,12 @@ from config.api.replica import reading_connection
 from config.api.statements import Statement
 
 from .models.search_word import HeadingWords, NameWords
+from .scripts import IN_RUNS
 
 MAX_WORDS = 12
+
+# Of runs of scripts without spaces, each two neighbouring letters are one.
+MAX_PAIRS = 24
 
 # Comparing with all words that share letters is the one thing here that grows with the vocabulary.
 MAX_MISSPELT = 3
@@ -64,9 +73,19 @@ _QUOTES = str.maketrans("“”„«»", '"""""')
 _TERM = re.compile(r'(?P<minus>-?)(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))')
 
 _LOOK_UP = Statement("""
-    SELECT given.place, left(part.word, 60), known.*
+    SELECT given.place, part.place, part.word, strpos(grams.words, ' ') > 0,
+        left(gram.word, 60), known.*
     FROM unnest(%s::text[]) WITH ORDINALITY AS given(text, place),
-        regexp_split_to_table(search_words(given.text), ' ') WITH ORDINALITY AS part(word, place),
+        regexp_split_to_table(search_text(given.text), ' ') WITH ORDINALITY AS part(word, place),
+        LATERAL (
+            SELECT CASE
+                WHEN octet_length(part.word) = length(part.word) THEN part.word
+                ELSE search_grams(left(part.word, 60))
+            END
+        ) AS grams(words),
+        /* The last letter alone is for searches of one letter. */
+        regexp_split_to_table(regexp_replace(grams.words, ' [^ ]+$', ''), ' ')
+            WITH ORDINALITY AS gram(word, place),
         LATERAL (
             SELECT
                 array_agg(DISTINCT word) AS beginning_so,
@@ -77,13 +96,13 @@ _LOOK_UP = Statement("""
                 coalesce(sum(in_texts), 0) AS in_texts
             FROM (
                 SELECT word, in_names, in_headings, in_texts FROM events_searchword
-                WHERE word >= left(part.word, 60) COLLATE "C"
-                    AND word < left(part.word, 60) || chr(1114111)
+                WHERE word >= left(gram.word, 60) COLLATE "C"
+                    AND word < left(gram.word, 60) || chr(1114111)
                 LIMIT %s
             ) found
         ) AS known
     WHERE part.word <> ''
-    ORDER BY given.place, part.place
+    ORDER BY given.place, part.place, gram.place
 """)
 
 _NEAR = """
@@ -134,7 +153,11 @@ class Query(Func):
 
 @dataclass(frozen=True)
 class Word:
-    """A folded word, the words of events that begin with it, and how many events have those."""
+    """A folded word, the words of events that begin with it, and how many events have those.
+
+    `stem` is the plain word that also finds a name such as C#, after the name itself. `distance`
+    is how far behind it the next word of a phrase stands.
+    """
 
     text: str
     beginning_so: Sequence[str] = ()
@@ -143,6 +166,8 @@ class Word:
     in_names: int = 0
     in_headings: int = 0
     in_texts: int = 0
+    stem: str = ""
+    distance: int = 1
 
     @property
     def begins_many(self) -> bool:
@@ -157,7 +182,9 @@ class Word:
     @property
     def is_rare(self) -> bool:
         """Known, and perhaps of drafts and deleted events alone."""
-        return self.is_known and (self.in_texts <= MAX_SECRET or not self.is_counted)
+        return (
+            self.is_known and not self.stem and (self.in_texts <= MAX_SECRET or not self.is_counted)
+        )
 
     def number(self, level: int) -> int:
         """Events of this level and of better ones, as last counted."""
@@ -171,6 +198,8 @@ class Search:
     words: Sequence[Word] = ()
     phrases: Sequence[Sequence[Word]] = ()
     without: Sequence[Sequence[Word]] = ()
+    # Runs of scripts without spaces that are looked for, anywhere in longer ones.
+    runs: Sequence[str] = ()
     corrections: Mapping[str, list[str]] = field(default_factory=dict)
     is_settled: bool = False
 
@@ -229,6 +258,8 @@ class Search:
                 whole[word.text] = f"*{weights}"
             else:
                 whole |= dict.fromkeys(word.beginning_so, weights)
+            if word.stem:
+                whole[word.stem] = weights
         whole |= dict.fromkeys(self.corrections.get(word.text, ()), weights)
         return "(" + " | ".join(_operand(mark + each, end) for each, end in whole.items()) + ")"
 
@@ -284,7 +315,9 @@ class Notation(NamedTuple):
 
 
 def _phrase(words: Sequence[Word], weights: str) -> str:
-    return "(" + " <-> ".join(_operand(word.text, weights) for word in words) + ")"
+    *others, last = words
+    parts = [f"{_operand(word.text, weights)} <{word.distance}> " for word in others]
+    return f"({''.join(parts)}{_operand(last.text, weights)})"
 
 
 def _operand(word: str, ending: str) -> str:
@@ -295,19 +328,24 @@ def read_search(text: str, corrections: Mapping[str, list[str]] | None = None) -
     """What is looked for. `corrections` are those of an earlier page; else they are looked up."""
     terms = list(_TERM.finditer(text.translate(_QUOTES).replace("\x00", " ")))[:MAX_WORDS]
     given = [term["word"] if term["phrase"] is None else term["phrase"] for term in terms]
-    found: dict[int, list[Word]] = {}
     rows = run_sql(_LOOK_UP, [given, MAX_LOOKED_UP], reading_connection(), prepare=True)
-    for place, word, beginning_so, *facts in rows[:MAX_WORDS]:
-        found.setdefault(place - 1, []).append(Word(word, beginning_so or (), *facts))
-    words, phrases, without = [], [], []
+    found = _read_terms(rows)
+    words: list[Word] = []
+    phrases: list[Sequence[Word]] = []
+    without: list[Sequence[Word]] = []
+    runs: list[str] = []
     for place, parts in found.items():
+        together = [word for part in parts for word in part.words]
         if terms[place]["minus"]:
-            without.append(parts)
-        elif terms[place]["phrase"] is not None:
-            phrases.append(parts)
+            without.append(together)
+            continue
+        runs += [part.text for part in parts if part.is_run]
+        if terms[place]["phrase"] is not None:
+            phrases.append(together)
         else:
-            words += parts
-    search = Search(words, phrases, without)
+            words += _with_stems([part.words[0] for part in parts if len(part.words) == 1])
+            phrases += [part.words for part in parts if len(part.words) > 1]
+    search = Search(words, phrases, without, runs)
     if corrections is not None:
         return replace(search, corrections=corrections, is_settled=True)
     rare = {word.text: f"'{word.text}':*" for word in words if word.is_rare}
@@ -316,15 +354,65 @@ def read_search(text: str, corrections: Mapping[str, list[str]] | None = None) -
     return replace(search, corrections=correct(misspelt))
 
 
+class _Part(NamedTuple):
+    """A word of a term; a run of letters without spaces is looked for by pairs of them."""
+
+    text: str
+    is_run: bool
+    words: list[Word]
+
+
+def _read_terms(rows: Sequence[Sequence[Any]]) -> dict[int, list[_Part]]:
+    """The parts of each term, by its place."""
+    found: dict[int, dict[int, _Part]] = {}
+    left = {False: MAX_WORDS, True: MAX_PAIRS}
+    for place, part_place, text, has_several, word, beginning_so, *facts in rows:
+        is_run = IN_RUNS.match(text) is not None
+        if left[is_run]:
+            left[is_run] -= 1
+            parts = found.setdefault(place - 1, {})
+            part = parts.setdefault(part_place, _Part(text, is_run, []))
+            if part.words:
+                part.words[-1] = replace(part.words[-1], distance=1)
+            # The last letter of a run is indexed alone, so the next word is one place further.
+            distance = 2 if has_several else 1
+            part.words.append(replace(Word(word, beginning_so or (), *facts), distance=distance))
+    return {place: list(parts.values()) for place, parts in found.items()}
+
+
+def _with_stems(words: Sequence[Word]) -> list[Word]:
+    """The words of one term, in which a name such as C# follows the plain word that it is of."""
+    together: list[Word] = []
+    for word in words:
+        stem = together[-1] if together else None
+        if stem and word.text in {f"{stem.text}sharp", f"{stem.text}plusplus", f"dot{stem.text}"}:
+            together[-1] = replace(
+                word,
+                stem=stem.text,
+                is_known=True,
+                is_counted=stem.is_counted and (word.is_counted or not word.is_known),
+                in_names=word.in_names + stem.in_names,
+                in_headings=word.in_headings + stem.in_headings,
+                in_texts=word.in_texts + stem.in_texts,
+            )
+        else:
+            together.append(word)
+    return together
+
+
 def has_part(text: str) -> Q:
     """What an index knows of names and places with a part that is too short for trigrams.
 
-    Such a part of letters and digits is in a word, so one of the words that have it is there.
+    Such a part of one word is in a word, so one of the words that have it is there.
     """
-    if len(text) >= OF_TRIGRAMS or not (text.isascii() and text.isalnum()):
+    if folded_length(text) >= OF_TRIGRAMS:
         return Q()
     with reading_connection().cursor() as cursor:
-        cursor.execute(_WITH_PART, [text.lower(), MAX_WITH_PART + 1])
+        cursor.execute("SELECT text_fold(%s), btrim(search_text(%s))", [text, text])
+        part, word = cursor.fetchone()
+        if part != word:
+            return Q()
+        cursor.execute(_WITH_PART, [part, MAX_WITH_PART + 1])
         words = [word for (word,) in cursor.fetchall()]
     if len(words) > MAX_WITH_PART:
         return Q()
@@ -334,9 +422,16 @@ def has_part(text: str) -> Q:
     return Q(Matches(heading, Query(" | ".join(_operand(word, "") for word in words))))
 
 
+def folded_length(text: str) -> int:
+    """How many letters a text has, without the marks on them; at most a few too many."""
+    decomposed = unicodedata.normalize("NFKD", text)
+    return sum(not unicodedata.combining(letter) for letter in decomposed)
+
+
 def loosened(search: Search) -> Search:
     """With corrections of known words too: for when the events in question have none of them."""
-    rarest_first = sorted(search.words, key=lambda word: word.in_texts)
+    plain = [word for word in search.words if not word.stem]
+    rarest_first = sorted(plain, key=lambda word: word.in_texts)
     corrections = correct([word.text for word in rarest_first])
     return replace(search, corrections=corrections, is_settled=True)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from config.api.folding import fold_texts
 from config.api.replica import reading_connection
 
 from .search import NAME, Search, loosened, read_search
@@ -82,8 +83,9 @@ def suggest_names(text: str) -> list[str]:
     if not names:
         other = loosened(search)
         names = _soonest_names(other) if other.corrections else []
-    beginning = text.strip().casefold()
-    names.sort(key=lambda name: not name.casefold().startswith(beginning))
+    folded = fold_texts([text.strip(), *names])
+    beginning = folded[text.strip()]
+    names.sort(key=lambda name: not folded[name].startswith(beginning))
     return names[:MAX_NAMES]
 
 

@@ -234,7 +234,7 @@ class EventAdmin(AuditedAdmin):
     # No `date_hierarchy`, which reads every event to know the years that there are.
     list_filter = (DeletedFilter, WhenFilter, "start_time", "status", "category")
     ordering = ("-id",)
-    search_fields = ("name", "location")
+    search_fields = ("name__contains_folded", "location__contains_folded")
     search_help_text = "Part of the name or of the location."
     autocomplete_fields = ("organizer", "category")
     readonly_fields = [
@@ -429,7 +429,7 @@ class CategoryForm(ServiceForm):
 class CategoryAdmin(AuditedAdmin):
     form = CategoryForm
     list_display = ("name", "slug")
-    search_fields = ("name", "slug")
+    search_fields = ("name__contains_folded", "slug")
     prepopulated_fields = {"slug": ("name",)}
     readonly_fields = ("changes",)
 

@@ -34,7 +34,7 @@ class SeriesAdmin(AuditedAdmin):
     list_filter = ("status",)
     list_select_related = ("organizer",)
     ordering = ("-id",)
-    search_fields = ("name", "location")
+    search_fields = ("name__contains_folded", "location__contains_folded")
     search_help_text = "Part of the name or of the location."
     fieldsets = [
         (None, {"fields": (*_TEXTS, "occurrences")}),

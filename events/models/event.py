@@ -7,9 +7,9 @@ from django.contrib.postgres.indexes import GinIndex, GistIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import ExpressionWrapper, F, Q, Sum, Value
-from django.db.models.functions import Lower, Upper
 from django.utils.timezone import now
 
+from config.api.folding import Folded, alphabetical
 from config.api.kept_queries import current_instant
 
 from .category import Category
@@ -262,7 +262,11 @@ class Event(Plan):
                 name="public_by_creation",
             ),
             models.Index(
-                Lower("name"), "id", "start_time", condition=_IS_PUBLIC, name="public_by_name"
+                alphabetical("name"),
+                "id",
+                "start_time",
+                condition=_IS_PUBLIC,
+                name="public_by_alphabet",
             ),
             models.Index(
                 fields=["is_available", "start_time", "id"],
@@ -347,14 +351,14 @@ class Event(Plan):
             GinIndex(
                 F("search_vector"),
                 HalvingsUpTo(),
-                OpClass(Upper("name"), "gin_trgm_ops"),
-                OpClass(Upper("location"), "gin_trgm_ops"),
+                OpClass(Folded("name"), "gin_trgm_ops"),
+                OpClass(Folded("location"), "gin_trgm_ops"),
                 condition=Q(IsSampled()),
                 gin_pending_list_limit=256,
-                name="event_sample_texts",
+                name="event_sample_folded",
             ),
-            GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="event_name_part"),
-            GinIndex(OpClass(Upper("location"), "gin_trgm_ops"), name="event_location_part"),
+            GinIndex(OpClass(Folded("name"), "gin_trgm_ops"), name="event_name_folded"),
+            GinIndex(OpClass(Folded("location"), "gin_trgm_ops"), name="event_location_folded"),
         ]
 
     @property

@@ -36,7 +36,7 @@ FILL = """
         (ARRAY['jazz', 'rock', 'polka', 'swing'])[1 + n %% 4] || ' night ' || n,
         CASE WHEN n %% 2 = 0 THEN 'bring a friend' ELSE '' END,
         (ARRAY['Rom', 'Oslo', 'Lima'])[1 + n %% 3]
-            || CASE n %% 500 WHEN 7 THEN ' Castle' ELSE '' END,
+            || CASE n %% 500 WHEN 7 THEN ' Castle' WHEN 9 THEN ' 東京Python勉強会' ELSE '' END,
         at, at + interval '2 hours', 'UTC',
         CASE n %% 400 WHEN 3 THEN %(rare)s ELSE %(common)s END,
         CASE n %% 100 WHEN 1 THEN 'draft' WHEN 2 THEN 'cancelled' ELSE 'published' END,
@@ -90,6 +90,10 @@ QUERIES = [
     "name=night 1999",
     "name=zzzz",
     "name=qx",
+    "name=é 77",
+    "location=勉強",
+    "location=強",
+    "location=Cástle",
     "name=zz",
     "location=castle",
     "location=oslo",
@@ -102,6 +106,10 @@ QUERIES = [
     "search=jaz nihgt",
     "search=19997",
     "search=zzzzz",
+    "search=勉強会",
+    "search=強",
+    "search=jazz 勉強",
+    "search=C%23",
     'search="rock night" -oslo',
     "near=45,14",
     "near=45,14&ordering=distance",
@@ -110,7 +118,19 @@ QUERIES = [
     "search=jazz&near=45,14&ordering=distance",
 ]
 
-SUGGESTED = ["ja", "jazz nig", "jazz rock", "jaz nihgt", "1", "j n 19", "19997", "zzzzz"]
+SUGGESTED = [
+    "勉強",
+    "会",
+    "C%23",
+    "ja",
+    "jazz nig",
+    "jazz rock",
+    "jaz nihgt",
+    "1",
+    "j n 19",
+    "19997",
+    "zzzzz",
+]
 
 FACETED = [
     "",
@@ -132,6 +152,8 @@ FACETED = [
     "search=jaz nihgt",
     "search=-jazz",
     "search=19997",
+    "search=勉強",
+    "location=勉強",
     "near=45,14",
 ]
 

@@ -3,6 +3,7 @@ from django.db.models.functions import Coalesce
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.folding import alphabetical
 from config.api.keyset import Ordering, orderings
 from config.api.pagination import KeysetPagination
 from config.api.schema import operation
@@ -33,7 +34,9 @@ class CategoryListView(ListView):
     permission_classes = (ReadsOrIsStaff,)
     may_lag = True
     pagination_class = KeysetPagination
-    orderings = orderings(("name", Ordering("name")), ("slug", Ordering("slug")))
+    orderings = orderings(
+        ("name", Ordering("name_key", expression=alphabetical("name"))), ("slug", Ordering("slug"))
+    )
 
     def default_ordering(self, request: Request) -> str:
         return "name"

@@ -1,6 +1,5 @@
 from typing import Any, ClassVar
 
-from django.db.models.functions import Lower
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
@@ -8,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
+from config.api.folding import alphabetical
 from config.api.keyset import Ordering, orderings
 from config.api.pagination import KeysetPagination, read_flag
 from config.api.schema import operation
@@ -33,7 +33,7 @@ class SeriesListView(ListView):
     orderings = orderings(
         ("created_at", Ordering("created_at")),
         ("start_time", Ordering("start_time")),
-        ("name", Ordering("name_key", expression=Lower("name"))),
+        ("name", Ordering("name_key", expression=alphabetical("name"))),
     )
 
     def get_permissions(self) -> list[BasePermission]:

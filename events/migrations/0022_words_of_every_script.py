@@ -1,0 +1,171 @@
+"""Words as every script has them; events are found by them from now on.
+
+Of the texts that are in the search so far, those change that have other letters than ASCII or a
+name such as C#. They are written in batches, each in its own transaction, so nobody waits long.
+"""
+
+from django.db import migrations
+
+# Scripts that part no words by spaces: Thai, Lao, Myanmar, Khmer, Han, kana and Bopomofo. First
+# the letters, then the marks that belong to the letter before.
+LETTERS = (
+    r"\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46\u0e81-\u0eb0\u0eb2\u0eb3\u0ebd-\u0ec6\u0edc-\u0edf"
+    r"\u1000-\u102a\u103f\u1050-\u1055\u105a-\u105d\u1061\u1065\u1066\u106e-\u1070\u1075-\u1081"
+    r"\u108e\ua9e0-\ua9e4\ua9e6-\ua9ef\ua9fa-\ua9fe\uaa60-\uaa76\uaa7a\uaa7e\uaa7f"
+    r"\u1780-\u17b3\u17d7\u17dc"
+    r"\u2e80-\u2fd5\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303b\u3041-\u3096\u309d-\u309f"
+    r"\u30a1-\u30fa\u30fc-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    r"\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003fffd"
+)
+MARKS = (
+    r"\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece"
+    r"\u102b-\u103e\u1056-\u1059\u105e-\u1060\u1062-\u1064\u1067-\u106d\u1071-\u1074\u1082-\u108d"
+    r"\u108f\u109a-\u109d\ua9e5\uaa7b-\uaa7d\u17b6-\u17d3\u17dd\u3099\u309a"
+)
+# Vowel signs and viramas, which are no letters to every server, of other scripts: Thaana, the
+# Indic scripts, Tibetan, and those of South-East Asia.
+SIGNS = (
+    r"\u07a6-\u07b0\u0900-\u0903\u093a-\u0950\u0955-\u0963\u0981-\u0983\u09be-\u09d7\u09e2\u09e3"
+    r"\u0a01-\u0a03\u0a3e-\u0a51\u0a70\u0a71\u0a75\u0a81-\u0a83\u0abe-\u0acd\u0ae2\u0ae3"
+    r"\u0b01-\u0b03\u0b3e-\u0b57\u0b62\u0b63\u0b82\u0bbe-\u0bd7\u0c00-\u0c04\u0c3e-\u0c56\u0c62\u0c63"
+    r"\u0c81-\u0c83\u0cbe-\u0cd6\u0ce2\u0ce3\u0d00-\u0d03\u0d3b-\u0d4d\u0d57\u0d62\u0d63"
+    r"\u0d81-\u0d83\u0dca-\u0ddf\u0df2\u0df3\u0f71-\u0f84\u0f8d-\u0fbc"
+    r"\u1712-\u1715\u1732-\u1734\u1752\u1753\u1772\u1773\u1920-\u193b\u1a17-\u1a1b\u1a55-\u1a7f"
+    r"\u1b00-\u1b04\u1b34-\u1b44\u1b80-\u1b82\u1ba1-\u1bad\u1be6-\u1bf3\u1c24-\u1c37"
+    r"\ua802\ua806\ua80b\ua823-\ua827\ua82c\ua880\ua881\ua8b4-\ua8c5\ua947-\ua953\ua980-\ua983"
+    r"\ua9b3-\ua9c0\uaa29-\uaa36\uaa43\uaa4c\uaa4d\uaaeb-\uaaef\uaaf5\uaaf6\uabe3-\uabed"
+)
+
+FUNCTIONS = rf"""
+CREATE OR REPLACE FUNCTION search_text(given text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+DECLARE
+    folded text := text_fold(given);
+    is_ascii boolean := octet_length(folded) = length(folded);
+BEGIN
+    IF NOT is_ascii THEN
+        folded := regexp_replace(folded, '[{LETTERS}{MARKS}]+', ' \& ', 'g');
+    END IF;
+    -- C#, C++ and .NET are words of their own beside the plain ones, which find them too.
+    IF strpos(folded, '#') > 0 THEN
+        folded := regexp_replace(folded, '([a-z0-9]+)#(?![a-z0-9#])', '\1 \1sharp ', 'g');
+    END IF;
+    IF strpos(folded, '++') > 0 THEN
+        folded := regexp_replace(folded, '([a-z0-9]+)\+\+(?![a-z0-9+])', '\1 \1plusplus ', 'g');
+    END IF;
+    IF left(folded, 1) = '.' OR strpos(folded, ' .') > 0 OR strpos(folded, '/.') > 0
+        OR strpos(folded, '(.') > 0 OR strpos(folded, '".') > 0
+    THEN
+        folded := regexp_replace(folded, '(^|[ /("])\.([a-z][a-z0-9]*)', '\1\2 dot\2', 'g');
+    END IF;
+    IF is_ascii THEN
+        RETURN regexp_replace(folded, '[^a-z0-9]+', ' ', 'g');
+    END IF;
+    RETURN regexp_replace(folded, '[^[:alnum:]{SIGNS}{MARKS}]+', ' ', 'g');
+END
+$$;
+COMMENT ON FUNCTION search_text IS
+    'The folded words of a text, with one space in between. Runs of scripts without spaces are '
+    'words of their own.';
+
+CREATE OR REPLACE FUNCTION search_grams(words text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    -- Each letter is doubled, so that a run of ABC becomes "A AB BC C", less the first one.
+    SELECT regexp_replace(
+        regexp_replace(
+            regexp_replace(words, '[{LETTERS}{MARKS}]+', E'\x01\\&', 'g'),
+            '[{LETTERS}][{MARKS}]*', '\& \&', 'g'
+        ),
+        E'\x01[^ ]* ', '', 'g'
+    )
+$$;
+COMMENT ON FUNCTION search_grams IS
+    'The words of search_text, runs of scripts without spaces as each two neighbours and the last '
+    'letter alone.';
+
+CREATE OR REPLACE FUNCTION search_words(given text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+DECLARE
+    words text := search_text(given);
+BEGIN
+    RETURN CASE WHEN octet_length(words) = length(words) THEN words ELSE search_grams(words) END;
+END
+$$;
+COMMENT ON FUNCTION search_words IS 'What a text is found by, with one space in between.';
+
+CREATE OR REPLACE FUNCTION search_vector_of(
+    name text, category text, location text, description text
+) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT setweight(to_tsvector('simple', search_words(name)), 'A')
+        || setweight(to_tsvector('simple', search_words(category)), 'B')
+        || setweight(to_tsvector('simple', search_words(location)), 'C')
+        || setweight(to_tsvector('simple', search_words(description)), 'D')
+$$;
+COMMENT ON FUNCTION search_vector_of IS 'What an event is found by.';
+
+CREATE OR REPLACE FUNCTION event_search_refresh() RETURNS trigger
+LANGUAGE plpgsql
+SET enable_seqscan = off
+AS $$
+DECLARE
+    category_name text := '';
+BEGIN
+    IF NEW.category_id IS NOT NULL THEN
+        SELECT name || ' ' || slug INTO category_name
+        FROM events_category WHERE id = NEW.category_id;
+    END IF;
+    NEW.search_vector :=
+        search_vector_of(NEW.name, category_name, NEW.location, NEW.description);
+    -- Not unique, and so nobody waits for another's commit here, nor for one another.
+    INSERT INTO events_searchword (word)
+    SELECT lexeme FROM unnest(NEW.search_vector)
+    WHERE NOT EXISTS (
+        SELECT FROM events_searchword known
+        WHERE known.word = lexeme COLLATE "C" AND known.in_texts IS DISTINCT FROM 0
+        OFFSET 0
+    );
+    RETURN NEW;
+END
+$$;
+
+-- Nothing uses these any more.
+DROP FUNCTION IF EXISTS search_query(text);
+DROP FUNCTION IF EXISTS search_fold(text);
+"""  # noqa: S608  # nosec  # composed of constants only
+
+# Ids are gone through in ranges. The comparison is of texts that may have changed alone.
+REFRESH = r"""
+    UPDATE events_event AS event SET name = event.name
+    FROM events_event AS old LEFT JOIN events_category AS kind ON kind.id = old.category_id
+    WHERE event.id = old.id AND old.id >= %s AND old.id < %s
+        AND (old.name || old.location || old.description || coalesce(kind.name, ''))
+            ~ '[^\x01-\x7f]|#|\+\+|(^|[ /("])\.[A-Za-z]'
+        AND event.search_vector IS DISTINCT FROM search_vector_of(
+            old.name, coalesce(kind.name || ' ' || kind.slug, ''), old.location, old.description
+        )
+"""
+BATCH = 2_000
+
+
+def refresh(apps, schema_editor):
+    """A batch at a time. One that was interrupted is run again: what is up to date stays."""
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT min(id), max(id) FROM events_event")
+        first, last = cursor.fetchone()
+        for begin in range(first or 0, (last or -1) + 1, BATCH):
+            cursor.execute(REFRESH, [begin, begin + BATCH])
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("events", "0021_edited_since_import"), ("api", "0003_text_folding")]
+
+    operations = [
+        migrations.RunSQL(FUNCTIONS, migrations.RunSQL.noop),
+        migrations.RunPython(refresh, migrations.RunPython.noop, elidable=True),
+    ]
