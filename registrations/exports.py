@@ -59,11 +59,14 @@ COLUMNS = (
     Column("event_name", "%(event_name)s::text", "event name"),
 )
 
+# As `config.api.folding.alphabetical` has it, and so the index.
+_NAME_KEY = 'text_alphabet_key(chosen.name) COLLATE "C"'
+
 ORDERINGS = {
     "registered_at": "chosen.registered_at, chosen.id",
     "-registered_at": "chosen.registered_at DESC, chosen.id DESC",
-    "name": "lower(chosen.name), chosen.id",
-    "-name": "lower(chosen.name) DESC, chosen.id DESC",
+    "name": f"{_NAME_KEY}, chosen.id",
+    "-name": f"{_NAME_KEY} DESC, chosen.id DESC",
     "email": "chosen.email, chosen.id",
     "-email": "chosen.email DESC, chosen.id DESC",
 }

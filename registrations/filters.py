@@ -1,11 +1,10 @@
 from typing import Any
 
-from django.db.models import Q
-
 from config.api.filters import ChoicesFilter, StrictFilterSet, TextFilter, TrueOrFalseFilter
 from events.filters import OwnEventFilter
 from events.models import Event
 
+from .attendee_search import attendees_with
 from .models import Registration, RegistrationQuerySet
 
 _STATUS_CHOICES = Registration.Status.choices
@@ -15,7 +14,13 @@ class AttendeeFilter(StrictFilterSet):
     status = ChoicesFilter(
         choices=_STATUS_CHOICES, help_text="Default: confirmed and waitlisted. May be repeated."
     )
-    search = TextFilter(method="by_text", help_text="Part of a name or address.")
+    search = TextFilter(
+        method="by_text",
+        help_text=(
+            "Words of the name or address, or parts of them, in any order. Accents, case and"
+            " punctuation do not matter."
+        ),
+    )
     checked_in = TrueOrFalseFilter(
         field_name="checked_in_at",
         lookup_expr="isnull",
@@ -32,7 +37,7 @@ class AttendeeFilter(StrictFilterSet):
         return queryset if self.form.cleaned_data["status"] else queryset.live()
 
     def by_text(self, rows: RegistrationQuerySet, name: str, text: str) -> RegistrationQuerySet:
-        return rows.filter(Q(name__icontains=text) | Q(email__icontains=text) | Q(email=text))
+        return rows.filter(attendees_with(text))
 
 
 class OwnRegistrationFilter(OwnEventFilter):

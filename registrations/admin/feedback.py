@@ -27,7 +27,11 @@ class FeedbackAdmin(ReadOnlyAdmin):
     list_select_related = ("event", "author")
     list_filter = (IsSetFilter.of("hidden_at", "hidden"), "rating")
     ordering = ("-id",)
-    search_fields = ("event__name", "comment", "author__username__istartswith")
+    search_fields = (
+        "event__name__contains_folded",
+        "comment__contains_folded",
+        "author__username__istartswith",
+    )
     search_help_text = (
         "Part of the event's name or of the comment, or how the author's name begins."
     )

@@ -13,6 +13,10 @@ class MessageAdmin(ReadOnlyAdmin):
     list_select_related = ("event", "author")
     list_filter = ("status",)
     ordering = ("-id",)
-    search_fields = ("subject", "event__name", "author__username__istartswith")
+    search_fields = (
+        "subject__contains_folded",
+        "event__name__contains_folded",
+        "author__username__istartswith",
+    )
     search_help_text = "Part of the subject or the event's name, or how the author's name begins."
     fields = ("event", "author", "subject", "body", "status", "recipient_count", "created_at")

@@ -124,7 +124,7 @@ class RegistrationAdmin(AuditedAdmin):
     )
     date_hierarchy = "registered_at"
     ordering = ("-event_id", "-registered_at", "-id")  # an index has this order
-    search_fields = ("name", "email__istartswith", "ticket_code__exact")
+    search_fields = ("name__contains_folded", "email__istartswith", "ticket_code__exact")
     search_help_text = "Part of the name, the beginning of the e-mail address, or a ticket code."
     autocomplete_fields = ("event", "user")
     fieldsets = (

@@ -11,6 +11,7 @@ from django.db.models.functions import Cast, Coalesce, Collate, Concat, Lower
 from django.utils import timezone
 
 from accounts.audit import erase_values
+from config.api.folding import alphabetical
 from config.api.mailbox_field import MailboxField
 from events.models import Event
 
@@ -205,7 +206,7 @@ class Registration(models.Model):
         ]
         indexes = [
             models.Index(fields=["event", "registered_at", "id"], name="by_event_and_time"),
-            models.Index("event", Lower("name"), "id", name="by_event_and_name"),
+            models.Index("event", alphabetical("name"), "id", name="by_event_and_alphabet"),
             models.Index(fields=["event", "email", "id"], name="by_event_and_email"),
             models.Index(
                 fields=["event"], condition=Q(checked_in_at__isnull=False), name="checked_in"

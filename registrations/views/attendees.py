@@ -1,7 +1,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models.functions import Lower
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
@@ -11,6 +10,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.folding import alphabetical
 from config.api.keyset import Ordering, orderings
 from config.api.negotiation import OCTETS, file_type
 from config.api.pagination import KeysetPagination, read_flag, read_ordering
@@ -37,7 +37,7 @@ class Attendees(ListView):
     queryset = Registration.objects.none()  # for the OpenAPI document
     orderings = orderings(
         ("registered_at", Ordering("registered_at")),
-        ("name", Ordering("name_key", expression=Lower("name"))),
+        ("name", Ordering("name_key", expression=alphabetical("name"))),
         ("email", Ordering("email")),
     )
 

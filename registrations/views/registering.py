@@ -1,7 +1,6 @@
 from uuid import UUID
 
 from django.db.models import F
-from django.db.models.functions import Lower
 from django.http import HttpResponse
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
@@ -12,6 +11,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import current_user
 from accounts.models import User
+from config.api.folding import alphabetical
 from config.api.keyset import Ordering, orderings
 from config.api.negotiation import OCTETS, file_type, to_json
 from config.api.pagination import KeysetPagination
@@ -255,7 +255,7 @@ class OwnRegistrationListView(ListView):
     orderings = orderings(
         ("start_time", Ordering("start_time", expression=F("event__start_time"))),
         ("created_at", Ordering("event_created_at", expression=F("event__created_at"))),
-        ("name", Ordering("event_name", expression=Lower("event__name"))),
+        ("name", Ordering("event_name", expression=alphabetical("event__name"))),
         ("registered_at", Ordering("registered_at")),
     )
 
