@@ -79,13 +79,14 @@ def test_lists_say_which_parameters_may_be_repeated():
         if getattr(route.view, "filterset_class", None)
     }
 
-    of_events, of_people = {"category", "status"}, {"status"}
+    of_events, of_people = {"category", "status", "attendance_mode"}, {"status"}
     assert found == {
         "api/events/": of_events,
         "api/events/calendar.ics": of_events,
         "api/events/facets/": of_events,
         "api/me/events/": of_events,
         "api/me/registrations/": of_events,
+        "api/series/": set(),
         "api/events/<id:pk>/attendees/": of_people,
         "api/events/<id:pk>/attendees/export/": of_people,
     }

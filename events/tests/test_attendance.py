@@ -309,7 +309,7 @@ def test_filter_on_modes(anyone, query, expected):
     [
         ("attendance_mode=remote", "invalid_choice"),
         ("attendance_mode=online&attendance_mode=remote", "invalid_choice"),
-        ("attendance_mode=", "invalid"),
+        ("attendance_mode=", "invalid_choice"),
     ],
 )
 def test_filter_on_an_unknown_mode_is_refused(anyone, query, code):
