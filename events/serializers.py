@@ -13,6 +13,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from accounts.models import User
 from config.api.fields import (
+    TITLED_TEXT,
     ChoiceField,
     ClockField,
     DayField,
@@ -51,6 +52,31 @@ EVENT_IN_EXAMPLE = {
     "max_capacity": 750,
 }
 
+# What a whole event needs, in JSON Schema. Nested conditions, since generators of clients skip
+# them, but make a type without fields of a choice of required fields.
+_NAMED = {
+    "required": ["name"],
+    "if": {"properties": {"location": False}},
+    "then": {
+        "required": ["meeting_url"],
+        "properties": {
+            "meeting_url": {"type": "string", "minLength": 1},
+            "attendance_mode": {"not": {"const": AttendanceMode.IN_PERSON.value}},
+        },
+    },
+}
+_NAMED_OR_VIRTUAL = {
+    "if": {"properties": {"name": False, "location": False}},
+    "then": {
+        "required": ["description"],
+        "properties": {
+            "description": {"pattern": TITLED_TEXT},
+            "attendance_mode": {"not": {"const": AttendanceMode.IN_PERSON.value}},
+        },
+    },
+    "else": _NAMED,
+}
+
 
 @extend_schema_serializer(examples=[OpenApiExample("Event", EVENT_IN_EXAMPLE)])
 class EventIn(serializers.Serializer[Event]):
@@ -72,8 +98,8 @@ class EventIn(serializers.Serializer[Event]):
             extra["not"] = {"required": ["start_time", "date"]}
         else:
             extra["if"] = {"required": ["start_time"]}
-            extra["then"] = {"not": {"required": ["date"]}}
-            extra["else"] = {"required": ["date"]}
+            extra["then"] = {"not": {"required": ["date"]}, **_NAMED}
+            extra["else"] = {"required": ["date"], **_NAMED_OR_VIRTUAL}
         return extra
 
     name = LineField(

@@ -43,6 +43,8 @@ _INK = rf"[^{_CONTROL}\x20\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]"
 
 ANY_TEXT = r"^[^\x00]*$"  # PostgreSQL cannot hold NUL
 _SOME_TEXT = rf"^[^\x00]*[^\x00{SPACE}][^\x00]*$"
+# Text whose first line can be a name.
+TITLED_TEXT = rf"^[^{_CONTROL}]*[^{INVISIBLE}][^{_CONTROL}]*(?:[\r\n][^\x00]*)?$"
 ZONE_NAME: dict[str, Any] = {
     "pattern": "^[A-Za-z][A-Za-z0-9_+/-]*$",
     "maxLength": 64,

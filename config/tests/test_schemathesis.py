@@ -68,10 +68,6 @@ BUSINESS_CODES = {
 ALSO_BUSINESS = {
     "registerForEvent": {"required"},
     "deleteUser": {"required"},
-    # A virtual event has neither name nor location.
-    "createEvent": {"required"},
-    "replaceEvent": {"required"},
-    "createSeries": {"required"},
     "editSeries": {"invalid_choice"},  # an event of another series
     "createManyEvents": {"required", "conflicting_fields"},
     # Any text is text, and few are a list of attendees.

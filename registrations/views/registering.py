@@ -182,7 +182,7 @@ class RegistrationView(OneRegistration):
 class ResendView(OneRegistration):
     @operation(
         "Send the confirmation of a registration again",
-        operation_id="resendConfirmation",
+        operation_id="resendRegistrationConfirmation",
         parameters=[TOKEN],
         request=None,
         responses={202: None},
