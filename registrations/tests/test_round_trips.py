@@ -38,6 +38,7 @@ def test_an_event_that_is_sent_back_stays_as_it_is(clock, olga, signed_in, metho
         organizer=olga,
         category=CategoryFactory(),
         meeting_url="https://meet.example.com/a",
+        attendance_mode="hybrid",  # as it is derived
         latitude=52.5,
         longitude=13.4,
         max_capacity=5,
