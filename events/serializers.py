@@ -135,8 +135,8 @@ class EventIn(serializers.Serializer[Event]):
     end_time = MomentField(
         required=False,
         help_text=(
-            "Default: one hour after the start. A PATCH of the start alone, to beyond the end,"
-            " takes the end along."
+            "Default: one hour after the start, wherever that is moved. A PATCH of the start"
+            " alone, to beyond an end that was chosen, takes the end along."
         ),
     )
     timezone = ZoneField(required=False, help_text="IANA name. Default: the organizer's.")

@@ -147,6 +147,12 @@ class Event(Plan):
     organizer = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="organized_events", db_index=False
     )
+    ends_by_default = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Nobody chose the end: it stays an hour after the start.",
+    )
     next_reminder_at = models.DateTimeField(
         null=True, editable=False, help_text="Of those that are still to come; kept by a trigger."
     )

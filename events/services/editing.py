@@ -55,7 +55,8 @@ def new_event(organizer: User, now: datetime, **fields: Any) -> Event:
     event = Event(
         organizer=organizer, created_at=now, updated_at=now, **with_attendance_mode(fields)
     )
-    if event.end_time is None:
+    event.ends_by_default = event.end_time is None
+    if event.ends_by_default:
         event.end_time = event.start_time + DEFAULT_LENGTH
     check_times(event, {"start_time"}, now)
     return event
@@ -73,7 +74,8 @@ def edit_event(
 ) -> Event:
     """Apply `changes`, a value by field name; an `end_time` of None is one hour after the start.
 
-    A start alone that is moved beyond the end takes the end along, so the event stays as long.
+    Such an end stays at that distance, until another one is sent. A start alone that is moved
+    beyond a chosen end takes the end along, so the event stays as long.
     With `keep_local_time` a change of zone moves the instants that are not given themselves, so
     that clocks in the new zone show what they showed in the old one. Every edit but one `by_import`
     makes later versions of an imported calendar leave the event.
@@ -82,19 +84,25 @@ def edit_event(
     check_version(event.edit_tag, expected_versions)
     if event.status == Event.Status.CANCELLED:
         raise EventCancelled
+    ends_by_default = _ends_by_default(event, changes)
     if keep_local_time and "timezone" in changes:
+        changes = {
+            name: value  # a time that is sent back as it was is not given itself
+            for name, value in changes.items()
+            if name not in TIMES or value != getattr(event, name)
+        }
         zone = ZoneInfo(changes["timezone"])
         check_clocks(event, zone, set(TIMES) - changes.keys())
         start = same_wall_clock(event.start_time, event.zone, zone)
         changes = times_at(event, start, zone, planned_in=event.zone) | changes
-    changes = dict(changes)
+    changes = {**changes, "ends_by_default": ends_by_default}
     start = changes.get("start_time", event.start_time)
-    if "end_time" not in changes and start >= event.end_time:
+    if ends_by_default:
+        changes["end_time"] = start + DEFAULT_LENGTH
+    elif "end_time" not in changes and start >= event.end_time:
         # Who moves the start beyond the end moves the event.
         zone = ZoneInfo(changes.get("timezone", event.timezone))
         changes["end_time"] = times_at(event, start, zone)["end_time"]
-    if changes.get("end_time", ...) is None:
-        changes["end_time"] = start + DEFAULT_LENGTH
     changes = with_attendance_mode(changes, event)
     before = {
         name: old for name, value in changes.items() if (old := getattr(event, name)) != value
@@ -117,6 +125,12 @@ def edit_event(
     save_edit(event, changed | {"sequence", "edited_by_hand", "edited_since_import"}, now)
     events_edited.send(Event, edits=[(event, before)])
     return event
+
+
+def _ends_by_default(event: Event, changes: dict[str, Any]) -> bool:
+    """Whether the end is nobody's choice; sending it back as it was chooses nothing."""
+    end = changes.get("end_time", event.end_time)
+    return event.ends_by_default if end == event.end_time else end is None
 
 
 @transaction.atomic

@@ -189,3 +189,89 @@ def test_a_category_that_is_sent_back_stays_as_it_is(sam, signed_in, method):
     send_back(signed_in(sam), method, "/api/categories/talks/")
 
     assert row_of(category) == before
+
+
+# --- derived values ---
+
+
+def made_by(client, **more: Any) -> Event:
+    body = {"name": "Talk", "location": "Hall", "start_time": "2027-03-15T09:00:00Z", **more}
+    return Event.objects.get(pk=client.post("/api/events/", body).json()["id"])
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("2027-03-20T09:00:00Z", "2027-03-20T10:00:00Z"),
+        ("2027-03-14T09:00:00Z", "2027-03-14T10:00:00Z"),
+        ("2027-03-15T09:30:00Z", "2027-03-15T10:30:00Z"),
+    ],
+)
+def test_an_end_that_nobody_chose_follows_the_start(clock, olga, signed_in, method, start, end):
+    client = signed_in(olga)
+    event = made_by(client)
+
+    response = send_back(client, method, f"/api/events/{event.pk}/", start_time=start)
+
+    assert response.json()["end_time"] == end
+
+
+def test_an_end_that_nobody_chose_follows_a_start_that_is_sent_alone(clock, olga, signed_in):
+    client = signed_in(olga)
+    event = made_by(client)
+
+    response = client.patch(f"/api/events/{event.pk}/", {"start_time": "2027-03-14T09:00:00Z"})
+
+    assert response.json()["end_time"] == "2027-03-14T10:00:00Z"
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_an_end_that_was_chosen_stays_where_it_was_sent(clock, olga, signed_in, method):
+    """Also one that is where the default would be."""
+    client = signed_in(olga)
+    event = made_by(client, end_time="2027-03-15T10:00:00Z")
+
+    response = send_back(
+        client, method, f"/api/events/{event.pk}/", start_time="2027-03-15T09:30:00Z"
+    )
+
+    assert response.json()["end_time"] == "2027-03-15T10:00:00Z"
+
+
+def test_another_end_is_a_choice_and_none_takes_it_back(clock, olga, signed_in):
+    client = signed_in(olga)
+    event = made_by(client)
+    address = f"/api/events/{event.pk}/"
+
+    client.patch(address, {"end_time": "2027-03-15T11:00:00Z"})
+    chosen = client.patch(address, {"start_time": "2027-03-15T09:30:00Z"}).json()["end_time"]
+    body = {"name": "Talk", "location": "Hall", "start_time": "2027-03-15T12:00:00Z"}
+    replaced = client.put(address, body).json()["end_time"]
+    moved = client.patch(address, {"start_time": "2027-03-15T08:00:00Z"}).json()["end_time"]
+
+    assert (chosen, replaced, moved) == (
+        "2027-03-15T11:00:00Z",
+        "2027-03-15T13:00:00Z",
+        "2027-03-15T09:00:00Z",
+    )
+
+
+def test_another_zone_keeps_the_clock_of_times_that_are_sent_back(clock, olga, signed_in):
+    client = signed_in(olga)
+    event = made_by(client, timezone="Europe/Berlin", registration_opens_at="2027-02-01T09:00:00Z")
+
+    response = send_back(
+        client,
+        "patch",
+        f"/api/events/{event.pk}/",
+        timezone="America/New_York",
+        keep_local_time=True,
+    )
+
+    shown = response.json()
+    assert (shown["start_time"], shown["end_time"], shown["registration_opens_at"]) == (
+        "2027-03-15T14:00:00Z",  # 10:00 in Berlin, where the clocks go forward later
+        "2027-03-15T15:00:00Z",
+        "2027-02-01T15:00:00Z",
+    )
