@@ -1,10 +1,11 @@
 """One mailbox has one spelling, and mail goes to the domain that was given."""
 
+import logging
 import os
 import unicodedata
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.notifications.backends import SmtpBackend
@@ -18,7 +19,7 @@ from config.api.email_addresses import (
     mailbox_of,
 )
 
-EXAMPLES = int(os.environ.get("ADDRESS_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("ADDRESS_EXAMPLES", "100"))
 MUELLER = "ann@müller.example"
 
 
@@ -141,18 +142,18 @@ _LABELS = st.one_of(
     st.sampled_from([
         "example", "fass", "faß", "müller", "bücher", "ångström", "βόλος", "ελλάς", "παράδειγμα",
         "пример", "йод", "例え", "テスト", "가나다", "한국", "उदाहरण", "क्ष", "தமிழ்", "ไทย", "中国",
-        "இந்தியா", "ﬂag".replace("ﬂ", "fl"), "ñandú", "đặng", "việt", "łódź", "i̇stanbul", "straße",
+        "இந்தியா", "flag", "ñandú", "đặng", "việt", "łódź", "i̇stanbul", "straße",
         "münchen-ost", "r3---sn", "1und1", "ab", "x1", "aͤb",
     ]),
-    st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True).filter(
-        lambda label: not label.startswith("xn--")
-    ),
+    st.text("abcnxyz019-", min_size=1, max_size=12)
+    .map(lambda label: label.strip("-") or "a")
+    .filter(lambda label: not label.startswith("xn--")),
     st.text(alphabet="aeoucinsyäöüéèçñåāőǎœøđłıжщійαβγωςあアー漢字가한", min_size=1, max_size=10),
 )  # fmt: skip
 _TOP_LEVEL = st.sampled_from(["com", "example", "org", "рф", "テスト", "한국", "ελ"])
-_LOCAL = st.from_regex(
-    r"[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,12}(\.[a-z0-9_+-]{1,8}){0,2}", fullmatch=True
-)
+_LOCAL = st.lists(
+    st.text("abcxyz019!#$%&'*+/=?^_`{|}~-", min_size=1, max_size=12), min_size=1, max_size=3
+).map(".".join)
 
 
 def _a_label(label: str) -> str:
@@ -168,7 +169,7 @@ def _respelled(draw, domain: list[str]) -> str:
         how = draw(st.sampled_from(["as it is", "nfd", "a-label", "upper", "wide", "A-LABEL"]))
         if how == "nfd":
             label = unicodedata.normalize("NFD", label)  # noqa: PLW2901
-        elif how == "upper" and label.upper().lower() == label and len(label.upper()) == len(label):
+        elif how == "upper" and "".join(map(str.lower, label.upper())) == label:
             label = label.upper()  # noqa: PLW2901
         elif how == "wide":
             label = "".join(  # noqa: PLW2901
@@ -207,11 +208,13 @@ def server():
 
 @pytest.fixture(scope="module")
 def post(server):
-    """One connection to a mail server."""
+    """One connection to a mail server, whose log of each command is left out."""
+    logging.getLogger("mail.log").setLevel(logging.WARNING)
     backend = SmtpBackend(host="127.0.0.1", port=server.port, use_tls=False, use_ssl=False)
     backend.open()
     yield backend
     backend.close()
+    logging.getLogger("mail.log").setLevel(logging.NOTSET)
 
 
 @settings(
@@ -264,16 +267,31 @@ def test_whatever_is_accepted_is_sent_to_the_domain_that_was_given(local, start,
 
 
 def _folded(domain: str) -> str:
-    """Without what UTS #46 maps away, by other means: compatibility forms and case."""
+    """Without what UTS #46 maps away, by other means: compatibility forms, case and A-labels."""
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", domain).casefold())
-    return text.replace("。", ".").removesuffix(".")
+    labels = text.replace("。", ".").removesuffix(".").split(".")
+    shown = [
+        label[4:].encode().decode("punycode") if label.startswith("xn--") else label
+        for label in labels
+    ]
+    return ".".join(shown).casefold()
+
+
+_WORD = st.text("abnxz019", min_size=1, max_size=8)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(_LOCAL, st.lists(_LABELS, min_size=1, max_size=3))
-def test_what_is_plain_is_canonical(local, labels):
-    address = f"{local}@{'.'.join(labels)}.com"
-    assume(is_plain(address))
+@given(
+    st.lists(_WORD, min_size=1, max_size=4),
+    st.sampled_from("._+-"),
+    st.lists(st.one_of(_WORD, st.sampled_from(["xn--mller-kva", "r3---sn", "a-b"])), min_size=1),
+)
+def test_what_is_plain_is_canonical(words, separator, labels):
+    address = f"{separator.join(words)}@{'.'.join(labels)}.com"
 
-    assert canonical_address(address) == address
-    assert canonical_address(address.upper()) == address
+    if is_plain(address):
+        assert canonical_address(address) == address
+        assert canonical_address(address.upper()) == address
+        assert deliverable_address(address) == address
+    else:
+        assert "xn--" in address or len(address) > 254
