@@ -31,6 +31,6 @@ EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import http.client, os, sys; c = http.client.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=4); c.request('GET', '/healthz'); sys.exit(c.getresponse().status != 200)"]
 
-# The check says a bad setting in one line; then granian takes the shell's place and its signals.
-# From `granian` on it is the Procfile's command.
-CMD ["sh", "-c", "python manage.py check && exec granian --interface wsgi --host ${HOST:-127.0.0.1} --port $PORT --workers ${WEB_CONCURRENCY:-2} --blocking-threads ${WEB_THREADS:-4} --blocking-threads-idle-timeout 600 --backpressure 512 --respawn-failed-workers --no-ws config.wsgi:application"]
+# The check says a bad setting in one line; then the Procfile's command takes the shell's place and
+# its signals.
+CMD ["sh", "-c", "python manage.py check && exec python -m config.server"]

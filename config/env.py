@@ -111,16 +111,6 @@ def web_address(name: str, default: str) -> str:
     return value
 
 
-def at_port(address: str, port: int) -> str:
-    """The same host at another port; an address with https stays, since TLS ends at a proxy."""
-    parts = urlsplit(address)
-    if parts.scheme == "https":
-        return address
-    host = parts.netloc.rpartition("@")[2]
-    name = host if host.endswith("]") else host.rpartition(":")[0] or host
-    return f"{parts.scheme}://{name}:{port}"
-
-
 def _is_web_address(value: str) -> bool:
     try:
         parts = urlsplit(value)

@@ -216,6 +216,17 @@ class MethodNotAllowed(DomainError):
     help = "The route exists but does not know this HTTP method. See the header Allow."
 
 
+class RequestTimeout(DomainError):
+    code = "request_timeout"
+    status = 408
+    title = "The request took too long to arrive"
+    detail = "The body stopped, or came too slowly. Send the request again, on a new connection."
+    help = (
+        "The body did not arrive in time. Slow lines are welcome, but some of it has to arrive "
+        "every few seconds, and the whole within minutes."
+    )
+
+
 class NotAcceptable(DomainError):
     code = "not_acceptable"
     status = 406

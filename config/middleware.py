@@ -67,12 +67,15 @@ def is_page(request: HttpRequest) -> bool:
 
 
 def request_id_of(request: HttpRequest | PlainRequest) -> str:
+    return sane_request_id(request.META.get("HTTP_X_REQUEST_ID", ""))
+
+
+def sane_request_id(given: str) -> str:
     """The caller's own if it is sane, a new one otherwise.
 
     Nobody gains by guessing one, so the system is not asked for randomness: to wait for that lets
     another thread have the interpreter, and a request pays for the way back.
     """
-    given = request.META.get("HTTP_X_REQUEST_ID", "")
     return given if _SANE_REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
@@ -117,7 +120,7 @@ class ApiMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.path_info.startswith("/api/") and request.path_info != "/api":
-            return self.get_response(request)
+            return self._page(request)
         if not request.path_info.endswith("/") and not _FILE.search(request.path_info):
             request.path_info += "/"
             request.path += "/"
@@ -141,6 +144,13 @@ class ApiMiddleware:
             ):
                 response["Content-Length"] = str(len(response.content))
         return response
+
+    def _page(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            self._check_size(request)
+        except errors.PayloadTooLarge as error:
+            return HttpResponse(f"{error.message}\n", "text/plain", status=error.status)
+        return self.get_response(request)
 
     def _check_size(self, request: HttpRequest) -> None:
         limit = body_limit(request.path_info)

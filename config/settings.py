@@ -27,16 +27,23 @@ ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", [PUBLIC_URL])
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS", [])
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, most=10)
-# Where seats are told in real time, by a process of its own. Not the next port, which another
-# service of the same kind may have. Behind HTTPS stands a proxy, which sends there by the path.
-LIVE_PORT = env.integer("LIVE_PORT", PORT + 100 if PORT <= 65435 else PORT - 100, least=1)
-LIVE_URL = env.web_address("LIVE_URL", env.at_port(PUBLIC_URL, LIVE_PORT))
-LIVE_MAX_VIEWERS = env.integer("LIVE_MAX_VIEWERS", 1000, least=1, most=4000)
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
-# What the Procfile hands to granian, which would answer a bad value with how to call granian.
+# --- The web server (config.server) ---------------------------------------------------------------
+
+HOST = env.text("HOST", "127.0.0.1")
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, least=1, most=1024)
 WEB_THREADS = env.integer("WEB_THREADS", 4, least=1, most=1024)
+WEB_CONNECTIONS = env.integer("WEB_CONNECTIONS", 4000, least=10)
+LIVE_MAX_VIEWERS = env.integer("LIVE_MAX_VIEWERS", 1000, least=1, most=60000)
+HEAD_SECONDS = env.integer("HEAD_SECONDS", 20, least=1, most=600)
+# Longer than usual proxies keep a connection to a server: they close it, not this end.
+IDLE_SECONDS = env.integer("IDLE_SECONDS", 150, least=1, most=3600)
+BODY_SECONDS = env.integer("BODY_SECONDS", 900, least=1, most=36000)
+BODY_BYTES_PER_SECOND = env.integer("BODY_BYTES_PER_SECOND", 1000, least=1, most=10**9 - 1)
+
+# --- Django -------------------------------------------------------------------------------------
+
 APPEND_SLASH = False  # the API answers both forms itself, without a redirect
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

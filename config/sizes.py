@@ -4,8 +4,8 @@ import re
 
 from django.conf import settings
 
-_MANY_ROWS = re.compile(r"/api/events/bulk/?")
-_FILES = re.compile(r"/api/events/(import|[0-9]+/attendees/import)/?")
+_MANY_ROWS = re.compile(r"(?:/api)?/events/bulk/?")
+_FILES = re.compile(r"(?:/api)?/events/(import|[0-9]+/attendees/import)/?")
 
 _FORM_FRAME_BYTES = 64 * 1024  # what a form has around a file
 

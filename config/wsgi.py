@@ -1,4 +1,4 @@
-"""What the web server imports: `granian --interface wsgi config.wsgi:application`."""
+"""The WSGI application, which `config.server` serves."""
 
 import io
 import os

@@ -5,6 +5,7 @@ thread of its own with one connection.
 """
 
 import asyncio
+import hashlib
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -27,6 +28,8 @@ SECONDS_BETWEEN_QUERIES = 1.0
 SECONDS_TO_THE_FIRST = 10
 # Of all viewers, one address may be so many, lest one takes the places of all.
 SHARE_OF_ONE_ADDRESS = 4
+# Of a stream: how many milliseconds a browser waits before it comes back.
+FIRST_LINES = b"retry: 3000\n\n"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,14 @@ class Seats:
 
     data: bytes | None
     is_over: bool
+
+    def message(self) -> bytes:
+        """What a browser hands to `onmessage`; after the last one an event `end`."""
+        text = b""
+        if self.data is not None:
+            event_id = hashlib.blake2b(self.data, digest_size=6).hexdigest()
+            text = b"id: %b\ndata: %b\n\n" % (event_id.encode(), self.data)
+        return text + b"event: end\ndata: {}\n\n" if self.is_over else text
 
 
 GONE = Seats(None, is_over=True)

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 
 from aiosmtpd.controller import Controller
 
-from registrations.tests.house import free_port
+from config.tests.server import free_port
 
 
 class MailServer:

@@ -276,7 +276,7 @@ class ApiSchema(AutoSchema):
         if self.method in {"POST", "PUT", "PATCH"} or self._get_request_body():
             yield from (errors.MalformedRequest, errors.UnsupportedMediaType)
         if self.method != "GET":
-            yield errors.PayloadTooLarge
+            yield from (errors.PayloadTooLarge, errors.RequestTimeout)
         if self._honours_idempotency_key():
             yield from (errors.IdempotencyInProgress, errors.IdempotencyKeyReused)
         if self._honours_if_match():

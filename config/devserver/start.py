@@ -28,8 +28,6 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from config.env import at_port
-
 PROJECT = Path(__file__).resolve().parents[2]
 # A process that is still silent after this is named; the others go on.
 READY_SECONDS = 60
@@ -98,26 +96,9 @@ def _is_free(host: str, port: int) -> bool:
     return True
 
 
-def _live_address() -> tuple[int, str]:
-    """Port and address of the live process; a free port when the default one is taken."""
-    if os.environ.get("LIVE_PORT"):
-        return settings.LIVE_PORT, settings.LIVE_URL
-    port = settings.LIVE_PORT if _is_free(_host(), settings.LIVE_PORT) else _any_free_port()
-    address = settings.LIVE_URL if os.environ.get("LIVE_URL") else None
-    return port, address or at_port(settings.PUBLIC_URL, port)
-
-
-def _any_free_port() -> int:
-    family = socket.AF_INET6 if ":" in _host() else socket.AF_INET
-    with closing(socket.create_server((_host(), 0), family=family)) as server:
-        return int(server.getsockname()[1])
-
-
 def _set_environment() -> None:
     """honcho gives each process a PORT of its own, so what depends on the port is set here."""
-    live_port, live_url = _live_address()
     os.environ["PUBLIC_URL"] = settings.PUBLIC_URL
-    os.environ["LIVE_PORT"], os.environ["LIVE_URL"] = str(live_port), live_url
     os.environ.setdefault("WEB_CONCURRENCY", str(os.cpu_count() or 2))
     binaries = Path(sys.executable).parent
     os.environ["PATH"] = f"{binaries}{os.pathsep}{os.environ['PATH']}"
@@ -181,15 +162,8 @@ def _checks(started_at: datetime) -> dict[str, Callable[[], bool]]:
             return bool(response.status == 200)
         return False
 
-    def live_responds() -> bool:
-        address = (host, int(os.environ["LIVE_PORT"]))
-        with suppress(OSError), closing(socket.create_connection(address, timeout=5)):
-            return True
-        return False
-
     checks = {
         "web": web_responds,
-        "live": live_responds,
         "worker": lambda: _worker_responds(started_at),
         "mailer": _mailer_responds,
     }

@@ -153,7 +153,7 @@ api/events/<id:pk>/cancel/             deleted              POST    401  404  40
 api/events/<id:pk>/calendar.ics        published            GET     200  200  200  200  200
 api/events/<id:pk>/calendar.ics        draft                GET     404  404  404  200  200
 api/events/<id:pk>/calendar.ics        deleted              GET     404  404  404  404  404
-api/events/<id:pk>/stream/             published            GET     307  307  307  307  307
+api/events/<id:pk>/stream/             published            GET     200  200  200  200  200
 api/events/<id:pk>/stream/             draft                GET     404  404  404  404  404
 api/events/<id:pk>/stream/             deleted              GET     404  404  404  404  404
 

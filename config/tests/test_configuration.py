@@ -12,7 +12,6 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-import yaml
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env, settings
@@ -204,19 +203,6 @@ def test_the_image_runs_the_web_command_of_the_procfile():
     command = re.search(r"^CMD (\[.*\])$", (PROJECT / "Dockerfile").read_text(), re.MULTILINE)[1]
 
     assert json.loads(command)[-1].rpartition("exec ")[2] == procfile["web"].rpartition("exec ")[2]
-
-
-def test_compose_runs_the_live_command_of_the_procfile():
-    procfile = dict(
-        line.split(": ", 1) for line in (PROJECT / "Procfile").read_text().splitlines() if line
-    )
-    service = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]["live"]
-    inside = {"${HOST:-127.0.0.1}": "0.0.0.0", "${LIVE_PORT:-8100}": "8100"}
-
-    command = procfile["live"]
-    for variable, value in inside.items():
-        command = command.replace(variable, value)
-    assert service["command"][-1].rpartition("exec ")[2] == command
 
 
 def test_the_secret_key_is_made_once_for_all_who_race_for_it(tmp_path):

@@ -3,20 +3,17 @@
 import asyncio
 import http.client
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing
+from io import BytesIO
 from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
-from config import env, live, start
+from config import live
 from config.errors import RateLimited, TemporarilyUnavailable
 from events import live as seats
 from events.live import SeatWatch, read_seats
@@ -25,7 +22,8 @@ from events.tests.factories import EventFactory
 from registrations.services import cancel_registration
 from registrations.tests.factories import registered
 
-ROOT = Path(__file__).resolve().parents[2]
+from .server import ServerProcess, wait_for
+
 committed = pytest.mark.django_db(transaction=True)
 pytestmark = pytest.mark.xdist_group("live")
 _addresses = count(1)
@@ -33,39 +31,14 @@ _addresses = count(1)
 MAX_VIEWERS = 8
 
 
-class Process:
-    """The Procfile's `live` on the tests' database, for eight viewers, behind a proxy."""
+class Process(ServerProcess):
+    """One server process for eight viewers, behind a proxy."""
 
     def __init__(self) -> None:
-        database = connection.settings_dict
-        self.port = free_port()
         self.viewers: list[Viewer] = []
-        self.environment = {
-            **os.environ,
-            "DATABASE_URL": f"postgresql:///{database['NAME']}",
-            "PGHOST": database["HOST"],
-            "PGPORT": str(database["PORT"]),
-            "PGUSER": database["USER"],
-            "PGPASSWORD": database["PASSWORD"],
-            "SECRET_KEY": "x" * 50,
-            "LIVE_PORT": str(self.port),
-            "LIVE_MAX_VIEWERS": str(MAX_VIEWERS),
-            "TRUSTED_PROXIES": "1",
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        }
-        lines = (ROOT / "Procfile").read_text().splitlines()
-        (command,) = (line.partition(": ")[2] for line in lines if line.startswith("live: "))
-        self.server = subprocess.Popen(
-            ["sh", "-c", f"exec {command}"], cwd=ROOT, env=self.environment,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        wait_for(self.is_up)
-
-    def is_up(self) -> bool:
-        assert self.server.poll() is None
-        with suppress(OSError):
-            return self.ask("/healthz")[0] == 200
-        return False
+        super().__init__(
+            WEB_CONCURRENCY="1", LIVE_MAX_VIEWERS=str(MAX_VIEWERS), TRUSTED_PROXIES="1"
+        )
 
     def watch(self, event, **headers: str) -> "Viewer":
         viewer = Viewer(self.port, f"/api/events/{event.pk}/stream", headers)
@@ -91,15 +64,13 @@ class Process:
         return status, json.loads(body)["code"]
 
     def threads(self) -> int:
-        """How many the worker has."""
-        children = f"/proc/{self.server.pid}/task/{self.server.pid}/children"
-        worker = Path(children).read_text().split()[0]
+        """How many the process has."""
+        (worker,) = self.workers()
         return len(list(Path(f"/proc/{worker}/task").iterdir()))
 
     def stop(self) -> None:
         self.all_leave()
-        self.server.terminate()
-        assert self.server.wait(timeout=10) == 0
+        super().stop()
 
 
 class Viewer:
@@ -135,20 +106,6 @@ class Viewer:
 
 def new_address() -> str:
     return f"198.51.100.{next(_addresses) % 250 + 1}"
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as found:
-        return found.getsockname()[1]
-
-
-def wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:
-    async def ask() -> None:
-        async with asyncio.timeout(seconds):
-            while not holds():
-                await asyncio.sleep(0.05)
-
-    asyncio.run(ask())
 
 
 @pytest.fixture(scope="module")
@@ -244,8 +201,6 @@ def test_what_nobody_may_see_is_not_found(process, olga, signed_in):
         (f"/api/events/{deleted.pk}/stream", {}),
         ("/api/events/999999999/stream", {}),
         ("/api/events/0/stream", {}),
-        ("/api/events/", {}),
-        ("/", {}),
     ):
         assert process.refusal(path, **headers) == (404, "not_found"), path
 
@@ -347,13 +302,14 @@ def test_the_process_stops_at_once_though_it_is_watched():
         viewer = process.watch(EventFactory(max_capacity=2))
         viewer.seats()
 
-        process.server.send_signal(signal.SIGTERM)
+        process.process.send_signal(signal.SIGTERM)
 
-        assert process.server.wait(timeout=4) == 0  # before the server would kill its worker
+        assert process.process.wait(timeout=20) == 0
         assert viewer.message() is None
     finally:
         process.all_leave()
-        process.server.kill()
+        process.process.kill()
+        process.process.stderr.close()
 
 
 # --- without a process ---
@@ -430,24 +386,25 @@ def test_a_database_that_is_away_is_told_to_newcomers(monkeypatch):
 def test_a_viewer_that_takes_nothing_is_dropped(monkeypatch):
     monkeypatch.setattr(live, "SECONDS_TO_SEND", 0.05)
     told = seats.Seats(b"{}", is_over=False)
-    scope = {
-        "type": "http", "method": "GET", "path": "/api/events/1/stream", "query_string": b"",
-        "headers": [], "client": ("192.0.2.1", 5000),
+    environ = {
+        "REQUEST_METHOD": "GET", "PATH_INFO": "/api/events/1/stream", "QUERY_STRING": "",
+        "REMOTE_ADDR": "192.0.2.1", "wsgi.input": BytesIO(),
     }  # fmt: skip
 
-    async def receive():
-        await asyncio.Future()
+    class CloggedReply:
+        def begin(self, status, headers, *, is_whole):
+            pass
 
-    async def send(message):
-        if message["type"] == "http.response.body":
+        async def send(self, piece):
             await asyncio.Future()  # as when the socket's buffer is full
 
     async def serve() -> None:
-        application = live.LiveApplication(1)
-        application.watch = SeatWatch(1, lambda event_ids: dict.fromkeys(event_ids, told))
-        application.closing = asyncio.get_running_loop().create_future()
-        await asyncio.wait_for(application(scope, receive, send), 5)
-        async with application.watch.viewer(1, "b"):  # the only place is free again
+        streams = live.LiveStreams(1)
+        streams.watch = SeatWatch(1, lambda event_ids: dict.fromkeys(event_ids, told))
+        left = asyncio.get_running_loop().create_future()
+        with pytest.raises(TimeoutError):  # the server ends the connection then
+            await asyncio.wait_for(streams.respond(environ, CloggedReply(), left), 5)
+        async with streams.watch.viewer(1, "b"):  # the only place is free again
             pass
 
     asyncio.run(serve())
@@ -468,53 +425,17 @@ def test_places_are_given_back(monkeypatch):
     asyncio.run(come())
 
 
-# --- the web server's part ---
-
-
 @pytest.mark.django_db
-def test_the_web_server_sends_viewers_there(event, olga, anyone, signed_in):
+def test_without_an_event_loop_each_message_is_a_response(event, olga, anyone, signed_in):
     draft = EventFactory(organizer=olga, status="draft")
+    (told,) = read_seats([event.pk]).values()
 
-    sent = anyone.get(f"/api/events/{event.pk}/stream", headers={"Accept": "text/event-stream"})
+    answer = anyone.get(f"/api/events/{event.pk}/stream", headers={"Accept": "text/event-stream"})
 
-    assert (sent.status_code, sent.content) == (307, b"")
-    assert sent["Location"] == f"http://localhost:8100/api/events/{event.pk}/stream"
-    assert sent["Access-Control-Allow-Origin"] == "*"
+    assert (answer.status_code, answer["Content-Type"]) == (200, "text/event-stream")
+    assert answer.content == b"retry: 3000\n\n" + told.message()
+    assert answer["Access-Control-Allow-Origin"] == "*"
     for client in (anyone, signed_in(olga)):
         assert client.get(f"/api/events/{draft.pk}/stream").json()["code"] == "not_found"
     refused = anyone.get(f"/api/events/{event.pk}/stream/?tiemzone=UTC")
     assert refused.json()["code"] == "unknown_parameter"
-
-
-@pytest.mark.django_db
-def test_the_web_server_sends_nobody_in_a_circle(event, anyone, settings):
-    settings.LIVE_URL = settings.PUBLIC_URL
-    anyone.raise_request_exception = False
-
-    refused = anyone.get(f"/api/events/{event.pk}/stream")
-
-    assert (refused.status_code, refused.json()["code"]) == (503, "temporarily_unavailable")
-
-
-@pytest.mark.parametrize(
-    ("public", "found"),
-    [
-        ("http://localhost:8000", "http://localhost:8100"),
-        ("http://127.0.0.1", "http://127.0.0.1:8100"),
-        ("http://[::1]:8000", "http://[::1]:8100"),
-        ("http://[::1]", "http://[::1]:8100"),
-        ("http://events.example.org/base", "http://events.example.org:8100"),
-        ("https://events.example.org", "https://events.example.org"),
-    ],
-)
-def test_the_live_process_is_beside_the_web_server(public, found):
-    assert env.at_port(public, 8100) == found
-
-
-def test_a_taken_port_is_passed_over():
-    with closing(socket.create_server(("127.0.0.1", 0))) as other:
-        taken = other.getsockname()[1]
-        found = start._free_port(taken)
-
-    assert found != taken
-    assert start._free_port(taken) == taken

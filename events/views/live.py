@@ -1,17 +1,16 @@
 from typing import Any
 
-from django.conf import settings
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from config.api.schema import operation
 from config.api.views import ApiView
-from config.errors import TemporarilyUnavailable
+from config.errors import NotFound
 
-from ..models import Event
+from ..live import FIRST_LINES, read_seats
 
 _EXAMPLE = (
     "retry: 3000\n\n"
@@ -26,12 +25,14 @@ _RESPONSES: dict[Any, Any] = {
         examples=[OpenApiExample("Seats", _EXAMPLE, media_type="text/event-stream")],
     ),
     204: OpenApiResponse(description="The event is over; with `Last-Event-ID` only."),
-    307: OpenApiResponse(description="The stream is at the address in `Location`."),
 }
 
 
 class SeatStreamView(ApiView):
-    """Sends viewers to the live process: each would hold a thread of this one."""
+    """Streams where no event loop answers them, as `config.server` does before this view.
+
+    Each message ends the response, and the browser comes back for the next one.
+    """
 
     permission_classes = (AllowAny,)
     media_types = ("text/event-stream",)
@@ -49,21 +50,20 @@ class SeatStreamView(ApiView):
         ],
         responses=_RESPONSES,
     )
-    def get(self, request: Request, pk: int) -> Response:
+    def get(self, request: Request, pk: int) -> HttpResponse:
         """In real time, for `new EventSource(…)`: each message is JSON, at most one a second.
 
         After the last message, once the event has ended or is cancelled or deleted, comes an event
-        `end`. Lines that begin with a colon keep the connection open. The streams are served at
-        another address, to which 307 leads.
+        `end`. Lines that begin with a colon keep the connection open.
         """
-        self.found(Event.objects.existing().exclude(status=Event.Status.DRAFT), pk=pk)
-        if settings.LIVE_URL == settings.PUBLIC_URL:
-            raise TemporarilyUnavailable(
-                "The proxy does not send this path to the live process.",
-                headers={"Retry-After": "60"},
-            )
-        address = f"{settings.LIVE_URL}/api/events/{pk}/stream"
-        # Any page may watch, so any may follow.
-        return Response(
-            status=307, headers={"Location": address, "Access-Control-Allow-Origin": "*"}
+        seats = read_seats([pk]).get(pk)
+        if seats is None:
+            raise NotFound
+        if seats.is_over and "Last-Event-ID" in request.headers:
+            return HttpResponse(status=204)
+        # Any page may watch: it is public, and no credentials are read.
+        return HttpResponse(
+            FIRST_LINES + seats.message(),
+            content_type="text/event-stream",
+            headers={"Access-Control-Allow-Origin": "*"},
         )

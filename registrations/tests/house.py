@@ -3,7 +3,6 @@
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import psycopg
 
 from config.embedded_postgres import Server, locate
+from config.tests.server import command, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,12 +41,8 @@ class House:
 
     def start(self) -> None:
         self.web = subprocess.Popen(
-            [
-                sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(self.port),
-                "--workers", "2", "--blocking-threads", "4", "--respawn-failed-workers",
-                "config.wsgi:application",
-            ],
-            cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            command(), cwd=ROOT, env={**self.environment, "PORT": str(self.port)},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         wait_for(self.is_up)
 
@@ -80,12 +76,6 @@ class House:
             self.web.terminate()
             self.web.wait(20)
         wait_for(lambda: not (self.postgres.data / "postmaster.pid").exists())
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(condition, seconds: float = 30) -> None:

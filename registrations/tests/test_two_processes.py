@@ -8,7 +8,8 @@ from contextlib import closing
 
 import pytest
 
-from registrations.tests.house import House, free_port
+from config.tests.server import free_port
+from registrations.tests.house import House
 
 TOKEN = """
 from accounts.models import User
