@@ -52,6 +52,9 @@ def answer_once(view: APIView, handler: Handler, key: str) -> Handler:
     """Wrap a view's POST handler so that one key does its work once."""
 
     def handle(request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if _user_id(request) is None and not client_address(request):
+            # Guests whose address nobody knows are strangers to each other.
+            return handler(request, *args, **kwargs)
         fingerprint = _fingerprint(request, key)
         body_digest = _digest(request)
         with transaction.atomic():
@@ -89,10 +92,14 @@ def forget_answers_with(*texts: str) -> int:
 
 
 def _fingerprint(request: Request, key: str) -> bytes:
-    user_id = request.user.pk if request.user else None
+    user_id = _user_id(request)
     caller = f"address {client_address(request)}" if user_id is None else f"user {user_id}"
     parts = (caller, request.path, key)
     return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).digest()
+
+
+def _user_id(request: Request) -> int | None:
+    return request.user.pk if request.user else None
 
 
 def _digest(request: Request) -> bytes:

@@ -23,15 +23,16 @@ def client_address(request: HttpRequest | Request | PlainRequest) -> str:
     """The caller's address as the outermost trusted proxy saw it.
 
     A caller can write anything into X-Forwarded-For, so only the entries that our own proxies
-    appended count: the last `TRUSTED_PROXIES` ones.
+    appended count: the last `TRUSTED_PROXIES` ones. Empty where that one is no address: to take
+    the proxy's own in its place would give a stranger what the proxy's network may do.
     """
     direct = _plain_address(str(request.META.get("REMOTE_ADDR", "")))
     proxies = settings.TRUSTED_PROXIES
-    if not proxies:
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR")
+    if not proxies or forwarded is None:
         return direct
-    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
-    hops = [hop for hop in hops if hop]
-    return (_plain_address(hops[-min(proxies, len(hops))]) if hops else "") or direct
+    hops = forwarded.split(",")
+    return _plain_address(hops[-min(proxies, len(hops))].strip())
 
 
 def client_network(request: HttpRequest | Request | PlainRequest) -> str:

@@ -1,5 +1,7 @@
 """Rate limits count across processes, at a price that the hottest route can pay."""
 
+from ipaddress import ip_network
+
 import pytest
 from django.core.cache import cache
 from django.db import connection
@@ -189,3 +191,28 @@ def test_who_is_limited_reads_when_to_come_back(clock, anyone, event, limited):
 
     assert response.json()["code"] == "rate_limited"
     assert response["Retry-After"] == "41"
+
+
+@pytest.mark.parametrize("hops", ["unknown", "192.0.2.1, unknown", "_hidden", "192.0.2.1,", ""])
+def test_a_hop_that_is_no_address_is_nobody(anyone, settings, hops):
+    """Not the proxy, whose network may read the metrics."""
+    settings.TRUSTED_PROXIES = 1
+    settings.METRICS_NETWORKS = [ip_network("127.0.0.0/8"), ip_network("192.0.2.0/24")]
+
+    assert anyone.get("/metrics").status_code == 200
+    assert anyone.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 200
+    assert anyone.get("/metrics", headers={"X-Forwarded-For": hops}).status_code == 404
+
+
+def test_strangers_without_an_address_share_no_answer(anyone, event, settings):
+    settings.TRUSTED_PROXIES = 1
+    path = f"/api/events/{event.pk}/register/"
+    headers = {"X-Forwarded-For": "unknown", "Idempotency-Key": "1"}
+    body = {"name": "Ana", "email": "ana@example.com"}
+
+    first = anyone.post(path, body, headers=headers)
+    second = anyone.post(path, body, headers=headers)
+
+    assert first.status_code == 201
+    assert "Idempotent-Replayed" not in second
+    assert second.content != first.content
