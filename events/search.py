@@ -122,7 +122,7 @@ _HIDDEN = """
     WHERE NOT EXISTS (
         WITH matching AS MATERIALIZED (
             SELECT status, deleted_at FROM events_event
-            WHERE search_vector @@ to_tsquery('simple', given.query)
+            WHERE search_vector @@ given.query::tsquery
         )
         SELECT FROM matching WHERE status <> 'draft' AND deleted_at IS NULL
     )
@@ -142,9 +142,12 @@ class Matches(Func):
 
 
 class Query(Func):
-    """A tsquery of a text in its own notation, whose words are quoted and of letters and digits."""
+    """A tsquery of a text in its own notation, whose words are quoted and of letters and digits.
 
-    template = "to_tsquery('simple', %(expressions)s)"
+    Cast and not parsed, as the words of events are: the parser would split some.
+    """
+
+    template = "(%(expressions)s)::tsquery"
     output_field = SearchQueryField()
 
     def __init__(self, text: str) -> None:

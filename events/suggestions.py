@@ -37,7 +37,7 @@ _AMONG_THE_SOONEST = """
         WHERE status = 'published' AND deleted_at IS NULL AND start_time > %(begin)s
         ORDER BY start_time, id LIMIT %(soonest)s
     ) AS soonest
-    WHERE search_vector @@ to_tsquery('simple', %(query)s)
+    WHERE search_vector @@ %(query)s::tsquery
     ORDER BY start_time, id LIMIT %(limit)s
 """
 
@@ -53,7 +53,7 @@ _WEEK_BY_WEEK = """
                 AND status = 'published' AND deleted_at IS NULL AND start_time > %(begin)s
         )
         SELECT start_time, id, name FROM matching
-        WHERE search_vector @@ to_tsquery('simple', %(query)s)
+        WHERE search_vector @@ %(query)s::tsquery
         ORDER BY start_time, id LIMIT %(limit)s
     ) AS found
     LIMIT %(limit)s
@@ -66,7 +66,7 @@ _AT_ONCE = """
             AND status = 'published' AND deleted_at IS NULL AND start_time > %(begin)s
     )
     SELECT start_time, id, name FROM matching
-    WHERE search_vector @@ to_tsquery('simple', %(query)s)
+    WHERE search_vector @@ %(query)s::tsquery
     ORDER BY start_time, id LIMIT %(limit)s
 """
 

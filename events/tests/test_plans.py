@@ -30,7 +30,7 @@ FILL = """
         organizer_id, meeting_url, reminder_hours, max_capacity, registered_count,
         waitlist_enabled, waitlist_count, last_queue_number, feedback_count, version, sequence,
         edited_by_hand, cancellation_reason, created_at, updated_at, latitude, longitude,
-        attendance_mode
+        attendance_mode, rule_number
     )
     SELECT
         (ARRAY['jazz', 'rock', 'polka', 'swing'])[1 + n %% 4] || ' night ' || n,
@@ -43,7 +43,7 @@ FILL = """
         CASE WHEN n %% 200 = 1 THEN %(other)s ELSE %(organizer)s END,
         '', '{24,1}', 10, CASE n %% 300 WHEN 5 THEN 10 ELSE 0 END, false, 0, 0, 0, 1, 0, false, '',
         at - interval '100 days', at, 40 + n %% 1000 / 100.0, 10 + n %% 700 / 100.0,
-        CASE n %% 200 WHEN 7 THEN 'hybrid' WHEN 9 THEN 'online' ELSE 'in_person' END
+        CASE n %% 200 WHEN 7 THEN 'hybrid' WHEN 9 THEN 'online' ELSE 'in_person' END, 0
     FROM (
         SELECT n, %(now)s::timestamptz + (n - %(number)s / 3) * interval '50 minutes' AS at
         FROM (SELECT (i * 7919) %% %(number)s AS n FROM generate_series(1, %(number)s) i) shuffled

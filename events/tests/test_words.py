@@ -75,6 +75,8 @@ FOUND = {
     "a zero-width joiner": ("میخواهم", "می\u200cخواهم"),
     "Armenian": ("երևան", "ԵՐԵՒԱՆ"),
     "Georgian": ("თბილისი", "თბილისი"),
+    "digits around an e": ("2e5th", "The 2e5th day"),
+    "a number": ("1e5", "1e5 steps"),
     "a trade mark": ("python", "Python™"),
 }
 
