@@ -16,12 +16,12 @@ _OPEN_EVENT = """
         organizer_id, name, description, location, start_time, end_time, timezone, status,
         meeting_url, reminder_hours, max_capacity, registered_count, waitlist_enabled,
         waitlist_count, last_queue_number, feedback_count, edited_by_hand, version, sequence,
-        cancellation_reason, created_at, updated_at
+        cancellation_reason, created_at, updated_at, rule_number
     )
     SELECT
         (SELECT id FROM accounts_user WHERE username = 'organizer'),
         'Fair', '', location, now() + '30 days', now() + '31 days', timezone, 'published',
-        '', '{}', %(seats)s, 0, false, 0, 0, 0, false, 1, 0, '', now(), now()
+        '', '{}', %(seats)s, 0, false, 0, 0, 0, false, 1, 0, '', now(), now(), 0
     FROM events_event WHERE deleted_at IS NULL ORDER BY id LIMIT 1
     RETURNING id
 """

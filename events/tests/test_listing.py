@@ -297,6 +297,8 @@ CHANGES = {
     "waitlist_count": "waitlist_count = 3",
     "registration_opens_at": "registration_opens_at = '2027-01-01'",
     "registration_closes_at": "registration_closes_at = '2027-02-01'",
+    "cancellation_closes_at": "cancellation_closes_at = '2027-02-01'",
+    "attendance_mode": "attendance_mode = 'hybrid'",
     "registration_state": "max_capacity = 1, registered_count = 1",
     "series": "series_id = (SELECT min(id) FROM events_series)",
     "average_rating": "average_rating = 4.5",
