@@ -21,6 +21,8 @@ _OF_THE_FILE = frozenset({"VERSION", "PRODID", "CALSCALE", "METHOD", "X-WR-TIMEZ
 _IN_A_TIMEZONE = frozenset(
     {"TZID", "X-LIC-LOCATION", "DTSTART", "RRULE", "RDATE", "TZOFFSETFROM", "TZOFFSETTO"}
 )
+_LONG = 10_000
+_NAME = re.compile("[A-Za-z0-9-]+(?=[:;])")
 _LINE = re.compile(r'([A-Za-z0-9-]+)((?:;[^:";]*(?:"[^"]*"[^:";]*)*)*):(.*)', re.DOTALL)
 
 
@@ -113,6 +115,15 @@ def _decoded(number: int, parts: list[bytes], encoding: str) -> str:
         raise not_in_charset(number, encoding) from error
 
 
+def _parsed(line: str) -> tuple[str, str]:
+    """The name in upper case and the value of a line; two empty texts where it is none."""
+    if len(line) > _LONG:  # of these the value is not looked at here, and matching takes memory
+        name = _NAME.match(line)
+        return (name[0].upper(), "") if name else ("", "")
+    found = _LINE.fullmatch(line)
+    return (found[1].upper(), found[3].strip()) if found else ("", "")
+
+
 class _Scanner:
     """Takes lines one by one. What a component does not close ends with what it is in."""
 
@@ -126,12 +137,11 @@ class _Scanner:
         self._observance = Observance()
 
     def read(self, number: int, line: str) -> None:
-        found = _LINE.fullmatch(line)
-        if found is None:
+        name, value = _parsed(line)
+        if not name:
             if self._inside[-1:] == ["VEVENT"]:
                 self._entry.lines.append(line)  # which makes the entry unreadable
             return
-        name, value = found[1].upper(), found[3].strip()
         if name == "BEGIN":
             self._open(value.upper(), number)
         elif name == "END":

@@ -1,6 +1,7 @@
 """Events of rows, whatever file these are from."""
 
 from collections.abc import Iterable, Iterator
+from time import thread_time
 
 from django.db import connection, transaction
 
@@ -32,18 +33,21 @@ def import_rows(
     skip_errors: bool = False,
     creates_categories: bool = True,
     max_events: int | None = None,
+    max_rule_seconds: float | None = None,
 ) -> Report:
     """Make events of rows, past ones too.
 
     What was imported before stays as it is, unless its calendar has a later version of it. One bad
     row and nothing is kept, unless `skip_errors`. A dry run does it all and takes it back. Raises
-    `ImportRefused`, also on behalf of a reader, and for more than `max_events` new events.
+    `ImportRefused`, also on behalf of a reader, and for more than `max_events` new events or more
+    than `max_rule_seconds` of processor time for what recurs.
     """
     _keep_other_imports_out(organizer)
     lock_account(organizer.pk)
     categories = Categories(creates_categories)
     saver = _Saver(organizer, categories, max_events)
-    for batch in _batches(_drafts(rows, Drafter(organizer, categories), saver.report)):
+    drafter = Drafter(organizer, categories)
+    for batch in _batches(_drafts(rows, drafter, saver.report, max_rule_seconds)):
         saver.save(batch)
     report = saver.report
     report.results.sort(key=lambda result: result.line)
@@ -70,10 +74,18 @@ def _keep_other_imports_out(organizer: User) -> None:
 Drafted = tuple[Draft, RowResult]
 
 
-def _drafts(rows: Iterable[Row | RowError], drafter: Drafter, report: Report) -> Iterator[Drafted]:
+def _drafts(
+    rows: Iterable[Row | RowError], drafter: Drafter, report: Report, rule_seconds: float | None
+) -> Iterator[Drafted]:
     """What the good rows say; the bad ones go to the report alone."""
+    spent = 0.0
     for row in rows:
+        began = thread_time()
         made = [row] if isinstance(row, RowError) else drafter.draft(row)
+        if isinstance(row, CalendarRow) and row.rule:
+            spent += thread_time() - began
+        if rule_seconds is not None and spent > rule_seconds:
+            raise ImportRefused("What recurs takes too long to work out. Split it.", "max_length")
         result = RowResult(row.line)
         report.results.append(result)
         if isinstance(row, Row):

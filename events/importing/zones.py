@@ -58,11 +58,12 @@ class ZoneResolver:
         for candidate in (name, _WINDOWS.get(name.strip().casefold()), location, *_endings(name)):
             if candidate and (found := known_zone(candidate)):
                 return found
-        if defined and (transitions := _transitions(defined, year)):
+        if defined:
             self._comparisons += 1
             if self._comparisons > MAX_COMPARISONS:
                 raise UnknownZone("The file defines too many zones of its own.")
-            if found := zone_with(transitions, year, self.organizer_zone):
+            transitions = _transitions(defined, year)
+            if transitions and (found := zone_with(transitions, year, self.organizer_zone)):
                 return found
         offset = _fixed_offset(name)
         if offset is None:
@@ -137,7 +138,10 @@ def _onsets(
     onsets = [start, *(_read_local(text, clocks) for text in observance.dates[:1000])]
     if rule := observance.values.get("RRULE"):
         fixed: Any = clocks  # a schedule asks no more of a zone than any tzinfo has
-        schedule = Schedule.written(parse_rule(rule), start, fixed)
+        parsed = parse_rule(rule)
+        if parsed.frequency not in {"YEARLY", "MONTHLY"}:  # clocks change a few times a year
+            raise ValueError(rule)
+        schedule = Schedule.written(parsed, start, fixed)
         turns = schedule.turns(max(start, begin - timedelta(days=800)), end)
         onsets += [turn.at for turn in islice(turns, 1000)]
     return [at for at in onsets if at < end]

@@ -234,6 +234,14 @@ def test_too_many_occurrences_are_refused(client, monkeypatch):
     assert not Event.objects.exists()
 
 
+def test_rules_that_take_too_long_are_refused(client, monkeypatch):
+    monkeypatch.setattr(importing, "MAX_RULE_SECONDS", 0)
+    entry = "UID:1\nDTSTART:20270301T100000Z\nSUMMARY:x\nRRULE:FREQ=DAILY;COUNT=9\n"
+    body = f"BEGIN:VCALENDAR\nBEGIN:VEVENT\n{entry}END:VEVENT\n"
+
+    assert errors_of(send(client, body)) == [("file", "max_length")]
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

@@ -22,6 +22,7 @@ from ..permissions import MayOrganize
 
 MAX_ROWS = 10_000
 MAX_EVENTS = 10_000  # with all that recurs
+MAX_RULE_SECONDS = 10
 
 
 class EventImportView(ApiView):
@@ -101,6 +102,7 @@ def _imported(
             skip_errors=skip_errors,
             creates_categories=False,
             max_events=MAX_EVENTS,
+            max_rule_seconds=MAX_RULE_SECONDS,
         )
         if not report.results:
             raise ImportRefused("The file has no rows.", "min_length")
