@@ -221,7 +221,7 @@ def test_our_own_calendar_comes_back_as_it_was(anyone, olga, max_):
     ("entry", "expected"),
     [
         ("UID:1\nSUMMARY:x\n", "line 4, DTSTART: The property is missing."),
-        ("UID:1\nDTSTART:20270301T180000Z\n", "line 4, SUMMARY: This field is required."),
+        ("UID:1\nDTSTART:20270301T180000Z\n", "line 4, SUMMARY: Send a name."),
         (TALK + "DTSTART:20270302T170000Z\n", "line 4, DTSTART: The property is given twice."),
         (TALK.replace("20270301T17", "20270230T17"), "line 4, DTSTART: "),
         (TALK.replace("20270301T17", "00010101T00"), "line 4, DTSTART: Choose a year from 1900"),
