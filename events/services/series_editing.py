@@ -95,7 +95,6 @@ def edit_series(
     if edits or _values(series, (*_COMPARED, *_SCHEDULE)) != series_before:
         series.edited_since_import |= not by_import
         save_series(series, now)
-        save_series(series, now)
     _save(edits, now)
     Event.objects.bulk_update(effects.renumbered, ["nominal_start", "rule_number"])
     drop_events(effects.dropped, now, reason=_REASON)
