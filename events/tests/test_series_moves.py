@@ -1,0 +1,366 @@
+"""Moves and other edits of series keep occurrences and the people registered for them."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from conftest import NOW
+from events.models import Event
+from events.services import fill_series
+from events.tests.test_series import edit, errors_of, events_of, made, starts
+from events.zones import wall_clock
+from registrations.tests.factories import registered
+
+pytestmark = pytest.mark.django_db
+
+NIGHT = {
+    "start_time": "2027-03-26T02:30",
+    "end_time": "2027-03-26T03:30",
+    "recurrence": "FREQ=DAILY;COUNT=4",
+}
+
+
+def booked(series: dict) -> list[int]:
+    """Ids of the events, each with a registration."""
+    events = events_of(series)
+    for event in events:
+        registered(event)
+    return [event.pk for event in events]
+
+
+def locals_of(series: dict) -> list[str]:
+    return [f"{event.start_time.astimezone(event.zone):%m-%dT%H:%M}" for event in events_of(series)]
+
+
+def assert_all_kept(series: dict, ids: list[int]) -> None:
+    events = events_of(series)
+    assert [event.pk for event in events] == ids
+    assert {(event.status, event.registered_count) for event in events} == {("published", 1)}
+
+
+# --- moves ---
+
+
+def test_a_move_keeps_an_occurrence_that_a_gap_had_moved(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client, **NIGHT)
+    ids = booked(series)
+    assert starts(events_of(series))[2] == "2027-03-28T01:30"  # 03:30, since 02:30 is skipped
+
+    edit(client, series, start_time="2027-03-26T03:45")
+
+    assert_all_kept(series, ids)
+    assert starts(events_of(series)) == [
+        "2027-03-26T02:45",
+        "2027-03-27T02:45",
+        "2027-03-28T01:45",
+        "2027-03-29T01:45",
+    ]
+
+
+def test_a_move_out_of_a_gap_and_back_keeps_the_nominal_times(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client, **NIGHT)
+    ids, before = booked(series), starts(events_of(series))
+
+    for start in ("2027-03-27T02:30", "2027-03-26T12:00", "2027-03-26T02:30"):
+        edit(client, series, start_time=start)
+
+    assert_all_kept(series, ids)
+    assert starts(events_of(series)) == before
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York", "Pacific/Kiritimati"])
+def test_until_moves_to_the_new_zone_with_the_last_occurrence(clock, olga, signed_in, zone):
+    client = signed_in(olga)
+    series = made(client, recurrence="FREQ=WEEKLY;BYDAY=MO;UNTIL=20270405T160000Z")
+    ids, before = booked(series), locals_of(series)
+
+    shown = edit(client, series, timezone=zone, keep_local_time=True).json()
+
+    assert_all_kept(series, ids)
+    assert locals_of(series) == before
+    last = events_of(series)[-1].start_time
+    assert shown["recurrence"] == f"FREQ=WEEKLY;BYDAY=MO;UNTIL={last:%Y%m%dT%H%M%SZ}"
+
+
+def test_a_small_move_after_another_zone_alone_keeps_everybody(clock, olga, signed_in):
+    client = signed_in(olga)
+    evening = {"start_time": "2027-03-26T20:00", "end_time": "2027-03-26T21:00"}
+    series = made(client, recurrence="FREQ=DAILY;COUNT=5", **evening)
+    ids, before = booked(series), [event.start_time for event in events_of(series)]
+
+    edit(client, series, timezone="Asia/Kolkata")  # 00:30 on the next day
+    edit(client, series, start_time="2027-03-27T00:40")
+
+    assert_all_kept(series, ids)
+    ten_minutes = timedelta(minutes=10)
+    assert [event.start_time for event in events_of(series)] == [
+        start + ten_minutes for start in before
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "start", "shown"),
+    [
+        ("FREQ=DAILY;COUNT=6", "2027-03-02T18:00", "FREQ=DAILY;COUNT=6"),
+        ("FREQ=DAILY;UNTIL=20270306", "2027-03-02T18:00", "FREQ=DAILY;UNTIL=20270307"),
+        ("FREQ=WEEKLY;BYDAY=MO,WE;COUNT=6", "2027-03-03T18:00", "FREQ=WEEKLY;BYDAY=WE,FR;COUNT=6"),
+        ("FREQ=WEEKLY;BYDAY=MO;COUNT=6", "2027-03-08T18:00", "FREQ=WEEKLY;BYDAY=MO;COUNT=6"),
+        ("FREQ=MONTHLY;BYDAY=1MO;COUNT=4", "2027-03-02T18:00", "FREQ=MONTHLY;BYDAY=1TU;COUNT=4"),
+        (
+            "FREQ=MONTHLY;BYMONTHDAY=1,15;COUNT=4",
+            "2027-03-03T18:00",
+            "FREQ=MONTHLY;BYMONTHDAY=3,17;COUNT=4",
+        ),
+        (
+            "FREQ=YEARLY;BYYEARDAY=60;COUNT=3",
+            "2027-03-04T18:00",
+            "FREQ=YEARLY;BYYEARDAY=63;COUNT=3",
+        ),
+        (
+            "FREQ=DAILY;BYHOUR=18,20;COUNT=4",
+            "2027-03-01T23:00",
+            "FREQ=DAILY;BYHOUR=1,23;COUNT=4",
+        ),
+        # The Monday of 29 March is the last one, and its next day is no last Tuesday.
+        ("FREQ=MONTHLY;BYDAY=-1MO;COUNT=4", "2027-03-03T18:00", "FREQ=MONTHLY;BYDAY=-1WE;COUNT=4"),
+    ],
+)
+def test_a_start_moved_by_days_moves_every_occurrence(clock, olga, signed_in, rule, start, shown):
+    client = signed_in(olga)
+    series = made(client, recurrence=rule)
+    ids = booked(series)
+    zone = ZoneInfo("Europe/Berlin")
+    before = [wall_clock(event.start_time, zone) for event in events_of(series)]
+    shift = datetime.fromisoformat(start) - datetime(2027, 3, 1, 18)
+
+    response = edit(client, series, start_time=start)
+
+    assert_all_kept(series, ids)
+    assert response.json()["recurrence"] == shown
+    assert [wall_clock(event.start_time, zone) for event in events_of(series)] == [
+        local + shift for local in before
+    ]
+
+
+def test_moves_from_an_event_and_of_all_reach_each_event_once(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client)
+    ids = booked(series)
+
+    edit(client, series, from_event=ids[3], start_time="2027-03-23T20:00")
+    edit(client, series, start_time="2027-03-23T20:30", name="Half an hour later")
+
+    assert_all_kept(series, ids)
+    assert locals_of(series) == [
+        "03-01T18:30",
+        "03-08T18:30",
+        "03-15T18:30",
+        "03-23T20:30",
+        "03-30T20:30",
+        "04-06T20:30",
+    ]
+
+
+def test_a_move_from_an_event_onto_earlier_ones_keeps_both(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client)
+    ids = booked(series)
+
+    response = edit(client, series, from_event=ids[3], start_time="2027-03-08T18:00")
+
+    assert response.status_code == 200
+    events = Event.objects.existing().filter(series_id=series["id"]).order_by("id")
+    assert [event.pk for event in events] == ids
+    assert starts(events)[1] == starts(events)[3] == "2027-03-08T17:00"
+
+
+def test_an_end_keeps_its_distance_on_the_clock(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(
+        client,
+        start_time="2027-03-27T22:00",
+        end_time="2027-03-28T04:00",
+        recurrence="FREQ=DAILY;COUNT=2",
+    )
+
+    edit(client, series, start_time="2027-03-28T01:30")  # its end is in no gap
+    edit(client, series, start_time="2027-03-27T20:30")  # its end, 02:30, is
+
+    first, second = events_of(series)
+    assert first.end_time == datetime(2027, 3, 28, 1, 30, tzinfo=UTC)
+    assert second.end_time == datetime(2027, 3, 29, 0, 30, tzinfo=UTC)
+    edit(client, series, start_time="2027-03-27T20:00")
+    assert [f"{event.end_time:%m-%dT%H:%M}" for event in events_of(series)] == [
+        "03-28T01:00",  # 02:00 is skipped too
+        "03-29T00:00",
+    ]
+
+
+def test_what_was_read_can_be_sent_back_with_another_start(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client, exdates=["2027-03-08", "2027-03-15T18:00"])
+    ids = booked(series)
+    path = f"/api/series/{series['id']}/"
+    sent = {
+        name: client.get(path).json()[name]
+        for name in ("name", "location", "recurrence", "exdates", "end_time")
+    }
+
+    shown = client.patch(
+        path, sent | {"start_time": "2027-03-02T19:00", "end_time": "2027-03-02T20:30"}
+    ).json()
+
+    assert_all_kept(series, ids)
+    assert shown["exdates"] == ["2027-03-09", "2027-03-16T19:00:00"]
+    assert locals_of(series)[1] == "03-23T19:00"
+
+
+def test_a_start_in_the_past_is_refused_while_the_first_is_to_come(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client)
+
+    assert errors_of(edit(client, series, start_time="2027-01-04T18:00")) == {
+        "start_time": "in_the_past"
+    }
+
+
+def test_a_move_of_an_endless_series_fills_the_year_and_nothing_twice(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client, recurrence="FREQ=WEEKLY;BYDAY=MO")
+    ids = booked(series)
+
+    edit(client, series, start_time="2027-02-23T18:00")  # six days earlier
+    fill_series()
+
+    events = events_of(series)
+    assert [event.pk for event in events][: len(ids)] == ids
+    assert {event.start_time.strftime("%A") for event in events} == {"Tuesday"}
+    assert len(set(starts(events))) == len(events)
+
+
+# --- exclusions ---
+
+
+def test_an_excluded_instant_that_is_shown_excludes_that_occurrence_alone(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client, **NIGHT)
+    ids = booked(series)
+    shown = f"{events_of(series)[2].start_time:%Y-%m-%dT%H:%M:%SZ}"
+
+    response = edit(client, series, exdates=[shown])
+
+    assert response.json()["occurrence_count"] == 3
+    third = Event.objects.get(pk=ids[2])
+    assert third.status == "cancelled"
+    assert response.json()["exdates"] == ["2027-03-28T03:30:00"]
+
+
+def test_exclusions_move_with_the_series(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client, recurrence="FREQ=WEEKLY;COUNT=4", exdates=["2027-03-15T18:00"])
+
+    moved = edit(client, series, start_time="2027-03-02T19:00").json()
+    zoned = edit(client, series, timezone="Asia/Tokyo", keep_local_time=True).json()
+    back = edit(client, series, exdates=[]).json()
+
+    assert moved["exdates"] == zoned["exdates"] == ["2027-03-16T19:00:00"]
+    assert (zoned["occurrence_count"], back["occurrence_count"]) == (3, 4)
+    assert starts(events_of(series))[2] == "2027-03-16T10:00"
+
+
+def test_the_last_occurrence_cannot_be_excluded(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client, recurrence="FREQ=WEEKLY;COUNT=2")
+    ids = booked(series)
+
+    refused = edit(client, series, exdates=["2027-03-01", "2027-03-08"])
+
+    assert errors_of(refused) == {"recurrence": "invalid_recurrence"}
+    assert_all_kept(series, ids)
+
+
+# --- rules ---
+
+
+def test_a_rule_at_another_time_takes_people_along_by_day(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client, recurrence="FREQ=DAILY;COUNT=5")
+    ids = booked(series)
+
+    edit(client, series, recurrence="FREQ=DAILY;BYDAY=TU,TH,SU;BYHOUR=20;COUNT=3")
+
+    events = {event.pk: event for event in Event.objects.filter(pk__in=ids)}
+    days = {pk: f"{event.start_time:%m-%dT%H:%M}" for pk, event in events.items()}
+    assert [days[pk] for pk in (ids[0], ids[1], ids[3])] == [
+        "03-07T19:00", "03-02T19:00", "03-04T19:00",
+    ]  # fmt: skip
+    assert [events[pk].status for pk in ids] == [
+        "published", "published", "cancelled", "published", "cancelled",
+    ]  # fmt: skip
+
+
+def test_occurrences_that_are_left_keep_their_nominal_time(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client)
+    ids = booked(series)
+    client.post(f"/api/events/{ids[1]}/cancel/")
+    client.delete(f"/api/events/{ids[2]}/")
+    client.patch(f"/api/events/{ids[3]}/", {"start_time": "2027-03-24T10:00"})
+
+    edit(client, series, start_time="2027-03-01T19:00")
+    edit(client, series, recurrence="FREQ=WEEKLY;BYDAY=MO;COUNT=8")
+
+    assert starts(events_of(series)) == [
+        "2027-03-01T18:00",
+        "2027-03-08T17:00",  # cancelled
+        "2027-03-24T09:00",  # by hand
+        "2027-03-29T17:00",
+        "2027-04-05T17:00",
+        "2027-04-12T17:00",
+        "2027-04-19T17:00",
+    ]
+
+
+def test_a_new_rule_of_a_later_part_leaves_the_part_before(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(client)
+    ids = booked(series)
+
+    edit(client, series, from_event=ids[3], start_time="2027-03-23T20:00")
+    edit(client, series, recurrence="FREQ=WEEKLY;COUNT=4")
+
+    assert [event.pk for event in events_of(series)][:6] == ids
+    assert len(events_of(series)) == 7
+
+
+# --- a year ahead ---
+
+
+def test_a_year_ahead_counts_from_a_later_start(clock, olga, signed_in):
+    series = made(
+        signed_in(olga),
+        start_time="2030-01-07T18:00",
+        end_time="2030-01-07T19:00",
+        recurrence="FREQ=WEEKLY;BYDAY=MO",
+    )
+
+    assert fill_series() == 0
+    assert starts(events_of(series))[-1] == "2031-01-06T17:00"
+
+
+def test_an_endless_rule_always_has_its_next_occurrence(clock, olga, signed_in):
+    series = made(
+        signed_in(olga),
+        start_time="2028-03-01T18:00",
+        end_time="2028-03-01T19:00",
+        recurrence="FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29",
+    )
+
+    clock.move_to(NOW + timedelta(days=5 * 365))
+    made_now = fill_series()
+
+    assert made_now == 0
+    assert starts(events_of(series)) == ["2032-02-29T17:00"]
