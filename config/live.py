@@ -7,8 +7,8 @@ it tells is public. A viewer costs an open connection and two tasks, no thread.
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
 
 import structlog
 from django.core.handlers.wsgi import WSGIRequest
@@ -21,6 +21,10 @@ from config.api.throttling import client_network
 from config.api.timezones import requested_zone
 from config.middleware import API_HEADERS, request_id_of
 from events.live import FIRST_LINES, Seats, SeatWatch, Watched
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 
@@ -49,16 +53,6 @@ STREAM_HEADERS = {
 }
 
 
-class Reply(Protocol):
-    """Where a response goes; `config.server.front.Reply` is it."""
-
-    def begin(self, status: int, headers: list[tuple[str, str]], *, is_whole: bool) -> None: ...
-
-    async def send(self, piece: bytes) -> None: ...
-
-    def end(self) -> None: ...
-
-
 class LiveStreams:
     """The streams of one process, at most `max_viewers`. Made and used in an event loop."""
 
@@ -71,25 +65,30 @@ class LiveStreams:
         if not self.closing.done():
             self.closing.set_result(None)
 
-    async def respond(
-        self, environ: dict[str, Any], reply: Reply, left: asyncio.Future[None]
-    ) -> None:
-        """Answer a request; `left` is done when the client is gone."""
+    async def respond(self, environ: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Respond to a request: `environ` of WSGI, `receive` and `send` of ASGI.
+
+        Raises `TimeoutError` when the client does not take the stream.
+        """
         request = WSGIRequest(environ)
-        answer = Answer(request, reply)
+        answer = Answer(request, send)
+        left = asyncio.ensure_future(_disconnected(receive))
         with structlog.contextvars.bound_contextvars(request_id=answer.request_id):
             try:
                 await self._respond(request, answer, left)
+            except TimeoutError:
+                raise
             except OSError:
-                if not left.done():
-                    raise  # it took nothing for too long
+                pass  # the viewer is gone
             except Exception as exc:
                 if answer.has_begun:
                     raise
                 await answer.send_whole(_problem(exc))
+            finally:
+                left.cancel()
 
     async def _respond(
-        self, request: HttpRequest, answer: "Answer", left: asyncio.Future[None]
+        self, request: HttpRequest, answer: "Answer", left: asyncio.Future[Any]
     ) -> None:
         event_id = _event_id(request)
         if request.method == "OPTIONS":
@@ -104,10 +103,10 @@ class LiveStreams:
             else:
                 await self._stream(watched, answer, left)
 
-    async def _stream(self, watched: Watched, answer: "Answer", left: asyncio.Future[None]) -> None:
+    async def _stream(self, watched: Watched, answer: "Answer", left: asyncio.Future[Any]) -> None:
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + SECONDS_OF_A_STREAM
-        answer.begin(200, STREAM_HEADERS)
+        await answer.begin(200, STREAM_HEADERS)
         text = FIRST_LINES
         told: Seats | None = None
         is_last = False
@@ -131,23 +130,22 @@ class LiveStreams:
 class Answer:
     """What is sent for one request."""
 
-    def __init__(self, request: HttpRequest, reply: Reply) -> None:
+    def __init__(self, request: HttpRequest, send: Send) -> None:
         self.request_id = request_id_of(request)
         self.has_begun = False
         self._has_no_body = request.method == "HEAD"
-        self._reply = reply
+        self._send = send
 
-    def begin(self, status: int, headers: Mapping[str, str], *, is_whole: bool = False) -> None:
+    async def begin(self, status: int, headers: Mapping[str, str]) -> None:
         self.has_begun = True
         sent = {**HEADERS, **headers, "X-Request-ID": self.request_id}
-        self._reply.begin(status, list(sent.items()), is_whole=is_whole)
+        pairs = [(name.encode(), text.encode()) for name, text in sent.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": pairs})
 
     async def send(self, body: bytes, *, is_last: bool) -> None:
         """Raises `TimeoutError` when the client does not take it."""
         async with asyncio.timeout(SECONDS_TO_SEND):
-            await self._reply.send(body)
-        if is_last:
-            self._reply.end()
+            await self._send({"type": "http.response.body", "body": body, "more_body": not is_last})
 
     async def send_whole(self, response: HttpResponse) -> None:
         headers = dict(response.items())
@@ -155,7 +153,7 @@ class Answer:
             del headers["Content-Type"]
         elif not self._has_no_body:
             headers["Content-Length"] = str(len(response.content))
-        self.begin(response.status_code, headers, is_whole=True)
+        await self.begin(response.status_code, headers)
         await self.send(b"" if self._has_no_body else response.content, is_last=True)
 
 
@@ -168,6 +166,11 @@ def _event_id(request: HttpRequest) -> int:
     check_parameters(request.GET)
     requested_zone(request)  # known everywhere, though no times are told here
     return int(found[1])
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _problem(exc: Exception) -> HttpResponse:

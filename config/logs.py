@@ -42,6 +42,8 @@ def logging_config(format_name: str) -> dict[str, Any]:
             "django.request": {"level": "ERROR"},
             # Two lines for each job would bury everything else.
             "procrastinate": {"level": "WARNING"},
+            # A line for each request that is not HTTP would let strangers fill the disk.
+            "uvicorn.error": {"level": "ERROR"},
             "django.security.DisallowedHost": {"level": "CRITICAL"},
         },
     }

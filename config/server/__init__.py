@@ -1,15 +1,14 @@
 """The web server: `python -m config.server` starts it (the Procfile's `web`).
 
 Python's WSGI servers read bodies in the threads that do the work, so a few clients that send half
-a body hold all of them. Here one event loop per process has every connection, and a thread has a
-request only from its last byte on until its response is made:
+a body hold all of them. Here uvicorn's event loop has every connection, and a thread has a request
+only from the last byte of its body on until its response is made:
 
-- `http1` parses heads and bodies strictly (RFC 9112). HTTP/2 is left to the proxy in front.
-- `connection` is one client: its deadlines, its requests one after another, what it is sent.
-- `front` holds the connections of a process and says who handles a request: the loop itself
-  (`/healthz`, streams of seats), a thread for `/readyz`, the pool for all else.
-- `pool` runs the WSGI application in a bounded number of threads.
-- `worker` is one process; `supervisor` starts, watches and replaces them.
+- `protocol` adds to uvicorn's HTTP/1.1 the limits that it lacks: for heads, idle connections and
+  responses that a client does not take. HTTP/2 is left to the proxy in front.
+- `front`, an ASGI application, collects bodies under a deadline and decides who responds: the loop
+  itself (`/healthz`, streams of seats), a thread of its own (`/readyz`), the pool (all else).
+- `wsgi` runs Django in these threads.
 
 docs/decisions.md compares this with other servers, with figures.
 """

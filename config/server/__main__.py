@@ -1,25 +1,74 @@
-"""`python -m config.server`: the Procfile's `web`."""
+"""`python -m config.server`: the Procfile's `web`. uvicorn watches and replaces the processes.
 
+SIGTERM and SIGINT end all gracefully. SIGHUP replaces one process after another, each once its
+successor serves.
+"""
+
+import logging
 import os
+import resource
+import socket
 import sys
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from uvicorn import Config
+from uvicorn.supervisors import Multiprocess
 
-from config.server.supervisor import Supervisor
+from .protocol import Http1Protocol
+
+# Connections that the kernel holds until a process accepts them.
+BACKLOG = 2048
+# For requests that have begun, when a process is to end.
+STOP_SECONDS = 20
+# A process that does not answer its supervisor for so long is replaced.
+HUNG_SECONDS = 60
+# Beside clients: the database, files, libraries.
+OTHER_OPEN_FILES = 200
 
 
 def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         host, port = settings.HOST, settings.PORT
-        supervisor = Supervisor(host, port, settings.WEB_CONCURRENCY)
     except ImproperlyConfigured as error:
         sys.exit(f"Configuration error: {error}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         sys.exit(f"Cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}")
-    sys.exit(supervisor.run())
+    _allow_open_files(settings.WEB_CONNECTIONS + OTHER_OPEN_FILES)
+    logging.getLogger("uvicorn.error").setLevel(logging.INFO)  # of this process, not of its workers
+    Multiprocess(_config(), [listening]).run()
+
+
+def _config() -> Config:
+    return Config(
+        "config.asgi:application",
+        http=Http1Protocol,
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        workers=settings.WEB_CONCURRENCY,
+        backlog=BACKLOG,
+        timeout_keep_alive=settings.IDLE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_worker_healthcheck=HUNG_SECONDS,
+        proxy_headers=False,  # TRUSTED_PROXIES says how many to believe
+        server_header=False,
+        access_log=False,
+        log_config=None,
+    )
+
+
+def _allow_open_files(count: int) -> None:
+    """A client is an open file, of which a shell allows few. Workers inherit the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     main()

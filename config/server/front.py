@@ -1,212 +1,282 @@
-"""The connections of one process, and who handles which request."""
+"""Collects the body of each request, and decides who responds to it (ASGI 3.0)."""
 
 import asyncio
 import logging
-import sys
-from collections import deque
-from collections.abc import Callable
+import signal
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from io import BytesIO
 from time import monotonic
 from typing import Any
 
 import structlog
+from django.conf import settings
 
 from config import errors
 from config.api.errors import problem_response
-from config.live import STREAM_PATH, LiveStreams
+from config.live import STREAM_PATH, LiveStreams, Message, Receive, Send
 from config.middleware import API_HEADERS, sane_request_id
 from config.sizes import body_limit
 
-from .connection import BODY, BUSY, IDLE, Connection
-from .http1 import Request
-from .limits import Limits
-from .pool import LAST_CHUNK, Application, Headers, Pool, chunk, head_of, status_line
+from .wsgi import Application, RawHeaders, Response, environ_of, run
 
 logger = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_CHECKS = 1.0
+# Nothing of a body arrives for so long, or too little of it since it began.
+BODY_PAUSE_SECONDS = 20
+# After the response to a body that is too large, until the client has stopped sending.
+LINGER_SECONDS = 5
+# Requests of a process that wait for a thread. At a few hundred requests a second more would wait
+# for seconds; they are answered 503 at once.
+QUEUE = 512
+# Of all bodies together that a process is receiving.
+RECEIVING_BYTES = 512 * 1024 * 1024
 # Probes come from machines, one after another.
-_MAX_WAITING_PROBES = 8
+WAITING_PROBES = 8
+
 _HEALTH = {"/healthz", "/healthz/"}
 _READINESS = {"/readyz", "/readyz/"}
 
-_REJECTIONS: dict[int, type[errors.DomainError]] = {
-    400: errors.MalformedRequest,
-    408: errors.RequestTimeout,
-    503: errors.TemporarilyUnavailable,
-}
-
 
 class Front:
-    """`waiting`: connections between two requests, that which has been so longest first."""
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._receiving_bytes = 0
+        self._pool = Pool(settings.WEB_THREADS, QUEUE, "web")
+        # Responds though every thread of the pool is busy.
+        self._probes = Pool(1, WAITING_PROBES, "probe")
 
-    def __init__(
-        self, application: Application, streams: LiveStreams, limits: Limits, threads: int
-    ) -> None:
-        self.limits = limits
-        self.loop = asyncio.get_running_loop()
-        self.is_stopping = False
-        self.receiving_bytes = 0
-        self.connections: set[Connection] = set()
-        self.waiting: dict[Connection, None] = {}
-        self.body_limit = body_limit
-        self._streams = streams
-        self._stream_tasks: set[asyncio.Task[None]] = set()
-        self._pool = Pool(self, application, threads, "web")
-        # Answers though every thread of the pool is busy.
-        self._probes = Pool(self, application, 1, "probe")
-        self._posted: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-        self._is_called = False
-
-    # --- Connections ----------------------------------------------------------------------------
-
-    def environ_of(self, transport: asyncio.Transport) -> dict[str, Any]:
-        """What a WSGI environment says of the connection."""
-        client = transport.get_extra_info("peername") or ("", 0)
-        server = transport.get_extra_info("sockname") or ("", 0)
-        return {
-            "SCRIPT_NAME": "",
-            "SERVER_NAME": server[0],
-            "SERVER_PORT": str(server[1]),
-            "REMOTE_ADDR": client[0],
-            "REMOTE_PORT": str(client[1]),
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
-            "wsgi.errors": sys.stderr,
-            "wsgi.input_terminated": True,
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": True,
-            "wsgi.run_once": False,
-        }
-
-    def opened(self, connection: Connection) -> None:
-        """Where there are too many, the one that has been silent longest makes room."""
-        if len(self.connections) >= self.limits.connections:
-            oldest = next(iter(self.waiting), None)
-            (oldest or connection).abort()
-            if oldest is not None:
-                self.closed(oldest)
-        self.connections.add(connection)
-        self.waiting[connection] = None
-
-    def closed(self, connection: Connection) -> None:
-        self.connections.discard(connection)
-        self.waiting.pop(connection, None)
-
-    async def check_times(self) -> None:
-        while True:
-            await asyncio.sleep(SECONDS_BETWEEN_CHECKS)
-            now = monotonic()
-            for connection in list(self.connections):
-                connection.check_time(now)
-
-    async def stop(self) -> None:
-        """End what is idle at once, streams too, and everything else with its response."""
-        self.is_stopping = True
-        self._streams.close()
-        for connection in list(self.waiting):
-            if connection.state == IDLE:
-                connection.end()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.limits.stop_seconds):
-                while any(c.state in {BODY, BUSY} or c.has_unsent for c in self.connections):
-                    await asyncio.sleep(0.05)
-        for connection in list(self.connections):
-            connection.transport.close()
-
-    # --- Requests -------------------------------------------------------------------------------
-
-    def handle(self, connection: Connection, request: Request) -> None:
-        environ = request.environ
-        environ.setdefault("wsgi.input", BytesIO())
-        path = environ["PATH_INFO"]
-        if path in _HEALTH:
-            self._probes.run(connection, request)  # it waits for nothing
-        elif path in _READINESS:
-            self._submit(self._probes, _MAX_WAITING_PROBES, connection, request)
-        elif STREAM_PATH.fullmatch(path):
-            task = self.loop.create_task(self._stream(connection, request))
-            self._stream_tasks.add(task)
-            task.add_done_callback(self._stream_tasks.discard)
-        else:
-            self._submit(self._pool, self.limits.queue, connection, request)
-
-    def _submit(self, pool: Pool, limit: int, connection: Connection, request: Request) -> None:
-        if pool.backlog < limit:
-            pool.submit(connection, request)
-        else:
-            rejection = self.rejection(request.environ, 503, "", request)
-            connection.finish(rejection, request.is_kept)
-
-    async def _stream(self, connection: Connection, request: Request) -> None:
-        reply = Reply(connection, request)
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
         try:
-            await self._streams.respond(request.environ, reply, connection.left())
-        except TimeoutError:
-            connection.abort()  # the viewer took nothing for too long
-        except Exception:
-            logger.exception("a stream failed")
-            connection.abort()
+            await self._respond(scope, receive, send)
+        except errors.DomainError as error:
+            await send_whole(send, Response(*problem_of(error, _request_id(scope)), None))
+        except ClientGone:
+            pass
 
-    def post(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Call in the loop, from another thread. Those of a moment wake it once."""
-        self._posted.append((function, arguments))
-        if not self._is_called:
-            self._is_called = True
-            with suppress(RuntimeError):  # the loop is closed, and everything with it
-                self.loop.call_soon_threadsafe(self._call_posted)
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """From the start of the process to its end."""
+        await receive()
+        loop = asyncio.get_running_loop()
+        self._streams = LiveStreams(settings.LIVE_MAX_VIEWERS)
+        # uvicorn waits for responses to end before it says that the process is to stop.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            handlers = (signal.getsignal(number), self._streams.close)
+            signal.signal(number, _both(loop, *handlers))
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._pool.shutdown()
+        await send({"type": "lifespan.shutdown.complete"})
 
-    def _call_posted(self) -> None:
-        self._is_called = False
-        while self._posted:
-            function, arguments = self._posted.popleft()
-            function(*arguments)
+    async def _respond(self, scope: Any, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if STREAM_PATH.fullmatch(path):
+            await self._read_body(scope, receive)
+            try:
+                await self._streams.respond(environ_of(scope, b"", None), receive, send)
+            except TimeoutError:
+                scope["state"]["abort"]()  # closing would wait for the client
+                await receive()
+            return
+        body, length = await self._read_body(scope, receive)
+        environ = environ_of(scope, body or b"", length)
+        if body is None and length is not None:
+            await self._refuse_body(environ, receive, send)
+        elif path in _HEALTH:
+            await send_whole(send, _whole(run(self._application, environ)))  # it waits for nothing
+        else:
+            pool = self._probes if path in _READINESS else self._pool
+            exchange = Exchange(receive, send)
+            response = await pool.run(self._application, environ, exchange)
+            if response is not None:
+                await send_whole(send, response)
 
-    def rejection(
-        self, environ: dict[str, Any], status: int, reason: str, request: Request | None = None
-    ) -> bytes:
-        """A problem document from outside the application."""
-        headers = {"Retry-After": "2"} if status == 503 else {}
-        error = _REJECTIONS[status](reason, headers=headers)
-        request_id = sane_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            response = problem_response(error)
-        body = response.content
-        fields: Headers = [
-            *response.items(),
-            *API_HEADERS.items(),
-            ("Content-Length", str(len(body))),
-            ("X-Request-ID", request_id),
-        ]
-        is_kept = request is not None and request.is_kept
-        head = head_of(status_line(status), fields, request, is_kept)
-        return head if environ["REQUEST_METHOD"] == "HEAD" else head + body
+    # --- Bodies ---------------------------------------------------------------------------------
+
+    async def _read_body(self, scope: Any, receive: Receive) -> tuple[bytes | None, int | None]:
+        """The body and its length.
+
+        Without a body both are None. The body is None and the length is given when it is too large.
+        Raises `RequestTimeout`, `TemporarilyUnavailable` and `ClientGone`.
+        """
+        given = {name: value for name, value in scope["headers"] if name in _FRAMING}
+        if not given:
+            return None, None
+        limit = body_limit(scope["path"])
+        length = int(given.get(b"content-length", b"0"))
+        if length > limit:
+            return None, length
+        pieces: list[bytes] = []
+        size, began = 0, monotonic()
+        try:
+            async for piece in self._pieces(receive, began):
+                size += len(piece)
+                self._receiving_bytes += len(piece)
+                pieces.append(piece)
+                if size > limit:
+                    return None, size
+                if self._receiving_bytes > RECEIVING_BYTES:
+                    raise errors.TemporarilyUnavailable(headers={"Retry-After": "2"})
+        finally:
+            self._receiving_bytes -= size
+        return b"".join(pieces), size
+
+    async def _pieces(self, receive: Receive, began: float) -> AsyncIterator[bytes]:
+        size, is_more = 0, True
+        while is_more:
+            now = monotonic()
+            try:
+                async with asyncio.timeout(body_deadline(size, began, now) - now):
+                    message = await receive()
+            except TimeoutError:
+                headers = {"Connection": "close"}
+                raise errors.RequestTimeout(headers=headers) from None
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            size += len(message["body"])
+            is_more = message["more_body"]
+            yield message["body"]
+
+    async def _refuse_body(self, environ: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Django says that the body is too large, and the connection ends after that.
+
+        A socket that is closed with something unread resets the connection, and the client may
+        lose the response that it was just sent (RFC 9112, section 9.6).
+        """
+        response = _whole(await self._pool.run(self._application, environ, None))
+        headers = [*response.headers, (b"Connection", b"close")]
+        await send_whole(send, response._replace(headers=headers), is_last=False)
+        with suppress(TimeoutError, ClientGone):
+            async with asyncio.timeout(LINGER_SECONDS):
+                unread = body_limit("")
+                while unread > 0:
+                    message = await receive()
+                    if message["type"] == "http.disconnect" or not message["more_body"]:
+                        break
+                    unread -= len(message["body"])
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-class Reply:
-    """A response that is made in the loop."""
+def body_deadline(size: int, began: float, now: float) -> float:
+    """When the next piece of a body of which `size` bytes arrived must be there, in seconds.
 
-    def __init__(self, connection: Connection, request: Request) -> None:
-        self._connection = connection
-        self._request = request
-        self._is_whole = False
+    A slow line may upload, but a byte now and then does not hold a connection.
+    """
+    return min(
+        now + BODY_PAUSE_SECONDS,
+        began + BODY_PAUSE_SECONDS + size / settings.BODY_BYTES_PER_SECOND,
+        began + settings.BODY_SECONDS,
+    )
 
-    def begin(self, status: int, headers: Headers, *, is_whole: bool) -> None:
-        """`is_whole`: the body follows as one piece, and its length is among the headers."""
-        self._is_whole = is_whole or self._request.is_http_1_0
-        self._is_kept = self._request.is_kept and is_whole
-        if not self._is_whole:
-            headers = [*headers, ("Transfer-Encoding", "chunked")]
-        head = head_of(status_line(status), headers, self._request, self._is_kept)
-        self._connection.send(head)
 
-    async def send(self, piece: bytes) -> None:
-        """Returns once the client has room for more."""
-        if piece:
-            self._connection.send(piece if self._is_whole else chunk(piece))
-        while self._connection.is_clogged and self._connection.state == BUSY:
-            await asyncio.sleep(0.1)
+class ClientGone(Exception):
+    """There is nobody to respond to."""
 
-    def end(self) -> None:
-        self._connection.finish(b"" if self._is_whole else LAST_CHUNK, self._is_kept)
+
+class Pool:
+    """A bounded number of threads, and of requests that wait for one."""
+
+    def __init__(self, threads: int, queue: int, name: str) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._limit = threads + queue
+        self._count = 0
+
+    async def run(
+        self, application: Application, environ: dict[str, Any], exchange: "Exchange | None"
+    ) -> Response | None:
+        """The response as a whole, or None when the exchange has sent it."""
+        if self._count >= self._limit:
+            raise errors.TemporarilyUnavailable(headers={"Retry-After": "2"})
+        self._count += 1
+        stream = None if exchange is None else exchange.stream
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._executor, run, application, environ, stream)
+        finally:
+            self._count -= 1
+            if exchange is not None:
+                exchange.stop_watching()
+
+    def shutdown(self) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+class Exchange:
+    """Sends a stream from a thread, as fast as the client takes it."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        self._loop = asyncio.get_running_loop()
+        self._watching: asyncio.Task[None] | None = None
+        self._is_gone = False
+
+    def stream(self, response: Response) -> None:
+        """In the thread of the pool; returns when all is sent or the client is gone."""
+        start = {"type": "http.response.start", "status": response.status}
+        self._wait(self._begin({**start, "headers": response.headers}))
+        for piece in response.pieces or ():
+            if self._is_gone:
+                return
+            if piece:
+                self._wait(self._send({**_BODY, "body": piece, "more_body": True}))
+        self._wait(self._send({**_BODY, "body": b"", "more_body": False}))
+
+    async def _begin(self, message: Message) -> None:
+        self._watching = self._loop.create_task(self._watch())
+        await self._send(message)
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._is_gone = True
+
+    def stop_watching(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+
+    def _wait(self, sending: Any) -> None:
+        asyncio.run_coroutine_threadsafe(sending, self._loop).result()
+
+
+_BODY = {"type": "http.response.body"}
+_FRAMING = {b"content-length", b"transfer-encoding"}
+
+
+async def send_whole(send: Send, response: Response, *, is_last: bool = True) -> None:
+    status, headers, body, _ = response
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": not is_last})
+
+
+def problem_of(error: errors.DomainError, request_id: str) -> tuple[int, RawHeaders, bytes]:
+    """Status, headers and body of a problem document from outside Django."""
+    request_id = sane_request_id(request_id)
+    with structlog.contextvars.bound_contextvars(request_id=request_id):
+        response = problem_response(error)
+    body = response.content
+    headers = {**API_HEADERS, "Content-Length": str(len(body)), "X-Request-ID": request_id}
+    pairs = [*response.items(), *headers.items()]
+    return error.status, [(name.encode(), value.encode()) for name, value in pairs], body
+
+
+def _request_id(scope: Any) -> str:
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    return headers.get(b"x-request-id", b"").decode("latin-1")
+
+
+def _whole(response: Response | None) -> Response:
+    assert response is not None  # noqa: S101  # nosec  # nothing was given to stream it
+    return response
+
+
+def _both(
+    loop: asyncio.AbstractEventLoop, server: Any, close: Callable[[], None]
+) -> Callable[..., None]:
+    def handle(*arguments: Any) -> None:
+        loop.call_soon_threadsafe(close)
+        server(*arguments)
+
+    return handle

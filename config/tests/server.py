@@ -60,7 +60,8 @@ class ServerProcess:
     def workers(self) -> list[int]:
         """The ids of the processes that serve."""
         children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        return [int(child) for child in Path(children).read_text().split()]
+        processes = [int(child) for child in Path(children).read_text().split()]
+        return [pid for pid in processes if b"resource_tracker" not in command_line(pid)]
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
@@ -75,12 +76,19 @@ class ServerProcess:
             return ask(client, method, path, body, **headers)
 
     def stop(self) -> None:
-        workers = self.workers()
+        children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        processes = Path(children).read_text().split()
         self.process.terminate()
         status = self.process.wait(timeout=60)
         self.process.stderr.close()
         assert status == 0
-        assert [pid for pid in workers if Path(f"/proc/{pid}").exists()] == []
+        wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), seconds=5)
+
+
+def command_line(pid: int) -> bytes:
+    with suppress(OSError):  # it has just ended
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 class Response:

@@ -116,7 +116,7 @@ def test_a_body_over_the_limit_ends_the_connection_after_the_answer(server, path
         received = read_until_closed(client)
 
     assert received.startswith(b"HTTP/1.1 413 ")
-    assert b"\r\nConnection: close\r\n" in received
+    assert b"\r\nconnection: close\r\n" in received
 
 
 def test_a_chunked_body_over_the_limit_is_too_large(server):
@@ -131,7 +131,7 @@ def test_a_chunked_body_over_the_limit_is_too_large(server):
         received = read_until_closed(client)
 
     assert received.startswith(b"HTTP/1.1 413 ")
-    assert b"\r\nConnection: close\r\n" in received
+    assert b"\r\nconnection: close\r\n" in received
 
 
 def test_a_client_that_awaits_100_is_told_to_send(server):
@@ -261,10 +261,10 @@ def test_who_is_too_slow_is_told_so():
             idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
             assert read_until_closed(silent) == b""
-            assert read_until_closed(half_head).startswith(b"HTTP/1.1 400 ")
+            assert read_until_closed(half_head).startswith(b"HTTP/1.1 408 ")
             received = read_until_closed(half_sent)
             assert received.startswith(b"HTTP/1.1 408 ")
-            assert b"\r\nConnection: close\r\n" in received
+            assert b"\r\nconnection: close\r\n" in received
             assert b'"code":"request_timeout"' in received
             assert read_until_closed(idle).startswith(b"HTTP/1.1 200 ")
     finally:
@@ -361,7 +361,7 @@ def test_a_stop_ends_what_has_begun():
         server.process.stderr.close()
 
     assert received.startswith(b"HTTP/1.1 404 ")
-    assert b"\r\nConnection: close\r\n" in received
+    assert b"\r\nconnection: close\r\n" in received
 
 
 def test_a_port_that_is_taken_ends_the_start(server):
