@@ -9,6 +9,7 @@ from django.db import close_old_connections, connection
 from django.test import RequestFactory
 
 from config.api.counting import forget_here
+from config.sizes import body_limit
 from config.wsgi import application
 from registrations.models import Registration
 
@@ -125,6 +126,14 @@ def test_a_body_may_be_as_large_as_at_the_path_with_the_prefix(settings):
     too_large = ask("POST", "/events/bulk", b" " * 1_001)
 
     assert [answer[0][:3] for answer in (usual, bulk, too_large)] == ["413", "401", "413"]
+
+
+@pytest.mark.parametrize("below", ["bulk", "import/", "1/attendees/import", "1"])
+def test_the_web_server_reads_bodies_of_one_size_at_both_paths(settings, below):
+    """It asks before any layer has changed the path."""
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE, settings.MAX_BULK_BODY_BYTES = 100, 1_000
+
+    assert body_limit(f"/events/{below}") == body_limit(f"/api/events/{below}")
 
 
 def test_other_paths_are_left_alone():
