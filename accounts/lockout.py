@@ -3,7 +3,8 @@
 Failures are counted thrice: of an account from one address, of the account from all, and of the
 address for all accounts. The first is what stops guessing. It cannot keep the owner out, who is at
 another address. The other two stop guessing from many addresses, or for many accounts; nobody is
-kept out by them who has signed in to the account from that address before.
+kept out by them who has signed in to the account, or reset its password, from that address before.
+A reset also forgets what failed for the account.
 
 An account is what was typed, so one that does not exist is locked like any other and nothing is
 told. Failures are forgiven one by one with time. What is stored are keyed digests, in an unlogged
@@ -111,7 +112,8 @@ def _check(attempt: _Attempt, login: str, address: str) -> bool:
             waits.append(seconds)
     if max(waits) > 0:
         raise RateLimited(
-            "Too many wrong passwords. Wait for the seconds in Retry-After, then try again.",
+            "Too many wrong passwords. Wait for the seconds in Retry-After, or set a new password "
+            "by POST /api/password/reset/, which ends the wait.",
             headers={"Retry-After": str(ceil(max(waits)))},
         )
     return has_failed

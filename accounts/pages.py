@@ -6,7 +6,7 @@ from django.urls import path, reverse
 
 from config.api.counting import check_limit
 from config.api.pages import mail_page, read_form, sentences, token_of
-from config.api.throttling import client_network
+from config.api.throttling import client_address, client_network
 from config.errors import FieldError, ValidationFailed
 
 from . import services
@@ -82,7 +82,8 @@ def _set_password(request: HttpRequest, token: str) -> None:
     if password != request.POST.get("again"):
         raise ValidationFailed(FieldError("again", "invalid", "The two passwords differ."))
     given = read_form(PasswordResetConfirmIn, {"token": token, "password": password})
-    services.reset_password(**given)
+    agent = request.headers.get("User-Agent", "")
+    services.reset_password(**given, user_agent=agent, address=client_address(request))
 
 
 @mail_page

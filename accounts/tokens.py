@@ -23,6 +23,7 @@ from config.api.kept_queries import fetch
 from config.errors import InvalidToken
 
 from .models import Session, User
+from .notifications.fresh import end_freshness
 
 # A client that sends one refresh twice within this time has made a double call, not a theft.
 DOUBLE_CALL_SECONDS = 10
@@ -42,6 +43,23 @@ def open_session(user: User, *, user_agent: str = "", address: str | None = None
         expires_at=timezone.now() + _refresh_lifetime(),
     )
     return _tokens_of(session)
+
+
+def record_device(user: User, *, user_agent: str, address: str) -> None:
+    """Somebody proved without a sign-in, at this address, that the account is theirs.
+
+    It is kept as a session that is over, of which there never was a token.
+    """
+    now = timezone.now()
+    if address:
+        Session.objects.create(
+            user=user,
+            token_generation=user.token_generation,
+            user_agent=user_agent[:255],
+            address=address,
+            expires_at=now,
+            ended_at=now,
+        )
 
 
 def rotate(refresh: str) -> TokenPair:
@@ -110,6 +128,7 @@ def end_all_sessions(user: User) -> None:
     """End every token issued so far, by whichever login that runs at this moment too."""
     User.objects.filter(pk=user.pk).update(token_generation=F("token_generation") + 1)
     user.refresh_from_db(fields=["token_generation"])
+    end_freshness("password_reset", email=user.email)
 
 
 def forget_ended_sessions(older_than: timedelta = timedelta(days=30)) -> int:

@@ -41,12 +41,15 @@ from .serializers import (
 )
 
 
+def _device(request: Request) -> dict[str, str]:
+    return {
+        "user_agent": request.headers.get("User-Agent", ""),
+        "address": client_address(request),
+    }
+
+
 def _open_session(request: Request, user: User) -> tokens.TokenPair:
-    return tokens.open_session(
-        user,
-        user_agent=request.headers.get("User-Agent", ""),
-        address=client_address(request),
-    )
+    return tokens.open_session(user, **_device(request))
 
 
 class SignUpView(ApiView):
@@ -240,7 +243,10 @@ class PasswordResetView(ApiView):
 
     @operation("Request a password reset", request=PasswordResetIn, responses={202: MailedOut})
     def post(self, request: Request) -> Response:
-        """Sends a link to the account of that address; whether there is one is not told."""
+        """Sends a link to the account of that address; whether there is one is not told.
+
+        A request while an e-mail is fresh, which is for 15 minutes, sends no other one.
+        """
         services.request_password_reset(**self.valid(PasswordResetIn))
         detail = "If an account has this address, an e-mail is on its way."
         return Response({"detail": detail}, status=202)
@@ -260,7 +266,7 @@ class PasswordResetConfirmView(ApiView):
     )
     def post(self, request: Request) -> Response:
         """With the token of the e-mail, which works once. Ends every session."""
-        services.reset_password(**self.valid(PasswordResetConfirmIn))
+        services.reset_password(**self.valid(PasswordResetConfirmIn), **_device(request))
         return Response(status=204)
 
 

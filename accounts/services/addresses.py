@@ -13,6 +13,7 @@ from ..errors import InvalidOrExpiredLink
 from ..links import confirms, user_id_of
 from ..models import FormerAddress, User
 from ..notifications import notify
+from ..notifications.fresh import notify_unless_fresh
 from ..notifications.opt_outs import carry_over
 from ..signals import email_confirmed
 from .rules import check_free, names_what_is_taken
@@ -50,10 +51,13 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
 
 
 def resend_confirmation(user: User) -> None:
-    """Send the link once more, where an address waits for its confirmation."""
+    """Send the link once more, where an address waits for its confirmation.
+
+    Requests are counted by the account alone: what strangers ask for cannot keep its owner out.
+    """
     if user.unconfirmed_email:
-        limit_mails(user.unconfirmed_email)
-        ask_for_confirmation(user)
+        limit_mails(f"user {user.pk}")
+        notify_unless_fresh("confirm_address", email=user.unconfirmed_email, user=user)
 
 
 def user_to_confirm(token: str) -> User:

@@ -12,9 +12,10 @@ from ..links import recovers, resets, user_id_of
 from ..lockout import forgive
 from ..models import User
 from ..notifications import notify
-from ..tokens import end_all_sessions
+from ..notifications.fresh import notify_unless_fresh
+from ..tokens import end_all_sessions, record_device
 from .accounts import reset_calendar_link
-from .addresses import limit_mails, take_address
+from .addresses import take_address
 from .rules import check_password
 
 
@@ -50,10 +51,9 @@ def request_password_reset(email: str) -> None:
     """Send a link to the account of that address.
 
     Whether there is one is looked up when the mail is written: the request does the same work
-    either way, so its time tells nothing.
+    either way, so its time tells nothing. A request while a mail is fresh sends no other one.
     """
-    limit_mails(email)
-    notify("password_reset", key=f"password_reset:{uuid4()}", email=email)
+    notify_unless_fresh("password_reset", email=email)
 
 
 def user_to_reset(token: str) -> User:
@@ -65,12 +65,14 @@ def user_to_reset(token: str) -> User:
 
 
 @transaction.atomic
-def reset_password(token: str, password: str) -> User:
+def reset_password(token: str, password: str, *, user_agent: str = "", address: str = "") -> User:
     """Set a new password by a link, and end every session and every link sent before.
 
     Who holds the link reads the mails of the address: it is confirmed, a change of address that
     somebody asked for is off, and the link in the news of such a change brings the former address
-    back. Raises `InvalidOrExpiredLink`, `ValidationFailed`.
+    back. Wrong passwords that strangers try no longer keep its owner out: those for the account are
+    forgotten, and those of `address` do not concern who has come from there before.
+    Raises `InvalidOrExpiredLink`, `ValidationFailed`.
     """
     active = User.objects.filter(is_active=True)
     user = active.select_for_update(no_key=True).filter(pk=user_id_of(token)).first()
@@ -85,4 +87,6 @@ def reset_password(token: str, password: str) -> User:
     take_address(user, returning_to=former)
     if was_elses:
         reset_calendar_link(user)
-    return set_password(user, password)
+    user = set_password(user, password)
+    record_device(user, user_agent=user_agent, address=address)
+    return user

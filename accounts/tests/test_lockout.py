@@ -8,9 +8,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts import services
+from accounts.links import reset_link
 from accounts.lockout import forget_old_failures
 from accounts.models import SignInFailures, User
 from accounts.tests.factories import PASSWORD, UserFactory
+from accounts.tests.test_links import token_in
 
 pytestmark = pytest.mark.django_db
 
@@ -135,6 +137,58 @@ def test_a_new_password_forgives(anyone, olga):
     services.set_password(olga, "another-horse-7")
 
     assert attempt(anyone, olga.username, "another-horse-7").status_code == 200
+
+
+def set_new_password(client, user: User, address: str) -> None:
+    token = token_in(reset_link(user))
+    body = {"token": token, "password": "another-horse-7"}
+    response = client.post("/api/password/reset/confirm/", body, REMOTE_ADDR=address)
+    assert response.status_code == 204
+
+
+def test_a_reset_lets_the_owner_past_strangers_at_the_same_address(anyone, olga):
+    for number in range(100):
+        fail(anyone, f"somebody{number}@example.com", 1)
+    fail_again = attempt(anyone, olga.email, PASSWORD)
+
+    set_new_password(anyone, olga, "192.0.2.1")
+
+    assert "/api/password/reset/" in fail_again.json()["detail"]
+    assert wait_of(fail_again)
+    assert attempt(anyone, olga.email, "another-horse-7").status_code == 200
+
+
+def test_a_reset_lets_the_owner_past_strangers_who_go_on(anyone, olga):
+    set_new_password(anyone, olga, "192.0.2.1")
+    for number in range(100):
+        fail(anyone, olga.email, 1, address=f"198.51.100.{number}")
+
+    assert attempt(anyone, olga.email, "another-horse-7").status_code == 200
+    assert wait_of(attempt(anyone, olga.email, "another-horse-7", address="203.0.113.5"))
+
+
+def test_a_reset_by_the_page_lets_the_owner_past_too(anyone, olga):
+    for number in range(100):
+        fail(anyone, f"somebody{number}@example.com", 1)
+    form = {
+        "token": token_in(reset_link(olga)),
+        "password": "another-horse-7",
+        "again": "another-horse-7",
+    }
+
+    page = Client().post("/reset-password/", form, REMOTE_ADDR="192.0.2.1")
+
+    assert page.status_code == 302
+    assert attempt(anyone, olga.email, "another-horse-7").status_code == 200
+
+
+def test_a_reset_opens_no_session(anyone, olga, signed_in):
+    set_new_password(anyone, olga, "192.0.2.1")
+    olga.refresh_from_db()
+
+    shown = signed_in(olga).get("/api/me/sessions/").json()["results"]
+
+    assert [row["current"] for row in shown] == [True]
 
 
 def test_what_is_typed_has_no_case_and_no_space_around_it(anyone, olga):

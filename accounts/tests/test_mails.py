@@ -1,7 +1,6 @@
 """The mails about an account: who gets which, and what their links do."""
 
 import json
-from datetime import timedelta
 
 import pytest
 
@@ -72,14 +71,14 @@ def test_a_reset_is_mailed_to_the_account_alone(anyone, ana):
 def test_asking_for_a_reset_is_the_same_work_whether_or_not_there_is_an_account(
     anyone, ana, django_assert_num_queries
 ):
-    with django_assert_num_queries(1) as known:
+    with django_assert_num_queries(2) as known:
         forget(anyone, ana.email)
-    with django_assert_num_queries(1) as unknown:
+    with django_assert_num_queries(2) as unknown:
         forget(anyone, "and@example.com")
 
-    [one], [other] = known.captured_queries, unknown.captured_queries
-    assert one["sql"].startswith('INSERT INTO "accounts_notification"')
-    assert other["sql"].startswith('INSERT INTO "accounts_notification"')
+    for looked_up, inserted in (known.captured_queries, unknown.captured_queries):
+        assert looked_up["sql"].startswith('SELECT 1 AS "a" FROM "accounts_notification"')
+        assert inserted["sql"].startswith('INSERT INTO "accounts_notification"')
 
 
 def test_a_deactivated_account_is_mailed_nothing(anyone, ana):
@@ -187,15 +186,11 @@ def test_security_mails_are_not_in_the_inbox_and_cannot_be_switched_off(ana, sig
 
 
 @pytest.mark.parametrize("email", ["ana@example.com", "nobody@example.com"])
-def test_nobody_has_an_address_flooded(anyone, ana, email, settings, clock):
-    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "mails": (3, 3600)}
-
+def test_nobody_has_an_address_flooded(anyone, ana, email, clock):
     codes = [forget(anyone, email).status_code for _ in range(4)]
 
-    assert codes == [202, 202, 202, 429]
-    assert int(forget(anyone, email)["Retry-After"]) == 3601
-    clock.shift(timedelta(hours=1))
-    assert forget(anyone, email).status_code == 202
+    assert codes == [202, 202, 202, 202]
+    assert Notification.objects.count() == 1
 
 
 def test_nobody_has_many_addresses_mailed(ana, signed_in, settings, clock):

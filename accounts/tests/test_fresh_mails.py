@@ -1,0 +1,107 @@
+"""Mails that anybody can ask for: one in a while for each mailbox, and one answer to all.
+
+`FRESH_FOR` is a quarter of an hour.
+"""
+
+import pytest
+from rest_framework.test import APIClient
+
+from accounts.models import Notification
+from accounts.services import set_password
+from accounts.services.addresses import limit_mails
+from accounts.tests.mailbox import mails_to
+from accounts.tests.test_links import NEW_PASSWORD, reset
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _limits(clock, settings):
+    limits = {"password_reset": (10, 60), "mails": (10, 3600), "user": (3000, 60)}
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, **limits}
+
+
+def ask(email: str, address: str = "192.0.2.1") -> int:
+    body = {"email": email}
+    return APIClient().post("/api/password/reset/", body, REMOTE_ADDR=address).status_code
+
+
+def number_of_mails(email: str) -> int:
+    return len(mails_to(email))
+
+
+def test_strangers_cannot_keep_the_owner_from_a_reset(ana):
+    strangers = {ask(ana.email, f"198.51.100.{number}") for number in range(50)}
+
+    answer = ask(ana.email)
+
+    assert (strangers, answer) == ({202}, 202)
+    [mail] = mails_to(ana.email)
+    assert reset(mail.token).status_code == 204
+
+
+@pytest.mark.parametrize("shift", [0, 1, 601, 899])
+def test_a_request_while_a_mail_is_fresh_sends_no_other_one(clock, ana, shift):
+    clock.shift(450)  # the middle of a quarter of an hour
+    ask(ana.email)
+    clock.shift(shift)
+
+    assert ask(ana.email, "198.51.100.9") == 202
+
+    assert number_of_mails(ana.email) == 1
+
+
+def test_a_request_after_that_sends_one_again(clock, ana):
+    ask(ana.email)
+    clock.shift(15 * 60)
+
+    ask(ana.email)
+
+    assert number_of_mails(ana.email) == 2
+
+
+def test_requests_day_and_night_send_four_mails_an_hour(clock, ana):
+    for _ in range(120):
+        ask(ana.email, "198.51.100.9")
+        clock.shift(30)
+
+    assert number_of_mails(ana.email) == 4
+
+
+def test_an_address_without_an_account_is_answered_and_recorded_alike(ana):
+    counts = []
+    for email in (ana.email, "nobody@example.com"):
+        before = Notification.objects.count()
+        statuses = [ask(email), ask(email)]
+        counts.append((statuses, Notification.objects.count() - before))
+
+    assert counts[0] == counts[1] == ([202, 202], 1)
+
+
+def test_a_link_that_no_longer_works_is_replaced_at_once(ana):
+    ask(ana.email)
+    set_password(ana, NEW_PASSWORD)
+
+    ask(ana.email)
+
+    resets = [mail for mail in mails_to(ana.email) if mail.subject == "Choose a new password"]
+    assert reset(resets[-1].token, "yet-another-battery-8").status_code == 204
+
+
+def test_who_asks_too_often_is_limited_and_nobody_else(ana):
+    codes = [ask(f"somebody{number}@example.com", "198.51.100.9") for number in range(11)]
+
+    assert codes == [202] * 10 + [429]
+    assert ask(ana.email) == 202
+
+
+def test_a_confirmation_is_sent_again_whatever_strangers_asked_for(ana, signed_in):
+    for _ in range(9):  # accounts of strangers that name the address as theirs
+        limit_mails("own@example.org")
+    client = signed_in(ana)
+    client.patch("/api/me/", {"email": "own@example.org"})
+
+    codes = {client.post("/api/email/verify/resend/").status_code for _ in range(5)}
+
+    assert codes == {202}
+    assert number_of_mails("own@example.org") == 2  # that of the change, and one more
