@@ -13,7 +13,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import get_doc, is_patched_serializer
+from drf_spectacular.plumbing import force_instance, get_doc, is_patched_serializer
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.serializers import ModelSerializer
@@ -215,9 +215,12 @@ class ApiSchema(AutoSchema):
             body: dict[str, Any] | None = super()._get_request_body(direction)
         finally:
             self.method = method
-        extra = getattr(self.get_request_serializer(), "schema_extra", None) if body else None
-        if body and isinstance(extra, dict) and "if" in extra:
-            body["required"] = True  # although no field of it is
+        if body is None or method == "PATCH":
+            return body
+        request = self.get_request_serializer()
+        extra = getattr(force_instance(request), "schema_extra", {})
+        if isinstance(request, dict) or "if" in extra:
+            body["required"] = True  # a file, or an object although no field of it is
         return body
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:

@@ -445,6 +445,25 @@ def test_bodies_are_no_choice_of_required_fields(document, operations):
     assert choices == []
 
 
+@pytest.mark.parametrize(
+    ("name", "is_required"),
+    [
+        ("createEvent", True),
+        ("replaceEvent", True),
+        ("createSeries", True),
+        ("signIn", True),
+        ("markNotificationsAsRead", True),
+        ("importEvents", True),
+        ("importAttendees", True),
+        ("editEvent", False),
+        ("registerForEvent", False),
+        ("cancelEvent", False),
+    ],
+)
+def test_bodies_are_required_where_an_empty_one_is_refused(operations, name, is_required):
+    assert operations[name]["requestBody"].get("required", False) is is_required
+
+
 def test_fields_of_requests_with_a_default_are_optional(document, operations):
     """Without the keyword: a client that reads it sends the default, or makes it required."""
     schemas = document["components"]["schemas"]

@@ -72,6 +72,7 @@ ALSO_BUSINESS = {
     "createManyEvents": {"required", "conflicting_fields"},
     # Any text is text, and few are a list of attendees.
     "importAttendees": {"required", "invalid", "min_length", "event_full"},
+    "importEvents": {"required", "invalid", "min_length"},
 }
 # A pattern that JavaScript reads cannot name the letters of every script.
 BUSINESS_ERRORS = {("username", "invalid")}
