@@ -5,6 +5,7 @@ import io
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from events.models import Event
 from events.tests.factories import EventFactory
@@ -189,3 +190,26 @@ def test_plain_names_are_folded_as_all_are(db):
             [[name.strip() for name in names if name.strip()]],
         )
         assert cursor.fetchall() == []
+
+
+def test_a_search_that_many_match_reads_no_more_attendees_than_a_page_needs(olga, signed_in):
+    event = EventFactory(organizer=olga)
+    for number in range(300):
+        registered(event, name=f"Ann Adams {number}", email=f"ann{number}@example.com")
+    client = signed_in(olga)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE registrations_registration")
+
+    with CaptureQueriesContext(connection) as captured:
+        names = found(client, event, search="adams ann", page_size=5)
+
+    (listed,) = [
+        query["sql"]
+        for query in captured.captured_queries
+        if "strpos" in query["sql"] and "LIMIT 6" in query["sql"]
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {listed}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert len(names) == 5
+    assert "Sort" not in plan
