@@ -1,5 +1,39 @@
+"""Hashes of passwords. Each is slow on purpose, so that only few are computed at once.
+
+Beyond these `TemporarilyUnavailable` is raised: see `config.api.slots`.
+"""
+
+from typing import Any
+
 import bcrypt
-from django.contrib.auth.hashers import BCryptPasswordHasher
+from django.contrib.auth.hashers import (
+    Argon2PasswordHasher,
+    BCryptPasswordHasher,
+    BCryptSHA256PasswordHasher,
+    PBKDF2PasswordHasher,
+)
+
+from config.api.slots import HASHING
+
+
+class BoundedArgon2PasswordHasher(Argon2PasswordHasher):
+    """Argon2id with what OWASP's Password Storage Cheat Sheet asks for at least.
+
+    Django's own parameters take five times the memory and eight threads for each hash, so a few
+    sign-ins at once took every core from everybody. A sign-in replaces an older hash.
+    """
+
+    time_cost = 2
+    memory_cost = 19 * 1024  # KiB
+    parallelism = 1
+
+    def encode(self, password: str, salt: str) -> str:
+        with HASHING.one():
+            return super().encode(password, salt)
+
+    def verify(self, password: str, encoded: str) -> bool:
+        with HASHING.one():
+            return super().verify(password, encoded)
 
 
 class LegacyBcryptHasher(BCryptPasswordHasher):
@@ -13,9 +47,26 @@ class LegacyBcryptHasher(BCryptPasswordHasher):
     def verify(self, password: str, encoded: str) -> bool:
         hashed = encoded.removeprefix("bcrypt$")
         try:
-            return bcrypt.checkpw(password.encode()[:72], hashed.encode())
+            with HASHING.one():
+                return bcrypt.checkpw(password.encode()[:72], hashed.encode())
         except ValueError:  # not a bcrypt hash
             return False
 
     def must_update(self, encoded: str) -> bool:
         return True
+
+
+class BoundedBCryptSHA256PasswordHasher(BCryptSHA256PasswordHasher):
+    """`verify` computes by `encode`, so this alone has the slot."""
+
+    def encode(self, password: str, salt: Any) -> str:
+        with HASHING.one():
+            return super().encode(password, salt)
+
+
+class BoundedPBKDF2PasswordHasher(PBKDF2PasswordHasher):
+    """`verify` computes by `encode`, so this alone has the slot."""
+
+    def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
+        with HASHING.one():
+            return super().encode(password, salt, iterations)

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from config.api.counting import seconds_to_wait
 from config.api.throttling import client_address, client_network
-from config.errors import RateLimited
+from config.errors import RateLimited, TemporarilyUnavailable
 
 from . import previews
 from .errors import InvalidCredentials
@@ -18,7 +18,7 @@ from .services import sign_in
 
 class SignInForm(AdminAuthenticationForm):
     request: HttpRequest
-    refusal: RateLimited | None = None
+    refusal: RateLimited | TemporarilyUnavailable | None = None
 
     def clean(self) -> dict[str, Any]:
         # Without super().clean(), which would check the password a second time.
@@ -28,11 +28,11 @@ class SignInForm(AdminAuthenticationForm):
                 self.user_cache = self._signed_in(login, password)
             except InvalidCredentials:
                 raise self.get_invalid_login_error() from None
-            except RateLimited as error:
+            except (RateLimited, TemporarilyUnavailable) as error:
                 self.refusal = error
                 seconds = error.headers["Retry-After"]
                 raise ValidationError(
-                    f"Too many attempts. Seconds to wait: {seconds}.", "rate_limited"
+                    f"Too many attempts. Seconds to wait: {seconds}.", error.code
                 ) from None
             self.confirm_login_allowed(self.user_cache)
         return self.cleaned_data

@@ -311,7 +311,8 @@ class TemporarilyUnavailable(DomainError):
     title = "Temporarily unavailable"
     detail = "The service is busy or restarting. Try again after the seconds in Retry-After."
     help = (
-        "The database was not reachable, or a lock was not free in time. Nothing was changed. "
+        "The database was not reachable, a lock was not free in time, or the server does as much "
+        "expensive work as it may at once. Nothing was changed. "
         "Wait for the seconds in Retry-After and send the request again, best with the same "
         "Idempotency-Key."
     )

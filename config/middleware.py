@@ -201,6 +201,13 @@ class PageLayers:
         handle: Handler = self.with_layers if is_page(request) else self.get_response
         return handle(request)
 
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """A page that is refused for a moment, as when the admin sets a password, is no fault."""
+        if not isinstance(exception, errors.RateLimited | errors.TemporarilyUnavailable):
+            return None
+        text = f"{exception.message}\n"
+        return HttpResponse(text, "text/plain", exception.status, headers=exception.headers)
+
 
 class PageCsrf(CsrfViewMiddleware):
     """For pages alone. Not one of the layers, since Django asks it again once the view is known."""

@@ -8,20 +8,13 @@ since each reader keeps a thread of the server busy, only some of the threads ma
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from tempfile import TemporaryFile
-from threading import BoundedSemaphore
 
-from django.conf import settings
-
-from config.errors import TemporarilyUnavailable
+from config.api.slots import FILES
 
 PIECE_BYTES = 128 * 1024
 # From the file: handing pieces from thread to thread was half of the sending. Larger ones save a
 # little more, and cost each reader their size in memory several times.
 FILE_PIECE_BYTES = 512 * 1024
-RETRY_SECONDS = 5
-
-# Of this process. Half of its threads, so that the other half stays for short requests.
-_slots = BoundedSemaphore(max(1, settings.WEB_THREADS // 2))
 
 
 class Streamed(Iterator[bytes]):
@@ -46,17 +39,8 @@ class Streamed(Iterator[bytes]):
 
 
 def _with_slot(pieces: Generator[bytes]) -> Generator[bytes]:
-    slots = _slots
-    with closing(pieces):
-        if not slots.acquire(blocking=False):
-            raise TemporarilyUnavailable(
-                "Many are downloading just now. Try again after the seconds in Retry-After.",
-                headers={"Retry-After": str(RETRY_SECONDS)},
-            )
-        try:
-            yield from _read_at_once(pieces)
-        finally:
-            slots.release()
+    with closing(pieces), FILES.one():
+        yield from _read_at_once(pieces)
 
 
 def _read_at_once(pieces: Generator[bytes]) -> Generator[bytes]:

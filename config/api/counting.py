@@ -5,7 +5,8 @@ others in steps: each time another eighth of the limit is used up (shared out am
 processes), with one statement. So a crowd in which everybody sends a few requests costs no
 statement at all, and a flood from one caller one in dozens, until the process knows that the limit
 is reached and asks nobody any more. The processes of a host let at most an eighth more pass than
-they should; limits up to `EXACT_UP_TO` are told with every request and are exact.
+they should; limits up to `EXACT_UP_TO` are told with every request and are exact. Scopes of dear
+requests have token buckets instead: see `buckets`.
 
 Redis holds the shared counts where it is configured, else an unlogged table: a write to it waits
 for no disk, and its loss in a crash of the database lifts a limit for a moment.
@@ -22,9 +23,13 @@ from django.utils.crypto import salted_hmac
 
 from config.errors import RateLimited
 
+from . import buckets
+
 logger = logging.getLogger(__name__)
 
 EXACT_UP_TO = 100
+# Each request of these is a slow hash: they are let pass evenly, and not a quota at once.
+EVEN_SCOPES = frozenset({"login", "signup"})
 _KEPT_TALLIES = 50_000  # some ten megabytes
 
 # A host whose clock is behind adds to the newer window.
@@ -61,6 +66,8 @@ def seconds_to_wait(scope: str, caller: str) -> int:
     if limit is None:
         return 0
     allowed, seconds = limit
+    if scope in EVEN_SCOPES:
+        return buckets.take(scope, caller, allowed, seconds)
     now = time.time()
     number = int(now // seconds)
     if _count(scope, caller, number, allowed, seconds) <= allowed:
@@ -79,6 +86,7 @@ def forget_here() -> None:
     """Empty this process's memory, as a restart would."""
     with _lock:
         _tallies.clear()
+    buckets.forget_here()
 
 
 def forget_old_counts() -> int:

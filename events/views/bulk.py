@@ -7,6 +7,7 @@ from rest_framework.response import Response
 from accounts.authentication import current_user
 from config.api.pagination import read_flag
 from config.api.schema import operation
+from config.api.slots import ROWS
 from config.api.views import ApiView
 
 from .. import services
@@ -33,9 +34,11 @@ class EventBulkView(ApiView):
         rows as `events.<index>.<field>`. With `partial` the good rows are made, and `results`
         tells of each row, in their order, what became of it.
         """
-        given = self.valid(EventBulkIn)
-        partial = given["partial"] or read_flag(request, "partial")
-        outcomes = services.create_events(current_user(request), given["events"], partial=partial)
-        shown: Any = EventBulkOut(outcomes, context=self.get_serializer_context()).data
+        with ROWS.one():
+            given = self.valid(EventBulkIn)
+            partial = given["partial"] or read_flag(request, "partial")
+            organizer = current_user(request)
+            outcomes = services.create_events(organizer, given["events"], partial=partial)
+            shown: Any = EventBulkOut(outcomes, context=self.get_serializer_context()).data
         location = request.build_absolute_uri("/api/me/events/")
         return Response(shown, status=201, headers={"Location": location})

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from config.api.pagination import read_ordering
 from config.api.schema import operation
+from config.api.slots import ROWS
 from config.api.views import ApiView, file_response
 
 from ..ical import Entry, calendar_of, feed_of
@@ -80,6 +81,8 @@ class EventFeedView(CalendarView, EventPages):
         """What the list of events shows, as a calendar to subscribe to: the first 1,000."""
         ordering = self.orderings[read_ordering(request, self)]
         events: Any = Event.objects.visible_to(request.user).for_calendar()
-        rows = ordering.page(self.filter_queryset(events), None, reverse=False, limit=MAX_ENTRIES)
-        body = feed_of(map(Entry, rows), name="Events", public_url=settings.PUBLIC_URL)
+        found = self.filter_queryset(events)
+        with ROWS.one():
+            rows = ordering.page(found, None, reverse=False, limit=MAX_ENTRIES)
+            body = feed_of(map(Entry, rows), name="Events", public_url=settings.PUBLIC_URL)
         return self.file(body, "events.ics")

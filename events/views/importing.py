@@ -11,6 +11,7 @@ from config.api.csv_rows import ImportRefused
 from config.api.import_reports import import_response, line_errors, skips_errors
 from config.api.pagination import read_flag
 from config.api.schema import operation
+from config.api.slots import ROWS
 from config.api.uploads import TABLE_TYPES, XLSX, Upload, file_error, file_parsers, read_upload
 from config.api.views import ApiView
 from config.errors import TemporarilyUnavailable
@@ -75,9 +76,9 @@ class EventImportView(ApiView):
         organizer = current_user(request)
         is_dry_run = read_flag(request, "dry_run")
         upload = read_upload(request, lambda: self.valid(EventFileIn))
-        report, ignored = _imported(
-            upload, organizer, dry_run=is_dry_run, skip_errors=skips_errors(request)
-        )
+        skips = skips_errors(request)
+        with ROWS.one():
+            report, ignored = _imported(upload, organizer, dry_run=is_dry_run, skip_errors=skips)
         shown: Any = EventImportOut(report, context={"ignored_columns": ignored}).data
         location = request.build_absolute_uri("/api/me/events/")
         errors = line_errors(report.errors)

@@ -15,10 +15,10 @@ import pytest
 from django.db import connection
 from openpyxl import load_workbook
 
+from config.api.slots import FILES
 from config.errors import InvalidTimezone
 from events.models import Event
 from events.tests.factories import EventFactory
-from registrations import streaming
 from registrations.exports import COLUMNS, EXPORTS, Options, XlsxExport, _select
 from registrations.models import Registration
 from registrations.streaming import Streamed
@@ -207,7 +207,7 @@ def test_a_long_queue_is_not_gone_through_for_each_who_waits(event):
 
 
 def test_only_so_many_read_at_once(fair, olga, signed_in, monkeypatch):
-    monkeypatch.setattr(streaming, "_slots", BoundedSemaphore(1))
+    monkeypatch.setattr(FILES, "_free", BoundedSemaphore(1))
     client, path = signed_in(olga), f"/api/events/{fair.pk}/attendees/export/"
 
     client.raise_request_exception = False

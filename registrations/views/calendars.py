@@ -5,6 +5,7 @@ from rest_framework.request import Request
 
 from accounts.calendars import named_by, owner_of_calendar
 from config.api.schema import operation
+from config.api.slots import ROWS
 from config.api.throttling import client_network
 from config.errors import NotFound
 from events.ical import feed_of
@@ -45,7 +46,8 @@ class OwnCalendarView(CalendarView):
         if user is None:
             raise NotFound
         name = f"Events of {user.username}"
-        body = feed_of(entries_of(user), name=name, public_url=settings.PUBLIC_URL)
+        with ROWS.one():
+            body = feed_of(entries_of(user), name=name, public_url=settings.PUBLIC_URL)
         response = self.file(body, "my-events.ics")
         response["Cache-Control"] = "private, no-cache"
         return response

@@ -10,6 +10,7 @@ from accounts.authentication import current_user
 from config.api.import_reports import import_response, skips_errors
 from config.api.pagination import read_flag
 from config.api.schema import operation
+from config.api.slots import ROWS
 from config.api.uploads import TABLE_TYPES, XLSX, file_parsers, read_upload
 from config.api.views import ApiView
 from config.errors import PermissionDenied
@@ -73,15 +74,16 @@ class AttendeeImportView(ApiView):
         event = self.found(Event.objects.visible_to(request.user), pk=pk)
         is_dry_run = read_flag(request, "dry_run")
         upload = read_upload(request, lambda: self.valid(AttendeeFileIn))
-        file = read_attendees(upload.content, upload.charset)
-        report = services.import_attendees(
-            event.pk,
-            file.rows,
-            by=current_user(request),
-            partial=skips_errors(request),
-            dry_run=is_dry_run,
-            notify=read_flag(request, "notify", default=True),
-        )
+        options = {
+            "partial": skips_errors(request),
+            "dry_run": is_dry_run,
+            "notify": read_flag(request, "notify", default=True),
+        }
+        with ROWS.one():
+            file = read_attendees(upload.content, upload.charset)
+            report = services.import_attendees(
+                event.pk, file.rows, by=current_user(request), **options
+            )
         context = {"ignored_columns": file.ignored_columns}
         shown: Any = AttendeeImportOut(report, context=context).data
         location = request.build_absolute_uri(f"/api/events/{pk}/attendees/")

@@ -1,0 +1,128 @@
+"""Token buckets that all server processes share, for routes of which each request is dear.
+
+A bucket holds as many requests as the limit allows and is refilled one by one, evenly over the
+limit's period. So a caller who has used it up gets one request per share of the period, and no
+second quota when a window begins anew.
+
+What is stored of a caller is one number: the time at which the bucket is full again, in
+microseconds since 1970. A request moves it on by its own share, and is refused where that would be
+further ahead than a period (the generic cell rate algorithm). Reading, comparing and writing are
+one statement of PostgreSQL, or one script of Redis. Each process remembers who has to wait and asks
+nobody about them.
+"""
+
+import logging
+import time
+from math import ceil
+from threading import Lock
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+from django.utils.crypto import salted_hmac
+
+logger = logging.getLogger(__name__)
+
+MICROSECONDS = 1_000_000
+_KEPT = 50_000
+
+# `hits` tells whether the request passes.
+_TAKE = """
+    INSERT INTO api_requestcount AS kept (caller, number, hits, expires_at)
+    VALUES (%(caller)s, %(now)s + %(share)s, 1, to_timestamp(%(expires_at)s))
+    ON CONFLICT (caller) DO UPDATE SET
+        hits = (greatest(kept.number, %(now)s) + %(share)s <= %(now)s + %(period)s)::int,
+        number = CASE WHEN greatest(kept.number, %(now)s) + %(share)s <= %(now)s + %(period)s
+            THEN greatest(kept.number, %(now)s) + %(share)s ELSE kept.number END,
+        expires_at = greatest(kept.expires_at, EXCLUDED.expires_at)
+    RETURNING number, hits
+"""
+
+# Lua has 53 bits for whole numbers; microseconds need them until the year 2255.
+_SCRIPT = """
+    local now, share, period = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+    local full_at = tonumber(redis.call('GET', KEYS[1]) or ARGV[1])
+    local moved = math.max(full_at, now) + share
+    if moved > now + period then
+        return {string.format('%.0f', full_at), 0}
+    end
+    redis.call('SET', KEYS[1], string.format('%.0f', moved), 'PX', math.ceil(period / 1000) + 1000)
+    return {string.format('%.0f', moved), 1}
+"""
+
+_full_at: dict[tuple[str, str, int, int], int] = {}
+_lock = Lock()
+
+
+def take(scope: str, caller: str, allowed: int, seconds: int) -> int:
+    """Take one request out of the caller's bucket: 0, or the seconds until there is one."""
+    now = int(time.time() * MICROSECONDS)
+    period = seconds * MICROSECONDS
+    share = max(1, period // allowed)
+    key = (scope, caller, allowed, seconds)
+    with _lock:
+        known = _full_at.get(key, now)
+    if wait := _wait(known, now, share, period):
+        return wait
+    full_at, passes = _taken(key, now, share, period)
+    with _lock:
+        if len(_full_at) >= _KEPT:
+            _make_room()
+        full_at = max(full_at, _full_at.pop(key, 0))
+        _full_at[key] = full_at  # the latest used come last
+    return 0 if passes else max(1, _wait(full_at, now, share, period))
+
+
+def forget_here() -> None:
+    """Empty this process's memory, as a restart would."""
+    with _lock:
+        _full_at.clear()
+
+
+def _wait(full_at: int, now: int, share: int, period: int) -> int:
+    """Seconds until a request passes; 0 where one does now."""
+    return max(0, ceil((max(full_at, now) + share - period - now) / MICROSECONDS))
+
+
+def _make_room() -> None:
+    """Drop the older half. The shared number stands."""
+    for key in list(_full_at)[: _KEPT // 2]:
+        del _full_at[key]
+
+
+def _taken(key: tuple[str, str, int, int], now: int, share: int, period: int) -> tuple[int, bool]:
+    """When the bucket is full again, and whether the request passes."""
+    scope, caller, allowed, seconds = key
+    text = f"{scope} {allowed}/{seconds} {caller}"
+    digest = salted_hmac("bucket", text, algorithm="sha256").digest()
+    try:
+        if settings.COUNTS_IN_CACHE:
+            return _take_in_redis(digest, now, share, period)
+        return _take_in_table(digest, now, share, period)
+    except Exception:  # each store has errors of its own
+        logger.exception("rate limits are counted by each process alone: the shared count is away")
+        with _lock:
+            return max(_full_at.get(key, now), now) + share, True
+
+
+def _take_in_table(digest: bytes, now: int, share: int, period: int) -> tuple[int, bool]:
+    parameters: dict[str, Any] = {
+        "caller": digest,
+        "now": now,
+        "share": share,
+        "period": period,
+        "expires_at": (now + period) / MICROSECONDS,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, parameters)
+        full_at, passes = cursor.fetchone()
+    return full_at, bool(passes)
+
+
+def _take_in_redis(digest: bytes, now: int, share: int, period: int) -> tuple[int, bool]:
+    store: Any = cache
+    name = store.make_and_validate_key(f"bucket:{digest.hex()}")
+    client = store._cache.get_client(name, write=True)  # Django's cache runs no scripts by itself
+    full_at, passes = client.eval(_SCRIPT, 1, name, now, share, period)
+    return int(full_at), bool(passes)
