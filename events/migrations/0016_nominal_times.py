@@ -95,6 +95,7 @@ def fill(apps, schema_editor):
             event.nominal_start = nominal_time(event.occurrence_at, zone, clocks)
             batch.append(event)
         Event.objects.bulk_update(batch, ["nominal_start"], batch_size=BATCH)
+    check_now(schema_editor)
 
 
 def empty(apps, schema_editor):
@@ -116,6 +117,13 @@ def empty(apps, schema_editor):
             event.occurrence_at = at_wall_clock(event.nominal_start, zone)
             batch.append(event)
         Event.objects.bulk_update(batch, ["occurrence_at"], batch_size=BATCH)
+    check_now(schema_editor)
+
+
+def check_now(schema_editor):
+    """PostgreSQL alters no table with checks that are still to come."""
+    schema_editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    schema_editor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 class Migration(migrations.Migration):
@@ -211,7 +219,6 @@ class Migration(migrations.Migration):
                 size=None,
             ),
         ),
-        # Before the rows change: PostgreSQL alters no table with checks that are still to come.
         migrations.RemoveConstraint("event", "one_event_per_occurrence"),
         migrations.RunPython(fill, empty),
         migrations.AlterField(

@@ -155,10 +155,11 @@ def _reschedule(edit: Edit, changes: dict[str, Any], *, keep_local_time: bool) -
     excluded = series.exclusions
     if "excluded" in changes:
         excluded = frozenset(parse_exclusion(text, UTC) for text in changes["excluded"])
-    if "rule" in changes and (not anchor.is_whole or changes["rule"] != series.rule):
-        zone = ZoneInfo(changes.get("timezone", series.timezone))
-        rule = NewRule(changes["rule"], excluded, zone)
-        return change_rule(edit, rule, times, keeps_clock=keep_local_time)
+    if changes.get("rule", series.rule) != series.rule:
+        zone = changes.get("timezone", series.timezone)
+        rule = NewRule(changes["rule"], excluded, ZoneInfo(zone))
+        keeps_clock = keep_local_time and zone != series.timezone
+        return change_rule(edit, rule, times, keeps_clock=keeps_clock)
     effects = Effects()
     if times is not None:
         effects = move_series(edit, times)

@@ -218,6 +218,18 @@ def test_what_was_read_can_be_sent_back_with_another_start(clock, olga, signed_i
     assert locals_of(series)[1] == "03-23T19:00"
 
 
+def test_a_rule_that_is_sent_back_unchanged_is_no_other_rule(clock, olga, signed_in):
+    client = signed_in(olga)
+    rule = "FREQ=WEEKLY;BYDAY=MO;UNTIL=20270405T160000Z"
+    series = made(client, recurrence=rule)
+    ids = booked(series)
+
+    edit(client, series, from_event=ids[3], recurrence=rule, start_time="2027-03-24T18:00")
+
+    assert_all_kept(series, ids)
+    assert locals_of(series)[3:] == ["03-24T18:00", "03-31T18:00", "04-07T18:00"]
+
+
 def test_a_start_in_the_past_is_refused_while_the_first_is_to_come(clock, olga, signed_in):
     client = signed_in(olga)
     series = made(client)
