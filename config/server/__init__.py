@@ -8,6 +8,7 @@ only from the last byte of its body on until its response is made:
   responses that a client does not take. HTTP/2 is left to the proxy in front.
 - `front`, an ASGI application, collects bodies under a deadline and decides who responds: the loop
   itself (`/healthz`, streams of seats), a thread of its own (`/readyz`), the pool (all else).
+- `processes` gives each process a listening socket of its own.
 - `wsgi` runs Django in these threads.
 
 docs/decisions.md compares this with other servers, with figures.

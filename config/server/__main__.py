@@ -7,14 +7,13 @@ successor serves.
 import logging
 import os
 import resource
-import socket
 import sys
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from uvicorn import Config
-from uvicorn.supervisors import Multiprocess
 
+from .processes import Processes, listening_sockets
 from .protocol import Http1Protocol
 
 # Connections that the kernel holds until a process accepts them.
@@ -33,14 +32,13 @@ def main() -> None:
         host, port = settings.HOST, settings.PORT
     except ImproperlyConfigured as error:
         sys.exit(f"Configuration error: {error}")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listening = listening_sockets(host, port, count=settings.WEB_CONCURRENCY, backlog=BACKLOG)
     except OSError as error:
         sys.exit(f"Cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}")
     _allow_open_files(settings.WEB_CONNECTIONS + OTHER_OPEN_FILES)
     logging.getLogger("uvicorn.error").setLevel(logging.INFO)  # of this process, not of its workers
-    Multiprocess(_config(), [listening]).run()
+    Processes(_config(), listening).run()
 
 
 def _config() -> Config:

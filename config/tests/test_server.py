@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from itertools import cycle, islice
+from pathlib import Path
 from statistics import quantiles
 from threading import Thread
 from time import monotonic
@@ -362,6 +363,25 @@ def test_a_stop_ends_what_has_begun():
 
     assert received.startswith(b"HTTP/1.1 404 ")
     assert b"\r\nconnection: close\r\n" in received
+
+
+def test_connections_are_dealt_to_all_processes(server):
+    before = {pid: open_sockets(pid) for pid in server.workers()}
+    with ExitStack() as stack:
+        for _ in range(64):
+            client = stack.enter_context(closing(server.connect()))
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+        dealt = sorted(open_sockets(pid) - count for pid, count in before.items())[-2:]
+
+    assert sum(dealt) >= 60  # others may be closed meanwhile
+    assert min(dealt) >= 10  # by chance once in a hundred million times
+
+
+def open_sockets(pid: int) -> int:
+    found = Path(f"/proc/{pid}/fd").iterdir()
+    return sum(str(link.readlink()).startswith("socket:") for link in found)
 
 
 def test_a_port_that_is_taken_ends_the_start(server):
