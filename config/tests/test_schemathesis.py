@@ -16,7 +16,7 @@ import pytest
 import schemathesis
 import time_machine
 from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, transaction
+from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 from hypothesis import HealthCheck
 from hypothesis import settings as Settings
@@ -81,8 +81,13 @@ GO_TOGETHER = {"near", "radius", "latitude", "longitude"}
 
 
 @pytest.fixture(autouse=True)
-def _one_connection() -> Iterator[None]:
-    """Requests run in the test's transaction, so none of them may close its connection."""
+def _one_connection(db) -> Iterator[None]:
+    """Requests run in the test's transaction, so nothing may close its connection.
+
+    While Hypothesis thinks up a request, the transaction is idle.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield

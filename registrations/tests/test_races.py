@@ -142,7 +142,8 @@ def test_imports_and_guests_want_the_same_seats(olga, signed_in, has_queue, _rou
     guests = [posted(event, number) for number in range(0, 60, 5)]
     codes = at_once(*(imported(client) for client in clients), *guests)
 
-    assert codes[:2] == [201, 201]
+    # The later one finds everybody registered, and an import that saves nothing is 400.
+    assert sorted(codes[:2]) in ([201, 201], [201, 400])
     assert set(codes[2:]) <= {201, 409}
     event.refresh_from_db()
     live = Registration.objects.filter(event=event).count()
