@@ -299,5 +299,5 @@ def test_a_full_event_says_when_a_seat_becomes_free(event, anyone):
 
     assert problem["code"] == "event_full"
     assert problem["detail"] == (
-        "All 1 seats are taken. Try again later: a seat becomes free when somebody cancels."
+        "The only seat is taken. Try again later: a seat becomes free when somebody cancels."
     )

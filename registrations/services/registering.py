@@ -272,10 +272,11 @@ def _explain_refusal(
     if is_registered_already:
         raise AlreadyRegistered
     if not event.has_free_seat and not event.waitlist_enabled:
+        capacity = event.max_capacity
+        taken = "The only seat is taken." if capacity == 1 else f"All {capacity} seats are taken."
         raise EventFull(
-            f"All {event.max_capacity} seats are taken. Try again later: a seat becomes free when"
-            " somebody cancels.",
-            max_capacity=event.max_capacity,
+            f"{taken} Try again later: a seat becomes free when somebody cancels.",
+            max_capacity=capacity,
         )
 
 

@@ -97,7 +97,11 @@ def test_registration_add_to_a_full_event_is_an_error_of_the_form(client):
         f"{LIST}add/", {"event": event.pk, "name": "Bob", "email": "b@example.com"}
     )
 
-    assert errors_of(response) == {"__all__": ["All 1 seats are taken."]}
+    assert errors_of(response) == {
+        "__all__": [
+            "The only seat is taken. Try again later: a seat becomes free when somebody cancels."
+        ]
+    }
     assert Registration.objects.count() == 1
 
 
