@@ -33,6 +33,7 @@ from config.api.plain import Answer, PlainRequest
 from config.api.remembered import remembered
 from config.api.views import VARY, VARY_OF_WRITES
 from config.errors import DomainError
+from config.hosts import is_port
 from config.metrics import count_request
 from config.middleware import API_HEADERS, request_id_of
 from events.views import list_for_guest
@@ -161,8 +162,8 @@ def _plain(environ: dict[str, Any]) -> PlainRequest | None:
 
 @remembered(256)
 def _is_ours(host: str) -> bool:
-    domain, _ = split_domain_port(host)
-    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+    domain, port = split_domain_port(host)
+    return bool(domain) and is_port(port) and validate_host(domain, settings.ALLOWED_HOSTS)
 
 
 def _scheme(environ: dict[str, Any]) -> str:

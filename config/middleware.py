@@ -22,6 +22,7 @@ from config import errors, ops
 from config.api.errors import problem_response
 from config.api.plain import PlainRequest
 from config.api.timezones import requested_zone
+from config.hosts import check_host
 from config.sizes import body_limit
 
 PROBES = {
@@ -119,12 +120,12 @@ class ApiMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        check_host(request)
         if not request.path_info.startswith("/api/") and request.path_info != "/api":
             return self._page(request)
         if not request.path_info.endswith("/") and not _FILE.search(request.path_info):
             request.path_info += "/"
             request.path += "/"
-        request.get_host()  # raises for one that is not ours
         try:
             self._check_size(request)
             zone = requested_zone(request)

@@ -1,5 +1,6 @@
 """Settings: everything from the environment, with defaults that run on a laptop."""
 
+import hmac
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,10 @@ def _secret_key() -> str:
     if given:
         if len(given) < 32:
             raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters.")
+        if given.startswith("django-insecure-") or len(set(given)) < 10:
+            raise ImproperlyConfigured(
+                "SECRET_KEY must be random: at least 10 different characters, and no sample."
+            )
         return given
     if not USES_EMBEDDED_POSTGRES and not DEBUG:
         raise ImproperlyConfigured("SECRET_KEY must be set when DATABASE_URL is set.")
@@ -176,6 +181,9 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
+# Links, sessions and tokens are signed by different keys, all derived from the one: Django derives
+# those of its signers by their salts.
+_TOKEN_KEY = hmac.digest(SECRET_KEY.encode(), b"access and refresh tokens", "sha256").hex()
 
 # --- People -------------------------------------------------------------------------------------
 
@@ -204,7 +212,7 @@ FORMER_ADDRESS_LIFETIME = timedelta(days=env.integer("FORMER_ADDRESS_DAYS", 7, l
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.integer("ACCESS_TOKEN_MINUTES", 30, least=1)),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=env.integer("REFRESH_TOKEN_DAYS", 30, least=1)),
-    "SIGNING_KEY": SECRET_KEY,
+    "SIGNING_KEY": _TOKEN_KEY,
     "USER_ID_CLAIM": "sub",
     "AUTH_HEADER_TYPES": ("Bearer", "bearer", "BEARER"),  # RFC 9110: without regard to case
 }

@@ -45,14 +45,18 @@ class ConsoleBackend(BaseEmailBackend):
 
 
 class FileBackend(BaseEmailBackend):
-    """One file for each mail, which is there once it is complete."""
+    """One file for each mail, which is there once it is complete.
+
+    Mails hold links that let somebody in, so nobody but the mailer's user may read them.
+    """
 
     def send_messages(self, email_messages: Sequence[Any]) -> int:
         directory = Path(str(settings.EMAIL_FILE_PATH))
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for mail in email_messages:
             name = f"{timezone.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:12]}"
             draft = directory / f".{name}"
+            draft.touch(mode=0o600, exist_ok=False)
             draft.write_bytes(mail.message().as_bytes())
             draft.rename(directory / f"{name}.log")
         return len(email_messages)

@@ -1,5 +1,6 @@
 """Where mails go without a mail server, as EMAIL_URL says."""
 
+import os
 from email import message_from_bytes, policy
 
 import pytest
@@ -48,3 +49,18 @@ def test_each_mail_is_a_file(use, tmp_path):
     mails = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
     assert sorted(mail["To"] for mail in mails) == [f"{number}@example.com" for number in range(3)]
     assert all(mail.get_body(("html",)) and list(mail.iter_attachments()) for mail in mails)
+
+
+def test_nobody_else_on_the_host_reads_mails(use, tmp_path):
+    directory = tmp_path / "mails"
+    use(f"filemail://{directory}")
+    notify("ticket", key="1", email="bob@example.com")
+    before = os.umask(0)
+
+    try:
+        deliver()
+    finally:
+        os.umask(before)
+
+    [file] = directory.iterdir()
+    assert [oct(path.stat().st_mode & 0o777) for path in (directory, file)] == ["0o700", "0o600"]

@@ -158,5 +158,15 @@ def test_the_page_for_a_forgotten_password_has_a_limit(browser, db, settings):
     assert title_of(response) == "Too many requests"
 
 
+@pytest.mark.parametrize("path", [FORGOTTEN, RESET, "/confirm-address/", "/unsubscribe/"])
+def test_pages_have_the_limit_of_anonymous_requests(browser, db, settings, path):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "anonymous": (2, 60)}
+
+    codes = [browser.get(path, {"token": "x"}).status_code for _ in range(3)]
+
+    assert codes[2] == 429
+    assert 429 not in codes[:2]
+
+
 def test_a_link_that_is_too_old_leads_to_a_new_one(browser, db):
     assert f'href="{FORGOTTEN}"' in browser.get(RESET).content.decode()

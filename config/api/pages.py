@@ -14,7 +14,9 @@ from rest_framework.serializers import BaseSerializer
 
 from config.errors import DomainError, ServerError, ValidationFailed
 
+from .counting import check_limit
 from .errors import to_domain_error
+from .throttling import client_network
 
 _HEADERS = {
     "Referrer-Policy": "no-referrer",  # the page's address holds a token
@@ -30,12 +32,14 @@ def mail_page(view: PageView) -> PageView:
 
     Mail scanners follow links. The token that the form sends back is what a cross-site request
     cannot know, so there is no cookie; and with `no-referrer` browsers send `Origin: null`, which
-    Django's own check refuses. A refusal becomes a page in plain words.
+    Django's own check refuses. A refusal becomes a page in plain words. The limit is that of
+    anonymous requests to the API.
     """
 
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
+            check_limit("anonymous", client_network(request))
             response = view(request, *args, **kwargs)
         except (DomainError, DatabaseError) as error:
             refusal = to_domain_error(error)

@@ -39,7 +39,7 @@ class ServerProcess:
             "PGPORT": str(database["PORT"]),
             "PGUSER": database["USER"],
             "PGPASSWORD": database["PASSWORD"],
-            "SECRET_KEY": "x" * 50,
+            "SECRET_KEY": "of-a-server-that-lives-for-one-test-0123456789",
             "PORT": str(self.port),
             "RATE_LIMITS": "off",
             "TRUSTED_PROXIES": "0",

@@ -181,6 +181,9 @@ def test_an_origin_that_is_named_is_let_in_without_cookies(db, anyone, settings)
         {"Host": "evil.example.com"},
         {"Host": "localhost:8000@evil.example.com"},
         {"Host": "localhost, evil.example.com"},
+        {"Host": "localhost:0"},
+        {"Host": "localhost:65536"},
+        {"Host": "localhost:" + "9" * 400},
         {"Host": ""},
     ],
 )
