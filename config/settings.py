@@ -246,7 +246,8 @@ RATE_LIMITS = env.rates(
         "register": "300/min",  # a school or an office is one address
         "message": "20/hour",  # each may be a mail to thousands
         "export": "10/hour",  # of all that is held of somebody
-        "import": "120/min",  # of up to thousands of rows each
+        "import": "120/min",  # of up to thousands of rows each, dry runs too
+        "bulk": "60/min",  # of up to a thousand events each
         "anonymous": "1200/min",
         "user": "3000/min",
     },
@@ -254,7 +255,7 @@ RATE_LIMITS = env.rates(
 # Wrong passwords for one account from one address before the next attempt has to wait.
 SIGN_IN_FAILURES = env.integer("SIGN_IN_FAILURES", 10, least=1, most=1000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024 * env.integer("MAX_BODY_MEGABYTES", 2, least=1, most=100)
-MAX_BULK_BODY_BYTES = 1024 * 1024 * env.integer("MAX_BULK_BODY_MEGABYTES", 16, least=1, most=1000)
+MAX_BULK_BODY_BYTES = 1024 * 1024 * env.integer("MAX_BULK_BODY_MEGABYTES", 4, least=1, most=1000)
 MAX_FILE_BYTES = 1024 * 1024 * env.integer("MAX_FILE_MEGABYTES", 5, least=1, most=100)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Event Management API",

@@ -171,3 +171,29 @@ def test_bulk_is_for_organizers(anyone, ana, signed_in):
     assert anyone.post(BULK, talks(1)).status_code == 401
     refused = signed_in(ana).post(BULK, talks(1))
     assert (refused.status_code, refused.json()["code"]) == (403, "organizer_role_required")
+
+
+def test_bulk_has_a_limit_of_its_own(client, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "bulk": (2, 60)}
+
+    codes = [client.post(BULK, talks(1)).status_code for _ in range(3)]
+
+    assert codes == [201, 201, 429]
+    assert client.post("/api/events/", TALK).status_code == 201
+
+
+def test_a_body_of_many_megabytes_is_refused_by_default(client):
+    rows = [{**TALK, "description": "x" * 9_000} for _ in range(500)]
+
+    response = client.post(BULK, rows)
+
+    assert (response.status_code, response.json()["max_bytes"]) == (413, 4 * 1024 * 1024)
+
+
+@pytest.mark.parametrize("path", ["/api/events/import/", "/api/events/import/?dry_run=true"])
+def test_imports_have_a_limit_of_their_own_dry_runs_too(client, settings, path):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "import": (2, 60)}
+
+    codes = [client.post(path, "x", content_type="text/csv").status_code for _ in range(3)]
+
+    assert codes == [400, 400, 429]

@@ -19,6 +19,7 @@ from ..permissions import MayOrganize
 class EventBulkView(ApiView):
     permission_classes = (MayOrganize,)
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {"POST": frozenset({"partial"})}
+    throttle_scopes: ClassVar[dict[str, str]] = {"POST": "bulk"}
 
     @operation(
         "Create many events",
