@@ -247,6 +247,7 @@ RATE_LIMITS = env.rates(
         "message": "20/hour",  # each may be a mail to thousands
         "export": "10/hour",  # of all that is held of somebody
         "import": "120/min",  # of up to thousands of rows each, dry runs too
+        "feed": "120/min",  # calendars of up to a thousand events
         "bulk": "60/min",  # of up to a thousand events each
         "anonymous": "1200/min",
         "user": "3000/min",

@@ -28,7 +28,7 @@ def entries_of(user: User) -> list[Entry]:
     events = (
         Event.objects.existing()
         .filter(Q(organizer=user) | Q(pk__in=list(places)))
-        .for_calendar()
+        .for_feed()
         .order_by("start_time", "pk")
     )
     now = timezone.now()

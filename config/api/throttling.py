@@ -87,7 +87,8 @@ class ScopedLimit(BaseThrottle):
         if request.META.get(COUNTED):
             return True
         user_id = request.user.pk if request.user else None
-        scope = getattr(view, "throttle_scopes", {}).get(request.method)
+        method = "GET" if request.method == "HEAD" else request.method  # the same work
+        scope = getattr(view, "throttle_scopes", {}).get(method)
         if scope is None:
             scope = "anonymous" if user_id is None else "user"
         if settings.RATE_LIMITS[scope] is None:

@@ -1,7 +1,7 @@
 """iCalendar objects (RFC 5545), and those that are sent to somebody (iTIP, RFC 5546)."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 from typing import Literal
@@ -10,6 +10,7 @@ from urllib.parse import quote
 from config.api.email_addresses import ascii_address
 
 from ..models import Event
+from ..models.event import FEED_DESCRIPTION_LENGTH
 from .lines import folded, local, parameter, text, utc
 from .timezones import FIRST_YEAR, LAST_YEAR, vtimezone
 
@@ -29,12 +30,23 @@ class Entry:
 
     `is_tentative`: the reader waits for a seat. `shows_meeting_url`: the reader may have it.
     `changed_at`: when it last changed for this reader, where that is later than its last edit.
+    `is_short`: the description is cut; an event of `EventQuerySet.for_feed` has but its start.
     """
 
     event: Event
     is_tentative: bool = False
     shows_meeting_url: bool = False
     changed_at: datetime | None = None
+    is_short: bool = False
+
+    @property
+    def description(self) -> str:
+        if not self.is_short:
+            return self.event.description
+        kept = vars(self.event)
+        start: str = kept["description_start" if "description_start" in kept else "description"]
+        is_whole = len(start) <= FEED_DESCRIPTION_LENGTH
+        return start if is_whole else f"{start[: FEED_DESCRIPTION_LENGTH - 1].rstrip()}…"
 
 
 def calendar_of(event: Event, *, public_url: str) -> bytes:
@@ -43,14 +55,18 @@ def calendar_of(event: Event, *, public_url: str) -> bytes:
 
 
 def feed_of(entries: Iterable[Entry], *, name: str, public_url: str) -> bytes:
-    """A calendar to subscribe to, which tells its name and how often to ask for it again."""
+    """A calendar to subscribe to, which tells its name and how often to ask for it again.
+
+    Programs read it whole, every hour: long descriptions are cut, and `URL` leads to the rest.
+    """
     head = (
         f"NAME:{text(name)}",
         f"X-WR-CALNAME:{text(name)}",
         f"REFRESH-INTERVAL;VALUE=DURATION:{_REFRESH}",
         f"X-PUBLISHED-TTL:{_REFRESH}",
     )
-    return _calendar("PUBLISH", list(entries), head=head, public_url=public_url)
+    short = [replace(entry, is_short=True) for entry in entries]
+    return _calendar("PUBLISH", short, head=head, public_url=public_url)
 
 
 def invitation(
@@ -130,7 +146,7 @@ def _vevent(
     yield f"LOCATION:{text(event.location)}"
     if event.latitude is not None and event.longitude is not None:
         yield f"GEO:{event.latitude:.6f};{event.longitude:.6f}"
-    description = event.description
+    description = entry.description
     if entry.shows_meeting_url and event.meeting_url and status != "CANCELLED":
         # Few clients show CONFERENCE (RFC 7986, section 5.11), all show the description.
         yield f"CONFERENCE;VALUE=URI;FEATURE=VIDEO:{_uri(event.meeting_url)}"

@@ -7,6 +7,7 @@ from django.contrib.postgres.indexes import GinIndex, GistIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import ExpressionWrapper, F, Q, Sum, Value
+from django.db.models.functions import Left
 from django.utils.timezone import now
 
 from config.api.folding import Folded, alphabetical
@@ -19,6 +20,8 @@ from .plan import IS_NOWHERE, IS_SOMEWHERE, Plan, default_reminder_hours  # noqa
 from .sample import Halvings, HalvingsUpTo, IsSampled
 from .search_word import HeadingWords, NamesByWeek, NameWords
 from .series import Series
+
+FEED_DESCRIPTION_LENGTH = 500  # characters
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -115,6 +118,11 @@ class EventQuerySet(models.QuerySet["Event"]):
             "timezone", "status", "sequence", "created_at", "updated_at", "meeting_url",
             "organizer__username", "category__name",
         )  # fmt: skip
+
+    def for_feed(self) -> "EventQuerySet":
+        """As for calendars, with `description_start` in place of the description."""
+        start = Left("description", FEED_DESCRIPTION_LENGTH + 1)
+        return self.for_calendar().defer("description").annotate(description_start=start)
 
 
 _HAS_FREE_SEAT = Q(waitlist_count=0) & (

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from icalendar import Calendar
 
 from conftest import NOW
@@ -194,8 +196,50 @@ def test_head_tells_the_tag_without_the_calendar(event, anyone):
     assert response["ETag"] == anyone.get(FEED)["ETag"]
 
 
-def test_feeds_count_as_requests_of_a_guest(anyone, settings):
-    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "anonymous": (1, 60)}
+LONG = "\N{GRINNING FACE}" * 10_000
 
-    assert anyone.get(FEED).status_code == 200
-    assert anyone.get(FEED).json()["code"] == "rate_limited"
+
+@pytest.mark.parametrize(
+    ("description", "shown"),
+    [
+        ("x" * 500, "x" * 500),
+        ("x" * 501, "x" * 499 + "…"),
+        ("x" * 490 + " " * 20 + "y", "x" * 490 + "…"),
+        (LONG, LONG[:499] + "…"),
+    ],
+)
+def test_a_feed_cuts_long_descriptions(clock, event, anyone, description, shown):
+    edit_event(event, {"description": description})
+
+    (entry,) = entries(anyone.get(FEED))
+
+    assert entry["DESCRIPTION"] == shown
+
+
+def test_an_event_by_itself_has_its_whole_description(clock, event, anyone):
+    edit_event(event, {"description": LONG})
+
+    (entry,) = entries(anyone.get(f"/api/events/{event.pk}/calendar.ics"))
+
+    assert entry["DESCRIPTION"] == LONG
+
+
+def test_a_feed_of_the_longest_descriptions_is_a_few_kilobytes_an_event(clock, olga, anyone):
+    EventFactory.create_batch(20, organizer=olga, description=LONG)
+
+    with CaptureQueriesContext(connection) as queries:
+        response = anyone.get(FEED)
+
+    assert len(entries(response)) == 20
+    assert len(response.content) < 20 * 3_000
+    assert len(queries) == 1  # the whole description is not read later
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_the_feed_has_a_limit_of_its_own(anyone, event, settings, method):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "feed": (2, 60)}
+
+    codes = [getattr(anyone, method)(FEED).status_code for _ in range(3)]
+
+    assert codes == [200, 200, 429]
+    assert anyone.get("/api/events/").status_code == 200

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -59,6 +59,7 @@ class EventCalendarView(CalendarView):
 
 class EventFeedView(CalendarView, EventPages):
     pagination_class: Any = None
+    throttle_scopes: ClassVar[dict[str, str]] = {"GET": "feed"}
 
     def known_parameters(self, method: str) -> frozenset[str]:
         return frozenset({"ordering", *self.filterset_class.base_filters})
@@ -78,9 +79,12 @@ class EventFeedView(CalendarView, EventPages):
         filters=True,
     )
     def get(self, request: Request) -> HttpResponse:
-        """What the list of events shows, as a calendar to subscribe to: the first 1,000."""
+        """What the list of events shows, as a calendar to subscribe to: the first 1,000.
+
+        Descriptions are cut after 500 characters; `URL` leads to the event.
+        """
         ordering = self.orderings[read_ordering(request, self)]
-        events: Any = Event.objects.visible_to(request.user).for_calendar()
+        events: Any = Event.objects.visible_to(request.user).for_feed()
         found = self.filter_queryset(events)
         with ROWS.one():
             rows = ordering.page(found, None, reverse=False, limit=MAX_ENTRIES)

@@ -16,6 +16,7 @@ from ..calendars import entries_of
 
 class OwnCalendarView(CalendarView):
     query_parameters = {"GET": frozenset({"token"})}
+    throttle_scopes = {"GET": "feed"}
 
     def counted_as(self, request: Request) -> str:
         """Each link by itself: one service fetches them for thousands, from a single address.
@@ -40,7 +41,8 @@ class OwnCalendarView(CalendarView):
         """What I attend and organize: at most 1,000 events, the past ones cut first.
 
         `TENTATIVE` while I wait for a seat, and for my own drafts. Registrations that were
-        cancelled are left out; events that were cancelled say so.
+        cancelled are left out; events that were cancelled say so. Descriptions are cut after 500
+        characters.
         """
         user = owner_of_calendar(request.query_params.get("token", ""))
         if user is None:
