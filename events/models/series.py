@@ -9,7 +9,8 @@ from django.db import models
 from django.db.models import Count, F, Q
 from django.utils.timezone import now
 
-from ..recurrence import Schedule, parse_exclusion, parse_rule, shown_rule, stored_exclusion
+from ..recurrence import Schedule, Turn, parse_exclusion, parse_rule, shown_rule, stored_exclusion
+from ..zones import at_wall_clock
 from .category import Category
 from .local_time import LocalDateTimeField
 from .plan import IS_NOWHERE, IS_SOMEWHERE, Plan
@@ -154,6 +155,13 @@ class Series(Plan):
     def nominal_start(self) -> datetime:
         """The wall-clock time of the first occurrence, before a gap moves it."""
         return self.written_start + self.moved_by
+
+    def turn_at(self, nominal: datetime) -> Turn:
+        """As `Schedule.turn_at`, without reading the rule."""
+        is_first = nominal == self.nominal_start
+        return Turn(
+            nominal, self.start_time if is_first else at_wall_clock(nominal, self.rule_zone)
+        )
 
     @property
     def exclusions(self) -> frozenset[date | datetime]:

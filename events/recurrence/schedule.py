@@ -133,7 +133,7 @@ class Schedule:
 
     def _check_density(self) -> None:
         """No year may ever have too many; looks at two intervals, and at a leap year."""
-        if Expansion(self.rule, self.start).is_daily_at_most:
+        if self._expansion.is_daily_at_most:
             if next(self.turns(), None) is None:
                 raise self._nothing
             return
@@ -157,15 +157,20 @@ class Schedule:
         century = self.start + MAX_YEARS * timedelta(days=366)
         if end < century or end - self.start < rule.period:  # the second interval is later
             return False
-        following = next(Expansion(rule, self.start).times(century), None)
+        following = next(self._expansion.times(century), None)
         return following is not None and not self._is_over(following)
 
     # --- As the rule was written ---
 
+    @cached_property
+    def _expansion(self) -> Expansion:
+        """One for all calls: it keeps tables of days."""
+        return Expansion(self.rule, self.start)
+
     def _written_times(self, begin: datetime | None) -> Iterator[datetime]:
         """Times before the shift, up to UNTIL, from `begin` or the start on."""
         limit = None if self.until is None else self._until_local + _LONGEST_GAP
-        for local in Expansion(self.rule, self.start).times(begin):
+        for local in self._expansion.times(begin):
             if limit is not None and local > limit:
                 return
             if not self._is_over(local):

@@ -226,7 +226,7 @@ def set_times(series: Series, event: Event, now: datetime) -> None:
     """Give an event the times of its nominal start, unless it would be over by now."""
     assert event.nominal_start is not None  # noqa: S101  # the rule has it
     if event.rule_number == series.rule_number:
-        times = times_of(series, series.schedule.turn_at(event.nominal_start))
+        times = times_of(series, series.turn_at(event.nominal_start))
     else:
         zone, offsets = rule_of(series, event.rule_number)
         times = times_after(at_wall_clock(event.nominal_start, zone), offsets, zone)

@@ -155,7 +155,7 @@ def _missing(
     """Turns that no event has; one of those on one instant."""
     gone = {event.pk for event in dropped}
     there = {event.nominal_start for event in events if event.pk not in gone}
-    instants = {series.schedule.turn_at(nominal).at for nominal in there if nominal is not None}
+    instants = {series.turn_at(nominal).at for nominal in there if nominal is not None}
     missing = []
     for turn in coming:
         if turn.nominal not in there and turn.at not in instants:
