@@ -123,6 +123,8 @@ def _set_rule(series: Series, anchor: Anchor, new: NewRule, change: TimeChange |
         nominal, start = nominal + change.shift, change.start
         offsets = {**offsets, **change.offsets}
         times = times_after(start, offsets, zone) | dict(change.given)
+    elif old_zone != zone:  # lengths on the clock are those of the new one
+        times = times_after(start, offsets, zone)
     if (change.zone if change and change.zone else old_zone) != zone:
         nominal = wall_clock(start, zone)
     series.rule_number += 1

@@ -336,6 +336,26 @@ def test_occurrences_that_are_left_keep_their_nominal_time(clock, olga, signed_i
     ]
 
 
+def test_a_rule_in_another_zone_keeps_the_length_on_the_clock(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = made(
+        client,
+        timezone="Asia/Tokyo",
+        start_time="2027-03-14T03:15",
+        end_time="2027-03-15T03:15",
+        recurrence="FREQ=MONTHLY;COUNT=3",
+    )
+
+    edit(client, series, timezone="America/New_York")  # 13:15, before summer time begins there
+    edit(client, series, recurrence="FREQ=DAILY;COUNT=2")
+
+    zone = ZoneInfo("America/New_York")
+    assert [
+        (wall_clock(event.start_time, zone).hour, wall_clock(event.end_time, zone).hour)
+        for event in events_of(series)
+    ] == [(13, 13), (13, 13)]
+
+
 def test_a_new_rule_of_a_later_part_leaves_the_part_before(clock, olga, signed_in):
     client = signed_in(olga)
     series = made(client)
