@@ -73,18 +73,16 @@ class Front:
 
     async def _respond(self, scope: Any, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if STREAM_PATH.fullmatch(path):
-            await self._read_body(scope, receive)
-            try:
-                await self._streams.respond(environ_of(scope, b"", None), receive, send)
-            except TimeoutError:
-                scope["state"]["abort"]()  # closing would wait for the client
-                await receive()
-            return
         body, length = await self._read_body(scope, receive)
         environ = environ_of(scope, body or b"", length)
         if body is None and length is not None:
             await self._refuse_body(environ, receive, send)
+        elif STREAM_PATH.fullmatch(path):
+            try:
+                await self._streams.respond(environ, receive, send)
+            except TimeoutError:
+                scope["state"]["abort"]()  # closing would wait for the client
+                await receive()
         elif path in _HEALTH:
             await send_whole(send, _whole(run(self._application, environ)))  # it waits for nothing
         else:

@@ -1,22 +1,28 @@
 """uvicorn's HTTP/1.1 with time limits for heads, idle connections and unread responses."""
 
 import asyncio
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from config import errors
 
 MAX_HEAD_BYTES = 64 * 1024
+MAX_HEADERS = 200
+# Requests that are sent before the response to an earlier one. More end the connection.
+MAX_PIPELINED = 256
 # A client takes nothing of its response for so long.
 SEND_SECONDS = 300
+# The rest of a last response is not taken for so long.
+CLOSE_SECONDS = 120
 
 
 class Http1Protocol(HttpToolsProtocol):
     """One connection. It ends when
 
     - a head is not complete within HEAD_SECONDS (408) or longer than MAX_HEAD_BYTES (400),
+    - what surrounds a body (sizes of chunks, trailers) is much longer than the body (400),
     - nothing is sent between two requests for IDLE_SECONDS (uvicorn's keep-alive timeout),
     - a response is not taken for SEND_SECONDS,
     - the process has WEB_CONNECTIONS, and this one has been waiting the longest.
@@ -27,9 +33,13 @@ class Http1Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._responding: RequestResponseCycle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._send_timer: asyncio.TimerHandle | None = None
+        self._is_in_head = self._is_in_body = False
+        self._header_count = 0
         self._head_bytes = 0
+        self._body_bytes = self._bytes_of_body_segments = 0
         self._make_room()
         self.waiting[self] = None
         self._expect_head()
@@ -37,6 +47,11 @@ class Http1Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.waiting.pop(self, None)
+        self.pipeline.clear()
+        if self._is_responding():
+            # uvicorn marks the last request that came, which may be a later one.
+            self._responding.disconnected = True  # type: ignore[union-attr]
+            self._responding.message_event.set()  # type: ignore[union-attr]
         self._unset_keepalive_if_required()
         for timer in (self._head_timer, self._send_timer):
             if timer is not None:
@@ -48,44 +63,82 @@ class Http1Protocol(HttpToolsProtocol):
             self.waiting.pop(longest, None)
             longest.transport.abort()
 
-    # --- Heads ----------------------------------------------------------------------------------
+    def _is_responding(self) -> bool:
+        return self._responding is not None and not self._responding.response_complete
+
+    # --- Requests -------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
+        began_in_head, began_in_body = self._is_in_head, self._is_in_body
         super().data_received(data)
-        is_between = self.cycle is None or self.cycle.response_complete
-        if is_between and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if not (self._is_responding() or self._is_in_body):
             self._expect_head()  # also of line ends that begin no request
-        if self._head_timer is not None:
+        if began_in_head and self._is_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self.send_400_response(f"The head is larger than {MAX_HEAD_BYTES} bytes.")
+        elif began_in_body and self._is_in_body:
+            # The parser keeps trailers and extensions of chunks, however long.
+            self._bytes_of_body_segments += len(data)
+            if self._bytes_of_body_segments > 8 * self._body_bytes + MAX_HEAD_BYTES:
+                self.send_400_response("The body is sent in chunks that are too small.")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["state"]["abort"] = self.transport.abort
+        self._is_in_head = True
+        self._header_count = self._head_bytes = 0
         self._expect_head()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Raises `ValueError`, which uvicorn answers with 400."""
+        self._header_count += 1
+        if self._header_count > MAX_HEADERS:
+            raise ValueError("too many header fields")
+        # Trailers come here as well. Nothing here needs them, and they must not pass for headers
+        # that a proxy has set (RFC 9110, section 6.5.1).
+        if self._is_in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
+        """Raises `ValueError`, which uvicorn answers with 400."""
+        self._is_in_head, self._is_in_body = False, True
+        self._body_bytes = self._bytes_of_body_segments = 0
         self.waiting.pop(self, None)
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+        version = self.parser.get_http_version()
+        has_host = any(name == b"host" for name, _ in self.headers)
+        if version not in {"1.0", "1.1"} or (version == "1.1" and not has_host):
+            raise ValueError("not HTTP/1.1 with a Host (RFC 9112, section 3.2)")
         super().on_headers_complete()
+        if self.parser.should_upgrade():  # the parser reads nothing after such a request
+            self.cycle.keep_alive = False
+        if len(self.pipeline) > MAX_PIPELINED:
+            self.transport.abort()
 
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if not (self.pipeline or self.transport.is_closing()):
-            self.waiting[self] = None
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._is_in_body = False
+        super().on_message_complete()
 
     def _expect_head(self) -> None:
         if self._head_timer is None and self.timeout_keep_alive_task is None:
-            self._head_bytes = 0
             self._head_timer = self.loop.call_later(settings.HEAD_SECONDS, self._head_is_late)
 
     def _head_is_late(self) -> None:
+        self._head_timer = None
         if self.transport.is_closing():
             return
-        if self._head_bytes:
+        if self._is_responding():
+            self._expect_head()  # the next request is not waited for yet
+        elif self._is_in_head:
             self._send_problem(errors.RequestTimeout("The head of the request took too long."))
         else:
             self.transport.close()
@@ -98,29 +151,53 @@ class Http1Protocol(HttpToolsProtocol):
     def _send_problem(self, error: errors.DomainError) -> None:
         from .front import problem_of  # noqa: PLC0415  # the supervisor imports this module too
 
+        if self._is_responding():
+            self.transport.abort()  # or it would be written into that response
+            return
         status, headers, body = problem_of(error, "")
         fields = b"".join(b"%b: %b\r\n" % pair for pair in headers)
         head = b"HTTP/1.1 %d \r\n%bconnection: close\r\n\r\n" % (status, fields)
         self.transport.write(head + body)
         self.transport.close()
+        self._watch_close()
 
     def _unsupported_upgrade_warning(self) -> None:
         """A request to change to HTTP/2 or WebSocket is answered as any other (RFC 9110, 7.8)."""
 
     # --- Responses ------------------------------------------------------------------------------
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._responding = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._is_responding():  # to a request that was sent ahead
+            if self.pipeline:
+                self.flow.pause_reading()  # uvicorn reads on, whatever waits already
+        elif not self.transport.is_closing():
+            self.waiting[self] = None
+        self._watch_close()
+
+    def _watch_close(self) -> None:
+        """Closing waits until everything is sent, and some clients take nothing."""
+        is_unsent = self.transport.is_closing() and self.transport.get_write_buffer_size() > 0
+        if is_unsent and self._send_timer is None:
+            self._send_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._send_timer = self.loop.call_later(SEND_SECONDS, self.transport.abort)
+        if self._send_timer is None:
+            self._send_timer = self.loop.call_later(SEND_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
         if self._send_timer is not None:
             self._send_timer.cancel()
             self._send_timer = None
+        self._watch_close()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Closing waits until everything is sent, and a client that takes nothing never lets it."""
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         super().timeout_keep_alive_handler()

@@ -194,6 +194,7 @@ def test_an_upgrade_to_http_2_is_ignored(server):
         received = client.recv(65536)
 
     assert received.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\nconnection: close\r\n" in received  # the parser reads nothing after it
 
 
 # --- Clients that hold what they can ---
@@ -321,6 +322,74 @@ def test_the_clients_address_cannot_be_forged(behind_a_proxy):
     ]  # fmt: skip
     assert status_with(behind_a_proxy, "GET", "/metrics", ("X-Forwarded-For", "192.0.2.1")) == 200
     assert statuses[1:] == [429] * 3
+
+
+def exchange(server: ServerProcess, *parts: bytes) -> bytes:
+    """All that the server sends for these bytes, of which the last request ends the connection."""
+    with closing(server.connect()) as client:
+        with suppress(OSError):  # it may have closed already
+            for part in parts:
+                client.sendall(part)
+        return read_until_closed(client)
+
+
+def test_trailers_are_no_headers(behind_a_proxy):
+    received = exchange(
+        behind_a_proxy,
+        b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 203.0.113.9\r\n"
+        b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"0\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n",
+    )
+
+    assert received.startswith(b"HTTP/1.1 404 ")
+
+
+CHUNKED = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        CHUNKED + b"0\r\n" + b"a:\r\n" * 100_000,
+        CHUNKED + b"0\r\nA: " + b"x" * 500_000,
+        CHUNKED + b"1;" + b"x" * 500_000,
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + b"a:\r\n" * 500 + b"\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nA: " + b"x" * 500_000,
+        b"GET /healthz HTTP/1.1\r\n\r\n",
+        b"GET /healthz HTTP/2.0\r\nHost: localhost\r\n\r\n",
+    ],
+)
+def test_endless_or_ambiguous_requests_are_rejected(server, request_):
+    pieces = [request_[start : start + 50_000] for start in range(0, len(request_), 50_000)]
+
+    received = exchange(server, *pieces)
+
+    assert received[:13] in {b"HTTP/1.1 400 ", b""}  # or the connection is reset
+    assert server.request("GET", "/healthz").status == 200
+
+
+def test_a_large_body_does_not_count_as_the_head_behind_it(server):
+    body = b" " * 70_000
+    with closing(server.connect()) as client:
+        client.sendall(
+            b"POST /api/nowhere/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70000\r\n\r\n"
+            + body + b"GET /healthz HTTP/1.1\r\nHos"
+        )  # fmt: skip
+        first = client.recv(65536)
+        client.sendall(b"t: localhost\r\nConnection: close\r\n\r\n")
+        second = read_until_closed(client)
+
+    assert first.startswith(b"HTTP/1.1 404 ")
+    assert second.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_stream_with_a_body_that_is_too_large_is_413(server):
+    event = EventFactory()
+    head = f"POST /api/events/{event.pk}/stream HTTP/1.1\r\nHost: localhost\r\n"
+
+    received = exchange(server, f"{head}Content-Length: 30000000\r\n\r\n".encode())
+
+    assert received.startswith(b"HTTP/1.1 413 ")
 
 
 # --- Processes ---

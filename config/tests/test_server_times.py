@@ -7,7 +7,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from config.server.front import body_deadline
-from config.server.protocol import SEND_SECONDS, Http1Protocol
+from config.server.protocol import CLOSE_SECONDS, SEND_SECONDS, Http1Protocol
 
 
 def seconds_until_rejected(total: int, *, size: int, every: float) -> float | None:
@@ -50,6 +50,8 @@ class Timers:
 
 class Transport:
     is_aborted = False
+    is_closed = False
+    unsent = 0
 
     def abort(self) -> None:
         self.is_aborted = True
@@ -58,7 +60,10 @@ class Transport:
         return None
 
     def is_closing(self) -> bool:
-        return self.is_aborted
+        return self.is_aborted or self.is_closed
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
 
 @pytest.fixture
@@ -86,3 +91,14 @@ def test_reader_that_goes_on_reading_stays(connection):
     connection.resume_writing()
 
     assert connection.loop.cancelled == [connection.transport.abort]
+
+
+def test_last_response_that_nobody_takes_ends_the_connection(connection):
+    connection.transport.is_closed, connection.transport.unsent = True, 50_000
+
+    connection.on_response_complete()
+    seconds, end = connection.loop.calls[-1]
+    end()
+
+    assert seconds == CLOSE_SECONDS
+    assert connection.transport.is_aborted
