@@ -236,7 +236,7 @@ def test_half_sent_bodies_and_idle_sockets_stop_nobody(server):
 def guess_a_password(server: ServerProcess) -> None:
     with closing(server.client()) as client:
         given = {"username": "olga", "password": "wrong"}
-        assert ask(client, "POST", "/api/login/", given).status == 401
+        assert ask(client, "POST", "/api/login/", given).status in {401, 503}  # as many as may hash
 
 
 def test_bodies_that_are_given_up_leave_nothing_behind(server):

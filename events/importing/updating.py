@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.db import transaction
 from django.utils import timezone
 
 from config.api.csv_rows import RowError
@@ -67,7 +68,8 @@ def update_imported(
         return update
     updater = _Updater(row, draft, imported, categories, update)
     try:
-        updater.update(event)
+        with transaction.atomic():  # a row that is refused changes nothing
+            updater.update(event)
     except ValidationFailed as refusal:
         update.errors = [
             RowError(row.line, PROPERTIES.get(str(fault["field"])), fault["detail"], fault["code"])

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="registration",
             name="link_version",
-            field=models.PositiveSmallIntegerField(
+            field=models.PositiveIntegerField(
                 db_default=0,
                 default=0,
                 editable=False,

@@ -144,7 +144,7 @@ class Registration(models.Model):
         null=True, blank=True, editable=False, help_text="Orders those who wait; never reused."
     )
     ticket_code = models.CharField(max_length=16, default=new_ticket_code, editable=False)
-    link_version = models.PositiveSmallIntegerField(
+    link_version = models.PositiveIntegerField(
         default=0,
         db_default=0,
         editable=False,

@@ -74,14 +74,14 @@ def _hand_on(registration: Registration, event: Event, email: str, by: User | No
         return False
     now = timezone.now()
     _check_may_be_handed_on(event, row, email)
+    limit_mails(row.email, email)
     reason = role_of(by, row, event)
     former_email, former_user = row.email, row.user
     row.email = email
     row.user = User.objects.filter(
         email=email, email_verified_at__isnull=False, is_active=True
     ).first()
-    if not _is_managed_for_a_guest(former_user, row.registered_by_id, by):
-        row.registered_by = None
+    row.registered_by = None  # whoever booked it must not see the new holder's ticket
     row.ticket_code = new_ticket_code()
     row.link_version += 1
     changed = ["email", "user", "registered_by", "ticket_code", "link_version"]
@@ -118,11 +118,6 @@ def _check_may_be_handed_on(event: Event, row: Registration, email: str) -> None
         raise RegistrationCancelled
     if Registration.objects.live().filter(event=event, email=email).exists():
         raise AlreadyRegistered
-
-
-def _is_managed_for_a_guest(owner: User | None, manager_id: int | None, by: User | None) -> bool:
-    """Whether an account corrects the place that it made for somebody without an account."""
-    return owner is None and by is not None and by.pk == manager_id
 
 
 def _save(row: Registration, fields: list[str]) -> None:
