@@ -4,8 +4,9 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from queue import SimpleQueue
+from threading import Thread
 from time import monotonic
 from typing import Any
 
@@ -68,7 +69,6 @@ class Front:
             signal.signal(number, _both(loop, *handlers))
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._pool.shutdown()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _respond(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -175,12 +175,18 @@ class ClientGone(Exception):
 
 
 class Pool:
-    """A bounded number of threads, and of requests that wait for one."""
+    """A bounded number of threads, and of requests that wait for one.
+
+    Not an executor of the library: its futures, which any thread may wait for, cost a request twice
+    as much as these, which are the loop's alone.
+    """
 
     def __init__(self, threads: int, queue: int, name: str) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._waiting: SimpleQueue[_Work] = SimpleQueue()
         self._limit = threads + queue
         self._count = 0
+        for number in range(threads):
+            Thread(target=self._serve, name=f"{name}-{number}", daemon=True).start()
 
     async def run(
         self, application: Application, environ: dict[str, Any], exchange: "Exchange | None"
@@ -191,15 +197,43 @@ class Pool:
         self._count += 1
         stream = None if exchange is None else exchange.stream
         loop = asyncio.get_running_loop()
+        done: asyncio.Future[Response | None] = loop.create_future()
+        self._waiting.put((loop, done, application, environ, stream))
         try:
-            return await loop.run_in_executor(self._executor, run, application, environ, stream)
+            return await done
         finally:
             self._count -= 1
             if exchange is not None:
                 exchange.stop_watching()
 
-    def shutdown(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
+    def _serve(self) -> None:
+        while True:
+            loop, done, application, environ, stream = self._waiting.get()
+            response, error = None, None
+            try:
+                if not done.cancelled():
+                    response = run(application, environ, stream)
+            except BaseException as exc:  # noqa: BLE001  # it is raised in the loop
+                error = exc
+            with suppress(RuntimeError):  # the loop has ended, and everything with it
+                loop.call_soon_threadsafe(_tell, done, response, error)
+            del done, environ, stream, response, error  # or they live until the next request
+
+
+_Work = tuple[
+    asyncio.AbstractEventLoop, "asyncio.Future[Response | None]", Application, dict[str, Any], Any
+]
+
+
+def _tell(
+    done: "asyncio.Future[Response | None]", response: Response | None, error: BaseException | None
+) -> None:
+    if done.done():
+        return  # the request was cancelled meanwhile
+    if error is None:
+        done.set_result(response)
+    else:
+        done.set_exception(error)
 
 
 class Exchange:

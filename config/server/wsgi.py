@@ -23,6 +23,11 @@ _CONSTANT = {
 }
 
 
+_MAX_KNOWN_NAMES = 1000
+# Names of headers as sent -> names in the environment.
+_known_names: dict[bytes, str | None] = {}
+
+
 class Response(NamedTuple):
     """`pieces` follow `body` where a response is a stream."""
 
@@ -42,7 +47,7 @@ def environ_of(scope: Any, body: bytes, length: int | None) -> dict[str, Any]:
     environ = {
         **_CONSTANT,
         "REQUEST_METHOD": scope["method"],
-        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+        "PATH_INFO": _path_of(scope["raw_path"]),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "SERVER_NAME": server[0],
@@ -52,20 +57,35 @@ def environ_of(scope: Any, body: bytes, length: int | None) -> dict[str, Any]:
         "wsgi.input": BytesIO(body),
     }
     for raw_name, raw_value in scope["headers"]:
-        if b"_" in raw_name:
+        try:
+            name = _known_names[raw_name]
+        except KeyError:
+            name = _name_in_environ(raw_name)
+        if name is None:
             continue
         value = raw_value.decode("latin-1")
-        name = raw_name.decode("latin-1").upper().replace("-", "_")
-        if name == "CONTENT_TYPE":
-            environ[name] = value
-        elif name not in {"CONTENT_LENGTH", "TRANSFER_ENCODING"}:
-            name = f"HTTP_{name}"
-            if name in environ:  # RFC 9110, section 5.3; of Cookie RFC 6265, section 5.4
-                value = f"{environ[name]}{'; ' if name == 'HTTP_COOKIE' else ','}{value}"
-            environ[name] = value
+        if name in environ:  # RFC 9110, section 5.3; of Cookie RFC 6265, section 5.4
+            value = f"{environ[name]}{'; ' if name == 'HTTP_COOKIE' else ','}{value}"
+        environ[name] = value
     if length is not None:
         environ["CONTENT_LENGTH"] = str(length)
     return environ
+
+
+def _path_of(raw_path: bytes) -> str:
+    return (unquote_to_bytes(raw_path) if b"%" in raw_path else raw_path).decode("latin-1")
+
+
+def _name_in_environ(raw_name: bytes) -> str | None:
+    """None for a header that is left out."""
+    name: str | None = raw_name.decode("latin-1").upper().replace("-", "_")
+    if b"_" in raw_name or name in {"CONTENT_LENGTH", "TRANSFER_ENCODING"}:
+        name = None
+    elif name != "CONTENT_TYPE":
+        name = f"HTTP_{name}"
+    if len(_known_names) < _MAX_KNOWN_NAMES:
+        _known_names[raw_name] = name
+    return name
 
 
 def run(
