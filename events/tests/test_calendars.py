@@ -207,6 +207,7 @@ LONG = "\N{GRINNING FACE}" * 10_000
         ("x" * 490 + " " * 20 + "y", "x" * 490 + "…"),
         (LONG, LONG[:499] + "…"),
     ],
+    ids=["whole", "cut", "cut_after_a_word", "cut_between_characters"],
 )
 def test_a_feed_cuts_long_descriptions(clock, event, anyone, description, shown):
     edit_event(event, {"description": description})
