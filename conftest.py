@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib import import_module
+from threading import Semaphore
 
 import pytest
 import time_machine
@@ -16,6 +17,7 @@ from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tokens import open_session
 from config import settings as real_settings
 from config.api.counting import forget_here
+from config.api.slots import FILES
 from events.models import Event
 from events.tests.factories import EventFactory
 
@@ -25,8 +27,8 @@ __all__ = ["NOW", "PASSWORD"]
 
 
 @pytest.fixture(autouse=True)
-def _plain_settings(settings) -> Iterator[None]:
-    """No rate limits and cheap password hashes, except where a test is about them."""
+def _plain_settings(settings, monkeypatch) -> Iterator[None]:
+    """No limits and cheap password hashes, except where a test is about them."""
     settings.RATE_LIMITS = dict.fromkeys(real_settings.RATE_LIMITS)
     settings.PASSWORD_HASHERS = [
         "django.contrib.auth.hashers.MD5PasswordHasher",
@@ -34,6 +36,8 @@ def _plain_settings(settings) -> Iterator[None]:
     ]
     cache.clear()
     forget_here()
+    # A test client keeps a stream, and so its slot, until it is collected.
+    monkeypatch.setattr(FILES, "_free", Semaphore(100))
     yield
     cache.clear()
 
