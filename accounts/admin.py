@@ -280,6 +280,8 @@ class AccountAdmin(AuditedAdmin, UserAdmin):
             with transaction.atomic():
                 edit_profile(obj, form.changes_of(_PROFILE), by_staff=True)
                 change_access(obj, **form.changes_of(_ACCESS))
+            if "email" in form.changed_data:
+                self.message_user(request, "The new address is used once its owner confirms it.")
         else:
             obj.pk = sign_up(**form.account).pk
 

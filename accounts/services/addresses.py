@@ -24,8 +24,9 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
 
     An account with a confirmed address keeps it until the new one is confirmed, so that neither a
     typing error nor a stolen session can take the account from its owner; naming the present
-    address withdraws the change. An address that nobody has confirmed is replaced at once, and so
-    does staff, whom people ask when they lost their mailbox.
+    address withdraws the change. The owner replaces an address that nobody has confirmed at once.
+    A change by staff always needs the confirmation: a password reset goes to the present address,
+    and so staff cannot take an account over by moving it to a mailbox of their own.
     """
     if email == (user.pending_email or user.email):
         return
@@ -34,10 +35,10 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
         user.save(update_fields=["pending_email"])
         return
     check_free(email=email, other_than=user)
-    if not by_staff:
-        limit_mails(email, f"user {user.pk}")
+    # Changes by staff do not use up the owner's own allowance.
+    limit_mails(email, *([] if by_staff else [f"user {user.pk}"]))
     former, had_address = user.email, not user.needs_address
-    if user.email_verified and not by_staff:
+    if user.email_verified or by_staff:
         user.pending_email = email
     else:
         user.email, user.email_verified_at, user.pending_email = email, None, ""
@@ -77,14 +78,17 @@ def confirm_address(token: str) -> User:
     if not user.pending_email:
         return confirm_email(user)
     former, user.email = user.email, user.pending_email
+    was_confirmed, had_address = user.email_verified, not user.needs_address
     try:
         check_free(email=user.email, other_than=user)
         take_address(user)
     except ValidationFailed as error:  # somebody signed up with it meanwhile
         raise InvalidOrExpiredLink from error
     carry_over(former, user.email)
-    FormerAddress.objects.create(user=user, email=former)
-    tell_of_change(user, former=former)
+    if was_confirmed:
+        FormerAddress.objects.create(user=user, email=former)
+    if had_address:
+        tell_of_change(user, former=former)
     return user
 
 

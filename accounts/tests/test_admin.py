@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.models import Session, User
+from accounts.models import Notification, Session, User
 from accounts.services import erase_account
 from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tokens import open_session
@@ -134,13 +134,28 @@ def test_user_add_tells_what_is_wrong(root, ana, admin_of, changes, field, error
 
 
 def test_user_edit_changes_profile_and_access(root, ana, admin_of):
-    form = profile_of(ana, email="Ana@New.example", role="organizer", is_staff="on")
+    form = profile_of(ana, username="anna", role="organizer", is_staff="on")
 
     response = admin_of(root).post(f"{LIST}{ana.pk}/change/", form)
 
     ana.refresh_from_db()
     assert response.url == LIST
-    assert (ana.email, ana.role, ana.is_staff) == ("ana@new.example", "organizer", True)
+    assert (ana.username, ana.role, ana.is_staff) == ("anna", "organizer", True)
+
+
+def test_an_address_changed_in_the_admin_awaits_its_confirmation(helper, ana, admin_of):
+    form = profile_of(ana, email="Ana@New.example")
+
+    response = admin_of(helper).post(f"{LIST}{ana.pk}/change/", form, follow=True)
+
+    ana.refresh_from_db()
+    assert (ana.email, ana.pending_email) == ("ana@example.com", "ana@new.example")
+    mailed = Notification.objects.order_by("email").values_list("kind", "email")
+    assert list(mailed) == [
+        ("address_changed", "ana@example.com"),
+        ("confirm_address", "ana@new.example"),
+    ]
+    assert "The new address is used once its owner confirms it." in response.content.decode()
 
 
 def test_user_edit_tells_a_taken_name(root, ana, olga, admin_of):

@@ -7,14 +7,15 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.links import confirmation_link, recovery_link, reset_link
-from accounts.models import FormerAddress, User
-from accounts.services import confirm_email, forget_former_addresses
-from accounts.tests.factories import PASSWORD
+from accounts.models import FormerAddress, Notification, User
+from accounts.services import confirm_address, confirm_email, forget_former_addresses
+from accounts.tests.factories import PASSWORD, grant
 from conftest import NOW
 from registrations.tests.factories import registered
 
 pytestmark = pytest.mark.django_db
 
+NEW = "ana@new.example.org"
 NEW_PASSWORD = "another-horse-battery-7"
 
 
@@ -201,13 +202,46 @@ def test_a_pending_address_is_nobodys(moving_ana, max_, signed_in):
     assert_refused(verify(token))
 
 
-def test_staff_change_an_address_at_once(confirmed_ana, sam, signed_in):
-    path = f"/api/users/{confirmed_ana.pk}/"
+@pytest.mark.parametrize("is_confirmed", [True, False])
+def test_an_address_that_staff_change_stays_until_the_new_one_is_confirmed(
+    ana, sam, signed_in, is_confirmed
+):
+    if is_confirmed:
+        confirm_email(ana)
+    path = f"/api/users/{ana.pk}/"
 
-    shown = signed_in(sam).patch(path, {"email": "ana@new.example.org"}).json()
+    shown = signed_in(grant(sam, "accounts.change_user")).patch(path, {"email": NEW}).json()
 
-    assert (shown["email"], shown["email_verified"]) == ("ana@new.example.org", False)
+    assert (shown["email"], shown["pending_email"]) == ("ana@example.com", NEW)
+    assert shown["email_verified"] is is_confirmed
+
+
+def test_an_unproven_address_that_staff_correct_has_no_way_back_once_it_is_left(
+    ana, sam, signed_in
+):
+    signed_in(grant(sam, "accounts.change_user")).patch(f"/api/users/{ana.pk}/", {"email": NEW})
+    ana.refresh_from_db()
+
+    confirm_address(token_in(confirmation_link(ana)))
+
+    ana.refresh_from_db()
+    assert (ana.email, ana.email_verified) == (NEW, True)
     assert FormerAddress.objects.count() == 0
+
+
+def test_an_account_without_a_mailbox_gets_the_address_that_staff_give_it(ana, sam, signed_in):
+    User.objects.filter(pk=ana.pk).update(
+        email=f"withdrawn-{ana.pk}@invalid", withdrawn_email="ana@example.com"
+    )
+    signed_in(grant(sam, "accounts.change_user")).patch(f"/api/users/{ana.pk}/", {"email": NEW})
+    ana.refresh_from_db()
+
+    confirm_address(token_in(confirmation_link(ana)))
+
+    ana.refresh_from_db()
+    assert (ana.email, ana.needs_address, ana.email_verified) == (NEW, False, True)
+    assert not FormerAddress.objects.exists()
+    assert not Notification.objects.filter(kind="address_changed").exists()
 
 
 # --- taking an account back ---

@@ -4,15 +4,22 @@ import json
 
 import pytest
 
+from accounts.links import confirmation_link
 from accounts.models import Notification, User
-from accounts.services import confirm_email
-from accounts.tests.factories import PASSWORD
+from accounts.services import confirm_address, confirm_email
+from accounts.tests.factories import PASSWORD, grant
 from accounts.tests.mailbox import mails_to
-from accounts.tests.test_links import NEW_PASSWORD, assert_refused, reset, sign_in, verify
+from accounts.tests.test_links import (
+    NEW,
+    NEW_PASSWORD,
+    assert_refused,
+    reset,
+    sign_in,
+    token_in,
+    verify,
+)
 
 pytestmark = pytest.mark.django_db
-
-NEW = "ana@new.example.org"
 
 
 def subjects(address: str) -> list[str]:
@@ -131,12 +138,49 @@ def test_an_unconfirmed_address_is_told_without_a_way_back(ana, signed_in):
     assert mail.links == []
 
 
-def test_a_change_by_staff_cannot_be_undone_by_a_lost_mailbox(confirmed_ana, sam, signed_in):
-    signed_in(sam).patch(f"/api/users/{confirmed_ana.pk}/", {"email": NEW})
+@pytest.mark.parametrize("is_confirmed", [True, False])
+def test_a_change_by_staff_notifies_the_old_address_and_offers_the_way_back(
+    ana, sam, signed_in, is_confirmed
+):
+    if is_confirmed:
+        confirm_email(ana)
+    staff = signed_in(grant(sam, "accounts.change_user"))
+
+    staff.patch(f"/api/users/{ana.pk}/", {"email": NEW})
 
     [at_new], [at_old] = mails_to(NEW), mails_to("ana@example.com")
-    assert at_old.links == []
-    assert verify(at_new.token).json()["email"] == NEW
+    assert at_old.subject == "Your e-mail address is about to change"
+    assert NEW not in at_old.text + at_old.html
+    assert reset(at_old.token).status_code == 204
+    assert sign_in("ana@example.com", NEW_PASSWORD).status_code == 200
+    assert_refused(verify(at_new.token))
+
+
+def test_a_change_by_staff_still_has_its_way_back_once_it_is_confirmed(
+    confirmed_ana, sam, signed_in
+):
+    staff = signed_in(grant(sam, "accounts.change_user"))
+    staff.patch(f"/api/users/{confirmed_ana.pk}/", {"email": NEW})
+    confirmed_ana.refresh_from_db()
+    confirm_address(token_in(confirmation_link(confirmed_ana)))
+
+    way_back = mails_to("ana@example.com")[0]
+
+    assert way_back.subject == "Your e-mail address was changed"
+    assert reset(way_back.token).status_code == 204
+    assert sign_in("ana@example.com", NEW_PASSWORD).status_code == 200
+
+
+@pytest.mark.parametrize("is_confirmed", [True, False])
+def test_staff_take_no_account_over_by_its_address(ana, anyone, sam, signed_in, is_confirmed):
+    if is_confirmed:
+        confirm_email(ana)
+    staff = signed_in(grant(sam, "accounts.change_user"))
+
+    staff.patch(f"/api/users/{ana.pk}/", {"email": NEW})
+    forget(anyone, NEW)
+
+    assert subjects(NEW) == ["Confirm your e-mail address"]
 
 
 def test_asking_twice_for_the_same_address_is_told_once(confirmed_ana, signed_in):

@@ -72,8 +72,8 @@ class ProfileView(AnswersProfile):
     def patch(self, request: Request, **kwargs: Any) -> Response:
         """A new `email` waits in `pending_email` until the link that is sent there was followed.
 
-        Only an address that was never confirmed itself is replaced at once. Sending the present
-        address withdraws a change that waits, unless its `pending_email` is sent as well.
+        An address that was never confirmed is replaced at once, unless staff change it. Sending
+        the present address withdraws a change that waits, unless its `pending_email` is sent too.
         """
         return self._edit(self.profiled(**kwargs), self.valid(ProfileIn, partial=True))
 
@@ -179,7 +179,10 @@ class UserView(ProfileView):
 
     @operation("Edit a user", request=ProfileIn, responses=ProfileOut)
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        """For that user and for staff."""
+        """For that user and for staff.
+
+        Another `email` that staff send is pending until its owner confirms it.
+        """
         return super().patch(request, **kwargs)
 
     @operation(
