@@ -1,6 +1,7 @@
 from procrastinate.contrib.django import app
 
 from .lockout import forget_old_failures
+from .notifications.budget import forget_old_budgets
 from .notifications.outbox import forget_old
 from .services import forget_former_addresses
 from .tokens import forget_ended_sessions
@@ -25,6 +26,13 @@ def sweep_notifications(timestamp: int) -> None:
 def sweep_failures(timestamp: int) -> None:
     """Daily: wrong passwords that no longer count."""
     forget_old_failures()
+
+
+@app.periodic(cron="37 3 * * *")
+@app.task(queueing_lock="sweep_mailbox_budgets")
+def sweep_mailbox_budgets(timestamp: int) -> None:
+    """Daily: mails to unconfirmed mailboxes that no longer count."""
+    forget_old_budgets()
 
 
 @app.periodic(cron="57 3 * * *")

@@ -243,6 +243,7 @@ RATE_LIMITS = env.rates(
         "signup": "60/min",
         "password_reset": "10/min",
         "mails": "10/hour",  # that somebody asks for: to one address, or by one account
+        "mailbox": "5/hour",  # mails to one that no account has confirmed
         "register": "300/min",  # a school or an office is one address
         "message": "20/hour",  # each may be a mail to thousands
         "export": "10/hour",  # of all that is held of somebody

@@ -1,10 +1,11 @@
 from .audit import AuditEntry
-from .notification import Notification, Unsubscription
+from .notification import MailboxBudget, Notification, Unsubscription
 from .user import FormerAddress, Session, SignInFailures, User, UserManager, validate_username
 
 __all__ = [
     "AuditEntry",
     "FormerAddress",
+    "MailboxBudget",
     "Notification",
     "Session",
     "SignInFailures",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
@@ -118,3 +119,18 @@ class Unsubscription(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.address_digest[:12]}"
+
+
+class MailboxBudget(models.Model):
+    """The latest mails to a mailbox whose address no account has confirmed; see `budget`.
+
+    Unlogged: it is empty after a crash of the database.
+    """
+
+    mailbox = models.CharField(
+        max_length=64, primary_key=True, help_text="SHA-256 of the address, in hexadecimal digits."
+    )
+    sent_at = ArrayField(models.DateTimeField(), help_text="The newest last.")
+
+    def __str__(self) -> str:
+        return f"{len(self.sent_at)} to {self.mailbox[:12]}"

@@ -1,7 +1,7 @@
 """From words to a message: RFC 5322, MIME, and the headers that mail readers act on."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -20,8 +20,9 @@ from config.api.email_addresses import (
 )
 
 from ..models import Notification
+from .defanging import defanged_facts
 from .kinds import Attachment, Facts, Kind
-from .rendering import render_mail
+from .rendering import render_mail, render_notice, render_several
 from .unsubscribing import unsubscribe_url
 
 _LONGEST_LINE = 900  # RFC 5322, section 2.1.1 allows 998
@@ -118,12 +119,35 @@ class Mail:
         return made
 
 
-def compose(kind: Kind, row: Notification, facts: Facts) -> Mail:
-    """The mail of a row that has its subject, its short text and its `message_id`."""
+def compose(kind: Kind, row: Notification, facts: Facts, *, is_proven: bool = True) -> Mail:
+    """The mail of a row that has its subject, its short text and its `message_id`.
+
+    A mailbox that is not proven gets defanged text; the row keeps the words for the inbox.
+    """
+    subject = row.subject
+    if not is_proven:
+        facts = defanged_facts(facts, recipient=row.email)
+        subject, preview = render_notice(kind, row, facts)
+        facts = {**facts, "subject": subject, "preview": preview}
     text, html = render_mail(kind, row, facts)
-    mail = Mail(to=row.email, subject=row.subject, text=text, html=html)
+    mail = Mail(to=row.email, subject=subject, text=text, html=html)
     mail.attachments = list(kind.attach(row, facts))
     mail.headers = dict(_headers(kind, row))
+    return mail
+
+
+def compose_several(kind: Kind, rows: Sequence[Notification], facts: Sequence[Facts]) -> Mail:
+    """One mail for several rows of a kind to one mailbox that is not proven.
+
+    It has the `message_id` of the first row, a line and a link for each, and no files.
+    """
+    first = rows[0]
+    shown = [defanged_facts(known, recipient=first.email) for known in facts]
+    subject, text, html = render_several(kind, rows, shown)
+    mail = Mail(to=first.email, subject=subject, text=text, html=html)
+    mail.headers = dict(_headers(kind, first))
+    for name in ("In-Reply-To", "References"):  # it is about several events
+        mail.headers.pop(name, None)
     return mail
 
 

@@ -32,6 +32,7 @@ class Kind:
     `load` answers the facts of a batch by the rows' primary keys; a row that it leaves out no
     longer holds, and is dropped. `switchable`: whether people may switch its mails off; account
     security may not. `in_app`: whether the inbox shows it. `mail`: whether it is mailed.
+    `cannot_wait`: whether it may use the last mail of a mailbox's budget; see `budget`.
     `sample` makes facts up, for staff who look at what a mail is like.
     """
 
@@ -43,12 +44,18 @@ class Kind:
     switchable: bool = True
     in_app: bool = True
     mail: bool = True
+    cannot_wait: bool = False
     sample: Callable[[], Facts] | None = None
 
     @property
     def is_urgent(self) -> bool:
         """Somebody waits for a mail of account security, so it goes before whatever queues."""
         return not self.switchable
+
+    @property
+    def is_vital(self) -> bool:
+        """Whether it may use what is reserved of a mailbox's budget, and is never given up."""
+        return self.is_urgent or self.cannot_wait
 
 
 _KINDS: dict[str, Kind] = {}

@@ -10,17 +10,31 @@ import random
 import time
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
+from itertools import compress
 from threading import Event
 
 from django.db import InterfaceError, OperationalError, connection
 
 from ..models import Notification
 from . import outbox
-from .composing import compose, message_id
+from .budget import Budgets, proven_addresses
+from .composing import Mail, compose, compose_several, message_id
 from .kinds import Facts, Kind, find_kind
 from .opt_outs import unwanted
-from .post import Post, Refused, ServerAway, words_of
+from .parcels import (
+    DEFERRED,
+    GIVEN_UP,
+    REPEATED,
+    Deferral,
+    Parcel,
+    deferral,
+    mailed_rows,
+    over_budget,
+    parcels_of,
+)
+from .post import Post, Refused, ServerAway, was_rejected, words_of
 from .rendering import render_notice
 
 logger = logging.getLogger(__name__)
@@ -109,14 +123,32 @@ class Mailer:
     def _deliver_while_fresh(self, waiting: deque[Notification]) -> None:
         """Deliver rows for as long as what is known of them is not stale."""
         fresh_until = time.monotonic() + _FACTS_HOLD_SECONDS
-        known = self._look_up(waiting)
         opted_out = unwanted(waiting)
-        while waiting and self._may_begin() and time.monotonic() < fresh_until:
-            row = waiting[0]
-            kind, facts = known[row.pk]
-            by_mail = kind.mail and row.pk not in opted_out and not _is_nowhere(row.email)
-            self._deliver(kind, row, facts, by_mail=by_mail)
-            waiting.popleft()
+        mailed = mailed_rows(waiting, opted_out=opted_out, is_nowhere=_is_nowhere)
+        proven = proven_addresses(waiting)
+        budgets = Budgets({row.email for row in mailed} - proven)
+        for found in over_budget(mailed, budgets):
+            self._defer(found, waiting)
+        known = self._look_up(waiting)
+        parcels, repeated = parcels_of(
+            waiting,
+            known,
+            mailed={row.pk for row in mailed},
+            proven=proven,
+            budgets=budgets,
+        )
+        outbox.drop(self._number, repeated, REPEATED)
+        _remove(waiting, repeated)
+        for parcel in parcels:
+            if not self._may_begin() or time.monotonic() >= fresh_until:
+                return
+            self._deliver(parcel, budgets)
+            _remove(waiting, parcel.rows)
+
+    def _defer(self, found: Deferral, waiting: deque[Notification]) -> None:
+        outbox.defer(self._number, found.rows, found.until, DEFERRED)
+        outbox.drop(self._number, found.given_up, GIVEN_UP)
+        _remove(waiting, [*found.rows, *found.given_up])
 
     def _look_up(self, waiting: deque[Notification]) -> dict[int, tuple[Kind, Facts]]:
         """Kind and facts of those that hold; the others leave the queue."""
@@ -150,33 +182,74 @@ class Mailer:
             row.attempts += 1
             outbox.retry_later(self._number, row, words_of(error))
 
-    def _deliver(self, kind: Kind, row: Notification, facts: Facts, *, by_mail: bool) -> None:
-        if row.attempts >= outbox.LAST_ATTEMPT:
-            self._settle(row, State.PARKED, error=row.error or "No mailer survived it.")
+    def _deliver(self, parcel: Parcel, budgets: Budgets) -> None:
+        if self._is_given_up(parcel) or not self._is_affordable(parcel, budgets):
             return
-        row.attempts += 1
         try:
-            row.subject, row.body = render_notice(kind, row, facts)
-            row.message_id = message_id(row) if by_mail else ""
-            if not outbox.begin(self._number, row):
-                return
-            if by_mail:
-                self._post.send(compose(kind, row, facts))
+            own = self._begin(parcel)
+            if own.rows and own.by_mail:
+                self._post.send(_written(own))
         except ServerAway:
-            outbox.uncount(self._number, row)
+            for row in parcel.rows:
+                outbox.uncount(self._number, row)
+            budgets.give_back(parcel.address)
             raise
-        except Refused as error:
-            logger.warning("notification %s is refused for good", row.pk)
-            self._settle(row, State.PARKED, error=words_of(error))
         except _DATABASE_AWAY:
             raise
+        except Refused as error:
+            budgets.give_back(parcel.address)
+            for row in parcel.rows:
+                logger.warning("notification %s is refused for good", row.pk)
+                self._settle(row, State.PARKED, error=words_of(error))
         except Exception as error:
-            logger.warning("notification %s failed", row.pk, exc_info=True)
-            outbox.retry_later(self._number, row, words_of(error))
+            logger.warning("notification %s failed", parcel.rows[0].pk, exc_info=True)
+            if was_rejected(error):
+                budgets.give_back(parcel.address)
+            for row in parcel.rows:
+                outbox.retry_later(self._number, row, words_of(error))
         else:
-            if by_mail:
+            self._settle_parcel(own)
+
+    def _is_given_up(self, parcel: Parcel) -> bool:
+        """Parks a row that used up its attempts. Such a row is alone in its parcel."""
+        row = parcel.rows[0]
+        if row.attempts < outbox.LAST_ATTEMPT:
+            return False
+        self._settle(row, State.PARKED, error=row.error or "No mailer survived it.")
+        return True
+
+    def _is_affordable(self, parcel: Parcel, budgets: Budgets) -> bool:
+        """Takes the mail out of the mailbox's budget, or defers the parcel."""
+        if not parcel.by_mail or parcel.is_proven:
+            return True
+        address, is_vital = parcel.address, parcel.kind.is_vital
+        if budgets.take(address, is_vital=is_vital):
+            return True
+        free_at = budgets.free_at(address, is_vital=is_vital)
+        found = deferral(parcel.rows, free_at, is_vital=is_vital)
+        outbox.defer(self._number, found.rows, found.until, DEFERRED)
+        outbox.drop(self._number, found.given_up, GIVEN_UP)
+        return False
+
+    def _begin(self, parcel: Parcel) -> Parcel:
+        """Count the attempt and write the words; without rows that are no longer this mailer's."""
+        own = []
+        for row, facts in zip(parcel.rows, parcel.facts, strict=True):
+            row.attempts += 1
+            row.subject, row.body = render_notice(parcel.kind, row, facts)
+            row.message_id = message_id(parcel.rows[0]) if parcel.by_mail else ""
+            own.append(outbox.begin(self._number, row))
+        return replace(
+            parcel,
+            rows=list(compress(parcel.rows, own)),
+            facts=list(compress(parcel.facts, own)),
+        )
+
+    def _settle_parcel(self, parcel: Parcel) -> None:
+        for row in parcel.rows:
+            if parcel.by_mail:
                 self._settle(row, State.SENT)
-            elif kind.in_app and row.user_id:
+            elif parcel.kind.in_app and row.user_id:
                 self._settle(row, State.SHOWN)
             else:
                 self._settle(row, State.DROPPED, error="Unwanted, or to nowhere.")
@@ -228,6 +301,19 @@ class Mailer:
             return _IDLE_SECONDS
         seconds = min(2.0 ** min(self._troubles, 10), _LONGEST_PAUSE_SECONDS)
         return seconds * random.uniform(0.8, 1.2)  # noqa: S311  # so that mailers part
+
+
+def _written(parcel: Parcel) -> Mail:
+    if len(parcel.rows) > 1:
+        return compose_several(parcel.kind, parcel.rows, parcel.facts)
+    [row], [facts] = parcel.rows, parcel.facts
+    return compose(parcel.kind, row, facts, is_proven=parcel.is_proven)
+
+
+def _remove(waiting: deque[Notification], rows: Iterable[Notification]) -> None:
+    """Rows that have left this mailer's queue. They are at its head, as a rule."""
+    for row in rows:
+        waiting.remove(row)
 
 
 def _is_nowhere(address: str) -> bool:

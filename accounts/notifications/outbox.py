@@ -8,7 +8,7 @@ Each outcome is a transaction of its own: what a crash can repeat is the one mai
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection
@@ -124,6 +124,13 @@ def give_back(mailer: int, rows: Iterable[Notification], *, after: timedelta) ->
     ids = [row.pk for row in rows]
     if ids:
         _own(mailer, ids).update(attempt_at=timezone.now() + after, claimed_by=None)
+
+
+def defer(mailer: int, rows: Iterable[Notification], until: datetime, reason: str) -> None:
+    """Rows that must not be sent before `until`. Staff read the reason."""
+    ids = [row.pk for row in rows]
+    if ids:
+        _own(mailer, ids).update(attempt_at=until, error=reason, claimed_by=None)
 
 
 def give_back_all(mailer: int) -> None:

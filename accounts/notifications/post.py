@@ -124,6 +124,14 @@ def _judged(error: Exception) -> Exception:
     return Refused(words) if is_for_good else smtplib.SMTPException(words)
 
 
+def was_rejected(error: Exception) -> bool:
+    """Whether an error of `Post.send` is the server's word that it did not take the mail for now.
+
+    Otherwise the fate of the mail is open: the connection broke before the server answered.
+    """
+    return type(error) is smtplib.SMTPException
+
+
 def words_of(error: Exception) -> str:
     """For the row's `error` and for logs: one line without what PostgreSQL cannot hold."""
     text = " ".join(str(error).replace("\x00", "").split())

@@ -1,7 +1,7 @@
 """From a row and its facts to words."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from .unsubscribing import unsubscribe_url
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _SUBJECT_LENGTH = 255
+_SEVERAL = "accounts/mail/several.html"
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,31 @@ def render_notice(kind: Kind, row: Notification, facts: Facts) -> tuple[str, str
 
 
 def render_mail(kind: Kind, row: Notification, facts: Facts) -> tuple[str, str]:
-    """The mail as text and as HTML; the row has its subject and its short text by then."""
-    shown = {**facts, "subject": row.subject, "preview": row.body}
+    """The mail as text and as HTML; the row has its subject and its short text by then.
+
+    Facts named `subject` and `preview` are shown in place of those two.
+    """
+    shown = {"subject": row.subject, "preview": row.body, **facts}
     return _render("text", kind, row, shown).strip() + "\n", _render("html", kind, row, shown)
 
 
-def _render(part: str, kind: Kind, row: Notification, facts: Facts) -> str:
+def render_several(
+    kind: Kind, rows: Sequence[Notification], facts: Sequence[Facts]
+) -> tuple[str, str, str]:
+    """Subject, text and HTML of one mail that stands for several of a kind to one mailbox."""
+    notices = [
+        (*render_notice(kind, row, known), known.get("manage_url", ""))
+        for row, known in zip(rows, facts, strict=True)
+    ]
+    items = [dict(zip(("subject", "notice", "url"), notice, strict=True)) for notice in notices]
+    more = f" (and {len(items) - 1} more)"
+    subject = items[0]["subject"][: _SUBJECT_LENGTH - len(more)] + more
+    shown = {"items": items, "subject": subject, "preview": items[0]["notice"]}
+    text = _render("text", kind, rows[0], shown, template=_SEVERAL).strip() + "\n"
+    return subject, text, _render("html", kind, rows[0], shown, template=_SEVERAL)
+
+
+def _render(part: str, kind: Kind, row: Notification, facts: Facts, *, template: str = "") -> str:
     recipient = _recipient(row, facts)
     context = {
         **facts,
@@ -63,7 +83,7 @@ def _render(part: str, kind: Kind, row: Notification, facts: Facts) -> str:
         "unsubscribe_url": unsubscribe_url(row) if kind.switchable else "",
     }
     with timezone.override(ZoneInfo(recipient.timezone)):
-        return get_template(kind.template).render(context)
+        return get_template(template or kind.template).render(context)
 
 
 def _recipient(row: Notification, facts: Mapping[str, object]) -> Recipient:

@@ -205,6 +205,7 @@ CANCELLED_EVENT = Kind(
     sample=sample(is_cancelled=cancelled),
     load=_load_cancelled,
     attach=attach_removal,
+    cannot_wait=True,
 )
 RESTORED_EVENT = Kind(
     name="event_restored",

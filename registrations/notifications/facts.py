@@ -86,6 +86,7 @@ def _calendar(facts: Facts, method: Any) -> Attachment:
         sent_at=timezone.now(),
         public_url=settings.PUBLIC_URL,
         is_tentative=registration.status == Status.WAITLISTED,
-        shows_meeting_url=bool(facts["meeting_url"]),
+        # Calendars make a link of it, which a stranger may have given.
+        shows_meeting_url=bool(facts["meeting_url"]) and not facts.get("is_guarded"),
     )
     return Attachment(content, "text/calendar", "event.ics", {"method": method})

@@ -1,0 +1,152 @@
+"""Which of the due notifications go together, which go alone, and which have to be deferred.
+
+A mailbox that is proven gets a mail for each. One that is not has a budget (see `budget`): what is
+more than it has left goes as one mail per kind, and what comes after the last one is deferred until
+the budget allows another. So nothing is lost, and nobody can fill a stranger's mailbox.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from ..models import Notification
+from .budget import Budgets
+from .kinds import Facts, Kind, find_kind
+
+DEFERRED = "The mailbox, which nobody has confirmed, has got all the mails of its budget."
+GIVEN_UP = "It was deferred for a day: too many mails for a mailbox that nobody has confirmed."
+REPEATED = "A later one says the same."
+
+_LONGEST_DEFERRAL = timedelta(days=1)
+# Vital kinds come first when the budget allows another mail.
+_AFTER_VITAL = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What is delivered at once: one row, or several of a kind to one mailbox.
+
+    `by_mail`: whether it is mailed; if not, it is shown in the inbox at most.
+    """
+
+    kind: Kind
+    rows: Sequence[Notification]
+    facts: Sequence[Facts]
+    by_mail: bool
+    is_proven: bool
+
+    @property
+    def address(self) -> str:
+        return self.rows[0].email
+
+
+@dataclass(frozen=True)
+class Deferral:
+    """Rows that may not be mailed before `until`, and those that are given up."""
+
+    until: datetime
+    rows: Sequence[Notification]
+    given_up: Sequence[Notification]
+
+
+def over_budget(rows: Iterable[Notification], budgets: Budgets) -> Iterator[Deferral]:
+    """The rows, all to be mailed, whose mailbox has nothing left for their kind."""
+    found: dict[tuple[str, bool], list[Notification]] = defaultdict(list)
+    for row in rows:
+        kind = find_kind(row.kind)
+        if kind is not None and budgets.left(row.email, is_vital=kind.is_vital) == 0:
+            found[row.email, kind.is_vital].append(row)
+    for (address, is_vital), deferred in found.items():
+        yield deferral(deferred, budgets.free_at(address, is_vital=is_vital), is_vital=is_vital)
+
+
+def deferral(rows: Sequence[Notification], free_at: datetime, *, is_vital: bool) -> Deferral:
+    """What becomes of rows whose budget allows the next mail at `free_at`."""
+    if is_vital:
+        return Deferral(free_at, rows, [])
+    oldest = timezone.now() - _LONGEST_DEFERRAL
+    given_up = [row for row in rows if row.due_at <= oldest]
+    return Deferral(free_at + _AFTER_VITAL, [row for row in rows if row.due_at > oldest], given_up)
+
+
+def parcels_of(
+    rows: Collection[Notification],
+    known: Mapping[int, tuple[Kind, Facts]],
+    *,
+    mailed: Collection[int],
+    proven: Collection[str],
+    budgets: Budgets,
+) -> tuple[list[Parcel], list[Notification]]:
+    """The parcels in the order of the rows, and the rows that a later one repeats.
+
+    `known` has kind and facts by primary key, `mailed` the keys of rows that go by mail.
+    """
+    by_mailbox: dict[str, list[Notification]] = defaultdict(list)
+    for row in rows:
+        if row.pk in mailed and row.email not in proven:
+            by_mailbox[row.email].append(row)
+    leaders: dict[int, list[Notification]] = {}
+    repeated: list[Notification] = []
+    for address, all_of_it in by_mailbox.items():
+        left = budgets.left(address, is_vital=False)
+        theirs = list(_without_repeated(all_of_it, known, repeated))
+        if left is not None and len(theirs) > left:
+            leaders |= {group[0].pk: group for group in _by_kind(theirs, known)}
+    grouped = {row.pk for group in leaders.values() for row in group} | {row.pk for row in repeated}
+    parcels = []
+    for row in rows:
+        group = leaders.get(row.pk) or ([] if row.pk in grouped else [row])
+        if group:
+            kind = known[row.pk][0]
+            facts = [known[member.pk][1] for member in group]
+            is_proven = row.email in proven
+            parcels.append(Parcel(kind, group, facts, row.pk in mailed, is_proven))
+    return parcels, repeated
+
+
+def _without_repeated(
+    rows: list[Notification],
+    known: Mapping[int, tuple[Kind, Facts]],
+    repeated: list[Notification],
+) -> Iterator[Notification]:
+    """Mails of account security say what is so now: of several of one account the last says all."""
+    last: dict[object, int] = {}
+    for row in rows:
+        last[_account_of(row)] = row.pk
+    for row in rows:
+        if known[row.pk][0].is_urgent and last[_account_of(row)] != row.pk:
+            repeated.append(row)
+        else:
+            yield row
+
+
+def _account_of(row: Notification) -> tuple[str, int | None]:
+    return row.kind, row.user_id
+
+
+def _by_kind(
+    rows: list[Notification], known: Mapping[int, tuple[Kind, Facts]]
+) -> Iterator[list[Notification]]:
+    """Groups of a kind. What failed before, and account security, goes by itself."""
+    groups: dict[str, list[Notification]] = defaultdict(list)
+    for row in rows:
+        alone = known[row.pk][0].is_urgent or row.attempts
+        groups[f"{row.kind}:{row.pk}" if alone else row.kind].append(row)
+    yield from groups.values()
+
+
+def mailed_rows(
+    rows: Iterable[Notification], *, opted_out: Collection[int], is_nowhere: Callable[[str], bool]
+) -> list[Notification]:
+    """Those that go by mail."""
+    return [
+        row
+        for row in rows
+        if (kind := find_kind(row.kind)) is not None
+        and kind.mail
+        and row.pk not in opted_out
+        and not is_nowhere(row.email)
+    ]

@@ -1,0 +1,175 @@
+"""What a stranger can make the service send to a mailbox that nobody has confirmed."""
+
+import re
+from dataclasses import replace
+from html import unescape
+
+import pytest
+from django.core import mail as django_mail
+
+from accounts.models import Notification, User
+from accounts.notifications import kinds
+from accounts.notifications.composing import compose, message_id
+from accounts.notifications.mailer import Mailer
+from accounts.notifications.rendering import render_notice
+from accounts.tests.factories import UserFactory
+from conftest import NOW
+from events.models import Event
+from events.services import cancel_event, edit_event
+from events.tests.factories import EventFactory
+from registrations.models import Message, Registration
+from registrations.notifications.schedule import Schedule
+from registrations.services import cancel_registration, register
+from registrations.tests.factories import registered
+from registrations.tickets import manage_link
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+
+VICTIM = "victim@example.com"
+EVIL = "https://evil.example/x evil.example/y ann@evil.example"
+
+
+def deliver() -> list:
+    """The mails of one look at what is due."""
+    before = len(django_mail.outbox)
+    mailer = Mailer()
+    mailer.deliver_batch()
+    mailer.close()
+    return django_mail.outbox[before:]
+
+
+# --- no link but the service's own ---
+
+
+def hostile(value):
+    """The fact with all of its text written by a stranger."""
+    match value:
+        case Event():
+            value.name = value.location = value.description = EVIL
+            value.cancellation_reason = value.meeting_url = EVIL
+            value.organizer.username = EVIL
+        case Registration():
+            value.name = EVIL
+        case Message():
+            value.subject = value.body = EVIL
+        case User():
+            value.username = EVIL
+        case Schedule():
+            value = replace(value, location=EVIL)
+    return value
+
+
+def parts_of(mail) -> dict[str, str]:
+    """The headers and everything in the mail that is text, as a mail reader decodes it."""
+    message = mail.message()
+    parts = {"headers": "\n".join(f"{name}: {value}" for name, value in message.items())}
+    for part in message.walk():
+        if part.get_content_maintype() == "text":
+            parts[part.get_content_type()] = part.get_content().replace("\r\n ", "")
+    return parts
+
+
+@pytest.mark.parametrize("kind", [kind for kind in kinds() if kind.sample], ids=lambda k: k.name)
+def test_no_kind_of_mail_shows_a_strangers_link(kind):
+    facts = {name: hostile(value) for name, value in kind.sample().items()}
+    if facts.get("meeting_url"):
+        facts["meeting_url"] = "https://evil.example/x"
+    row = Notification(kind=kind.name, key="x", email="bob@example.com", event_id=1)
+    row.subject, row.body = render_notice(kind, row, facts)
+    row.message_id = message_id(row)
+
+    parts = parts_of(compose(kind, row, facts, is_proven=False))
+
+    assert {name for name, text in parts.items() if "evil.example" in text} == set()
+    links = re.findall(r'(?:href|src)="([^"]*)"', unescape(parts["text/html"]))
+    assert {link for link in links if not link.startswith(("http://localhost:8000", "cid:"))} == (
+        set()
+    )
+
+
+def test_a_guest_finds_the_link_to_join_on_the_page_of_the_registration(olga):
+    event = EventFactory(organizer=olga, meeting_url="https://meet.example.com/tea")
+    bob = registered(event, email="bob@example.com")
+
+    [mail] = deliver()
+
+    assert "\nOnline: the link is on the page of your registration\n" in mail.text
+    assert manage_link(bob.pk) in mail.text
+    assert {text for text in parts_of(mail).values() if "meet.example.com" in text} == set()
+
+
+def test_a_confirmed_mailbox_gets_the_link_to_join(olga):
+    event = EventFactory(organizer=olga, meeting_url="https://meet.example.com/tea")
+    ana = UserFactory(username="ana", email_verified_at=NOW)
+    register(event.pk, name="ana", email=ana.email, user=ana, registered_by=ana)
+
+    [mail] = deliver()
+
+    assert "\nOnline: https://meet.example.com/tea\n" in mail.text
+    assert '<a href="https://meet.example.com/tea">' in mail.html
+    assert "https://meet.example.com/tea" in parts_of(mail)["text/calendar"]
+
+
+# --- five mails an hour ---
+
+
+@pytest.fixture
+def _limits(settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "mailbox": (5, 3600)}
+
+
+@pytest.mark.usefixtures("_limits")
+def test_guest_registrations_at_many_events_fill_no_mailbox(olga, clock):
+    events = EventFactory.create_batch(30, organizer=olga)
+    counts = []
+
+    for event in events:
+        registered(event, email=VICTIM)
+        counts.append(len(deliver()))
+        clock.shift(30)
+    clock.shift(3600)
+    later = deliver()
+
+    assert sum(counts) == 4
+    assert len(later) == 1
+    assert later[0].subject.endswith(" (and 25 more)")
+    assert later[0].text.count("/registrations/") == 26
+    assert not Notification.objects.exclude(state="sent").exists()
+
+
+@pytest.mark.usefixtures("_limits")
+def test_registering_and_cancelling_in_a_loop_fills_no_mailbox(olga, clock):
+    event = EventFactory(organizer=olga)
+
+    for _ in range(20):
+        cancel_registration(registered(event, email=VICTIM))
+        deliver()
+        clock.shift(30)
+
+    assert len(django_mail.outbox) == 4
+
+
+@pytest.mark.usefixtures("_limits")
+def test_a_cancelled_event_is_told_also_when_the_budget_is_used_up(olga):
+    events = EventFactory.create_batch(6, organizer=olga)
+    for event in events:
+        registered(event, email=VICTIM)
+        deliver()
+
+    cancel_event(events[0])
+
+    assert [mail.subject for mail in deliver()] == [f"Cancelled: {events[0].name}"]
+    assert len(django_mail.outbox) == 5
+
+
+@pytest.mark.usefixtures("_limits")
+def test_edits_in_a_loop_fill_no_mailbox(olga, clock):
+    event = EventFactory(organizer=olga)
+    registered(event, email=VICTIM, notify=False)
+
+    for number in range(30):
+        edit_event(event, {"location": f"Hall {number}"})
+        deliver()
+        clock.shift(60)
+
+    assert len(django_mail.outbox) == 4
