@@ -97,7 +97,8 @@ def signed_in() -> Callable[[User], APIClient]:
 
     def client_of(user: User) -> APIClient:
         client = APIClient()
-        client.credentials(HTTP_AUTHORIZATION=f"Bearer {open_session(user)['access']}")
+        as_it_is = User.objects.get(pk=user.pk)  # its sessions may have ended since it was read
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {open_session(as_it_is)['access']}")
         return client
 
     return client_of

@@ -323,7 +323,8 @@ class AccountAdmin(AuditedAdmin, UserAdmin):
             users,
             question="Confirm these addresses?",
             consequence="Whoever confirms says that an address is that person's own. What guests "
-            "registered with it becomes part of the account.",
+            "registered with it becomes part of the account. Everybody who is signed in to the "
+            "account by the API is signed out.",
             form=form,
             name=lambda user: f"{user}: {user.email}",
         )

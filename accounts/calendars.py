@@ -7,6 +7,7 @@ a change of password, as programs that subscribed to it would fall silent.
 
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
+from django.db.models import F
 
 from .models import User
 
@@ -16,6 +17,13 @@ _SIGNER = Signer(salt="accounts.calendar", sep=".")
 def calendar_url(user: User) -> str:
     token = _SIGNER.sign(f"{user.pk}.{user.calendar_generation}")
     return f"{settings.PUBLIC_URL}/api/me/calendar.ics?token={token}"
+
+
+def reset_calendar_link(user: User) -> User:
+    """End the secret link to the user's calendar; there is a new one."""
+    User.objects.filter(pk=user.pk).update(calendar_generation=F("calendar_generation") + 1)
+    user.refresh_from_db(fields=["calendar_generation"])
+    return user
 
 
 def named_by(token: str) -> str:

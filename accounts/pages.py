@@ -13,22 +13,57 @@ from . import services
 from .errors import InvalidOrExpiredLink
 from .links import recovers
 from .notifications.unsubscribing import grant, is_wanted, read_token
-from .serializers import PasswordResetConfirmIn, PasswordResetIn
+from .serializers import EmailConfirmIn, PasswordResetConfirmIn, PasswordResetIn
 
 
 @mail_page
 def confirm_address(request: HttpRequest) -> HttpResponse:
+    """Asks for the password of the account, or for a new one from who did not sign up."""
     if "done" in request.GET:
-        return render(request, "accounts/address_confirmed.html")
-    token = token_of(request)
+        return render(request, "accounts/address_confirmed.html", {"done": request.GET["done"]})
+    token, mistakes = token_of(request), list[str]()
     try:
         if request.method == "POST":
-            services.confirm_address(token)
-            return HttpResponseRedirect(reverse("confirm-address") + "?done")
+            try:
+                done = _confirm(request, token)
+            except ValidationFailed as refusal:
+                mistakes = sentences(refusal)
+            else:
+                query = f"done={done}" if done else "done"
+                return HttpResponseRedirect(f"{reverse('confirm-address')}?{query}")
         user = services.user_to_confirm(token)
     except InvalidOrExpiredLink:
         return render(request, "accounts/address_not_confirmed.html", status=400)
-    return render(request, "accounts/confirm_address.html", {"user": user, "token": token})
+    shown = {
+        "user": user,
+        "token": token,
+        "mistakes": mistakes,
+        "is_new_wrong": bool(mistakes) and "new" in request.POST,
+    }
+    status = 400 if mistakes else 200
+    return render(request, "accounts/confirm_address.html", shown, status=status)
+
+
+def _confirm(request: HttpRequest, token: str) -> str:
+    """Confirm as the form says; returns what to tell then: see `address_confirmed.html`.
+
+    Raises `InvalidOrExpiredLink`, `ValidationFailed`.
+    """
+    address = client_address(request)
+    if "new" in request.POST:
+        agent = request.headers.get("User-Agent", "")
+        given = _new_password(request, token)
+        services.confirm_with_new_password(**given, user_agent=agent, address=address)
+        return "password"
+    fields = {name: request.POST[name] for name in ("password",) if name in request.POST}
+    given = read_form(EmailConfirmIn, {"token": token, **fields})
+    services.confirm_address(
+        given["token"],
+        password=given.get("password"),
+        address=address,
+        network=client_network(request),
+    )
+    return "" if fields else "signed-out"
 
 
 @mail_page
@@ -78,12 +113,20 @@ def reset_password(request: HttpRequest) -> HttpResponse:
 
 def _set_password(request: HttpRequest, token: str) -> None:
     """Raises `InvalidOrExpiredLink`, `ValidationFailed`."""
+    given = _new_password(request, token)
+    agent = request.headers.get("User-Agent", "")
+    services.reset_password(**given, user_agent=agent, address=client_address(request))
+
+
+def _new_password(request: HttpRequest, token: str) -> dict[str, str]:
+    """`token` and `password` of a form that asks for the password twice.
+
+    Raises `ValidationFailed`.
+    """
     password = request.POST.get("password", "")
     if password != request.POST.get("again"):
         raise ValidationFailed(FieldError("again", "invalid", "The two passwords differ."))
-    given = read_form(PasswordResetConfirmIn, {"token": token, "password": password})
-    agent = request.headers.get("User-Agent", "")
-    services.reset_password(**given, user_agent=agent, address=client_address(request))
+    return read_form(PasswordResetConfirmIn, {"token": token, "password": password})
 
 
 @mail_page

@@ -38,6 +38,7 @@ USER_EXAMPLE = {
     "timezone": "Asia/Kolkata",
     "date_joined": "2026-11-20T10:30:00Z",
 }
+_LINK_EXAMPLE = "7.1795251600.q0tHnJ0x3vVw5mC2e8Zr1bKd6sYpLfGuAiTnXoWcE9M"
 _TOKENS_EXAMPLE = {
     "access": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3In0.8m0ZqkX3",
     "refresh": "eyJhbGciOiJIUzI1NiJ9.eyJqdGkiOiI0MiJ9.p1Vt6yQd",
@@ -312,11 +313,29 @@ class UnreadOut(serializers.Serializer[Any]):
     unread_count = serializers.IntegerField(min_value=0)
 
 
-@_example("Link", {"token": "7.1795251600.q0tHnJ0x3vVw5mC2e8Zr1bKd6sYpLfGuAiTnXoWcE9M"})
 class LinkIn(serializers.Serializer[User]):
+    token = TextField(max_length=256, help_text="Of the link in the e-mail.")
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("Link", {"token": _LINK_EXAMPLE}),
+        OpenApiExample(
+            "Link and password",
+            {"token": _LINK_EXAMPLE, "password": "correct horse battery staple"},
+        ),
+    ]
+)
+class EmailConfirmIn(LinkIn):
     schema_name = "EmailConfirmation"
 
-    token = TextField(max_length=256, help_text="Of the link in the e-mail.")
+    password = TextField(
+        trim_whitespace=False,
+        max_length=256,
+        write_only=True,
+        required=False,
+        help_text="The account's. Keeps its sessions, as being signed in does; confirms a change.",
+    )
 
 
 @_example("Address", {"email": "asha@example.com"})
@@ -327,7 +346,7 @@ class PasswordResetIn(serializers.Serializer[User]):
 @_example(
     "New password",
     {
-        "token": "7.1795251600.q0tHnJ0x3vVw5mC2e8Zr1bKd6sYpLfGuAiTnXoWcE9M",
+        "token": _LINK_EXAMPLE,
         "password": "eleven quiet green rivers",
     },
 )

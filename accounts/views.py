@@ -22,7 +22,7 @@ from .errors import InvalidCredentials, InvalidOrExpiredLink
 from .models import User
 from .notifications.inbox import inbox_of, mark_read, with_words
 from .serializers import (
-    LinkIn,
+    EmailConfirmIn,
     MailedOut,
     NotificationOut,
     PasswordChangeIn,
@@ -204,22 +204,36 @@ class NotificationReadView(ApiView):
 
 class EmailVerifyView(ApiView):
     tag = "sign in"
-    authentication_classes = ()
     permission_classes = (AllowAny,)
+    open_without_address = True
     throttle_scopes = {"POST": "login"}
+
+    @property
+    def keeps_answers(self) -> bool:  # type: ignore[override]
+        """A wrong password is counted, which the transaction of a stored answer would undo."""
+        return "password" not in self.request.data
 
     @operation(
         "Confirm an e-mail address",
-        request=LinkIn,
+        request=EmailConfirmIn,
         responses={200: UserOut},
         raises=[InvalidOrExpiredLink],
     )
     def post(self, request: Request) -> Response:
         """With the token that was sent there, which works once.
 
-        What guests registered with that address becomes part of the account.
+        The first confirmation of an account ends its sessions, which may be a stranger's, unless
+        it comes from one of them or with the account's `password`. What guests registered with
+        the address then becomes part of the account. A change of address is confirmed by its
+        signed-in owner or with the password.
         """
-        return Response(UserOut(services.confirm_address(**self.valid(LinkIn))).data)
+        user = services.confirm_address(
+            **self.valid(EmailConfirmIn),
+            by=request.user if request.user.is_authenticated else None,
+            address=client_address(request),
+            network=client_network(request),
+        )
+        return Response(UserOut(user).data)
 
 
 class EmailVerifyResendView(ApiView):

@@ -1,10 +1,10 @@
+from ..calendars import reset_calendar_link
 from .accounts import (
     change_access,
     edit_profile,
     erase_account,
     known_addresses,
     lock_account,
-    reset_calendar_link,
     sign_in,
     sign_out_everywhere,
     sign_up,
@@ -19,6 +19,7 @@ from .addresses import (
 )
 from .passwords import (
     change_password,
+    confirm_with_new_password,
     request_password_reset,
     reset_password,
     set_password,
@@ -31,6 +32,7 @@ __all__ = [
     "change_password",
     "confirm_address",
     "confirm_email",
+    "confirm_with_new_password",
     "edit_profile",
     "erase_account",
     "forget_former_addresses",

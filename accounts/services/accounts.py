@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import update_last_login
 from django.db import IntegrityError, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from config.api.idempotency import forget_answers_with
@@ -102,13 +101,6 @@ def change_access(user: User, /, **changes: bool) -> User:
         user.save(update_fields=list(changed))
     if not all(changed.values()):
         end_all_sessions(user)
-    return user
-
-
-def reset_calendar_link(user: User) -> User:
-    """End the secret link to the user's calendar; there is a new one."""
-    User.objects.filter(pk=user.pk).update(calendar_generation=F("calendar_generation") + 1)
-    user.refresh_from_db(fields=["calendar_generation"])
     return user
 
 

@@ -6,17 +6,25 @@ from django.db import transaction
 from django.utils import timezone
 
 from config.api.counting import check_limit
-from config.errors import PreconditionFailed, ValidationFailed
+from config.errors import FieldError, PreconditionFailed, ValidationFailed
 
 from ..audit import audited
-from ..errors import InvalidOrExpiredLink
+from ..calendars import reset_calendar_link
+from ..errors import InvalidCredentials, InvalidOrExpiredLink
 from ..links import confirms, user_id_of
+from ..lockout import guarded
 from ..models import FormerAddress, User
 from ..notifications import notify
 from ..notifications.fresh import notify_unless_fresh
 from ..notifications.opt_outs import carry_over
 from ..signals import email_confirmed
+from ..tokens import end_all_sessions
 from .rules import check_free, names_what_is_taken
+
+_WRONG_PASSWORD = FieldError("password", "wrong_password", "This is not the account's password.")
+_NO_PASSWORD = FieldError(
+    "password", "required", "Sign in to the account that takes this address, or send its password."
+)
 
 
 def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
@@ -69,14 +77,47 @@ def user_to_confirm(token: str) -> User:
     return user
 
 
+def confirm_address(
+    token: str,
+    *,
+    by: User | None = None,
+    password: str | None = None,
+    address: str = "",
+    network: str = "",
+) -> User:
+    """Confirm the address that a token was sent to.
+
+    The token proves who reads the address's mail, not whose account it is: anybody can sign up
+    with, or change to, somebody else's address. `by`, who is signed in, or the account's `password`
+    proves the latter. Without that proof a first confirmation ends every session of the account,
+    and a pending change is not confirmed. For `address`, `network` see `lockout`.
+
+    Raises `InvalidOrExpiredLink`, `ValidationFailed` for a wrong or missing password, and
+    `RateLimited` after too many wrong ones. Not within a transaction: see `lockout.guarded`.
+    """
+    user = user_to_confirm(token)
+    if password is not None:
+        _check_password(user, password, address=address, network=network)
+    is_owner = password is not None or (by is not None and by.pk == user.pk)
+    return _confirm(token, is_owner=is_owner)
+
+
+def _check_password(user: User, password: str, *, address: str, network: str) -> None:
+    try:
+        with guarded(user.email, address=address, network=network):
+            if not user.check_password(password):
+                raise InvalidCredentials
+    except InvalidCredentials as error:
+        raise ValidationFailed(_WRONG_PASSWORD) from error
+
+
 @transaction.atomic
-def confirm_address(token: str) -> User:
-    """Confirm the address that a token was sent to. Raises `InvalidOrExpiredLink`."""
-    user = _locked(user_id_of(token))
-    if user is None or not confirms(token, user):
-        raise InvalidOrExpiredLink
+def _confirm(token: str, *, is_owner: bool) -> User:
+    user = lock_to_confirm(token)
     if not user.pending_email:
-        return confirm_email(user)
+        return confirm_email(user, by_owner=is_owner)
+    if not is_owner:
+        raise ValidationFailed(_NO_PASSWORD)
     former, user.email = user.email, user.pending_email
     was_confirmed, had_address = user.email_verified, not user.needs_address
     try:
@@ -92,18 +133,32 @@ def confirm_address(token: str) -> User:
     return user
 
 
+def lock_to_confirm(token: str) -> User:
+    """As `user_to_confirm`, with the account locked."""
+    active = User.objects.filter(is_active=True)
+    user = active.select_for_update(no_key=True).filter(pk=user_id_of(token)).first()
+    if user is None or not confirms(token, user):
+        raise InvalidOrExpiredLink
+    return user
+
+
 @transaction.atomic
 @audited("address confirmed", unless=User.is_own_doing)
-def confirm_email(user: User, *, address: str | None = None) -> User:
+def confirm_email(user: User, *, address: str | None = None, by_owner: bool = False) -> User:
     """The address is the user's own; what was waiting for that proof follows by signal.
 
-    Raises `PreconditionFailed` when the account's address is not `address`, if that is given, or
-    is none: see `User.needs_address`.
+    The first confirmation ends every session and the link to the calendar, unless it is
+    `by_owner`: whoever signed up may be a stranger to the mailbox, and would read what joins.
+    Raises `PreconditionFailed` when the account's address is not `address`, if that is given, or is
+    none: see `User.needs_address`.
     """
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     if user.needs_address or (address is not None and user.email != address):
         raise PreconditionFailed
     if not user.email_verified:
+        if not by_owner:
+            reset_calendar_link(user)
+            end_all_sessions(user)
         take_address(user)
     return user
 
@@ -147,8 +202,3 @@ def limit_mails(*recipients: str) -> None:
     """Raises `RateLimited` when somebody asks for many mails to one address, or by one account."""
     for recipient in recipients:
         check_limit("mails", recipient, "You asked for many e-mails. Wait before the next one.")
-
-
-def _locked(user_id: int) -> User | None:
-    active = User.objects.filter(is_active=True)
-    return active.select_for_update(no_key=True).filter(pk=user_id).first()

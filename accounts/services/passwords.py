@@ -7,6 +7,7 @@ from django.db import transaction
 from config.errors import FieldError, ValidationFailed
 
 from ..audit import audited
+from ..calendars import reset_calendar_link
 from ..errors import InvalidOrExpiredLink
 from ..links import recovers, resets, user_id_of
 from ..lockout import forgive
@@ -14,8 +15,7 @@ from ..models import User
 from ..notifications import notify
 from ..notifications.fresh import notify_unless_fresh
 from ..tokens import end_all_sessions, record_device
-from .accounts import reset_calendar_link
-from .addresses import take_address
+from .addresses import confirm_email, lock_to_confirm, take_address
 from .rules import check_password
 
 
@@ -88,5 +88,25 @@ def reset_password(token: str, password: str, *, user_agent: str = "", address: 
     if was_elses:
         reset_calendar_link(user)
     user = set_password(user, password)
+    record_device(user, user_agent=user_agent, address=address)
+    return user
+
+
+@transaction.atomic
+def confirm_with_new_password(
+    token: str, password: str, *, user_agent: str = "", address: str = ""
+) -> User:
+    """Confirm an account's first address by its link, and set a new password.
+
+    For who reads the mail of an address that somebody else may have signed up with: the password
+    that person knows ends, and so does every session. A pending change is not for this: who reads
+    the mail of the new address is not proven to own the account.
+    Raises `InvalidOrExpiredLink`, `ValidationFailed`.
+    """
+    user = lock_to_confirm(token)
+    if user.pending_email:
+        raise InvalidOrExpiredLink
+    check_password(password, user)
+    user = set_password(confirm_email(user), password)
     record_device(user, user_agent=user_agent, address=address)
     return user

@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from accounts.links import confirmation_link, recovery_link, reset_link
-from accounts.models import User
 from accounts.services import confirm_address, confirm_email, edit_profile
+from accounts.tests.factories import PASSWORD
 from accounts.tests.mailbox import mails_to
 from accounts.tests.test_links import NEW_PASSWORD, sign_in, token_in
 
@@ -43,7 +43,9 @@ def test_the_confirmation_page_changes_nothing_until_its_button_is_pressed(brows
 
 
 def test_the_confirmation_page_confirms(browser, ana):
-    response = browser.post(CONFIRM, {"token": token_in(confirmation_link(ana))}, follow=True)
+    form = {"token": token_in(confirmation_link(ana)), "password": PASSWORD}
+
+    response = browser.post(CONFIRM, form, follow=True)
 
     ana.refresh_from_db()
     assert response.redirect_chain == [("/confirm-address/?done", 302)]
@@ -97,7 +99,8 @@ def test_the_reset_page_says_what_is_wrong_with_a_password(browser, ana, typed, 
 def test_the_reset_page_takes_an_account_back(browser, ana):
     ana = confirm_email(ana)
     edit_profile(ana, {"email": "thief@example.org"})
-    confirm_address(token_in(confirmation_link(User.objects.get(pk=ana.pk))))
+    ana.refresh_from_db()
+    confirm_address(token_in(confirmation_link(ana)), by=ana)
     link = recovery_link(ana, "ana@example.com")
 
     shown = browser.get(link)
