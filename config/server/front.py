@@ -54,7 +54,7 @@ class Front:
         try:
             await self._respond(scope, receive, send)
         except errors.DomainError as error:
-            await send_whole(send, Response(*problem_of(error, _request_id(scope)), None))
+            await scope["state"]["respond"](*problem_of(error, _request_id(scope)))
         except ClientGone:
             pass
 
@@ -72,7 +72,7 @@ class Front:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _respond(self, scope: Any, receive: Receive, send: Send) -> None:
-        path = scope["path"]
+        path, respond = scope["path"], scope["state"]["respond"]
         body, length = await self._read_body(scope, receive)
         environ = environ_of(scope, body or b"", length)
         if body is None and length is not None:
@@ -84,13 +84,14 @@ class Front:
                 scope["state"]["abort"]()  # closing would wait for the client
                 await receive()
         elif path in _HEALTH:
-            await send_whole(send, _whole(run(self._application, environ)))  # it waits for nothing
+            status, headers, whole, _ = _whole(run(self._application, environ))
+            await respond(status, headers, whole)  # it waits for nothing
         else:
             pool = self._probes if path in _READINESS else self._pool
             exchange = Exchange(receive, send)
             response = await pool.run(self._application, environ, exchange)
             if response is not None:
-                await send_whole(send, response)
+                await respond(response.status, response.headers, response.body)
 
     # --- Bodies ---------------------------------------------------------------------------------
 
@@ -146,7 +147,9 @@ class Front:
         """
         response = _whole(await self._pool.run(self._application, environ, None))
         headers = [*response.headers, (b"Connection", b"close")]
-        await send_whole(send, response._replace(headers=headers), is_last=False)
+        start = {"type": "http.response.start", "status": response.status, "headers": headers}
+        await send(start)
+        await send({**_BODY, "body": response.body, "more_body": True})
         with suppress(TimeoutError, ClientGone):
             async with asyncio.timeout(LINGER_SECONDS):
                 unread = body_limit("")
@@ -155,7 +158,7 @@ class Front:
                     if message["type"] == "http.disconnect" or not message["more_body"]:
                         break
                     unread -= len(message["body"])
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await send({**_BODY, "body": b"", "more_body": False})
 
 
 def body_deadline(size: int, began: float, now: float) -> float:
@@ -275,12 +278,6 @@ class Exchange:
 
 _BODY = {"type": "http.response.body"}
 _FRAMING = {b"content-length", b"transfer-encoding"}
-
-
-async def send_whole(send: Send, response: Response, *, is_last: bool = True) -> None:
-    status, headers, body, _ = response
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": not is_last})
 
 
 def problem_of(error: errors.DomainError, request_id: str) -> tuple[int, RawHeaders, bytes]:

@@ -1,10 +1,16 @@
 """uvicorn's HTTP/1.1 with time limits for heads, idle connections and unread responses."""
 
 import asyncio
+import re
+from functools import partial
 from typing import Any, ClassVar
 
 from django.conf import settings
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from config import errors
 
@@ -16,6 +22,9 @@ MAX_PIPELINED = 256
 SEND_SECONDS = 300
 # The rest of a last response is not taken for so long.
 CLOSE_SECONDS = 120
+
+# What may not be in the value of a header (RFC 9110, section 5.5).
+_CONTROL = re.compile(b"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Http1Protocol(HttpToolsProtocol):
@@ -168,7 +177,42 @@ class Http1Protocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._responding = cycle
+        cycle.scope["state"]["respond"] = partial(self._respond, cycle)
         super()._start_asgi_task(cycle, app)
+
+    async def _respond(
+        self,
+        cycle: RequestResponseCycle,
+        status: int,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes,
+    ) -> None:
+        """Send a whole response, whose headers say its length.
+
+        uvicorn's `send` writes head and body apart and searches each header on its own.
+        """
+        if cycle.flow.write_paused and not cycle.disconnected:
+            await cycle.flow.drain()
+        if cycle.disconnected:
+            return
+        if _CONTROL.search(b"".join([value for _, value in headers])):
+            raise ValueError("a control character in a header of the response")
+        pieces = [STATUS_LINE[status]]
+        for name, value in (*cycle.default_headers, *headers):
+            if len(name) == 10 and name.lower() == b"connection":
+                cycle.keep_alive &= b"close" not in value.lower()
+            else:
+                pieces += (name, b": ", value, b"\r\n")
+        pieces.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+        if cycle.scope["method"] != "HEAD":
+            pieces.append(body)
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        self.transport.write(b"".join(pieces))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
