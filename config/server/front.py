@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from multiprocessing import parent_process
 from queue import SimpleQueue
 from threading import Thread
 from time import monotonic
@@ -67,6 +69,7 @@ class Front:
         for number in (signal.SIGTERM, signal.SIGINT):
             handlers = (signal.getsignal(number), self._streams.close)
             signal.signal(number, _both(loop, *handlers))
+        _end_with_supervisor(loop)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
@@ -299,6 +302,19 @@ def _request_id(scope: Any) -> str:
 def _whole(response: Response | None) -> Response:
     assert response is not None  # noqa: S101  # nosec  # nothing was given to stream it
     return response
+
+
+def _end_with_supervisor(loop: asyncio.AbstractEventLoop) -> None:
+    """Stop this process when the supervisor was killed: nothing else would, and it has the port."""
+    supervisor = parent_process()
+    if supervisor is None:
+        return
+
+    def stop() -> None:
+        loop.remove_reader(supervisor.sentinel)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    loop.add_reader(supervisor.sentinel, stop)
 
 
 def _both(

@@ -406,6 +406,17 @@ def test_a_process_that_dies_is_replaced(server):
         assert server.request("GET", "/api/events/").status == 200
 
 
+def test_workers_stop_when_their_supervisor_is_killed():
+    server = ServerProcess(WEB_CONCURRENCY="2")
+    workers = server.workers()
+
+    server.process.kill()
+
+    server.process.wait(timeout=30)
+    server.process.stderr.close()
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), seconds=30)
+
+
 def test_new_code_is_taken_up_without_an_error(server):
     before = set(server.workers())
 
