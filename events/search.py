@@ -24,6 +24,7 @@ A word that no event has is taken for misspelt, and the nearest words that event
 looked for as well: see `correct`. The functions `search_…` are made by the app's migrations.
 """
 
+import logging
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -38,18 +39,24 @@ from django.db.models.expressions import Combinable
 from config.api.kept_queries import run_sql
 from config.api.replica import reading_connection
 from config.api.statements import Statement
+from config.api.time_limits import TookTooLong, limited
 
 from .models.search_word import HeadingWords, NameWords
 from .scripts import IN_RUNS
+
+logger = logging.getLogger(__name__)
 
 MAX_WORDS = 12
 
 # Of runs of scripts without spaces, each two neighbouring letters are one.
 MAX_PAIRS = 24
 
-# Comparing with all words that share letters is the one thing here that grows with the vocabulary.
+# A misspelt word is compared with all words that share letters and correct others.
 MAX_MISSPELT = 3
 MAX_CORRECTIONS = 5
+
+# Of each statement that grows with the vocabulary. A search that reaches it goes on without.
+LIMIT_MILLISECONDS = 250
 
 # Of words with two letters somewhere; more of them, and walking finds an event soon.
 MAX_WITH_PART = 50
@@ -112,7 +119,8 @@ _NEAR = """
     SELECT given.word, known.word, known.in_headings, coalesce(known.in_texts, 0)
     FROM unnest(%s::text[], %s::text[]) AS given(word, swapped)
     JOIN events_searchword AS known
-        ON known.word = given.swapped COLLATE "C" AND known.in_texts IS DISTINCT FROM 0
+        ON known.word = given.swapped COLLATE "C"
+            AND known.corrects AND known.in_texts IS DISTINCT FROM 0
 """
 
 
@@ -410,13 +418,18 @@ def has_part(text: str) -> Q:
     """
     if folded_length(text) >= OF_TRIGRAMS:
         return Q()
-    with reading_connection().cursor() as cursor:
+    connection = reading_connection()
+    with connection.cursor() as cursor:
         cursor.execute("SELECT text_fold(%s), btrim(search_text(%s))", [text, text])
         part, word = cursor.fetchone()
         if part != word:
             return Q()
-        cursor.execute(_WITH_PART, [part, MAX_WITH_PART + 1])
-        words = [word for (word,) in cursor.fetchall()]
+        try:
+            with limited(connection, milliseconds=LIMIT_MILLISECONDS):
+                cursor.execute(_WITH_PART, [part, MAX_WITH_PART + 1])
+                words = [word for (word,) in cursor.fetchall()]
+        except TookTooLong:
+            return Q()
     if len(words) > MAX_WITH_PART:
         return Q()
     heading = HeadingWords(F("search_vector"))
@@ -443,16 +456,27 @@ def correct(words: Sequence[str]) -> dict[str, list[str]]:
     """For each word that is like words of events but for one or two letters, the nearest of those.
 
     Two letters that changed places count as one. Words with digits stay as they are: next year is
-    not a misspelling of this one.
+    not a misspelling of this one. Empty when it takes too long.
     """
     asked = [word for word in dict.fromkeys(words) if _allowed_edits(word)][:MAX_MISSPELT]
     if not asked:
         return {}
+    try:
+        with limited(reading_connection(), milliseconds=LIMIT_MILLISECONDS):
+            return _nearest(asked)
+    except TookTooLong:
+        logger.warning("no corrections: comparing words took longer than the limit")
+        return {}
+
+
+def _nearest(asked: Sequence[str]) -> dict[str, list[str]]:
     near: dict[str, set[tuple[int, int, int, str]]] = {}
     with reading_connection().cursor() as cursor:
         # Of a short word, swapped letters leave hardly a trigram.
         swapped = [(word, other) for word in asked for other in _swapped(word)]
-        cursor.execute(_NEAR, [asked, [pair[0] for pair in swapped], [pair[1] for pair in swapped]])
+        cursor.execute(
+            _NEAR, [list(asked), [pair[0] for pair in swapped], [pair[1] for pair in swapped]]
+        )
         for word, candidate, in_headings, in_texts in cursor.fetchall():
             edits = edit_distance(word, candidate)
             if 0 < edits <= _allowed_edits(word):

@@ -26,11 +26,14 @@ class NamesByWeek(Func):
 
 
 class SearchWord(models.Model):
-    """A word that events have, or once had.
+    """A word that events have, or had until lately.
 
-    A trigger adds the words of an event as it is written, so every word of every event is here.
-    It takes no lock that another writer could wait for; so a word may be here twice for a while.
-    `events.services.count_words` counts them, and leaves one of each.
+    A trigger adds the words of an event as it is written, so every word of every event is here: a
+    search by beginnings of words needs them all. Misspelt words are compared with those alone that
+    correct: words of headings, and words of several organizers. The trigger takes no lock that
+    another writer could wait for, so a word may be here twice for a while.
+    `events.services.count_words` counts words, decides which correct, leaves one of each, and
+    deletes those of deleted events.
     """
 
     word = models.TextField(db_collation="C")
@@ -41,14 +44,26 @@ class SearchWord(models.Model):
     in_texts = models.PositiveIntegerField(
         null=True, help_text="Events with the word anywhere. Null: not counted yet."
     )
+    # No foreign key: its check would lock the organizer's row once for each word.
+    brought_by = models.BigIntegerField(
+        null=True, help_text="The organizer whose event brought it; none before this was recorded."
+    )
+    corrects = models.BooleanField(
+        default=False, db_default=False, help_text="Whether misspelt words are compared with it."
+    )
 
     class Meta:
         indexes = [
             models.Index(fields=["word"], name="search_word"),
+            models.Index(
+                fields=["brought_by"],
+                condition=Q(corrects=True, in_texts=None),
+                name="search_word_new",
+            ),
             GinIndex(
                 OpClass("word", "gin_trgm_ops"),
-                condition=~Q(word__regex="[0-9]"),
-                name="search_word_typos",
+                condition=Q(corrects=True),
+                name="search_word_corrections",
             ),
         ]
 

@@ -1,48 +1,80 @@
+"""Counts of the words that events have, and which words correct misspelt ones."""
+
 from django.db import connection
 
-# Words stay when their last event has gone: another may be bringing them back at this moment.
+# Comparing three misspelt words with all of these takes some tens of milliseconds.
+MAX_CORRECTING = 50_000
+MAX_CORRECTING_OF_ORGANIZER = 10_000
+
+# A word is marked as of no event first and deleted by the next count, since a transaction that
+# began before the mark may be about to bring it back.
+#
+# Beyond the limit those organizers lose words first who have the most, and of each the rarest.
 _COUNT = """
-    WITH texts AS MATERIALIZED (
-        SELECT word COLLATE "C" AS word, ndoc
-        FROM ts_stat('SELECT search_vector FROM events_event')
-    ), headings AS MATERIALIZED (
-        SELECT word COLLATE "C" AS word, ndoc
-        FROM ts_stat('SELECT search_vector FROM events_event', 'abc')
-    ), names AS MATERIALIZED (
-        SELECT word COLLATE "C" AS word, ndoc
-        FROM ts_stat('SELECT search_vector FROM events_event', 'a')
-    ), counted AS MATERIALIZED (
-        SELECT word, coalesce(names.ndoc, 0) AS in_names,
-            coalesce(headings.ndoc, 0) AS in_headings, texts.ndoc AS in_texts
-        FROM texts LEFT JOIN headings USING (word) LEFT JOIN names USING (word)
+    WITH counted AS MATERIALIZED (
+        SELECT given.lexeme COLLATE "C" AS word,
+            count(*) FILTER (WHERE 'A' = ANY(given.weights)) AS in_names,
+            count(*) FILTER (WHERE given.weights && '{A,B,C}') AS in_headings,
+            count(*) AS in_texts,
+            min(event.organizer_id) AS brought_by,
+            min(event.organizer_id) < max(event.organizer_id) AS is_shared
+        FROM events_event AS event, unnest(event.search_vector) AS given
+        WHERE event.deleted_at IS NULL
+        GROUP BY 1
+    ), correcting AS MATERIALIZED (
+        SELECT word FROM (
+            SELECT word, row_number() OVER (
+                PARTITION BY brought_by
+                ORDER BY is_shared DESC, in_headings DESC, in_texts DESC, word
+            ) AS nth, is_shared
+            FROM counted
+            WHERE (in_headings > 0 OR is_shared) AND search_may_correct(word)
+        ) AS ranked
+        WHERE is_shared OR nth <= %(most_of_organizer)s
+        ORDER BY nth, word LIMIT %(most)s
+    ), judged AS MATERIALIZED (
+        SELECT counted.*, correcting.word IS NOT NULL AS corrects
+        FROM counted LEFT JOIN correcting USING (word)
     ), known AS MATERIALIZED (
-        SELECT id, word, row_number() OVER (PARTITION BY word ORDER BY id) AS copy
+        SELECT id, word, row_number() OVER (PARTITION BY word ORDER BY id) AS copy, in_texts
         FROM events_searchword
-    ), twice AS (
-        DELETE FROM events_searchword WHERE id IN (SELECT id FROM known WHERE copy > 1)
+    ), gone AS (
+        DELETE FROM events_searchword WHERE id IN (
+            SELECT id FROM known LEFT JOIN judged USING (word)
+            WHERE copy > 1 OR (known.in_texts = 0 AND judged.word IS NULL)
+        )
     ), changed AS (
-        UPDATE events_searchword stored SET
-            in_names = coalesce(counted.in_names, 0),
-            in_headings = coalesce(counted.in_headings, 0),
-            in_texts = coalesce(counted.in_texts, 0)
-        FROM known LEFT JOIN counted USING (word)
+        UPDATE events_searchword AS stored SET
+            in_names = coalesce(judged.in_names, 0),
+            in_headings = coalesce(judged.in_headings, 0),
+            in_texts = coalesce(judged.in_texts, 0),
+            brought_by = judged.brought_by,
+            corrects = coalesce(judged.corrects, false)
+        FROM known LEFT JOIN judged USING (word)
         WHERE stored.id = known.id AND known.copy = 1
-            AND (stored.in_names, stored.in_headings, stored.in_texts) IS DISTINCT FROM
-                (counted.in_names, counted.in_headings, coalesce(counted.in_texts, 0))
+            AND (judged.word IS NOT NULL OR known.in_texts IS DISTINCT FROM 0)
+            AND (stored.in_names, stored.in_headings, stored.in_texts, stored.brought_by,
+                    stored.corrects) IS DISTINCT FROM
+                (judged.in_names, judged.in_headings, coalesce(judged.in_texts, 0),
+                    judged.brought_by, coalesce(judged.corrects, false))
     )
-    INSERT INTO events_searchword (word, in_names, in_headings, in_texts)
-    SELECT word, in_names, in_headings, in_texts FROM counted
-    WHERE NOT EXISTS (SELECT FROM known WHERE known.word = counted.word)
+    INSERT INTO events_searchword (word, in_names, in_headings, in_texts, brought_by, corrects)
+    SELECT word, in_names, in_headings, in_texts, brought_by, corrects FROM judged
+    WHERE NOT EXISTS (SELECT FROM known WHERE known.word = judged.word)
 """
 
 
 def count_words() -> None:
-    """Count in how many events each word is, and leave one row of each.
+    """Count in how many events each word is, and leave one row of each word that an event has.
 
-    Search chooses its way by these numbers; its answers do not depend on them.
+    Search chooses its way by the counts; its results do not depend on them. At most
+    `MAX_CORRECTING` words correct misspelt ones: words of headings, and words of several
+    organizers. Of those that one organizer alone has at most `MAX_CORRECTING_OF_ORGANIZER` do.
     """
     with connection.cursor() as cursor:
         # A table that was empty when it was last looked at is taken for empty, and then all its
         # words are compared with each other.
         cursor.execute("ANALYZE events_searchword")
-        cursor.execute(_COUNT)
+        cursor.execute(
+            _COUNT, {"most": MAX_CORRECTING, "most_of_organizer": MAX_CORRECTING_OF_ORGANIZER}
+        )

@@ -1,0 +1,218 @@
+"""Which words correct misspelt ones, and how many do."""
+
+import logging
+import random
+
+import pytest
+from django.db import connection
+
+from config.api.time_limits import TookTooLong, limited
+from conftest import NOW
+from events import search
+from events.models import Event, SearchWord
+from events.services import count_words, delete_event, restore_event, vocabulary
+from events.tests.factories import EventFactory
+from events.tests.test_lists import names
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+
+
+def correcting() -> set[str]:
+    return set(SearchWord.objects.filter(corrects=True).values_list("word", flat=True))
+
+
+def random_words(number: int, seed: int) -> list[str]:
+    dice = random.Random(seed)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    return ["".join(dice.choices(letters, k=9)) for _ in range(number)]
+
+
+@pytest.fixture(params=["uncounted", "counted"])
+def settle(request):
+    """Call it once the events are there: words correct before they are counted, and after."""
+    return count_words if request.param == "counted" else lambda: None
+
+
+def test_words_of_one_organizers_descriptions_correct_nothing(anyone, olga, settle):
+    EventFactory(organizer=olga, name="Concert", description="saxophone")
+    EventFactory(organizer=olga, name="Rehearsal", description="saxophone")
+    settle()
+
+    assert names(anyone, "?search=saxofone") == []
+    assert names(anyone, "?search=saxo") == ["Concert", "Rehearsal"]
+
+
+def test_words_of_several_organizers_correct(anyone, olga, max_, settle):
+    EventFactory(organizer=olga, name="Concert", description="saxophone")
+    EventFactory(organizer=max_, name="Rehearsal", description="saxophone")
+    settle()
+
+    assert names(anyone, "?search=saxofone") == ["Concert", "Rehearsal"]
+
+
+@pytest.mark.parametrize("fields", [{"name": "Saxophone"}, {"location": "Saxophone"}])
+def test_words_of_names_and_places_correct(anyone, olga, settle, fields):
+    event = EventFactory(organizer=olga, **fields)
+    settle()
+
+    assert names(anyone, "?search=saxofone") == [event.name]
+
+
+def test_a_word_of_a_description_corrects_once_it_is_in_a_name(anyone, olga, settle):
+    EventFactory(organizer=olga, name="Concert", description="saxophone")
+    settle()
+    EventFactory(organizer=olga, name="Saxophone day")
+    settle()
+
+    assert names(anyone, "?search=saxofone") == ["Saxophone day", "Concert"]
+
+
+def test_random_words_of_descriptions_do_not_grow_the_words_that_correct(olga):
+    for seed in range(5):
+        EventFactory(organizer=olga, name="Jazz", description=" ".join(random_words(1000, seed)))
+    count_words()
+
+    assert correcting() == {"jazz", "berlin"}
+    assert SearchWord.objects.count() == 5002
+
+
+def test_an_event_brings_at_most_fifty_words_that_correct(olga, max_):
+    described = random_words(200, seed=1)
+    EventFactory(organizer=olga, description=" ".join(described))
+
+    EventFactory(organizer=max_, name="Jazz", description=" ".join(described))
+
+    assert correcting() - set(described) == {"event", "berlin", "jazz"}
+    assert len(correcting() & set(described)) == 49
+
+
+def fill(organizer, *, seed: int) -> None:
+    """Events with 1,200 new words in their names."""
+    words = random_words(1200, seed)
+    Event.objects.bulk_create(
+        EventFactory.build(
+            organizer=organizer, category=None, name=" ".join(words[number : number + 20])
+        )
+        for number in range(0, 1200, 20)
+    )
+
+
+def test_an_organizer_brings_at_most_a_thousand_words_that_correct_between_counts(olga, max_):
+    fill(olga, seed=1)
+    fill(max_, seed=2)
+
+    brought = SearchWord.objects.filter(corrects=True)
+    assert brought.filter(brought_by=olga.pk).count() == 1000
+    assert brought.filter(brought_by=max_.pk).count() == 1000
+
+
+def test_an_organizer_may_bring_more_words_after_a_count(olga):
+    fill(olga, seed=1)
+    count_words()
+    counted = len(correcting())
+
+    fill(olga, seed=2)
+
+    assert counted == 1201
+    assert SearchWord.objects.filter(corrects=True, in_texts=None).count() == 1000
+
+
+def test_who_brings_most_words_loses_words_first(olga, max_, monkeypatch):
+    monkeypatch.setattr(vocabulary, "MAX_CORRECTING", 8)
+    flood = random_words(20, 1)
+    EventFactory(organizer=max_, name=" ".join(flood), location="Rome")
+    EventFactory(organizer=olga, name="Saxophone concert", location="Oslo")
+
+    count_words()
+
+    assert len(correcting()) == 8
+    assert correcting() - set(flood) == {"saxophone", "concert", "oslo"} | correcting() & {"rome"}
+
+
+def test_words_of_one_organizer_alone_are_bounded(olga, max_, monkeypatch):
+    monkeypatch.setattr(vocabulary, "MAX_CORRECTING_OF_ORGANIZER", 5)
+    EventFactory(organizer=olga, name=" ".join(random_words(10, 1)), location="Rome")
+    EventFactory(organizer=olga, name="Saxophone concert", location="Rome")
+    EventFactory(organizer=max_, name="Saxophone concert", location="Rome")
+
+    count_words()
+
+    assert len(correcting()) == 5
+    assert {"saxophone", "concert", "rome"} < correcting()
+
+
+def test_words_of_deleted_events_go(anyone, olga):
+    event = EventFactory(organizer=olga, name="Saxophone")
+    EventFactory(organizer=olga, name="Jazz")
+    count_words()
+
+    delete_event(event)
+    count_words()
+    count_words()
+
+    assert not SearchWord.objects.filter(word="saxophone").exists()
+    assert SearchWord.objects.filter(word="jazz").count() == 1
+
+
+def test_words_of_restored_events_come_back_at_once(anyone, olga):
+    event = EventFactory(organizer=olga, name="Saxophone")
+    delete_event(event)
+    count_words()
+    count_words()
+
+    restore_event(event)
+
+    assert names(anyone, "?search=saxofone") == ["Saxophone"]
+    assert names(anyone, "?search=saxo") == ["Saxophone"]
+
+
+def test_an_edit_of_a_deleted_event_brings_no_words(olga):
+    event = EventFactory(organizer=olga, deleted_at=NOW)
+
+    Event.objects.filter(pk=event.pk).update(name="Saxophone")
+
+    assert not SearchWord.objects.filter(word="saxophone").exists()
+
+
+# --- the time limit ---
+
+SLOW_COMPARISON = """
+    CREATE OR REPLACE FUNCTION search_near(given text)
+    RETURNS TABLE (word text, in_headings integer, in_texts integer)
+    LANGUAGE sql AS $$ SELECT pg_sleep(30)::text, 1, 1 $$
+"""
+
+
+def test_a_search_goes_on_without_corrections_that_take_too_long(anyone, olga, monkeypatch, caplog):
+    monkeypatch.setattr(search, "LIMIT_MILLISECONDS", 20)
+    EventFactory(organizer=olga, name="Jazz")
+    with connection.cursor() as cursor:
+        cursor.execute(SLOW_COMPARISON)
+
+    with caplog.at_level(logging.WARNING):
+        found = names(anyone, "?search=jaxz")
+
+    assert found == []
+    assert "no corrections" in caplog.text
+    assert names(anyone, "?search=jazz") == ["Jazz"]
+
+
+def test_part_of_a_name_is_found_when_words_with_it_take_too_long(anyone, olga, monkeypatch):
+    monkeypatch.setattr(search, "LIMIT_MILLISECONDS", 20)
+    monkeypatch.setattr(search, "_WITH_PART", "SELECT pg_sleep(30)::text, %s, %s")
+    EventFactory(organizer=olga, name="Jazz")
+
+    assert names(anyone, "?name=zz") == ["Jazz"]
+
+
+def test_a_time_limit_ends_with_its_block():
+    with connection.cursor() as cursor:
+        with limited(connection, milliseconds=20):
+            cursor.execute("SHOW statement_timeout")
+            assert cursor.fetchone() == ("20ms",)
+
+        with pytest.raises(TookTooLong), limited(connection, milliseconds=20):
+            cursor.execute("SELECT pg_sleep(30)")
+
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("0",)
