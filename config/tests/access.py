@@ -376,7 +376,9 @@ def make_world() -> World:
     olga = UserFactory(username="olga", timezone="Europe/Berlin")
     people = {
         "olga": olga,
-        "ana": UserFactory(username="ana", role=User.Role.ATTENDEE),
+        "ana": UserFactory(
+            username="ana", role=User.Role.ATTENDEE, email_verified_at=timezone.now()
+        ),
         "max": UserFactory(username="max"),
         "sam": UserFactory(username="sam", is_staff=True),
         "root": UserFactory(username="root", is_staff=True, is_superuser=True),

@@ -81,7 +81,7 @@ def _say(request: HttpRequest, event: Event, author: User, feedback: Feedback | 
     if feedback is not None:
         services.edit_feedback(feedback, given)
         return "changed"
-    services.give_feedback(event, author=author, **given)
+    services.give_feedback(event, author=author, has_mailed_link=True, **given)
     return "given"
 
 
@@ -90,7 +90,7 @@ def _why_closed(event: Event, author: User, feedback: Feedback | None) -> str:
     if feedback is not None:
         return "Staff have hidden your feedback." if feedback.hidden_at else ""
     try:
-        services.check_feedback_open(event, author)
+        services.check_feedback_open(event, author, has_mailed_link=True)
     except DomainError as refusal:
         return refusal.message
     return ""

@@ -16,13 +16,16 @@ from ..errors import AlreadyReviewed, FeedbackNotOpen, NotAnAttendee
 from ..models import Feedback, Registration
 
 
-def give_feedback(event: Event, *, author: User, rating: int, comment: str = "") -> Feedback:
+def give_feedback(
+    event: Event, *, author: User, rating: int, comment: str = "", has_mailed_link: bool = False
+) -> Feedback:
     """Rate an event with 1 to 5, once, as somebody who had a seat.
 
-    Raises the first that applies of `EventCancelled`, `EventNotPublished`, `FeedbackNotOpen`,
-    `NotAnAttendee`, `AlreadyReviewed`.
+    For `has_mailed_link` see `check_feedback_open`. Raises the first that applies of
+    `EventCancelled`, `EventNotPublished`, `FeedbackNotOpen`, `NotAnAttendee`, `PermissionDenied`,
+    `AlreadyReviewed`.
     """
-    check_feedback_open(event, author)
+    check_feedback_open(event, author, has_mailed_link=has_mailed_link)
     try:
         with transaction.atomic():
             return Feedback.objects.create(
@@ -34,10 +37,13 @@ def give_feedback(event: Event, *, author: User, rating: int, comment: str = "")
         raise
 
 
-def check_feedback_open(event: Event, author: User) -> None:
-    """Whether somebody may give feedback now, as far as the event goes.
+def check_feedback_open(event: Event, author: User, *, has_mailed_link: bool = False) -> None:
+    """Whether somebody may give feedback now, apart from feedback that they have given already.
 
-    Raises `EventCancelled`, `EventNotPublished`, `FeedbackNotOpen`, `NotAnAttendee`.
+    It is public beside the author's name, so it needs an address that is the author's: a confirmed
+    one, or the link that was mailed there. Otherwise one person could sign up any number of times.
+    Raises the first that applies of `EventCancelled`, `EventNotPublished`, `FeedbackNotOpen`,
+    `NotAnAttendee`, `PermissionDenied`.
     """
     if event.status == Event.Status.CANCELLED:
         raise EventCancelled
@@ -49,6 +55,10 @@ def check_feedback_open(event: Event, author: User) -> None:
         event=event, user=author, status=Registration.Status.CONFIRMED
     ).exists():
         raise NotAnAttendee
+    if not (author.email_verified or has_mailed_link):
+        raise PermissionDenied(
+            "Confirm your e-mail address first: feedback needs a confirmed address."
+        )
 
 
 @transaction.atomic

@@ -31,6 +31,14 @@ def attended(event: Event, *users: User) -> None:
 
 
 @pytest.fixture
+def ana(ana) -> User:
+    """Her address is confirmed, as feedback needs it."""
+    User.objects.filter(pk=ana.pk).update(email_verified_at=NOW)
+    ana.refresh_from_db()
+    return ana
+
+
+@pytest.fixture
 def event(clock, olga, ana) -> Event:
     """It is over; ana was there."""
     event = EventFactory(organizer=olga, start_time=NOW + timedelta(hours=1), end_time=ENDS)
@@ -176,6 +184,22 @@ def test_feedback_is_as_visible_as_its_event(anyone, ana, olga, event, signed_in
     assert signed_in(ana).patch(where, {"rating": 1}).status_code == 404
 
 
+def test_feedback_needs_a_confirmed_address(anyone, event, signed_in, clock):
+    clock.move_to(NOW)
+    max_ = UserFactory(username="max")
+    attended(event, max_)
+    clock.move_to(ENDS)
+
+    before = signed_in(max_).post(path_of(event), {"rating": 1})
+    User.objects.filter(pk=max_.pk).update(email_verified_at=NOW)
+    after = signed_in(max_).post(path_of(event), {"rating": 5})
+
+    assert code_of(before) == (403, "permission_denied")
+    assert before.json()["detail"].startswith("Confirm your e-mail address first")
+    assert after.status_code == 201
+    assert ratings(anyone, event) == (5.0, 1)
+
+
 def test_its_author_edits_and_takes_back(anyone, ana, event, signed_in):
     client = signed_in(ana)
     where = client.post(path_of(event), {"rating": 2, "comment": "Cold."})["Location"]
@@ -256,7 +280,7 @@ def test_the_database_refuses_a_rating_that_is_none(ana, event, rating):
 @pytest.mark.django_db(transaction=True)
 def test_ratings_at_one_moment_are_all_counted(clock, event, signed_in):
     clock.move_to(NOW)
-    users = UserFactory.create_batch(8)
+    users = UserFactory.create_batch(8, email_verified_at=NOW)
     attended(event, *users)
     clock.move_to(ENDS)
     clients = [(signed_in(user), 1 + number % 5) for number, user in enumerate(users)]

@@ -126,6 +126,15 @@ def test_the_link_that_manages_gives_no_feedback_in_anothers_name(browser, regis
     assert not Feedback.objects.exists()
 
 
+def test_the_link_that_was_mailed_proves_the_address(browser, registration, ana):
+    assert not ana.email_verified
+
+    given = sent(browser, registration, rating="5")
+
+    assert "Thank you." in text_of(given)
+    assert Feedback.objects.get().author == ana
+
+
 def test_the_link_dies_with_the_event_and_with_the_account(
     browser, clock, registration, ana, signed_in
 ):

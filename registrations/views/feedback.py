@@ -52,11 +52,15 @@ class FeedbackListView(ListView):
             EventNotPublished,
             FeedbackNotOpen,
             NotAnAttendee,
+            PermissionDenied,
             AlreadyReviewed,
         ],
     )
     def post(self, request: Request, pk: int) -> Response:
-        """After the end, once, by an account that was confirmed on the event."""
+        """After the end, once, by an account that was confirmed on the event.
+
+        The account's e-mail address has to be confirmed.
+        """
         author = current_user(request)
         feedback = services.give_feedback(self.event(pk), author=author, **self.valid(FeedbackIn))
         location = request.build_absolute_uri(f"/api/feedback/{feedback.pk}/")
