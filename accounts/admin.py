@@ -20,6 +20,7 @@ from django.utils.text import Truncator
 
 from config.api.admin import NAMES_SHOWN, IsSetFilter, ReadOnlyAdmin, ServiceAdmin, rehearsed_on
 from config.api.email_addresses import mailbox_of
+from config.api.rights import has_every_right
 from config.api.timezones import zone_names
 from config.api.visible import validate_visible
 
@@ -258,13 +259,15 @@ class AccountAdmin(AuditedAdmin, UserAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         readonly = super().get_readonly_fields(request, obj)
-        return readonly if request.user.is_superuser else (*readonly, *_FOR_SUPERUSERS)
+        if has_every_right(staff_of(request)):
+            return readonly
+        return (*readonly, *_FOR_SUPERUSERS)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         may = super().has_change_permission(request, obj)
         if obj is None or not may:
             return may
-        return bool(obj.may_be_changed_by(request.user))
+        return bool(obj.may_be_changed_by(request.user, "accounts.change_user"))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -371,7 +374,7 @@ class AccountAdmin(AuditedAdmin, UserAdmin):
     def changeable(self, request: HttpRequest, users: QuerySet[User]) -> QuerySet[User]:
         """Those of `users` that this member of staff may change; see `User.may_be_changed_by`."""
         mine = users.filter(erased_at=None)
-        if not request.user.is_superuser:
+        if not has_every_right(staff_of(request)):
             mine = mine.filter(is_superuser=False, is_staff=False)
         if "confirmed" not in request.POST and (left_out := users.count() - mine.count()):
             self.message_user(

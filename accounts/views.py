@@ -1,15 +1,16 @@
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework.permissions import AllowAny, BasePermission, IsAdminUser
+from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.fields import ANY_TEXT, require_query_text
 from config.api.keyset import Ordering, orderings
 from config.api.pagination import KeysetPagination
+from config.api.permissions import HasStaffRight
 from config.api.schema import operation
 from config.api.strict_bodies import NoFields
 from config.api.throttling import client_address, client_network
@@ -72,6 +73,7 @@ class UserListView(ListView, SignUpView):
     """`POST` is another address of sign-up; `GET` is for staff."""
 
     tag = "account"
+    staff_permissions: ClassVar[dict[str, str]] = {"GET": "accounts.view_user"}
     sends_etag = False
     pagination_class = KeysetPagination
     query_parameters = {"GET": frozenset({"search"})}
@@ -82,7 +84,7 @@ class UserListView(ListView, SignUpView):
         return [] if is_sign_up else [auth() for auth in ListView.authentication_classes]
 
     def get_permissions(self) -> list[BasePermission]:
-        return [AllowAny() if self.request.method == "POST" else IsAdminUser()]
+        return [AllowAny() if self.request.method == "POST" else HasStaffRight()]
 
     def default_ordering(self, request: Request) -> str:
         return "-date_joined"
@@ -100,7 +102,7 @@ class UserListView(ListView, SignUpView):
         raises=[PermissionDenied],
     )
     def get(self, request: Request) -> Response:
-        """For staff."""
+        """For staff with `accounts.view_user`."""
         return self.page(self._matching(request.query_params.get("search", "")), UserOut)
 
     @operation("Create a user", request=SignUpIn, responses={201: SignedUpOut})

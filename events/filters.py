@@ -25,6 +25,7 @@ from config.api.filters import (
     TrueOrFalseFilter,
 )
 from config.api.pagination import read_filters, read_note
+from config.api.rights import has_staff_right
 from config.errors import FieldError, ValidationFailed
 
 from .models import (
@@ -196,7 +197,8 @@ class EventFilter(StrictFilterSet):
         if self.default_status and not chosen.get("status"):
             events = events.filter(status=self.default_status)
         user = self.request.user
-        if chosen.get("status") == [Event.Status.DRAFT] and not user.is_staff:
+        only_drafts = chosen.get("status") == [Event.Status.DRAFT]
+        if only_drafts and not has_staff_right(user, "events.view_event"):
             # Others see no drafts; that they are one's own, an index knows.
             events = events.filter(organizer=user.pk)
         condition = Q()

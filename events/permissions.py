@@ -4,6 +4,8 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from config.api.permissions import has_right_for
+
 from .errors import OrganizerRoleRequired
 from .models import Event
 
@@ -18,8 +20,10 @@ class MayOrganize(BasePermission):
 
 
 class IsOrganizerOrStaff(BasePermission):
+    """The organizer, and staff with the permission that the view needs for the method."""
+
     def has_object_permission(self, request: Request, view: APIView, event: Any) -> bool:
-        return request.user.is_staff or event.organizer_id == request.user.pk
+        return event.organizer_id == request.user.pk or has_right_for(request, view)
 
 
 class ReadsOrManagesEvent(IsOrganizerOrStaff):
@@ -30,8 +34,3 @@ class ReadsOrManagesEvent(IsOrganizerOrStaff):
 
     def has_object_permission(self, request: Request, view: APIView, event: Event) -> bool:
         return request.method in SAFE_METHODS or super().has_object_permission(request, view, event)
-
-
-class ReadsOrIsStaff(BasePermission):
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        return request.method in SAFE_METHODS or bool(request.user.is_staff)

@@ -24,6 +24,7 @@ from config.api.fields import (
     WholeNumberField,
     ZoneField,
 )
+from config.api.rights import has_staff_right
 from config.api.timezones import InstantField, instant_teller
 
 from .aliases import FIELD_ALIASES, FIELD_SYNONYMS
@@ -426,14 +427,19 @@ class EventOut(serializers.ModelSerializer[Event]):
     def _answer(self) -> tuple[Callable[[Any], str | None], str, Any, bool]:
         """What is the same for all events of an answer."""
         viewer = self.context["request"].user
-        return instant_teller(), settings.PUBLIC_URL, viewer.pk, viewer.is_staff
+        return (
+            instant_teller(),
+            settings.PUBLIC_URL,
+            viewer.pk,
+            has_staff_right(viewer, "events.view_event"),
+        )
 
     def to_representation(self, event: Event) -> dict[str, Any]:
         """By hand: DRF builds every field anew for each answer, which costs more than the rest.
 
         The fields above are what the OpenAPI document says; a test compares the two.
         """
-        told, site, viewer_id, viewer_is_staff = self._answer
+        told, site, viewer_id, is_seen_by_staff = self._answer
         organizer, category = event.organizer, event.category
         shown = {
             "id": event.pk,
@@ -466,7 +472,7 @@ class EventOut(serializers.ModelSerializer[Event]):
             "created_at": told(event.created_at),
             "updated_at": told(event.updated_at),
         }
-        if viewer_is_staff or viewer_id == event.organizer_id:
+        if is_seen_by_staff or viewer_id == event.organizer_id:
             shown["meeting_url"] = event.meeting_url or None
             shown["reminder_hours"] = event.reminder_hours
         return shown

@@ -13,6 +13,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from config.api.fields import DAY_OR_MOMENT, ListField, TextField, WholeNumberField
 from config.api.filters import MAX_ID
+from config.api.rights import has_staff_right
 from config.api.timezones import InstantField, instant_teller
 
 from .models import Event, Series
@@ -313,7 +314,7 @@ class SeriesOut(serializers.ModelSerializer[Series]):
     def to_representation(self, series: Series) -> dict[str, Any]:
         shown = super().to_representation(series)
         viewer = self.context["request"].user
-        if viewer.is_staff or viewer.pk == series.organizer_id:
+        if viewer.pk == series.organizer_id or has_staff_right(viewer, "events.view_series"):
             shown["meeting_url"] = series.meeting_url or None
         else:
             del shown["meeting_url"], shown["reminder_hours"]

@@ -13,6 +13,7 @@ from django.utils.timezone import now
 
 from config.api.email_addresses import mailbox_of
 from config.api.mailbox_field import MailboxField
+from config.api.rights import has_staff_right, outranks
 from config.api.visible import is_visible
 
 validate_username = RegexValidator(
@@ -38,6 +39,13 @@ class UserManager(BaseUserManager["User"]):
     def existing(self) -> models.QuerySet["User"]:
         """All but those whose account has ended; of them a row without a person is left."""
         return self.filter(erased_at=None)
+
+    def visible_to(self, viewer: "User", *permissions: str) -> models.QuerySet["User"]:
+        """One's own account; all to staff who may view users, or have any of `permissions`."""
+        existing = self.existing()
+        if has_staff_right(viewer, "accounts.view_user", *permissions):
+            return existing
+        return existing.filter(pk=viewer.pk)
 
     def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(email=username or "")
@@ -156,15 +164,15 @@ class User(AbstractBaseUser, PermissionsMixin):
             return self.pending_email or None
         return None if self.email_verified else self.email
 
-    def may_be_changed_by(self, viewer: "User") -> bool:
-        """Nobody revives an erased account, and only superusers change another one of staff.
+    def may_be_changed_by(self, viewer: "User", *permissions: str) -> bool:
+        """Whether `viewer` is the owner, or staff with one of `permissions` who outrank them.
 
-        Else staff could set a superuser's password, or address, and become that superuser.
+        Nobody revives an erased account.
         """
         if self.erased_at is not None:
             return False
-        is_ordinary = not (self.is_staff or self.is_superuser)
-        return viewer.pk == self.pk or viewer.is_superuser or (viewer.is_staff and is_ordinary)
+        may_as_staff = has_staff_right(viewer, *permissions) and outranks(viewer, self)
+        return viewer.pk == self.pk or may_as_staff
 
     def is_own_doing(self, actor_id: int | None) -> bool:
         """Whether a change is none of staff: the user's own, or by a link that they were sent."""

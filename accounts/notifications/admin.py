@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from config.api.admin import IsSetFilter, ReadOnlyAdmin
+from config.api.rights import has_staff_right
 
 from ..models import Notification
 from .kinds import kinds
@@ -52,7 +53,7 @@ class NotificationAdmin(ReadOnlyAdmin):
     actions = ["send_selected_again"]
 
     def has_send_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("accounts.change_notification")
+        return has_staff_right(request.user, "accounts.change_notification")
 
     @admin.action(description="Send the selected again that were given up", permissions=["send"])
     def send_selected_again(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:

@@ -16,7 +16,7 @@ from accounts.notifications import notify
 from accounts.notifications.mailer import Mailer
 from accounts.notifications.post import Post, ServerAway
 from accounts.services import confirm_email
-from accounts.tests.factories import PASSWORD, UserFactory
+from accounts.tests.factories import PASSWORD, UserFactory, grant
 from accounts.tests.mail_server import MailServer, running
 from registrations.services.integrity import find_notes
 
@@ -151,7 +151,7 @@ def test_the_same_mailbox_in_another_spelling_is_no_change_of_address(ann, signe
 def test_staff_find_an_account_by_any_spelling(ann, sam, signed_in, search):
     UserFactory(username="other")
 
-    response = signed_in(sam).get("/api/users/", {"search": search})
+    response = signed_in(grant(sam, "accounts.view_user")).get("/api/users/", {"search": search})
 
     assert [user["email"] for user in response.json()["results"]] == [COMPOSED]
 

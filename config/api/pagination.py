@@ -1,6 +1,6 @@
 """Keyset pages (`keyset`) as DRF asks for them: parameters in, an answer with links out."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Protocol
 
 from django.db.models import QuerySet
@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from .kept_queries import fetch
 from .keyset import DEFAULT_PAGE_SIZE, Cursor, Ordering, Page, read_cursor
 from .remembered import LONGEST
+from .rights import rights_key
 
 MAX_PAGE_SIZE = 100
 _NO_FILTERS = {"cursor", "page_size", "count", "ordering", "format", "timezone"}
@@ -172,9 +173,9 @@ def read_filters(request: Request, *, but: str = "") -> tuple[Any, ...]:
     return chosen and (*chosen, str(timezone.get_current_timezone()))
 
 
-def _viewer(request: Request) -> tuple[Any, bool] | None:
+def _viewer(request: Request) -> tuple[Any, Hashable] | None:
     user = request.user
-    return (user.pk, user.is_staff) if user.is_authenticated else None
+    return (user.pk, rights_key(user)) if user.is_authenticated else None
 
 
 def read_note(request: Request) -> Any:

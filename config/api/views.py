@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import HttpResponse
 from rest_framework.generics import GenericAPIView
-from rest_framework.permissions import SAFE_METHODS, AllowAny, IsAdminUser, IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS, AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, Serializer
@@ -22,6 +22,7 @@ from .kept_queries import fetch
 from .parameters import check_parameters
 from .preferences import LENIENT, prefers_lenient_handling
 from .replica import answered_by_replica
+from .rights import rights_key
 from .strict_bodies import shown_fields, validate_body
 
 VARY = "Accept, Authorization, Time-Zone"  # what an answer depends on beside its address
@@ -80,6 +81,7 @@ class ApiView(GenericAPIView[Any]):
     `sends_etag`: whether a successful answer carries an ETag;
     `keeps_answers`: False where an answer must never be stored (it carries tokens);
     `throttle_scopes`: the tighter limits, by method;
+    `staff_permissions`: the model permission that staff need, by method (see `rights`);
     `is_personal`: whether it shows what is somebody's own also to who is not signed in;
     `open_without_address`: whether an account that has to give another e-mail address may write;
     `may_lag`: whether a guest's GET may be answered by a replica of the database;
@@ -92,6 +94,7 @@ class ApiView(GenericAPIView[Any]):
     sends_etag = False
     keeps_answers = True
     throttle_scopes: ClassVar[dict[str, str]] = {}
+    staff_permissions: ClassVar[dict[str, str]] = {}
     is_personal = False
     open_without_address = False
     may_lag = False
@@ -139,6 +142,13 @@ class ApiView(GenericAPIView[Any]):
     def known_parameters(self, method: str) -> frozenset[str]:
         return self.query_parameters.get(method, frozenset())
 
+    @property
+    def needed_permissions(self) -> tuple[str, ...]:
+        """The permission that staff need for this request; empty where no permission helps."""
+        method = "GET" if self.request.method == "HEAD" else str(self.request.method)
+        needed = self.staff_permissions.get(method)
+        return () if needed is None else (needed,)
+
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
@@ -170,10 +180,7 @@ class ApiView(GenericAPIView[Any]):
         return "private, no-cache" if "HTTP_AUTHORIZATION" in request.META else "no-cache"
 
     def _wants_sign_in(self) -> bool:
-        return any(
-            isinstance(permission, (IsAuthenticated, IsAdminUser))
-            for permission in self.get_permissions()
-        )
+        return any(isinstance(permission, IsAuthenticated) for permission in self.get_permissions())
 
     # --- small helpers of the views ---
 
@@ -210,7 +217,7 @@ class ApiView(GenericAPIView[Any]):
     def found_by_id(self, make: Callable[[], QuerySet[M]], pk: int) -> M:
         """`found()` by a kept query: `make` must depend on nothing but the view and the viewer."""
         user = self.request.user
-        key = (type(self).__qualname__, user.pk, user.is_staff)
+        key = (type(self).__qualname__, user.pk, rights_key(user))
         rows = fetch(
             key, lambda place: make().filter(pk=(place or [pk])[0])[:1], [pk], prepare=True
         )

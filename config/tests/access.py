@@ -1,14 +1,17 @@
 """Who may do what: every route and method, on every kind of row, for every role.
 
 A route or method without a line here fails the suite. Lines are
-`route  row  method  anonymous stranger attendee organizer staff`: the status that each role gets
-for a request that is well-formed. `row` names one of `rows()`, or is `-` where the route takes
+`route  row  method  anonymous stranger attendee organizer bare staff`: the status that each role
+gets for a request that is well-formed. `row` names one of `rows()`, or is `-` where the route takes
 none; what a method has to send is in `bodies()`.
 
     stranger    has an account and the organizer role, and nothing to do with the row
     attendee    ana: has the attendee role, and a confirmed place at olga's events
     organizer   olga: organizes the events
-    staff       sam: no superuser
+    bare        kim: staff without any permission
+    staff       sam: staff with every permission, and no superuser
+
+Which permission a line needs is in `test_staff_rights.py`.
 """
 
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
@@ -32,7 +36,7 @@ from registrations.models import Feedback, Message, Registration
 from registrations.tests.factories import registered
 from registrations.tickets import feedback_token, manage_token
 
-ROLES = ("anonymous", "stranger", "attendee", "organizer", "staff")
+ROLES = ("anonymous", "stranger", "attendee", "organizer", "bare", "staff")
 
 # Rows that a route below such an address has to have lines for: what is hidden as well.
 NEEDED_ROWS = {
@@ -45,216 +49,216 @@ NEEDED_ROWS = {
 }
 
 ACCESS = """
-# route                                row                  method  anon strg attd orgz staff
+# route                                row                  method  anon strg attd orgz bare staff
 
 # pages
-/                                      -                    GET     200  200  200  200  200
-problems/                              -                    GET     200  200  200  200  200
-problems/<slug:slug>                   event-full           GET     200  200  200  200  200
-problems/<slug:slug>/                  event-full           GET     200  200  200  200  200
-admin                                  -                    GET     302  302  302  302  302
-admin                                  -                    POST    302  302  302  302  302
-admin                                  -                    PUT     302  302  302  302  302
-admin                                  -                    PATCH   302  302  302  302  302
-admin                                  -                    DELETE  302  302  302  302  302
-metrics                                -                    GET     200  200  200  200  200
-metrics/                               -                    GET     200  200  200  200  200
-api/                                   -                    GET     200  200  200  200  200
-api/schema/                            -                    GET     200  200  200  200  200
-api/docs/                              -                    GET     200  200  200  200  200
-api/redoc/                             -                    GET     200  200  200  200  200
-confirm-address/                       -                    GET     400  400  400  400  400
-confirm-address/                       olga's-confirmation  GET     200  200  200  200  200
-reset-password/                        -                    GET     400  400  400  400  400
-reset-password/                        olga's-reset         GET     200  200  200  200  200
-forgotten-password/                    -                    GET     200  200  200  200  200
-unsubscribe/                           -                    GET     400  400  400  400  400
-registrations/<uuid:pk>/               ana's                GET     404  404  404  404  404
-registrations/<uuid:pk>/               guest's              GET     404  404  404  404  404
-registrations/<uuid:pk>/               guest's+token        GET     200  200  200  200  200
-registrations/<uuid:pk>/               of-deleted           GET     404  404  404  404  404
-registrations/<uuid:pk>/               of-deleted+token     GET     404  404  404  404  404
-registrations/<uuid:pk>/feedback/      ana's                GET     404  404  404  404  404
-registrations/<uuid:pk>/feedback/      ana's+feedback       GET     200  200  200  200  200
-registrations/<uuid:pk>/feedback/      guest's+token        GET     404  404  404  404  404
-registrations/<uuid:pk>/feedback/      of-deleted+token     GET     404  404  404  404  404
+/                                      -                    GET     200  200  200  200  200  200
+problems/                              -                    GET     200  200  200  200  200  200
+problems/<slug:slug>                   event-full           GET     200  200  200  200  200  200
+problems/<slug:slug>/                  event-full           GET     200  200  200  200  200  200
+admin                                  -                    GET     302  302  302  302  302  302
+admin                                  -                    POST    302  302  302  302  302  302
+admin                                  -                    PUT     302  302  302  302  302  302
+admin                                  -                    PATCH   302  302  302  302  302  302
+admin                                  -                    DELETE  302  302  302  302  302  302
+metrics                                -                    GET     200  200  200  200  200  200
+metrics/                               -                    GET     200  200  200  200  200  200
+api/                                   -                    GET     200  200  200  200  200  200
+api/schema/                            -                    GET     200  200  200  200  200  200
+api/docs/                              -                    GET     200  200  200  200  200  200
+api/redoc/                             -                    GET     200  200  200  200  200  200
+confirm-address/                       -                    GET     400  400  400  400  400  400
+confirm-address/                       olga's-confirmation  GET     200  200  200  200  200  200
+reset-password/                        -                    GET     400  400  400  400  400  400
+reset-password/                        olga's-reset         GET     200  200  200  200  200  200
+forgotten-password/                    -                    GET     200  200  200  200  200  200
+unsubscribe/                           -                    GET     400  400  400  400  400  400
+registrations/<uuid:pk>/               ana's                GET     404  404  404  404  404  404
+registrations/<uuid:pk>/               guest's              GET     404  404  404  404  404  404
+registrations/<uuid:pk>/               guest's+token        GET     200  200  200  200  200  200
+registrations/<uuid:pk>/               of-deleted           GET     404  404  404  404  404  404
+registrations/<uuid:pk>/               of-deleted+token     GET     404  404  404  404  404  404
+registrations/<uuid:pk>/feedback/      ana's                GET     404  404  404  404  404  404
+registrations/<uuid:pk>/feedback/      ana's+feedback       GET     200  200  200  200  200  200
+registrations/<uuid:pk>/feedback/      guest's+token        GET     404  404  404  404  404  404
+registrations/<uuid:pk>/feedback/      of-deleted+token     GET     404  404  404  404  404  404
 
 # accounts
-api/users/<id:pk>/                     ana                  GET     401  404  200  404  200
-api/users/<id:pk>/                     olga                 GET     401  404  404  200  200
-api/users/<id:pk>/                     sam                  GET     401  404  404  404  200
-api/users/<id:pk>/                     root                 GET     401  404  404  404  200
-api/users/<id:pk>/                     ana                  PUT     401  404  200  404  200
-api/users/<id:pk>/                     olga                 PUT     401  404  404  200  200
-api/users/<id:pk>/                     sam                  PUT     401  404  404  404  200
-api/users/<id:pk>/                     root                 PUT     401  404  404  404  403
-api/users/<id:pk>/                     ana                  PATCH   401  404  200  404  200
-api/users/<id:pk>/                     olga                 PATCH   401  404  404  200  200
-api/users/<id:pk>/                     sam                  PATCH   401  404  404  404  200
-api/users/<id:pk>/                     root                 PATCH   401  404  404  404  403
-api/users/<id:pk>/                     ana                  DELETE  401  404  204  404  204
-api/users/<id:pk>/                     olga                 DELETE  401  404  404  409  409
-api/users/<id:pk>/                     sam                  DELETE  401  404  404  404  204
-api/users/<id:pk>/                     root                 DELETE  401  404  404  404  403
-api/register/                          -                    POST    201  201  201  201  201
-api/login/                             -                    POST    200  200  200  200  200
-api/token/refresh/                     -                    POST    200  200  200  200  200
-api/logout/                            -                    POST    401  401  401  204  401
-api/password/change/                   -                    POST    401  204  204  204  204
-api/password/reset/                    -                    POST    202  202  202  202  202
-api/password/reset/confirm/            -                    POST    204  204  204  204  204
-api/email/verify/                      -                    POST    200  200  200  200  200
-api/email/verify/resend/               -                    POST    401  202  202  202  202
-api/users/                             -                    GET     401  403  403  403  200
-api/users/                             -                    POST    201  201  201  201  201
+api/users/<id:pk>/                     ana                  GET     401  404  200  404  404  200
+api/users/<id:pk>/                     olga                 GET     401  404  404  200  404  200
+api/users/<id:pk>/                     sam                  GET     401  404  404  404  404  200
+api/users/<id:pk>/                     root                 GET     401  404  404  404  404  200
+api/users/<id:pk>/                     ana                  PUT     401  404  200  404  404  200
+api/users/<id:pk>/                     olga                 PUT     401  404  404  200  404  200
+api/users/<id:pk>/                     sam                  PUT     401  404  404  404  404  200
+api/users/<id:pk>/                     root                 PUT     401  404  404  404  404  403
+api/users/<id:pk>/                     ana                  PATCH   401  404  200  404  404  200
+api/users/<id:pk>/                     olga                 PATCH   401  404  404  200  404  200
+api/users/<id:pk>/                     sam                  PATCH   401  404  404  404  404  200
+api/users/<id:pk>/                     root                 PATCH   401  404  404  404  404  403
+api/users/<id:pk>/                     ana                  DELETE  401  404  204  404  404  204
+api/users/<id:pk>/                     olga                 DELETE  401  404  404  409  404  409
+api/users/<id:pk>/                     sam                  DELETE  401  404  404  404  404  204
+api/users/<id:pk>/                     root                 DELETE  401  404  404  404  404  403
+api/register/                          -                    POST    201  201  201  201  201  201
+api/login/                             -                    POST    200  200  200  200  200  200
+api/token/refresh/                     -                    POST    200  200  200  200  200  200
+api/logout/                            -                    POST    401  401  401  204  401  401
+api/password/change/                   -                    POST    401  204  204  204  204  204
+api/password/reset/                    -                    POST    202  202  202  202  202  202
+api/password/reset/confirm/            -                    POST    204  204  204  204  204  204
+api/email/verify/                      -                    POST    200  200  200  200  200  200
+api/email/verify/resend/               -                    POST    401  202  202  202  202  202
+api/users/                             -                    GET     401  403  403  403  403  200
+api/users/                             -                    POST    201  201  201  201  201  201
 
 # what is one's own
-api/me/                                -                    GET     401  200  200  200  200
-api/me/                                -                    PUT     401  200  200  200  200
-api/me/                                -                    PATCH   401  200  200  200  200
-api/me/                                -                    DELETE  401  204  204  409  204
-api/me/registrations/                  -                    GET     401  200  200  200  200
-api/me/events/                         -                    GET     401  200  200  200  200
-api/me/notifications/                  -                    GET     401  200  200  200  200
-api/me/notifications/read/             -                    POST    401  200  200  200  200
-api/me/export/                         -                    GET     401  200  200  200  200
-api/me/sessions/                       -                    GET     401  200  200  200  200
-api/me/sessions/<uuid:pk>/             olga's-session       DELETE  401  404  404  204  404
-api/me/calendar.ics                    -                    GET     404  404  404  404  404
-api/me/calendar.ics                    ana's-calendar       GET     200  200  200  200  200
-api/me/calendar/reset/                 -                    POST    401  200  200  200  200
+api/me/                                -                    GET     401  200  200  200  200  200
+api/me/                                -                    PUT     401  200  200  200  200  200
+api/me/                                -                    PATCH   401  200  200  200  200  200
+api/me/                                -                    DELETE  401  204  204  409  204  204
+api/me/registrations/                  -                    GET     401  200  200  200  200  200
+api/me/events/                         -                    GET     401  200  200  200  200  200
+api/me/notifications/                  -                    GET     401  200  200  200  200  200
+api/me/notifications/read/             -                    POST    401  200  200  200  200  200
+api/me/export/                         -                    GET     401  200  200  200  200  200
+api/me/sessions/                       -                    GET     401  200  200  200  200  200
+api/me/sessions/<uuid:pk>/             olga's-session       DELETE  401  404  404  204  404  404
+api/me/calendar.ics                    -                    GET     404  404  404  404  404  404
+api/me/calendar.ics                    ana's-calendar       GET     200  200  200  200  200  200
+api/me/calendar/reset/                 -                    POST    401  200  200  200  200  200
 
 # events
-api/events/calendar.ics                -                    GET     200  200  200  200  200
-api/events/facets/                     -                    GET     200  200  200  200  200
-api/events/suggest/                    typed                GET     200  200  200  200  200
-api/events/                            -                    GET     200  200  200  200  200
-api/events/                            -                    POST    401  201  403  201  201
-api/events/bulk/                       -                    POST    401  201  403  201  201
-api/events/import/                     -                    POST    401  201  403  201  201
-api/events/<id:pk>/                    published            GET     200  200  200  200  200
-api/events/<id:pk>/                    draft                GET     404  404  404  200  200
-api/events/<id:pk>/                    deleted              GET     404  404  404  404  404
-api/events/<id:pk>/                    published            PUT     401  403  403  200  200
-api/events/<id:pk>/                    draft                PUT     401  404  404  200  200
-api/events/<id:pk>/                    deleted              PUT     401  404  404  404  404
-api/events/<id:pk>/                    published            PATCH   401  403  403  200  200
-api/events/<id:pk>/                    draft                PATCH   401  404  404  200  200
-api/events/<id:pk>/                    deleted              PATCH   401  404  404  404  404
-api/events/<id:pk>/                    published            DELETE  401  403  403  204  204
-api/events/<id:pk>/                    draft                DELETE  401  404  404  204  204
-api/events/<id:pk>/                    deleted              DELETE  401  404  404  404  404
-api/events/<id:pk>/publish/            published            POST    401  403  403  200  200
-api/events/<id:pk>/publish/            draft                POST    401  404  404  200  200
-api/events/<id:pk>/publish/            deleted              POST    401  404  404  404  404
-api/events/<id:pk>/cancel/             published            POST    401  403  403  200  200
-api/events/<id:pk>/cancel/             draft                POST    401  404  404  409  409
-api/events/<id:pk>/cancel/             deleted              POST    401  404  404  404  404
-api/events/<id:pk>/calendar.ics        published            GET     200  200  200  200  200
-api/events/<id:pk>/calendar.ics        draft                GET     404  404  404  200  200
-api/events/<id:pk>/calendar.ics        deleted              GET     404  404  404  404  404
-api/events/<id:pk>/stream/             published            GET     200  200  200  200  200
-api/events/<id:pk>/stream/             draft                GET     404  404  404  404  404
-api/events/<id:pk>/stream/             deleted              GET     404  404  404  404  404
+api/events/calendar.ics                -                    GET     200  200  200  200  200  200
+api/events/facets/                     -                    GET     200  200  200  200  200  200
+api/events/suggest/                    typed                GET     200  200  200  200  200  200
+api/events/                            -                    GET     200  200  200  200  200  200
+api/events/                            -                    POST    401  201  403  201  201  201
+api/events/bulk/                       -                    POST    401  201  403  201  201  201
+api/events/import/                     -                    POST    401  201  403  201  201  201
+api/events/<id:pk>/                    published            GET     200  200  200  200  200  200
+api/events/<id:pk>/                    draft                GET     404  404  404  200  404  200
+api/events/<id:pk>/                    deleted              GET     404  404  404  404  404  404
+api/events/<id:pk>/                    published            PUT     401  403  403  200  403  200
+api/events/<id:pk>/                    draft                PUT     401  404  404  200  404  200
+api/events/<id:pk>/                    deleted              PUT     401  404  404  404  404  404
+api/events/<id:pk>/                    published            PATCH   401  403  403  200  403  200
+api/events/<id:pk>/                    draft                PATCH   401  404  404  200  404  200
+api/events/<id:pk>/                    deleted              PATCH   401  404  404  404  404  404
+api/events/<id:pk>/                    published            DELETE  401  403  403  204  403  204
+api/events/<id:pk>/                    draft                DELETE  401  404  404  204  404  204
+api/events/<id:pk>/                    deleted              DELETE  401  404  404  404  404  404
+api/events/<id:pk>/publish/            published            POST    401  403  403  200  403  200
+api/events/<id:pk>/publish/            draft                POST    401  404  404  200  404  200
+api/events/<id:pk>/publish/            deleted              POST    401  404  404  404  404  404
+api/events/<id:pk>/cancel/             published            POST    401  403  403  200  403  200
+api/events/<id:pk>/cancel/             draft                POST    401  404  404  409  404  409
+api/events/<id:pk>/cancel/             deleted              POST    401  404  404  404  404  404
+api/events/<id:pk>/calendar.ics        published            GET     200  200  200  200  200  200
+api/events/<id:pk>/calendar.ics        draft                GET     404  404  404  200  404  200
+api/events/<id:pk>/calendar.ics        deleted              GET     404  404  404  404  404  404
+api/events/<id:pk>/stream/             published            GET     200  200  200  200  200  200
+api/events/<id:pk>/stream/             draft                GET     404  404  404  404  404  404
+api/events/<id:pk>/stream/             deleted              GET     404  404  404  404  404  404
 
 # series
-api/series/                            -                    GET     200  200  200  200  200
-api/series/                            -                    POST    401  201  403  201  201
-api/series/<id:pk>/                    series               GET     200  200  200  200  200
-api/series/<id:pk>/                    draft-series         GET     404  404  404  200  200
-api/series/<id:pk>/                    deleted-series       GET     404  404  404  404  404
-api/series/<id:pk>/                    series               PATCH   401  403  403  200  200
-api/series/<id:pk>/                    draft-series         PATCH   401  404  404  200  200
-api/series/<id:pk>/                    deleted-series       PATCH   401  404  404  404  404
-api/series/<id:pk>/                    series               DELETE  401  403  403  204  204
-api/series/<id:pk>/                    draft-series         DELETE  401  404  404  204  204
-api/series/<id:pk>/                    deleted-series       DELETE  401  404  404  404  404
-api/series/<id:pk>/publish/            series               POST    401  403  403  200  200
-api/series/<id:pk>/publish/            draft-series         POST    401  404  404  200  200
-api/series/<id:pk>/publish/            deleted-series       POST    401  404  404  404  404
+api/series/                            -                    GET     200  200  200  200  200  200
+api/series/                            -                    POST    401  201  403  201  201  201
+api/series/<id:pk>/                    series               GET     200  200  200  200  200  200
+api/series/<id:pk>/                    draft-series         GET     404  404  404  200  404  200
+api/series/<id:pk>/                    deleted-series       GET     404  404  404  404  404  404
+api/series/<id:pk>/                    series               PATCH   401  403  403  200  403  200
+api/series/<id:pk>/                    draft-series         PATCH   401  404  404  200  404  200
+api/series/<id:pk>/                    deleted-series       PATCH   401  404  404  404  404  404
+api/series/<id:pk>/                    series               DELETE  401  403  403  204  403  204
+api/series/<id:pk>/                    draft-series         DELETE  401  404  404  204  404  204
+api/series/<id:pk>/                    deleted-series       DELETE  401  404  404  404  404  404
+api/series/<id:pk>/publish/            series               POST    401  403  403  200  403  200
+api/series/<id:pk>/publish/            draft-series         POST    401  404  404  200  404  200
+api/series/<id:pk>/publish/            deleted-series       POST    401  404  404  404  404  404
 
 # categories
-api/categories/                        -                    GET     200  200  200  200  200
-api/categories/                        -                    POST    401  403  403  403  201
-api/categories/<slug:slug>/            conference           GET     200  200  200  200  200
-api/categories/<slug:slug>/            conference           PUT     401  403  403  403  200
-api/categories/<slug:slug>/            conference           PATCH   401  403  403  403  200
-api/categories/<slug:slug>/            conference           DELETE  401  403  403  403  204
+api/categories/                        -                    GET     200  200  200  200  200  200
+api/categories/                        -                    POST    401  403  403  403  403  201
+api/categories/<slug:slug>/            conference           GET     200  200  200  200  200  200
+api/categories/<slug:slug>/            conference           PUT     401  403  403  403  403  200
+api/categories/<slug:slug>/            conference           PATCH   401  403  403  403  403  200
+api/categories/<slug:slug>/            conference           DELETE  401  403  403  403  403  204
 
 # the people of an event
-api/events/<id:pk>/register/           published            POST    201  201  201  201  201
-api/events/<id:pk>/register/           draft                POST    404  404  404  409  409
-api/events/<id:pk>/register/           deleted              POST    404  404  404  404  404
-api/events/<id:pk>/attendees/          published            GET     401  403  403  200  200
-api/events/<id:pk>/attendees/          draft                GET     401  404  404  200  200
-api/events/<id:pk>/attendees/          deleted              GET     401  404  404  404  404
-api/events/<id:pk>/attendees/export/   published            GET     401  403  403  200  200
-api/events/<id:pk>/attendees/export/   draft                GET     401  404  404  200  200
-api/events/<id:pk>/attendees/export/   deleted              GET     401  404  404  404  404
-api/events/<id:pk>/attendees/import/   deleted              POST    401  404  404  404  404
-api/events/<id:pk>/attendees/import/   draft                POST    401  404  404  409  409
-api/events/<id:pk>/attendees/import/   published            POST    401  403  403  201  201
-api/events/<id:pk>/ledger/             published            GET     401  403  403  200  200
-api/events/<id:pk>/ledger/             draft                GET     401  404  404  200  200
-api/events/<id:pk>/ledger/             deleted              GET     401  404  404  404  404
-api/events/<id:pk>/check-in/           published            POST    401  403  403  200  200
-api/events/<id:pk>/check-in/           draft                POST    401  404  404  409  409
-api/events/<id:pk>/check-in/           deleted              POST    401  404  404  404  404
-api/events/<id:pk>/check-in/undo/      published            POST    401  403  403  200  200
-api/events/<id:pk>/check-in/undo/      draft                POST    401  404  404  409  409
-api/events/<id:pk>/check-in/undo/      deleted              POST    401  404  404  404  404
+api/events/<id:pk>/register/           published            POST    201  201  201  201  201  201
+api/events/<id:pk>/register/           draft                POST    404  404  404  409  404  409
+api/events/<id:pk>/register/           deleted              POST    404  404  404  404  404  404
+api/events/<id:pk>/attendees/          published            GET     401  403  403  200  403  200
+api/events/<id:pk>/attendees/          draft                GET     401  404  404  200  404  200
+api/events/<id:pk>/attendees/          deleted              GET     401  404  404  404  404  404
+api/events/<id:pk>/attendees/export/   published            GET     401  403  403  200  403  200
+api/events/<id:pk>/attendees/export/   draft                GET     401  404  404  200  404  200
+api/events/<id:pk>/attendees/export/   deleted              GET     401  404  404  404  404  404
+api/events/<id:pk>/attendees/import/   deleted              POST    401  404  404  404  404  404
+api/events/<id:pk>/attendees/import/   draft                POST    401  404  404  409  404  409
+api/events/<id:pk>/attendees/import/   published            POST    401  403  403  201  403  201
+api/events/<id:pk>/ledger/             published            GET     401  403  403  200  403  200
+api/events/<id:pk>/ledger/             draft                GET     401  404  404  200  404  200
+api/events/<id:pk>/ledger/             deleted              GET     401  404  404  404  404  404
+api/events/<id:pk>/check-in/           published            POST    401  403  403  200  403  200
+api/events/<id:pk>/check-in/           draft                POST    401  404  404  409  404  409
+api/events/<id:pk>/check-in/           deleted              POST    401  404  404  404  404  404
+api/events/<id:pk>/check-in/undo/      published            POST    401  403  403  200  403  200
+api/events/<id:pk>/check-in/undo/      draft                POST    401  404  404  409  404  409
+api/events/<id:pk>/check-in/undo/      deleted              POST    401  404  404  404  404  404
 
 # registrations
-api/registrations/<uuid:pk>/           ana's                GET     404  404  200  200  200
-api/registrations/<uuid:pk>/           guest's              GET     404  404  404  200  200
-api/registrations/<uuid:pk>/           guest's+token        GET     200  200  200  200  200
-api/registrations/<uuid:pk>/           of-deleted           GET     404  404  404  404  404
-api/registrations/<uuid:pk>/           ana's                PATCH   404  404  200  200  200
-api/registrations/<uuid:pk>/           guest's              PATCH   404  404  404  200  200
-api/registrations/<uuid:pk>/           guest's+token        PATCH   200  200  200  200  200
-api/registrations/<uuid:pk>/           of-deleted+token     GET     404  404  404  404  404
-api/registrations/<uuid:pk>/           of-deleted           PATCH   404  404  404  404  404
-api/registrations/<uuid:pk>/           ana's                DELETE  404  404  204  204  204
-api/registrations/<uuid:pk>/           guest's              DELETE  404  404  404  204  204
-api/registrations/<uuid:pk>/           guest's+token        DELETE  204  204  204  204  204
-api/registrations/<uuid:pk>/           of-deleted           DELETE  404  404  404  404  404
-api/registrations/<uuid:pk>/resend/    ana's                POST    404  404  202  202  202
-api/registrations/<uuid:pk>/resend/    guest's              POST    404  404  404  202  202
-api/registrations/<uuid:pk>/resend/    guest's+token        POST    202  202  202  202  202
-api/registrations/<uuid:pk>/resend/    of-deleted           POST    404  404  404  404  404
-api/registrations/<uuid:pk>/ticket.svg ana's                GET     404  404  200  200  200
-api/registrations/<uuid:pk>/ticket.svg guest's              GET     404  404  404  200  200
-api/registrations/<uuid:pk>/ticket.svg guest's+token        GET     200  200  200  200  200
-api/registrations/<uuid:pk>/ticket.svg of-deleted           GET     404  404  404  404  404
-api/registrations/<uuid:pk>/ticket.png ana's                GET     404  404  200  200  200
-api/registrations/<uuid:pk>/ticket.png guest's              GET     404  404  404  200  200
-api/registrations/<uuid:pk>/ticket.png guest's+token        GET     200  200  200  200  200
-api/registrations/<uuid:pk>/ticket.png of-deleted           GET     404  404  404  404  404
+api/registrations/<uuid:pk>/           ana's                GET     404  404  200  200  404  200
+api/registrations/<uuid:pk>/           guest's              GET     404  404  404  200  404  200
+api/registrations/<uuid:pk>/           guest's+token        GET     200  200  200  200  200  200
+api/registrations/<uuid:pk>/           of-deleted           GET     404  404  404  404  404  404
+api/registrations/<uuid:pk>/           ana's                PATCH   404  404  200  200  404  200
+api/registrations/<uuid:pk>/           guest's              PATCH   404  404  404  200  404  200
+api/registrations/<uuid:pk>/           guest's+token        PATCH   200  200  200  200  200  200
+api/registrations/<uuid:pk>/           of-deleted+token     GET     404  404  404  404  404  404
+api/registrations/<uuid:pk>/           of-deleted           PATCH   404  404  404  404  404  404
+api/registrations/<uuid:pk>/           ana's                DELETE  404  404  204  204  404  204
+api/registrations/<uuid:pk>/           guest's              DELETE  404  404  404  204  404  204
+api/registrations/<uuid:pk>/           guest's+token        DELETE  204  204  204  204  204  204
+api/registrations/<uuid:pk>/           of-deleted           DELETE  404  404  404  404  404  404
+api/registrations/<uuid:pk>/resend/    ana's                POST    404  404  202  202  404  202
+api/registrations/<uuid:pk>/resend/    guest's              POST    404  404  404  202  404  202
+api/registrations/<uuid:pk>/resend/    guest's+token        POST    202  202  202  202  202  202
+api/registrations/<uuid:pk>/resend/    of-deleted           POST    404  404  404  404  404  404
+api/registrations/<uuid:pk>/ticket.svg ana's                GET     404  404  200  200  404  200
+api/registrations/<uuid:pk>/ticket.svg guest's              GET     404  404  404  200  404  200
+api/registrations/<uuid:pk>/ticket.svg guest's+token        GET     200  200  200  200  200  200
+api/registrations/<uuid:pk>/ticket.svg of-deleted           GET     404  404  404  404  404  404
+api/registrations/<uuid:pk>/ticket.png ana's                GET     404  404  200  200  404  200
+api/registrations/<uuid:pk>/ticket.png guest's              GET     404  404  404  200  404  200
+api/registrations/<uuid:pk>/ticket.png guest's+token        GET     200  200  200  200  200  200
+api/registrations/<uuid:pk>/ticket.png of-deleted           GET     404  404  404  404  404  404
 
 # messages to attendees
-api/events/<id:pk>/messages/           published            GET     401  403  403  200  200
-api/events/<id:pk>/messages/           draft                GET     401  404  404  200  200
-api/events/<id:pk>/messages/           deleted              GET     401  404  404  404  404
-api/events/<id:pk>/messages/           published            POST    401  403  403  201  201
-api/events/<id:pk>/messages/           draft                POST    401  404  404  201  201
-api/events/<id:pk>/messages/           deleted              POST    401  404  404  404  404
-api/messages/<id:pk>/                  message              GET     401  404  404  200  200
-api/messages/<id:pk>/                  message-of-deleted   GET     401  404  404  404  404
+api/events/<id:pk>/messages/           published            GET     401  403  403  200  403  200
+api/events/<id:pk>/messages/           draft                GET     401  404  404  200  404  200
+api/events/<id:pk>/messages/           deleted              GET     401  404  404  404  404  404
+api/events/<id:pk>/messages/           published            POST    401  403  403  201  403  201
+api/events/<id:pk>/messages/           draft                POST    401  404  404  201  404  201
+api/events/<id:pk>/messages/           deleted              POST    401  404  404  404  404  404
+api/messages/<id:pk>/                  message              GET     401  404  404  200  404  200
+api/messages/<id:pk>/                  message-of-deleted   GET     401  404  404  404  404  404
 
 # feedback
-api/events/<id:pk>/feedback/           published            GET     200  200  200  200  200
-api/events/<id:pk>/feedback/           draft                GET     404  404  404  200  200
-api/events/<id:pk>/feedback/           deleted              GET     404  404  404  404  404
-api/events/<id:pk>/feedback/           published            POST    401  409  409  409  409
-api/events/<id:pk>/feedback/           draft                POST    401  404  404  409  409
-api/events/<id:pk>/feedback/           deleted              POST    401  404  404  404  404
-api/events/<id:pk>/feedback/           past                 POST    401  409  201  409  409
-api/feedback/<id:pk>/                  ana's-feedback       GET     200  200  200  200  200
-api/feedback/<id:pk>/                  feedback-of-deleted  GET     404  404  404  404  404
-api/feedback/<id:pk>/                  ana's-feedback       PATCH   401  403  200  403  403
-api/feedback/<id:pk>/                  feedback-of-deleted  PATCH   401  404  404  404  404
-api/feedback/<id:pk>/                  ana's-feedback       DELETE  401  403  204  403  403
-api/feedback/<id:pk>/                  feedback-of-deleted  DELETE  401  404  404  404  404
+api/events/<id:pk>/feedback/           published            GET     200  200  200  200  200  200
+api/events/<id:pk>/feedback/           draft                GET     404  404  404  200  404  200
+api/events/<id:pk>/feedback/           deleted              GET     404  404  404  404  404  404
+api/events/<id:pk>/feedback/           published            POST    401  409  409  409  409  409
+api/events/<id:pk>/feedback/           draft                POST    401  404  404  409  404  409
+api/events/<id:pk>/feedback/           deleted              POST    401  404  404  404  404  404
+api/events/<id:pk>/feedback/           past                 POST    401  409  201  409  409  409
+api/feedback/<id:pk>/                  ana's-feedback       GET     200  200  200  200  200  200
+api/feedback/<id:pk>/                  feedback-of-deleted  GET     404  404  404  404  404  404
+api/feedback/<id:pk>/                  ana's-feedback       PATCH   401  403  200  403  403  403
+api/feedback/<id:pk>/                  feedback-of-deleted  PATCH   401  404  404  404  404  404
+api/feedback/<id:pk>/                  ana's-feedback       DELETE  401  403  204  403  403  403
+api/feedback/<id:pk>/                  feedback-of-deleted  DELETE  401  404  404  404  404  404
 """
 
 
@@ -380,9 +384,11 @@ def make_world() -> World:
             username="ana", role=User.Role.ATTENDEE, email_verified_at=timezone.now()
         ),
         "max": UserFactory(username="max"),
+        "kim": UserFactory(username="kim", is_staff=True),
         "sam": UserFactory(username="sam", is_staff=True),
         "root": UserFactory(username="root", is_staff=True, is_superuser=True),
     }
+    people["sam"].user_permissions.set(Permission.objects.all())
     ana = people["ana"]
     events = {
         "published": EventFactory(organizer=olga, meeting_url="https://meet.example.com/open"),

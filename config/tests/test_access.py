@@ -13,7 +13,13 @@ from .access import ACCESS, NEEDED_ROWS, ROLES, File, World, make_world
 from .routes import METHODS, Route, routes
 
 ROUTES = {route.path: route for route in routes()}
-NAMES = {"stranger": "max", "attendee": "ana", "organizer": "olga", "staff": "sam"}
+NAMES = {
+    "stranger": "max",
+    "attendee": "ana",
+    "organizer": "olga",
+    "bare": "kim",
+    "staff": "sam",
+}
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def test_every_route_and_method_has_an_expectation():
     missing = sorted(needed() - told)
 
     wanted = "\n".join(
-        f"{path or '/'}  {row.replace('*', '-')}  {method}  ?  ?  ?  ?  ?"
+        f"{path or '/'}  {row.replace('*', '-')}  {method}" + "  ?" * len(ROLES)
         for path, row, method in missing
     )
     assert not missing, (

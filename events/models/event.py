@@ -12,6 +12,7 @@ from django.utils.timezone import now
 
 from config.api.folding import Folded, alphabetical
 from config.api.kept_queries import current_instant
+from config.api.rights import has_staff_right
 
 from .category import Category
 from .local_time import LocalDateTimeField
@@ -54,9 +55,12 @@ class EventQuerySet(models.QuerySet["Event"]):
     def published(self) -> "EventQuerySet":
         return self.existing().filter(status=Event.Status.PUBLISHED)
 
-    def visible_to(self, user: "User | AnonymousUser") -> "EventQuerySet":
-        """Published and cancelled ones; drafts for their organizer and staff; no deleted ones."""
-        if user.is_staff:
+    def visible_to(self, user: "User | AnonymousUser", *permissions: str) -> "EventQuerySet":
+        """Published and cancelled ones; drafts for their organizer and staff; no deleted ones.
+
+        Staff see drafts by the permission to view events, or by any of `permissions`.
+        """
+        if has_staff_right(user, "events.view_event", *permissions):
             return self.existing()
         not_draft = ~Q(status=Event.Status.DRAFT)
         own = Q(organizer_id=user.pk) if user.pk else Q()

@@ -9,6 +9,8 @@ from django.db import models
 from django.db.models import Count, F, Q
 from django.utils.timezone import now
 
+from config.api.rights import has_staff_right
+
 from ..recurrence import Schedule, Turn, parse_exclusion, parse_rule, shown_rule, stored_exclusion
 from ..zones import at_wall_clock
 from .category import Category
@@ -24,9 +26,12 @@ class SeriesQuerySet(models.QuerySet["Series"]):
         """Not deleted."""
         return self.filter(deleted_at=None)
 
-    def visible_to(self, user: "User | AnonymousUser") -> "SeriesQuerySet":
-        """Drafts for their organizer and staff; no deleted ones."""
-        if user.is_staff:
+    def visible_to(self, user: "User | AnonymousUser", *permissions: str) -> "SeriesQuerySet":
+        """Drafts for their organizer and staff; no deleted ones.
+
+        Staff see drafts by the permission to view series, or by any of `permissions`.
+        """
+        if has_staff_right(user, "events.view_series", *permissions):
             return self.existing()
         not_draft = ~Q(status=Series.Status.DRAFT)
         own = Q(organizer_id=user.pk) if user.pk else Q()

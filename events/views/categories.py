@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from rest_framework.request import Request
@@ -6,12 +8,12 @@ from rest_framework.response import Response
 from config.api.folding import alphabetical
 from config.api.keyset import Ordering, orderings
 from config.api.pagination import KeysetPagination
+from config.api.permissions import ReadsOrHasStaffRight
 from config.api.schema import operation
 from config.api.views import ApiView, ListView
 from config.errors import PermissionDenied
 
 from ..models import Category, Event
-from ..permissions import ReadsOrIsStaff
 from ..serializers import CategoryIn, CategoryOut
 from ..services.categories import delete_category, save_category
 
@@ -31,7 +33,8 @@ def _counted() -> QuerySet[Category]:
 
 class CategoryListView(ListView):
     tag = "categories"
-    permission_classes = (ReadsOrIsStaff,)
+    permission_classes = (ReadsOrHasStaffRight,)
+    staff_permissions: ClassVar[dict[str, str]] = {"POST": "events.add_category"}
     may_lag = True
     pagination_class = KeysetPagination
     orderings = orderings(
@@ -52,7 +55,7 @@ class CategoryListView(ListView):
         raises=[PermissionDenied],
     )
     def post(self, request: Request) -> Response:
-        """For staff."""
+        """For staff with `events.add_category`."""
         category = save_category(Category(), **self.valid(CategoryIn))
         shown = CategoryOut(_counted().get(pk=category.pk)).data
         location = request.build_absolute_uri(f"/api/categories/{category.slug}/")
@@ -61,7 +64,12 @@ class CategoryListView(ListView):
 
 class CategoryView(ApiView):
     tag = "categories"
-    permission_classes = (ReadsOrIsStaff,)
+    permission_classes = (ReadsOrHasStaffRight,)
+    staff_permissions: ClassVar[dict[str, str]] = {
+        "PUT": "events.change_category",
+        "PATCH": "events.change_category",
+        "DELETE": "events.delete_category",
+    }
 
     @operation("Read a category", responses=CategoryOut)
     def get(self, request: Request, slug: str) -> Response:
@@ -71,19 +79,19 @@ class CategoryView(ApiView):
         "Replace a category", request=CategoryIn, responses=CategoryOut, raises=[PermissionDenied]
     )
     def put(self, request: Request, slug: str) -> Response:
-        """For staff."""
+        """For staff with `events.change_category`."""
         return self._edit(slug, partial=False)
 
     @operation(
         "Edit a category", request=CategoryIn, responses=CategoryOut, raises=[PermissionDenied]
     )
     def patch(self, request: Request, slug: str) -> Response:
-        """For staff."""
+        """For staff with `events.change_category`."""
         return self._edit(slug, partial=True)
 
     @operation("Delete a category", responses={204: None}, raises=[PermissionDenied])
     def delete(self, request: Request, slug: str) -> Response:
-        """For staff. Its events have no category afterwards."""
+        """For staff with `events.delete_category`. Its events have no category afterwards."""
         delete_category(self.found(Category.objects.all(), slug=slug))
         return Response(status=204)
 

@@ -1,6 +1,6 @@
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from django.db.models import QuerySet
@@ -171,6 +171,11 @@ class OwnEventListView(EventPages):
 
 class EventView(ApiView):
     permission_classes = (ReadsOrManagesEvent,)
+    staff_permissions: ClassVar[dict[str, str]] = {
+        "PUT": "events.change_event",
+        "PATCH": "events.change_event",
+        "DELETE": "events.delete_event",
+    }
     sends_etag = True
     if_match_methods = ("PUT", "PATCH", "DELETE")
     shown_elsewhere = (ListedEventOut,)
@@ -208,7 +213,7 @@ class EventView(ApiView):
         return Response(status=204)
 
     def _event(self, pk: int) -> Event:
-        return self.found(Event.objects.visible_to(self.request.user).for_display(), pk=pk)
+        return self.found(_visible(self), pk=pk)
 
     def _edit(self, pk: int, *, partial: bool) -> Response:
         event = self._event(pk)
@@ -233,6 +238,7 @@ class EventView(ApiView):
 
 class PublishView(ApiView):
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
+    staff_permissions: ClassVar[dict[str, str]] = {"POST": "events.change_event"}
 
     @operation(
         "Publish an event",
@@ -242,13 +248,14 @@ class PublishView(ApiView):
     )
     def post(self, request: Request, pk: int) -> Response:
         """A published event stays as it is."""
-        event = self.found(_visible(request), pk=pk)
+        event = self.found(_visible(self), pk=pk)
         self.valid(NoFields)
         return _shown(self, services.publish_event(event))
 
 
 class CancelView(ApiView):
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
+    staff_permissions: ClassVar[dict[str, str]] = {"POST": "events.change_event"}
 
     @operation(
         "Cancel an event",
@@ -258,12 +265,12 @@ class CancelView(ApiView):
     )
     def post(self, request: Request, pk: int) -> Response:
         """Final. Registrations stay as a record; a cancelled event stays as it is."""
-        event = self.found(_visible(request), pk=pk)
+        event = self.found(_visible(self), pk=pk)
         return _shown(self, services.cancel_event(event, **self.valid(CancellationIn)))
 
 
-def _visible(request: Request) -> EventQuerySet:
-    return Event.objects.visible_to(request.user).for_display()
+def _visible(view: ApiView) -> EventQuerySet:
+    return Event.objects.visible_to(view.request.user, *view.needed_permissions).for_display()
 
 
 def _shown(view: ApiView, event: Event, **kwargs: Any) -> Response:

@@ -1,5 +1,6 @@
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
@@ -76,6 +77,10 @@ class SeriesListView(ListView):
 class SeriesView(ApiView):
     tag = "series"
     permission_classes = (ReadsOrManagesEvent,)
+    staff_permissions: ClassVar[dict[str, str]] = {
+        "PATCH": "events.change_series",
+        "DELETE": "events.delete_series",
+    }
     sends_etag = True
     if_match_methods = ("PATCH", "DELETE")
 
@@ -116,8 +121,7 @@ class SeriesView(ApiView):
         return Response(status=204)
 
     def _series(self, pk: int) -> Series:
-        visible = Series.objects.visible_to(self.request.user)
-        return self.found(visible.select_related("organizer", "category"), pk=pk)
+        return self.found(_visible(self).select_related("organizer", "category"), pk=pk)
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "event": getattr(self, "series", None)}
@@ -126,6 +130,7 @@ class SeriesView(ApiView):
 class SeriesPublishView(ApiView):
     tag = "series"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
+    staff_permissions: ClassVar[dict[str, str]] = {"POST": "events.change_series"}
 
     @operation(
         "Publish a series",
@@ -135,9 +140,13 @@ class SeriesPublishView(ApiView):
     )
     def post(self, request: Request, pk: int) -> Response:
         """With its coming events. A published series stays as it is."""
-        series = self.found(Series.objects.visible_to(request.user), pk=pk)
+        series = self.found(_visible(self), pk=pk)
         self.valid(NoFields)
         return _shown(self, services.publish_series(series))
+
+
+def _visible(view: ApiView) -> QuerySet[Series]:
+    return Series.objects.visible_to(view.request.user, *view.needed_permissions)
 
 
 def _shown(view: ApiView, series: Series, **kwargs: Any) -> Response:

@@ -8,6 +8,7 @@ from django.template.defaultfilters import truncatechars
 
 from accounts.admin import staff_of
 from config.api.admin import IsSetFilter, ReadOnlyAdmin
+from config.api.rights import has_staff_right
 
 from ..models import Feedback
 from ..services import hide_feedback, show_feedback
@@ -51,7 +52,7 @@ class FeedbackAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).select_related("event", "author").defer(*large)
 
     def has_moderate_permission(self, request: HttpRequest) -> bool:
-        return staff_of(request).has_perm("registrations.change_feedback")
+        return has_staff_right(staff_of(request), "registrations.change_feedback")
 
     @admin.display(description="comment")
     def beginning(self, feedback: Feedback) -> str:

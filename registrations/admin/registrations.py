@@ -16,6 +16,7 @@ from accounts.admin import HISTORY_SHOWN, AccountAdmin, AuditedAdmin, HistoryEnt
 from accounts.models import User
 from config.api.admin import IsSetFilter, NotifyForm, ServiceForm, confirmed_answers
 from config.api.email_addresses import mailbox_of
+from config.api.rights import has_staff_right
 from events.admin import EventAdmin
 from events.models import Event
 
@@ -276,7 +277,7 @@ class AttendedEventAdmin(EventAdmin):
         return [*shown[:-1], people, shown[-1]] if obj else shown
 
     def has_view_attendees_permission(self, request: HttpRequest) -> bool:
-        return staff_of(request).has_perm("registrations.view_registration")
+        return has_staff_right(staff_of(request), "registrations.view_registration")
 
     @admin.display
     def attendees(self, event: Event) -> str:
@@ -309,7 +310,7 @@ class AttendingAccountAdmin(AccountAdmin):
     fieldsets = [*AccountAdmin.fieldsets, ("Events", {"fields": ("organizes", "attends")})]
 
     def has_erase_permission(self, request: HttpRequest) -> bool:
-        return staff_of(request).has_perm("accounts.delete_user")
+        return has_staff_right(staff_of(request), "accounts.delete_user")
 
     @admin.display
     def organizes(self, user: User) -> str:

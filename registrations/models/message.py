@@ -4,14 +4,15 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.models import User
+from config.api.rights import has_staff_right
 from events.models import Event
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
     def visible_to(self, user: "User | AnonymousUser") -> "MessageQuerySet":
-        """To who runs the event, and staff. Those to whom it was sent have it as a mail."""
+        """To the organizer, and to staff who may view messages. Recipients have it as a mail."""
         rows = self.filter(event__deleted_at=None)
-        if user.is_staff:
+        if has_staff_right(user, "registrations.view_message"):
             return rows
         return rows.filter(event__organizer_id=user.pk) if user.pk else rows.none()
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.audit import erase_values
 from config.api.folding import alphabetical
 from config.api.mailbox_field import MailboxField
+from config.api.rights import has_staff_right
 from events.models import Event
 
 if TYPE_CHECKING:
@@ -65,11 +66,14 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
         """One's own, and those that one made for others."""
         return self.existing().filter(Q(user=user) | Q(registered_by=user))
 
-    def visible_to(self, user: "User | AnonymousUser") -> "RegistrationQuerySet":
-        """To whom it belongs, who made it, the event's organizer, and staff."""
+    def visible_to(self, user: "User | AnonymousUser", *permissions: str) -> "RegistrationQuerySet":
+        """To whom it belongs, who made it, the event's organizer, and staff.
+
+        Staff see them by the permission to view registrations, or by any of `permissions`.
+        """
         if not user.is_authenticated:
             return self.none()
-        if user.is_staff:
+        if has_staff_right(user, "registrations.view_registration", *permissions):
             return self.existing()
         return self.existing().filter(
             Q(user=user) | Q(registered_by=user) | Q(event__organizer=user)

@@ -7,7 +7,7 @@ import pytest
 from icalendar import Calendar
 
 from accounts.services import erase_account
-from accounts.tests.factories import PASSWORD
+from accounts.tests.factories import PASSWORD, grant
 from conftest import NOW
 from events.services import cancel_event, delete_event
 from events.tests.factories import EventFactory
@@ -208,7 +208,7 @@ def test_the_link_outlives_a_password_and_ends_with_the_account(ana, anyone, lin
 def test_staff_see_nobody_elses_link(ana, sam, signed_in):
     path = f"/api/users/{ana.pk}/"
 
-    assert signed_in(sam).get(path).json()["calendar_url"] is None
+    assert signed_in(grant(sam, "accounts.view_user")).get(path).json()["calendar_url"] is None
     own = signed_in(ana)
     assert own.get(path).json()["calendar_url"] == own.get("/api/me/").json()["calendar_url"]
 

@@ -4,7 +4,7 @@ import pytest
 
 from accounts.models import User
 from accounts.services import confirm_email
-from accounts.tests.factories import PASSWORD, UserFactory
+from accounts.tests.factories import PASSWORD, UserFactory, grant
 from events.models import Event
 from events.tests.factories import EventFactory
 from registrations.models import Registration
@@ -167,10 +167,12 @@ def test_leaving_takes_drafts_along(olga, signed_in):
 
 
 def test_users_are_listed_for_staff_only(anyone, ana, sam, signed_in):
-    listed = signed_in(sam).get("/api/users/?search=ana&count=true").json()
+    refused = [signed_in(user).get("/api/users/").json()["code"] for user in (ana, sam)]
+    staff = signed_in(grant(sam, "accounts.view_user"))
+    listed = staff.get("/api/users/?search=ana&count=true").json()
 
     assert anyone.get("/api/users/").status_code == 401
-    assert signed_in(ana).get("/api/users/").json()["code"] == "permission_denied"
+    assert refused == ["permission_denied", "permission_denied"]
     assert [user["id"] for user in listed["results"]] == [ana.pk]
     assert listed["count"] == 1
 
@@ -182,12 +184,50 @@ def test_a_user_is_shown_to_itself_and_staff(anyone, ana, max_, sam, signed_in):
     assert signed_in(max_).get(path).status_code == 404
     assert signed_in(max_).delete(path, {"password": PASSWORD}).status_code == 404
     assert signed_in(ana).get(path).json()["email"] == ana.email
-    assert signed_in(sam).patch(path, {"timezone": "Asia/Tokyo"}).status_code == 200
+    assert signed_in(sam).get(path).status_code == 404
+    staff = signed_in(grant(sam, "accounts.change_user"))
+    assert staff.patch(path, {"timezone": "Asia/Tokyo"}).status_code == 200
+
+
+def test_a_profile_shows_staff_the_events_and_places_that_they_may_see(
+    ana, olga, event, sam, signed_in
+):
+    EventFactory(organizer=olga, status="draft")
+    registered(event, name="Ana", email=ana.email, user=ana)
+    steps = ("accounts.view_user", "events.view_event", "registrations.view_registration")
+    counts = []
+
+    for permission in steps:
+        staff = signed_in(grant(sam, permission))
+        organizes = staff.get(f"/api/users/{olga.pk}/").json()["events_created"]
+        attends = staff.get(f"/api/users/{ana.pk}/").json()["events_registered"]
+        counts.append((organizes["count"], attends["count"], len(attends["upcoming"])))
+
+    assert counts == [(1, 0, 0), (2, 0, 0), (2, 1, 1)]
+
+
+def test_staff_gain_no_rights_by_changing_profiles(ana, sam, signed_in):
+    rights = {"is_staff": True, "is_superuser": True, "groups": [1], "user_permissions": [1]}
+    staff = signed_in(grant(sam, "accounts.change_user"))
+
+    for user in (ana, sam):
+        refused = staff.patch(f"/api/users/{user.pk}/", rights, format="json")
+        codes = {error["field"]: error["code"] for error in refused.json()["errors"]}
+        assert codes == dict.fromkeys(rights, "unknown_field")
+        lenient = {"Prefer": "handling=lenient"}
+        ignored = staff.patch(f"/api/users/{user.pk}/", rights, format="json", headers=lenient)
+        assert ignored.status_code == 200
+
+    for user in (ana, sam):
+        user.refresh_from_db()
+    assert (ana.is_staff, ana.is_superuser, sam.is_superuser) == (False, False, False)
+    assert (ana.user_permissions.count(), sam.user_permissions.count()) == (0, 1)
+    assert (ana.groups.count(), sam.groups.count()) == (0, 0)
 
 
 def test_staff_change_no_other_staff(sam, signed_in):
     root = UserFactory(is_staff=True, is_superuser=True)
-    client = signed_in(sam)
+    client = signed_in(grant(sam, "accounts.change_user", "accounts.delete_user"))
     path = f"/api/users/{root.pk}/"
 
     assert client.get(path).status_code == 200
@@ -197,7 +237,7 @@ def test_staff_change_no_other_staff(sam, signed_in):
 
 
 def test_staff_delete_without_a_password(ana, sam, signed_in):
-    client = signed_in(sam)
+    client = signed_in(grant(sam, "accounts.view_user", "accounts.delete_user"))
 
     response = client.delete(f"/api/users/{ana.pk}/")
 

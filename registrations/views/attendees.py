@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import StreamingHttpResponse
@@ -17,7 +17,7 @@ from config.api.pagination import KeysetPagination, read_flag, read_ordering
 from config.api.schema import operation
 from config.api.views import ListView
 from config.errors import FieldError, PermissionDenied, ValidationFailed
-from events.models import Event
+from events.models import Event, EventQuerySet
 from events.permissions import IsOrganizerOrStaff
 
 from ..exports import EXPORTS, Options
@@ -32,6 +32,7 @@ class Attendees(ListView):
 
     tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
+    staff_permissions: ClassVar[dict[str, str]] = {"GET": "registrations.view_registration"}
     filter_backends = [DjangoFilterBackend]
     filterset_class = AttendeeFilter
     queryset = Registration.objects.none()  # for the OpenAPI document
@@ -45,8 +46,11 @@ class Attendees(ListView):
         return "registered_at"
 
     def event(self, pk: int) -> Event:
-        seen = Event.objects.visible_to
-        return self.found_by_id(lambda: seen(self.request.user).defer("search_vector"), pk)
+        def make() -> EventQuerySet:
+            seen = Event.objects.visible_to(self.request.user, *self.needed_permissions)
+            return seen.defer("search_vector")
+
+        return self.found_by_id(make, pk)
 
 
 class AttendeePagination(KeysetPagination):
@@ -85,6 +89,7 @@ class AttendeeListView(Attendees):
 class LedgerView(ListView):
     tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
+    staff_permissions: ClassVar[dict[str, str]] = {"GET": "registrations.view_registration"}
     sends_etag = False
     pagination_class = KeysetPagination
     query_parameters = {"GET": frozenset({"registration"})}
@@ -101,7 +106,7 @@ class LedgerView(ListView):
     )
     def get(self, request: Request, pk: int) -> Response:
         """Every change of state of every registration, the latest first: what, when, who, why."""
-        event = self.found(Event.objects.visible_to(request.user), pk=pk)
+        event = self.found(Event.objects.visible_to(request.user, *self.needed_permissions), pk=pk)
         entries = LedgerEntry.objects.filter(event=event).select_related("actor")
         wanted = request.query_params.get("registration")
         if wanted is not None:

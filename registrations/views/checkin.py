@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,9 +21,11 @@ class Door(ApiView):
 
     tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
+    staff_permissions: ClassVar[dict[str, str]] = {"POST": "registrations.change_registration"}
 
     def event(self, pk: int) -> Event:
-        return self.found(Event.objects.visible_to(self.request.user), pk=pk)
+        seen = Event.objects.visible_to(self.request.user, *self.needed_permissions)
+        return self.found(seen, pk=pk)
 
 
 class CheckInView(Door):

@@ -26,6 +26,7 @@ from ..serializers import EXAMPLE_FILE, AttendeeFileIn, AttendeeImportOut
 class AttendeeImportView(ApiView):
     tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
+    staff_permissions: ClassVar[dict[str, str]] = {"POST": "registrations.add_registration"}
     parser_classes = file_parsers(*TABLE_TYPES)
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {
         "POST": frozenset({"dry_run", "notify", "partial", "skip_errors"})
@@ -71,7 +72,7 @@ class AttendeeImportView(ApiView):
         are saved. When nothing was saved the response is 400, a problem document with the members
         of the report.
         """
-        event = self.found(Event.objects.visible_to(request.user), pk=pk)
+        event = self.found(Event.objects.visible_to(request.user, *self.needed_permissions), pk=pk)
         is_dry_run = read_flag(request, "dry_run")
         upload = read_upload(request, lambda: self.valid(AttendeeFileIn))
         options = {

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,6 +21,10 @@ from ..serializers import MessageIn, MessageOut
 class MessageListView(ListView):
     tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
+    staff_permissions: ClassVar[dict[str, str]] = {
+        "GET": "registrations.view_message",
+        "POST": "registrations.add_message",
+    }
     throttle_scopes = {"POST": "message"}
     pagination_class = KeysetPagination
     orderings = orderings(("created_at", Ordering("created_at")))
@@ -27,7 +33,8 @@ class MessageListView(ListView):
         return "-created_at"
 
     def event(self, pk: int) -> Event:
-        return self.found(Event.objects.visible_to(self.request.user), pk=pk)
+        seen = Event.objects.visible_to(self.request.user, *self.needed_permissions)
+        return self.found(seen, pk=pk)
 
     @operation(
         "List messages to attendees",
@@ -62,6 +69,6 @@ class MessageView(ApiView):
 
     @operation("Read a message to attendees", operation_id="readMessage", responses=MessageOut)
     def get(self, request: Request, pk: int) -> Response:
-        """For who runs the event, and staff."""
+        """For the organizer, and staff with `registrations.view_message`."""
         message = self.found(Message.objects.visible_to(request.user).for_display(), pk=pk)
         return Response(MessageOut(message).data)

@@ -1,6 +1,6 @@
 """Profiles. They show events and registrations, so they live above both."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import StreamingHttpResponse
 from django.utils import timezone
@@ -35,13 +35,19 @@ class AnswersProfile(ApiView):
     tag = "account"
 
     def answer(self, user: User) -> Response:
+        """The profile as the caller may see it: staff see of events and registrations what they
+        may see elsewhere."""
+        viewer = current_user(self.request)
+        if user.pk == viewer.pk:
+            seen = Event.objects.existing()
+            registrations = Registration.objects.existing()
+        else:
+            seen = Event.objects.visible_to(viewer)
+            registrations = Registration.objects.visible_to(viewer)
+        registered = registrations.live().filter(user=user).values("event_id")
         for name, events, route in (
-            ("events_created", Event.objects.existing().filter(organizer=user), "me/events"),
-            (
-                "events_registered",
-                Event.objects.filter(pk__in=_registered_event_ids(user)),
-                "me/registrations",
-            ),
+            ("events_created", seen.filter(organizer=user), "me/events"),
+            ("events_registered", seen.filter(pk__in=registered), "me/registrations"),
         ):
             upcoming = events.upcoming().for_display().order_by("start_time", "pk")[:NEXT]
             url = self.request.build_absolute_uri(f"/api/{route}/")
@@ -155,13 +161,17 @@ class ExportView(ApiView):
 class UserView(ProfileView):
     """Somebody's profile, for that user and for staff; to others it is not there."""
 
+    staff_permissions: ClassVar[dict[str, str]] = {
+        "GET": "accounts.view_user",
+        "PUT": "accounts.change_user",
+        "PATCH": "accounts.change_user",
+        "DELETE": "accounts.delete_user",
+    }
+
     def profiled(self, **kwargs: Any) -> User:
-        viewer = current_user(self.request)
-        users = User.objects.existing()
-        if not viewer.is_staff:
-            users = users.filter(pk=viewer.pk)
-        user = self.found(users, pk=kwargs["pk"])
-        if self.request.method not in SAFE_METHODS and not user.may_be_changed_by(viewer):
+        viewer, needed = current_user(self.request), self.needed_permissions
+        user = self.found(User.objects.visible_to(viewer, *needed), pk=kwargs["pk"])
+        if self.request.method not in SAFE_METHODS and not user.may_be_changed_by(viewer, *needed):
             raise PermissionDenied
         return user
 
@@ -169,17 +179,17 @@ class UserView(ProfileView):
 
     @operation("Read a user", responses=ProfileOut)
     def get(self, request: Request, **kwargs: Any) -> Response:
-        """For that user and for staff."""
+        """For that user, and for staff with `accounts.view_user`."""
         return super().get(request, **kwargs)
 
     @operation("Replace a user", request=ProfileIn, responses=ProfileOut)
     def put(self, request: Request, **kwargs: Any) -> Response:
-        """For that user and for staff; an account of staff is for superusers."""
+        """For that user and staff with `accounts.change_user`; only superusers change staff."""
         return super().put(request, **kwargs)
 
     @operation("Edit a user", request=ProfileIn, responses=ProfileOut)
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        """For that user and for staff.
+        """For that user and staff with `accounts.change_user`; only superusers change staff.
 
         Another `email` that staff send is pending until its owner confirms it.
         """
@@ -192,7 +202,7 @@ class UserView(ProfileView):
         raises=[AccountHasUpcomingEvents],
     )
     def delete(self, request: Request, **kwargs: Any) -> Response:
-        """For that user, with the password, and for staff, without one."""
+        """For that user with the password, for staff with `accounts.delete_user` without one."""
         return super().delete(request, **kwargs)
 
 
@@ -207,7 +217,3 @@ class CalendarResetView(AnswersProfile):
         """The profile with its new `calendar_url`; the earlier link ends."""
         self.valid(NoFields)
         return self.answer(reset_calendar_link(current_user(request)))
-
-
-def _registered_event_ids(user: User) -> Any:
-    return Registration.objects.existing().live().filter(user=user).values("event_id")

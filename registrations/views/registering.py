@@ -1,3 +1,4 @@
+from typing import ClassVar
 from uuid import UUID
 
 from django.db.models import F
@@ -20,7 +21,7 @@ from config.api.schema import operation
 from config.api.strict_bodies import NoFields
 from config.api.throttling import count_caller, count_guest
 from config.api.views import ApiView, ListView, file_response
-from config.errors import ValidationFailed
+from config.errors import PermissionDenied, ValidationFailed
 from events.errors import EventCancelled, EventNotPublished, EventStarted
 from events.models import Event
 
@@ -35,6 +36,7 @@ from ..errors import (
 )
 from ..filters import OwnRegistrationFilter
 from ..models import Registration
+from ..permissions import ManagesRegistration
 from ..serializers import (
     EditedRegistrationOut,
     NewRegistrationOut,
@@ -108,7 +110,11 @@ def register_guest(request: PlainRequest, event_id: int) -> Answer | None:
 class OneRegistration(ApiView):
     """A registration, for whom it concerns: its people by sign-in, a guest by `?token=`."""
 
-    permission_classes = (AllowAny,)
+    permission_classes = (ManagesRegistration,)
+    staff_permissions: ClassVar[dict[str, str]] = {
+        "GET": "registrations.view_registration",
+        **dict.fromkeys(("PATCH", "DELETE", "POST"), "registrations.change_registration"),
+    }
     is_personal = True
 
     def known_parameters(self, method: str) -> frozenset[str]:
@@ -121,7 +127,8 @@ class OneRegistration(ApiView):
             row = rows.opened_by_link().filter(pk=pk).first()
             if row is not None and opens(token, pk, row.link_version):
                 return row
-        return self.found(rows.visible_to(self.request.user), pk=pk)
+        seen = rows.visible_to(self.request.user, *self.needed_permissions)
+        return self.found(seen, pk=pk)
 
     @property
     def viewer(self) -> User | None:
@@ -142,7 +149,13 @@ class RegistrationView(OneRegistration):
         parameters=[TOKEN],
         request=RegistrationEditIn,
         responses=EditedRegistrationOut,
-        raises=[EventCancelled, EventStarted, RegistrationCancelled, AlreadyRegistered],
+        raises=[
+            PermissionDenied,
+            EventCancelled,
+            EventStarted,
+            RegistrationCancelled,
+            AlreadyRegistered,
+        ],
     )
     def patch(self, request: Request, pk: UUID) -> Response:
         """Corrects the name, also on a full event.
@@ -165,7 +178,7 @@ class RegistrationView(OneRegistration):
         "Cancel a registration",
         parameters=[TOKEN],
         responses={204: None},
-        raises=[EventStarted, CancellationClosed],
+        raises=[PermissionDenied, EventStarted, CancellationClosed],
     )
     def delete(self, request: Request, pk: UUID) -> Response:
         """Frees the seat for the first who waits. Once cancelled it stays so.
@@ -186,7 +199,7 @@ class ResendView(OneRegistration):
         parameters=[TOKEN],
         request=None,
         responses={202: None},
-        raises=[RegistrationCancelled],
+        raises=[PermissionDenied, RegistrationCancelled],
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """Queues the e-mail with ticket and link. Earlier links stay valid."""
