@@ -4,6 +4,9 @@ A token is `<user id>.<expiry, Unix time>.<signature>`. What is signed beside th
 that following the link changes (an address to confirm, a hashed password), so the first use of a
 token, and any other change of that state, ends it; and the state is not in the token, so an
 address is in nobody's log. Tokens are made when a mail is written, from the account as it is then.
+
+An account may return to a state: to an earlier address, or to the same pending one. So what is
+signed of addresses includes `User.address_version`, which only grows.
 """
 
 import hmac
@@ -39,8 +42,12 @@ def reset_link(user: User) -> str:
 
 
 def recovery_link(user: User, address: str) -> str:
-    """Where the owner of an address that was the account's takes the account back."""
-    return _link("reset-password", _token(Purpose.RECOVER, user, address))
+    """Where the owner of an address that was the account's takes the account back.
+
+    It does not work unless `recovers_from`.
+    """
+    version = next((version for found, version in _recoverable(user) if found == address), 0)
+    return _link("reset-password", _token(Purpose.RECOVER, user, *_to_recover(address, version)))
 
 
 def user_id_of(token: str) -> int:
@@ -64,13 +71,19 @@ def resets(token: str, user: User) -> bool:
 
 def recovers(token: str, user: User) -> str | None:
     """The address that a token gives `user` back, if any."""
-    addresses = _recoverable(user)
-    return next((found for found in addresses if _holds(Purpose.RECOVER, token, user, found)), None)
+    return next(
+        (
+            address
+            for address, version in _recoverable(user)
+            if _holds(Purpose.RECOVER, token, user, *_to_recover(address, version))
+        ),
+        None,
+    )
 
 
 def recovers_from(user: User, address: str) -> bool:
     """Whether the owner of `address` may take the account back."""
-    return address in _recoverable(user)
+    return any(found == address for found, _ in _recoverable(user))
 
 
 def lifetime(purpose: Purpose) -> timedelta:
@@ -82,17 +95,32 @@ def lifetime(purpose: Purpose) -> timedelta:
 
 
 def _to_confirm(user: User) -> tuple[str, ...]:
-    return (user.email, user.unconfirmed_email or "")
+    return (user.email, user.unconfirmed_email or "", *_signed(user.address_version))
 
 
 def _to_reset(user: User) -> tuple[str, ...]:
     return (user.email, user.password, str(user.token_generation))
 
 
-def _recoverable(user: User) -> Iterator[str]:
+def _to_recover(address: str, version: int) -> tuple[str, ...]:
+    return (address, *_signed(version))
+
+
+def _signed(version: int) -> tuple[str, ...]:
+    """Nothing for 0, so that links hold which were mailed before there were versions."""
+    return (str(version),) if version else ()
+
+
+def _recoverable(user: User) -> Iterator[tuple[str, int]]:
+    """Each address that the account may be taken back to, with its version; the latest first.
+
+    A change that is confirmed keeps the version that it had while it was pending, so that the link
+    that was mailed when it began works on.
+    """
     if user.pending_email:
-        yield user.email
-    yield from user.former_addresses.recoverable().values_list("email", flat=True)
+        yield user.email, user.address_version
+    former = user.former_addresses.recoverable().order_by("-left_at", "-pk")
+    yield from former.values_list("email", "address_version")
 
 
 def _link(page: str, token: str) -> str:

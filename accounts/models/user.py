@@ -94,6 +94,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     token_generation = models.PositiveIntegerField(
         default=1, editable=False, help_text="Raised to end every token issued so far."
     )
+    address_version = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="Raised when a change of the address is over, which ends its links.",
+    )
     calendar_generation = models.PositiveIntegerField(
         default=1, editable=False, help_text="Raised to end the secret link to the calendar."
     )
@@ -198,6 +204,12 @@ class FormerAddress(models.Model):
     user = models.ForeignKey(User, models.CASCADE, related_name="former_addresses")
     email = MailboxField(db_index=True)
     left_at = models.DateTimeField(default=now)
+    address_version = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="The account's until it left, by which the link back is signed.",
+    )
 
     objects = FormerAddressQuerySet.as_manager()
 

@@ -21,6 +21,13 @@ from ..signals import email_confirmed
 from ..tokens import end_all_sessions
 from .rules import check_free, names_what_is_taken
 
+_ADDRESS_FIELDS = [
+    "email",
+    "email_verified_at",
+    "pending_email",
+    "withdrawn_email",
+    "address_version",
+]
 _WRONG_PASSWORD = FieldError("password", "wrong_password", "This is not the account's password.")
 _NO_PASSWORD = FieldError(
     "password", "required", "Sign in to the account that takes this address, or send its password."
@@ -40,7 +47,7 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
         return
     if email == user.email:
         user.pending_email = ""
-        user.save(update_fields=["pending_email"])
+        _save_address(user)
         return
     check_free(email=email, other_than=user)
     # Changes by staff do not use up the owner's own allowance.
@@ -52,8 +59,7 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
         user.email, user.email_verified_at, user.pending_email = email, None, ""
         user.withdrawn_email = ""
         carry_over(former, email)
-    with names_what_is_taken():
-        user.save(update_fields=["email", "email_verified_at", "pending_email", "withdrawn_email"])
+    _save_address(user, is_over=not user.pending_email)
     ask_for_confirmation(user)
     if had_address:
         tell_of_change(user, former=former)
@@ -118,7 +124,8 @@ def _confirm(token: str, *, is_owner: bool) -> User:
         return confirm_email(user, by_owner=is_owner)
     if not is_owner:
         raise ValidationFailed(_NO_PASSWORD)
-    former, user.email = user.email, user.pending_email
+    former, version = user.email, user.address_version
+    user.email = user.pending_email
     was_confirmed, had_address = user.email_verified, not user.needs_address
     try:
         check_free(email=user.email, other_than=user)
@@ -127,7 +134,7 @@ def _confirm(token: str, *, is_owner: bool) -> User:
         raise InvalidOrExpiredLink from error
     carry_over(former, user.email)
     if was_confirmed:
-        FormerAddress.objects.create(user=user, email=former)
+        FormerAddress.objects.create(user=user, email=former, address_version=version)
     if had_address:
         tell_of_change(user, former=former)
     return user
@@ -176,9 +183,19 @@ def take_address(user: User, *, returning_to: str | None = None) -> None:
             user.former_addresses.filter(left_at__gte=left.left_at).delete()
     user.email_verified_at = timezone.now()
     user.pending_email = user.withdrawn_email = ""
-    with names_what_is_taken():
-        user.save(update_fields=["email", "email_verified_at", "pending_email", "withdrawn_email"])
+    _save_address(user)
     email_confirmed.send(User, user=user)
+
+
+def _save_address(user: User, *, is_over: bool = True) -> None:
+    """Save what concerns the address. Caller holds the user's lock. Raises `ValidationFailed`.
+
+    `is_over`: no change is pending now, so links that were mailed for one end.
+    """
+    if is_over:
+        user.address_version += 1
+    with names_what_is_taken():
+        user.save(update_fields=_ADDRESS_FIELDS)
 
 
 def forget_former_addresses() -> int:
