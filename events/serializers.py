@@ -46,8 +46,8 @@ _START_MISSING = {
 EVENT_IN_EXAMPLE = {
     "name": "Global AI Summit",
     "location": "Bengaluru International Exhibition Centre",
-    "start_time": "2027-03-15T14:30:00",
-    "end_time": "2027-03-17T22:30:00",
+    "start_time": "2032-03-15T14:30:00",
+    "end_time": "2032-03-17T22:30:00",
     "timezone": "Asia/Kolkata",
     "category": "conference",
     "max_capacity": 750,
@@ -330,8 +330,8 @@ EVENT_EXAMPLE = {
     "location": "Bengaluru International Exhibition Centre",
     "latitude": 13.0627,
     "longitude": 77.4751,
-    "start_time": "2027-03-15T09:00:00Z",
-    "end_time": "2027-03-17T17:00:00Z",
+    "start_time": "2032-03-15T09:00:00Z",
+    "end_time": "2032-03-17T17:00:00Z",
     "timezone": "Asia/Kolkata",
     "category": "conference",
     "status": "published",
@@ -518,7 +518,7 @@ _FACETS_EXAMPLE = {
     "count": 31,
     "approximate": False,
     "categories": [{"slug": "conference", "name": "Conference", "count": 31}],
-    "months": [{"month": "2027-03", "count": 19}, {"month": "2027-05", "count": 12}],
+    "months": [{"month": "2032-03", "count": 19}, {"month": "2032-05", "count": 12}],
     "locations": [{"location": "Bengaluru International Exhibition Centre", "count": 7}],
 }
 

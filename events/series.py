@@ -38,14 +38,14 @@ SERIES_IN_EXAMPLE = {
     "name": "Yoga in the park",
     "location": "Cubbon Park",
     "category": "meetup",
-    "start_time": "2027-03-15T18:00:00",
-    "end_time": "2027-03-15T19:30:00",
+    "start_time": "2032-03-15T18:00:00",
+    "end_time": "2032-03-15T19:30:00",
     "recurrence": _RULE_EXAMPLE,
 }
 
 
 _EXDATES = (
-    "RFC 5545 EXDATE: days such as 2027-04-05 on which the rule gives no occurrence, or times. "
+    "RFC 5545 EXDATE: days such as 2032-04-05 on which the rule gives no occurrence, or times. "
     "A time is an instant; without an offset it is a wall-clock time in the series' zone."
 )
 
@@ -149,7 +149,7 @@ class SeriesIn(EventCreateIn):
             "An hour later from one event on",
             {
                 "from_event": 12,
-                "start_time": "2027-04-12T19:00:00",
+                "start_time": "2032-04-12T19:00:00",
             },
         ),
         OpenApiExample("Another rule", {"recurrence": "FREQ=WEEKLY;INTERVAL=2;COUNT=5"}),
@@ -224,8 +224,8 @@ SERIES_EXAMPLE = {
     "location": "Cubbon Park",
     "latitude": None,
     "longitude": None,
-    "start_time": "2027-03-15T12:30:00Z",
-    "end_time": "2027-03-15T14:00:00Z",
+    "start_time": "2032-03-15T12:30:00Z",
+    "end_time": "2032-03-15T14:00:00Z",
     "timezone": "Asia/Kolkata",
     "category": "meetup",
     "status": "published",
@@ -333,8 +333,8 @@ class OccurrenceOut(serializers.Serializer[Event]):
             {
                 "occurrence_count": 2,
                 "occurrences": [
-                    {"start_time": "2027-03-15T12:30:00Z", "end_time": "2027-03-15T14:00:00Z"},
-                    {"start_time": "2027-03-22T12:30:00Z", "end_time": "2027-03-22T14:00:00Z"},
+                    {"start_time": "2032-03-15T12:30:00Z", "end_time": "2032-03-15T14:00:00Z"},
+                    {"start_time": "2032-03-22T12:30:00Z", "end_time": "2032-03-22T14:00:00Z"},
                 ],
             },
         )

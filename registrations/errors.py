@@ -35,7 +35,7 @@ class RegistrationNotOpen(DomainError):
     title = "Registration is not open yet"
     detail = "Registration opens later; see opens_at."
     help = "The organizer opens registration at the time that the member opens_at tells."
-    example = {"opens_at": "2027-02-01T09:00:00Z"}
+    example = {"opens_at": "2032-02-01T09:00:00Z"}
 
 
 class RegistrationClosed(DomainError):
@@ -56,7 +56,7 @@ class CancellationClosed(DomainError):
         "closed_at tells. The organizer can still cancel a registration, and a place on the "
         "waitlist can be given up until the start."
     )
-    example = {"closed_at": "2027-03-14T09:00:00Z"}
+    example = {"closed_at": "2032-03-14T09:00:00Z"}
 
 
 class RegistrationCancelled(DomainError):
@@ -96,7 +96,7 @@ class FeedbackNotOpen(DomainError):
     title = "The event is not over yet"
     detail = "Feedback opens when the event ends; see opens_at."
     help = "Feedback is given after the event's end, which the member opens_at tells."
-    example = {"opens_at": "2027-03-17T17:00:00Z"}
+    example = {"opens_at": "2032-03-17T17:00:00Z"}
 
 
 class NotAnAttendee(DomainError):

@@ -69,13 +69,13 @@ _MOMENT_CLOCK = (
 )
 MOMENT: dict[str, Any] = {  # not `format: date-time`, which would want an offset
     "pattern": f"^{_DAY}{_MOMENT_CLOCK}$",
-    "examples": ["2027-03-15T14:30:00", "2027-03-15T09:00:00Z"],
+    "examples": ["2032-03-15T14:30:00", "2032-03-15T09:00:00Z"],
 }
 
 
 DAY_OR_MOMENT: dict[str, Any] = {
     "pattern": f"^{_DAY}({_MOMENT_CLOCK})?$",
-    "examples": ["2027-04-05", "2027-04-05T18:00:00"],
+    "examples": ["2032-04-05", "2032-04-05T18:00:00"],
 }
 
 

@@ -23,7 +23,7 @@ class AuthorOut(serializers.ModelSerializer[User]):
                 "rating": 5,
                 "comment": "The workshops alone were worth the journey.",
                 "author": {"id": 8, "username": "bob"},
-                "created_at": "2027-03-18T08:00:00Z",
+                "created_at": "2032-03-18T08:00:00Z",
             },
         )
     ]

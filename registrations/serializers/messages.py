@@ -29,7 +29,7 @@ class SenderOut(serializers.ModelSerializer[User]):
                 **_WRITTEN,
                 "recipient_count": 738,
                 "author": {"id": 7, "username": "asha"},
-                "created_at": "2027-03-14T08:00:00Z",
+                "created_at": "2032-03-14T08:00:00Z",
             },
         )
     ]

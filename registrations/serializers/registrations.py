@@ -24,8 +24,8 @@ _REGISTRATION_EXAMPLE = {
     "event": {
         "id": 1,
         "name": "Global AI Summit",
-        "start_time": "2027-03-15T09:00:00Z",
-        "end_time": "2027-03-17T17:00:00Z",
+        "start_time": "2032-03-15T09:00:00Z",
+        "end_time": "2032-03-17T17:00:00Z",
         "timezone": "Asia/Kolkata",
         "location": "Bengaluru International Exhibition Centre",
         "status": "published",
@@ -269,7 +269,7 @@ class TicketIn(serializers.Serializer[Registration]):
             {
                 "registration": {
                     **_REGISTRATION_EXAMPLE,
-                    "checked_in_at": "2027-03-15T08:41:00Z",
+                    "checked_in_at": "2032-03-15T08:41:00Z",
                 },
                 "already_checked_in": False,
             },
