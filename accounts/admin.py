@@ -24,6 +24,7 @@ from config.api.rights import has_every_right
 from config.api.timezones import zone_names
 from config.api.visible import validate_visible
 
+from . import group_admin  # noqa: F401  # registers its page
 from .audit import changes_of, record
 from .models import AuditEntry, Session, User
 from .notifications import admin as notifications  # noqa: F401  # registers its page

@@ -1,15 +1,20 @@
 """Every mail as people get it, with made-up facts, for staff to look at."""
 
 from base64 import b64encode
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from csp.constants import SELF, UNSAFE_INLINE
 from csp.decorators import csp_replace
 from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.clickjacking import xframe_options_sameorigin
+
+from config.api.rights import has_staff_right
 
 from .models import Notification
 from .notifications import Attachment, Kind, find_kind, kinds
@@ -20,9 +25,10 @@ _OF_A_MAIL = {"style-src": [UNSAFE_INLINE], "frame-ancestors": [SELF]}
 
 
 def urls_of(site: AdminSite) -> list[URLPattern]:
-    """The pages, behind the sign-in of the site."""
+    """The pages, for staff who may view notifications."""
 
-    behind: Any = site.admin_view  # the stubs know views without arguments only
+    def behind(view: Any) -> Any:
+        return site.admin_view(_for_viewers(view))
 
     def mails(request: HttpRequest) -> HttpResponse:
         """The list of them."""
@@ -54,6 +60,16 @@ def urls_of(site: AdminSite) -> list[URLPattern]:
         path("mails/<slug:name>/", behind(mail), name="mail"),
         path("mails/<slug:name>/html/", behind(_html), name="mail-html"),
     ]
+
+
+def _for_viewers(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    @wraps(view)
+    def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        if not has_staff_right(request.user, "accounts.view_notification"):
+            raise PermissionDenied
+        return view(request, **kwargs)
+
+    return guarded
 
 
 @xframe_options_sameorigin

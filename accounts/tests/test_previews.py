@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.notifications import kinds
+from accounts.tests.factories import grant
 
 pytestmark = pytest.mark.django_db
 
@@ -15,7 +16,7 @@ LIST = "/admin/mails/"
 @pytest.fixture
 def staff(sam) -> Client:
     client = Client()
-    client.force_login(sam)
+    client.force_login(grant(sam, "accounts.view_notification"))
     return client
 
 
@@ -71,6 +72,15 @@ def test_mails_are_for_staff(ana, anyone, path):
             302,
             "/admin/login/",
         )
+
+
+@pytest.mark.parametrize("path", ["", "password_reset/", "password_reset/html/"])
+def test_mails_are_for_staff_who_may_view_notifications(sam, path):
+    client = Client()
+    client.force_login(sam)
+
+    assert client.get(f"{LIST}{path}").status_code == 403
+    assert f'href="{LIST}"' not in client.get("/admin/").content.decode()
 
 
 @pytest.mark.parametrize("path", ["nonsense/", "nonsense/html/"])

@@ -188,10 +188,11 @@ class RegistrationAdmin(AuditedAdmin):
         return self.inlines if obj else ()
 
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        staff = staff_of(request)
         if db_field.name == "event":
-            kwargs["queryset"] = Event.objects.existing()
+            kwargs["queryset"] = Event.objects.visible_to(staff)
         elif db_field.name == "user":
-            kwargs["queryset"] = User.objects.filter(is_active=True)
+            kwargs["queryset"] = User.objects.visible_to(staff).filter(is_active=True)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

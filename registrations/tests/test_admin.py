@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from accounts.tests.factories import UserFactory
+from accounts.tests.factories import UserFactory, grant
 from conftest import NOW
 from events.models import Event
 from events.services import delete_event
@@ -141,6 +141,20 @@ def test_registration_add_refuses_a_foreign_address_for_an_account(client, event
     assert errors_of(response) == {
         "email": ["The account's address is ana@example.com; leave this empty."]
     }
+
+
+def test_registration_add_offers_only_accounts_and_events_that_staff_may_see(sam, olga, ana):
+    draft = EventFactory(organizer=olga, status="draft")
+    client = Client()
+    client.force_login(grant(sam, "registrations.add_registration"))
+
+    response = client.post(
+        f"{LIST}add/", {"event": draft.pk, "user": ana.pk, "email": "bob@example.com"}
+    )
+
+    choose = "Select a valid choice. That choice is not one of the available choices."
+    assert errors_of(response) == {"event": [choose], "user": [choose]}
+    assert ana.email not in response.content.decode()
 
 
 def test_registration_edit_changes_the_name_alone(client, event):
