@@ -111,13 +111,13 @@ def _organizers() -> list[int]:
     unusable = make_password(None)
     User.objects.bulk_create(
         (
-            User(email=f"load{n}@load.invalid", username=f"load-{n}", password=unusable)
+            User(email=f"load{n}@invalid", username=f"load:{n}", password=unusable)
             for n in range(ORGANIZERS)
         ),
         ignore_conflicts=True,
     )
     return list(
-        User.objects.filter(email__endswith="@load.invalid")
+        User.objects.filter(username__startswith="load:")
         .order_by("id")
         .values_list("id", flat=True)
     )

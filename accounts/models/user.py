@@ -16,9 +16,16 @@ from config.api.mailbox_field import MailboxField
 from config.api.rights import has_staff_right, outranks
 from config.api.visible import is_visible
 
+# Names that the system makes have a colon and its addresses a domain of one label (`…@invalid`):
+# no validator accepts either, so nobody can take one before the system needs it.
 validate_username = RegexValidator(
     r"^[\w.+-]+\Z", "Use letters, digits and the characters . + - _ only.", code="invalid"
 )
+
+
+def _valid_stem(wanted: str) -> str:
+    stem = "".join(c for c in wanted if c.isalnum() or c in ".+-_")[:140]
+    return stem if is_visible(stem) else "user"
 
 
 class UserManager(BaseUserManager["User"]):
@@ -52,9 +59,7 @@ class UserManager(BaseUserManager["User"]):
 
     def free_username(self, wanted: str) -> str:
         """`wanted`, made valid, with a number behind it when somebody has it already."""
-        stem = "".join(c for c in wanted if c.isalnum() or c in ".+-_")[:140]
-        if not is_visible(stem):
-            stem = "user"
+        stem = _valid_stem(wanted)
         names = [stem, *(f"{stem}{number}" for number in range(2, 10))]
         taken = set(
             self.alias(lowered=Lower("username"))
@@ -62,7 +67,11 @@ class UserManager(BaseUserManager["User"]):
             .values_list(Lower("username"), flat=True)
         )
         free = (name for name in names if name.lower() not in taken)
-        return next(free, None) or f"{stem}-{secrets.token_hex(4)}"
+        return next(free, None) or self.random_username(wanted)
+
+    def random_username(self, wanted: str) -> str:
+        """As `free_username`, without a look at who has what."""
+        return f"{_valid_stem(wanted)}-{secrets.token_hex(4)}"
 
 
 class User(AbstractBaseUser, PermissionsMixin):

@@ -1,6 +1,5 @@
 """Making, editing and ending accounts."""
 
-import secrets
 from contextlib import suppress
 from typing import Any
 
@@ -44,7 +43,7 @@ def _made(email: str, password: str, username: str, **fields: str) -> User:
         with suppress(IntegrityError), transaction.atomic():
             return User.objects.create_user(email, password, **fields)
         check_free(email=email, username=None)
-        username = f"{email.partition('@')[0][:130]}-{secrets.token_hex(4)}"
+        username = User.objects.random_username(email.partition("@")[0])
     with names_what_is_taken():
         return User.objects.create_user(email, password, username=username, **fields)
 
@@ -139,7 +138,7 @@ def erase_account(user: User) -> None:
     forget_mails_to(confirmed=confirmed, claimed=claimed)
     forget_answers_with(*confirmed, *claimed, f'"username":"{user.username}"')
     user.email = f"erased-{user.pk}@invalid"
-    user.username = f"erased-{user.pk}"
+    user.username = f"erased:{user.pk}"
     user.timezone = "UTC"
     user.pending_email = user.withdrawn_email = ""
     user.email_verified_at = user.last_login = None

@@ -341,7 +341,7 @@ def test_an_account_that_ends_leaves_its_rating_and_no_word(anyone, ana, event, 
 
     (shown,) = anyone.get(path_of(event)).json()["results"]
     assert (shown["rating"], shown["comment"]) == (4, "")
-    assert shown["author"] == {"id": ana.pk, "username": f"erased-{ana.pk}"}
+    assert shown["author"] == {"id": ana.pk, "username": f"erased:{ana.pk}"}
     assert ratings(anyone, event) == (4.0, 1)
 
 

@@ -76,7 +76,7 @@ class Command(BaseCommand):
 def _open_event(seats: int) -> Event:
     owner, _ = User.objects.get_or_create(
         email="capacity-proof@invalid",
-        defaults={"username": "capacity-proof", "is_active": False},
+        defaults={"username": "capacity:proof", "is_active": False},
     )
     start = timezone.now() + timedelta(days=1)
     return Event.objects.create(

@@ -1,0 +1,110 @@
+"""Unique values that the system makes are ones that nobody can take before it needs them."""
+
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.utils import timezone
+
+from accounts import respelling
+from accounts.models import User
+from accounts.services import erase_account
+from accounts.services.accounts import _made
+from accounts.tests.factories import PASSWORD, UserFactory
+from registrations import load
+from registrations.management.commands import prove_capacity
+from registrations.models import Registration
+from registrations.tests.factories import registered
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("taken", ["erased-{}", "Erased-{}"])
+def test_account_is_erased_where_somebody_has_the_name_of_earlier_versions(
+    ana, max_, signed_in, taken
+):
+    client = signed_in(ana)
+    renamed = signed_in(max_).patch("/api/me/", {"username": taken.format(ana.pk)})
+
+    response = client.delete("/api/me/", {"password": PASSWORD})
+
+    ana.refresh_from_db()
+    assert (renamed.status_code, response.status_code) == (200, 204)
+    assert (ana.username, ana.email) == (f"erased:{ana.pk}", f"erased-{ana.pk}@invalid")
+
+
+def make_erased_account() -> User:
+    user = UserFactory()
+    erase_account(user)
+    return User.objects.get(pk=user.pk)
+
+
+def make_colliding_account() -> User:
+    user = UserFactory(username="erased:0")
+    respelling._withdraw(User.objects.all(), user, {})
+    return User.objects.get(pk=user.pk)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        make_erased_account,
+        make_colliding_account,
+        lambda: prove_capacity._open_event(1).organizer,
+        lambda: User.objects.get(pk=load._organizers()[0]),
+    ],
+)
+def test_nobody_takes_what_the_system_makes_for_accounts(anyone, max_, signed_in, make):
+    made = make()
+    account = {"email": "new@example.com", "username": "new", "password": PASSWORD}
+
+    refused = {
+        "sign-up, name": anyone.post("/api/register/", {**account, "username": made.username}),
+        "sign-up, address": anyone.post("/api/register/", {**account, "email": made.email}),
+        "profile, name": signed_in(max_).patch("/api/me/", {"username": made.username}),
+        "profile, address": signed_in(max_).patch("/api/me/", {"email": made.email}),
+    }
+
+    assert {
+        where: [(error["field"], error["code"]) for error in response.json()["errors"]]
+        for where, response in refused.items()
+    } == {
+        "sign-up, name": [("username", "invalid")],
+        "sign-up, address": [("email", "invalid")],
+        "profile, name": [("username", "invalid")],
+        "profile, address": [("email", "invalid")],
+    }
+
+
+def test_nobody_registers_the_address_of_an_erased_registration(anyone, event):
+    erased = registered(event)
+    Registration.objects.filter(pk=erased.pk).erase_people()
+    erased.refresh_from_db()
+
+    response = anyone.post(
+        f"/api/events/{event.pk}/register/", {"name": "Bob", "email": erased.email}
+    )
+
+    assert [(e["field"], e["code"]) for e in response.json()["errors"]] == [("email", "invalid")]
+
+
+def test_name_that_is_made_in_a_hurry_is_one_that_its_owner_may_send_back(signed_in, monkeypatch):
+    """Of two sign-ups that would be given one name at the same moment, one gets another."""
+    UserFactory(username="obrien")
+    monkeypatch.setattr(type(User.objects), "free_username", lambda *names: "obrien")
+    user = _made("o'brien@example.com", PASSWORD, "")
+
+    response = signed_in(user).patch("/api/me/", {"username": user.username})
+
+    assert user.username.startswith("obrien-")
+    assert response.status_code == 200
+
+
+def test_accounts_that_were_erased_before_are_renamed(ana):
+    gone = UserFactory(username="erased-7", erased_at=timezone.now())
+    living = UserFactory(username="erased-8")
+
+    import_module("accounts.migrations.0012_erased_names").rename(apps, None)
+
+    names = {user.pk: user.username for user in User.objects.all()}
+    assert names == {gone.pk: f"erased:{gone.pk}", living.pk: "erased-8", ana.pk: "ana"}
