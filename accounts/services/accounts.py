@@ -8,7 +8,7 @@ from django.contrib.auth.models import update_last_login
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from config.api.idempotency import forget_answers_with
+from config.api.idempotency import forget_answers_about
 
 from ..audit import actor_id, audited, erase_values, record
 from ..errors import InvalidCredentials
@@ -136,7 +136,7 @@ def erase_account(user: User) -> None:
     confirmed, claimed = known_addresses(user)
     forget_notifications(user)
     forget_mails_to(confirmed=confirmed, claimed=claimed)
-    forget_answers_with(*confirmed, *claimed, f'"username":"{user.username}"')
+    forget_answers_about(emails=confirmed | claimed, usernames=[user.username])
     user.email = f"erased-{user.pk}@invalid"
     user.username = f"erased:{user.pk}"
     user.timezone = "UTC"

@@ -3,11 +3,16 @@
 The answer is stored in the transaction that does the work: both commit or neither, so a crash in
 between can neither lose nor double anything. "In progress" is an advisory lock of that
 transaction: PostgreSQL drops it with the connection, so a request that died leaves nothing behind.
+
+What is stored is bounded. A response over `MAX_BYTES` undoes its work, since a repetition could
+not be answered alike. Of one caller the latest responses are stored, `MAX_NUMBER_OF_CALLER` at
+most, and older ones are deleted beyond `MAX_BYTES_OF_CALLER`. An index finds the responses that
+name a person: see `mentions`.
 """
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -24,14 +29,35 @@ from config.errors import (
     FieldError,
     IdempotencyInProgress,
     IdempotencyKeyReused,
+    PayloadTooLarge,
     ValidationFailed,
 )
 
+from .mentions import mentions_in, mentions_of
 from .models import KeptAnswer
 from .negotiation import to_json
 from .throttling import client_address
 
 KEPT_FOR = timedelta(hours=24)
+MAX_BYTES = 8 * 1024 * 1024
+MAX_NUMBER_OF_CALLER = 10_000
+MAX_BYTES_OF_CALLER = 64 * 1024 * 1024
+# Making room takes as long as the caller has responses, so each time it is made for many.
+_LEFT_PART = 0.9
+# Locked rows are skipped, since another request of the caller is deleting them.
+_MAKE_ROOM = """
+    DELETE FROM api_keptanswer WHERE fingerprint IN (
+        SELECT fingerprint FROM api_keptanswer WHERE fingerprint IN (
+            SELECT fingerprint FROM (
+                SELECT fingerprint,
+                    row_number() OVER latest AS number, sum(size) OVER latest AS bytes
+                FROM api_keptanswer WHERE caller = %(caller)s
+                WINDOW latest AS (ORDER BY created_at DESC, fingerprint)
+            ) AS ranked
+            WHERE number > %(number)s OR bytes > %(bytes)s
+        ) FOR UPDATE SKIP LOCKED
+    )
+"""
 _KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Preference-Applied")
 
 Handler = Callable[..., HttpResponseBase]
@@ -65,9 +91,11 @@ def answer_once(view: APIView, handler: Handler, key: str) -> Handler:
             ).first()
             if kept is not None:
                 return _replay(kept, body_digest)
+            caller = _caller_digest(request)
+            _make_room(caller)  # before the work locks anything
             response = _answer(view, handler, request, *args, **kwargs)
             if response.status_code < 500 and response.status_code != 429:
-                _keep(fingerprint, body_digest, response)
+                _keep(fingerprint, caller, body_digest, response)
         return response
 
     return handle
@@ -79,23 +107,29 @@ def forget_old_answers() -> int:
     return deleted
 
 
-def forget_answers_with(*texts: str) -> int:
-    """Delete the answers that hold one of these texts: of a person who is erased. How many."""
-    needles = [text.encode() for text in texts]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM api_keptanswer WHERE EXISTS ("
-            "SELECT FROM unnest(%s::bytea[]) AS needle WHERE position(needle IN body) > 0)",
-            [needles],
-        )
-        return int(cursor.rowcount)
+def forget_answers_about(*, emails: Iterable[str], usernames: Iterable[str] = ()) -> int:
+    """Delete the answers that name a person who is erased; returns how many.
+
+    They are found by an index, and no stored body is read.
+    """
+    mentions = mentions_of(emails=emails, usernames=usernames)
+    deleted, _ = KeptAnswer.objects.filter(mentions__overlap=mentions).delete()
+    return deleted
 
 
 def _fingerprint(request: Request, key: str) -> bytes:
-    user_id = _user_id(request)
-    caller = f"address {client_address(request)}" if user_id is None else f"user {user_id}"
-    parts = (caller, request.path, key)
+    parts = (_caller(request), request.path, key)
     return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).digest()
+
+
+def _caller(request: Request) -> str:
+    user_id = _user_id(request)
+    return f"address {client_address(request)}" if user_id is None else f"user {user_id}"
+
+
+def _caller_digest(request: Request) -> bytes:
+    """With our key, or the few addresses that there are could be tried one by one."""
+    return salted_hmac("idempotency caller", _caller(request), algorithm="sha256").digest()
 
 
 def _user_id(request: Request) -> int | None:
@@ -156,21 +190,54 @@ def _answer(
     return final.render()  # type: ignore[no-any-return]
 
 
-def _keep(fingerprint: bytes, body_digest: bytes, response: HttpResponse) -> None:
+def _keep(fingerprint: bytes, caller: bytes, body_digest: bytes, response: HttpResponse) -> None:
+    """Raises `PayloadTooLarge` for a response that is too large to be replayed."""
+    body = response.content
+    if len(body) > MAX_BYTES:
+        raise PayloadTooLarge(
+            "Nothing was done: the response is too large to be stored for a repetition. Send fewer"
+            " rows at once, or no Idempotency-Key.",
+            max_bytes=MAX_BYTES,
+        )
     kept = KeptAnswer(
         fingerprint=fingerprint,
         body_digest=body_digest,
+        caller=caller,
         status=response.status_code,
         headers={name: response[name] for name in _KEPT_HEADERS if name in response},
-        body=response.content,
+        body=body,
+        size=len(body),
+        mentions=mentions_in(body, response.get("Content-Type", "")),
         created_at=timezone.now(),
     )
     KeptAnswer.objects.bulk_create(  # one statement, which also replaces an answer of yesterday
         [kept],
         update_conflicts=True,
         unique_fields=["fingerprint"],
-        update_fields=["body_digest", "status", "headers", "body", "created_at"],
-    )
+        update_fields=[
+            "body_digest", "caller", "status", "headers", "body", "size", "mentions", "created_at",
+        ],
+    )  # fmt: skip
+
+
+def _make_room(caller: bytes) -> None:
+    """Delete a caller's oldest answers where no more may be stored."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), coalesce(sum(size), 0) FROM api_keptanswer WHERE caller = %s",
+            [caller],
+        )
+        number, size = cursor.fetchone()
+        if number < MAX_NUMBER_OF_CALLER and size < MAX_BYTES_OF_CALLER:
+            return
+        cursor.execute(
+            _MAKE_ROOM,
+            {
+                "caller": caller,
+                "number": int(MAX_NUMBER_OF_CALLER * _LEFT_PART),
+                "bytes": int(MAX_BYTES_OF_CALLER * _LEFT_PART),
+            },
+        )
 
 
 def _replay(kept: KeptAnswer, body_digest: bytes) -> HttpResponse:

@@ -1,3 +1,5 @@
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 
@@ -8,12 +10,25 @@ class KeptAnswer(models.Model):
         primary_key=True, max_length=32, help_text="SHA-256 of caller, route and key."
     )
     body_digest = models.BinaryField(max_length=32, help_text="HMAC of the request's body.")
+    caller = models.BinaryField(
+        max_length=32, default=b"", db_default=b"", help_text="Keyed digest of the caller."
+    )
     status = models.PositiveSmallIntegerField()
     headers = models.JSONField(default=dict)
     body = models.BinaryField()
+    size = models.PositiveIntegerField(default=0, db_default=0, help_text="Of the body, in bytes.")
+    mentions = ArrayField(
+        models.BigIntegerField(),
+        null=True,
+        help_text="Numbers of addresses and user names in the body; see `mentions`.",
+    )
     created_at = models.DateTimeField(db_index=True)
 
     class Meta:
+        indexes = [
+            models.Index(fields=["caller", "created_at"], include=["size"], name="kept_by_caller"),
+            GinIndex(fields=["mentions"], gin_pending_list_limit=256, name="kept_by_mention"),
+        ]
         verbose_name = "answer kept for replay"
         verbose_name_plural = "answers kept for replay"
 

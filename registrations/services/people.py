@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.notifications.inbox import forget_mails_about
-from accounts.services import erase_account, lock_account
-from config.api.idempotency import forget_answers_with
+from accounts.services import erase_account, known_addresses, lock_account
+from config.api.idempotency import forget_answers_about
 from config.api.locking import locked_in_order
 from config.errors import FieldError, ValidationFailed
 from events.models import Event
@@ -46,6 +46,7 @@ def close_account(user: User, *, password: str | None = None) -> None:
     if upcoming:
         raise AccountHasUpcomingEvents(upcoming_events=upcoming)
 
+    _forget_answers(user)
     _leave_registrations(user)
     _forget_comments(user)
     drafts = Event.objects.filter(organizer=user, status=Event.Status.DRAFT, deleted_at=None)
@@ -64,6 +65,7 @@ def settle_accounts() -> None:
         pk__in=Registration.objects.identified().values("user_id")
     ):
         with transaction.atomic():
+            _forget_answers(user)
             _leave_registrations(user)
     _forget_comments(*User.objects.filter(erased_at__isnull=False, feedback__comment__gt=""))
     owner = User.objects.filter(
@@ -72,6 +74,13 @@ def settle_accounts() -> None:
     with transaction.atomic():
         unjoined = locked_in_order(Registration.objects.filter(Exists(owner), user=None))
         unjoined.update(user=Subquery(owner.values("pk")))
+
+
+def _forget_answers(user: User) -> None:
+    """Delete what is stored for replay and names the person. Before any event is locked."""
+    own = Registration.objects.filter(user=user).values_list("email", flat=True).distinct()
+    confirmed, claimed = known_addresses(user)
+    forget_answers_about(emails={*own, *confirmed, *claimed}, usernames=[user.username])
 
 
 def _leave_registrations(user: User) -> None:
@@ -84,7 +93,6 @@ def _leave_registrations(user: User) -> None:
         cancel_registration(registration, by=user, reason=LedgerEntry.Reason.ACCOUNT_CLOSED)
     # Not by address: one that nobody has confirmed may be somebody else's, who has a place too.
     forget_mails_about(own.values_list("pk", flat=True))
-    forget_answers_with(*own.values_list("email", flat=True).distinct())
     own.erase_people()
 
 

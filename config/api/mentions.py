@@ -1,0 +1,68 @@
+"""People whom a text names, as numbers that an index finds."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+
+# Characters that are in no address outside quotes (RFC 5322, section 3.2.3), and those of JSON and
+# prose around one. A longer text than an address may have is none (RFC 5321, section 4.5.3.1).
+_ADDRESS = re.compile(r'[^\s"<>()\[\],;:\\@]{1,64}@[^\s"<>()\[\],;:\\@/?#]{1,255}')
+_AROUND = "'`*_.!?{}|"
+
+
+def mentions_in(content: bytes, content_type: str) -> list[int]:
+    """Of each e-mail address and each member `username` in a body, one number.
+
+    The numbers are those of `mentions_of`, and a few more where an address ends in doubt.
+    """
+    if b"@" not in content and b'"username"' not in content:
+        return []
+    found: set[str] = set()
+    if "json" in content_type:
+        for name, text in _texts(orjson.loads(content)):
+            if name == "username":
+                found.add(_of_username(text))
+            if "@" in text:
+                found.update(_addresses(text))
+    else:
+        found.update(_addresses(content.decode(errors="replace")))
+    return sorted(map(_number, found))
+
+
+def mentions_of(*, emails: Iterable[str] = (), usernames: Iterable[str] = ()) -> list[int]:
+    """One number for each address and each user name, as they are stored."""
+    return [_number(email.lower()) for email in emails] + [
+        _number(_of_username(name)) for name in usernames
+    ]
+
+
+def _of_username(name: str) -> str:
+    return f"username {name}"
+
+
+def _addresses(text: str) -> Iterator[str]:
+    for match in _ADDRESS.finditer(text):
+        address = match[0].lower()
+        yield address
+        yield address.strip(_AROUND)
+    yield text.lower()  # a quoted local part may have any character
+
+
+def _texts(value: Any) -> Iterator[tuple[str, str]]:
+    """Every string of a JSON value, with the name of the member that it is, or is below."""
+    left: list[tuple[str, Any]] = [("", value)]
+    while left:
+        name, each = left.pop()
+        if isinstance(each, str):
+            yield name, each
+        elif isinstance(each, dict):
+            left.extend(each.items())
+        elif isinstance(each, list):
+            left.extend((name, item) for item in each)
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode(errors="replace")).digest()[:8], signed=True)

@@ -1,0 +1,157 @@
+"""What is stored for replay is bounded, and found by whom it names."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from config.api import idempotency
+from config.api.idempotency import forget_answers_about
+from config.api.mentions import mentions_in, mentions_of
+from config.api.models import KeptAnswer
+from config.api.negotiation import to_json
+from conftest import NOW, PASSWORD
+from events.models import Event
+from events.tests.factories import EventFactory
+from registrations.tests.factories import registered
+
+pytestmark = pytest.mark.django_db
+
+DRAFT = {"name": "D", "location": "L", "status": "draft", "start_time": "2027-05-01T10:00:00Z"}
+
+
+def create(client, key: str, **fields):
+    return client.post("/api/events/", DRAFT | fields, headers={"Idempotency-Key": key})
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_response_that_is_too_large_to_be_stored_undoes_its_work(olga, signed_in, monkeypatch):
+    monkeypatch.setattr(idempotency, "MAX_BYTES", 5_000)
+
+    response = create(signed_in(olga), "k", description="x" * 5_000)
+
+    assert (response.status_code, response.json()["code"]) == (413, "payload_too_large")
+    assert response.json()["max_bytes"] == 5_000
+    assert not Event.objects.exists()
+    assert not KeptAnswer.objects.exists()
+
+
+def test_the_latest_responses_of_a_caller_are_stored(olga, max_, signed_in, clock, monkeypatch):
+    monkeypatch.setattr(idempotency, "MAX_NUMBER_OF_CALLER", 10)
+    other, client = signed_in(max_), signed_in(olga)
+    create(other, "other")
+    for number in range(10):
+        clock.move_to(NOW + timedelta(seconds=number))
+        assert create(client, f"k{number}").status_code == 201
+
+    create(client, "k10")  # makes room: nine are left, and this one
+
+    assert KeptAnswer.objects.count() == 1 + 10
+    for key in ("k1", "k9", "k10"):
+        assert "Idempotent-Replayed" in create(client, key)
+    assert "Idempotent-Replayed" in create(other, "other")
+    assert "Idempotent-Replayed" not in create(client, "k0")
+
+
+def test_the_responses_of_a_caller_are_bounded_in_bytes(olga, signed_in, clock, monkeypatch):
+    monkeypatch.setattr(idempotency, "MAX_BYTES_OF_CALLER", 50_000)
+    client = signed_in(olga)
+
+    for number in range(12):
+        clock.move_to(NOW + timedelta(seconds=number))
+        create(client, f"k{number}", description="x" * 9_000)
+
+    assert sum(KeptAnswer.objects.values_list("size", flat=True)) <= 50_000 + 10_000
+    assert "Idempotent-Replayed" in create(client, "k11", description="x" * 9_000)
+
+
+def test_callers_are_stored_as_digests(anyone, event):
+    body = {"name": "Bob", "email": "bob@example.com"}
+    anyone.post(f"/api/events/{event.pk}/register/", body, headers={"Idempotency-Key": "k"})
+
+    kept = KeptAnswer.objects.get()
+
+    assert len(bytes(kept.caller)) == 32
+    assert kept.size == len(bytes(kept.body))
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (b'{"email":"bob@example.com"}', "application/json"),
+        (b'{"rows":[{"a":1},{"detail":"of <bob@example.com>, twice"}]}', "application/json"),
+        (b'{"detail":"of:\\nbob@example.com."}', "application/problem+json"),
+        (b'{"detail":"\'bob@example.com\'"}', "application/problem+json"),
+        (b'{"detail":"BOB@Example.com"}', "application/json"),
+        (b"name,email\nBob,bob@example.com\n", "text/csv"),
+    ],
+)
+def test_mentions_are_the_addresses_of_a_body(content, content_type):
+    found = mentions_in(content, content_type)
+
+    assert set(mentions_of(emails=["bob@example.com"])) <= set(found)
+    assert not set(mentions_of(emails=["ob@example.com"])) & set(found)
+
+
+@pytest.mark.parametrize(
+    "address", ["bob@müller.example", "नमस्ते@example.com", '"a @ b"@example.com']
+)
+def test_mentions_are_addresses_as_they_are_stored(address):
+    found = mentions_in(to_json({"deep": [{"email": address}]}), "application/json")
+
+    assert set(mentions_of(emails=[address])) <= set(found)
+
+
+def test_mentions_are_the_user_names_of_a_body():
+    found = mentions_in(b'{"organizer":{"id":7,"username":"olga"}}', "application/json")
+
+    assert found == mentions_of(usernames=["olga"])
+    assert found != mentions_of(usernames=["olg"])
+
+
+def test_answers_are_found_by_an_index_and_no_body_is_read(db):
+    KeptAnswer.objects.bulk_create(
+        KeptAnswer(
+            fingerprint=number.to_bytes(32),
+            body_digest=b"",
+            status=200,
+            body=b"bob@example.com",
+            mentions=mentions_of(emails=[f"bob{number}@example.com"]),
+            created_at=NOW,
+        )
+        for number in range(2_000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE api_keptanswer")
+
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        forgotten = forget_answers_about(emails=["bob7@example.com"])
+
+    assert forgotten == 1
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {queries[0]['sql']}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "kept_by_mention" in plan
+
+
+def test_erasure_finds_answers_before_it_locks_an_event(ana, event, signed_in):
+    registered(event, email=ana.email, user=ana, registered_by=ana)
+    EventFactory()
+
+    with CaptureQueriesContext(connection) as queries:
+        response = signed_in(ana).delete("/api/me/", {"password": PASSWORD})
+
+    assert response.status_code == 204
+    statements = [query["sql"] for query in queries]
+    forgetting = next(
+        n for n, sql in enumerate(statements) if "api_keptanswer" in sql and "&&" in sql
+    )
+    locking = next(
+        n
+        for n, sql in enumerate(statements)
+        if '"events_event"' in sql and ("FOR " in sql or sql.startswith("UPDATE"))
+    )
+    assert forgetting < locking
