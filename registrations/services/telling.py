@@ -1,18 +1,59 @@
 """Noting down what attendees are told; each in the transaction that causes it, in one statement."""
 
+import json
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
+from django.db import connection
 from django.db.models import F, Func, JSONField, TextField, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Concat, JSONObject
 from django.utils import timezone
 
 from accounts.notifications import notify, notify_many
+from config.api import buckets
 from events.models import Event
 
 from ..models import LedgerEntry, Message, Registration, RegistrationQuerySet
 from ..notifications.schedule import TOLD, Schedule
+
+# Of several undelivered rows of one registration the oldest knows what was told last; it stays.
+# Each join goes by a primary key: there may be ten thousand rows, which no statistics know yet.
+_MERGE = """
+    WITH undelivered AS MATERIALIZED (
+        SELECT row.id, event.sequence,
+            'event_changed:' || row.registration_id || ':' || event.sequence AS new_key,
+            row_number() OVER (PARTITION BY row.registration_id ORDER BY row.id) AS number
+        FROM accounts_notification AS row
+        JOIN events_event AS event ON event.id = row.event_id
+        JOIN registrations_registration AS current ON current.id = row.registration_id
+            AND current.email = row.email AND current.user_id IS NOT DISTINCT FROM row.user_id
+        WHERE row.state = 'pending' AND row.claimed_by IS NULL AND row.kind = 'event_changed'
+            AND row.event_id = ANY(%(events)s)
+    ), repeated AS (
+        DELETE FROM accounts_notification AS other USING undelivered
+        WHERE other.id = undelivered.id AND number > 1
+            AND other.state = 'pending' AND other.claimed_by IS NULL
+    )
+    UPDATE accounts_notification AS merged SET
+        key = new_key,
+        facts = jsonb_set(merged.facts, '{sequence}', to_jsonb(undelivered.sequence)),
+        due_at = %(now)s,
+        read_at = NULL
+    FROM undelivered
+    WHERE merged.id = undelivered.id AND number = 1
+        AND merged.state = 'pending' AND merged.claimed_by IS NULL
+        AND NOT EXISTS (SELECT FROM accounts_notification AS other WHERE other.key = new_key)
+"""
+
+_HOLD_BACK = """
+    UPDATE accounts_notification SET
+        attempt_at = greatest(attempt_at, (%(moments)s::jsonb ->> event_id::text)::timestamptz)
+    WHERE state = 'pending' AND claimed_by IS NULL AND kind = 'event_changed'
+        AND event_id = ANY(%(events)s)
+"""
 
 
 def key_of(kind: str, *facts: Any) -> Combinable:
@@ -47,6 +88,7 @@ def tell_events_changed(edits: Iterable[tuple[Event, Mapping[str, Any]]]) -> Non
     live = Registration.objects.live()
     _tell_of_each(everybody, live)
     _tell_of_each(confirmed, live.filter(status=Registration.Status.CONFIRMED))
+    _hold_back([*everybody, *confirmed])
 
 
 def _tell_of_each(facts: dict[str, dict[str, Any]], people: RegistrationQuerySet) -> None:
@@ -60,7 +102,36 @@ def _tell_of_each(facts: dict[str, dict[str, Any]], people: RegistrationQuerySet
             output_field=JSONField(),
         )
         people = people.filter(event__in=[int(pk) for pk in facts])
+        _merge_into_undelivered(facts)
         _tell("event_changed", people, _of_event("sequence"), facts=of_event)
+
+
+def _merge_into_undelivered(facts: Mapping[str, Any]) -> None:
+    """Let what nobody was notified of yet stand for this change of the event too.
+
+    Such a row keeps what it says of the time before, so what is changed back is not told. It takes
+    the key of this change, and so no second row is made. Rows that a mailer has in hand stay.
+    """
+    parameters: dict[str, Any] = {"events": [int(pk) for pk in facts], "now": timezone.now()}
+    with connection.cursor() as cursor:
+        cursor.execute(_MERGE, parameters)
+
+
+def _hold_back(event_ids: Iterable[str]) -> None:
+    """Let mails about an event that is edited all the time wait for the next few edits.
+
+    `RATE_LIMITS["changes"]` is how often they go at once. Inboxes show each change at once.
+    """
+    limit, now = settings.RATE_LIMITS["changes"], timezone.now()
+    if limit is None:
+        return
+    waits = {int(pk): buckets.take("changes", f"event {pk}", *limit) for pk in event_ids}
+    held = {pk: now + timedelta(seconds=wait) for pk, wait in waits.items() if wait}
+    if held:
+        moments = json.dumps({pk: until.isoformat() for pk, until in held.items()})
+        parameters: dict[str, Any] = {"events": list(held), "moments": moments}
+        with connection.cursor() as cursor:
+            cursor.execute(_HOLD_BACK, parameters)
 
 
 def tell_events_cancelled(events: Iterable[Event]) -> None:
