@@ -50,8 +50,9 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
         _save_address(user)
         return
     check_free(email=email, other_than=user)
-    # Changes by staff do not use up the owner's own allowance.
-    limit_mails(email, *([] if by_staff else [f"user {user.pk}"]))
+    # Changes by staff do not use up the owner's own allowance. The present address is notified of
+    # each, so they have one of their own.
+    limit_mails(email, f"changes of user {user.pk} by staff" if by_staff else f"user {user.pk}")
     former, had_address = user.email, not user.needs_address
     if user.email_verified or by_staff:
         user.pending_email = email

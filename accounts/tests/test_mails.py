@@ -245,3 +245,15 @@ def test_nobody_has_many_addresses_mailed(ana, signed_in, settings, clock):
 
     assert codes == [200, 200, 200, 429]
     assert mails_to("v3@example.org") == []
+
+
+def test_staff_flood_no_account_with_notices(ana, sam, signed_in, settings, clock):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "mails": (3, 3600)}
+    staff = signed_in(grant(sam, "accounts.change_user"))
+    path = f"/api/users/{ana.pk}/"
+
+    codes = [staff.patch(path, {"email": f"v{n}@example.org"}).status_code for n in range(4)]
+    own = signed_in(ana).patch("/api/me/", {"email": NEW})
+
+    assert codes == [200, 200, 200, 429]
+    assert own.status_code == 200
