@@ -244,6 +244,7 @@ RATE_LIMITS = env.rates(
         "password_reset": "10/min",
         "mails": "10/hour",  # that somebody asks for: to one address, or by one account
         "mailbox": "5/hour",  # mails to one that no account has confirmed
+        "caused_mails": "200000/day",  # by one account's acts, and about one account's events
         "changes": "4/hour",  # of one event, each mailed at once; more are mailed together
         "register": "300/min",  # a school or an office is one address
         "message": "20/hour",  # each may be a mail to thousands

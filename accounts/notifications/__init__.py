@@ -69,6 +69,9 @@ the footer and the way to unsubscribe. Templates get what `load` gave, and:
     site_url          PUBLIC_URL, the only beginning of a link
     unsubscribe_url   of this kind for this recipient; "" where the kind cannot be switched off
 
+A fact `caused_by`, the id of an account, makes the mail count for that account
+(`RATE_LIMITS["caused_mails"]`).
+
 Times are shown in the recipient's zone: the account's, for a guest `facts["timezone"]`, else UTC.
 For the event's own, `{% load tz %}{{ event.start_time|timezone:event.timezone|date:"H:i e" }}`.
 """

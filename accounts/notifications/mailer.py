@@ -16,6 +16,7 @@ from itertools import compress
 from threading import Event
 
 from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
 
 from ..models import Notification
 from . import outbox
@@ -27,12 +28,14 @@ from .parcels import (
     DEFERRED,
     GIVEN_UP,
     REPEATED,
+    TOO_MANY_CAUSED,
     Deferral,
     Parcel,
     deferral,
     mailed_rows,
     over_budget,
     parcels_of,
+    seconds_until_allowed,
 )
 from .post import Post, Refused, ServerAway, was_rejected, words_of
 from .rendering import render_notice
@@ -219,8 +222,14 @@ class Mailer:
         return True
 
     def _is_affordable(self, parcel: Parcel, budgets: Budgets) -> bool:
-        """Takes the mail out of the mailbox's budget, or defers the parcel."""
-        if not parcel.by_mail or parcel.is_proven:
+        """Takes the mail out of the budgets that it is in, or defers the parcel."""
+        if not parcel.by_mail:
+            return True
+        if seconds := seconds_until_allowed(parcel):
+            until = timezone.now() + timedelta(seconds=seconds)
+            outbox.defer(self._number, parcel.rows, until, TOO_MANY_CAUSED)
+            return False
+        if parcel.is_proven:
             return True
         address, is_vital = parcel.address, parcel.kind.is_vital
         if budgets.take(address, is_vital=is_vital):

@@ -12,12 +12,15 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from config.api.counting import seconds_to_wait
+
 from ..models import Notification
 from .budget import Budgets
 from .kinds import Facts, Kind, find_kind
 
 DEFERRED = "The mailbox, which nobody has confirmed, has got all the mails of its budget."
 GIVEN_UP = "It was deferred for a day: too many mails for a mailbox that nobody has confirmed."
+TOO_MANY_CAUSED = "Very many e-mails about events of this organizer were sent today."
 REPEATED = "A later one says the same."
 
 _LONGEST_DEFERRAL = timedelta(days=1)
@@ -50,6 +53,17 @@ class Deferral:
     until: datetime
     rows: Sequence[Notification]
     given_up: Sequence[Notification]
+
+
+def seconds_until_allowed(parcel: Parcel) -> int:
+    """Count a mail for the account that it is about (the fact `caused_by`, such as an organizer).
+
+    Returns 0, or the seconds until another one may be sent. Vital mails are always sent.
+    """
+    account = parcel.facts[0].get("caused_by")
+    if account is None or parcel.kind.is_vital:
+        return 0
+    return seconds_to_wait("caused_mails", f"about events of user {account}")
 
 
 def over_budget(rows: Iterable[Notification], budgets: Budgets) -> Iterator[Deferral]:

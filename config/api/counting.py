@@ -82,6 +82,23 @@ def check_limit(scope: str, caller: str, detail: str = "") -> None:
         raise RateLimited(detail, headers={"Retry-After": str(seconds)})
 
 
+def count_many(scope: str, caller: str, hits: int) -> int:
+    """Count what one request causes many of: 0, or the seconds until more of it is allowed.
+
+    Only what was counted before decides: an act that is larger than the whole limit passes once.
+    The limit is no token bucket.
+    """
+    limit = settings.RATE_LIMITS[scope]
+    if limit is None:
+        return 0
+    allowed, seconds = limit
+    now = time.time()
+    number = int(now // seconds)
+    if _count(scope, caller, number, allowed, seconds, hits=hits) - hits < allowed:
+        return 0
+    return int((number + 1) * seconds - now) + 1
+
+
 def forget_here() -> None:
     """Empty this process's memory, as a restart would."""
     with _lock:
@@ -97,17 +114,19 @@ def forget_old_counts() -> int:
         return int(cursor.rowcount)
 
 
-def _count(scope: str, caller: str, number: int, allowed: int, seconds: int) -> int:
-    """The requests that this caller has sent in this window, as far as is known here."""
+def _count(
+    scope: str, caller: str, number: int, allowed: int, seconds: int, *, hits: int = 1
+) -> int:
+    """What was counted of this caller in this window, `hits` too, as far as is known here."""
     with _lock:
         tally = _tallies.get((scope, caller))
         if tally is None or tally.number != number:
             if len(_tallies) >= _KEPT_TALLIES:
                 _make_room()
             tally = _tallies[scope, caller] = _Tally(number)
-        tally.hits += 1
+        tally.hits += hits
         known, untold = tally.hits + tally.elsewhere, tally.hits - tally.told
-        if known > allowed or untold < _step(allowed):
+        if known - hits >= allowed or untold < _step(allowed):
             return known
         tally.told = tally.hits
     digest = salted_hmac("limit", f"{scope} {seconds} {caller}", algorithm="sha256").digest()

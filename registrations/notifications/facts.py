@@ -40,6 +40,7 @@ def facts_of(registration: Registration, **more: Any) -> dict[str, Any]:
         "registration": registration,
         "event": event,
         "timezone": event.timezone,
+        "caused_by": event.organizer_id,
         "meeting_url": event.meeting_url if has_seat else "",
         "manage_url": manage_link(registration.pk, registration.link_version),
         **more,

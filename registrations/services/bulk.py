@@ -19,6 +19,7 @@ from events.services import lock_event
 
 from ..importing import BadRow, Candidate
 from ..models import LedgerEntry, Registration, new_ticket_code
+from .mail_limits import count_mails
 
 OUTCOMES = ("confirmed", "waitlisted", "already_registered", "cancelled", "refused")
 
@@ -111,7 +112,8 @@ def import_attendees(
     run saves nothing and takes no lock. Whether registration is open does not matter. Who gets a
     place is notified if `notify`.
 
-    Raises `NotFound`, `EventCancelled`, `EventNotPublished`, `EventStarted`.
+    Raises `NotFound`, `EventCancelled`, `EventNotPublished`, `EventStarted`, `RateLimited` for
+    many e-mails.
     """
     event = (
         Event.objects.existing().filter(pk=event_id).first() if dry_run else lock_event(event_id)
@@ -125,6 +127,8 @@ def import_attendees(
     if dry_run or not placed or (report.errors() and not partial):
         return report
     _save(event, placed, by, now, notify=notify)
+    if notify:
+        count_mails(len(placed))
     return ImportReport(saved=True, rows=report.rows)
 
 

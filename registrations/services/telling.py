@@ -18,6 +18,7 @@ from events.models import Event
 
 from ..models import LedgerEntry, Message, Registration, RegistrationQuerySet
 from ..notifications.schedule import TOLD, Schedule
+from .mail_limits import count_mails
 
 # Of several undelivered rows of one registration the oldest knows what was told last; it stays.
 # Each join goes by a primary key: there may be ten thousand rows, which no statistics know yet.
@@ -74,10 +75,14 @@ def tell_cancelled(registration: Registration, reason: LedgerEntry.Reason) -> No
         registration_id=registration.pk,
         facts={"reason": reason.value},
     )
+    count_mails(1, may_refuse=False)
 
 
 def tell_events_changed(edits: Iterable[tuple[Event, Mapping[str, Any]]]) -> None:
-    """A new time or place, with the old one, which no table knows any more."""
+    """A new time or place, with the old one, which no table knows any more.
+
+    Raises `RateLimited`: see `count_mails`.
+    """
     everybody: dict[str, dict[str, Any]] = {}
     confirmed: dict[str, dict[str, Any]] = {}  # whom the link to join concerns
     for event, before in edits:
@@ -86,24 +91,26 @@ def tell_events_changed(edits: Iterable[tuple[Event, Mapping[str, Any]]]) -> Non
             told = confirmed if old.differences(new) == {"link"} else everybody
             told[str(event.pk)] = {"sequence": event.sequence, "old": old.as_facts()}
     live = Registration.objects.live()
-    _tell_of_each(everybody, live)
-    _tell_of_each(confirmed, live.filter(status=Registration.Status.CONFIRMED))
+    number = _tell_of_each(everybody, live)
+    number += _tell_of_each(confirmed, live.filter(status=Registration.Status.CONFIRMED))
     _hold_back([*everybody, *confirmed])
+    count_mails(number)
 
 
-def _tell_of_each(facts: dict[str, dict[str, Any]], people: RegistrationQuerySet) -> None:
-    """Of each event its facts, which are by its id as text."""
-    if facts:
-        of_event = Func(
-            Value(facts, JSONField()),
-            Cast("event_id", TextField()),
-            template="(%(expressions)s)",
-            arg_joiner=" -> ",
-            output_field=JSONField(),
-        )
-        people = people.filter(event__in=[int(pk) for pk in facts])
-        _merge_into_undelivered(facts)
-        _tell("event_changed", people, _of_event("sequence"), facts=of_event)
+def _tell_of_each(facts: dict[str, dict[str, Any]], people: RegistrationQuerySet) -> int:
+    """Of each event its facts, which are by its id as text; returns how many rows are new."""
+    if not facts:
+        return 0
+    of_event = Func(
+        Value(facts, JSONField()),
+        Cast("event_id", TextField()),
+        template="(%(expressions)s)",
+        arg_joiner=" -> ",
+        output_field=JSONField(),
+    )
+    people = people.filter(event__in=[int(pk) for pk in facts])
+    _merge_into_undelivered(facts)
+    return _tell("event_changed", people, _of_event("sequence"), facts=of_event)
 
 
 def _merge_into_undelivered(facts: Mapping[str, Any]) -> None:
@@ -150,9 +157,14 @@ def tell_events_restored(events: Iterable[Event]) -> None:
 
 
 def tell_message(message: Message) -> int:
-    """To those of the event who have the message's status; returns how many they are."""
+    """To those of the event who have the message's status; returns how many they are.
+
+    Raises `RateLimited`: see `count_mails`.
+    """
     people = Registration.objects.filter(event=message.event_id, status=message.status)
-    return _tell("organizer_message", people, message.pk, facts={"message": message.pk})
+    number = _tell("organizer_message", people, message.pk, facts={"message": message.pk})
+    count_mails(number)
+    return number
 
 
 def _tell_called_off(how: str, events: Iterable[Event]) -> None:
@@ -165,7 +177,8 @@ def _tell_all(kind: str, events: Iterable[Event], facts: dict[str, Combinable]) 
     if concerned:
         people = Registration.objects.filter(event__in=concerned).live()
         facts_of_each = JSONObject(**facts, version=F("event__version"))
-        _tell(kind, people, _of_event("version"), facts=facts_of_each)
+        told = _tell(kind, people, _of_event("version"), facts=facts_of_each)
+        count_mails(told, may_refuse=False)
 
 
 def _of_event(column: str) -> Combinable:

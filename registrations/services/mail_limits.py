@@ -1,0 +1,26 @@
+"""How many e-mails one account may cause, by edits, imports, messages and cancellations."""
+
+from accounts.audit import actor_id
+from config.api.counting import count_many
+from config.errors import RateLimited
+
+_DETAIL = (
+    "Your account has caused very many e-mails today. Try again later; attendees can be imported "
+    "with notify=false."
+)
+
+
+def count_mails(number: int, *, may_refuse: bool = True) -> None:
+    """Count e-mails that whoever acts has just caused. Guests and the system are not counted.
+
+    Raises `RateLimited`, with `Retry-After`, when earlier ones have used up
+    `RATE_LIMITS["caused_mails"]`. Without `may_refuse` they are counted alone: people have to
+    learn that an event is off, whatever its organizer did before. Call it late in a transaction:
+    the shared count is locked until its end.
+    """
+    actor = actor_id()
+    if actor is None or not number:
+        return
+    seconds = count_many("caused_mails", f"user {actor}", number)
+    if seconds and may_refuse:
+        raise RateLimited(_DETAIL, headers={"Retry-After": str(seconds)})
