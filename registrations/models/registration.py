@@ -139,7 +139,7 @@ class Registration(models.Model):
         blank=True,
         db_index=False,
         related_name="+",
-        help_text="The account that made it, for itself or for a guest.",
+        help_text="The account that made it, for itself or for a guest without an account.",
     )
     name = models.CharField(max_length=200)
     email = MailboxField(help_text="One spelling for each mailbox.")
@@ -152,7 +152,7 @@ class Registration(models.Model):
         default=0,
         db_default=0,
         editable=False,
-        help_text="Grows when the place is handed on, which voids the links sent before.",
+        help_text="Grows when the place is handed on or joins an account: earlier links end.",
     )
     registered_at = models.DateTimeField(default=timezone.now)
     confirmed_at = models.DateTimeField(null=True, blank=True)

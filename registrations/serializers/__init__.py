@@ -12,6 +12,7 @@ from .registrations import (
     RegistrationEditIn,
     RegistrationOut,
     TicketIn,
+    new_registration,
     plain_guest,
 )
 
@@ -33,5 +34,6 @@ __all__ = [
     "RegistrationEditIn",
     "RegistrationOut",
     "TicketIn",
+    "new_registration",
     "plain_guest",
 ]

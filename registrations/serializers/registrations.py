@@ -18,6 +18,7 @@ from events.models import Event
 from events.serializers import EVENT_EXAMPLE, EventOut
 
 from ..models import LedgerEntry, Registration
+from ..tickets import manage_token
 
 _REGISTRATION_EXAMPLE = {
     "id": "5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10",
@@ -135,12 +136,35 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
     ]
 )
 class NewRegistrationOut(RegistrationOut):
+    ticket_code = serializers.CharField(
+        help_text="Empty for a guest where the address belongs to an account, which has it by mail."
+    )
     manage_token = serializers.CharField(
-        required=False, help_text="For guests: opens the registration as ?token=…"
+        required=False,
+        help_text="For guests: opens the registration as ?token=… It does not where the address "
+        "belongs to an account, and no longer once the registration joins one.",
     )
 
     class Meta(RegistrationOut.Meta):
         fields = (*RegistrationOut.Meta.fields, "manage_token")
+
+
+_OUT = RegistrationOut()
+
+
+def new_registration(registration: Registration, *, caller_id: int | None) -> dict[str, Any]:
+    """What whoever registered is shown; `caller_id` is their account, None for a guest.
+
+    Nobody has proven the address that a guest gives. Where it is that of an account, ticket and
+    `meeting_url` are its owner's alone and go by mail. The ticket is empty then and not null: else
+    clients with types would have to treat every ticket as one that may be absent.
+    """
+    shown = _OUT.to_representation(registration)
+    if registration.user_id is None or registration.user_id != caller_id:
+        shown["manage_token"] = manage_token(registration.pk)
+        if registration.user_id is not None:
+            shown |= {"ticket_code": "", "meeting_url": None}
+    return shown
 
 
 @extend_schema_serializer(

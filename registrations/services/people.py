@@ -2,7 +2,7 @@
 
 from django.contrib.auth.hashers import check_password
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, F, OuterRef, Subquery
 from django.utils import timezone
 
 from accounts.models import User
@@ -15,7 +15,7 @@ from events.models import Event
 from events.services import end_series_of
 
 from ..errors import AccountHasUpcomingEvents
-from ..models import Feedback, LedgerEntry, Registration
+from ..models import Feedback, LedgerEntry, Registration, RegistrationQuerySet
 from .waitlist import cancel_registration
 
 
@@ -23,10 +23,10 @@ from .waitlist import cancel_registration
 def join_guest_registrations(user: User) -> int:
     """Give an account the registrations that guests made with its address; returns how many.
 
-    Only for an address that its owner has confirmed: before, anybody could claim it.
+    Only for an address that its owner has confirmed: before, anybody could claim it. Whoever made
+    them may be a stranger: see `_join`.
     """
-    own = Registration.objects.filter(user=None, email=user.email)
-    return locked_in_order(own).update(user=user)
+    return _join(Registration.objects.filter(user=None, email=user.email), user)
 
 
 @transaction.atomic
@@ -72,8 +72,8 @@ def settle_accounts() -> None:
         email=OuterRef("email"), email_verified_at__isnull=False, is_active=True
     )
     with transaction.atomic():
-        unjoined = locked_in_order(Registration.objects.filter(Exists(owner), user=None))
-        unjoined.update(user=Subquery(owner.values("pk")))
+        unjoined = Registration.objects.filter(Exists(owner), user=None)
+        _join(unjoined, Subquery(owner.values("pk")))
 
 
 def _forget_answers(user: User) -> None:
@@ -81,6 +81,17 @@ def _forget_answers(user: User) -> None:
     own = Registration.objects.filter(user=user).values_list("email", flat=True).distinct()
     confirmed, claimed = known_addresses(user)
     forget_answers_about(emails={*own, *confirmed, *claimed}, usernames=[user.username])
+
+
+def _join(guests: RegistrationQuerySet, owner: User | Subquery) -> int:
+    """Give an account registrations of guests, out of the hands of whoever made them; how many.
+
+    The tokens that were given out end, and the account that made them has nothing to do with them
+    any more. Tickets stay: people have them on paper.
+    """
+    return locked_in_order(guests).update(
+        user=owner, registered_by=None, link_version=F("link_version") + 1
+    )
 
 
 def _leave_registrations(user: User) -> None:

@@ -62,22 +62,23 @@ _TAKE_PLACE = Statement(f"""
         RETURNING
             id, name, location, start_time, end_time, timezone, status, meeting_url,
             waitlist_count, last_queue_number,
-            waitlist_count > 0 AS is_queued  /* a seat is only given where nobody waits */
+            waitlist_count > 0 AS is_queued,  /* a seat is only given where nobody waits */
+            CASE WHEN %(user_id)s::bigint IS NULL THEN (
+                SELECT id FROM accounts_user
+                WHERE email = %(email)s AND email_verified_at IS NOT NULL AND is_active
+            ) END AS owner_id
     ), made AS (
         INSERT INTO registrations_registration (
             id, event_id, user_id, registered_by_id, name, email, status, queue_number,
-            ticket_code, registered_at, confirmed_at
+            ticket_code, link_version, registered_at, confirmed_at
         )
         SELECT
-            %(id)s, id,
-            coalesce(%(user_id)s, (
-                SELECT id FROM accounts_user
-                WHERE email = %(email)s AND email_verified_at IS NOT NULL AND is_active
-            )),
-            %(registered_by_id)s, %(name)s, %(email)s,
+            %(id)s, id, coalesce(%(user_id)s, owner_id),
+            CASE WHEN owner_id IS NULL THEN %(registered_by_id)s::bigint END,
+            %(name)s, %(email)s,
             CASE WHEN is_queued THEN 'waitlisted' ELSE 'confirmed' END,
             CASE WHEN is_queued THEN last_queue_number END,
-            %(ticket_code)s, %(registered_at)s,
+            %(ticket_code)s, CASE WHEN owner_id IS NULL THEN 0 ELSE 1 END, %(registered_at)s,
             CASE WHEN is_queued THEN NULL ELSE %(registered_at)s END
         FROM place
         RETURNING id, event_id, user_id, status
@@ -108,7 +109,7 @@ _TAKE_PLACE = Statement(f"""
         WHERE %(notify)s
     )
     SELECT
-        place.is_queued, place.waitlist_count, place.last_queue_number,
+        place.is_queued, place.waitlist_count, place.last_queue_number, place.owner_id,
         seen.id,
         /* Who got a place is told of the event as it was locked, not as before the wait. */
         coalesce(place.name, seen.name), coalesce(place.location, seen.location),
@@ -146,6 +147,7 @@ class _Outcome(NamedTuple):
     is_queued: bool | None  # None: refused
     position: int
     queue_number: int
+    owner_id: int | None  # the account that has confirmed a guest's address
     event: Event
     is_registered_already: bool
 
@@ -163,8 +165,9 @@ def register(
 
     `email` is canonical, as `config.api.email_addresses` and every form and field return it.
 
-    A guest's place still belongs to the account that has confirmed the address. Without `notify`
-    nobody is told.
+    A guest's place still belongs to the account that has confirmed the address. Whoever made it
+    is no part of that: `registered_by` is then empty, and the token of version 0, which the
+    response has, opens nothing. Without `notify` nobody is told.
 
     Returns the registration, `confirmed` or `waitlisted`, with `event` and `position` set.
     Raises the first that applies of `NotFound`, `EventCancelled`, `EventNotPublished`,
@@ -216,10 +219,10 @@ def _take_place(wanted: dict[str, Any], notify: bool) -> _Outcome:
         if "one_live_registration_per_address" in str(error):
             raise AlreadyRegistered from error
         raise
-    event = _event(_EVENT_COLUMNS, row[3:-1])
-    is_queued, position, queue_number = row[:3]
+    event = _event(_EVENT_COLUMNS, row[4:-1])
+    is_queued, position, queue_number, owner_id = row[:4]
     remember(event.pk, is_sold_out=is_queued is None and not event.has_free_seat)
-    return _Outcome(is_queued, position, queue_number, event, row[-1])
+    return _Outcome(is_queued, position, queue_number, owner_id, event, row[-1])
 
 
 def _run(statement: Statement, parameters: dict[str, Any]) -> tuple[Any, ...]:
@@ -240,11 +243,14 @@ def _event(columns: tuple[str, ...], values: tuple[Any, ...]) -> Event:
 
 
 def _placed(wanted: dict[str, Any], outcome: _Outcome) -> Registration:
-    is_queued = outcome.is_queued
+    is_queued, owner_id = outcome.is_queued, outcome.owner_id
+    owned = {} if owner_id is None else {"user_id": owner_id, "registered_by_id": None}
     registration: Registration = loaded_row(
         Registration,
         {
             **wanted,
+            **owned,
+            "link_version": 0 if owner_id is None else 1,
             "status": Registration.Status.WAITLISTED
             if is_queued
             else Registration.Status.CONFIRMED,

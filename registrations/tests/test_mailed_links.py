@@ -217,6 +217,9 @@ LINKS = {
         {"name": "Bob"},
         {
             "handing on": lambda world: edit_registration(world.guest, email=NEW),
+            "an account that it joins": lambda world: confirm_email(
+                UserFactory(email=world.guest.email)
+            ),
             "erasure": lambda world: Registration.objects.filter(
                 pk=world.guest_id
             ).erase_people(),

@@ -43,11 +43,11 @@ from ..serializers import (
     RegisterIn,
     RegistrationEditIn,
     RegistrationOut,
+    new_registration,
     plain_guest,
 )
-from ..tickets import manage_token, opens, ticket_png, ticket_svg
+from ..tickets import opens, ticket_png, ticket_svg
 
-_OUT = RegistrationOut()
 TOKEN = OpenApiParameter("token", str, description="The manage_token of a guest's registration.")
 
 
@@ -75,6 +75,8 @@ class RegisterView(ApiView):
 
         Guests send a name and an address, and receive a `manage_token`. Who is signed in may send
         an empty body; another address makes a guest registration that the caller manages.
+        An address that an account has confirmed makes a registration of that account: it is for
+        its owner alone, whom the mail gives the ticket, the `meeting_url` and the link.
         """
         try:
             given = self.valid(RegisterIn)
@@ -83,9 +85,7 @@ class RegisterView(ApiView):
             self.found(Event.objects.visible_to(request.user), pk=pk)
             raise
         registration = services.register(pk, **given)
-        shown = RegistrationOut(registration, context=self.get_serializer_context()).data
-        if registration.user_id is None:
-            shown["manage_token"] = manage_token(registration.pk)
+        shown = new_registration(registration, caller_id=request.user.pk)
         location = request.build_absolute_uri(f"/api/registrations/{registration.pk}/")
         return Response(shown, status=201, headers={"Location": location})
 
@@ -100,9 +100,7 @@ def register_guest(request: PlainRequest, event_id: int) -> Answer | None:
     count_guest("register", request)
     name, email = guest
     registration = services.register(event_id, name=name, email=email)
-    shown = _OUT.to_representation(registration)
-    if registration.user_id is None:
-        shown["manage_token"] = manage_token(registration.pk)
+    shown = new_registration(registration, caller_id=None)
     location = f"{request.site}/api/registrations/{registration.pk}/"
     return Answer(201, to_json(shown), {"Location": location})
 
