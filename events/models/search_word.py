@@ -63,6 +63,7 @@ class SearchWord(models.Model):
             GinIndex(
                 OpClass("word", "gin_trgm_ops"),
                 condition=Q(corrects=True),
+                gin_pending_list_limit=64,
                 name="search_word_corrections",
             ),
         ]

@@ -174,6 +174,15 @@ def test_an_edit_of_a_deleted_event_brings_no_words(olga):
     assert not SearchWord.objects.filter(word="saxophone").exists()
 
 
+def test_new_words_that_correct_are_soon_in_the_index(olga):
+    """A search reads all that is in the index's pending list, by default up to 4 MB of it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reloptions FROM pg_class WHERE relname = 'search_word_corrections'")
+        (options,) = cursor.fetchone()
+
+    assert options == ["gin_pending_list_limit=64"]
+
+
 # --- the time limit ---
 
 SLOW_COMPARISON = """
