@@ -9,7 +9,6 @@ An account may return to a state: to an earlier address, or to the same pending 
 signed of addresses includes `User.address_version`, which only grows.
 """
 
-import hmac
 import re
 import time
 from collections.abc import Iterator
@@ -18,6 +17,8 @@ from enum import StrEnum
 
 from django.conf import settings
 from django.core.signing import Signer
+
+from config.api.keys import is_signature
 
 from .errors import InvalidOrExpiredLink
 from .models import User
@@ -134,8 +135,10 @@ def _token(purpose: Purpose, user: User, *state: str) -> str:
 
 def _holds(purpose: Purpose, token: str, user: User, *state: str) -> bool:
     _, expires, given = token.split(".")
-    return hmac.compare_digest(given, _signature(purpose, user, expires, *state))
+    return is_signature(given, lambda key: _signature(purpose, user, expires, *state, key=key))
 
 
-def _signature(purpose: Purpose, user: User, *state: str) -> str:
-    return Signer(salt=f"accounts.links.{purpose}").signature("\0".join((str(user.pk), *state)))
+def _signature(purpose: Purpose, user: User, *state: str, key: str | None = None) -> str:
+    """By the current key where none is given."""
+    text = "\0".join((str(user.pk), *state))
+    return Signer(key=key, salt=f"accounts.links.{purpose}").signature(text)

@@ -17,13 +17,14 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
+from rest_framework_simplejwt.tokens import Token
 
 from config.api.kept_queries import fetch
 from config.errors import InvalidToken
 
 from .models import Session, User
 from .notifications.fresh import end_freshness
+from .signed_tokens import AccessToken, RefreshToken
 
 # A client that sends one refresh twice within this time has made a double call, not a theft.
 DOUBLE_CALL_SECONDS = 10

@@ -165,25 +165,39 @@ COUNTS_IN_CACHE = CACHES["default"]["BACKEND"].endswith(".RedisCache")
 # --- Secrets ------------------------------------------------------------------------------------
 
 
+def _checked_key(name: str, given: str) -> str:
+    if len(given) < 32:
+        raise ImproperlyConfigured(f"{name} must have at least 32 characters.")
+    if given.startswith("django-insecure-") or len(set(given)) < 10:
+        raise ImproperlyConfigured(
+            f"{name} must be random: at least 10 different characters, and no sample."
+        )
+    return given
+
+
 def _secret_key() -> str:
     given = env.text("SECRET_KEY")
     if given:
-        if len(given) < 32:
-            raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters.")
-        if given.startswith("django-insecure-") or len(set(given)) < 10:
-            raise ImproperlyConfigured(
-                "SECRET_KEY must be random: at least 10 different characters, and no sample."
-            )
-        return given
+        return _checked_key("SECRET_KEY", given)
     if not USES_EMBEDDED_POSTGRES and not DEBUG:
         raise ImproperlyConfigured("SECRET_KEY must be set when DATABASE_URL is set.")
     return env.kept_secret(DATA_DIR / "secret_key")
 
 
+def _token_key(secret: str) -> str:
+    """The key of access and refresh tokens.
+
+    Every purpose has its own key, derived from the secret one. Django derives those of its signers
+    and sessions by their salts.
+    """
+    return hmac.digest(secret.encode(), b"access and refresh tokens", "sha256").hex()
+
+
 SECRET_KEY = _secret_key()
-# Links, sessions and tokens are signed by different keys, all derived from the one: Django derives
-# those of its signers by their salts.
-_TOKEN_KEY = hmac.digest(SECRET_KEY.encode(), b"access and refresh tokens", "sha256").hex()
+SECRET_KEY_FALLBACKS = [
+    _checked_key("SECRET_KEY_FALLBACKS", given) for given in env.names("SECRET_KEY_FALLBACKS", [])
+]
+TOKEN_FALLBACK_KEYS = [_token_key(key) for key in SECRET_KEY_FALLBACKS]
 
 # --- People -------------------------------------------------------------------------------------
 
@@ -212,7 +226,8 @@ FORMER_ADDRESS_LIFETIME = timedelta(days=env.integer("FORMER_ADDRESS_DAYS", 7, l
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.integer("ACCESS_TOKEN_MINUTES", 30, least=1)),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=env.integer("REFRESH_TOKEN_DAYS", 30, least=1)),
-    "SIGNING_KEY": _TOKEN_KEY,
+    "SIGNING_KEY": _token_key(SECRET_KEY),
+    "AUTH_TOKEN_CLASSES": ["accounts.signed_tokens.AccessToken"],
     "USER_ID_CLAIM": "sub",
     "AUTH_HEADER_TYPES": ("Bearer", "bearer", "BEARER"),  # RFC 9110: without regard to case
 }

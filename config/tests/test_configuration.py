@@ -54,6 +54,8 @@ def manage(*arguments, project=PROJECT, **variables):
         ("SECRET_KEY", "x" * 50),
         ("SECRET_KEY", "changeme" * 7),
         ("SECRET_KEY", "django-insecure-" + KEY),
+        ("SECRET_KEY_FALLBACKS", "short"),
+        ("SECRET_KEY_FALLBACKS", f"{KEY},django-insecure-{KEY}"),
         ("WEB_CONCURRENCY", "many"),
         ("ALLOWED_HOSTS", "https://example.org"),
     ],
