@@ -1,8 +1,11 @@
 """Addresses for those who run the service: is it alive, is it ready, how is it doing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from ipaddress import ip_address
+from threading import Lock
+from time import monotonic
+from typing import Generic, TypeVar
 
 from django.conf import settings
 from django.core.cache import cache
@@ -20,6 +23,10 @@ from accounts.notifications import outbox
 from config.api.throttling import client_address
 from config.metrics import metrics_response
 
+T = TypeVar("T")
+
+READINESS_SECONDS = 2.0
+
 # A job that waits longer than this has no worker to do it.
 MAX_TASK_LAG_SECONDS = 300
 
@@ -30,7 +37,15 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Whether requests may be sent here: 200, or 503 with what is wrong."""
+    """Whether requests may be sent here: 200, or 503 with what is wrong.
+
+    One look at the parts is good for `READINESS_SECONDS`, so that a flood of requests costs little.
+    """
+    status, body = _readiness.value()
+    return HttpResponse(body, "application/json", status)
+
+
+def _look_at_parts() -> tuple[int, bytes]:
     checks = {}
     for name, check in (
         ("database", _check_database),
@@ -43,10 +58,11 @@ def readyz(request: HttpRequest) -> HttpResponse:
         except Exception as error:  # noqa: BLE001  # whatever fails, this part is not ready
             checks[name] = f"failed: {type(error).__name__}"
     is_ready = all(result == "ok" for result in checks.values())
-    return JsonResponse(
+    response = JsonResponse(
         {"status": "ok" if is_ready else "not ready", "checks": checks, "lag_seconds": _lags()},
         status=200 if is_ready else 503,
     )
+    return response.status_code, response.content
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
@@ -116,3 +132,29 @@ def _job_lag() -> float:
     )
     oldest = waiting.order_by("id").values_list("procrastinateevent__at", flat=True).first()
     return (timezone.now() - oldest).total_seconds() if oldest else 0.0
+
+
+class Recent(Generic[T]):
+    """A value that is made again once it is older than `seconds`, by one thread at a time.
+
+    The other threads block meanwhile. The age is by the monotonic clock.
+    """
+
+    def __init__(self, make: Callable[[], T], *, seconds: float) -> None:
+        self._make = make
+        self._seconds = seconds
+        self._lock = Lock()
+        self._last: tuple[float, T] | None = None
+
+    def value(self) -> T:
+        with self._lock:
+            if self._last is None or monotonic() - self._last[0] >= self._seconds:
+                self._last = None
+                self._last = (monotonic(), self._make())
+            return self._last[1]
+
+    def forget(self) -> None:
+        self._last = None
+
+
+_readiness = Recent(_look_at_parts, seconds=READINESS_SECONDS)

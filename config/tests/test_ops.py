@@ -1,12 +1,25 @@
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import pytest
 from django.core.cache import cache
 from procrastinate.contrib.django import app
 
 from accounts.models import Notification
 from accounts.notifications import outbox
+from config import ops
+from config.ops import Recent
 from conftest import NOW
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_earlier_look() -> Iterator[None]:
+    ops._readiness.forget()
+    yield
+    ops._readiness.forget()
 
 
 def test_healthz_answers_without_a_database(client, django_assert_num_queries):
@@ -26,6 +39,62 @@ def test_readyz_checks_every_part(client):
     assert response.json()["checks"] == {
         "database": "ok", "migrations": "ok", "cache": "ok", "tasks": "ok",
     }  # fmt: skip
+
+
+def test_a_flood_of_readyz_asks_no_database(client, django_assert_num_queries, monkeypatch):
+    monkeypatch.setattr(ops, "monotonic", lambda: 1000.0)
+    first = client.get("/readyz")
+
+    with django_assert_num_queries(0):
+        responses = [client.get("/readyz") for _ in range(20)]
+
+    assert {(each.status_code, each.content) for each in responses} == {(200, first.content)}
+
+
+def test_readyz_looks_again_after_two_seconds(client, monkeypatch):
+    monkeypatch.setattr(ops, "monotonic", lambda: 1000.0)
+    client.get("/readyz")
+    monkeypatch.setattr(cache, "get", lambda key: None)
+
+    monkeypatch.setattr(ops, "monotonic", lambda: 1001.9)
+    before = client.get("/readyz")
+    monkeypatch.setattr(ops, "monotonic", lambda: 1002.0)
+    after = client.get("/readyz")
+
+    assert (before.status_code, after.status_code) == (200, 503)
+
+
+def test_a_recent_value_is_made_by_one_thread_for_all():
+    made, may_end = [], Event()
+
+    def make() -> int:
+        made.append(1)
+        may_end.wait(10)
+        return len(made)
+
+    recent = Recent(make, seconds=3600)
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(recent.value) for _ in range(4)]
+        may_end.set()
+
+    assert [each.result() for each in asked] == [1, 1, 1, 1]
+    assert made == [1]
+
+
+def test_a_value_that_could_not_be_made_is_made_the_next_time():
+    outcomes = iter([ValueError(), 7])
+
+    def make() -> int:
+        outcome = next(outcomes)
+        if isinstance(outcome, ValueError):
+            raise outcome
+        return outcome
+
+    recent = Recent(make, seconds=3600)
+    with pytest.raises(ValueError, match=r"^$"):
+        recent.value()
+
+    assert recent.value() == 7
 
 
 def test_readyz_tells_what_is_wrong(client, monkeypatch):
