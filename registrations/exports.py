@@ -6,7 +6,7 @@ stays flat whatever the number of attendees.
 """
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -80,6 +80,11 @@ _MAY_RUN = r"'*[+-]"
 _SUSPECTS = ", ".join(str(ord(character)) for character in "'=@\t\r\n\uff1d\uff0b\uff0d\uff20+-")
 _HARMLESS = r"'*(\+[0-9][0-9 ()./-]*|-[0-9]+([.,][0-9]+)?)"
 
+# Where spreadsheets separate cells by semicolons or tabs, a text may become several cells. A quoted
+# cell does so too, unless its line begins with it: quotes within an unquoted cell are plain text.
+_NEXT_CELL_RUNS = r"""([;\t])(?=[ "']*[=+@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20-])"""
+_NEXT_CELL_GUARDED = _NEXT_CELL_RUNS.replace("(?=", "'(?=")
+
 # ISO 8601 as everywhere in the API: microseconds only where there are any, UTC as Z.
 _TIME = """replace(to_char({0}, 'YYYY-MM-DD"T"HH24:MI:SS.US{1}'), '.000000', '')"""
 
@@ -123,6 +128,11 @@ _ROW_SCHEMA = {
 }
 
 
+def _example_line(quoted: Collection[str]) -> str:
+    cells = {name: str(value or "") for name, value in _EXAMPLE.items()}
+    return ",".join(f'"{cell}"' if name in quoted else cell for name, cell in cells.items())
+
+
 @dataclass(frozen=True)
 class Options:
     """What the caller may choose beside the format; `bom` and `raw` are for CSV."""
@@ -154,9 +164,9 @@ class CsvExport:
     name = "csv"
     media_type = "text/csv; charset=utf-8"
     schema: dict[str, Any] = {"type": "string"}
-    example = "\r\n".join(
-        (",".join(_EXAMPLE), ",".join(str(value or "") for value in _EXAMPLE.values()), "")
-    )
+    # Always quoted, since readers disagree about which separators ask for quotes.
+    quoted = tuple(column.name for column in COLUMNS if column.kind in {"text", "event name"})
+    example = "\r\n".join((",".join(_EXAMPLE), _example_line(quoted), ""))
 
     def pieces(
         self, event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
@@ -164,7 +174,8 @@ class CsvExport:
         piece = bytearray("\ufeff".encode() if options.bom else b"")
         piece += ",".join(column.name for column in COLUMNS).encode() + b"\r\n"
         select, parameters = _select(event, rows, zone, options, guarded=not options.raw)
-        command = f"COPY ({select}) TO STDOUT (FORMAT csv)"
+        quoted = ", ".join(self.quoted)
+        command = f"COPY ({select}) TO STDOUT (FORMAT csv, FORCE_QUOTE ({quoted}))"
         with (
             _times_told_in(zone),
             connection.cursor() as cursor,
@@ -291,8 +302,7 @@ def _select(
     guarded: bool = False,
 ) -> tuple[str, dict[str, Any]]:
     """The statement that yields the columns in their order, and its parameters."""
-    is_event_guarded = guarded and _is_guarded(event.name)
-    event_name = f"'{event.name}" if is_event_guarded else event.name
+    event_name = _guarded_text(event.name) if guarded else event.name
     parameters: dict[str, Any] = {"event_id": event.pk, "event_name": event_name}
     sql, values = rows.order_by().query.sql_with_params()
     names = [f"chosen_{number}" for number in range(len(values))]
@@ -329,7 +339,7 @@ def _time_told(sql: str, zone: tzinfo) -> str:
 
 
 def _guarded(sql: str) -> str:
-    """`sql`, with an apostrophe before what a spreadsheet would run."""
+    """`sql`, with an apostrophe before what a spreadsheet would run in any cell made of it."""
 
     def is_like(pattern: str) -> str:
         quoted = pattern.replace("'", "''")
@@ -338,16 +348,27 @@ def _guarded(sql: str) -> str:
     suspect = f"ascii({sql}) IN ({_SUSPECTS})"
     harmless = is_like(f"{_HARMLESS}$")
     runs = f"{suspect} AND ({is_like(_RUNS)} OR ({is_like(_MAY_RUN)} AND NOT {harmless}))"
-    return f"CASE WHEN {runs} THEN '''' || {sql} ELSE {sql} END"
+    pattern = _NEXT_CELL_RUNS.replace("'", "''")
+    split = f"strpos({sql}, ';') > 0 OR strpos({sql}, chr(9)) > 0"
+    cells = f"regexp_replace({sql}, '{pattern}', '\\1''', 'g')"
+    inner = f"CASE WHEN {split} THEN {cells} ELSE {sql} END"
+    return f"CASE WHEN {runs} THEN '''' || {inner} ELSE {inner} END"
+
+
+def _guarded_text(text: str) -> str:
+    """`_guarded` in Python."""
+    inner = re.sub(_NEXT_CELL_RUNS, r"\1'", text)
+    return f"'{inner}" if _is_guarded(text) else inner
 
 
 def unguarded(cell: str) -> str:
     """The text that a cell of our CSV was made of."""
-    return cell[1:] if cell.startswith("'") and _is_guarded(cell[1:]) else cell
+    text = re.sub(_NEXT_CELL_GUARDED, r"\1", cell)
+    return text[1:] if text.startswith("'") and _is_guarded(text[1:]) else text
 
 
 def _is_guarded(text: str) -> bool:
-    """Whether the CSV guards this text: `_guarded` in Python."""
+    """Whether the CSV guards the beginning of this text."""
     if re.match(_RUNS, text):
         return True
     return bool(re.match(_MAY_RUN, text)) and not re.fullmatch(_HARMLESS, text)

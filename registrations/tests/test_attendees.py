@@ -175,6 +175,11 @@ def test_csv_applies_the_lists_filters_and_ordering(olga, fair, signed_in):
         ("＝1+1", "'＝1+1"),
         ("+49 (30) 123-45", "+49 (30) 123-45"),
         ("-12.5", "-12.5"),
+        ("Bob;=cmd|' /C calc'!A0", "Bob;'=cmd|' /C calc'!A0"),
+        ("Bob; @SUM(A1)", "Bob;' @SUM(A1)"),
+        ('Bob;"=1+1;x', "Bob;'\"=1+1;x"),
+        ("=1;=2", "'=1;'=2"),
+        ("Bob; Ána", "Bob; Ána"),
         ('Smith, "Jo"', 'Smith, "Jo"'),
         ("O'Brien", "O'Brien"),
         ("100% Ána", "100% Ána"),
@@ -186,6 +191,32 @@ def test_csv_lets_no_cell_run_as_a_formula(olga, event, signed_in, name, cell):
 
     assert rows_of(export(client, event))[0]["name"] == cell
     assert rows_of(export(client, event, "?raw=true"))[0]["name"] == name
+
+
+@pytest.mark.parametrize("query", ["", "?raw=true"])
+def test_csv_quotes_every_text(olga, event, signed_in, query):
+    """Whatever separates cells where it is opened: semicolons and tabs do in many countries."""
+    Event.objects.filter(pk=event.pk).update(name="Fair; one")
+    row = registered(event, name="Bob; B.")
+
+    line = export(signed_in(olga), event, query).splitlines()[1]
+
+    assert line.startswith(f'"Bob; B.","{row.email}",confirmed,')
+    assert line.endswith(f',{event.pk},"Fair; one"')
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_no_cell_runs_where_others_separate_cells(olga, event, signed_in, separator):
+    Event.objects.filter(pk=event.pk).update(name=f'Fair{separator}=1{separator}"=2')
+    row = registered(event, name=f"Bob{separator}=1+1")
+    Registration.objects.filter(pk=row.pk).update(email=f'"b{separator}=1+1"@example.com')
+
+    text = export(signed_in(olga), event)
+
+    lines = csv.reader(io.StringIO(text), delimiter=separator)
+    cells = [cell.lstrip(" ") for line in lines for cell in line]
+    assert len(cells) > 2
+    assert [cell for cell in cells if cell[:1] in {"=", "+", "-", "@"}] == []
 
 
 def test_the_name_of_the_event_is_guarded_too(olga, event, signed_in):
