@@ -21,6 +21,7 @@ from django.db.models import Model
 _UNSEEN = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u00ad\u200b-\u200f\u2060-\u206f\ufeff"
 _LETTERS = r"[^\W\d_](?:[^\W_]|[^\x00-\x7f]|-)"  # a letter, then a letter, digit, mark or hyphen
 _LINKED = re.compile(
+    r"(?=[.:@\\\u2024\u3002\uff0e\uff20\uff61])(?:"
     # The dot of a domain, but not of a number or of an abbreviation such as U.S. or e.g.
     rf"(?P<dot>(?<=[^\s.])[.\uff0e\uff61\u2024](?=[{_UNSEEN}]*{_LETTERS})"
     rf"|(?<=\S)\u3002(?=[{_UNSEEN}]*[A-Za-z])"  # in Japanese and Chinese also a full stop
@@ -30,7 +31,7 @@ _LINKED = re.compile(
     r"|(?P<at>(?<=\S)[@\uff20](?=\S))"
     r"|(?P<colon>:(?=[/\\]{2})"
     r"|(?<=\bmailto):|(?<=\btel):|(?<=\bsms):|(?<=\bfile):|(?<=\bdata):|(?<=\bjavascript):)"
-    r"|(?P<share>\\\\(?=\S))",  # a file server's name on Windows
+    r"|(?P<share>\\\\(?=\S)))",  # a file server's name on Windows
     re.IGNORECASE,
 )
 _HARMLESS = {"dot": "[.]", "at": "[at]", "colon": "[:]", "share": "\\ \\"}

@@ -223,14 +223,12 @@ class Mailer:
 
     def _is_affordable(self, parcel: Parcel, budgets: Budgets) -> bool:
         """Takes the mail out of the budgets that it is in, or defers the parcel."""
-        if not parcel.by_mail:
+        if not parcel.by_mail or parcel.is_proven:
             return True
         if seconds := seconds_until_allowed(parcel):
             until = timezone.now() + timedelta(seconds=seconds)
             outbox.defer(self._number, parcel.rows, until, TOO_MANY_CAUSED)
             return False
-        if parcel.is_proven:
-            return True
         address, is_vital = parcel.address, parcel.kind.is_vital
         if budgets.take(address, is_vital=is_vital):
             return True

@@ -106,8 +106,10 @@ def parcels_of(
     repeated: list[Notification] = []
     for address, all_of_it in by_mailbox.items():
         left = budgets.left(address, is_vital=False)
+        if left is None or len(all_of_it) <= left:
+            continue
         theirs = list(_without_repeated(all_of_it, known, repeated))
-        if left is not None and len(theirs) > left:
+        if len(theirs) > left:
             leaders |= {group[0].pk: group for group in _by_kind(theirs, known)}
     grouped = {row.pk for group in leaders.values() for row in group} | {row.pk for row in repeated}
     parcels = []

@@ -58,12 +58,15 @@ def render_mail(kind: Kind, row: Notification, facts: Facts) -> tuple[str, str]:
 def render_several(
     kind: Kind, rows: Sequence[Notification], facts: Sequence[Facts]
 ) -> tuple[str, str, str]:
-    """Subject, text and HTML of one mail that stands for several of a kind to one mailbox."""
-    notices = [
-        (*render_notice(kind, row, known), known.get("manage_url", ""))
-        for row, known in zip(rows, facts, strict=True)
-    ]
-    items = [dict(zip(("subject", "notice", "url"), notice, strict=True)) for notice in notices]
+    """Subject, text and HTML of one mail that stands for several of a kind to one mailbox.
+
+    Of each row it has the subject, the fact `in_full` or else the short text, and `manage_url`.
+    """
+    items = []
+    for row, known in zip(rows, facts, strict=True):
+        subject, notice = render_notice(kind, row, known)
+        words = known.get("in_full") or notice
+        items.append({"subject": subject, "notice": words, "url": known.get("manage_url", "")})
     more = f" (and {len(items) - 1} more)"
     subject = items[0]["subject"][: _SUBJECT_LENGTH - len(more)] + more
     shown = {"items": items, "subject": subject, "preview": items[0]["notice"]}

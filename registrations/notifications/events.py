@@ -169,7 +169,11 @@ def _load_message(rows: Sequence[Notification]) -> dict[int, Facts]:
     found = registrations_of(rows)
     messages = Message.objects.in_bulk({row.facts["message"] for row in rows})
     return {
-        row.pk: facts_of(found[row.pk], message=messages[row.facts["message"]])
+        row.pk: facts_of(
+            found[row.pk],
+            message=messages[row.facts["message"]],
+            in_full=messages[row.facts["message"]].body,
+        )
         for row in rows
         if row.pk in found
         and row.facts["message"] in messages

@@ -1,25 +1,28 @@
 """What a stranger can make the service send to a mailbox that nobody has confirmed."""
 
 import re
+import time
 from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 
 import pytest
 from django.core import mail as django_mail
+from rest_framework.test import APIClient
 
 from accounts.models import Notification, User
 from accounts.notifications import kinds
 from accounts.notifications.composing import compose, message_id
 from accounts.notifications.mailer import Mailer
 from accounts.notifications.rendering import render_notice
-from accounts.tests.factories import UserFactory
-from conftest import NOW
+from accounts.tests.factories import PASSWORD, UserFactory
+from conftest import NOW, real_settings
 from events.models import Event
 from events.services import cancel_event, edit_event
 from events.tests.factories import EventFactory
 from registrations.models import Message, Registration
 from registrations.notifications.schedule import Schedule
-from registrations.services import cancel_registration, register
+from registrations.services import cancel_registration, register, send_message
 from registrations.tests.factories import registered
 from registrations.tickets import manage_link
 
@@ -173,3 +176,70 @@ def test_edits_in_a_loop_fill_no_mailbox(olga, clock):
         clock.shift(60)
 
     assert len(django_mail.outbox) == 4
+
+
+@pytest.mark.usefixtures("_limits")
+def test_messages_are_whole_also_in_one_mail_for_several(olga):
+    event = EventFactory(organizer=olga)
+    registered(event, email=VICTIM, notify=False)
+    for number in range(6):
+        words = f"Line one of {number}.\n{'x' * 300} end of {number}"
+        send_message(event, author=olga, subject=f"News {number}", body=words)
+
+    [mail] = deliver()
+
+    assert mail.subject == f"News 0 ({event.name}) (and 5 more)"
+    for number in range(6):
+        assert f"\nLine one of {number}.\n{'x' * 300} end of {number}\n" in mail.text
+        assert f"end of {number}<br><a href=" in mail.html
+
+
+def test_no_sequence_of_calls_sends_more_than_five_mails_an_hour(
+    olga, anyone, signed_in, clock, settings
+):
+    """What mails somebody, with the default limits, in a loop of hours."""
+    settings.RATE_LIMITS = real_settings.RATE_LIMITS
+    event = EventFactory(organizer=olga, start_time=NOW + timedelta(days=30))
+    sent_at = []
+
+    def look() -> None:
+        sent_at.extend([time.time()] * sum(mail.to == [VICTIM] for mail in deliver()))
+        clock.shift(37)
+
+    for number in range(24):
+        answer = anyone.post("/api/register/", {"email": VICTIM, "password": PASSWORD})
+        look()
+        anyone.post("/api/password/reset/", {"email": VICTIM})
+        look()
+        if answer.status_code == 201:
+            account = APIClient()
+            account.credentials(HTTP_AUTHORIZATION=f"Bearer {answer.json()['access']}")
+            account.post("/api/email/verify/resend/")
+            look()
+            account.delete("/api/me/", {"password": PASSWORD})
+        organizer = signed_in(olga)
+        other = EventFactory(organizer=olga, start_time=NOW + timedelta(days=40))
+        body = {"name": "https://evil.example", "email": VICTIM}
+        anyone.post(f"/api/events/{other.pk}/register/", body)
+        look()
+        file = f"name,email\nVictim,{VICTIM}\n"
+        organizer.post(f"/api/events/{event.pk}/attendees/import/", file, content_type="text/csv")
+        look()
+        organizer.patch(f"/api/events/{event.pk}/", {"location": f"evil{number}.example"})
+        look()
+        message = {"subject": "evil.example", "body": "https://evil.example"}
+        organizer.post(f"/api/events/{event.pk}/messages/", message)
+        look()
+        for row in Registration.objects.live().filter(event=event, email=VICTIM):
+            organizer.post(f"/api/registrations/{row.pk}/resend/")
+            look()
+            organizer.delete(f"/api/registrations/{row.pk}/")
+        organizer.post(f"/api/events/{other.pk}/cancel/", {"reason": "See evil.example"})
+        look()
+
+    per_hour = [sum(start <= at < start + 3600 for at in sent_at) for start in sent_at]
+    assert max(per_hour) == 5
+    assert Notification.objects.filter(email=VICTIM).count() > 60
+    words = "".join(mail.subject + mail.text + mail.html for mail in django_mail.outbox)
+    assert "evil[.]example" in words
+    assert re.findall(r"evil\d*\.example|https?://evil", words) == []
