@@ -97,7 +97,9 @@ _LOOK_UP = Statement("""
             SELECT
                 array_agg(DISTINCT word) AS beginning_so,
                 coalesce(bool_or(in_texts IS DISTINCT FROM 0), false) AS is_known,
-                coalesce(bool_and(in_texts IS NOT NULL), false) AS is_counted,
+                /* A word may be there once more, as a correction that is not counted yet. */
+                count(*) > 0 AND count(DISTINCT word) FILTER (WHERE in_texts IS NOT NULL)
+                    = count(DISTINCT word) AS is_counted,
                 coalesce(sum(in_names), 0) AS in_names,
                 coalesce(sum(in_headings), 0) AS in_headings,
                 coalesce(sum(in_texts), 0) AS in_texts

@@ -141,6 +141,28 @@ def test_words_of_one_organizer_alone_are_bounded(olga, max_, monkeypatch):
     assert {"saxophone", "concert", "rome"} < correcting()
 
 
+def test_a_counted_word_stays_counted_when_another_organizer_brings_it(olga, max_):
+    """How common a word is decides how a search is done; its matches would all be read again."""
+    EventFactory(organizer=olga, name="Concert", description="saxophone")
+    count_words()
+
+    EventFactory(organizer=max_, name="Rehearsal", description="saxophone")
+
+    assert SearchWord.objects.filter(word="saxophone").count() == 2
+    (word,) = search.read_search("saxophone").words
+    assert (word.is_counted, word.in_texts) == (True, 1)
+
+
+def test_a_new_word_is_not_counted(olga):
+    EventFactory(organizer=olga, name="Saxophone")
+    count_words()
+    EventFactory(organizer=olga, name="Saxophones")
+
+    (word,) = search.read_search("saxophone").words
+
+    assert not word.is_counted
+
+
 def test_words_of_deleted_events_go(anyone, olga):
     event = EventFactory(organizer=olga, name="Saxophone")
     EventFactory(organizer=olga, name="Jazz")
