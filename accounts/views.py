@@ -213,7 +213,7 @@ class EmailVerifyView(ApiView):
     @property
     def keeps_answers(self) -> bool:  # type: ignore[override]
         """A wrong password is counted, which the transaction of a stored answer would undo."""
-        return "password" not in self.request.data
+        return not (isinstance(self.request.data, dict) and "password" in self.request.data)
 
     @operation(
         "Confirm an e-mail address",

@@ -207,6 +207,19 @@ def test_guesses_of_the_password_make_the_next_one_wait(
     assert SignInFailures.objects.exists()
 
 
+@pytest.mark.parametrize("body", ["5", "null", "[]", '"password"', '{"token": 5}', "{"])
+def test_body_that_is_no_confirmation_is_refused_with_a_key_too(anyone, db, body):
+    response = anyone.generic(
+        "POST",
+        "/api/email/verify/",
+        body,
+        content_type="application/json",
+        headers={"Idempotency-Key": "k"},
+    )
+
+    assert response.status_code == 400
+
+
 # --- the page behind the link ---
 
 
