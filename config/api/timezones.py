@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import timezone as fixed_offset
 from difflib import get_close_matches
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
@@ -114,9 +115,19 @@ def render_instant(value: datetime, zone: tzinfo | None = None) -> str:
 
     >>> render_instant(datetime(2027, 3, 15, 9, tzinfo=UTC), ZoneInfo("Asia/Kolkata"))
     '2027-03-15T14:30:00+05:30'
+
+    Before standard time, offsets have seconds, which RFC 3339 (section 5.6) cannot express. The
+    offset is then the whole minutes of the zone's, and the instant is still exact.
+
+    >>> render_instant(datetime(1904, 2, 29, 20, 36, tzinfo=UTC), ZoneInfo("Asia/Kolkata"))
+    '1904-03-01T01:57:00+05:21'
     """
     zone = zone or timezone.get_current_timezone()
     text = value.astimezone(zone).isoformat()
+    if text[-9] in "+-":  # such as +05:21:10
+        offset = value.astimezone(zone).utcoffset() or timedelta()
+        minutes = timedelta(minutes=offset // timedelta(minutes=1))
+        text = value.astimezone(fixed_offset(minutes)).isoformat()
     return text.removesuffix("+00:00") + "Z" if zone in _UTC else text
 
 

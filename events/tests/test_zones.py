@@ -215,3 +215,23 @@ def test_zones_whose_offset_once_had_seconds(anyone, olga, signed_in):
     (old,) = anyone.get("/api/events/?when=past&timezone=Africa/Monrovia").json()["results"]
 
     assert datetime.fromisoformat(old["start_time"]) == datetime(1950, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [
+        ("Asia/Kolkata", "1904-03-01T01:57:00+05:21"),  # +05:21:10
+        ("Europe/Lisbon", "1904-02-29T19:59:00-00:37"),  # -00:36:45
+        ("UTC", "1904-02-29T20:36:00Z"),
+    ],
+)
+def test_an_offset_with_seconds_is_shown_in_whole_minutes(anyone, event, zone, shown):
+    """RFC 3339, section 5.6: an offset has hours and minutes alone."""
+    Event.objects.update(registration_opens_at=datetime(1904, 2, 29, 20, 36, tzinfo=UTC))
+
+    paths = (f"/api/events/{event.pk}/", "/api/events/")
+    one, listed = (anyone.get(path, {"timezone": zone}).json() for path in paths)
+
+    assert one["registration_opens_at"] == shown
+    assert listed["results"][0]["registration_opens_at"] == shown
+    assert datetime.fromisoformat(shown) == datetime(1904, 2, 29, 20, 36, tzinfo=UTC)
