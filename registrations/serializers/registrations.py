@@ -137,7 +137,8 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
 )
 class NewRegistrationOut(RegistrationOut):
     ticket_code = serializers.CharField(
-        help_text="Empty for a guest where the address belongs to an account, which has it by mail."
+        max_length=16,
+        help_text="Empty for a guest where an account has the address, to which it goes by mail.",
     )
     manage_token = serializers.CharField(
         required=False,

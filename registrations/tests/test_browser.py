@@ -9,7 +9,7 @@ from accounts.links import confirmation_link, reset_link
 from accounts.models import Notification
 from accounts.notifications.preferences import preferences_of
 from accounts.notifications.unsubscribing import unsubscribe_url
-from accounts.tests.factories import UserFactory
+from accounts.tests.factories import PASSWORD, UserFactory
 from config.tests.browser import Tab, find_browser, open_browser
 from events.tests.factories import EventFactory
 from registrations.models import Registration
@@ -37,9 +37,20 @@ def test_people_find_their_way_with_the_keyboard(phone):
 
     phone.open(confirmation_link(ana))
     assert phone.overflow == 0
-    phone.tab_to("Yes, this address is mine")
+    phone.tab_to("password")
+    phone.type(PASSWORD)
     phone.press("Enter", loads=True)
     assert "Your e-mail address is confirmed" in phone.text
+
+    phone.open(confirmation_link(UserFactory(username="eve")))
+    phone.tab_to("I do not know the password")
+    phone.press("Enter")
+    assert phone.overflow == 0
+    for field in ("password", "again"):
+        phone.tab_to(field)
+        phone.type("another-horse-battery-7")
+    phone.press("Enter", loads=True)
+    assert "Sign in with the new password." in phone.text
 
     phone.open(reset_link(ana))
     for field in ("password", "again"):
