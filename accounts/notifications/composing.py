@@ -20,9 +20,9 @@ from config.api.email_addresses import (
 )
 
 from ..models import Notification
-from .defanging import defanged_facts
+from .defanging import defanged_facts, defanged_text
 from .kinds import Attachment, Facts, Kind
-from .rendering import render_mail, render_notice, render_several
+from .rendering import render_mail, render_several
 from .unsubscribing import unsubscribe_url
 
 _LONGEST_LINE = 900  # RFC 5322, section 2.1.1 allows 998
@@ -126,9 +126,9 @@ def compose(kind: Kind, row: Notification, facts: Facts, *, is_proven: bool = Tr
     """
     subject = row.subject
     if not is_proven:
-        facts = defanged_facts(facts, recipient=row.email)
-        subject, preview = render_notice(kind, row, facts)
-        facts = {**facts, "subject": subject, "preview": preview}
+        subject, preview = defanged_text(row.subject), defanged_text(row.body)
+        guarded = defanged_facts(facts, recipient=row.email)
+        facts = {**guarded, "subject": subject, "preview": preview}
     text, html = render_mail(kind, row, facts)
     mail = Mail(to=row.email, subject=subject, text=text, html=html)
     mail.attachments = list(kind.attach(row, facts))
@@ -139,11 +139,19 @@ def compose(kind: Kind, row: Notification, facts: Facts, *, is_proven: bool = Tr
 def compose_several(kind: Kind, rows: Sequence[Notification], facts: Sequence[Facts]) -> Mail:
     """One mail for several rows of a kind to one mailbox that is not proven.
 
-    It has the `message_id` of the first row, a line and a link for each, and no files.
+    It has the `message_id` of the first row, and no files. Of each row it has the subject, the fact
+    `in_full` or else the short text, and the fact `manage_url`, which is the service's own link.
     """
     first = rows[0]
-    shown = [defanged_facts(known, recipient=first.email) for known in facts]
-    subject, text, html = render_several(kind, rows, shown)
+    items = [
+        {
+            "subject": defanged_text(row.subject),
+            "notice": defanged_text(known.get("in_full") or row.body),
+            "url": known.get("manage_url", ""),
+        }
+        for row, known in zip(rows, facts, strict=True)
+    ]
+    subject, text, html = render_several(kind, first, items)
     mail = Mail(to=first.email, subject=subject, text=text, html=html)
     mail.headers = dict(_headers(kind, first))
     for name in ("In-Reply-To", "References"):  # it is about several events

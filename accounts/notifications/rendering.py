@@ -56,22 +56,17 @@ def render_mail(kind: Kind, row: Notification, facts: Facts) -> tuple[str, str]:
 
 
 def render_several(
-    kind: Kind, rows: Sequence[Notification], facts: Sequence[Facts]
+    kind: Kind, first: Notification, items: Sequence[Mapping[str, str]]
 ) -> tuple[str, str, str]:
-    """Subject, text and HTML of one mail that stands for several of a kind to one mailbox.
+    """Subject, text and HTML of one mail that stands for several rows of a kind.
 
-    Of each row it has the subject, the fact `in_full` or else the short text, and `manage_url`.
+    Each item has a `subject`, a `notice` and a `url`, which may be empty. `first` is their first.
     """
-    items = []
-    for row, known in zip(rows, facts, strict=True):
-        subject, notice = render_notice(kind, row, known)
-        words = known.get("in_full") or notice
-        items.append({"subject": subject, "notice": words, "url": known.get("manage_url", "")})
     more = f" (and {len(items) - 1} more)"
     subject = items[0]["subject"][: _SUBJECT_LENGTH - len(more)] + more
     shown = {"items": items, "subject": subject, "preview": items[0]["notice"]}
-    text = _render("text", kind, rows[0], shown, template=_SEVERAL).strip() + "\n"
-    return subject, text, _render("html", kind, rows[0], shown, template=_SEVERAL)
+    text = _render("text", kind, first, shown, template=_SEVERAL).strip() + "\n"
+    return subject, text, _render("html", kind, first, shown, template=_SEVERAL)
 
 
 def _render(part: str, kind: Kind, row: Notification, facts: Facts, *, template: str = "") -> str:
