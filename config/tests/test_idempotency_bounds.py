@@ -1,8 +1,10 @@
 """What is stored for replay is bounded, and found by whom it names."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -135,6 +137,18 @@ def test_answers_are_found_by_an_index_and_no_body_is_read(db):
         cursor.execute(f"EXPLAIN {queries[0]['sql']}")
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "kept_by_mention" in plan
+
+
+def test_answers_of_before_the_upgrade_are_found_too(anyone, event):
+    body = {"name": "Bob", "email": "bob@example.com"}
+    anyone.post(f"/api/events/{event.pk}/register/", body, headers={"Idempotency-Key": "k"})
+    KeptAnswer.objects.update(mentions=None, size=0)
+
+    import_module("config.api.migrations.0004_bounded_answers").record_mentions(apps, None)
+
+    kept = KeptAnswer.objects.get()
+    assert kept.size == len(bytes(kept.body))
+    assert forget_answers_about(emails=["bob@example.com"]) == 1
 
 
 def test_erasure_finds_answers_before_it_locks_an_event(ana, event, signed_in):
