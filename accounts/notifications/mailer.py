@@ -25,7 +25,6 @@ from .composing import Mail, compose, compose_several, message_id
 from .kinds import Facts, Kind, find_kind
 from .opt_outs import unwanted
 from .parcels import (
-    DEFERRED,
     GIVEN_UP,
     REPEATED,
     TOO_MANY_CAUSED,
@@ -149,7 +148,7 @@ class Mailer:
             _remove(waiting, parcel.rows)
 
     def _defer(self, found: Deferral, waiting: deque[Notification]) -> None:
-        outbox.defer(self._number, found.rows, found.until, DEFERRED)
+        outbox.defer(self._number, found.rows, found.until, outbox.OVER_BUDGET)
         outbox.drop(self._number, found.given_up, GIVEN_UP)
         _remove(waiting, [*found.rows, *found.given_up])
 
@@ -234,7 +233,7 @@ class Mailer:
             return True
         free_at = budgets.free_at(address, is_vital=is_vital)
         found = deferral(parcel.rows, free_at, is_vital=is_vital)
-        outbox.defer(self._number, found.rows, found.until, DEFERRED)
+        outbox.defer(self._number, found.rows, found.until, outbox.OVER_BUDGET)
         outbox.drop(self._number, found.given_up, GIVEN_UP)
         return False
 

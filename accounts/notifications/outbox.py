@@ -26,6 +26,8 @@ _LONGEST_DELAY = timedelta(hours=6)
 _DELETED_AT_ONCE = 10_000
 _LOCKS = 0x4D41494C  # the class of the mailers' advisory locks
 
+OVER_BUDGET = "The mailbox, which nobody has confirmed, has got all the mails of its budget."
+
 _CLAIM = """
     WITH due AS MATERIALIZED (
         SELECT id FROM accounts_notification
@@ -131,6 +133,13 @@ def defer(mailer: int, rows: Iterable[Notification], until: datetime, reason: st
     ids = [row.pk for row in rows]
     if ids:
         _own(mailer, ids).update(attempt_at=until, error=reason, claimed_by=None)
+
+
+def send_deferred(address: str) -> None:
+    """The mailbox is proven by now: what its budget deferred is due at once."""
+    Notification.objects.filter(
+        email=address, state=State.PENDING, claimed_by=None, error=OVER_BUDGET
+    ).update(attempt_at=timezone.now())
 
 
 def give_back_all(mailer: int) -> None:

@@ -18,7 +18,6 @@ from ..models import Notification
 from .budget import Budgets
 from .kinds import Facts, Kind, find_kind
 
-DEFERRED = "The mailbox, which nobody has confirmed, has got all the mails of its budget."
 GIVEN_UP = "It was deferred for a day: too many mails for a mailbox that nobody has confirmed."
 TOO_MANY_CAUSED = "Very many e-mails about events of this organizer were sent today."
 REPEATED = "A later one says the same."

@@ -17,6 +17,7 @@ from ..models import FormerAddress, User
 from ..notifications import notify
 from ..notifications.fresh import notify_unless_fresh
 from ..notifications.opt_outs import carry_over
+from ..notifications.outbox import send_deferred
 from ..signals import email_confirmed
 from ..tokens import end_all_sessions
 from .rules import check_free, names_what_is_taken
@@ -185,6 +186,7 @@ def take_address(user: User, *, returning_to: str | None = None) -> None:
     user.email_verified_at = timezone.now()
     user.pending_email = user.withdrawn_email = ""
     _save_address(user)
+    send_deferred(user.email)
     email_confirmed.send(User, user=user)
 
 

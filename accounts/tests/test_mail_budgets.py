@@ -16,6 +16,7 @@ from accounts.notifications import notify
 from accounts.notifications.budget import Budgets, forget_old_budgets
 from accounts.notifications.mailer import Mailer
 from accounts.notifications.opt_outs import digest_of, opt_out
+from accounts.services.addresses import take_address
 from accounts.tests.factories import UserFactory
 from conftest import NOW
 
@@ -208,6 +209,17 @@ def test_a_mailbox_gets_the_rest_once_it_is_proven(clock):
 
     UserFactory(email=VICTIM, email_verified_at=NOW)
     clock.shift(3601)
+
+    assert len(deliver()) == 5
+
+
+def test_what_was_deferred_is_due_as_soon_as_the_address_is_confirmed(clock):
+    max_ = UserFactory(email=VICTIM)
+    for number in range(9):
+        tell(number)
+        deliver()
+
+    take_address(max_)
 
     assert len(deliver()) == 5
 
