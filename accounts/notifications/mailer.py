@@ -200,9 +200,7 @@ class Mailer:
             raise
         except Refused as error:
             budgets.give_back(parcel.address)
-            for row in parcel.rows:
-                logger.warning("notification %s is refused for good", row.pk)
-                self._settle(row, State.PARKED, error=words_of(error))
+            self._refused(parcel, error)
         except Exception as error:
             logger.warning("notification %s failed", parcel.rows[0].pk, exc_info=True)
             if was_rejected(error):
@@ -211,6 +209,15 @@ class Mailer:
                 outbox.retry_later(self._number, row, words_of(error))
         else:
             self._settle_parcel(own)
+
+    def _refused(self, parcel: Parcel, error: Refused) -> None:
+        """Of several rows one may be the reason, so each is tried again by itself."""
+        for row in parcel.rows:
+            if len(parcel.rows) > 1:
+                outbox.retry_later(self._number, row, words_of(error))
+            else:
+                logger.warning("notification %s is refused for good", row.pk)
+                self._settle(row, State.PARKED, error=words_of(error))
 
     def _is_given_up(self, parcel: Parcel) -> bool:
         """Parks a row that used up its attempts. Such a row is alone in its parcel."""

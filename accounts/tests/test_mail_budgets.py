@@ -273,6 +273,20 @@ def test_what_failed_once_goes_by_itself(clock):
     assert subjects() == ["Note: A & B", "Note: A & B (and 4 more)"]
 
 
+def test_of_several_in_a_mail_that_is_refused_each_is_tried_by_itself(mail_server, clock):
+    for number in range(6):
+        tell(number, email="spam@example.com")
+
+    deliver()
+    first = set(Notification.objects.values_list("state", "attempts"))
+    clock.shift(60)
+    deliver()
+
+    assert first == {("pending", 1)}
+    assert set(Notification.objects.values_list("state", "attempts")) == {("parked", 2)}
+    assert mail_server.attempts["spam@example.com"] == 7
+
+
 def test_without_a_limit_a_mailbox_gets_every_mail(clock, settings):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "mailbox": None}
     for number in range(12):
