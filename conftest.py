@@ -16,8 +16,8 @@ from accounts.models import User
 from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tokens import open_session
 from config import settings as real_settings
-from config.api.counting import forget_here
-from config.api.slots import FILES
+from config.api.http.rate_limits import forget_here
+from config.api.http.work_slots import FILES
 from events.models import Event
 from events.tests.factories import EventFactory
 

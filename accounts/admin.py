@@ -19,10 +19,10 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from config.api.admin import NAMES_SHOWN, IsSetFilter, ReadOnlyAdmin, ServiceAdmin, rehearsed_on
-from config.api.email_addresses import mailbox_of
-from config.api.rights import has_every_right
-from config.api.timezones import zone_names
-from config.api.visible import validate_visible
+from config.api.http.timezones import zone_names
+from config.api.staff_rights import has_every_right
+from config.api.text.email_addresses import mailbox_of
+from config.api.text.visible_characters import validate_visible
 
 from . import group_admin  # noqa: F401  # registers its page
 from .audit import changes_of, record

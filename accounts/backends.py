@@ -5,7 +5,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.http import HttpRequest
 
-from config.api.email_addresses import mailbox_of
+from config.api.text.email_addresses import mailbox_of
 
 from .models import User
 

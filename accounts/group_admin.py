@@ -10,7 +10,7 @@ from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
-from config.api.rights import has_every_right
+from config.api.staff_rights import has_every_right
 
 admin.site.unregister(Group)
 

@@ -1,6 +1,6 @@
 """Hashes of passwords. Each is slow on purpose, so that only few are computed at once.
 
-Beyond these `TemporarilyUnavailable` is raised: see `config.api.slots`.
+Beyond these `TemporarilyUnavailable` is raised: see `config.api.http.work_slots`.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from django.contrib.auth.hashers import (
     PBKDF2PasswordHasher,
 )
 
-from config.api.slots import HASHING
+from config.api.http.work_slots import HASHING
 
 
 class BoundedArgon2PasswordHasher(Argon2PasswordHasher):

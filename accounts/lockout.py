@@ -25,7 +25,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from config.api.email_addresses import mailbox_of
+from config.api.text.email_addresses import mailbox_of
 from config.errors import RateLimited
 
 from .errors import InvalidCredentials
@@ -67,7 +67,7 @@ class _Attempt:
 def guarded(login: str, *, address: str, network: str) -> Iterator[None]:
     """Around the check of a password for `login`, which raises `InvalidCredentials` when it fails.
 
-    `network` is what `address` counts as: `config.api.throttling.client_network`. Raises
+    `network` is what `address` counts as: `config.api.http.throttling.client_network`. Raises
     `RateLimited`, with `Retry-After`, while attempts have to wait. Not within a transaction, which
     the refusal would undo with the count.
     """

@@ -4,9 +4,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path, reverse
 
-from config.api.counting import check_limit
+from config.api.http.rate_limits import check_limit
+from config.api.http.throttling import client_address, client_network
 from config.api.pages import mail_page, read_form, sentences, token_of
-from config.api.throttling import client_address, client_network
 from config.errors import FieldError, ValidationFailed
 
 from . import services

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
-from config.api.rights import has_staff_right
+from config.api.staff_rights import has_staff_right
 
 from .models import Notification
 from .notifications import Attachment, Kind, find_kind, kinds

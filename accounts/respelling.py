@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models import F
 
-from config.api.email_addresses import InvalidAddress, canonical_address, deliverable_address
+from config.api.text.email_addresses import InvalidAddress, canonical_address, deliverable_address
 
 from .lockout import account_digest
 

@@ -19,8 +19,8 @@ from config.api.fields import (
     WholeNumberField,
     ZoneField,
 )
-from config.api.strict_bodies import unknown_field
-from config.api.timezones import InstantField
+from config.api.http.strict_bodies import unknown_field
+from config.api.http.timezones import InstantField
 from config.errors import FieldError
 
 from .models import Notification, Session, User, validate_username

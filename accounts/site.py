@@ -7,8 +7,8 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 
-from config.api.counting import seconds_to_wait
-from config.api.throttling import client_address, client_network
+from config.api.http.rate_limits import seconds_to_wait
+from config.api.http.throttling import client_address, client_network
 from config.errors import RateLimited, TemporarilyUnavailable
 
 from . import previews

@@ -19,7 +19,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import Token
 
-from config.api.kept_queries import fetch
+from config.api.sql.compiled_queries import fetch
 from config.errors import InvalidToken
 
 from .models import Session, User

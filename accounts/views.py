@@ -8,12 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.fields import ANY_TEXT, require_query_text
-from config.api.keyset import Ordering, orderings
-from config.api.pagination import KeysetPagination
+from config.api.http.strict_bodies import NoFields
+from config.api.http.throttling import client_address, client_network
+from config.api.openapi.schema import operation
+from config.api.pagination.keyset import Ordering, orderings
+from config.api.pagination.paginator import KeysetPagination
 from config.api.permissions import HasStaffRight
-from config.api.schema import operation
-from config.api.strict_bodies import NoFields
-from config.api.throttling import client_address, client_network
 from config.api.views import ApiView, ListView
 from config.errors import InvalidToken, PermissionDenied
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
-from config.embedded_postgres import GRACE_VARIABLE, Server, locate
+from config.devserver.embedded_postgres import GRACE_VARIABLE, Server, locate
 
 from .load import ROOT
 

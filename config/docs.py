@@ -21,9 +21,9 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from config.api.conditional import etag_of
-from config.api.errors import problem_response, to_domain_error
-from config.api.negotiation import to_json
+from config.api.http.conditional import etag_of
+from config.api.http.exception_handler import problem_response, to_domain_error
+from config.api.http.negotiation import to_json
 from config.api.views import ApiView
 
 # Both draw with inline styles; ReDoc also searches in a worker that it makes from a blob.

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from config.api.email_addresses import InvalidAddress, ascii_host
+from config.api.text.email_addresses import InvalidAddress, ascii_host
 
 T = TypeVar("T")
 

@@ -19,11 +19,11 @@ from django.utils import timezone
 
 from accounts.audit import acting_as
 from config import errors, ops
-from config.api.errors import problem_response
-from config.api.plain import PlainRequest
-from config.api.timezones import requested_zone
+from config.api.http.body_limits import body_limit
+from config.api.http.exception_handler import problem_response
+from config.api.http.timezones import requested_zone
+from config.fast_path.request import PlainRequest
 from config.hosts import check_host
-from config.sizes import body_limit
 
 PROBES = {
     "/healthz": ops.healthz,

@@ -20,7 +20,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from accounts.notifications import outbox
-from config.api.throttling import client_address
+from config.api.http.throttling import client_address
 from config.metrics import metrics_response
 
 T = TypeVar("T")

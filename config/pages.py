@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from config.api.schema_components import problem_example
+from config.api.openapi.components import problem_example
 from config.errors import FIELD_CODES, all_errors
 
 

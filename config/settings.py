@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo, reset_tzpath
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config import embedded_postgres, env
+from config import env
+from config.devserver import embedded_postgres
 from config.errors import FIELD_CODES
 from config.logs import logging_config
 
@@ -113,7 +114,7 @@ USES_EMBEDDED_POSTGRES = not env.text("DATABASE_URL")
 if USES_EMBEDDED_POSTGRES:
     _server = embedded_postgres.locate(EMBEDDED_POSTGRES_ROOT)
     _database: dict[str, Any] = {
-        "ENGINE": "config.embedded_backend",
+        "ENGINE": "config.devserver.backend",
         "NAME": "postgres",
         "USER": _server.user,
         "HOST": str(_server.socket_dir),
@@ -136,7 +137,7 @@ _settings_of_all: dict[str, Any] = {
             # they save it, and are begun where an estimate is off.
             " -c max_parallel_workers_per_gather=0 -c jit=off"
             # What the index offers for a misspelt word: low, since two letters swapped leave few
-            # trigrams alike. Edit distance decides (events/search.py).
+            # trigrams alike. Edit distance decides (events/search/query.py).
             " -c pg_trgm.word_similarity_threshold=0.25"
         ),
     },
@@ -156,7 +157,7 @@ if env.text("DATABASE_REPLICA_URL"):
     )
     DATABASES["replica"]["OPTIONS"]["connect_timeout"] = 2  # the primary answers in its place
     DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
-DATABASE_ROUTERS = ["config.api.replica.ReplicaRouter"]
+DATABASE_ROUTERS = ["config.api.sql.replica.ReplicaRouter"]
 
 CACHES = {"default": env.cache("CACHE_URL", "locmemcache://events")}
 # Rate limits are counted where all processes see them: in Redis, else in an unlogged table.
@@ -238,16 +239,16 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": [
-        "config.api.negotiation.StrictJSONParser",
-        "config.api.negotiation.JSONAwareFormParser",
+        "config.api.http.negotiation.StrictJSONParser",
+        "config.api.http.negotiation.JSONAwareFormParser",
         "rest_framework.parsers.MultiPartParser",
     ],
-    "DEFAULT_RENDERER_CLASSES": ["config.api.negotiation.FastJSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.negotiation.ApiNegotiation",
-    "DEFAULT_THROTTLE_CLASSES": ["config.api.throttling.ScopedLimit"],
-    "DEFAULT_SCHEMA_CLASS": "config.api.schema.ApiSchema",
+    "DEFAULT_RENDERER_CLASSES": ["config.api.http.negotiation.FastJSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.http.negotiation.ApiNegotiation",
+    "DEFAULT_THROTTLE_CLASSES": ["config.api.http.throttling.ScopedLimit"],
+    "DEFAULT_SCHEMA_CLASS": "config.api.openapi.schema.ApiSchema",
     "DEFAULT_METADATA_CLASS": None,
-    "EXCEPTION_HANDLER": "config.api.errors.handle_exception",
+    "EXCEPTION_HANDLER": "config.api.http.exception_handler.handle_exception",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNICODE_JSON": True,
 }
@@ -295,7 +296,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "config.api.schema_components.complete_document",
+        "config.api.openapi.components.complete_document",
     ],
     "ENUM_NAME_OVERRIDES": {
         "AttendanceMode": "events.models.AttendanceMode",

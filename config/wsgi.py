@@ -12,8 +12,8 @@ from django.core.signals import request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, reset_queries
 
+from config.api.http.body_limits import body_limit
 from config.bare_paths import with_bare_paths
-from config.sizes import body_limit
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -62,7 +62,7 @@ except ImproperlyConfigured as error:
 # What these import needs the settings.
 from config.connections import with_live_connections  # noqa: E402
 from config.docs import prepare_document  # noqa: E402
-from config.fast_path import with_fast_path  # noqa: E402
+from config.fast_path.handler import with_fast_path  # noqa: E402
 
 application = with_bare_paths(tidied(with_live_connections(with_fast_path(_views))))
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from django.db import Error, connection
 from django.utils import timezone
 
-from config.api.negotiation import to_json
+from config.api.http.negotiation import to_json
 from config.errors import NotFound, RateLimited, TemporarilyUnavailable
 
 from .models import Event

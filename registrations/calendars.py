@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
-from events.ical import Entry
+from events.calendars import Entry
 from events.models import Event
 
 from .models import Registration

@@ -1,8 +1,8 @@
 from typing import Any
 
 from config.api.filters import ChoicesFilter, StrictFilterSet, TextFilter, TrueOrFalseFilter
-from events.filters import OwnEventFilter
 from events.models import Event
+from events.search.filters import OwnEventFilter
 
 from .attendee_search import attendees_with
 from .models import Registration, RegistrationQuerySet

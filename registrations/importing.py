@@ -8,14 +8,14 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from config.api.csv_rows import ImportRefused, RowError
-from config.api.errors import to_domain_error
 from config.api.fields import EmailAddressField, LineField, TextField
-from config.api.tables import Columns, Table, column_key, read_table
-from config.api.uploads import file_error
+from config.api.files.csv_rows import ImportRefused, RowError
+from config.api.files.tables import Columns, Table, column_key, read_table
+from config.api.files.uploads import file_error
+from config.api.http.exception_handler import to_domain_error
 from config.errors import FieldError, ValidationFailed
 
-from .exports import unguarded
+from .exports.attendees import unguarded
 from .models import Registration
 
 MAX_ROWS = 10_000

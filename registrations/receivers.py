@@ -10,13 +10,13 @@ from events.models import Event
 from events.signals import events_cancelled, events_deleted, events_edited, events_restored
 
 from .models import LedgerEntry
-from .services.people import join_guest_registrations
-from .services.telling import (
-    tell_events_cancelled,
-    tell_events_changed,
-    tell_events_deleted,
-    tell_events_restored,
+from .services.notifying import (
+    notify_events_cancelled,
+    notify_events_changed,
+    notify_events_deleted,
+    notify_events_restored,
 )
+from .services.people import join_guest_registrations
 from .services.waitlist import promote_waiting
 
 
@@ -35,26 +35,26 @@ def promote_after_return(events: list[Event], **kwargs: Any) -> None:
 
 
 @receiver(events_edited)
-def tell_of_change(edits: list[tuple[Event, dict[str, Any]]], **kwargs: Any) -> None:
-    tell_events_changed(edits)
+def notify_of_change(edits: list[tuple[Event, dict[str, Any]]], **kwargs: Any) -> None:
+    notify_events_changed(edits)
 
 
 @receiver(events_cancelled)
-def tell_of_cancellation(events: list[Event], notify: bool, **kwargs: Any) -> None:
+def notify_of_cancellation(events: list[Event], notify: bool, **kwargs: Any) -> None:
     if notify:
-        tell_events_cancelled(events)
+        notify_events_cancelled(events)
 
 
 @receiver(events_deleted)
-def tell_of_deletion(events: list[Event], notify: bool, **kwargs: Any) -> None:
+def notify_of_deletion(events: list[Event], notify: bool, **kwargs: Any) -> None:
     if notify:
-        tell_events_deleted(events)
+        notify_events_deleted(events)
 
 
 @receiver(events_restored)
-def tell_of_return(events: list[Event], notify: bool, **kwargs: Any) -> None:
+def notify_of_restoration(events: list[Event], notify: bool, **kwargs: Any) -> None:
     if notify:
-        tell_events_restored(events)
+        notify_events_restored(events)
 
 
 @receiver(email_confirmed)

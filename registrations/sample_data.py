@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.notifications.inbox import keep_in_inbox
-from config.api.csv_rows import ImportRefused, Row
+from config.api.files.csv_rows import ImportRefused, Row
 from events.importing import import_key, import_rows
 from events.importing.calendars import CalendarRow
 from events.models import Category, Event, Series

@@ -4,7 +4,7 @@ import django.db.models.functions.comparison
 import django.db.models.functions.text
 from django.db import migrations, models
 
-import config.api.mailbox_field
+import config.api.text.mailbox_field
 
 
 class Migration(migrations.Migration):
@@ -27,22 +27,22 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             "formeraddress",
             "email",
-            config.api.mailbox_field.MailboxField(db_index=True, max_length=254),
+            config.api.text.mailbox_field.MailboxField(db_index=True, max_length=254),
         ),
         migrations.AlterField(
-            "notification", "email", config.api.mailbox_field.MailboxField(max_length=254)
+            "notification", "email", config.api.text.mailbox_field.MailboxField(max_length=254)
         ),
         migrations.AlterField(
             "user",
             "email",
-            config.api.mailbox_field.MailboxField(
+            config.api.text.mailbox_field.MailboxField(
                 help_text="One spelling for each mailbox.", max_length=254, unique=True
             ),
         ),
         migrations.AlterField(
             "user",
             "pending_email",
-            config.api.mailbox_field.MailboxField(
+            config.api.text.mailbox_field.MailboxField(
                 blank=True,
                 db_default="",
                 default="",

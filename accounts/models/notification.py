@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.db.models.lookups import IsNull
 from django.utils import timezone
 
-from config.api.mailbox_field import MailboxField
+from config.api.text.mailbox_field import MailboxField
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):

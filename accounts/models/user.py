@@ -11,10 +11,10 @@ from django.db import models
 from django.db.models.functions import Collate, Lower
 from django.utils.timezone import now
 
-from config.api.email_addresses import mailbox_of
-from config.api.mailbox_field import MailboxField
-from config.api.rights import has_staff_right, outranks
-from config.api.visible import is_visible
+from config.api.staff_rights import has_staff_right, outranks
+from config.api.text.email_addresses import mailbox_of
+from config.api.text.mailbox_field import MailboxField
+from config.api.text.visible_characters import is_visible
 
 # Names that the system makes have a colon and its addresses a domain of one label (`…@invalid`):
 # no validator accepts either, so nobody can take one before the system needs it.

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from config.api.admin import IsSetFilter, ReadOnlyAdmin
-from config.api.rights import has_staff_right
+from config.api.staff_rights import has_staff_right
 
 from ..models import Notification
 from .kinds import kinds

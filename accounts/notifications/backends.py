@@ -11,7 +11,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.smtp import EmailBackend
 from django.utils import timezone
 
-from config.api.email_addresses import needs_smtputf8
+from config.api.text.email_addresses import needs_smtputf8
 
 
 class SmtpBackend(EmailBackend):

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from config.api.email_addresses import (
+from config.api.text.email_addresses import (
     ascii_address,
     ascii_host,
     deliverable_address,

@@ -13,7 +13,7 @@ from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from config.api.email_addresses import mailbox_of
+from config.api.text.email_addresses import mailbox_of
 
 from ..models import Notification, User
 from .recording import notify

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 
 from django.db.models import QuerySet
 
-from config.api.email_addresses import mailbox_of
+from config.api.text.email_addresses import mailbox_of
 
 from ..models import Notification, Unsubscription
 from .kinds import switchable_kinds

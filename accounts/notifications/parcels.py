@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from config.api.counting import seconds_to_wait
+from config.api.http.rate_limits import seconds_to_wait
 
 from ..models import Notification
 from .budget import Budgets

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.mail import get_connection
 from django.core.mail.backends.smtp import EmailBackend as SmtpBackend
 
-from config.api.email_addresses import InvalidAddress
+from config.api.text.email_addresses import InvalidAddress
 
 from .composing import Mail
 

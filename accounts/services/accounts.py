@@ -8,7 +8,7 @@ from django.contrib.auth.models import update_last_login
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from config.api.idempotency import forget_answers_about
+from config.api.http.idempotency import forget_answers_about
 
 from ..audit import actor_id, audited, erase_values, record
 from ..errors import InvalidCredentials

@@ -5,7 +5,7 @@ from uuid import uuid4
 from django.db import transaction
 from django.utils import timezone
 
-from config.api.counting import check_limit
+from config.api.http.rate_limits import check_limit
 from config.errors import FieldError, PreconditionFailed, ValidationFailed
 
 from ..audit import audited
@@ -64,7 +64,7 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
     _save_address(user, is_over=not user.pending_email)
     ask_for_confirmation(user)
     if had_address:
-        tell_of_change(user, former=former)
+        notify_of_change(user, former=former)
 
 
 def resend_confirmation(user: User) -> None:
@@ -138,7 +138,7 @@ def _confirm(token: str, *, is_owner: bool) -> User:
     if was_confirmed:
         FormerAddress.objects.create(user=user, email=former, address_version=version)
     if had_address:
-        tell_of_change(user, former=former)
+        notify_of_change(user, former=former)
     return user
 
 
@@ -213,7 +213,7 @@ def ask_for_confirmation(user: User) -> None:
     notify("confirm_address", key=f"confirm_address:{uuid4()}", email=address, user=user)
 
 
-def tell_of_change(user: User, *, former: str) -> None:
+def notify_of_change(user: User, *, former: str) -> None:
     """Tell the owner of an address that an account leaves it, and how to keep the account."""
     notify("address_changed", key=f"address_changed:{uuid4()}", email=former, user=user)
 

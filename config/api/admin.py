@@ -25,7 +25,7 @@ from config.errors import (
     ValidationFailed,
 )
 
-from .errors import to_domain_error
+from .http.exception_handler import to_domain_error
 
 admin.site.site_header = admin.site.site_title = "Event administration"
 admin.site.index_title = "Times are in UTC unless another zone is named"

@@ -21,11 +21,11 @@ from rest_framework import serializers
 
 from config.errors import FieldError, ValidationFailed
 
-from .days import explain_day
-from .email_addresses import MAX_LENGTH as MAX_ADDRESS_LENGTH
-from .email_addresses import TOO_LONG, InvalidAddress, canonical_address
-from .timezones import nearest_zone, zone_names
-from .visible import INVISIBLE, is_visible
+from .http.day_suggestions import explain_day
+from .http.timezones import nearest_zone, zone_names
+from .text.email_addresses import MAX_LENGTH as MAX_ADDRESS_LENGTH
+from .text.email_addresses import TOO_LONG, InvalidAddress, canonical_address
+from .text.visible_characters import INVISIBLE, is_visible
 
 # What `str.strip()` takes off both ends.
 SPACE = r"\x09-\x0d\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"

@@ -12,8 +12,8 @@ from django_filters.rest_framework import FilterSet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 
-from .days import explain_day
 from .fields import ANY_TEXT, DAY_OR_MOMENT, read_moment
+from .http.day_suggestions import explain_day
 
 MAX_ID = 2**63 - 1
 

@@ -14,9 +14,9 @@ from rest_framework.serializers import BaseSerializer
 
 from config.errors import DomainError, ServerError, ValidationFailed
 
-from .counting import check_limit
-from .errors import to_domain_error
-from .throttling import client_network
+from .http.exception_handler import to_domain_error
+from .http.rate_limits import check_limit
+from .http.throttling import client_network
 
 _HEADERS = {
     "Referrer-Policy": "no-referrer",  # the page's address holds a token

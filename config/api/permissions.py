@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 
-from .rights import has_staff_right
+from .staff_rights import has_staff_right
 
 
 def has_right_for(request: Request, view: Any) -> bool:

@@ -3,8 +3,8 @@
 from procrastinate import JobContext, builtin_tasks
 from procrastinate.contrib.django import app
 
-from .counting import forget_old_counts
-from .idempotency import forget_old_answers
+from .http.idempotency import forget_old_answers
+from .http.rate_limits import forget_old_counts
 
 
 @app.periodic(cron="7 * * * *")

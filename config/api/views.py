@@ -16,14 +16,14 @@ from rest_framework.serializers import BaseSerializer, Serializer
 
 from config.errors import MethodNotAllowed, NotFound, PermissionDenied
 
-from .conditional import add_etag, expected_version, made_conditional
-from .idempotency import answer_once, read_key
-from .kept_queries import fetch
-from .parameters import check_parameters
-from .preferences import LENIENT, prefers_lenient_handling
-from .replica import answered_by_replica
-from .rights import rights_key
-from .strict_bodies import shown_fields, validate_body
+from .http.conditional import add_etag, expected_version, made_conditional
+from .http.idempotency import answer_once, read_key
+from .http.parameters import check_parameters
+from .http.preferences import LENIENT, prefers_lenient_handling
+from .http.strict_bodies import shown_fields, validate_body
+from .sql.compiled_queries import fetch
+from .sql.replica import answered_by_replica
+from .staff_rights import rights_key
 
 VARY = "Accept, Authorization, Time-Zone"  # what an answer depends on beside its address
 VARY_OF_WRITES = f"{VARY}, Prefer"
@@ -59,7 +59,7 @@ _kept = threading.local()
 
 
 @contextmanager
-def _kept_serializer(serializer_class: type[Serializer[Any]]) -> Iterator[Any]:
+def _cached_serializer(serializer_class: type[Serializer[Any]]) -> Iterator[Any]:
     """A serializer for input, one for each class and thread, handed out blank.
 
     DRF copies every declared field for each new serializer, which takes longer than validating.
@@ -194,7 +194,7 @@ class ApiView(GenericAPIView[Any]):
         request = self.request
         prefer = request.META.get("HTTP_PREFER")
         self.is_lenient = prefer is not None and prefers_lenient_handling(prefer)
-        with _kept_serializer(serializer_class) as serializer:
+        with _cached_serializer(serializer_class) as serializer:
             serializer.partial = partial
             context = {**self.get_serializer_context(), "is_lenient": self.is_lenient}
             serializer._context = context
@@ -250,7 +250,7 @@ class ListView(ApiView):
         rows = self.paginate_queryset(self.filter_queryset(queryset))
         return self._page_of(rows, serializer_class)
 
-    def kept_page(
+    def cached_page(
         self, make: Callable[[], QuerySet[Any]], serializer_class: type[BaseSerializer[Any]]
     ) -> Response:
         """`page()` of a queryset that is made only where its query is not kept yet.

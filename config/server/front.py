@@ -16,10 +16,10 @@ import structlog
 from django.conf import settings
 
 from config import errors
-from config.api.errors import problem_response
-from config.live import STREAM_PATH, LiveStreams, Message, Receive, Send
+from config.api.http.body_limits import body_limit
+from config.api.http.exception_handler import problem_response
+from config.live.streams import STREAM_PATH, LiveStreams, Message, Receive, Send
 from config.middleware import API_HEADERS, sane_request_id
-from config.sizes import body_limit
 
 from .wsgi import Application, RawHeaders, Response, environ_of, run
 

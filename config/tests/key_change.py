@@ -27,9 +27,9 @@ from accounts import calendars, links  # noqa: E402
 from accounts.models import Notification, User  # noqa: E402
 from accounts.notifications import unsubscribing  # noqa: E402
 from accounts.signed_tokens import AccessToken, RefreshToken  # noqa: E402
-from config.api import idempotency  # noqa: E402
-from config.api.keyset import Cursor  # noqa: E402
+from config.api.http import idempotency  # noqa: E402
 from config.api.models import KeptAnswer  # noqa: E402
+from config.api.pagination.keyset import Cursor  # noqa: E402
 from config.errors import IdempotencyKeyReused, InvalidCursor  # noqa: E402
 from registrations import tickets  # noqa: E402
 

@@ -8,8 +8,8 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connection
 from django.test import RequestFactory
 
-from config.api.counting import forget_here
-from config.sizes import body_limit
+from config.api.http.body_limits import body_limit
+from config.api.http.rate_limits import forget_here
 from config.wsgi import application
 from registrations.models import Registration
 

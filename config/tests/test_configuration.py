@@ -251,7 +251,7 @@ def test_zones_are_those_of_the_pinned_package(tmp_path):
     (tmp_path / "Europe" / "Nowhere").write_bytes((packaged / "UTC").read_bytes())
     told = (
         "from zoneinfo import ZoneInfo; from datetime import datetime;"
-        "from config.api.timezones import zone_names;"
+        "from config.api.http.timezones import zone_names;"
         "print(datetime(2027, 7, 1, tzinfo=ZoneInfo('Europe/Berlin')).utcoffset(),"
         " 'Europe/Nowhere' in zone_names())"
     )

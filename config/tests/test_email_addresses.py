@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from accounts.notifications.backends import SmtpBackend
 from accounts.notifications.composing import Mail
 from accounts.tests.mail_server import MailServer, running
-from config.api.email_addresses import (
+from config.api.text.email_addresses import (
     InvalidAddress,
     canonical_address,
     deliverable_address,

@@ -15,10 +15,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from config import embedded_postgres
-from config.embedded_postgres import Server, locate
+from config.devserver import embedded_postgres
+from config.devserver.embedded_postgres import Server, locate
 
-PROJECT = Path(embedded_postgres.__file__).parents[1]
+PROJECT = Path(embedded_postgres.__file__).parents[2]
 WAIT_SECONDS = 30
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
@@ -28,7 +28,7 @@ CLIENT = """
 import os, sys
 from pathlib import Path
 import psycopg
-from config.embedded_postgres import ensure_running
+from config.devserver.embedded_postgres import ensure_running
 
 def add_row():
     server = ensure_running(Path(sys.argv[1]))
@@ -99,7 +99,7 @@ class Client:
         return (
             stderr.strip()
             .splitlines()[-1]
-            .removeprefix("config.embedded_postgres.EmbeddedPostgresError: ")
+            .removeprefix("config.devserver.embedded_postgres.EmbeddedPostgresError: ")
         )
 
 
@@ -175,9 +175,11 @@ def place_of():
     def make(uid):
         place = Path(tempfile.mkdtemp(prefix="test-embedded-postgres-", dir="/var/tmp"))
         places.append(place)
-        (place / "config").mkdir()
+        package = place / "config" / "devserver"
+        package.mkdir(parents=True)
         (place / "config" / "__init__.py").touch()
-        shutil.copy(embedded_postgres.__file__, place / "config")
+        (package / "__init__.py").touch()
+        shutil.copy(embedded_postgres.__file__, package)
         os.chown(place, uid, -1)
         return place
 
@@ -243,7 +245,7 @@ def test_ensure_running_warm_takes_well_under_a_millisecond(root, client):
     code = """
 import sys, time
 from pathlib import Path
-from config.embedded_postgres import ensure_running
+from config.devserver.embedded_postgres import ensure_running
 def seconds():
     started = time.perf_counter()
     ensure_running(Path(sys.argv[1]))
@@ -261,7 +263,7 @@ def test_ensure_running_serves_threads_starting_at_once(root, client):
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from config.embedded_postgres import ensure_running
+from config.devserver.embedded_postgres import ensure_running
 with ThreadPoolExecutor(8) as threads:
     servers = set(threads.map(ensure_running, [Path(sys.argv[1])] * 8))
 print(1, len(servers))
@@ -463,7 +465,7 @@ def test_no_binaries_names_what_to_do(root, client):
     code = """
 import sys
 from pathlib import Path
-from config import embedded_postgres
+from config.devserver import embedded_postgres
 embedded_postgres.DEBIAN_VERSIONS = Path("/nonexistent")
 embedded_postgres.ensure_running(Path(sys.argv[1]))
 """

@@ -10,8 +10,8 @@ from django.test import Client
 from rest_framework.exceptions import ValidationError
 from rest_framework.serializers import Serializer
 
-from config.api.errors import to_domain_error
-from config.api.timezones import nearest_zone
+from config.api.http.exception_handler import to_domain_error
+from config.api.http.timezones import nearest_zone
 from config.errors import ValidationFailed
 from conftest import NOW
 from events.models import Event

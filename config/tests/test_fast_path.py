@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from accounts.models import User
-from config import fast_path
-from config.api.conditional import etag_of
-from config.api.counting import forget_here
-from config.api.plain import PlainRequest
+from config.api.http.conditional import etag_of
+from config.api.http.rate_limits import forget_here
+from config.fast_path import handler
+from config.fast_path.request import PlainRequest
 from config.wsgi import application
 from conftest import NOW
-from events import listing
 from events.models import Event
+from events.search import page_cache
 from events.tests.factories import EventFactory
 from events.views import list_for_guest
 from registrations.models import LedgerEntry, Registration
@@ -38,9 +38,9 @@ LEFT_ALONE = ("left alone", {}, b"")
 
 @pytest.fixture(autouse=True)
 def _fresh():
-    fast_path.headers_of_all.cache_clear()
+    handler.headers_of_all.cache_clear()
     yield
-    fast_path.headers_of_all.cache_clear()
+    handler.headers_of_all.cache_clear()
 
 
 def fast(method: str, path: str, body: bytes = b"", **headers: str) -> tuple[str, dict, bytes]:
@@ -54,7 +54,7 @@ def fast(method: str, path: str, body: bytes = b"", **headers: str) -> tuple[str
     environ = _environ(method, path, body, headers)
     request_finished.disconnect(close_old_connections)  # the test's connection stays open
     try:
-        pieces = fast_path.with_fast_path(views)(environ, lambda *answer: told.extend(answer))
+        pieces = handler.with_fast_path(views)(environ, lambda *answer: told.extend(answer))
     finally:
         request_finished.connect(close_old_connections)
     return told[0], dict(told[1]), b"".join(pieces)
@@ -283,7 +283,7 @@ def test_an_unusual_body_is_left_to_the_view_unread(event, body):
         return []
 
     environ = _environ("POST", f"/api/events/{event.pk}/register/", body, {})
-    fast_path.with_fast_path(view)(environ, lambda *answer: None)
+    handler.with_fast_path(view)(environ, lambda *answer: None)
 
     assert told == [body]
 
@@ -385,14 +385,14 @@ def test_a_list_has_its_limit_alike(listed, settings):
 def test_a_list_that_is_passed_on_has_been_counted(listed, settings, monkeypatch):
     """Somebody changes a row while it is read: the view answers."""
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "anonymous": (1, 60)}
-    fetch, environ = listing.fetch, _environ("GET", "/api/events/", b"", {})
+    fetch, environ = page_cache.fetch, _environ("GET", "/api/events/", b"", {})
 
     def fetch_after_a_change(*args, **options):
         Event.objects.update(name="Other")
         return fetch(*args, **options)
 
-    monkeypatch.setattr(listing, "fetch", fetch_after_a_change)
-    listing.renderings.forget()
+    monkeypatch.setattr(page_cache, "fetch", fetch_after_a_change)
+    page_cache.render_cache.forget()
 
     assert list_for_guest(PlainRequest(environ, "http://localhost:8000")) is None
     assert Client().request(**environ).status_code == 200

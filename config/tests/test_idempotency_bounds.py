@@ -8,11 +8,11 @@ from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from config.api import idempotency
-from config.api.idempotency import forget_answers_about
-from config.api.mentions import mentions_in, mentions_of
+from config.api.http import idempotency
+from config.api.http.idempotency import forget_answers_about
+from config.api.http.mentions import mentions_in, mentions_of
+from config.api.http.negotiation import to_json
 from config.api.models import KeptAnswer
-from config.api.negotiation import to_json
 from conftest import NOW, PASSWORD
 from events.models import Event
 from events.tests.factories import EventFactory

@@ -3,8 +3,8 @@
 import pytest
 from rest_framework.test import APIClient
 
-from config.api import negotiation
-from config.api.negotiation import MAX_JSON_VALUES, _has_more_values_than
+from config.api.http import negotiation
+from config.api.http.negotiation import MAX_JSON_VALUES, _has_more_values_than
 
 BULK = "/api/events/bulk/"
 

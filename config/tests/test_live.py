@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from config import live
 from config.errors import RateLimited, TemporarilyUnavailable
+from config.live import streams
 from events import live as seats
 from events.live import SeatWatch, read_seats
 from events.services import cancel_event, delete_event, edit_event
@@ -384,7 +384,7 @@ def test_a_database_that_is_away_is_told_to_newcomers(monkeypatch):
 
 
 def test_a_viewer_that_takes_nothing_is_dropped(monkeypatch):
-    monkeypatch.setattr(live, "SECONDS_TO_SEND", 0.05)
+    monkeypatch.setattr(streams, "SECONDS_TO_SEND", 0.05)
     told = seats.Seats(b"{}", is_over=False)
     environ = {
         "REQUEST_METHOD": "GET", "PATH_INFO": "/api/events/1/stream", "QUERY_STRING": "",
@@ -399,11 +399,11 @@ def test_a_viewer_that_takes_nothing_is_dropped(monkeypatch):
             await asyncio.Future()  # as when the socket's buffer is full
 
     async def serve() -> None:
-        streams = live.LiveStreams(1)
-        streams.watch = SeatWatch(1, lambda event_ids: dict.fromkeys(event_ids, told))
+        live_streams = streams.LiveStreams(1)
+        live_streams.watch = SeatWatch(1, lambda event_ids: dict.fromkeys(event_ids, told))
         with pytest.raises(TimeoutError):  # the server ends the connection then
-            await asyncio.wait_for(streams.respond(environ, receive, send), 5)
-        async with streams.watch.viewer(1, "b"):  # the only place is free again
+            await asyncio.wait_for(live_streams.respond(environ, receive, send), 5)
+        async with live_streams.watch.viewer(1, "b"):  # the only place is free again
             pass
 
     asyncio.run(serve())

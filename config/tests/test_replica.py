@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from config.api import replica
+from config.api.sql import replica
 from events.models import Event
 from events.tests.factories import CategoryFactory, EventFactory
 
@@ -105,7 +105,7 @@ def test_a_replica_that_refuses_leaves_the_answer_to_the_primary(anyone, queries
     with connection.cursor() as cursor:
         cursor.execute(f"REVOKE SELECT ON events_event FROM {READER}")
 
-    with caplog.at_level(logging.WARNING, "config.api.replica"):
+    with caplog.at_level(logging.WARNING, "config.api.sql.replica"):
         counts = [queries(anyone, "/api/events/") for _ in range(2)]
 
     # What is listed, and at first also what is told of it.
@@ -124,7 +124,7 @@ def test_a_replica_out_of_reach_is_left_alone_for_a_while(
         caplog.clear()
         response = anyone.get("/api/events/?when=all")
         assert [event["name"] for event in response.json()["results"]] == ["Fair"]
-        return [r.message for r in caplog.records if r.name == "config.api.replica"]
+        return [r.message for r in caplog.records if r.name == "config.api.sql.replica"]
 
     assert len(answered()) == 1
     assert len(answered()) == 0

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.tests.factories import UserFactory, grant
 from accounts.tokens import open_session
-from config.api.rights import has_staff_right, outranks, rights_key
+from config.api.staff_rights import has_staff_right, outranks, rights_key
 
 from .access import ROLES, World, make_world
 from .test_access import ROUTES, Line, lines, status_of
@@ -230,7 +230,7 @@ def test_only_superusers_outrank_staff(ana, sam):
 
 _FLAGS = {"is_staff", "is_superuser", "has_perm", "has_perms", "has_module_perms", "IsAdminUser"}
 _MAY = {
-    "config/api/rights.py": {"is_staff", "is_superuser", "has_perm"},
+    "config/api/staff_rights.py": {"is_staff", "is_superuser", "has_perm"},
     # The export of a person's data has the column.
     "registrations/privacy.py": {"is_staff"},
 }

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from config.embedded_postgres import locate
+from config.devserver.embedded_postgres import locate
 
 PROJECT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 120

@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 from psycopg.errors import DivisionByZero, InFailedSqlTransaction
 
-from config.api.statements import MOST_PREPARED, Statement
+from config.api.sql.statements import MOST_PREPARED, Statement
 
 pytestmark = pytest.mark.django_db
 

@@ -11,9 +11,9 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.tokens import open_session
-from config.api.preferences import prefers_lenient_handling
-from config.api.strict_bodies import shown_fields
-from config.api.suggestions import MAX_REPORTED
+from config.api.http.name_suggestions import MAX_REPORTED
+from config.api.http.preferences import prefers_lenient_handling
+from config.api.http.strict_bodies import shown_fields
 from events.models import Event
 from events.tests.factories import EventFactory
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.api import xlsx_rows
-from config.api.csv_rows import ImportRefused, Row
-from config.api.tables import Columns, read_table
+from config.api.files import xlsx_rows
+from config.api.files.csv_rows import ImportRefused, Row
+from config.api.files.tables import Columns, read_table
 
 COLUMNS = Columns({"name": "name", "start_time": "start_time"}, required=(("name",),))
 

@@ -6,7 +6,7 @@ from django.db.migrations import AddIndex, CreateModel
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 
-from config.api.indexes import BuildIndex
+from config.api.sql.concurrent_indexes import BuildIndex
 from events.models import Event
 
 LARGE = {"event", "registration", "ledgerentry", "notification"}

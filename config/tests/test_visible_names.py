@@ -9,7 +9,7 @@ from django.urls import reverse
 from accounts.models import User
 from accounts.tests.factories import grant
 from config.api.fields import LineField
-from config.api.visible import is_visible
+from config.api.text.visible_characters import is_visible
 from events.tests.factories import CategoryFactory, SeriesFactory
 from registrations.tests.factories import registered
 

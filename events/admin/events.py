@@ -13,11 +13,11 @@ from django.http import HttpRequest, HttpResponse
 from accounts.admin import AuditedAdmin, ZoneChoiceField, staff_of
 from accounts.models import User
 from config.api.admin import NotifyForm, ServiceForm, confirmed_answers
-from config.api.visible import validate_visible
+from config.api.text.visible_characters import validate_visible
 
 from ..models import AttendanceMode, Category, Event
-from ..models.plan import default_reminder_hours
-from ..serializers import EventCreateIn, EventIn
+from ..models.base import default_reminder_hours
+from ..serializers.events import EventCreateIn, EventIn
 from ..services import (
     cancel_event,
     create_event,

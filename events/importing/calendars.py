@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from django.utils.text import slugify
 from icalendar import Event as CalendarEvent
 
-from config.api.csv_rows import Row, RowError
-from config.api.tables import Table
+from config.api.files.csv_rows import Row, RowError
+from config.api.files.tables import Table
 
 from ..zones import at_wall_clock, wall_clock
 from .ics_files import MAX_ENTRY, TEXTS, WHEN, Entry, read_components

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from accounts.models import User
-from config.api.csv_rows import Row, RowError
+from config.api.files.csv_rows import Row, RowError
 from config.errors import ValidationFailed
 
 from ..models import Event

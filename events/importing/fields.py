@@ -7,12 +7,12 @@ from typing import Any
 from django.http import QueryDict
 
 from accounts.models import User
-from config.api.csv_rows import RowError
 from config.api.fields import LineField
-from config.api.strict_bodies import validate_body
+from config.api.files.csv_rows import RowError
+from config.api.http.strict_bodies import validate_body
 from config.errors import FieldError, ValidationFailed
 
-from ..serializers import EventCreateIn
+from ..serializers.events import EventCreateIn
 
 _REASONS: dict[tuple[str | None, str], str] = {
     ("status", "invalid_choice"): "Write published or draft.",

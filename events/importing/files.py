@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from config.api.csv_rows import ImportRefused, Row, RowError
-from config.api.tables import Table
+from config.api.files.csv_rows import ImportRefused, Row, RowError
+from config.api.files.tables import Table
 
 from .calendars import read_ics
 from .tables import read_csv

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from config.api.csv_rows import ImportRefused
-from config.api.text_files import charset_named, decode_text, not_in_charset
+from config.api.files.csv_rows import ImportRefused
+from config.api.files.text_files import charset_named, decode_text, not_in_charset
 
 MAX_BYTES = 50 * 1024 * 1024
 MAX_DEPTH = 20

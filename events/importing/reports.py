@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from config.api.csv_rows import RowError
+from config.api.files.csv_rows import RowError
 
 from ..models import Event, Series
 

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from accounts.services import lock_account
-from config.api.csv_rows import ImportRefused, Row, RowError
+from config.api.files.csv_rows import ImportRefused, Row, RowError
 
 from ..models import Event, Series
 from .calendars import CalendarRow

@@ -1,8 +1,8 @@
 """Rows of events in CSV files and spreadsheets."""
 
-from config.api.tables import Columns, Table, column_key, read_table
+from config.api.files.tables import Columns, Table, column_key, read_table
 
-from ..aliases import FIELD_ALIASES
+from ..serializers.aliases import FIELD_ALIASES
 from .fields import FIELDS
 
 COLUMNS = Columns(

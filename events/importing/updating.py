@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.db import transaction
 from django.utils import timezone
 
-from config.api.csv_rows import RowError
+from config.api.files.csv_rows import RowError
 from config.errors import DomainError, ValidationFailed
 
 from ..models import Category, Event, Series

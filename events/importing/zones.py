@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
-from config.api.timezones import zone_names
+from config.api.http.timezones import zone_names
 
 from ..recurrence import Schedule, parse_rule
 from .ics_files import Calendar, Observance, Timezone

@@ -7,7 +7,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import events.models.plan
+import events.models.base
 
 
 class Migration(migrations.Migration):
@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                     "reminder_hours",
                     django.contrib.postgres.fields.ArrayField(
                         base_field=models.PositiveSmallIntegerField(),
-                        default=events.models.plan.default_reminder_hours,
+                        default=events.models.base.default_reminder_hours,
                         size=None,
                     ),
                 ),

@@ -6,7 +6,7 @@ from django.contrib.postgres.indexes import GistIndex
 from django.db import migrations, models
 from django.db.models.functions import Lower
 
-from events.models.place import Span
+from events.models.expressions import Span
 
 IS_PUBLIC = models.Q(deleted_at=None, status="published")
 

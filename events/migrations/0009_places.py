@@ -4,7 +4,7 @@ from django.contrib.postgres.indexes import GistIndex
 from django.contrib.postgres.operations import CreateExtension
 from django.db import migrations, models
 
-from events.models.place import Point
+from events.models.expressions import Point
 
 POINT = """
 CREATE FUNCTION earth_point(latitude double precision, longitude double precision)

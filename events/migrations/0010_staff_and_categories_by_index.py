@@ -3,8 +3,8 @@
 from django.contrib.postgres.indexes import GistIndex
 from django.db import migrations, models
 
-from config.api.indexes import BuildIndex, DropIndex
-from events.models.place import Span
+from config.api.sql.concurrent_indexes import BuildIndex, DropIndex
+from events.models.expressions import Span
 
 
 class Migration(migrations.Migration):

@@ -6,7 +6,7 @@ A million events took 9 s and 35 MB.
 from django.contrib.postgres.indexes import GinIndex
 from django.db import migrations, models
 
-from config.api.indexes import BuildIndex
+from config.api.sql.concurrent_indexes import BuildIndex
 from events.models.search_word import NamesByWeek
 
 FUNCTION = r"""

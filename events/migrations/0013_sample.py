@@ -6,7 +6,7 @@ A million events took 2 s and 10 MB for the one, 3 s and 5 MB for the other.
 from django.contrib.postgres.indexes import GinIndex
 from django.db import migrations, models
 
-from config.api.indexes import BuildIndex
+from config.api.sql.concurrent_indexes import BuildIndex
 from events.models.sample import IsSampled, Spread
 
 

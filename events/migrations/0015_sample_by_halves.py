@@ -10,7 +10,7 @@ from django.db import migrations, models
 from django.db.models import F
 from django.db.models.functions import Upper
 
-from config.api.indexes import BuildIndex, DropIndex
+from config.api.sql.concurrent_indexes import BuildIndex, DropIndex
 from events.models.sample import Halvings, HalvingsUpTo, IsSampled
 
 

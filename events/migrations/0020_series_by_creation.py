@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from config.api.indexes import BuildIndex
+from config.api.sql.concurrent_indexes import BuildIndex
 
 
 class Migration(migrations.Migration):

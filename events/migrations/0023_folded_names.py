@@ -4,8 +4,8 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import migrations, models
 from django.db.models import F
 
-from config.api.folding import Folded, alphabetical
-from config.api.indexes import BuildIndex, DropIndex
+from config.api.sql.concurrent_indexes import BuildIndex, DropIndex
+from config.api.text.folding import Folded, alphabetical
 from events.models.sample import HalvingsUpTo, IsSampled
 
 

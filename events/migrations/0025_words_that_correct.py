@@ -8,7 +8,7 @@ which runs each hour, decides from then on.
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import migrations, models
 
-from config.api.indexes import BuildIndex, DropIndex
+from config.api.sql.concurrent_indexes import BuildIndex, DropIndex
 
 FUNCTIONS = r"""
 CREATE FUNCTION search_may_correct(word text) RETURNS boolean

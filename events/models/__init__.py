@@ -1,6 +1,6 @@
+from .base import ONLINE, AttendanceMode, Plan, derived_attendance_mode
 from .category import Category
 from .event import Event, EventQuerySet, happens_between, is_ongoing
-from .plan import ONLINE, AttendanceMode, Plan, derived_attendance_mode
 from .search_word import SearchWord
 from .series import Series, SeriesQuerySet
 

@@ -10,14 +10,14 @@ from django.db.models import ExpressionWrapper, F, Q, Sum, Value
 from django.db.models.functions import Left
 from django.utils.timezone import now
 
-from config.api.folding import Folded, alphabetical
-from config.api.kept_queries import current_instant
-from config.api.rights import has_staff_right
+from config.api.sql.compiled_queries import current_instant
+from config.api.staff_rights import has_staff_right
+from config.api.text.folding import Folded, alphabetical
 
+from .base import IS_NOWHERE, IS_SOMEWHERE, Plan, default_reminder_hours  # noqa: F401  # a migration looks for it here
 from .category import Category
+from .expressions import Holds, Overlaps, Point, Span
 from .local_time import LocalDateTimeField
-from .place import Holds, Overlaps, Point, Span
-from .plan import IS_NOWHERE, IS_SOMEWHERE, Plan, default_reminder_hours  # noqa: F401  # a migration looks for it here
 from .sample import Halvings, HalvingsUpTo, IsSampled
 from .search_word import HeadingWords, NamesByWeek, NameWords
 from .series import Series
@@ -27,7 +27,7 @@ FEED_DESCRIPTION_LENGTH = 500  # characters
 if TYPE_CHECKING:
     from accounts.models import User
 
-    from ..narrowing import Narrowing
+    from ..search.page_planner import PagePlan
 
 
 def is_ongoing() -> Q:
@@ -42,11 +42,11 @@ def happens_between(begin: datetime, end: datetime) -> Q:
 class EventQuerySet(models.QuerySet["Event"]):
     # How this very queryset was narrowed, for a quicker way to its pages; one derived from it has
     # other conditions, and takes the plain way.
-    narrowing: "Narrowing | None" = None
+    page_plan: "PagePlan | None" = None
 
     @property
     def page_note(self) -> Any:
-        return self.narrowing and self.narrowing.note
+        return self.page_plan and self.page_plan.note
 
     def existing(self) -> "EventQuerySet":
         """Not deleted."""
@@ -381,7 +381,7 @@ class Event(Plan):
 
     @property
     def edit_tag(self) -> str:
-        """Names this row as it was last edited; see `config.api.conditional`."""
+        """Names this row as it was last edited; see `config.api.http.conditional`."""
         return f"{self.pk}.{self.version}"
 
     @property

@@ -9,13 +9,13 @@ from django.db import models
 from django.db.models import Count, F, Q
 from django.utils.timezone import now
 
-from config.api.rights import has_staff_right
+from config.api.staff_rights import has_staff_right
 
 from ..recurrence import Schedule, Turn, parse_exclusion, parse_rule, shown_rule, stored_exclusion
 from ..zones import at_wall_clock
+from .base import IS_NOWHERE, IS_SOMEWHERE, Plan
 from .category import Category
 from .local_time import LocalDateTimeField
-from .plan import IS_NOWHERE, IS_SOMEWHERE, Plan
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -149,7 +149,7 @@ class Series(Plan):
 
     @property
     def edit_tag(self) -> str:
-        """Names this row as it was last edited; see `config.api.conditional`."""
+        """Names this row as it was last edited; see `config.api.http.conditional`."""
         return f"series-{self.pk}.{self.version}"
 
     @property

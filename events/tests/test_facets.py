@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.factories import grant
 from conftest import NOW
-from events import facets
 from events.models import Category, Event
+from events.search import facets
 from events.services import count_words
 from events.tests.factories import CategoryFactory, EventFactory
 
@@ -115,16 +115,16 @@ def many(olga, monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("many")
-@pytest.mark.parametrize(("looked_at", "told_from"), [(10_000, 2_000), (60, 20), (60, 200)])
-def test_facets_of_many_are_estimates_from_a_sample(anyone, monkeypatch, looked_at, told_from):
+@pytest.mark.parametrize(("looked_at", "rendered_from"), [(10_000, 2_000), (60, 20), (60, 200)])
+def test_facets_of_many_are_estimates_from_a_sample(anyone, monkeypatch, looked_at, rendered_from):
     for name in ("LOOKED_AT", "READ"):
         monkeypatch.setattr(facets, name, looked_at)
-    for name in ("TOLD_FROM", "TOLD_FROM_READ"):
-        monkeypatch.setattr(facets, name, told_from)
+    for name in ("RENDERED_FROM", "RENDERED_FROM_READ"):
+        monkeypatch.setattr(facets, name, rendered_from)
 
     found = facets_of(anyone)
 
-    near = 0.1 if told_from > looked_at // 2 else 0.4
+    near = 0.1 if rendered_from > looked_at // 2 else 0.4
     expected = Counter(Event.objects.values_list("category__slug", flat=True))
     assert found["approximate"] is True
     assert found["count"] == pytest.approx(4000, rel=near)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from accounts.models import User
-from events.ical import Entry, feed_of
+from events.calendars import Entry, feed_of
 from events.models import Event
 
 SCRIPT = Path(__file__).with_name("ical_js.cjs")

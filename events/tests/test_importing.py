@@ -13,7 +13,7 @@ from django.db import connection
 
 from accounts.models import User
 from accounts.tests.factories import UserFactory
-from config.api.csv_rows import ImportRefused, Row
+from config.api.files.csv_rows import ImportRefused, Row
 from events.importing import FIELDS, import_rows, read_csv, rows
 from events.models import Category, Event
 from events.services import delete_event, edit_event

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from config.api.csv_rows import ImportRefused
+from config.api.files.csv_rows import ImportRefused
 from conftest import NOW
 from events.importing import ics_files, import_rows, read_ics
 from events.models import Event, Series

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from events.ical.timezones import vtimezone
+from events.calendars.timezones import vtimezone
 from events.importing import import_rows, read_ics
 from events.importing.ics_files import Calendar, read_components
 from events.importing.zones import UnknownZone, ZoneResolver

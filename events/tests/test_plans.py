@@ -9,11 +9,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from config.api.keyset import Cursor
+from config.api.pagination.keyset import Cursor
 from conftest import NOW
-from events import facets, narrowing
 from events.models import Category, Event
 from events.models.sample import SIXTEEN
+from events.search import facets, page_planner
 from events.services import count_words
 from events.tests.factories import EventFactory
 from registrations.tests.factories import registered
@@ -213,9 +213,9 @@ def costly(client, path: str, *, most_read: float, most_sorted: float) -> list[s
 def test_every_filter_and_ordering_is_answered_by_an_index(
     large, anyone, max_, signed_in, monkeypatch
 ):
-    monkeypatch.setattr(narrowing, "WALK", 200)
-    monkeypatch.setattr(narrowing, "WALK_ON", 800)
-    monkeypatch.setattr(narrowing, "FEW", 500)
+    monkeypatch.setattr(page_planner, "WALK", 200)
+    monkeypatch.setattr(page_planner, "WALK_ON", 800)
+    monkeypatch.setattr(page_planner, "FEW", 500)
     wrong = []
     for template in QUERIES:
         query = template.format(**large)
@@ -304,9 +304,9 @@ def test_the_plan_of_the_plain_list_is_kept(large, anyone):
 def test_facets_are_counted_from_a_sample_by_an_index(large, anyone, monkeypatch):
     for name, number in {"EXACT": 200, "LOOKED_AT": 400, "READ": 200}.items():
         monkeypatch.setattr(facets, name, number)
-    monkeypatch.setattr(narrowing, "WALK", 200)
-    monkeypatch.setattr(narrowing, "WALK_ON", 800)
-    monkeypatch.setattr(narrowing, "FEW", 500)
+    monkeypatch.setattr(page_planner, "WALK", 200)
+    monkeypatch.setattr(page_planner, "WALK_ON", 800)
+    monkeypatch.setattr(page_planner, "FEW", 500)
     sample = EVENTS / SIXTEEN * 1.1
     wrong = []
     for template in FACETED:
@@ -320,10 +320,10 @@ def test_facets_are_counted_from_a_sample_by_an_index(large, anyone, monkeypatch
     "query", ["search=jazz", "search=friend", "search=night -jazz", "name=night", "location=oslo"]
 )
 def test_facets_of_texts_that_many_have_read_few_of_these(large, anyone, monkeypatch, query):
-    for name, number in {"EXACT": 200, "READ": 70, "TOLD_FROM_READ": 20}.items():
+    for name, number in {"EXACT": 200, "READ": 70, "RENDERED_FROM_READ": 20}.items():
         monkeypatch.setattr(facets, name, number)
-    monkeypatch.setattr(narrowing, "WALK", 100)
-    monkeypatch.setattr(narrowing, "FEW", 500)
+    monkeypatch.setattr(page_planner, "WALK", 100)
+    monkeypatch.setattr(page_planner, "FEW", 500)
     with connection.cursor() as cursor:
         # Without, the planner takes every 200th event for sampled, and so few of a table this small
         # for cheap to read by the other index. Of a large one it takes the right one anyway.
@@ -337,7 +337,7 @@ def test_facets_of_texts_that_many_have_read_few_of_these(large, anyone, monkeyp
 
 @pytest.mark.parametrize("query", ["category={rare}", "status=cancelled", "date=2027-03-01"])
 def test_facets_of_what_few_have_do_not_read_the_whole_sample(large, anyone, monkeypatch, query):
-    for name, number in {"EXACT": 10, "LOOKED_AT": 70, "TOLD_FROM": 70}.items():
+    for name, number in {"EXACT": 10, "LOOKED_AT": 70, "RENDERED_FROM": 70}.items():
         monkeypatch.setattr(facets, name, number)
     path = f"{reverse('event-facets')}?{query.format(**large)}"
 

@@ -9,11 +9,11 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config.api.keyset import Cursor
+from config.api.pagination.keyset import Cursor
 from conftest import NOW
-from events import narrowing, search, suggestions
 from events.models import Event, SearchWord
-from events.search import edit_distance
+from events.search import page_planner, query, suggestions
+from events.search.query import edit_distance
 from events.services import count_words
 from events.tests.factories import CategoryFactory, EventFactory
 from events.tests.test_lists import names, walk
@@ -31,7 +31,7 @@ no_limits = settings(
 def ways(request, monkeypatch):
     """Every way to a page, which what is counted decides: call it once the events are there."""
     if request.param == "many":
-        monkeypatch.setattr(narrowing, "FEW", 0)
+        monkeypatch.setattr(page_planner, "FEW", 0)
         monkeypatch.setattr(suggestions, "RARE", -1)
         monkeypatch.setattr(suggestions, "SOONEST", 0)
     return count_words if request.param != "uncounted" else lambda: None
@@ -217,9 +217,9 @@ WORDS = ("jazz", "rock", "polka", "swing")
 def test_pages_of_matches_have_each_once_whatever_the_way(
     anyone, olga, ways, monkeypatch, text, query
 ):
-    monkeypatch.setattr(narrowing, "WALK", 7)
-    monkeypatch.setattr(narrowing, "WALK_ON", 14)
-    monkeypatch.setattr(narrowing, "FEW_SEEN", 1)
+    monkeypatch.setattr(page_planner, "WALK", 7)
+    monkeypatch.setattr(page_planner, "WALK_ON", 14)
+    monkeypatch.setattr(page_planner, "FEW_SEEN", 1)
     for number in range(40):
         one, two, three = (WORDS[number // step % 4] for step in (1, 4, 3))
         event_in(
@@ -405,7 +405,7 @@ def test_series_leave_room_for_other_names(anyone, olga, ways):
 
 def test_several_letters_are_looked_for_in_the_next_weeks_only(anyone, olga, monkeypatch):
     """Each is in so many names that the index of a week takes long."""
-    monkeypatch.setattr(search, "MANY_NAMES", 0)
+    monkeypatch.setattr(query, "MANY_NAMES", 0)
     monkeypatch.setattr(suggestions, "RARE", -1)
     monkeypatch.setattr(suggestions, "SOONEST", 0)
     event_in(7 * 30, organizer=olga, name="Jazz Night Rome")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from accounts.tests.factories import UserFactory
 from conftest import NOW
-from events import narrowing, search
 from events.models import Event
+from events.search import page_planner, query
 from events.services import count_words
 from events.tests.factories import CategoryFactory, EventFactory
 
@@ -126,8 +126,8 @@ def test_pages_have_all_that_match_in_their_order(
     crowd, anyone, reader, monkeypatch, chosen, way, many, size
 ):
     for name, number in way.items():
-        monkeypatch.setattr(narrowing, name, number)
-    monkeypatch.setattr(search, "MAX_BEGINNINGS", many)
+        monkeypatch.setattr(page_planner, name, number)
+    monkeypatch.setattr(query, "MAX_BEGINNINGS", many)
     # Words of their own are each a term.
     asked = [
         term
@@ -149,9 +149,9 @@ def test_pages_have_all_that_match_in_their_order(
     if ordering.startswith("-"):
         places.reverse()
 
-    query = {**chosen, "search": text, "page_size": size}
-    pages = [anyone.get(PATH, query)]
-    assert pages[0].content == reader.get(PATH, query).content
+    parameters = {**chosen, "search": text, "page_size": size}
+    pages = [anyone.get(PATH, parameters)]
+    assert pages[0].content == reader.get(PATH, parameters).content
     while link := pages[-1].json()["next"]:
         pages.append(anyone.get(link))
         assert pages[-1].content == reader.get(link).content

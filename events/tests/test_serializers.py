@@ -1,7 +1,7 @@
 import pytest
 from rest_framework.test import APIRequestFactory
 
-from events.serializers import EventOut
+from events.serializers.events import EventOut
 from events.tests.factories import EventFactory
 from registrations.models import Registration
 from registrations.serializers import RegistrationOut

@@ -6,10 +6,10 @@ import random
 import pytest
 from django.db import connection
 
-from config.api.time_limits import TookTooLong, limited
+from config.api.sql.time_limits import TookTooLong, limited
 from conftest import NOW
-from events import search
 from events.models import Event, SearchWord
+from events.search import query
 from events.services import count_words, delete_event, restore_event, vocabulary
 from events.tests.factories import EventFactory
 from events.tests.test_lists import names
@@ -149,7 +149,7 @@ def test_a_counted_word_stays_counted_when_another_organizer_brings_it(olga, max
     EventFactory(organizer=max_, name="Rehearsal", description="saxophone")
 
     assert SearchWord.objects.filter(word="saxophone").count() == 2
-    (word,) = search.read_search("saxophone").words
+    (word,) = query.read_search("saxophone").words
     assert (word.is_counted, word.in_texts) == (True, 1)
 
 
@@ -158,7 +158,7 @@ def test_a_new_word_is_not_counted(olga):
     count_words()
     EventFactory(organizer=olga, name="Saxophones")
 
-    (word,) = search.read_search("saxophone").words
+    (word,) = query.read_search("saxophone").words
 
     assert not word.is_counted
 
@@ -215,7 +215,7 @@ SLOW_COMPARISON = """
 
 
 def test_a_search_goes_on_without_corrections_that_take_too_long(anyone, olga, monkeypatch, caplog):
-    monkeypatch.setattr(search, "LIMIT_MILLISECONDS", 20)
+    monkeypatch.setattr(query, "LIMIT_MILLISECONDS", 20)
     EventFactory(organizer=olga, name="Jazz")
     with connection.cursor() as cursor:
         cursor.execute(SLOW_COMPARISON)
@@ -229,8 +229,8 @@ def test_a_search_goes_on_without_corrections_that_take_too_long(anyone, olga, m
 
 
 def test_part_of_a_name_is_found_when_words_with_it_take_too_long(anyone, olga, monkeypatch):
-    monkeypatch.setattr(search, "LIMIT_MILLISECONDS", 20)
-    monkeypatch.setattr(search, "_WITH_PART", "SELECT pg_sleep(30)::text, %s, %s")
+    monkeypatch.setattr(query, "LIMIT_MILLISECONDS", 20)
+    monkeypatch.setattr(query, "_WITH_PART", "SELECT pg_sleep(30)::text, %s, %s")
     EventFactory(organizer=olga, name="Jazz")
 
     assert names(anyone, "?name=zz") == ["Jazz"]

@@ -7,9 +7,9 @@ from urllib.parse import quote
 import pytest
 from django.db import connection
 
-from config.api.folding import fold_texts
+from config.api.text.folding import fold_texts
 from events.models import Event
-from events.scripts import RUN
+from events.search.scripts import RUN
 from events.services import count_words
 from events.tests.factories import CategoryFactory, EventFactory
 from events.tests.test_lists import names, walk

@@ -5,15 +5,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
-from config.api.pagination import read_flag
-from config.api.schema import operation
-from config.api.slots import ROWS
+from config.api.http.work_slots import ROWS
+from config.api.openapi.schema import operation
+from config.api.pagination.paginator import read_flag
 from config.api.views import ApiView
 
 from .. import services
-from ..bulk import EventBulkIn, EventBulkOut
 from ..errors import OrganizerRoleRequired
 from ..permissions import MayOrganize
+from ..serializers.bulk import EventBulkIn, EventBulkOut
 
 
 class EventBulkView(ApiView):

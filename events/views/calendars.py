@@ -7,12 +7,12 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from config.api.pagination import read_ordering
-from config.api.schema import operation
-from config.api.slots import ROWS
+from config.api.http.work_slots import ROWS
+from config.api.openapi.schema import operation
+from config.api.pagination.paginator import read_ordering
 from config.api.views import ApiView, file_response
 
-from ..ical import Entry, calendar_of, feed_of
+from ..calendars import Entry, calendar_of, feed_of
 from ..models import Event
 from .events import EventPages
 

@@ -5,16 +5,16 @@ from django.db.models.functions import Coalesce
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.folding import alphabetical
-from config.api.keyset import Ordering, orderings
-from config.api.pagination import KeysetPagination
+from config.api.openapi.schema import operation
+from config.api.pagination.keyset import Ordering, orderings
+from config.api.pagination.paginator import KeysetPagination
 from config.api.permissions import ReadsOrHasStaffRight
-from config.api.schema import operation
+from config.api.text.folding import alphabetical
 from config.api.views import ApiView, ListView
 from config.errors import PermissionDenied
 
 from ..models import Category, Event
-from ..serializers import CategoryIn, CategoryOut
+from ..serializers.events import CategoryIn, CategoryOut
 from ..services.categories import delete_category, save_category
 
 

@@ -7,17 +7,17 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.pagination import is_short
-from config.api.schema import operation
+from config.api.openapi.schema import operation
+from config.api.pagination.paginator import is_short
 from config.api.views import ApiView
 
-from ..facets import Facets
-from ..filters import EventFilter
 from ..models import Event, EventQuerySet
-from ..narrowing import Narrowing
-from ..serializers import FacetsOut, SuggestionsIn, SuggestionsOut
-from ..suggestions import suggest_names
-from ..ways import Listed
+from ..search.facets import Facets
+from ..search.filters import EventFilter
+from ..search.page_planner import PagePlan
+from ..search.page_sql import Listed
+from ..search.suggestions import suggest_names
+from ..serializers.events import FacetsOut, SuggestionsIn, SuggestionsOut
 
 
 class SuggestionsView(ApiView):
@@ -69,15 +69,15 @@ class FacetsView(ApiView):
         given = request.query_params
         by_texts = any(given.get(name) for name in ("search", "name", "title", "location"))
         zone = timezone.get_current_timezone()
-        return Response(Facets(self._narrowing(request), zone, by_texts).told())
+        return Response(Facets(self._page_plan(request), zone, by_texts).told())
 
-    def _narrowing(self, request: Request) -> Narrowing:
+    def _page_plan(self, request: Request) -> PagePlan:
         def make() -> EventQuerySet:
             return Event.objects.visible_to(request.user)
 
         if not request.user.pk and is_short(request):
-            kept = EventFilter.kept_narrowing(request, make)
+            kept = EventFilter.compiled_page_plan(request, make)
             if kept is not None:
                 return kept
         events: Any = self.filter_queryset(make())
-        return events.narrowing or Narrowing(lambda: Listed(events))
+        return events.page_plan or PagePlan(lambda: Listed(events))

@@ -13,15 +13,21 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts.authentication import current_user
-from config.api.keyset import DEFAULT_PAGE_SIZE
-from config.api.pagination import KeysetPagination, is_short, read_filters, read_flag, read_page
-from config.api.plain import Answer, PlainRequest
-from config.api.replica import answered_by_replica
-from config.api.schema import operation
-from config.api.strict_bodies import NoFields
-from config.api.throttling import count_guest
+from config.api.http.strict_bodies import NoFields
+from config.api.http.throttling import count_guest
+from config.api.openapi.schema import operation
+from config.api.pagination.keyset import DEFAULT_PAGE_SIZE
+from config.api.pagination.paginator import (
+    KeysetPagination,
+    is_short,
+    read_filters,
+    read_flag,
+    read_page,
+)
+from config.api.sql.replica import answered_by_replica
 from config.api.views import ApiView, ListView
 from config.errors import PermissionDenied
+from config.fast_path.request import Answer, PlainRequest
 
 from .. import services
 from ..errors import (
@@ -31,13 +37,13 @@ from ..errors import (
     EventStarted,
     OrganizerRoleRequired,
 )
-from ..filters import EventFilter, OwnEventFilter
-from ..headlines import Marker
-from ..listing import EVENT_ORDERINGS, guest_page, narrowed_guest_page, plain_guest_page
 from ..models import Event, EventQuerySet
-from ..nearby import distance_km
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
-from ..serializers import (
+from ..search.filters import EventFilter, OwnEventFilter
+from ..search.geo import distance_km
+from ..search.highlights import Marker
+from ..search.page_cache import EVENT_ORDERINGS, fast_guest_page, guest_page, planned_guest_page
+from ..serializers.events import (
     CancellationIn,
     EventCreateIn,
     EventEditIn,
@@ -87,7 +93,7 @@ class EventPages(ListView):
             for event, answer in zip(rows, shown, strict=True):
                 answer["distance_km"] = distance_km(event.line)
         if read_flag(self.request, "highlight"):
-            search = events.narrowing and events.narrowing.search
+            search = events.page_plan and events.page_plan.search
             marker = search and Marker(search, rows)
             for event, answer in zip(rows, shown, strict=True):
                 answer["headline"] = marker.headline(event) if marker else None
@@ -112,7 +118,7 @@ class EventListView(EventPages):
         # The way to a page then depends on more than the parameters.
         if EventFilter.narrows(request.query_params) or "highlight" in request.query_params:
             return self.page(make(), EventOut)
-        return self.kept_page(make, EventOut)
+        return self.cached_page(make, EventOut)
 
     def _guest_page(self, request: Request, make: Callable[[], EventQuerySet]) -> bytes | None:
         page, given = read_page(request, self), request.query_params
@@ -126,10 +132,10 @@ class EventListView(EventPages):
                 filters=read_filters(request),
                 zone=zone,
             )
-        narrowing = EventFilter.kept_narrowing(request, make)
-        if narrowing is None or page.is_counted:
+        page_plan = EventFilter.compiled_page_plan(request, make)
+        if page_plan is None or page.is_counted:
             return None
-        return narrowed_guest_page(page, narrowing, zone=zone)
+        return planned_guest_page(page, page_plan, zone=zone)
 
     @operation(
         "Create an event",
@@ -154,7 +160,7 @@ def list_for_guest(request: PlainRequest) -> Answer | None:
     count_guest("anonymous", request)
     url = request.site + "/api/events/" + (f"?{request.query}" if request.query else "")
     cursor, size = found[1] and unquote(found[1]), int(found[2] or DEFAULT_PAGE_SIZE)
-    body = answered_by_replica(plain_guest_page)(url, cursor=cursor, size=size)
+    body = answered_by_replica(fast_guest_page)(url, cursor=cursor, size=size)
     return None if body is None else Answer(200, body, {})
 
 

@@ -7,19 +7,26 @@ from rest_framework.response import Response
 
 from accounts.authentication import current_user
 from accounts.models import User
-from config.api.csv_rows import ImportRefused
-from config.api.import_reports import import_response, line_errors, skips_errors
-from config.api.pagination import read_flag
-from config.api.schema import operation
-from config.api.slots import ROWS
-from config.api.uploads import TABLE_TYPES, XLSX, Upload, file_error, file_parsers, read_upload
+from config.api.files.csv_rows import ImportRefused
+from config.api.files.import_reports import import_response, line_errors, skips_errors
+from config.api.files.uploads import (
+    TABLE_TYPES,
+    XLSX,
+    Upload,
+    file_error,
+    file_parsers,
+    read_upload,
+)
+from config.api.http.work_slots import ROWS
+from config.api.openapi.schema import operation
+from config.api.pagination.paginator import read_flag
 from config.api.views import ApiView
 from config.errors import TemporarilyUnavailable
 
 from ..errors import OrganizerRoleRequired
-from ..import_reports import EXAMPLE_CALENDAR, EXAMPLE_FILE, EventFileIn, EventImportOut
 from ..importing import ImportRunning, Report, import_rows, read_events
 from ..permissions import MayOrganize
+from ..serializers.importing import EXAMPLE_CALENDAR, EXAMPLE_FILE, EventFileIn, EventImportOut
 
 MAX_ROWS = 10_000
 MAX_EVENTS = 10_000  # with all that recurs

@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from config.api.schema import operation
+from config.api.openapi.schema import operation
 from config.api.views import ApiView
 from config.errors import NotFound
 

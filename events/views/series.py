@@ -8,11 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
-from config.api.folding import alphabetical
-from config.api.keyset import Ordering, orderings
-from config.api.pagination import KeysetPagination, read_flag
-from config.api.schema import operation
-from config.api.strict_bodies import NoFields
+from config.api.http.strict_bodies import NoFields
+from config.api.openapi.schema import operation
+from config.api.pagination.keyset import Ordering, orderings
+from config.api.pagination.paginator import KeysetPagination, read_flag
+from config.api.text.folding import alphabetical
 from config.api.views import ApiView, ListView
 from config.errors import NotAuthenticated, PermissionDenied
 
@@ -20,8 +20,8 @@ from .. import services
 from ..errors import CapacityBelowRegistered, EventStarted, OrganizerRoleRequired
 from ..models import Series
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
-from ..series import SeriesEditIn, SeriesIn, SeriesOut, SeriesPreviewOut
-from ..series_filters import SeriesFilter, series_for_listing
+from ..search.series_filters import SeriesFilter, series_for_listing
+from ..serializers.series import SeriesEditIn, SeriesIn, SeriesOut, SeriesPreviewOut
 
 
 class SeriesListView(ListView):

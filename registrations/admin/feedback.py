@@ -8,7 +8,7 @@ from django.template.defaultfilters import truncatechars
 
 from accounts.admin import staff_of
 from config.api.admin import IsSetFilter, ReadOnlyAdmin
-from config.api.rights import has_staff_right
+from config.api.staff_rights import has_staff_right
 
 from ..models import Feedback
 from ..services import hide_feedback, show_feedback

@@ -15,12 +15,12 @@ from django.utils.html import format_html
 from accounts.admin import HISTORY_SHOWN, AccountAdmin, AuditedAdmin, HistoryEntry, staff_of
 from accounts.models import User
 from config.api.admin import IsSetFilter, NotifyForm, ServiceForm, confirmed_answers
-from config.api.email_addresses import mailbox_of
-from config.api.rights import has_staff_right
+from config.api.staff_rights import has_staff_right
+from config.api.text.email_addresses import mailbox_of
 from events.admin import EventAdmin
 from events.models import Event
 
-from ..exports import EXPORTS, Options
+from ..exports.attendees import EXPORTS, Options
 from ..models import LedgerEntry, Registration
 from ..serializers import RegistrationEditIn
 from ..services import cancel_registration, close_account, edit_registration, register

@@ -5,7 +5,7 @@ import django.db.models.functions.text
 from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 
-import config.api.mailbox_field
+import config.api.text.mailbox_field
 
 
 class Migration(migrations.Migration):
@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             "registration",
             "email",
-            config.api.mailbox_field.MailboxField(
+            config.api.text.mailbox_field.MailboxField(
                 help_text="One spelling for each mailbox.", max_length=254
             ),
         ),

@@ -2,8 +2,8 @@
 
 from django.db import migrations, models
 
-from config.api.folding import alphabetical
-from config.api.indexes import BuildIndex, DropIndex
+from config.api.sql.concurrent_indexes import BuildIndex, DropIndex
+from config.api.text.folding import alphabetical
 
 
 class Migration(migrations.Migration):

@@ -4,7 +4,7 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.models import User
-from config.api.rights import has_staff_right
+from config.api.staff_rights import has_staff_right
 from events.models import Event
 
 

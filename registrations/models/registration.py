@@ -11,9 +11,9 @@ from django.db.models.functions import Cast, Coalesce, Collate, Concat, Lower
 from django.utils import timezone
 
 from accounts.audit import erase_values
-from config.api.folding import alphabetical
-from config.api.mailbox_field import MailboxField
-from config.api.rights import has_staff_right
+from config.api.staff_rights import has_staff_right
+from config.api.text.folding import alphabetical
+from config.api.text.mailbox_field import MailboxField
 from events.models import Event
 
 if TYPE_CHECKING:

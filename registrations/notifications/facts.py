@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import Notification
 from accounts.notifications import Attachment
 from accounts.notifications.kinds import Facts
-from events.ical import invitation
+from events.calendars import invitation
 from events.models import Event
 
 from ..models import Registration

@@ -3,7 +3,7 @@ from rest_framework import serializers
 
 from accounts.models import User
 from config.api.fields import TextField, WholeNumberField
-from config.api.timezones import InstantField
+from config.api.http.timezones import InstantField
 
 from ..models import Feedback
 

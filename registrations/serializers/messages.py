@@ -3,7 +3,7 @@ from rest_framework import serializers
 
 from accounts.models import User
 from config.api.fields import ChoiceField, LineField, TextField
-from config.api.timezones import InstantField
+from config.api.http.timezones import InstantField
 
 from ..models import Message
 

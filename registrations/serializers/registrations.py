@@ -11,11 +11,11 @@ from accounts.models import User
 from accounts.notifications.inbox import unread_count
 from accounts.notifications.preferences import preferences_of
 from accounts.serializers import USER_EXAMPLE, UserOut
-from config.api.email_addresses import is_plain
 from config.api.fields import EmailAddressField, LineField
-from config.api.timezones import InstantField, instant_teller
+from config.api.http.timezones import InstantField, instant_formatter
+from config.api.text.email_addresses import is_plain
 from events.models import Event
-from events.serializers import EVENT_EXAMPLE, EventOut
+from events.serializers.events import EVENT_EXAMPLE, EventOut
 
 from ..models import LedgerEntry, Registration
 from ..tickets import manage_token
@@ -101,7 +101,7 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
 
         The fields above are what the OpenAPI document says; a test compares the two.
         """
-        event, told = registration.event, instant_teller()
+        event, told = registration.event, instant_formatter()
         return {
             "id": registration.pk,
             "event": {

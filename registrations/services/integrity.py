@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.respelling import uncertain
-from config.api.email_addresses import mailbox_of
+from config.api.text.email_addresses import mailbox_of
 from events.models import Event
 from events.services import lock_event
 

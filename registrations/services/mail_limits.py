@@ -1,7 +1,7 @@
 """How many e-mails one account may cause, by edits, imports, messages and cancellations."""
 
 from accounts.audit import actor_id
-from config.api.counting import count_many
+from config.api.http.rate_limits import count_many
 from config.errors import RateLimited
 
 _DETAIL = (

@@ -6,7 +6,7 @@ from accounts.models import User
 from events.models import Event
 
 from ..models import Message, Registration
-from .telling import tell_message
+from .notifying import notify_message
 
 
 @transaction.atomic
@@ -22,6 +22,6 @@ def send_message(
     message = Message.objects.create(
         event=event, author=author, subject=subject, body=body, status=status
     )
-    message.recipient_count = tell_message(message)
+    message.recipient_count = notify_message(message)
     message.save(update_fields=["recipient_count"])
     return message

@@ -8,8 +8,8 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.notifications.inbox import forget_mails_about
 from accounts.services import erase_account, known_addresses, lock_account
-from config.api.idempotency import forget_answers_about
-from config.api.locking import locked_in_order
+from config.api.http.idempotency import forget_answers_about
+from config.api.sql.locking import locked_in_order
 from config.errors import FieldError, ValidationFailed
 from events.models import Event
 from events.services import end_series_of

@@ -19,16 +19,16 @@ from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from config.api.kept_queries import loaded_row
-from config.api.statements import Statement
-from config.api.timezones import render_instant
+from config.api.http.timezones import render_instant
+from config.api.sql.compiled_queries import loaded_row
+from config.api.sql.statements import Statement
 from config.errors import NotFound, TemporarilyUnavailable
 from events.errors import EventCancelled, EventNotPublished, EventStarted
 from events.models import Event
 
 from ..errors import AlreadyRegistered, EventFull, RegistrationClosed, RegistrationNotOpen
 from ..models import LedgerEntry, Registration, new_ticket_code
-from .rushes import in_line, plan_anew_while_tables_grow, remember, was_sold_out
+from .contention import in_line, plan_anew_while_tables_grow, remember, was_sold_out
 
 Reason = LedgerEntry.Reason
 
@@ -163,7 +163,7 @@ def register(
 ) -> Registration:
     """Register somebody, `user` being the account whose place it is; None for a guest.
 
-    `email` is canonical, as `config.api.email_addresses` and every form and field return it.
+    `email` is canonical, as `config.api.text.email_addresses` and every form and field return it.
 
     A guest's place still belongs to the account that has confirmed the address. Whoever made it
     is no part of that: `registered_by` is then empty, and the token of version 0, which the

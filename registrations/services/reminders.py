@@ -14,11 +14,11 @@ from django.db.models.functions import Cast, JSONObject
 from django.utils import timezone
 
 from accounts.notifications import notify_many
-from config.api.locking import locked_in_order
+from config.api.sql.locking import locked_in_order
 from events.models import Event
 
 from ..models import Feedback, Registration
-from .telling import key_of
+from .notifying import key_of
 
 _EVENTS_AT_ONCE = 500
 # A worker that was away for longer asks nobody any more how it was.

@@ -11,8 +11,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
-from config.api.rights import has_staff_right
-from config.api.timezones import render_instant
+from config.api.http.timezones import render_instant
+from config.api.staff_rights import has_staff_right
 from config.errors import NotFound
 from events.errors import EventStarted
 from events.models import Event
@@ -20,7 +20,7 @@ from events.services import lock_event
 
 from ..errors import CancellationClosed
 from ..models import LedgerEntry, Registration
-from .telling import tell_cancelled
+from .notifying import notify_cancelled
 
 Status = Registration.Status
 Reason = LedgerEntry.Reason
@@ -92,7 +92,7 @@ def cancel_registration(
         reason=reason,
     )
     if notify:
-        tell_cancelled(registration, reason)
+        notify_cancelled(registration, reason)
     _change_counts(event, **{counter: -1})
     promote_waiting(event, reason=Reason.PLACE_FREED)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from config.embedded_postgres import Server, locate
+from config.devserver.embedded_postgres import Server, locate
 from config.tests.server import command, free_port
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,7 @@ from conftest import NOW
 from events.models import Event
 from events.services import cancel_event, delete_event
 from events.tests.factories import EventFactory
-from registrations.exports import _guarded, _guarded_text, unguarded
+from registrations.exports.attendees import _guarded, _guarded_text, unguarded
 from registrations.importing import Candidate
 from registrations.models import LedgerEntry, Registration
 from registrations.services import import_attendees

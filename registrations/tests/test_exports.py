@@ -15,13 +15,13 @@ import pytest
 from django.db import connection
 from openpyxl import load_workbook
 
-from config.api.slots import FILES
+from config.api.http.work_slots import FILES
 from config.errors import InvalidTimezone
 from events.models import Event
 from events.tests.factories import EventFactory
-from registrations.exports import COLUMNS, EXPORTS, Options, XlsxExport, _select
+from registrations.exports.attendees import COLUMNS, EXPORTS, Options, XlsxExport, _select
+from registrations.exports.streaming import Streamed
 from registrations.models import Registration
-from registrations.streaming import Streamed
 from registrations.tests.factories import registered
 
 pytestmark = pytest.mark.django_db
@@ -225,7 +225,7 @@ def test_only_so_many_read_at_once(fair, olga, signed_in, monkeypatch):
 
 
 def test_all_is_read_before_the_second_piece_is_sent(fair, monkeypatch):
-    monkeypatch.setattr("registrations.exports.PIECE_BYTES", 1)
+    monkeypatch.setattr("registrations.exports.attendees.PIECE_BYTES", 1)
     rows = Registration.objects.filter(event=fair)
     pieces = EXPORTS["csv"].pieces(fair, rows, ZoneInfo("Asia/Kolkata"), Options())
     streamed = Streamed(pieces)

@@ -10,7 +10,7 @@ from accounts.models import Notification, User
 from accounts.services import confirm_email
 from accounts.tests.factories import UserFactory
 from conftest import NOW
-from events.ical.calendars import invitation
+from events.calendars.writing import invitation
 from registrations.models import Registration
 from registrations.serializers import plain_guest
 from registrations.tests.factories import registered

@@ -24,8 +24,8 @@ from registrations.services import (
     cancel_registration,
     check_in,
     close_account,
+    contention,
     register,
-    rushes,
 )
 from registrations.services.integrity import find_faults
 from registrations.services.people import join_guest_registrations
@@ -328,7 +328,7 @@ def told(event_id: int, email: str) -> Callable[[], str]:
 
 
 def test_who_gives_up_waiting_in_line_is_not_registered_later(monkeypatch):
-    monkeypatch.setattr(rushes, "_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(contention, "_PATIENCE_SECONDS", 0.1)
     event = EventFactory()
 
     with ThreadPoolExecutor(1) as pool:

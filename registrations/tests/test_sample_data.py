@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import Count, Q
 
 from accounts.models import User
-from config.api.csv_rows import ImportRefused
+from config.api.files.csv_rows import ImportRefused
 from conftest import NOW
 from events.models import Category, Event, Series
 from events.tests.factories import EventFactory

@@ -10,21 +10,21 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.folding import alphabetical
-from config.api.keyset import Ordering, orderings
-from config.api.negotiation import OCTETS, file_type
-from config.api.pagination import KeysetPagination, read_flag, read_ordering
-from config.api.schema import operation
+from config.api.http.negotiation import OCTETS, file_type
+from config.api.openapi.schema import operation
+from config.api.pagination.keyset import Ordering, orderings
+from config.api.pagination.paginator import KeysetPagination, read_flag, read_ordering
+from config.api.text.folding import alphabetical
 from config.api.views import ListView
 from config.errors import FieldError, PermissionDenied, ValidationFailed
 from events.models import Event, EventQuerySet
 from events.permissions import IsOrganizerOrStaff
 
-from ..exports import EXPORTS, Options
+from ..exports.attendees import EXPORTS, Options
+from ..exports.streaming import Streamed
 from ..filters import AttendeeFilter
 from ..models import LedgerEntry, Registration
 from ..serializers import LedgerEntryOut, RegistrationOut
-from ..streaming import Streamed
 
 
 class Attendees(ListView):
@@ -77,7 +77,7 @@ class AttendeeListView(Attendees):
         """Confirmed and waitlisted; others with `status`."""
         event = self.event(pk)
         registrations = Registration.objects.filter(event=event)
-        response = self.kept_page(registrations.for_listing, RegistrationOut)
+        response = self.cached_page(registrations.for_listing, RegistrationOut)
         response.data["counts"] = {
             "confirmed": event.registered_count,
             "waitlisted": event.waitlist_count,

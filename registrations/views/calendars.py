@@ -4,11 +4,11 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from accounts.calendars import named_by, owner_of_calendar
-from config.api.schema import operation
-from config.api.slots import ROWS
-from config.api.throttling import client_network
+from config.api.http.throttling import client_network
+from config.api.http.work_slots import ROWS
+from config.api.openapi.schema import operation
 from config.errors import NotFound
-from events.ical import feed_of
+from events.calendars import feed_of
 from events.views.calendars import CALENDAR, CalendarView
 
 from ..calendars import entries_of

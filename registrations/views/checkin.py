@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
-from config.api.schema import operation
+from config.api.openapi.schema import operation
 from config.api.views import ApiView
 from config.errors import PermissionDenied
 from events.models import Event

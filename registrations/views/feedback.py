@@ -9,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
-from config.api.keyset import Ordering, orderings
-from config.api.pagination import KeysetPagination
-from config.api.schema import operation
+from config.api.openapi.schema import operation
+from config.api.pagination.keyset import Ordering, orderings
+from config.api.pagination.paginator import KeysetPagination
 from config.api.views import ApiView, ListView
 from config.errors import PermissionDenied
 from events.errors import EventCancelled, EventNotPublished

@@ -7,11 +7,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
-from config.api.import_reports import import_response, skips_errors
-from config.api.pagination import read_flag
-from config.api.schema import operation
-from config.api.slots import ROWS
-from config.api.uploads import TABLE_TYPES, XLSX, file_parsers, read_upload
+from config.api.files.import_reports import import_response, skips_errors
+from config.api.files.uploads import TABLE_TYPES, XLSX, file_parsers, read_upload
+from config.api.http.work_slots import ROWS
+from config.api.openapi.schema import operation
+from config.api.pagination.paginator import read_flag
 from config.api.views import ApiView
 from config.errors import PermissionDenied
 from events.errors import EventCancelled, EventNotPublished, EventStarted

@@ -13,18 +13,18 @@ from accounts.authentication import current_user
 from accounts.models import User
 from accounts.serializers import AccountDeletionIn, ProfileIn, SignedUpOut, UserDeletionIn
 from accounts.services import edit_profile, reset_calendar_link
-from config.api.schema import operation
-from config.api.strict_bodies import NoFields
+from config.api.http.strict_bodies import NoFields
+from config.api.openapi.schema import operation
 from config.api.views import ApiView
 from config.errors import PermissionDenied
 from events.models import Event
 
 from .. import services
 from ..errors import AccountHasUpcomingEvents
+from ..exports.streaming import Streamed
 from ..models import Registration
 from ..privacy import SECTIONS, export_pieces
 from ..serializers import ProfileOut
-from ..streaming import Streamed
 
 NEXT = 5
 _ROWS = {"type": "array", "items": {"type": "object"}}

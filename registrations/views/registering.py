@@ -12,16 +12,16 @@ from rest_framework.response import Response
 
 from accounts.authentication import current_user
 from accounts.models import User
-from config.api.folding import alphabetical
-from config.api.keyset import Ordering, orderings
-from config.api.negotiation import OCTETS, file_type, to_json
-from config.api.pagination import KeysetPagination
-from config.api.plain import Answer, PlainRequest
-from config.api.schema import operation
-from config.api.strict_bodies import NoFields
-from config.api.throttling import count_caller, count_guest
+from config.api.http.negotiation import OCTETS, file_type, to_json
+from config.api.http.strict_bodies import NoFields
+from config.api.http.throttling import count_caller, count_guest
+from config.api.openapi.schema import operation
+from config.api.pagination.keyset import Ordering, orderings
+from config.api.pagination.paginator import KeysetPagination
+from config.api.text.folding import alphabetical
 from config.api.views import ApiView, ListView, file_response
 from config.errors import PermissionDenied, ValidationFailed
+from config.fast_path.request import Answer, PlainRequest
 from events.errors import EventCancelled, EventNotPublished, EventStarted
 from events.models import Event
 

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 
 from accounts.models import User
 from accounts.services.rules import check_free
-from config.api.email_addresses import mailbox_of
+from config.api.text.email_addresses import mailbox_of
 from config.errors import ValidationFailed
 
 

@@ -4,8 +4,8 @@ import django.contrib.postgres.fields
 from django.contrib.postgres.indexes import GinIndex
 from django.db import migrations, models
 
-from config.api.indexes import BuildIndex
-from config.api.mentions import mentions_in
+from config.api.http.mentions import mentions_in
+from config.api.sql.concurrent_indexes import BuildIndex
 
 
 def record_mentions(apps, schema_editor):

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from config.api.csv_rows import ImportRefused, Row, RowError, short_list
+from config.api.files.csv_rows import ImportRefused, Row, RowError, short_list
 from events.importing import FIELDS, Report, import_rows, read_events
 
 _BAR_WIDTH = 40

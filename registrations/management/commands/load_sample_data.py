@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
-from config.api.csv_rows import ImportRefused
+from config.api.files.csv_rows import ImportRefused
 from events.models import Event
 from registrations.sample_data import (
     ACCOUNTS,

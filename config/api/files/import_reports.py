@@ -1,0 +1,44 @@
+"""The response to an import: what became of each row of a file."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.errors import FieldError, ValidationFailed
+
+from ..pagination.paginator import read_flag
+from .csv_rows import RowError
+
+
+def skips_errors(request: Request) -> bool:
+    """Whether the good rows are saved beside bad ones; `partial` is the older name."""
+    return read_flag(request, "skip_errors") or read_flag(request, "partial")
+
+
+def line_errors(errors: Iterable[RowError]) -> list[FieldError]:
+    """As fields of the file: `line.<number>.<column>`."""
+    return [
+        FieldError(
+            f"line.{error.line}.{error.column}" if error.column else f"line.{error.line}",
+            error.code,
+            error.reason,
+        )
+        for error in errors
+    ]
+
+
+def import_response(
+    report: dict[str, Any], errors: Sequence[FieldError], *, is_dry_run: bool, location: str
+) -> Response:
+    """200 for a dry run, 201 when something was saved.
+
+    Raises `ValidationFailed` with the same members when nothing was saved.
+    """
+    if is_dry_run:
+        return Response(report)
+    if report["saved"]:
+        return Response(report, status=201, headers={"Location": location})
+    nothing_new = FieldError("file", "invalid", "Nothing was saved: no row of the file is new.")
+    raise ValidationFailed(*(errors or [nothing_new]), **report)

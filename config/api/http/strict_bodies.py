@@ -1,0 +1,245 @@
+"""Request bodies are strict: a field that the route does not know is an error.
+
+A misspelt field would otherwise quietly publish an event without a limit. A route knows
+
+- the fields of its serializer;
+- the serializer's `aliases`, other names of these fields;
+- the fields that its own responses show. They are read-only here: they are ignored and never
+  applied, so that a client can send back what it read.
+
+A serializer may have these attributes:
+`aliases`: canonical names by alias;
+`synonyms`: names that people use for a field; they are not accepted, but tell which one is meant;
+`explained`: unknown fields of which more can be said, with the text of the error;
+`array_field`: the field that a bare array is read as.
+
+A field of a serializer may have a method `unknown_names(value)`, which yields paths in its value.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from django.http import QueryDict
+from rest_framework.exceptions import ValidationError
+from rest_framework.serializers import BaseSerializer, ListSerializer, Serializer
+
+from config.errors import FieldError, ValidationFailed
+
+from .exception_handler import to_domain_error
+from .name_suggestions import MAX_LENGTH, MAX_REPORTED, suggest
+
+
+class NoFields(Serializer[Any]):
+    """The body of a route that needs none."""
+
+
+def validate_body(
+    serializer: Serializer[Any],
+    data: Any,
+    *,
+    read_only: frozenset[str] = frozenset(),
+    ignores_unknown: bool = False,
+    query_parameters: Iterable[str] = (),
+) -> dict[str, Any]:
+    """The validated values of a body.
+
+    `read_only` names what is ignored. `query_parameters` are those of the route: one of them in the
+    body is a frequent mistake. Raises `ValidationFailed` with everything that is wrong, unknown
+    fields included unless `ignores_unknown`.
+    """
+    if isinstance(data, list) and hasattr(serializer, "array_field"):
+        data = {serializer.array_field: data}
+    if not isinstance(data, Mapping):
+        code = "null" if data is None else "invalid"
+        raise ValidationFailed(FieldError(None, code, "Send an object, such as {…} in JSON."))
+    serializer.initial_data = data  # fields ask whether it is a form
+    given, renamed, errors = _without_aliases(serializer, data)
+    values: dict[str, Any] = {}
+    try:
+        values = serializer.run_validation(given)
+    except ValidationError as error:
+        errors = [*_field_errors(error, renamed), *errors]
+    if not ignores_unknown and _may_have_unknown_fields(serializer, data):
+        errors += _unknown_fields(serializer, data, read_only, query_parameters)
+    if errors:
+        raise ValidationFailed(*errors)
+    return values
+
+
+def _field_errors(error: ValidationError, renamed: Mapping[str, str]) -> list[FieldError]:
+    """With the names that the client sent."""
+    failed = to_domain_error(error)
+    assert isinstance(failed, ValidationFailed)  # noqa: S101  # what a ValidationError becomes
+    return [
+        replace(each, field=renamed.get(each.field, each.field)) if each.field else each
+        for each in failed.field_errors
+    ]
+
+
+# --- unknown fields ---
+
+
+def _may_have_unknown_fields(serializer: Serializer[Any], data: Mapping[str, Any]) -> bool:
+    """False for nearly every body, at the cost of one comparison of sets."""
+    found: frozenset[str] | None = serializer.__dict__.get("_plain_names")
+    if found is None:  # kept with the serializer, which is kept for the next request
+        found = frozenset(
+            name for name, field in serializer.fields.items() if not _has_names_inside(field)
+        )
+        serializer.__dict__["_plain_names"] = found
+    return not data.keys() <= found
+
+
+def _has_names_inside(field: Any) -> bool:
+    return isinstance(field, BaseSerializer) or hasattr(field, "unknown_names")
+
+
+def _unknown_fields(
+    serializer: Serializer[Any],
+    data: Mapping[str, Any],
+    read_only: frozenset[str],
+    query_parameters: Iterable[str],
+) -> list[FieldError]:
+    aliases: Mapping[str, str] = getattr(serializer, "aliases", {})
+    fields = serializer.fields
+    is_form = isinstance(data, QueryDict)
+    names = dict.fromkeys(map(_outer_name, data)) if is_form else data
+    unknown = [
+        name
+        for name in names
+        if name not in fields and name not in read_only and name not in aliases
+    ][:MAX_REPORTED]
+    found = [_unknown_field(serializer, name, query_parameters) for name in unknown]
+    for name, field in fields.items():
+        if name in names:
+            value = field.get_value(data) if is_form else data[name]
+            found += _unknown_inside(field, name, value)
+    return found[:MAX_REPORTED]
+
+
+def _outer_name(name: str) -> str:
+    """In a form `preferences.note` and `hours[0]` are parts of a field."""
+    return re.split(r"(?<=.)[.\[]", name, maxsplit=1)[0]
+
+
+def _unknown_inside(field: Any, path: str, value: Any) -> list[FieldError]:
+    """In a nested object or a list of them; a field may know more of its value itself."""
+    if hasattr(field, "unknown_names"):
+        inside: Iterator[FieldError] = field.unknown_names(value)
+        found = list(inside)
+    elif isinstance(field, ListSerializer) and isinstance(value, list):
+        found = [
+            error
+            for index, item in enumerate(value)
+            for error in _unknown_inside(field.child, str(index), item)
+        ]
+    elif isinstance(field, Serializer) and isinstance(value, Mapping):
+        found = _unknown_fields(field, value, frozenset(), ())
+    else:
+        return []
+    return [replace(error, field=f"{path}.{error.field}") for error in found]
+
+
+def _unknown_field(
+    serializer: Serializer[Any], name: str, query_parameters: Iterable[str]
+) -> FieldError:
+    known = [each for each, field in serializer.fields.items() if not field.read_only]
+    explained: Mapping[str, str] = getattr(serializer, "explained", {})
+    if name in explained:
+        return FieldError(name, "unknown_field", explained[name])
+    if name in query_parameters:
+        detail = f"Send it as a query parameter: ?{name}=…"
+        return FieldError(name, "unknown_field", detail)
+    synonyms = {**getattr(serializer, "synonyms", {}), **getattr(serializer, "aliases", {})}
+    return unknown_field(name, known, synonyms)
+
+
+def unknown_field(
+    name: str, known: Iterable[str], synonyms: Mapping[str, str] | None = None
+) -> FieldError:
+    """The error of one unknown field; `known` are the names that could have been meant."""
+    known = list(known)
+    meant = suggest(name, known, synonyms)
+    shown = name if len(name) <= MAX_LENGTH else f"{name[:MAX_LENGTH]}…"
+    if meant is not None:
+        return FieldError(shown, "unknown_field", f"Did you mean {meant}?", suggestion=meant)
+    detail = f"Known here are: {', '.join(known)}." if known else "This route reads no fields."
+    return FieldError(shown, "unknown_field", detail)
+
+
+# --- aliases ---
+
+
+def _without_aliases(
+    serializer: Serializer[Any], data: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], dict[str, str], list[FieldError]]:
+    """The data by canonical names, the aliases that were sent by canonical name, and the errors."""
+    aliases: Mapping[str, str] = getattr(serializer, "aliases", {})
+    sent = [alias for alias in aliases if alias in data]
+    if not sent:
+        return data, {}, []
+    given: Any = data.copy()  # type: ignore[attr-defined]  # a form stays a form
+    renamed, errors = {}, []
+    for alias in sent:
+        name = aliases[alias]
+        if name in data:
+            errors += _conflict(serializer.fields[name], data, name, alias)
+            given.pop(alias)
+            continue
+        renamed[name] = alias
+        if isinstance(given, QueryDict):
+            given.setlist(name, given.pop(alias))
+        else:
+            given[name] = given.pop(alias)
+    return given, renamed, errors
+
+
+def _conflict(field: Any, data: Mapping[str, Any], name: str, alias: str) -> list[FieldError]:
+    """What is wrong with an alias beside its canonical name: they may only say the same."""
+    try:
+        other = field.run_validation(_value_of(field, data, alias))
+    except ValidationError as error:
+        wrong = _field_errors(ValidationError({alias: error.detail}), {})
+        return [] if data[alias] == data[name] else wrong
+    try:
+        if field.run_validation(_value_of(field, data, name)) == other:
+            return []
+    except ValidationError:
+        pass  # reported as an error of the canonical name
+    return [FieldError(alias, "conflicting_fields", f"It is the same as {name}; send one of them.")]
+
+
+def _value_of(field: Any, data: Mapping[str, Any], key: str) -> Any:
+    """As the field reads it, under its own name: in a form an empty text may be null."""
+    if isinstance(data, QueryDict):
+        alone = QueryDict(mutable=True)
+        alone.setlist(field.field_name, data.getlist(key))
+        return field.get_value(alone)
+    return data[key]
+
+
+# --- what a route shows ---
+
+
+@cache
+def shown_fields(view_class: type) -> frozenset[str]:
+    """The fields of a route's own successful responses, and those in its `shown_elsewhere`."""
+    names: set[str] = set()
+    for method in ("get", "post", "put", "patch", "delete"):
+        responses = getattr(getattr(view_class, method, None), "responses", None)
+        for response in responses.values() if isinstance(responses, dict) else [responses]:
+            names |= _fields_of(getattr(response, "response", response))
+    for serializer_class in getattr(view_class, "shown_elsewhere", ()):
+        names |= _fields_of(serializer_class)
+    return frozenset(names)
+
+
+def _fields_of(response: Any) -> set[str]:
+    if isinstance(response, type) and issubclass(response, BaseSerializer):
+        response = response()
+    if isinstance(response, ListSerializer):
+        response = response.child
+    return set(response.fields) if isinstance(response, Serializer) else set()

@@ -1,0 +1,149 @@
+"""The zone that a response's times are told in: `?timezone=`, else `Time-Zone:`, else UTC."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import timezone as fixed_offset
+from difflib import get_close_matches
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.http import HttpRequest
+from django.utils import timezone
+from rest_framework import serializers
+
+from config.errors import InvalidTimezone, ValidationFailed
+
+from ..bounded_cache import bounded_cache
+from .parameters import repeated_parameter
+
+# As requests name it, and as settings do.
+_UTC = frozenset({UTC, ZoneInfo("UTC")})
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """The IANA names that people may use."""
+    return frozenset(available_timezones() - {"Factory", "localtime"})
+
+
+@cache
+def _zone_of(name: str) -> tzinfo:
+    return UTC if name in {"UTC", "Etc/UTC"} else ZoneInfo(name)
+
+
+def zone_named(name: str) -> tzinfo:
+    """Raises `KeyError` when the name is not in the IANA database."""
+    if name not in zone_names():
+        raise KeyError(name)
+    return _zone_of(name)
+
+
+# What people call a zone that has another name.
+_OTHER_NAMES = {
+    "ist": "Asia/Kolkata",
+    "bengaluru": "Asia/Kolkata",
+    "bangalore": "Asia/Kolkata",
+    "mumbai": "Asia/Kolkata",
+    "delhi": "Asia/Kolkata",
+    "new_delhi": "Asia/Kolkata",
+    "beijing": "Asia/Shanghai",
+    "jst": "Asia/Tokyo",
+    "pst": "America/Los_Angeles",
+    "pdt": "America/Los_Angeles",
+    "san_francisco": "America/Los_Angeles",
+    "mdt": "America/Denver",
+    "cst": "America/Chicago",
+    "cdt": "America/Chicago",
+    "edt": "America/New_York",
+    "boston": "America/New_York",
+    "washington": "America/New_York",
+    "bst": "Europe/London",
+    "munich": "Europe/Berlin",
+    "hamburg": "Europe/Berlin",
+    "cest": "Europe/Berlin",
+    "aest": "Australia/Sydney",
+    "z": "UTC",
+}
+
+
+@cache
+def _zones_by_folded_name() -> dict[str, str]:
+    """Zones by their whole name and by their city, folded."""
+    found = dict(_OTHER_NAMES)
+    for name in sorted(zone_names(), key=len):
+        found.setdefault(_folded(name.rpartition("/")[2]), name)
+    return found | {_folded(name): name for name in zone_names()}
+
+
+def _folded(name: str) -> str:
+    return re.sub("[ -]+", "_", name.strip().casefold())
+
+
+@bounded_cache(256)
+def nearest_zone(name: str) -> str | None:
+    """The zone that an unknown name probably means.
+
+    >>> nearest_zone("Berlin"), nearest_zone("europe/berlin"), nearest_zone("Asia/Kolkatta")
+    ('Europe/Berlin', 'Europe/Berlin', 'Asia/Kolkata')
+    """
+    if len(name) > 64:
+        return None
+    known = _zones_by_folded_name()
+    close = [_folded(name), *get_close_matches(_folded(name), known, n=1, cutoff=0.8)]
+    return next((known[each] for each in close if each in known), None)
+
+
+def requested_zone(request: HttpRequest) -> tzinfo:
+    given = request.GET.getlist("timezone")
+    if len(given) > 1:
+        raise ValidationFailed(repeated_parameter("timezone"))
+    name = given[0] if given else None
+    if name is None:
+        name = request.META.get("HTTP_TIME_ZONE")
+    if name is None:
+        return UTC
+    try:
+        return zone_named(name)
+    except KeyError:
+        meant = nearest_zone(name)
+        raise InvalidTimezone(f"Did you mean {meant}?" if meant else "") from None
+
+
+def render_instant(value: datetime, zone: tzinfo | None = None) -> str:
+    """ISO 8601 with the zone's offset on that date; UTC is `Z`. The zone defaults to the request's.
+
+    >>> render_instant(datetime(2027, 3, 15, 9, tzinfo=UTC), ZoneInfo("Asia/Kolkata"))
+    '2027-03-15T14:30:00+05:30'
+
+    Before standard time, offsets have seconds, which RFC 3339 (section 5.6) cannot express. The
+    offset is then the whole minutes of the zone's, and the instant is still exact.
+
+    >>> render_instant(datetime(1904, 2, 29, 20, 36, tzinfo=UTC), ZoneInfo("Asia/Kolkata"))
+    '1904-03-01T01:57:00+05:21'
+    """
+    zone = zone or timezone.get_current_timezone()
+    text = value.astimezone(zone).isoformat()
+    if text[-9] in "+-":  # such as +05:21:10
+        offset = value.astimezone(zone).utcoffset() or timedelta()
+        minutes = timedelta(minutes=offset // timedelta(minutes=1))
+        text = value.astimezone(fixed_offset(minutes)).isoformat()
+    return text.removesuffix("+00:00") + "Z" if zone in _UTC else text
+
+
+def instant_formatter() -> Callable[[datetime | None], str | None]:
+    """`render_instant` for one answer with many times: the request's zone is looked up once."""
+    zone: tzinfo = timezone.get_current_timezone()
+    if zone in _UTC:  # most answers, so without what other zones need
+        return lambda value: None if value is None else value.astimezone(UTC).isoformat()[:-6] + "Z"
+    return lambda value: None if value is None else render_instant(value, zone)
+
+
+class InstantField(serializers.DateTimeField):
+    """An instant in a response, in the request's zone."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(read_only=True, **kwargs)  # type: ignore[arg-type]
+
+    def to_representation(self, value: datetime) -> str:
+        return render_instant(value)

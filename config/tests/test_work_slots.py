@@ -1,0 +1,162 @@
+"""Expensive work is bounded, and what is beyond the bound is told when to come back."""
+
+from contextlib import ExitStack
+from threading import BoundedSemaphore
+
+import pytest
+from argon2 import extract_parameters
+from django.test import Client
+
+from accounts.hashers import BoundedArgon2PasswordHasher
+from accounts.tests.factories import PASSWORD, UserFactory
+from config.api.http import work_slots
+from config.api.http.work_slots import FILES, HASHING, ROWS
+from config.errors import TemporarilyUnavailable
+
+pytestmark = pytest.mark.django_db
+
+ARGON2 = "accounts.hashers.BoundedArgon2PasswordHasher"
+CSV = "name,location,start_time\nX,Y,2027-05-25T14:00:00Z\n"
+CALENDAR = "/api/events/calendar.ics"
+
+
+@pytest.fixture(autouse=True)
+def _one_each(monkeypatch):
+    """A process of four threads; nobody waits in the tests."""
+    for group in (FILES, HASHING, ROWS):
+        monkeypatch.setattr(group, "_free", BoundedSemaphore(1))
+    monkeypatch.setattr(work_slots, "WAIT_SECONDS", 0)
+
+
+@pytest.fixture
+def slow_hashes(settings):
+    settings.PASSWORD_HASHERS = [ARGON2]
+
+
+def assert_told_to_come_back(response, seconds: int) -> None:
+    assert (response.status_code, response["Retry-After"]) == (503, str(seconds))
+    assert response.json()["code"] == "temporarily_unavailable"
+
+
+def test_new_hashes_have_the_parameters_of_owasp():
+    encoded = BoundedArgon2PasswordHasher().encode(PASSWORD, "some-salt-of-16-b")
+
+    found = extract_parameters(encoded.removeprefix("argon2"))
+    assert (found.memory_cost, found.time_cost, found.parallelism) == (19 * 1024, 2, 1)
+    assert found.type.name == "ID"
+
+
+def test_a_sign_in_upgrades_a_hash_of_other_parameters(anyone, slow_hashes):
+    older = type("Older", (BoundedArgon2PasswordHasher,), {"memory_cost": 1024, "parallelism": 8})
+    user = UserFactory(password=older().encode(PASSWORD, "some-salt-of-16-b"))
+
+    response = anyone.post("/api/login/", {"email": user.email, "password": PASSWORD})
+
+    user.refresh_from_db()
+    assert response.status_code == 200
+    assert user.password.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/login/", {"email": "olga@example.com", "password": PASSWORD}),
+        ("/api/login/", {"email": "nobody@example.com", "password": PASSWORD}),
+        ("/api/register/", {"email": "new@example.com", "password": "another-horse-7"}),
+    ],
+)
+def test_passwords_are_hashed_a_few_at_a_time(anyone, olga, slow_hashes, path, body):
+    olga.set_password(PASSWORD)
+    olga.save()
+    anyone.raise_request_exception = False
+
+    with HASHING.one():
+        refused = anyone.post(path, body)
+        listed = anyone.get("/api/events/")
+    later = anyone.post(path, body)
+
+    assert_told_to_come_back(refused, 1)
+    assert listed.status_code == 200
+    assert later.status_code in {200, 201, 401}
+
+
+def test_the_admin_tells_when_to_come_back(olga, slow_hashes):
+    with HASHING.one():
+        page = Client().post("/admin/login/", {"username": olga.email, "password": PASSWORD})
+
+    assert (page.status_code, page["Retry-After"]) == (503, "1")
+
+
+def test_a_page_that_sets_a_password_tells_when_to_come_back(slow_hashes):
+    root = UserFactory(is_staff=True, is_superuser=True)
+    client = Client(raise_request_exception=False)
+    client.force_login(root, backend="accounts.backends.EmailOrUsernameBackend")
+    form = {"password1": "another-horse-7", "password2": "another-horse-7"}
+
+    with HASHING.one():
+        page = client.post(f"/admin/accounts/user/{root.pk}/password/", form)
+
+    assert (page.status_code, page["Retry-After"]) == (503, "1")
+
+
+def test_many_rows_are_worked_on_a_few_at_a_time(olga, event, signed_in):
+    client = signed_in(olga)
+    client.raise_request_exception = False
+    calendar = client.get("/api/me/").json()["calendar_url"]
+
+    with ROWS.one():
+        refused = [
+            client.post("/api/events/bulk/", [{"name": "X"}]),
+            client.post("/api/events/import/", CSV, content_type="text/csv"),
+            client.post("/api/events/import/?dry_run=true", CSV, content_type="text/csv"),
+            client.post(
+                f"/api/events/{event.pk}/attendees/import/",
+                "name,email\nA,a@x.org\n",
+                content_type="text/csv",
+            ),
+            client.get(CALENDAR),
+            client.get(calendar),
+        ]
+
+    for response in refused:
+        assert_told_to_come_back(response, 2)
+    assert client.get(CALENDAR).status_code == 200
+
+
+def test_who_waits_a_moment_gets_a_slot(monkeypatch):
+    monkeypatch.setattr(work_slots, "WAIT_SECONDS", 20)
+    waited = []
+
+    class Freed:
+        """A semaphore that gets free while somebody waits for it."""
+
+        def acquire(self, *, blocking: bool = True, timeout: float | None = None) -> bool:
+            waited.append((blocking, timeout))
+            return blocking
+
+        def release(self) -> None: ...
+
+    monkeypatch.setattr(HASHING, "_free", Freed())
+
+    with HASHING.one():
+        pass
+
+    assert waited == [(False, None), (True, 20)]
+
+
+def test_few_wait_at_once(monkeypatch):
+    monkeypatch.setattr(work_slots, "_waiting", BoundedSemaphore(1))
+    work_slots._waiting.acquire()
+
+    with ExitStack() as stack:
+        stack.enter_context(HASHING.one())
+        with pytest.raises(TemporarilyUnavailable):
+            stack.enter_context(HASHING.one())
+
+
+def test_a_slot_is_given_back_whatever_happens():
+    with pytest.raises(ZeroDivisionError), HASHING.one():
+        _ = 1 / 0
+
+    with HASHING.one():
+        pass

@@ -1,6 +1,0 @@
-"""Events as RFC 5545 calendars and as links that add them to one. Pure: values in, values out."""
-
-from .calendars import Entry, calendar_of, feed_of, invitation
-from .links import google_calendar_url
-
-__all__ = ["Entry", "calendar_of", "feed_of", "google_calendar_url", "invitation"]

@@ -1,0 +1,58 @@
+"""The query parameters of the list of series, and what its rows show."""
+
+from typing import Any
+
+from django.db.models import Count, Exists, IntegerField, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+
+from config.api.filters import IdFilter, StrictFilterSet, TrueOrFalseFilter
+from config.errors import NotAuthenticated
+
+from ..models import Event, Series, SeriesQuerySet
+
+
+def series_for_listing() -> SeriesQuerySet:
+    """Existing series with what `SeriesOut` shows.
+
+    Occurrences are counted by a subquery, which runs for the rows of a page alone.
+    """
+    occurrences = (
+        Event.objects.existing()
+        .exclude(status=Event.Status.CANCELLED)
+        .filter(series=OuterRef("pk"))
+        .order_by()
+        .values("series")
+        .annotate(number=Count("pk"))
+        .values("number")
+    )
+    listed: SeriesQuerySet = (
+        Series.objects.existing()
+        .select_related("organizer", "category")
+        .annotate(occurrence_count=Coalesce(Subquery(occurrences, output_field=IntegerField()), 0))
+    )
+    return listed
+
+
+class SeriesFilter(StrictFilterSet):
+    organizer = IdFilter(field_name="organizer_id", help_text="Id of the organizer.")
+    mine = TrueOrFalseFilter(
+        method="leave",
+        help_text="My own, drafts and finished ones too; needs a sign-in. Default: false.",
+    )
+
+    class Meta:
+        model = Series
+        fields: list[str] = []
+
+    def leave(self, series: SeriesQuerySet, name: str, value: Any) -> SeriesQuerySet:
+        """See `filter_queryset`."""
+        return series
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        series = super().filter_queryset(queryset)
+        if self.form.cleaned_data["mine"]:
+            if not self.request.user.is_authenticated:
+                raise NotAuthenticated
+            return series.filter(organizer=self.request.user)
+        upcoming = Event.objects.published().upcoming().filter(series=OuterRef("pk"))
+        return series.filter(Exists(upcoming), status=Series.Status.PUBLISHED)

@@ -1,0 +1,117 @@
+"""How an import of events is shown."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from rest_framework import serializers
+
+from config.api.fields import TextField
+from config.api.files.import_reports import line_errors
+from config.errors import FIELD_CODES
+
+from ..importing import OUTCOMES, Report
+
+EXAMPLE_FILE = "name,location,start_time\r\nChess club,Town library,2032-03-15T18:00:00\r\n"
+EXAMPLE_CALENDAR = (
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Example//EN\r\nBEGIN:VEVENT\r\n"
+    "UID:chess@example.org\r\nDTSTART;TZID=Europe/Berlin:20270315T180000\r\n"
+    "SUMMARY:Chess club\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+)
+
+
+class EventFileIn(serializers.Serializer[Any]):
+    file = serializers.FileField(allow_empty_file=True, help_text="CSV, XLSX or iCalendar.")
+
+
+class EventRowNoteOut(serializers.Serializer[Any]):
+    field = TextField(help_text="`line.<number>`, and the column or property if it is about one.")
+    code = serializers.ChoiceField(choices=[(code, code) for code in FIELD_CODES])
+    detail = TextField()
+
+
+class EventImportRowOut(serializers.Serializer[Any]):
+    line = serializers.IntegerField(min_value=1, help_text="Of the file, where the row begins.")
+    name = TextField(allow_blank=True)
+    outcome = serializers.ChoiceField(choices=[(outcome, outcome) for outcome in OUTCOMES])
+    event = serializers.IntegerField(
+        allow_null=True, help_text="The first of its events. Null if nothing was saved."
+    )
+    series = serializers.IntegerField(allow_null=True, help_text="Of a row that recurs.")
+    occurrences = serializers.IntegerField(help_text="How many events a row that recurs makes.")
+    errors: Any = EventRowNoteOut(many=True, help_text="Of a refused row.")
+    notes: Any = EventRowNoteOut(many=True, help_text="What of the row is not imported.")
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "One of two, with `skip_errors`",
+            {
+                "saved": True,
+                "counts": {
+                    "created": 1,
+                    "updated": 0,
+                    "cancelled": 0,
+                    "unchanged": 0,
+                    "refused": 1,
+                },
+                "ignored_columns": ["speaker"],
+                "rows": [
+                    {
+                        "line": 2,
+                        "name": "Chess club",
+                        "outcome": "created",
+                        "event": 1,
+                        "series": None,
+                        "occurrences": 0,
+                        "errors": [],
+                        "notes": [],
+                    },
+                    {
+                        "line": 3,
+                        "name": "",
+                        "outcome": "refused",
+                        "event": None,
+                        "series": None,
+                        "occurrences": 0,
+                        "errors": [
+                            {
+                                "field": "line.3.name",
+                                "code": "required",
+                                "detail": "The cell is empty.",
+                            }
+                        ],
+                        "notes": [],
+                    },
+                ],
+            },
+        )
+    ]
+)
+class EventImportOut(serializers.Serializer[Any]):
+    saved = serializers.BooleanField(help_text="Whether anything was; false for a dry run.")
+    counts = serializers.DictField(
+        child=serializers.IntegerField(), help_text="How many rows have each outcome."
+    )
+    ignored_columns = serializers.ListField(child=TextField(allow_blank=True))
+    rows = EventImportRowOut(many=True, help_text="Every row of the file, in its order.")
+
+    def to_representation(self, report: Report) -> dict[str, Any]:
+        return {
+            "saved": report.saved,
+            "counts": report.count(),
+            "ignored_columns": self.context["ignored_columns"],
+            "rows": [
+                {
+                    "line": row.line,
+                    "name": row.name[:200],
+                    "outcome": row.outcome,
+                    "event": row.event.pk if row.event and report.saved else None,
+                    "series": row.series.pk if row.series and report.saved else None,
+                    "occurrences": row.occurrences,
+                    "errors": [error.as_dict() for error in line_errors(row.errors)],
+                    "notes": [note.as_dict() for note in line_errors(row.notes)],
+                }
+                for row in report.results
+            ],
+        }

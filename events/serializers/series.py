@@ -1,0 +1,357 @@
+"""Series of events in request and answer bodies."""
+
+import datetime
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.http import QueryDict
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from config.api.fields import DAY_OR_MOMENT, ListField, TextField, WholeNumberField
+from config.api.filters import MAX_ID
+from config.api.http.timezones import InstantField, instant_formatter
+from config.api.staff_rights import has_staff_right
+
+from ..models import Event, Series
+from ..recurrence import (
+    FREQUENCIES,
+    MAX_OCCURRENCES,
+    MAX_TEXT,
+    InvalidRecurrence,
+    Recurrence,
+    parse_exclusion,
+    parse_moment,
+    parse_recurrence,
+    shown_exclusion,
+    stored_exclusion,
+)
+from .events import EVENT_IN_EXAMPLE, EventCreateIn, EventEditIn, OrganizerOut
+
+_UTC = ZoneInfo("UTC")
+_RULE_EXAMPLE = "FREQ=WEEKLY;BYDAY=MO;COUNT=10"
+SERIES_IN_EXAMPLE = {
+    **EVENT_IN_EXAMPLE,
+    "name": "Yoga in the park",
+    "location": "Cubbon Park",
+    "category": "meetup",
+    "start_time": "2032-03-15T18:00:00",
+    "end_time": "2032-03-15T19:30:00",
+    "recurrence": _RULE_EXAMPLE,
+}
+
+
+_EXDATES = (
+    "RFC 5545 EXDATE: days such as 2032-04-05 on which the rule gives no occurrence, or times. "
+    "A time is an instant; without an offset it is a wall-clock time in the series' zone."
+)
+
+
+class RecurrenceField(TextField):
+    """An RRULE; lines of EXDATE may follow it. Read again where the zone is known."""
+
+    schema_extra: ClassVar[dict[str, Any]] = {
+        "pattern": f"^[^\\x00]*FREQ=({'|'.join(FREQUENCIES)})[^\\x00]*$",
+        "examples": [_RULE_EXAMPLE],
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_TEXT, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if len(text) > MAX_TEXT:
+            return text  # refused by its length
+        try:
+            parse_recurrence(text, _UTC)
+        except InvalidRecurrence as error:
+            detail = str(error) if "=" in text else _explain_rule(text)
+            raise ValidationError([ErrorDetail(detail, "invalid_recurrence")]) from error
+        return text
+
+
+_FREQUENCY_BY_WORD = {
+    **dict.fromkeys(("daily", "day", "days"), "DAILY"),
+    **dict.fromkeys(("weekly", "week", "weeks"), "WEEKLY"),
+    **dict.fromkeys(("monthly", "month", "months"), "MONTHLY"),
+    **dict.fromkeys(("yearly", "annually", "annual", "year", "years"), "YEARLY"),
+}
+
+
+def _explain_rule(text: str) -> str:
+    """How a rule is written, for one that is in words."""
+    words = text.lower().split()
+    found = [_FREQUENCY_BY_WORD[word] for word in words if word in _FREQUENCY_BY_WORD]
+    if found:
+        return f"Did you mean FREQ={found[0]};COUNT=10? Send a rule of RFC 5545."
+    return f"Send a rule of RFC 5545, such as {_RULE_EXAMPLE}."
+
+
+class ExcludedField(TextField):
+    """A day, or a time in the series' zone, that the rule leaves out."""
+
+    schema_extra: ClassVar[dict[str, Any]] = DAY_OR_MOMENT
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=40, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            parse_moment(text)
+        except InvalidRecurrence as error:
+            raise ValidationError([ErrorDetail(str(error), "invalid")]) from error
+        return text
+
+
+class ExcludedListField(ListField):
+    child = ExcludedField()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_OCCURRENCES, **kwargs)
+
+    def get_value(self, dictionary: Any) -> Any:
+        if isinstance(dictionary, QueryDict) and self.field_name not in dictionary:
+            return serializers.empty
+        return super().get_value(dictionary)
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Ten Mondays", SERIES_IN_EXAMPLE)])
+class SeriesIn(EventCreateIn):
+    """The first event of a series, and the rule that the others follow."""
+
+    schema_name = "SeriesCreate"
+
+    recurrence = RecurrenceField(
+        help_text="RFC 5545 RRULE; lines of EXDATE may follow. At most 366 occurrences, the last "
+        "within 100 years; without COUNT or UNTIL they are kept filled a year ahead."
+    )
+    exdates = ExcludedListField(
+        required=False,
+        help_text=_EXDATES,
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
+        recurrence, exdates = _read(attrs, ZoneInfo(attrs["timezone"]))
+        assert recurrence is not None  # noqa: S101  # the field is required
+        excluded = recurrence.excluded | (exdates or frozenset())
+        attrs["recurrence"] = Recurrence(recurrence.rule, excluded)
+        return attrs
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "An hour later from one event on",
+            {
+                "from_event": 12,
+                "start_time": "2032-04-12T19:00:00",
+            },
+        ),
+        OpenApiExample("Another rule", {"recurrence": "FREQ=WEEKLY;INTERVAL=2;COUNT=5"}),
+    ]
+)
+class SeriesEditIn(EventEditIn):
+    """What changes for future occurrences that were not edited by hand.
+
+    Times are those of the first event or, with `from_event`, of that one. The others move by the
+    same difference on the clock and keep their registrations. Only `recurrence` and `exdates` may
+    remove or cancel an occurrence.
+    """
+
+    recurrence = RecurrenceField(
+        required=False,
+        help_text="A new RFC 5545 RRULE. Occurrences take the time that it gives for their day, "
+        "and the others the times that are left, in order. Those without a time are removed, or "
+        "cancelled when somebody is registered.",
+    )
+    exdates = ExcludedListField(required=False, help_text=f"{_EXDATES} The whole list.")
+    from_event = WholeNumberField(
+        required=False,
+        min_value=1,
+        max_value=MAX_ID,
+        help_text="Leave the events before this one as they are.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        sent = list(attrs.get("exdates", ()))
+        attrs = super().validate(attrs)
+        series: Series = self.context["event"]
+        zone = ZoneInfo(attrs.get("timezone") or series.timezone)
+        recurrence, exdates = _read(attrs, zone)
+        if recurrence is not None:
+            attrs["rule"] = recurrence.rule.text
+            if recurrence.excluded:
+                exdates = recurrence.excluded | (exdates or frozenset())
+        # A client may send back the list that it was shown beside another zone.
+        if exdates is not None and not (sent and sorted(sent) == sorted(shown_exdates(series))):
+            attrs["excluded"] = sorted(map(stored_exclusion, exdates))
+        return attrs
+
+
+def _read(
+    attrs: dict[str, Any], zone: ZoneInfo
+) -> tuple[Recurrence | None, frozenset[datetime.date] | None]:
+    """The rule and the exclusions, with times on the clocks of `zone`; None when not sent."""
+    text, dates = attrs.pop("recurrence", None), attrs.pop("exdates", None)
+    try:
+        recurrence = None if text is None else parse_recurrence(text, zone)
+    except InvalidRecurrence as error:  # a time beyond the calendar, in that zone
+        raise ValidationError(
+            {"recurrence": [ErrorDetail(str(error), "invalid_recurrence")]}
+        ) from error
+    try:
+        excluded = None if dates is None else frozenset(parse_exclusion(day, zone) for day in dates)
+    except InvalidRecurrence as error:
+        raise ValidationError({"exdates": [ErrorDetail(str(error), "invalid")]}) from error
+    return recurrence, excluded
+
+
+def shown_exdates(series: Series) -> list[str]:
+    """Days, and times on the clocks of the series' zone."""
+    zone = ZoneInfo(series.timezone)
+    return [shown_exclusion(stored, zone) for stored in series.excluded]
+
+
+SERIES_EXAMPLE = {
+    "id": 3,
+    "name": "Yoga in the park",
+    "description": "",
+    "location": "Cubbon Park",
+    "latitude": None,
+    "longitude": None,
+    "start_time": "2032-03-15T12:30:00Z",
+    "end_time": "2032-03-15T14:00:00Z",
+    "timezone": "Asia/Kolkata",
+    "category": "meetup",
+    "status": "published",
+    "organizer": {"id": 7, "username": "asha"},
+    "max_capacity": 750,
+    "waitlist_enabled": False,
+    "registration_opens_at": None,
+    "registration_closes_at": None,
+    "cancellation_closes_at": None,
+    "attendance_mode": "in_person",
+    "recurrence": _RULE_EXAMPLE,
+    "exdates": [],
+    "occurrence_count": 10,
+    "events_url": "http://localhost:8000/api/events/?series=3&when=all",
+    "created_at": "2026-11-21T08:00:00Z",
+    "updated_at": "2026-11-21T08:00:00Z",
+}
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Series", SERIES_EXAMPLE)])
+class SeriesOut(serializers.ModelSerializer[Series]):
+    """What the coming events of a series are like. Its times are those of the first one."""
+
+    start_time = InstantField()
+    end_time = InstantField()
+    category: Any = serializers.SlugRelatedField("slug", read_only=True, allow_null=True)
+    organizer = OrganizerOut(read_only=True)
+    registration_opens_at = InstantField(allow_null=True)
+    registration_closes_at = InstantField(allow_null=True)
+    cancellation_closes_at = InstantField(allow_null=True)
+    recurrence = serializers.CharField(
+        source="rule",
+        help_text="RFC 5545 RRULE. After a move that no RRULE describes, such as the days after "
+        "last Fridays, the nearest one.",
+    )
+    exdates = serializers.SerializerMethodField()
+    occurrence_count = serializers.IntegerField(help_text="Events that are not cancelled.")
+    events_url = serializers.SerializerMethodField()
+    created_at = InstantField()
+    updated_at = InstantField()
+    # Not `read_only`, which the OpenAPI document would tell as always there.
+    meeting_url = serializers.CharField(required=False, allow_null=True)
+    reminder_hours = serializers.ListField(child=serializers.IntegerField(), required=False)
+
+    class Meta:
+        model = Series
+        fields = (
+            "id",
+            "name",
+            "description",
+            "location",
+            "latitude",
+            "longitude",
+            "start_time",
+            "end_time",
+            "timezone",
+            "category",
+            "status",
+            "organizer",
+            "max_capacity",
+            "waitlist_enabled",
+            "registration_opens_at",
+            "registration_closes_at",
+            "cancellation_closes_at",
+            "attendance_mode",
+            "recurrence",
+            "exdates",
+            "occurrence_count",
+            "events_url",
+            "created_at",
+            "updated_at",
+            "meeting_url",
+            "reminder_hours",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_exdates(self, series: Series) -> list[str]:
+        return shown_exdates(series)
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_events_url(self, series: Series) -> str:
+        drafts = "&status=draft" if series.status == Series.Status.DRAFT else ""
+        return f"{settings.PUBLIC_URL}/api/events/?series={series.pk}&when=all{drafts}"
+
+    def to_representation(self, series: Series) -> dict[str, Any]:
+        shown = super().to_representation(series)
+        viewer = self.context["request"].user
+        if viewer.pk == series.organizer_id or has_staff_right(viewer, "events.view_series"):
+            shown["meeting_url"] = series.meeting_url or None
+        else:
+            del shown["meeting_url"], shown["reminder_hours"]
+        return shown
+
+
+class OccurrenceOut(serializers.Serializer[Event]):
+    start_time = InstantField()
+    end_time = InstantField()
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Two Mondays",
+            {
+                "occurrence_count": 2,
+                "occurrences": [
+                    {"start_time": "2032-03-15T12:30:00Z", "end_time": "2032-03-15T14:00:00Z"},
+                    {"start_time": "2032-03-22T12:30:00Z", "end_time": "2032-03-22T14:00:00Z"},
+                ],
+            },
+        )
+    ]
+)
+class SeriesPreviewOut(serializers.Serializer[Any]):
+    """What a series would be: nothing was written."""
+
+    occurrence_count = serializers.IntegerField()
+    occurrences = OccurrenceOut(many=True)
+
+    def to_representation(self, events: list[Event]) -> dict[str, Any]:
+        told = instant_formatter()
+        return {
+            "occurrence_count": len(events),
+            "occurrences": [
+                {"start_time": told(event.start_time), "end_time": told(event.end_time)}
+                for event in events
+            ],
+        }

@@ -1,0 +1,167 @@
+"""A list's query is built once, and still answers for now, for who asks, and for each page."""
+
+from datetime import datetime, timedelta
+from importlib.util import find_spec, module_from_spec
+
+import pytest
+from django.utils import timezone
+
+from accounts.tests.factories import grant
+from config.api.sql import compiled_queries
+from config.api.sql.compiled_queries import (
+    CompiledQuery,
+    NotCompilable,
+    current_instant,
+    fetch,
+    fetch_by_sql,
+)
+from conftest import NOW
+from events.models import Event
+from events.tests.factories import EventFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def names(response) -> list[str]:
+    return [event["name"] for event in response.json()["results"]]
+
+
+def test_a_list_asked_again_later_is_of_that_time(anyone, olga, clock):
+    EventFactory(organizer=olga, name="Soon", start_time=NOW + timedelta(hours=1))
+    EventFactory(organizer=olga, name="Late", start_time=NOW + timedelta(hours=3))
+
+    before = names(anyone.get("/api/events/"))
+    clock.shift(timedelta(hours=2))
+
+    assert before == ["Soon", "Late"]
+    assert names(anyone.get("/api/events/")) == ["Late"]
+
+
+def test_a_list_is_of_who_asks_and_not_of_who_asked_before(anyone, olga, sam, signed_in, clock):
+    EventFactory(organizer=olga, name="Open")
+    EventFactory(organizer=olga, name="Draft", status=Event.Status.DRAFT)
+    path = "/api/events/?status=draft"
+
+    assert names(signed_in(grant(sam, "events.view_event")).get(path)) == ["Draft"]
+    assert names(anyone.get(path)) == []
+    assert names(signed_in(olga).get(path)) == ["Draft"]
+
+
+def test_the_same_day_is_another_one_in_another_zone(anyone, olga, clock):
+    EventFactory(organizer=olga, name="Late", start_time=NOW.replace(hour=23))
+
+    path = f"/api/events/?date={NOW.date()}&timezone="
+
+    assert names(anyone.get(f"{path}UTC")) == ["Late"]
+    assert names(anyone.get(f"{path}Asia/Kolkata")) == []
+
+
+def test_a_query_is_built_once_for_all_its_pages(olga, clock):
+    first, second, third = (EventFactory(organizer=olga) for _ in range(3))
+    built = []
+
+    def build(place):
+        built.append(place)
+        return Event.objects.filter(pk__gt=place[0]).order_by("pk").select_related("category")
+
+    pages = [fetch("one key", build, [event.pk]) for event in (first, second, third)]
+
+    assert pages == [[second, third], [third], []]
+    assert len(built) == 1
+
+
+def test_rows_are_those_of_the_orm(event, django_assert_num_queries):
+    query = CompiledQuery(lambda _: Event.objects.for_listing(), None)
+
+    (row,) = query.run(None)
+
+    with django_assert_num_queries(0):
+        shown = {**vars(row)} | {"organizer": row.organizer.username, "category": row.category}
+    del shown["_state"]
+    expected = Event.objects.for_listing().get()
+    assert shown.pop("organizer") == event.organizer.username
+    assert shown.pop("category") is None
+    assert shown == {name: getattr(expected, name) for name in shown}
+    assert row == expected
+    assert row.version == event.version  # which no list asks for, fetched when it is used
+
+
+@pytest.mark.parametrize(
+    "queryset",
+    [
+        Event.objects.filter(start_time__gt=NOW + timedelta(seconds=1)),
+        Event.objects.values("pk"),
+        Event.objects.prefetch_related("registrations"),
+    ],
+    ids=["the time it was built at", "no rows", "further queries"],
+)
+def test_what_only_the_orm_can_do_is_left_to_it(queryset, clock):
+    with pytest.raises(NotCompilable):
+        CompiledQuery(lambda _: queryset, None)
+
+
+def test_the_current_time_is_told_from_other_times(clock):
+    assert current_instant() == timezone.now()
+    assert CompiledQuery(lambda _: Event.objects.upcoming(), None).statement.instants == [0]
+
+
+def test_an_event_read_again_is_of_who_asks(anyone, olga, sam, max_, signed_in):
+    draft = EventFactory(organizer=olga, status=Event.Status.DRAFT)
+    path = f"/api/events/{draft.pk}/"
+    grant(sam, "events.view_event")
+
+    statuses = [
+        client.get(path).status_code
+        for client in (signed_in(olga), signed_in(max_), signed_in(sam), anyone, signed_in(olga))
+    ]
+
+    assert statuses == [200, 404, 200, 404, 200]
+
+
+def test_what_stands_for_a_place_is_another_thing_in_each_process():
+    """Or a client could send it as a filter's value, which is replaced by the cursor's then."""
+    spec = find_spec("config.api.sql.compiled_queries")
+    elsewhere = module_from_spec(spec)
+    spec.loader.exec_module(elsewhere)
+
+    for kind, mark in compiled_queries._MARKS.items():
+        marks = [mark(0), mark(1)]
+        assert marks[0] != marks[1]
+        assert elsewhere._MARKS[kind](0) not in marks
+        assert type(marks[0]) is kind
+
+
+@pytest.mark.parametrize(
+    "value", [0, 0.5, "%s", NOW, [1, 2]], ids=lambda value: type(value).__name__
+)
+def test_sql_is_kept_for_values_of_every_type(db, value):
+    types = {int: "bigint", float: "float", str: "text", datetime: "timestamptz", list: "bigint[]"}
+
+    def build(values):
+        return f"SELECT %s::{types[type(value)]}, '%%'", values
+
+    for key in ("once", "once", None):
+        assert fetch_by_sql((key, type(value)) if key else None, build, [value]) == [(value, "%")]
+
+
+def test_sql_for_values_that_cannot_be_kept_is_run_anew(db):
+    def build(values):
+        return "SELECT %s::boolean", values
+
+    assert [fetch_by_sql("a boolean", build, [value]) for value in (True, False, None)] == [
+        [(True,)],
+        [(False,)],
+        [(None,)],
+    ]
+
+
+def test_what_is_asked_for_again_and_again_is_kept_beside_what_is_asked_for_once():
+    keep, made = compiled_queries._Compiled(10), []
+
+    for number in range(100):
+        keep("often", lambda: made.append("often"))
+        keep(number, lambda: made.append("once"))
+        keep(number, lambda: made.append("again"))
+
+    assert made == ["often", *["once"] * 100]
+    assert len(keep._new) + len(keep._old) <= 10
