@@ -11,5 +11,5 @@ only from the last byte of its body on until its response is made:
 - `processes` gives each process a listening socket of its own.
 - `wsgi` runs Django in these threads.
 
-docs/decisions.md compares this with other servers, with figures.
+docs/decisions/server.md compares this with other servers, with figures.
 """
