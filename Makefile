@@ -1,9 +1,9 @@
-# make run    start everything on this machine, with sample data
-# make serve  the same processes as in production, without sample data
-# make test   all tests
-# make lint   style, types, imports, migrations, settings, OpenAPI, security, dependencies
-# make clients  the clients that generators make of the OpenAPI document
-# make bench  measure against the baselines; BENCH=--quick tries it out
+# make run      starts everything on this machine, with sample data
+# make serve    starts the same processes as in production, without sample data
+# make test     runs all tests
+# make lint     checks style, types, imports, migrations, settings, OpenAPI, security, docs
+# make clients  generates clients from the OpenAPI document and tests them
+# make bench    measures against other implementations; BENCH=--quick for a short run
 
 PYTHON ?= python3
 VENV := .venv
@@ -25,6 +25,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/bandit --quiet --recursive --severity-level medium --configfile pyproject.toml .
 	$(BIN)/python .ci/check_dependencies.py
+	$(BIN)/python .ci/check_docs.py
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
@@ -61,7 +62,7 @@ $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-# Development tools with dependencies of their own, apart from what the server runs on.
+# Development tools in an environment of their own, since the server does not need them.
 .ci/clients/installed: .ci/clients/requirements.txt .ci/clients/package-lock.json | $(VENV)/bin/python
 	$(BIN)/python -m venv .ci/clients/.venv
 	.ci/clients/.venv/bin/python -m pip install --quiet --disable-pip-version-check \
