@@ -1,7 +1,7 @@
 """Asks the advisory feed whether a pinned dependency has a known vulnerability.
 
-Exits with 1 when one has. Where the feed cannot be asked it says so and exits with 0: that a
-network is closed is no fault of the change at hand.
+Exits with 1 if there is one. If the feed is unreachable, prints a message and exits with 0, since a
+closed network is no fault of a change.
 """
 
 import json
@@ -24,25 +24,25 @@ def main() -> int:
         )
         dependencies = json.loads(done.stdout)["dependencies"]
     except (subprocess.TimeoutExpired, ValueError, KeyError):
-        return tell("Dependencies NOT CHECKED: the advisory feed could not be asked.")
-    found = [
+        return report("Dependencies NOT CHECKED: the advisory feed could not be asked.")
+    vulnerabilities = [
         f"{dependency['name']} {dependency['version']}: {advisory['id']}, fixed in "
         f"{', '.join(advisory['fix_versions']) or 'no version yet'}"
         for dependency in dependencies
         for advisory in dependency.get("vulns", [])
     ]
     unknown = [dependency["name"] for dependency in dependencies if "skip_reason" in dependency]
-    if found:
-        tell("Known vulnerabilities:", *found)
+    if vulnerabilities:
+        report("Known vulnerabilities:", *vulnerabilities)
         return 1
     if len(unknown) == len(dependencies):
-        return tell("Dependencies NOT CHECKED: the advisory feed knows none of them from here.")
+        return report("Dependencies NOT CHECKED: the advisory feed knows none of them from here.")
     if unknown:
-        tell(f"The advisory feed does not know: {', '.join(unknown)}.")
-    return tell(f"No known vulnerability in {len(dependencies) - len(unknown)} dependencies.")
+        report(f"The advisory feed does not know: {', '.join(unknown)}.")
+    return report(f"No known vulnerability in {len(dependencies) - len(unknown)} dependencies.")
 
 
-def tell(*lines: str) -> int:
+def report(*lines: str) -> int:
     sys.stdout.writelines(f"{line}\n" for line in lines)
     return 0
 
