@@ -177,7 +177,9 @@ class Http1Protocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._responding = cycle
-        cycle.scope["state"]["respond"] = partial(self._respond, cycle)
+        state = cycle.scope["state"]
+        state["respond"] = partial(self._respond, cycle)
+        state["take_body"] = partial(_take_body, cycle)
         super()._start_asgi_task(cycle, app)
 
     async def _respond(
@@ -245,3 +247,11 @@ class Http1Protocol(HttpToolsProtocol):
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         super().timeout_keep_alive_handler()
+
+
+def _take_body(cycle: RequestResponseCycle) -> bytes | None:
+    """The body, if all of it has arrived; it often comes together with the head."""
+    if cycle.more_body:
+        return None
+    body, cycle.body = bytes(cycle.body), bytearray()
+    return body
