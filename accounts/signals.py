@@ -4,3 +4,8 @@ from django.dispatch import Signal
 
 #: A user proved to own their e-mail address. Argument: `user`.
 email_confirmed = Signal()
+
+#: An account has another e-mail address than before. Arguments: `user`, whose row is locked;
+#: `former`, the address that it left; `was_confirmed`, whether the account had confirmed that one.
+#: Sent before `email_confirmed`, since receivers lock events and after them registrations.
+address_left = Signal()

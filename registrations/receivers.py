@@ -5,11 +5,12 @@ from typing import Any
 from django.dispatch import receiver
 
 from accounts.models import User
-from accounts.signals import email_confirmed
+from accounts.signals import address_left, email_confirmed
 from events.models import Event
 from events.signals import events_cancelled, events_deleted, events_edited, events_restored
 
 from .models import LedgerEntry
+from .services.moving import move_registrations
 from .services.notifying import (
     notify_events_cancelled,
     notify_events_changed,
@@ -55,6 +56,12 @@ def notify_of_deletion(events: list[Event], notify: bool, **kwargs: Any) -> None
 def notify_of_restoration(events: list[Event], notify: bool, **kwargs: Any) -> None:
     if notify:
         notify_events_restored(events)
+
+
+@receiver(address_left)
+def move_with_the_account(user: User, former: str, was_confirmed: bool, **kwargs: Any) -> None:
+    """The registrations of an account go to its new address, or leave the account."""
+    move_registrations(user, former=former, was_confirmed=was_confirmed)
 
 
 @receiver(email_confirmed)

@@ -18,7 +18,7 @@ from ..notifications import notify
 from ..notifications.fresh import notify_unless_fresh
 from ..notifications.opt_outs import carry_over
 from ..notifications.outbox import send_deferred
-from ..signals import email_confirmed
+from ..signals import address_left, email_confirmed
 from ..tokens import end_all_sessions
 from .rules import check_free, names_what_is_taken
 
@@ -62,6 +62,8 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
         user.withdrawn_email = ""
         carry_over(former, email)
     _save_address(user, is_over=not user.pending_email)
+    if user.email != former:
+        address_left.send(User, user=user, former=former, was_confirmed=False)
     ask_for_confirmation(user)
     if had_address:
         notify_of_change(user, former=former)
@@ -127,11 +129,10 @@ def _confirm(token: str, *, is_owner: bool) -> User:
     if not is_owner:
         raise ValidationFailed(_NO_PASSWORD)
     former, version = user.email, user.address_version
-    user.email = user.pending_email
     was_confirmed, had_address = user.email_verified, not user.needs_address
     try:
-        check_free(email=user.email, other_than=user)
-        take_address(user)
+        check_free(email=user.pending_email, other_than=user)
+        take_address(user, address=user.pending_email)
     except ValidationFailed as error:  # somebody signed up with it meanwhile
         raise InvalidOrExpiredLink from error
     carry_over(former, user.email)
@@ -172,20 +173,25 @@ def confirm_email(user: User, *, address: str | None = None, by_owner: bool = Fa
     return user
 
 
-def take_address(user: User, *, returning_to: str | None = None) -> None:
-    """Make `user.email` the account's confirmed address. Caller holds the user's lock.
+def take_address(
+    user: User, *, address: str | None = None, returning_to: str | None = None
+) -> None:
+    """Confirm the account's address: `address`, by default the present one.
 
-    `returning_to` is an earlier address that the account returns to. Those before that one stay
-    recoverable: the thief of a thief's account is no owner.
+    Caller holds the user's lock. `returning_to` is an earlier address that the account returns to.
+    Those before that one stay recoverable: the thief of a thief's account is no owner.
     """
+    former, was_confirmed = user.email, user.email_verified
+    user.email = returning_to or address or former
     if returning_to is not None:
-        user.email = returning_to
         left = user.former_addresses.filter(email=returning_to).order_by("left_at").first()
         if left is not None:
             user.former_addresses.filter(left_at__gte=left.left_at).delete()
     user.email_verified_at = timezone.now()
     user.pending_email = user.withdrawn_email = ""
     _save_address(user)
+    if user.email != former:
+        address_left.send(User, user=user, former=former, was_confirmed=was_confirmed)
     send_deferred(user.email)
     email_confirmed.send(User, user=user)
 

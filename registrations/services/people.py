@@ -2,7 +2,7 @@
 
 from django.contrib.auth.hashers import check_password
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from accounts.models import User
@@ -16,17 +16,19 @@ from events.services import end_series_of
 
 from ..errors import AccountHasUpcomingEvents
 from ..models import Feedback, LedgerEntry, Registration, RegistrationQuerySet
+from .moving import at_another_address, move_registrations
 from .waitlist import cancel_registration
 
 
 @transaction.atomic
 def join_guest_registrations(user: User) -> int:
-    """Give an account the registrations that guests made with its address; returns how many.
+    """Give an account the registrations that others made with its address; returns how many.
 
     Only for an address that its owner has confirmed: before, anybody could claim it. Whoever made
-    them may be a stranger: see `_join`.
+    them may be a stranger: see `_join`. They are those of guests, and those of accounts that have
+    another address: see `_claimable`.
     """
-    return _join(Registration.objects.filter(user=None, email=user.email), user)
+    return _join(Registration.objects.filter(_claimable(), email=user.email), user)
 
 
 @transaction.atomic
@@ -58,8 +60,8 @@ def close_account(user: User, *, password: str | None = None) -> None:
 def settle_accounts() -> None:
     """Put right what two requests at one moment may have left: safe to run at any time.
 
-    Somebody may register while their account ends, or as a guest while their address is being
-    confirmed; neither request sees the other's work.
+    Somebody may register while their account ends or gets another address, or as a guest while
+    their address is being confirmed; neither request sees the other's work.
     """
     for user in User.objects.filter(erased_at__isnull=False).filter(
         pk__in=Registration.objects.identified().values("user_id")
@@ -72,8 +74,12 @@ def settle_accounts() -> None:
         email=OuterRef("email"), email_verified_at__isnull=False, is_active=True
     )
     with transaction.atomic():
-        unjoined = Registration.objects.filter(Exists(owner), user=None)
+        unjoined = Registration.objects.filter(_claimable(), Exists(owner))
         _join(unjoined, Subquery(owner.values("pk")))
+    stray = Registration.objects.filter(at_another_address(), user__is_active=True)
+    for user_id, address in stray.order_by().values_list("user_id", "email").distinct():
+        with transaction.atomic():
+            move_registrations(lock_account(user_id), former=address, was_confirmed=True)
 
 
 def _forget_answers(user: User) -> None:
@@ -81,6 +87,15 @@ def _forget_answers(user: User) -> None:
     own = Registration.objects.filter(user=user).values_list("email", flat=True).distinct()
     confirmed, claimed = known_addresses(user)
     forget_answers_about(emails={*own, *confirmed, *claimed}, usernames=[user.username])
+
+
+def _claimable() -> Q:
+    """Registrations that the confirmed owner of their address gets.
+
+    An account that has another address is no owner: it never confirmed this one, or it left it
+    and has a registration of its own at the event.
+    """
+    return Q(user=None) | at_another_address()
 
 
 def _join(guests: RegistrationQuerySet, owner: User | Subquery) -> int:
