@@ -12,6 +12,7 @@ from accounts.audit import audited
 from accounts.models import User
 from accounts.notifications import notify
 from accounts.services.addresses import limit_mails
+from config.errors import NotFound
 from events.errors import EventCancelled, EventStarted
 from events.models import Event
 from events.services import lock_event
@@ -40,7 +41,8 @@ def edit_registration(
 
     Another address hands the place on: the row and the seat stay, ticket and links are new, and
     both addresses are notified. `by` is who does it, None for a guest with a token. Raises
-    `EventCancelled`, `EventStarted`, `RegistrationCancelled`, `AlreadyRegistered`.
+    `EventCancelled`, `EventStarted`, `RegistrationCancelled`, `AlreadyRegistered`, and `NotFound`
+    if the registration has another holder since it was read.
     """
     event = None
     if email is not None and email != registration.email:
@@ -63,8 +65,12 @@ def send_confirmation_again(registration: Registration) -> None:
 
 @audited("renamed", unless=Registration.is_own_doing)
 def _rename(registration: Registration, name: str) -> None:
-    registration.name = name
-    registration.save(update_fields=["name"])
+    """Raises `NotFound` if the registration has another holder, or none, since it was read."""
+    row = lock_registration(registration)
+    if row.email != registration.email:  # the person was erased
+        raise NotFound
+    row.name = registration.name = name
+    row.save(update_fields=["name"])
 
 
 def _hand_on(registration: Registration, event: Event, email: str, by: User | None) -> bool:

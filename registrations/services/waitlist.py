@@ -133,7 +133,7 @@ def role_of(user: User | None, registration: Registration, event: Event) -> Reas
 
 
 def lock_registration(registration: Registration) -> Registration:
-    """The row as it is now, locked. Caller holds the event lock.
+    """The row as it is now, locked. Caller holds the event lock if it will need it.
 
     Raises `NotFound` if the place was handed on since it was read: whoever was allowed to change it
     may no longer be.

@@ -6,7 +6,9 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from accounts.services import confirm_email
 from accounts.tests.factories import PASSWORD, UserFactory, grant
+from config.errors import NotFound
 from conftest import NOW
 from events.errors import EventCancelled
 from events.models import Event
@@ -439,3 +441,23 @@ def test_account_that_ends_frees_its_seat_after_it(ana, closing, clock, signed_i
 
     own.refresh_from_db()
     assert (response.status_code, own.status) == (204, "cancelled")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda row: edit_registration(row, email="eve@example.com"),
+        lambda row: confirm_email(UserFactory(email=row.email)),
+        lambda row: Registration.objects.filter(pk=row.pk).erase_people(),
+    ],
+    ids=["handed on", "joined an account", "erased"],
+)
+def test_name_is_not_corrected_by_whoever_held_the_registration_before(bob, change):
+    """The request that renames read the registration before it changed hands."""
+    change(Registration.objects.get(pk=bob.pk))
+    name = Registration.objects.get(pk=bob.pk).name
+
+    with pytest.raises(NotFound):
+        edit_registration(bob, name="Mallory")
+
+    assert Registration.objects.get(pk=bob.pk).name == name
