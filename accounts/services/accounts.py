@@ -136,7 +136,7 @@ def erase_account(user: User) -> None:
     confirmed, claimed = known_addresses(user)
     forget_notifications(user)
     forget_mails_to(confirmed=confirmed, claimed=claimed)
-    forget_answers_about(emails=confirmed | claimed, usernames=[user.username])
+    forget_answers_about(emails=confirmed | claimed, usernames=[user.username], user_id=user.pk)
     user.email = f"erased-{user.pk}@invalid"
     user.username = f"erased:{user.pk}"
     user.timezone = "UTC"

@@ -151,6 +151,21 @@ def test_answers_of_before_the_upgrade_are_found_too(anyone, event):
     assert forget_answers_about(emails=["bob@example.com"]) == 1
 
 
+def test_erasure_deletes_answers_with_a_name_that_the_person_no_longer_has(
+    olga, max_, signed_in, settings
+):
+    client = signed_in(olga)
+    create(client, "k")
+    create(signed_in(max_), "k")
+    client.patch("/api/me/", {"username": "olga.new"})
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another" * 8, [settings.SECRET_KEY]
+
+    response = client.delete("/api/me/", {"password": PASSWORD})
+
+    assert response.status_code == 204
+    assert [b"max" in bytes(kept.body) for kept in KeptAnswer.objects.all()] == [True]
+
+
 def test_erasure_finds_answers_before_it_locks_an_event(ana, event, signed_in):
     registered(event, email=ana.email, user=ana, registered_by=ana)
     EventFactory()

@@ -86,7 +86,9 @@ def _forget_answers(user: User) -> None:
     """Delete what is stored for replay and names the person. Before any event is locked."""
     own = Registration.objects.filter(user=user).values_list("email", flat=True).distinct()
     confirmed, claimed = known_addresses(user)
-    forget_answers_about(emails={*own, *confirmed, *claimed}, usernames=[user.username])
+    forget_answers_about(
+        emails={*own, *confirmed, *claimed}, usernames=[user.username], user_id=user.pk
+    )
 
 
 def _claimable() -> Q:

@@ -92,7 +92,7 @@ def answer_once(view: APIView, handler: Handler, key: str) -> Handler:
             ).first()
             if kept is not None:
                 return _replay(kept, content)
-            caller = _caller_digest(request)
+            caller = _digest_of_caller(_caller(request))
             _make_room(caller)  # before the work locks anything
             response = _answer(view, handler, request, *args, **kwargs)
             if response.status_code < 500 and response.status_code != 429:
@@ -108,13 +108,19 @@ def forget_old_answers() -> int:
     return deleted
 
 
-def forget_answers_about(*, emails: Iterable[str], usernames: Iterable[str] = ()) -> int:
+def forget_answers_about(
+    *, emails: Iterable[str], usernames: Iterable[str] = (), user_id: int | None = None
+) -> int:
     """Delete the answers that name a person who is erased; returns how many.
 
-    They are found by an index, and no stored body is read.
+    `user_id` adds those to the person's own requests, which may have names and addresses that the
+    person no longer has. All are found by indexes, and no stored body is read.
     """
     mentions = mentions_of(emails=emails, usernames=usernames)
     deleted, _ = KeptAnswer.objects.filter(mentions__overlap=mentions).delete()
+    if user_id is not None:
+        digests = [_digest_of_caller(f"user {user_id}", key) for key in secret_keys()]
+        deleted += KeptAnswer.objects.filter(caller__in=digests).delete()[0]
     return deleted
 
 
@@ -128,9 +134,9 @@ def _caller(request: Request) -> str:
     return f"address {client_address(request)}" if user_id is None else f"user {user_id}"
 
 
-def _caller_digest(request: Request) -> bytes:
+def _digest_of_caller(caller: str, key: str | None = None) -> bytes:
     """With our key, or the few addresses that there are could be tried one by one."""
-    return salted_hmac("idempotency caller", _caller(request), algorithm="sha256").digest()
+    return salted_hmac("idempotency caller", caller, key, algorithm="sha256").digest()
 
 
 def _user_id(request: Request) -> int | None:
