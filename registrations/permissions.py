@@ -1,10 +1,19 @@
+from django.contrib.auth.models import AnonymousUser
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from accounts.models import User
 from config.api.permissions import has_right_for
+from config.api.staff_rights import has_staff_right
+from events.models import Event
 
 from .models import Feedback, Registration
+
+
+def sees_meeting(viewer: User | AnonymousUser, event: Event) -> bool:
+    """Whether somebody who runs the event, and has no seat there, sees where it is held online."""
+    return event.organizer_id == viewer.pk or has_staff_right(viewer, "events.view_event")
 
 
 class ReadsOrIsAuthor(BasePermission):

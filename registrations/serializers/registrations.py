@@ -56,7 +56,8 @@ class RegisteredEventOut(serializers.ModelSerializer[Event]):
 
 @extend_schema_serializer(examples=[OpenApiExample("Registration", _REGISTRATION_EXAMPLE)])
 class RegistrationOut(serializers.ModelSerializer[Registration]):
-    # Needs rows of `Registration.objects.for_display()`.
+    # Needs rows of `Registration.objects.for_display()`. `hides_meeting_url` in the context is for
+    # viewers who may see the people of an event and not the whole event.
 
     event = RegisteredEventOut(read_only=True)
     waitlist_position = serializers.IntegerField(
@@ -89,8 +90,10 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
 
     @extend_schema_field({"type": ["string", "null"]})
     def get_meeting_url(self, registration: Registration) -> str | None:
-        is_confirmed = registration.status == Registration.Status.CONFIRMED
-        return (registration.event.meeting_url or None) if is_confirmed else None
+        is_shown = registration.status == Registration.Status.CONFIRMED and not self.context.get(
+            "hides_meeting_url"
+        )
+        return (registration.event.meeting_url or None) if is_shown else None
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_ticket_url(self, registration: Registration) -> str:

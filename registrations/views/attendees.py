@@ -24,6 +24,7 @@ from ..exports.attendees import EXPORTS, Options
 from ..exports.streaming import Streamed
 from ..filters import AttendeeFilter
 from ..models import LedgerEntry, Registration
+from ..permissions import sees_meeting
 from ..serializers import LedgerEntryOut, RegistrationOut
 
 
@@ -71,11 +72,16 @@ class AttendeePagination(KeysetPagination):
 
 class AttendeeListView(Attendees):
     pagination_class = AttendeePagination
+    hides_meeting_url = False
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "hides_meeting_url": self.hides_meeting_url}
 
     @operation("List attendees", responses=RegistrationOut(many=True), raises=[PermissionDenied])
     def get(self, request: Request, pk: int) -> Response:
         """Confirmed and waitlisted; others with `status`."""
         event = self.event(pk)
+        self.hides_meeting_url = not sees_meeting(request.user, event)
         registrations = Registration.objects.filter(event=event)
         response = self.cached_page(registrations.for_listing, RegistrationOut)
         response.data["counts"] = {

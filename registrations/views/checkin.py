@@ -1,4 +1,4 @@
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -13,6 +13,7 @@ from events.permissions import IsOrganizerOrStaff
 
 from .. import services
 from ..errors import TicketNotValid
+from ..permissions import sees_meeting
 from ..serializers import CheckInOut, CheckInUndoneOut, TicketIn
 
 
@@ -22,10 +23,16 @@ class Door(ApiView):
     tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"POST": "registrations.change_registration"}
+    hides_meeting_url = False
 
     def event(self, pk: int) -> Event:
         seen = Event.objects.visible_to(self.request.user, *self.needed_permissions)
-        return self.found(seen, pk=pk)
+        event: Event = self.found(seen, pk=pk)
+        self.hides_meeting_url = not sees_meeting(self.request.user, event)
+        return event
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "hides_meeting_url": self.hides_meeting_url}
 
 
 class CheckInView(Door):

@@ -1,4 +1,4 @@
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import F
@@ -36,7 +36,7 @@ from ..errors import (
 )
 from ..filters import OwnRegistrationFilter
 from ..models import Registration
-from ..permissions import ManagesRegistration
+from ..permissions import ManagesRegistration, sees_meeting
 from ..serializers import (
     EditedRegistrationOut,
     NewRegistrationOut,
@@ -114,6 +114,7 @@ class OneRegistration(ApiView):
         **dict.fromkeys(("PATCH", "DELETE", "POST"), "registrations.change_registration"),
     }
     is_personal = True
+    hides_meeting_url = False
 
     def known_parameters(self, method: str) -> frozenset[str]:
         return frozenset({"token"})
@@ -126,7 +127,13 @@ class OneRegistration(ApiView):
             if row is not None and opens(token, pk, row.link_version):
                 return row
         seen = rows.visible_to(self.request.user, *self.needed_permissions)
-        return self.found(seen, pk=pk)
+        found: Registration = self.found(seen, pk=pk)
+        is_own = self.request.user.pk in {found.user_id, found.registered_by_id}
+        self.hides_meeting_url = not is_own and not sees_meeting(self.request.user, found.event)
+        return found
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "hides_meeting_url": self.hides_meeting_url}
 
     @property
     def viewer(self) -> User | None:
