@@ -7,6 +7,10 @@ address is in nobody's log. Tokens are made when a mail is written, from the acc
 
 An account may return to a state: to an earlier address, or to the same pending one. So what is
 signed of addresses includes `User.address_version`, which only grows.
+
+While nobody has confirmed an account's address, whoever signed up may be a stranger to the mailbox.
+So links that were mailed there depend on the address alone, and end once it is confirmed: neither
+another password nor another address and back again keeps the mailbox's owner from following them.
 """
 
 import re
@@ -100,6 +104,8 @@ def _to_confirm(user: User) -> tuple[str, ...]:
 
 
 def _to_reset(user: User) -> tuple[str, ...]:
+    if not user.email_verified:
+        return (user.email, "unconfirmed", str(user.address_version))
     return (user.email, user.password, str(user.token_generation))
 
 

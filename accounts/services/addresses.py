@@ -15,7 +15,7 @@ from ..links import confirms, user_id_of
 from ..lockout import guarded
 from ..models import FormerAddress, User
 from ..notifications import notify
-from ..notifications.fresh import notify_unless_fresh
+from ..notifications.fresh import end_freshness, notify_unless_fresh
 from ..notifications.opt_outs import carry_over
 from ..notifications.outbox import send_deferred
 from ..signals import address_left, email_confirmed
@@ -55,13 +55,15 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
     # each, so they have one of their own.
     limit_mails(email, f"changes of user {user.pk} by staff" if by_staff else f"user {user.pk}")
     former, had_address = user.email, not user.needs_address
+    was_pending = bool(user.pending_email)
     if user.email_verified or by_staff:
         user.pending_email = email
     else:
         user.email, user.email_verified_at, user.pending_email = email, None, ""
         user.withdrawn_email = ""
         carry_over(former, email)
-    _save_address(user, is_over=not user.pending_email)
+    # Links to an address that nobody confirmed hold when the account returns there: see `links`.
+    _save_address(user, is_over=was_pending and not user.pending_email)
     if user.email != former:
         address_left.send(User, user=user, former=former, was_confirmed=False)
     ask_for_confirmation(user)
@@ -192,6 +194,8 @@ def take_address(
     _save_address(user)
     if user.email != former:
         address_left.send(User, user=user, former=former, was_confirmed=was_confirmed)
+    if not was_confirmed:
+        end_freshness("password_reset", email=user.email)
     send_deferred(user.email)
     email_confirmed.send(User, user=user)
 
@@ -199,7 +203,7 @@ def take_address(
 def _save_address(user: User, *, is_over: bool = True) -> None:
     """Save what concerns the address. Caller holds the user's lock. Raises `ValidationFailed`.
 
-    `is_over`: no change is pending now, so links that were mailed for one end.
+    `is_over`: a change is no longer pending, so links that were mailed for it end.
     """
     if is_over:
         user.address_version += 1

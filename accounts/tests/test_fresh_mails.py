@@ -7,7 +7,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import Notification
-from accounts.services import set_password
+from accounts.services import confirm_email, set_password
 from accounts.services.addresses import limit_mails
 from accounts.tests.mailbox import mails_to
 from accounts.tests.test_links import NEW_PASSWORD, reset
@@ -78,14 +78,39 @@ def test_an_address_without_an_account_is_answered_and_recorded_alike(ana):
     assert counts[0] == counts[1] == ([202, 202], 1)
 
 
+def resets_to(email: str) -> list:
+    return [mail for mail in mails_to(email) if mail.subject == "Choose a new password"]
+
+
 def test_a_link_that_no_longer_works_is_replaced_at_once(ana):
+    confirm_email(ana)
     ask(ana.email)
     set_password(ana, NEW_PASSWORD)
 
     ask(ana.email)
 
-    resets = [mail for mail in mails_to(ana.email) if mail.subject == "Choose a new password"]
-    assert reset(resets[-1].token, "yet-another-battery-8").status_code == 204
+    assert len(resets_to(ana.email)) == 2
+    token = resets_to(ana.email)[-1].token
+    assert reset(token, "yet-another-battery-8").status_code == 204
+
+
+def test_a_link_that_ended_with_the_confirmation_is_replaced_at_once(ana):
+    ask(ana.email)
+    confirm_email(ana)
+
+    ask(ana.email)
+
+    assert len(resets_to(ana.email)) == 2
+
+
+def test_another_password_of_an_unconfirmed_account_sends_no_more_links(ana):
+    ask(ana.email)
+    set_password(ana, NEW_PASSWORD)
+
+    ask(ana.email)
+
+    [mail] = resets_to(ana.email)
+    assert reset(mail.token, "yet-another-battery-8").status_code == 204
 
 
 def test_who_asks_too_often_is_limited_and_nobody_else(ana):

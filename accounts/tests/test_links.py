@@ -8,14 +8,21 @@ from rest_framework.test import APIClient
 
 from accounts.links import confirmation_link, recovery_link, reset_link
 from accounts.models import FormerAddress, Notification, User
-from accounts.services import confirm_address, confirm_email, forget_former_addresses
+from accounts.services import (
+    change_password,
+    confirm_address,
+    confirm_email,
+    edit_profile,
+    forget_former_addresses,
+    sign_out_everywhere,
+)
 from accounts.tests.factories import PASSWORD, grant
 from conftest import NOW
 from registrations.tests.factories import registered
 
 pytestmark = pytest.mark.django_db
 
-NEW = "ana@new.example.org"
+HOME, NEW = "ana@example.com", "ana@new.example.org"
 NEW_PASSWORD = "another-horse-battery-7"
 
 
@@ -371,18 +378,59 @@ def test_a_weak_password_does_not_use_the_link_up(ana):
 
 
 @pytest.mark.parametrize("change", ["password", "address", "end_sessions"])
-def test_a_reset_link_ends_with_any_change_of_the_account(ana, signed_in, sam, change):
-    token = token_in(reset_link(ana))
+def test_a_reset_link_ends_with_any_change_of_a_confirmed_account(confirmed_ana, signed_in, change):
+    token = token_in(reset_link(confirmed_ana))
 
     if change == "password":
-        body = {"current_password": PASSWORD, "password": NEW_PASSWORD}
-        signed_in(ana).post("/api/password/change/", body)
+        change_password(confirmed_ana, current_password=PASSWORD, password=NEW_PASSWORD)
     elif change == "address":
-        signed_in(ana).patch("/api/me/", {"email": "ana@new.example.org"})
+        edit_profile(confirmed_ana, {"email": NEW})
+        confirmed_ana.refresh_from_db()
+        confirm_address(token_in(confirmation_link(confirmed_ana)), by=confirmed_ana)
     else:
-        User.objects.filter(pk=ana.pk).update(token_generation=9)
+        sign_out_everywhere(confirmed_ana)
 
     assert_refused(reset(token))
+
+
+def test_a_reset_link_ends_with_another_unconfirmed_address(ana):
+    token = token_in(reset_link(ana))
+
+    edit_profile(ana, {"email": NEW})
+
+    assert_refused(reset(token))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda user: change_password(user, current_password=PASSWORD, password=NEW_PASSWORD),
+        sign_out_everywhere,
+        lambda user: (edit_profile(user, {"email": NEW}), edit_profile(user, {"email": HOME})),
+    ],
+    ids=["password", "sessions", "address and back"],
+)
+@pytest.mark.parametrize(("make", "follow"), [(confirmation_link, verify), (reset_link, reset)])
+def test_whoever_signed_up_ends_no_link_to_an_unconfirmed_address(ana, change, make, follow):
+    token = token_in(make(ana))
+
+    change(ana)
+
+    assert follow(token).status_code in {200, 204}
+    ana.refresh_from_db()
+    assert (ana.email, ana.email_verified) == (HOME, True)
+
+
+def test_an_unconfirmed_address_is_replaced_a_few_times_an_hour(ana, signed_in, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "mails": (3, 3600)}
+    client = signed_in(ana)
+
+    codes = [
+        client.patch("/api/me/", {"email": f"ana{number}@example.org"}).status_code
+        for number in range(5)
+    ]
+
+    assert codes == [200] * 3 + [429] * 2
 
 
 def test_a_reset_proves_the_address(ana, event, signed_in):

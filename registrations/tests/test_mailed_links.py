@@ -143,9 +143,6 @@ LINKS = {
         {"password": PASSWORD},
         {
             "another address": lambda world: world.change_to(NEW),
-            "another address and back": lambda world: (
-                world.change_to(NEW), world.change_to(HOME)
-            ),
             "a reset": World.reset,
             "staff": lambda world: confirm_email(world.user),
             "deactivation": lambda world: change_access(world.user, is_active=False),
@@ -179,8 +176,20 @@ LINKS = {
             "another password": lambda world: change_password(
                 world.user, current_password=PASSWORD, password=NEW_PASSWORD
             ),
-            "another address": lambda world: world.change_to(NEW),
+            "another address": lambda world: world.move_to(NEW),
             "the end of all sessions": lambda world: sign_out_everywhere(world.user),
+            "another reset": World.reset,
+        },
+        prepare=World.confirm,
+        lifetime="RESET_LINK_LIFETIME",
+    ),
+    "reset, of an unconfirmed address": MailedLink(
+        "reset-password",
+        lambda world: reset_link(world.user),
+        SET,
+        {
+            "another address": lambda world: world.change_to(NEW),
+            "confirmation": World.confirm,
             "another reset": World.reset,
         },
         lifetime="RESET_LINK_LIFETIME",

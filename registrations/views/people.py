@@ -78,6 +78,8 @@ class ProfileView(AnswersProfile):
     def patch(self, request: Request, **kwargs: Any) -> Response:
         """A new `email` waits in `pending_email` until the link that is sent there was followed.
 
+        With the address change the registrations of events that are not over.
+
         An address that was never confirmed is replaced at once, unless staff change it. Sending
         the present address withdraws a change that waits, unless its `pending_email` is sent too.
         """
