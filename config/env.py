@@ -1,4 +1,4 @@
-"""Reads settings from the environment; a bad value is one line that names the variable."""
+"""Readers of environment variables. Each raises `ImproperlyConfigured` with the variable's name."""
 
 import os
 import re
@@ -25,13 +25,13 @@ RATE_PERIODS = {"s": 1, "sec": 1, "min": 60, "m": 60, "hour": 3600, "h": 3600, "
 
 
 def load_file(path: Path) -> None:
-    """Read a `.env` file when there is one; what the environment already says wins."""
+    """Read a `.env` file if there is one. Variables that are set already win."""
     if path.is_file():
         environ.Env.read_env(str(path))
 
 
 def text(name: str, default: str = "") -> str:
-    """The value, or the default where there is none or an empty one."""
+    """The value, or the default where it is missing or empty."""
     return os.environ.get(name, "").strip() or default
 
 
@@ -46,13 +46,13 @@ def boolean(name: str, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} must be on or off, not {value!r}.")
 
 
-def integer(name: str, default: int, *, least: int = 0, most: int = 65535) -> int:
+def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 65535) -> int:
     value = text(name)
     if not value:
         return default
-    if not re.fullmatch(r"[0-9]{1,9}", value) or not least <= int(value) <= most:
+    if not re.fullmatch(r"[0-9]{1,9}", value) or not minimum <= int(value) <= maximum:
         raise ImproperlyConfigured(
-            f"{name} must be a whole number from {least} to {most}, not {value!r}."
+            f"{name} must be a whole number from {minimum} to {maximum}, not {value!r}."
         )
     return int(value)
 
@@ -73,7 +73,7 @@ def choice(name: str, default: str, allowed: set[str]) -> str:
 
 
 def networks(name: str, default: list[str]) -> list[IPv4Network | IPv6Network]:
-    """Address ranges such as 10.0.0.0/8; `off` is none."""
+    """Address ranges such as 10.0.0.0/8. `off` is an empty list."""
     values = names(name, default)
     if values == ["off"]:
         return []
@@ -84,7 +84,7 @@ def networks(name: str, default: list[str]) -> list[IPv4Network | IPv6Network]:
 
 
 def hosts(name: str, default: list[str]) -> list[str]:
-    """Names of this server without scheme, port or path; `.example.org` means subdomains too."""
+    """Host names without scheme, port or path. `.example.org` includes its subdomains."""
     values = names(name, default)
     for value in values:
         if not re.fullmatch(r"\*|\.?[\w.-]+|\[[0-9a-fA-F:.]+\]", value):
@@ -95,7 +95,7 @@ def hosts(name: str, default: list[str]) -> list[str]:
 
 
 def origins(name: str, default: list[str]) -> list[str]:
-    """Where pages come from: scheme, host and port."""
+    """Origins of pages: scheme, host and port."""
     values = names(name, [])
     for value in values:
         if not _is_web_address(value) or urlsplit(value).path:
@@ -114,24 +114,24 @@ def web_address(name: str, default: str) -> str:
 def _is_web_address(value: str) -> bool:
     try:
         parts = urlsplit(value)
-    except ValueError:  # brackets around what is no IPv6 address
+    except ValueError:  # brackets around an invalid IPv6 address
         return False
     is_plain = not parts.query and not parts.fragment and not re.search(r"\s", value)
     return parts.scheme in {"http", "https"} and bool(parts.netloc) and is_plain
 
 
 def parsed(name: str, default: str, parse: Callable[[str], T], example: str) -> T:
-    """A value in a notation that somebody else parses, such as an address of a database."""
+    """A value that `parse` reads, such as the URL of a database. `example` is for the error."""
     value = text(name) or default
     try:
         return parse(value)
-    except Exception as error:  # whatever the parser raises, the cause is this variable
+    except Exception as error:  # parsers raise various errors, all because of this variable
         raise ImproperlyConfigured(f"{name} must look like {example}.") from error
 
 
 def database(name: str) -> dict[str, Any]:
     def parse(value: str) -> dict[str, Any]:
-        # Looked at first: the parser prints what it does not know, and with it the password.
+        # Checked first, since the parser prints an unknown URL with its password.
         if not value.startswith(("postgres://", "postgresql://")):
             raise ValueError("another engine")
         config = dict(_reader.db_url_config(value))
@@ -184,12 +184,12 @@ def cache(name: str, default: str) -> dict[str, Any]:
     return parsed(name, default, parse, "redis://host:6379/0 or locmemcache://")
 
 
-def kept_secret(path: Path) -> str:
-    """A random secret that is made once and then read from `path`, also by processes that race."""
+def stored_secret(path: Path) -> str:
+    """A random secret, stored in the file `path`. Concurrent processes create it once."""
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile("w", dir=path.parent) as draft:  # made with mode 0600
+            with NamedTemporaryFile("w", dir=path.parent) as draft:  # created with mode 0600
                 draft.write(secrets.token_urlsafe(50))
                 draft.flush()
                 with suppress(FileExistsError):
@@ -209,15 +209,15 @@ def rates(name: str, defaults: dict[str, str]) -> dict[str, tuple[int, int] | No
     value = text(name)
     if value.lower() == "off":
         return dict.fromkeys(defaults)
-    chosen = dict(defaults)
+    selected = dict(defaults)
     for pair in names(name, []):
         scope, _, rate = pair.partition("=")
         if scope not in defaults:
             raise ImproperlyConfigured(
                 f"{name} knows {', '.join(sorted(defaults))}, not {scope!r}."
             )
-        chosen[scope] = rate
-    return {scope: _rate(name, rate) for scope, rate in chosen.items()}
+        selected[scope] = rate
+    return {scope: _rate(name, rate) for scope, rate in selected.items()}
 
 
 def _rate(name: str, rate: str) -> tuple[int, int] | None:

@@ -1,6 +1,5 @@
-"""Settings: everything from the environment, with defaults that run on a laptop."""
+"""Settings, read from the environment, with defaults that run on a laptop."""
 
-import hmac
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,13 +8,13 @@ from zoneinfo import ZoneInfo, reset_tzpath
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config import env
+from config import env, openapi_settings
 from config.devserver import embedded_postgres
-from config.errors import FIELD_CODES
 from config.logs import logging_config
+from config.secret_keys import checked_key, token_key
 
-# The zones are those of the pinned package tzdata, whatever this machine or PYTHONTZPATH has: the
-# same wall-clock time has to be the same instant on every host.
+# Time zones are those of the pinned package tzdata, not of this machine or of PYTHONTZPATH. A
+# wall-clock time must be the same instant on every host.
 reset_tzpath(())
 ZoneInfo.clear_cache()
 
@@ -23,30 +22,31 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env.load_file(BASE_DIR / ".env")
 
 DEBUG = env.boolean("DEBUG", default=False)
-PORT = env.integer("PORT", 8000, least=1)
+PORT = env.integer("PORT", 8000, minimum=1)
 PUBLIC_URL = env.web_address("PUBLIC_URL", f"http://localhost:{PORT}")
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", [PUBLIC_URL])
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS", [])
-TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, most=10)
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, maximum=10)
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
+
 # --- The web server (config.server) ---------------------------------------------------------------
 
 HOST = env.text("HOST", "127.0.0.1")
-WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, least=1, most=1024)
-WEB_THREADS = env.integer("WEB_THREADS", 4, least=1, most=1024)
-WEB_CONNECTIONS = env.integer("WEB_CONNECTIONS", 4000, least=10)
-LIVE_MAX_VIEWERS = env.integer("LIVE_MAX_VIEWERS", 1000, least=1, most=60000)
-HEAD_SECONDS = env.integer("HEAD_SECONDS", 20, least=1, most=600)
-# Longer than usual proxies keep a connection to a server: they close it, not this end.
-IDLE_SECONDS = env.integer("IDLE_SECONDS", 150, least=1, most=3600)
-BODY_SECONDS = env.integer("BODY_SECONDS", 900, least=1, most=36000)
-BODY_BYTES_PER_SECOND = env.integer("BODY_BYTES_PER_SECOND", 1000, least=1, most=10**9 - 1)
+WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, minimum=1, maximum=1024)
+WEB_THREADS = env.integer("WEB_THREADS", 4, minimum=1, maximum=1024)
+WEB_CONNECTIONS = env.integer("WEB_CONNECTIONS", 4000, minimum=10)
+LIVE_MAX_VIEWERS = env.integer("LIVE_MAX_VIEWERS", 1000, minimum=1, maximum=60000)
+HEAD_SECONDS = env.integer("HEAD_SECONDS", 20, minimum=1, maximum=600)
+# Longer than the usual idle time of a proxy, so that the proxy closes idle connections.
+IDLE_SECONDS = env.integer("IDLE_SECONDS", 150, minimum=1, maximum=3600)
+BODY_SECONDS = env.integer("BODY_SECONDS", 900, minimum=1, maximum=36000)
+BODY_BYTES_PER_SECOND = env.integer("BODY_BYTES_PER_SECOND", 1000, minimum=1, maximum=10**9 - 1)
 
 # --- Django -------------------------------------------------------------------------------------
 
-APPEND_SLASH = False  # the API answers both forms itself, without a redirect
+APPEND_SLASH = False  # the API serves both forms without a redirect
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
@@ -80,7 +80,7 @@ MIDDLEWARE = [
     "config.middleware.PageCsrf",
 ]
 
-if CORS_ALLOWED_ORIGINS:  # without any, there is nothing to answer a browser's question with
+if CORS_ALLOWED_ORIGINS:  # without origins no response has a CORS header
     MIDDLEWARE.insert(
         MIDDLEWARE.index("config.middleware.ApiMiddleware"),
         "corsheaders.middleware.CorsMiddleware",
@@ -118,89 +118,70 @@ if USES_EMBEDDED_POSTGRES:
         "NAME": "postgres",
         "USER": _server.user,
         "HOST": str(_server.socket_dir),
-        "PORT": "5432",  # said here, or PGPORT in somebody's environment would win
+        "PORT": "5432",  # explicit, since PGPORT in the environment would win otherwise
     }
 else:
     _database = env.database("DATABASE_URL")
 
-_settings_of_all: dict[str, Any] = {
-    # A connection is kept by its thread: opening one costs more than most requests.
+_common_settings: dict[str, Any] = {
+    # Each thread reuses its connection, since opening one costs more than most requests.
     "CONN_MAX_AGE": None,
     "OPTIONS": {
         "connect_timeout": 10,
-        # For statements that ask for it; off behind a pooler that knows no prepared statements.
+        # For statements run with `prepare`. Off behind a pooler without prepared statements.
         "prepare_threshold": 5 if env.boolean("PREPARED_STATEMENTS", default=True) else None,
-        # Nobody waits for ever: a lock that is not free in time is a 503 with Retry-After.
+        # A lock that is not free in time becomes a 503 with Retry-After.
         "options": (
             "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
-            # Requests share the cores: helpers and compilation for one cost the others more than
-            # they save it, and are begun where an estimate is off.
+            # Requests share the cores. Parallel workers and JIT compilation slow other requests
+            # down more than they speed one up, and start wherever an estimate is wrong.
             " -c max_parallel_workers_per_gather=0 -c jit=off"
-            # What the index offers for a misspelt word: low, since two letters swapped leave few
-            # trigrams alike. Edit distance decides (events/search/query.py).
+            # The index's candidates for a misspelt word. The threshold is low, since two swapped
+            # letters leave few equal trigrams. Edit distance decides (events/search).
             " -c pg_trgm.word_similarity_threshold=0.25"
         ),
     },
 }
 
 
-def _with_settings_of_all(database: dict[str, Any], options: str = "") -> dict[str, Any]:
-    common = dict(_settings_of_all["OPTIONS"])
+def _with_common_settings(database: dict[str, Any], options: str = "") -> dict[str, Any]:
+    common = dict(_common_settings["OPTIONS"])
     common["options"] += options
-    return database | _settings_of_all | {"OPTIONS": {**database.get("OPTIONS", {}), **common}}
+    return database | _common_settings | {"OPTIONS": {**database.get("OPTIONS", {}), **common}}
 
 
-DATABASES = {"default": _with_settings_of_all(_database)}
+DATABASES = {"default": _with_common_settings(_database)}
 if env.text("DATABASE_REPLICA_URL"):
-    DATABASES["replica"] = _with_settings_of_all(
+    DATABASES["replica"] = _with_common_settings(
         env.database("DATABASE_REPLICA_URL"), " -c default_transaction_read_only=on"
     )
-    DATABASES["replica"]["OPTIONS"]["connect_timeout"] = 2  # the primary answers in its place
+    DATABASES["replica"]["OPTIONS"]["connect_timeout"] = 2  # reads fall back to the primary
     DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
 DATABASE_ROUTERS = ["config.api.sql.replica.ReplicaRouter"]
 
 CACHES = {"default": env.cache("CACHE_URL", "locmemcache://events")}
-# Rate limits are counted where all processes see them: in Redis, else in an unlogged table.
+# All processes share the counts of rate limits: in Redis, else in an unlogged table.
 COUNTS_IN_CACHE = CACHES["default"]["BACKEND"].endswith(".RedisCache")
 
 # --- Secrets ------------------------------------------------------------------------------------
 
 
-def _checked_key(name: str, given: str) -> str:
-    if len(given) < 32:
-        raise ImproperlyConfigured(f"{name} must have at least 32 characters.")
-    if given.startswith("django-insecure-") or len(set(given)) < 10:
-        raise ImproperlyConfigured(
-            f"{name} must be random: at least 10 different characters, and no sample."
-        )
-    return given
-
-
 def _secret_key() -> str:
-    given = env.text("SECRET_KEY")
-    if given:
-        return _checked_key("SECRET_KEY", given)
+    key = env.text("SECRET_KEY")
+    if key:
+        return checked_key("SECRET_KEY", key)
     if not USES_EMBEDDED_POSTGRES and not DEBUG:
         raise ImproperlyConfigured("SECRET_KEY must be set when DATABASE_URL is set.")
-    return env.kept_secret(DATA_DIR / "secret_key")
-
-
-def _token_key(secret: str) -> str:
-    """The key of access and refresh tokens.
-
-    Every purpose has its own key, derived from the secret one. Django derives those of its signers
-    and sessions by their salts.
-    """
-    return hmac.digest(secret.encode(), b"access and refresh tokens", "sha256").hex()
+    return env.stored_secret(DATA_DIR / "secret_key")
 
 
 SECRET_KEY = _secret_key()
 SECRET_KEY_FALLBACKS = [
-    _checked_key("SECRET_KEY_FALLBACKS", given) for given in env.names("SECRET_KEY_FALLBACKS", [])
+    checked_key("SECRET_KEY_FALLBACKS", key) for key in env.names("SECRET_KEY_FALLBACKS", [])
 ]
-TOKEN_FALLBACK_KEYS = [_token_key(key) for key in SECRET_KEY_FALLBACKS]
+TOKEN_FALLBACK_KEYS = [token_key(key) for key in SECRET_KEY_FALLBACKS]
 
-# --- People -------------------------------------------------------------------------------------
+# --- Users --------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.EmailOrUsernameBackend"]
@@ -218,16 +199,20 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
     {"NAME": f"{_VALIDATION}.NumericPasswordValidator"},
 ]  # fmt: skip
-# How long the links in mails work, and how long an address that was left can be had back.
+# Lifetimes of the links in mails, and the time in which a former address can be recovered.
 CONFIRMATION_LINK_LIFETIME = timedelta(
-    hours=env.integer("CONFIRMATION_LINK_HOURS", 72, least=1, most=8760)
+    hours=env.integer("CONFIRMATION_LINK_HOURS", 72, minimum=1, maximum=8760)
 )
-RESET_LINK_LIFETIME = timedelta(minutes=env.integer("RESET_LINK_MINUTES", 60, least=5, most=1440))
-FORMER_ADDRESS_LIFETIME = timedelta(days=env.integer("FORMER_ADDRESS_DAYS", 7, least=1, most=90))
+RESET_LINK_LIFETIME = timedelta(
+    minutes=env.integer("RESET_LINK_MINUTES", 60, minimum=5, maximum=1440)
+)
+FORMER_ADDRESS_LIFETIME = timedelta(
+    days=env.integer("FORMER_ADDRESS_DAYS", 7, minimum=1, maximum=90)
+)
 SIMPLE_JWT = {
-    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.integer("ACCESS_TOKEN_MINUTES", 30, least=1)),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=env.integer("REFRESH_TOKEN_DAYS", 30, least=1)),
-    "SIGNING_KEY": _token_key(SECRET_KEY),
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.integer("ACCESS_TOKEN_MINUTES", 30, minimum=1)),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=env.integer("REFRESH_TOKEN_DAYS", 30, minimum=1)),
+    "SIGNING_KEY": token_key(SECRET_KEY),
     "AUTH_TOKEN_CLASSES": ["accounts.signed_tokens.AccessToken"],
     "USER_ID_CLAIM": "sub",
     "AUTH_HEADER_TYPES": ("Bearer", "bearer", "BEARER"),  # RFC 9110: without regard to case
@@ -258,13 +243,13 @@ RATE_LIMITS = env.rates(
         "login": "30/min",
         "signup": "60/min",
         "password_reset": "10/min",
-        "mails": "10/hour",  # that somebody asks for: to one address, or by one account
-        "mailbox": "5/hour",  # mails to one that no account has confirmed
-        "caused_mails": "200000/day",  # by one account's acts, and about one account's events
-        "changes": "4/hour",  # of one event, each mailed at once; more are mailed together
+        "mails": "10/hour",  # requested mails: to one address, or by one account
+        "mailbox": "5/hour",  # mails to an address that no account has confirmed
+        "caused_mails": "200000/day",  # caused by one account, and about one account's events
+        "changes": "4/hour",  # of one event, each mailed at once; further ones are mailed together
         "register": "300/min",  # a school or an office is one address
         "message": "20/hour",  # each may be a mail to thousands
-        "export": "10/hour",  # of all that is held of somebody
+        "export": "10/hour",  # of all data about one person
         "import": "120/min",  # of up to thousands of rows each, dry runs too
         "feed": "120/min",  # calendars of up to a thousand events
         "bulk": "60/min",  # of up to a thousand events each
@@ -272,57 +257,16 @@ RATE_LIMITS = env.rates(
         "user": "3000/min",
     },
 )
-# Wrong passwords for one account from one address before the next attempt has to wait.
-SIGN_IN_FAILURES = env.integer("SIGN_IN_FAILURES", 10, least=1, most=1000)
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024 * env.integer("MAX_BODY_MEGABYTES", 2, least=1, most=100)
-MAX_BULK_BODY_BYTES = 1024 * 1024 * env.integer("MAX_BULK_BODY_MEGABYTES", 4, least=1, most=1000)
-MAX_FILE_BYTES = 1024 * 1024 * env.integer("MAX_FILE_MEGABYTES", 5, least=1, most=100)
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Event Management API",
-    "DESCRIPTION": (BASE_DIR / "docs" / "api-introduction.md").read_text(encoding="utf-8"),
-    "VERSION": "1.0.0",
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "SCHEMA_PATH_PREFIX": "/api",
-    "PATH_CONVERTER_OVERRIDES": {
-        "id": {"type": "integer", "minimum": 1, "maximum": 10**18 - 1},
-    },
-    "SORT_OPERATIONS": False,  # by tag, and within one as in the URL configuration
-    "ENUM_SUFFIX": "",
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "config.api.openapi.components.complete_document",
-    ],
-    "ENUM_NAME_OVERRIDES": {
-        "AttendanceMode": "events.models.AttendanceMode",
-        "EventStatus": "events.models.Event.Status",
-        "SeriesStatus": "events.models.Series.Status",
-        "EventCreateStatus": ["published", "draft"],
-        "RegistrationStatus": "registrations.models.Registration.Status",
-        "LedgerKind": "registrations.models.LedgerEntry.Kind",
-        "LedgerReason": "registrations.models.LedgerEntry.Reason",
-        "MessageStatus": "registrations.models.Message.Status",
-        "ImportOutcome": "registrations.services.bulk.OUTCOMES",
-        "FieldCode": list(FIELD_CODES),
-    },
-    "TAGS": [
-        {"name": "sign in", "description": "Sign up, sign in, confirm an address."},
-        {"name": "events", "description": "Find, create, publish, edit and cancel events."},
-        {"name": "registrations", "description": "Take a seat, cancel, give feedback."},
-        {"name": "attendees", "description": "See who comes, check in, export, import."},
-        {"name": "series", "description": "Events that recur."},
-        {"name": "calendars", "description": "iCalendar files and feeds (RFC 5545)."},
-        {"name": "notifications", "description": "The inbox."},
-        {"name": "account", "description": "The profile, its sessions and data."},
-        {"name": "categories", "description": "Kinds of events; edited by staff."},
-        {"name": "directory", "description": "Where everything is."},
-    ],
-}
+# Wrong passwords for one account from one address before further attempts are delayed.
+SIGN_IN_FAILURES = env.integer("SIGN_IN_FAILURES", 10, minimum=1, maximum=1000)
+DATA_UPLOAD_MAX_MEMORY_SIZE = (
+    1024 * 1024 * env.integer("MAX_BODY_MEGABYTES", 2, minimum=1, maximum=100)
+)
+MAX_BULK_BODY_BYTES = (
+    1024 * 1024 * env.integer("MAX_BULK_BODY_MEGABYTES", 4, minimum=1, maximum=1000)
+)
+MAX_FILE_BYTES = 1024 * 1024 * env.integer("MAX_FILE_MEGABYTES", 5, minimum=1, maximum=100)
+SPECTACULAR_SETTINGS = openapi_settings.SETTINGS
 
 # --- Time, language, files ----------------------------------------------------------------------
 
@@ -332,7 +276,7 @@ LANGUAGE_CODE = "en"
 USE_I18N = False
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
-WHITENOISE_USE_FINDERS = True  # served from where the apps keep them: nothing to collect
+WHITENOISE_USE_FINDERS = True  # served from the apps' directories, without collectstatic
 
 # --- E-mail -------------------------------------------------------------------------------------
 
@@ -345,14 +289,14 @@ EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_PASSWORD"] or ""
 EMAIL_USE_TLS = _email.get("EMAIL_USE_TLS", False)
 EMAIL_USE_SSL = _email.get("EMAIL_USE_SSL", False)
 EMAIL_FILE_PATH = _email["EMAIL_FILE_PATH"] or None
-# For one answer of the server. It may think long about a mail that it has taken, and to hang up
-# on it then is to send the mail twice (RFC 5321, section 4.5.3.2).
-EMAIL_TIMEOUT = env.integer("EMAIL_TIMEOUT_SECONDS", 60, least=1, most=120)
+# For one reply of the mail server. It may reply late to a mail that it has accepted, and a
+# connection that is closed before the reply sends the mail twice (RFC 5321, section 4.5.3.2).
+EMAIL_TIMEOUT = env.integer("EMAIL_TIMEOUT_SECONDS", 60, minimum=1, maximum=120)
 # Whether the mail server takes addresses with letters beyond ASCII before the @ (RFC 6531).
 SMTPUTF8 = env.boolean("SMTPUTF8", default=False)
 DEFAULT_FROM_EMAIL = env.sender("DEFAULT_FROM_EMAIL", "Events <events@localhost>")
-NOTIFICATION_DAYS = env.integer("NOTIFICATION_DAYS", 90, least=1, most=36500)
-FEEDBACK_INVITE_HOURS = env.integer("FEEDBACK_INVITE_HOURS", 24, least=0, most=24 * 30)
+NOTIFICATION_DAYS = env.integer("NOTIFICATION_DAYS", 90, minimum=1, maximum=36500)
+FEEDBACK_INVITE_HOURS = env.integer("FEEDBACK_INVITE_HOURS", 24, minimum=0, maximum=24 * 30)
 
 # --- Security -----------------------------------------------------------------------------------
 
@@ -369,7 +313,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# The middlewares that these look for are there: in config.middleware.PageLayers.
+# These checks look for middlewares that are in config.middleware.PageLayers.
 SILENCED_SYSTEM_CHECKS = [
     "admin.E408", "admin.E409", "admin.E410", "security.W002", "security.W003",
 ]  # fmt: skip

@@ -69,7 +69,7 @@ def test_a_bad_value_stops_the_start_with_one_line_that_names_the_variable(name,
     assert "secret" not in done.stderr
 
 
-def test_a_database_of_ones_own_asks_for_a_secret_key():
+def test_own_database_requires_a_secret_key():
     done = manage("check", DATABASE_URL=DATABASE, SECRET_KEY="")
 
     assert done.returncode == 1
@@ -80,9 +80,7 @@ def test_a_database_of_ones_own_asks_for_a_secret_key():
 
 @pytest.mark.parametrize("reader", ["web_address", "hosts", "origins", "database", "email"])
 @pytest.mark.parametrize("value", ["http://[", "//user:secret@host/x", "a b", "?"])
-def test_nonsense_is_refused_without_a_traceback_or_the_value_of_a_password(
-    monkeypatch, reader, value
-):
+def test_invalid_value_is_refused_without_a_traceback_or_a_password(monkeypatch, reader, value):
     monkeypatch.setenv("THIS_ONE", value)
     defaults = () if reader == "database" else ("",)
 
@@ -210,13 +208,13 @@ def test_the_image_runs_the_web_command_of_the_procfile():
     assert json.loads(command)[-1].rpartition("exec ")[2] == procfile["web"].rpartition("exec ")[2]
 
 
-def test_the_secret_key_is_made_once_for_all_who_race_for_it(tmp_path):
+def test_secret_key_is_created_once_by_concurrent_processes(tmp_path):
     path = tmp_path / "made" / "secret_key"
     code = (
-        "import sys; from pathlib import Path; from config.env import kept_secret; "
-        "sys.stdin.read(); print(kept_secret(Path(sys.argv[1])), end='')"
+        "import sys; from pathlib import Path; from config.env import stored_secret; "
+        "sys.stdin.read(); print(stored_secret(Path(sys.argv[1])), end='')"
     )
-    racers = [
+    processes = [
         subprocess.Popen(
             [sys.executable, "-c", code, path],
             cwd=PROJECT,
@@ -227,8 +225,8 @@ def test_the_secret_key_is_made_once_for_all_who_race_for_it(tmp_path):
         for _ in range(8)
     ]
 
-    with ThreadPoolExecutor(len(racers)) as pool:
-        answers = list(pool.map(lambda racer: racer.communicate()[0], racers))
+    with ThreadPoolExecutor(len(processes)) as pool:
+        answers = list(pool.map(lambda process: process.communicate()[0], processes))
 
     assert set(answers) == {path.read_text()}
     assert len(path.read_text()) >= 50
@@ -236,11 +234,11 @@ def test_the_secret_key_is_made_once_for_all_who_race_for_it(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_where_no_secret_can_be_kept_one_has_to_be_given(tmp_path):
+def test_secret_key_is_required_where_none_can_be_stored(tmp_path):
     (tmp_path / "file").touch()
 
     with pytest.raises(ImproperlyConfigured, match=r"^SECRET_KEY must be set"):
-        env.kept_secret(tmp_path / "file" / "secret_key")
+        env.stored_secret(tmp_path / "file" / "secret_key")
 
 
 def test_zones_are_those_of_the_pinned_package(tmp_path):
@@ -249,13 +247,13 @@ def test_zones_are_those_of_the_pinned_package(tmp_path):
     (tmp_path / "Europe").mkdir()
     (tmp_path / "Europe" / "Berlin").write_bytes((packaged / "Asia" / "Kolkata").read_bytes())
     (tmp_path / "Europe" / "Nowhere").write_bytes((packaged / "UTC").read_bytes())
-    told = (
+    code = (
         "from zoneinfo import ZoneInfo; from datetime import datetime;"
         "from config.api.http.timezones import zone_names;"
         "print(datetime(2027, 7, 1, tzinfo=ZoneInfo('Europe/Berlin')).utcoffset(),"
         " 'Europe/Nowhere' in zone_names())"
     )
 
-    done = manage("shell", "-v0", "-c", told, SECRET_KEY=KEY, PYTHONTZPATH=str(tmp_path))
+    done = manage("shell", "-v0", "-c", code, SECRET_KEY=KEY, PYTHONTZPATH=str(tmp_path))
 
     assert (done.stdout, done.stderr) == ("2:00:00 False\n", "")
