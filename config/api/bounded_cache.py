@@ -1,31 +1,31 @@
-"""Answers that are remembered by a text which a client sent."""
+"""Caches of results by a text that a client sent."""
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-LONGEST = 2_000  # characters
+MAX_CACHED_LENGTH = 2_000  # characters
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def bounded_cache(
-    most: int,
+    max_entries: int,
 ) -> Callable[[Callable[Concatenate[str, P], R]], Callable[Concatenate[str, P], R]]:
-    """`lru_cache` by a text, and by what follows it, but for texts of more than `LONGEST`.
+    """`lru_cache` of a function whose first argument is a text.
 
-    A request's head may have hundreds of kilobytes. A thousand of them would be most of a small
-    machine's memory.
+    Results for texts of more than `MAX_CACHED_LENGTH` are not cached. The head of a request may
+    have hundreds of kilobytes, and a thousand of them would fill a small machine's memory.
     """
 
     def decorate(function: Callable[Concatenate[str, P], R]) -> Callable[Concatenate[str, P], R]:
-        kept = lru_cache(maxsize=most)(function)
+        cached = lru_cache(maxsize=max_entries)(function)
 
         @wraps(function)
-        def answer(text: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            return (kept if len(text) <= LONGEST else function)(text, *args, **kwargs)  # type: ignore[arg-type]
+        def call(text: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            return (cached if len(text) <= MAX_CACHED_LENGTH else function)(text, *args, **kwargs)  # type: ignore[arg-type]
 
-        return answer
+        return call
 
     return decorate

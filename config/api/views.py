@@ -22,7 +22,7 @@ from .http.parameters import check_parameters
 from .http.preferences import LENIENT, prefers_lenient_handling
 from .http.strict_bodies import shown_fields, validate_body
 from .sql.compiled_queries import fetch
-from .sql.replica import answered_by_replica
+from .sql.replica import reads_from_replica
 from .staff_rights import rights_key
 
 VARY = "Accept, Authorization, Time-Zone"  # what an answer depends on beside its address
@@ -130,7 +130,7 @@ class ApiView(GenericAPIView[Any]):
                 ignores_tracking=self.ignores_tracking,
             )
         if self.may_lag and request.method in {"GET", "HEAD"} and not request.user.pk:
-            get = answered_by_replica(self.get)  # type: ignore[attr-defined]
+            get = reads_from_replica(self.get)  # type: ignore[attr-defined]
             self.__dict__.update(get=get, head=get)
         handler = getattr(self, "post", None)
         if request.method == "POST" and handler is not None:

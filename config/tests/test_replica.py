@@ -1,4 +1,4 @@
-"""Which database answers, where there is a replica: here the same one, entered as somebody else."""
+"""Reads with a replica: the same database here, which a role of its own connects to."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -30,12 +30,12 @@ PUBLIC_LISTS = [
 
 @pytest.fixture(scope="module", autouse=True)
 def settings_of_replica(django_db_setup) -> Iterator[dict]:
-    chosen = deepcopy(connection.settings_dict)
-    chosen |= {"ENGINE": "django.db.backends.postgresql", "USER": READER, "PASSWORD": "reader"}
-    chosen["OPTIONS"]["options"] += " -c default_transaction_read_only=on"
-    chosen["TEST"]["MIRROR"] = "default"
-    connections.settings[replica.REPLICA] = chosen
-    yield chosen
+    database = deepcopy(connection.settings_dict)
+    database |= {"ENGINE": "django.db.backends.postgresql", "USER": READER, "PASSWORD": "reader"}
+    database["OPTIONS"]["options"] += " -c default_transaction_read_only=on"
+    database["TEST"]["MIRROR"] = "default"
+    connections.settings[replica.REPLICA] = database
+    yield database
     connections[replica.REPLICA].close()
     delattr(connections._connections, replica.REPLICA)
     del connections.settings[replica.REPLICA]
@@ -48,11 +48,11 @@ def fair(olga) -> Event:
 
 @pytest.fixture(autouse=True)
 def _reader(fair, monkeypatch) -> Iterator[None]:
-    """Who may read and nothing else."""
+    """A role with no right but SELECT."""
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE ROLE {READER} LOGIN PASSWORD 'reader'")
         cursor.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {READER}")
-    monkeypatch.setattr(replica, "_left_alone_until", 0.0)
+    monkeypatch.setattr(replica, "_unavailable_until", 0.0)
     yield
     connections[replica.REPLICA].close()
     with connection.cursor() as cursor:
@@ -62,7 +62,7 @@ def _reader(fair, monkeypatch) -> Iterator[None]:
 
 @pytest.fixture
 def queries() -> Callable:
-    """How many go to the primary, and to the replica, while a client asks for a path."""
+    """The numbers of queries to the primary and to the replica for one GET."""
 
     def counted(client, path: str) -> tuple[int, int]:
         with (
@@ -77,7 +77,7 @@ def queries() -> Callable:
 
 
 @pytest.mark.parametrize("path", PUBLIC_LISTS)
-def test_what_guests_list_is_read_from_the_replica(anyone, queries, path):
+def test_public_lists_of_guests_are_read_from_the_replica(anyone, queries, path):
     on_primary, on_replica = queries(anyone, path)
 
     assert on_primary == 0
@@ -85,7 +85,7 @@ def test_what_guests_list_is_read_from_the_replica(anyone, queries, path):
 
 
 @pytest.mark.parametrize("path", PUBLIC_LISTS)
-def test_who_is_signed_in_reads_the_primary(olga, signed_in, queries, path):
+def test_signed_in_users_read_the_primary(olga, signed_in, queries, path):
     assert queries(signed_in(olga), path)[1] == 0
 
 
@@ -93,7 +93,7 @@ def test_one_event_is_read_from_the_primary(anyone, fair, queries):
     assert queries(anyone, f"/api/events/{fair.pk}/") == (1, 0)
 
 
-def test_the_replica_is_entered_as_its_own_role(anyone):
+def test_replica_connection_has_its_own_role(anyone):
     anyone.get("/api/events/")
 
     with connections[replica.REPLICA].cursor() as cursor:
@@ -101,20 +101,20 @@ def test_the_replica_is_entered_as_its_own_role(anyone):
         assert cursor.fetchone() == (READER, "on")
 
 
-def test_a_replica_that_refuses_leaves_the_answer_to_the_primary(anyone, queries, caplog):
+def test_failing_replica_falls_back_to_the_primary(anyone, queries, caplog):
     with connection.cursor() as cursor:
         cursor.execute(f"REVOKE SELECT ON events_event FROM {READER}")
 
     with caplog.at_level(logging.WARNING, "config.api.sql.replica"):
         counts = [queries(anyone, "/api/events/") for _ in range(2)]
 
-    # What is listed, and at first also what is told of it.
+    # The list, and at first also the rendered events.
     assert [on_primary for on_primary, _ in counts] == [2, 1]
     assert [on_replica for _, on_replica in counts] == [1, 1]
     assert caplog.messages == ["the replica failed; the primary answers"] * 2
 
 
-def test_a_replica_out_of_reach_is_left_alone_for_a_while(
+def test_unreachable_replica_is_not_used_for_a_while(
     anyone, settings_of_replica, monkeypatch, caplog, clock
 ):
     monkeypatch.setitem(settings_of_replica, "HOST", "127.0.0.1")
@@ -128,5 +128,5 @@ def test_a_replica_out_of_reach_is_left_alone_for_a_while(
 
     assert len(answered()) == 1
     assert len(answered()) == 0
-    clock.shift(replica.SECONDS_LEFT_ALONE)
+    clock.shift(replica.RETRY_SECONDS)
     assert len(answered()) == 1

@@ -1,4 +1,4 @@
-"""A statement that goes straight to libpq answers, and fails, as with a cursor of psycopg."""
+"""A statement that runs by libpq returns and raises what a cursor of psycopg does."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 from psycopg.errors import DivisionByZero, InFailedSqlTransaction
 
-from config.api.sql.statements import MOST_PREPARED, Statement
+from config.api.sql.statements import MAX_PREPARED, Statement
 
 pytestmark = pytest.mark.django_db
 
@@ -27,14 +27,16 @@ PREPARED = Statement("SELECT name FROM pg_prepared_statements WHERE name LIKE 's
 
 @pytest.fixture
 def own() -> Iterator[psycopg.Connection]:
-    """A connection that a test may do anything with."""
+    """A connection of the test's own, which the test may break."""
     django = connection.copy()
     django.connect()
     yield django.connection
     django.connection.close()
 
 
-def answer(database: psycopg.Connection, sql: str, *parameters: object, prepare=False) -> object:
+def fetch_value(
+    database: psycopg.Connection, sql: str, *parameters: object, prepare=False
+) -> object:
     ((value,),) = Statement(sql).run(database, parameters, prepare=prepare)
     return value
 
@@ -65,66 +67,66 @@ def test_parameters_may_have_names(own, prepare):
         assert rows == [("x", 1, "x", "%(a)s")]
 
 
-def test_a_statement_without_rows_or_parameters(own):
+def test_statement_without_rows_or_parameters_returns_no_rows(own):
     assert Statement("SELECT 1 WHERE false").run(own, (), prepare=True) == []
 
 
 @pytest.mark.parametrize("prepare", [True, False])
-def test_an_error_is_that_of_a_cursor_and_the_connection_goes_on(own, prepare):
+def test_error_is_that_of_a_cursor_and_leaves_the_connection_usable(own, prepare):
     with pytest.raises(DivisionByZero, match=r"^division by zero$"):
-        answer(own, "SELECT 1 / %s", 0, prepare=prepare)
+        fetch_value(own, "SELECT 1 / %s", 0, prepare=prepare)
 
-    assert answer(own, "SELECT 1 / %s", 1, prepare=prepare) == 1
+    assert fetch_value(own, "SELECT 1 / %s", 1, prepare=prepare) == 1
 
 
 def test_an_error_in_a_transaction_ends_it(own):
     own.autocommit = False
     with pytest.raises(DivisionByZero):
-        answer(own, "SELECT 1 / 0")
+        fetch_value(own, "SELECT 1 / 0")
 
     with pytest.raises(InFailedSqlTransaction):
-        answer(own, "SELECT 1")
+        fetch_value(own, "SELECT 1")
 
 
 @pytest.mark.parametrize("prepare", [True, False])
-def test_it_begins_the_transaction_that_it_is_the_first_of(own, prepare):
+def test_first_statement_begins_the_transaction(own, prepare):
     own.autocommit = False
 
-    first = answer(own, "SELECT now()", prepare=prepare)
+    first = fetch_value(own, "SELECT now()", prepare=prepare)
 
-    assert answer(own, "SELECT now()", prepare=prepare) == first
+    assert fetch_value(own, "SELECT now()", prepare=prepare) == first
     own.rollback()
-    assert answer(own, "SELECT now()", prepare=prepare) > first
+    assert fetch_value(own, "SELECT now()", prepare=prepare) > first
 
 
-def test_a_connection_that_is_ended_while_it_is_idle_is_an_operational_error(own):
+def test_connection_terminated_while_idle_raises_an_operational_error(own):
     pid = own.info.backend_pid
-    assert answer(connection.connection, "SELECT pg_terminate_backend(%s, 10000)", pid)
+    assert fetch_value(connection.connection, "SELECT pg_terminate_backend(%s, 10000)", pid)
 
     with pytest.raises(psycopg.OperationalError):
-        answer(own, "SELECT 1")
+        fetch_value(own, "SELECT 1")
     with pytest.raises(psycopg.OperationalError):
-        answer(own, "SELECT 1")
+        fetch_value(own, "SELECT 1")
 
     assert own.closed
 
 
-def test_a_connection_that_is_ended_while_it_waits_is_an_operational_error(own):
-    """The caller's thread waits in libpq, and other threads go on."""
+def test_connection_terminated_during_a_statement_raises_an_operational_error(own):
+    """The caller's thread blocks in libpq, and other threads run on."""
     failures = []
 
     def wait() -> None:
         try:
-            answer(own, "SELECT pg_sleep(60)::text")
+            fetch_value(own, "SELECT pg_sleep(60)::text")
         except psycopg.OperationalError as error:
             failures.append(error)
 
     waiting = Thread(target=wait)
     waiting.start()
     sleeps = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
-    while not answer(connection.connection, sleeps, own.info.backend_pid):
+    while not fetch_value(connection.connection, sleeps, own.info.backend_pid):
         assert waiting.is_alive()
-    answer(connection.connection, "SELECT pg_terminate_backend(%s)", own.info.backend_pid)
+    fetch_value(connection.connection, "SELECT pg_terminate_backend(%s)", own.info.backend_pid)
     waiting.join(10)
 
     assert len(failures) == 1
@@ -132,11 +134,11 @@ def test_a_connection_that_is_ended_while_it_waits_is_an_operational_error(own):
 
 
 @pytest.mark.parametrize("prepare", [True, False])
-def test_a_connection_that_takes_no_more_is_an_operational_error_though_it_had_news(own, prepare):
-    """As when the server crashes: its last words can be read, and nothing can be sent."""
+def test_connection_closed_for_writing_raises_an_operational_error(own, prepare):
+    """As after a crash of the server: its last message is readable, and nothing can be sent."""
     own.execute("LISTEN news")
     if prepare:
-        assert answer(own, "SELECT 1", prepare=True) == 1
+        assert fetch_value(own, "SELECT 1", prepare=True) == 1
     other = connection.copy()
     with other.cursor() as cursor:
         cursor.execute("NOTIFY news")
@@ -146,53 +148,53 @@ def test_a_connection_that_takes_no_more_is_an_operational_error_though_it_had_n
         wire.shutdown(socket.SHUT_WR)
 
     with pytest.raises(psycopg.OperationalError):
-        answer(own, "SELECT 1", prepare=prepare)
+        fetch_value(own, "SELECT 1", prepare=prepare)
 
 
-def test_what_is_prepared_is_prepared_once_for_each_connection_and_bounded(own):
+def test_prepared_statements_are_prepared_once_for_each_connection_and_bounded(own):
     for _ in range(2):
-        for number in range(MOST_PREPARED + 20):
-            assert answer(own, f"SELECT {number}", prepare=True) == number
+        for number in range(MAX_PREPARED + 20):
+            assert fetch_value(own, f"SELECT {number}", prepare=True) == number
 
-    assert len(PREPARED.run(own, (), prepare=False)) == MOST_PREPARED
-    assert answer(own, "SELECT %s + 1", 1, prepare=True) == 2
+    assert len(PREPARED.run(own, (), prepare=False)) == MAX_PREPARED
+    assert fetch_value(own, "SELECT %s + 1", 1, prepare=True) == 2
     before = PREPARED.run(own, (), prepare=False)
-    assert answer(own, "SELECT %s + 1", 2, prepare=True) == 3
+    assert fetch_value(own, "SELECT %s + 1", 2, prepare=True) == 3
     assert PREPARED.run(own, (), prepare=False) == before
-    assert answer(own, "SELECT %s + 1", 5_000_000_000, prepare=True) == 5_000_000_001
+    assert fetch_value(own, "SELECT %s + 1", 5_000_000_000, prepare=True) == 5_000_000_001
 
 
-def test_what_was_prepared_and_is_forgotten_is_prepared_again(own):
-    assert [answer(own, f"SELECT {number}", prepare=True) for number in (1, 2)] == [1, 2]
+def test_deallocated_statement_is_prepared_again(own):
+    assert [fetch_value(own, f"SELECT {number}", prepare=True) for number in (1, 2)] == [1, 2]
     with own.transaction(force_rollback=True):
-        answer(own, "SELECT 1", prepare=True)
+        fetch_value(own, "SELECT 1", prepare=True)
 
-    assert [answer(own, f"SELECT {number}", prepare=True) for number in (1, 2)] == [1, 2]
+    assert [fetch_value(own, f"SELECT {number}", prepare=True) for number in (1, 2)] == [1, 2]
     assert len(PREPARED.run(own, (), prepare=False)) == 2
 
 
-def test_what_is_of_other_types_since_it_was_prepared_is_prepared_again(own):
+def test_statement_whose_column_types_changed_is_prepared_again(own):
     own.execute("CREATE TEMPORARY TABLE here AS SELECT 'x'::varchar(10) AS name")
     sql = "SELECT name FROM here"
-    assert [answer(own, each, prepare=True) for each in (sql, "SELECT 'y'")] == ["x", "y"]
+    assert [fetch_value(own, each, prepare=True) for each in (sql, "SELECT 'y'")] == ["x", "y"]
 
     own.execute("ALTER TABLE here ALTER name TYPE varchar(20)")
 
-    assert [answer(own, sql, prepare=True) for _ in range(2)] == ["x", "x"]
+    assert [fetch_value(own, sql, prepare=True) for _ in range(2)] == ["x", "x"]
     assert len(PREPARED.run(own, (), prepare=False)) == 2
 
 
-def test_in_a_transaction_what_was_prepared_may_be_forgotten(own):
+def test_statement_deallocated_in_a_transaction_still_runs(own):
     for _ in range(2):
         with own.transaction():
             with own.transaction(force_rollback=True):
-                assert answer(own, "SELECT 1", prepare=True) == 1
-            assert answer(own, "SELECT 1", prepare=True) == 1
-        assert answer(own, "SELECT 1", prepare=True) == 1
+                assert fetch_value(own, "SELECT 1", prepare=True) == 1
+            assert fetch_value(own, "SELECT 1", prepare=True) == 1
+        assert fetch_value(own, "SELECT 1", prepare=True) == 1
 
 
-def test_nothing_is_prepared_where_the_connection_must_not(own):
+def test_statements_are_not_prepared_without_a_prepare_threshold(own):
     own.prepare_threshold = None
 
-    assert answer(own, "SELECT %s + 1", 1, prepare=True) == 2
+    assert fetch_value(own, "SELECT %s + 1", 1, prepare=True) == 2
     assert PREPARED.run(own, (), prepare=True) == []

@@ -139,13 +139,13 @@ def guest_page(
     """
     key = ("versions", *page.key(filters))
     query = compiled_query(
-        key, lambda place: _versions(page, make(), place), page.place, prepare=not filters
+        key, lambda place: _versions(page, make(), place), page.position, prepare=not filters
     )
     if query is None:
         return None
     reading = _Reading(zone)
     keys = len(page.ordering.attributes)
-    found = query.run(page.place)
+    found = query.run(page.position)
     rows, links = page.cut(found, lambda row: row[:keys])
     texts = reading.texts({row[keys - 1]: row[keys:] for row in rows})
     if texts is None:
@@ -157,7 +157,7 @@ def guest_page(
 def planned_guest_page(page: Page, page_plan: PagePlan, *, zone: tzinfo) -> bytes | None:
     """The same of events that are searched for, or near a place."""
     reading = _Reading(zone)
-    asked = PageRequest(page.ordering, page.place, page.backwards, page.size + 1)
+    asked = PageRequest(page.ordering, page.position, page.backwards, page.size + 1)
     if not asked.is_first:
         page_plan = page_plan.settled()  # it is, unless the cursor is one of a list of all
     places = page_plan.places(asked)

@@ -1,4 +1,4 @@
-"""A list's query is built once, and still answers for now, for who asks, and for each page."""
+"""Compiled queries return the rows of the current time, the viewer and the page."""
 
 from datetime import datetime, timedelta
 from importlib.util import find_spec, module_from_spec
@@ -26,7 +26,7 @@ def names(response) -> list[str]:
     return [event["name"] for event in response.json()["results"]]
 
 
-def test_a_list_asked_again_later_is_of_that_time(anyone, olga, clock):
+def test_list_requested_again_later_is_of_that_time(anyone, olga, clock):
     EventFactory(organizer=olga, name="Soon", start_time=NOW + timedelta(hours=1))
     EventFactory(organizer=olga, name="Late", start_time=NOW + timedelta(hours=3))
 
@@ -37,7 +37,7 @@ def test_a_list_asked_again_later_is_of_that_time(anyone, olga, clock):
     assert names(anyone.get("/api/events/")) == ["Late"]
 
 
-def test_a_list_is_of_who_asks_and_not_of_who_asked_before(anyone, olga, sam, signed_in, clock):
+def test_list_depends_on_its_viewer_and_not_on_an_earlier_one(anyone, olga, sam, signed_in, clock):
     EventFactory(organizer=olga, name="Open")
     EventFactory(organizer=olga, name="Draft", status=Event.Status.DRAFT)
     path = "/api/events/?status=draft"
@@ -60,9 +60,9 @@ def test_a_query_is_built_once_for_all_its_pages(olga, clock):
     first, second, third = (EventFactory(organizer=olga) for _ in range(3))
     built = []
 
-    def build(place):
-        built.append(place)
-        return Event.objects.filter(pk__gt=place[0]).order_by("pk").select_related("category")
+    def build(position):
+        built.append(position)
+        return Event.objects.filter(pk__gt=position[0]).order_by("pk").select_related("category")
 
     pages = [fetch("one key", build, [event.pk]) for event in (first, second, third)]
 
@@ -95,17 +95,17 @@ def test_rows_are_those_of_the_orm(event, django_assert_num_queries):
     ],
     ids=["the time it was built at", "no rows", "further queries"],
 )
-def test_what_only_the_orm_can_do_is_left_to_it(queryset, clock):
+def test_query_that_only_the_orm_can_run_is_not_compilable(queryset, clock):
     with pytest.raises(NotCompilable):
         CompiledQuery(lambda _: queryset, None)
 
 
-def test_the_current_time_is_told_from_other_times(clock):
+def test_compiled_query_recognizes_the_current_time(clock):
     assert current_instant() == timezone.now()
     assert CompiledQuery(lambda _: Event.objects.upcoming(), None).statement.instants == [0]
 
 
-def test_an_event_read_again_is_of_who_asks(anyone, olga, sam, max_, signed_in):
+def test_event_read_again_depends_on_its_viewer(anyone, olga, sam, max_, signed_in):
     draft = EventFactory(organizer=olga, status=Event.Status.DRAFT)
     path = f"/api/events/{draft.pk}/"
     grant(sam, "events.view_event")
@@ -118,23 +118,23 @@ def test_an_event_read_again_is_of_who_asks(anyone, olga, sam, max_, signed_in):
     assert statuses == [200, 404, 200, 404, 200]
 
 
-def test_what_stands_for_a_place_is_another_thing_in_each_process():
-    """Or a client could send it as a filter's value, which is replaced by the cursor's then."""
+def test_sentinels_differ_between_processes():
+    """A client that knows one can send it as a filter's value, which a run then replaces."""
     spec = find_spec("config.api.sql.compiled_queries")
     elsewhere = module_from_spec(spec)
     spec.loader.exec_module(elsewhere)
 
-    for kind, mark in compiled_queries._MARKS.items():
-        marks = [mark(0), mark(1)]
-        assert marks[0] != marks[1]
-        assert elsewhere._MARKS[kind](0) not in marks
-        assert type(marks[0]) is kind
+    for kind, sentinel in compiled_queries._SENTINELS.items():
+        sentinels = [sentinel(0), sentinel(1)]
+        assert sentinels[0] != sentinels[1]
+        assert elsewhere._SENTINELS[kind](0) not in sentinels
+        assert type(sentinels[0]) is kind
 
 
 @pytest.mark.parametrize(
     "value", [0, 0.5, "%s", NOW, [1, 2]], ids=lambda value: type(value).__name__
 )
-def test_sql_is_kept_for_values_of_every_type(db, value):
+def test_sql_is_cached_for_values_of_every_type(db, value):
     types = {int: "bigint", float: "float", str: "text", datetime: "timestamptz", list: "bigint[]"}
 
     def build(values):
@@ -144,7 +144,7 @@ def test_sql_is_kept_for_values_of_every_type(db, value):
         assert fetch_by_sql((key, type(value)) if key else None, build, [value]) == [(value, "%")]
 
 
-def test_sql_for_values_that_cannot_be_kept_is_run_anew(db):
+def test_sql_for_values_that_are_not_compilable_is_run_anew(db):
     def build(values):
         return "SELECT %s::boolean", values
 
@@ -155,13 +155,13 @@ def test_sql_for_values_that_cannot_be_kept_is_run_anew(db):
     ]
 
 
-def test_what_is_asked_for_again_and_again_is_kept_beside_what_is_asked_for_once():
-    keep, made = compiled_queries._Compiled(10), []
+def test_entry_that_is_used_often_stays_cached_beside_entries_used_once():
+    cached, made = compiled_queries._CompilationCache(10), []
 
     for number in range(100):
-        keep("often", lambda: made.append("often"))
-        keep(number, lambda: made.append("once"))
-        keep(number, lambda: made.append("again"))
+        cached("often", lambda: made.append("often"))
+        cached(number, lambda: made.append("once"))
+        cached(number, lambda: made.append("again"))
 
     assert made == ["often", *["once"] * 100]
-    assert len(keep._new) + len(keep._old) <= 10
+    assert len(cached._new) + len(cached._old) <= 10

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.openapi.schema import operation
-from config.api.pagination.paginator import is_short
+from config.api.pagination.paginator import is_cacheable
 from config.api.views import ApiView
 
 from ..models import Event, EventQuerySet
@@ -75,7 +75,7 @@ class FacetsView(ApiView):
         def make() -> EventQuerySet:
             return Event.objects.visible_to(request.user)
 
-        if not request.user.pk and is_short(request):
+        if not request.user.pk and is_cacheable(request):
             kept = EventFilter.compiled_page_plan(request, make)
             if kept is not None:
                 return kept

@@ -19,12 +19,12 @@ from config.api.openapi.schema import operation
 from config.api.pagination.keyset import DEFAULT_PAGE_SIZE
 from config.api.pagination.paginator import (
     KeysetPagination,
-    is_short,
+    is_cacheable,
     read_filters,
     read_flag,
     read_page,
 )
-from config.api.sql.replica import answered_by_replica
+from config.api.sql.replica import reads_from_replica
 from config.api.views import ApiView, ListView
 from config.errors import PermissionDenied
 from config.fast_path.request import Answer, PlainRequest
@@ -111,7 +111,7 @@ class EventListView(EventPages):
         def make() -> EventQuerySet:
             return Event.objects.visible_to(request.user).for_listing()
 
-        if not request.user.pk and is_short(request):
+        if not request.user.pk and is_cacheable(request):
             body = self._guest_page(request, make)
             if body is not None:
                 return HttpResponse(body, content_type="application/json")
@@ -160,7 +160,7 @@ def list_for_guest(request: PlainRequest) -> Answer | None:
     count_guest("anonymous", request)
     url = request.site + "/api/events/" + (f"?{request.query}" if request.query else "")
     cursor, size = found[1] and unquote(found[1]), int(found[2] or DEFAULT_PAGE_SIZE)
-    body = answered_by_replica(fast_guest_page)(url, cursor=cursor, size=size)
+    body = reads_from_replica(fast_guest_page)(url, cursor=cursor, size=size)
     return None if body is None else Answer(200, body, {})
 
 

@@ -1,8 +1,8 @@
-"""Keyset pages: page 10,000 costs what page 1 costs, and no row is seen twice.
+"""Keyset pagination: page 10,000 costs what page 1 costs, and no row is listed twice.
 
-A cursor names the last row's place in the ordering, not a number of rows to skip. The place is a
-row value `(key, id)`, compared as one (`(start_time, id) > (x, y)`), which an index on the same
-columns answers without reading what comes before.
+A cursor contains the position of a row in the ordering, not a number of rows to skip. The position
+is a row value `(key, id)`. It is compared as a whole (`(start_time, id) > (x, y)`), so that an
+index on the same columns starts there and reads no earlier rows.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from rest_framework.utils.urls import replace_query_param
 from config.errors import InvalidCursor
 
 from ..bounded_cache import bounded_cache
-from ..sql.compiled_queries import Place
+from ..sql.compiled_queries import Position
 
 DEFAULT_PAGE_SIZE = 20
 _SIGNER = signing.Signer(salt="page")
@@ -31,9 +31,9 @@ Row = TypeVar("Row")
 class Ordering:
     """How rows are sorted: by an attribute of the row, then by its id, both in one direction.
 
-    `attribute` is read from a row to make its cursor; `expression` is what the database sorts by,
-    where that is not the column of the same name. `leading` is an attribute that sorts before it.
-    `needs` is the parameter without which there is no such order.
+    `attribute` is read from a row to make its cursor. `expression` is the sort key in the database,
+    where that is not the column of the same name. `leading` is an attribute that sorts before
+    `attribute`. `needs` is the query parameter that the ordering requires.
     """
 
     attribute: str
@@ -45,7 +45,7 @@ class Ordering:
 
     @property
     def attributes(self) -> list[str]:
-        """What a place in this ordering is made of."""
+        """The attributes whose values are a position in this ordering."""
         return [name for name in (self.leading, self.attribute, self.unique) if name]
 
     def apply(self, queryset: QuerySet[Any], *, reverse: bool) -> QuerySet[Any]:
@@ -54,35 +54,35 @@ class Ordering:
         sign = "-" if self.descending != reverse else ""
         return queryset.order_by(*(f"{sign}{name}" for name in self.attributes))
 
-    def beyond(self, place: list[Any], *, reverse: bool) -> "RowBeyond":
+    def beyond(self, position: list[Any], *, reverse: bool) -> "RowBeyond":
         return RowBeyond(
             *(F(name) for name in self.attributes),
-            *(Value(value) for value in place),
+            *(Value(value) for value in position),
             operator="<" if self.descending != reverse else ">",
         )
 
     def query(
-        self, queryset: QuerySet[Any], place: list[Any] | None, *, reverse: bool
+        self, queryset: QuerySet[Any], position: list[Any] | None, *, reverse: bool
     ) -> QuerySet[Any]:
-        """The rows beyond the place, from the first when there is none."""
+        """The rows beyond the position. None: all rows from the start."""
         rows = self.apply(queryset, reverse=reverse)
-        if place is not None:
-            rows = rows.filter(self.beyond(place, reverse=reverse))
-            # First: of the bounds on one column PostgreSQL begins to read an index at the first,
-            # which would otherwise be that of the list, such as now, however far the place is.
+        if position is not None:
+            rows = rows.filter(self.beyond(position, reverse=reverse))
+            # First, since PostgreSQL starts an index scan at the first of several bounds on a
+            # column. That would otherwise be the list's own, such as now.
             conditions = rows.query.where.children
             conditions.insert(0, conditions.pop())
         return rows
 
-    def place_of(self, row: Any) -> tuple[Any, ...]:
+    def position_of(self, row: Any) -> tuple[Any, ...]:
         *keys, last = (getattr(row, name) for name in self.attributes)
         return (*keys, last if isinstance(last, int) else str(last))
 
     def page(
-        self, queryset: QuerySet[Any], place: list[Any] | None, *, reverse: bool, limit: int
+        self, queryset: QuerySet[Any], position: list[Any] | None, *, reverse: bool, limit: int
     ) -> list[Any]:
-        """At most `limit` rows beyond the place."""
-        return list(self.query(queryset, place, reverse=reverse)[:limit])
+        """At most `limit` rows beyond the position."""
+        return list(self.query(queryset, position, reverse=reverse)[:limit])
 
 
 class RowBeyond(Func):
@@ -106,33 +106,32 @@ class RowBeyond(Func):
 
 def orderings(*pairs: tuple[str, Ordering]) -> dict[str, Ordering]:
     """Each ordering by its name, and its reverse by `-name`."""
-    found = {}
+    by_name = {}
     for name, ordering in pairs:
-        found[name] = ordering
-        found[f"-{name}"] = replace(ordering, descending=not ordering.descending)
-    return found
+        by_name[name] = ordering
+        by_name[f"-{name}"] = replace(ordering, descending=not ordering.descending)
+    return by_name
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """A place in the ordering of one list; without one, the end of it that the direction begins at.
+    """A position in the ordering of one list, and a direction.
 
-    Signed, so that nobody can make one up, and without a time, so that the same page has the same
-    links, and the same ETag.
-
-    `note` is what the list's first page found out and all later ones have to know.
+    An empty position is the end of the list at which the direction starts. The encoded cursor is
+    signed, so that clients cannot forge one. It contains no time, so that the same page has the
+    same links and the same ETag. `note` is JSON that the first page passes on to all later ones.
     """
 
     list_name: str
     ordering: str
     backwards: bool
-    place: tuple[Any, ...]
+    position: tuple[Any, ...]
     note: Any = field(default=None, hash=False)  # it may be a dictionary
 
     def encode(self) -> str:
         plain = [
             ["t", value.isoformat()] if isinstance(value, datetime) else ["v", value]
-            for value in self.place
+            for value in self.position
         ]
         parts = [self.list_name, self.ordering, self.backwards, plain, self.note]
         return _SIGNER.sign_object(parts)
@@ -145,19 +144,19 @@ class Cursor:
             list_name, ordering, backwards, plain, note = _SIGNER.unsign_object(text)
         except (signing.BadSignature, ValueError) as error:
             raise InvalidCursor from error
-        place = (datetime.fromisoformat(v) if kind == "t" else v for kind, v in plain)
-        return cls(list_name, ordering, backwards, tuple(place), note)
+        position = (datetime.fromisoformat(v) if kind == "t" else v for kind, v in plain)
+        return cls(list_name, ordering, backwards, tuple(position), note)
 
 
 @bounded_cache(1000)
 def _link(url: str, cursor: Cursor) -> str:
-    """Kept, since signing takes longer than looking up a page's rows."""
+    """Cached, since signing takes longer than reading a page's rows."""
     return replace_query_param(url, "cursor", cursor.encode())
 
 
 @dataclass(frozen=True)
 class Page:
-    """Which page of which list is asked for; `url` is where, for the links to its neighbours."""
+    """A request for one page of a list. `url` is its address, for the links to other pages."""
 
     url: str
     list_name: str
@@ -172,47 +171,47 @@ class Page:
         return self.cursor is not None and self.cursor.backwards
 
     @property
-    def place(self) -> list[Any] | None:
-        """None: from the start, as an empty one is."""
-        return list(self.cursor.place) or None if self.cursor else None
+    def position(self) -> list[Any] | None:
+        """None is the end of the list at which the direction starts."""
+        return list(self.cursor.position) or None if self.cursor else None
 
-    def query(self, queryset: QuerySet[Any], place: Place) -> QuerySet[Any]:
-        """One row more than the page has: whether there is one tells whether others follow."""
-        rows = self.ordering.query(queryset, place, reverse=self.backwards)
+    def query(self, queryset: QuerySet[Any], position: Position) -> QuerySet[Any]:
+        """One row more than the page has. If it exists, there is a further page."""
+        rows = self.ordering.query(queryset, position, reverse=self.backwards)
         return rows[: self.size + 1]
 
     def key(self, *of_rows: Any) -> tuple[Any, ...]:
-        """All that `query` depends on, but for the rows that it is made from."""
-        types = tuple(map(type, self.cursor.place)) if self.cursor else ()
+        """All that `query` depends on, beside its queryset, which `of_rows` identifies."""
+        types = tuple(map(type, self.cursor.position)) if self.cursor else ()
         return (self.list_name, self.ordering_name, self.size, self.backwards, types, *of_rows)
 
     def cut(
-        self, found: list[Row], place_of: Callable[[Row], tuple[Any, ...]], note: Any = None
+        self, fetched: list[Row], position_of: Callable[[Row], tuple[Any, ...]], note: Any = None
     ) -> tuple[list[Row], dict[str, str | None]]:
-        """The page's rows of those that `query` found, and the links `next` and `previous`."""
-        backwards, has_more = self.backwards, len(found) > self.size
-        rows = found[: self.size]
+        """The page's rows out of the rows of `query`, and the links `next` and `previous`."""
+        backwards, has_more = self.backwards, len(fetched) > self.size
+        rows = fetched[: self.size]
         if backwards:
             rows.reverse()
         links: dict[str, str | None] = {"next": None, "previous": None}
 
-        def lead(name: str, place: tuple[Any, ...]) -> None:
-            cursor = Cursor(self.list_name, self.ordering_name, name == "previous", place, note)
+        def add_link(name: str, position: tuple[Any, ...]) -> None:
+            cursor = Cursor(self.list_name, self.ordering_name, name == "previous", position, note)
             links[name] = _link(self.url, cursor)
 
         if rows and (has_more or backwards):
-            lead("next", place_of(rows[-1]))
+            add_link("next", position_of(rows[-1]))
         if rows and (has_more if backwards else self.cursor is not None):
-            lead("previous", place_of(rows[0]))
-        if not rows and backwards:  # what came before is gone: what follows is the first page
-            lead("next", ())
+            add_link("previous", position_of(rows[0]))
+        if not rows and backwards:  # the earlier rows were deleted, so the next page is the first
+            add_link("next", ())
         elif not rows and self.cursor is not None:
-            lead("previous", ())
+            add_link("previous", ())
         return rows, links
 
 
 def read_cursor(text: str | None, list_name: str, ordering: str) -> Cursor | None:
-    """Raises `InvalidCursor`, also when it is one of another list or ordering."""
+    """Raises `InvalidCursor`, also for a cursor of another list or ordering."""
     if text is None:
         return None
     cursor = Cursor.decode(text)

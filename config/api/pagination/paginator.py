@@ -1,4 +1,4 @@
-"""Keyset pages (`keyset`) as DRF asks for them: parameters in, an answer with links out."""
+"""DRF's pagination by `keyset`: query parameters in, rows and links out."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ..bounded_cache import LONGEST
+from ..bounded_cache import MAX_CACHED_LENGTH
 from ..sql.compiled_queries import fetch
 from ..staff_rights import rights_key
 from .keyset import DEFAULT_PAGE_SIZE, Cursor, Ordering, Page, read_cursor
@@ -20,7 +20,7 @@ _NO_FILTERS = {"cursor", "page_size", "count", "ordering", "format", "timezone"}
 
 
 class OrderedView(Protocol):
-    """What a view offers: its orderings by name, and which one holds when none is asked for."""
+    """A view with orderings by name, and a default among them."""
 
     @property
     def orderings(self) -> Mapping[str, Ordering]: ...
@@ -32,26 +32,29 @@ class KeysetPagination(BasePagination):
     parameters: tuple[str, ...] = ("cursor", "page_size", "count", "ordering")
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        """The rows of one page; `queryset` may be a function that makes it.
+        """The rows of one page. `queryset` may be a function that returns the queryset.
 
-        The function is called only where the page's query is not kept yet, so it must depend on
-        nothing but the view, its address, the viewer, and the parameters.
+        Such a function is called only where the page's query is not cached. It must depend on
+        nothing but the view, its address, the viewer and the query parameters.
         """
         make: Callable[[], QuerySet[Any]] = queryset if callable(queryset) else lambda: queryset
         page = read_page(request, view)
         self.count = make().count() if page.is_counted else None
-        if callable(queryset) and is_short(request):
+        if callable(queryset) and is_cacheable(request):
             filters = read_filters(request)
             key = page.key(tuple(view.kwargs.items()), _viewer(request), filters)
-            found = fetch(
-                key, lambda place: page.query(make(), place), page.place, prepare=not filters
+            fetched = fetch(
+                key,
+                lambda position: page.query(make(), position),
+                page.position,
+                prepare=not filters,
             )
         else:
-            found = page.ordering.page(
-                make(), page.place, reverse=page.backwards, limit=page.size + 1
+            fetched = page.ordering.page(
+                make(), page.position, reverse=page.backwards, limit=page.size + 1
             )
         note = getattr(queryset, "page_note", None)
-        rows, self.links = page.cut(found, page.ordering.place_of, note)
+        rows, self.links = page.cut(fetched, page.ordering.position_of, note)
         return rows
 
     def get_paginated_response(self, data: Iterable[Any]) -> Response:
@@ -158,19 +161,22 @@ def read_ordering(request: Request, view: OrderedView) -> str:
     return name
 
 
-def is_short(request: Request) -> bool:
-    """Whether a query may be kept by what the parameters say."""
-    return len(request.META.get("QUERY_STRING", "")) <= LONGEST
+def is_cacheable(request: Request) -> bool:
+    """Whether the query string is short enough to be part of a cache key."""
+    return len(request.META.get("QUERY_STRING", "")) <= MAX_CACHED_LENGTH
 
 
 def read_filters(request: Request, *, but: str = "") -> tuple[Any, ...]:
-    """What the parameters but one say of which rows are listed, and the zone of their days."""
-    given = request.query_params
-    if not given:
+    """The query parameters that select rows, except `but`, and the zone in which days begin.
+
+    Empty without such a parameter.
+    """
+    parameters = request.query_params
+    if not parameters:
         return ()
-    others = _NO_FILTERS | {but}
-    chosen = tuple((name, *given.getlist(name)) for name in given if name not in others)
-    return chosen and (*chosen, str(timezone.get_current_timezone()))
+    ignored = _NO_FILTERS | {but}
+    filters = tuple((name, *parameters.getlist(name)) for name in parameters if name not in ignored)
+    return filters and (*filters, str(timezone.get_current_timezone()))
 
 
 def _viewer(request: Request) -> tuple[Any, Hashable] | None:

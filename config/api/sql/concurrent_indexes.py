@@ -1,8 +1,8 @@
 """Migrations of indexes on tables that are in use.
 
-A plain `AddIndex` lets nobody write until it is built. These build while the table is written to,
-in a migration with `atomic = False`. One that was interrupted is run again: what it left, an index
-that is not valid, is built anew.
+A plain `AddIndex` blocks all writes until the index is built. These operations build concurrently,
+in a migration with `atomic = False`. An interrupted migration can be run again: the invalid index
+that it left is built anew.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ class BuildIndex(AddIndexConcurrently):
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
         model = to_state.apps.get_model(app_label, self.model_name)
-        with _patience(schema_editor):
+        with _without_lock_timeout(schema_editor):
             if self.allow_migrate_model(schema_editor.connection.alias, model):
                 schema_editor.remove_index(model, self.index, concurrently=True)  # IF EXISTS
             super().database_forwards(app_label, schema_editor, from_state, to_state)
@@ -27,13 +27,13 @@ class DropIndex(RemoveIndexConcurrently):
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
-        with _patience(schema_editor):
+        with _without_lock_timeout(schema_editor):
             super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 
 @contextmanager
-def _patience(schema_editor: Any) -> Iterator[None]:
-    """Without the limit for locks: both wait for all transactions that began before."""
+def _without_lock_timeout(schema_editor: Any) -> Iterator[None]:
+    """Lift the limit: a concurrent build waits for every transaction that began before it."""
     schema_editor.execute("SET lock_timeout = 0")
     try:
         yield

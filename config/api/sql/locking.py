@@ -10,8 +10,8 @@ M = TypeVar("M", bound=Model)
 def locked_in_order(rows: QuerySet[M]) -> QuerySet[M]:
     """The same rows, for an `update()` that locks them in the order of their ids.
 
-    A plain update locks as it finds them, and two of them that meet can each have what the other
-    waits for. Within a transaction.
+    A plain update locks rows in the order in which it reads them, so two concurrent updates can
+    deadlock. Call it within a transaction.
     """
     chosen = rows.order_by("pk").select_for_update(of=("self",), no_key=True).values("pk")
     return rows.model._base_manager.filter(pk__in=chosen)

@@ -1,10 +1,11 @@
 """Reads that may lag go to a replica, where `DATABASE_REPLICA_URL` names one.
 
-A view that says `may_lag` answers a guest's GET from there: what everybody sees, and nobody has
-just written. Who is signed in reads the primary, and so sees their own writes; so does every
-request that is about one row, since an answer about a write may be followed by a read of it.
+A view with `may_lag` reads the replica for a guest's GET. Its lists are public and nobody has just
+written them. Signed-in users read the primary, so that they see their own writes. Requests for
+single rows read the primary too, since such a read often follows a write.
 
-Queries of the ORM find the replica by the router; statements by hand ask `reading_connection()`.
+The router selects the replica for queries of the ORM. Statements in SQL use
+`reading_connection()`.
 """
 
 import logging
@@ -19,13 +20,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 logger = logging.getLogger(__name__)
 
 REPLICA = "replica"
-SECONDS_LEFT_ALONE = 10.0
+RETRY_SECONDS = 10.0
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _reads_may_lag: ContextVar[bool] = ContextVar("reads_may_lag", default=False)
-_left_alone_until = 0.0
+_unavailable_until = 0.0
 
 
 class ReplicaRouter:
@@ -37,25 +38,25 @@ class ReplicaRouter:
 
 
 def reading_connection() -> BaseDatabaseWrapper:
-    """The connection that a SELECT written by hand goes to."""
+    """The connection for a SELECT in SQL."""
     return connections[REPLICA if _reads_may_lag.get() else DEFAULT_DB_ALIAS]
 
 
-def answered_by_replica(handler: Callable[P, R]) -> Callable[P, R]:
-    """Wrap a GET handler so that its reads go to the replica, and to the primary if that fails.
+def reads_from_replica(handler: Callable[P, R]) -> Callable[P, R]:
+    """Wrap a GET handler so that its reads go to the replica, or to the primary if that fails.
 
-    A replica that cannot be reached is left alone for a while: each attempt costs a time-out.
+    An unreachable replica is not used for `RETRY_SECONDS`, since each attempt costs a time-out.
     """
 
     def handle(*args: P.args, **kwargs: P.kwargs) -> R:
-        if REPLICA not in connections.settings or time.time() < _left_alone_until:
+        if REPLICA not in connections.settings or time.time() < _unavailable_until:
             return handler(*args, **kwargs)
         token = _reads_may_lag.set(True)
         try:
             return handler(*args, **kwargs)
-        except Error:  # also what the primary would say of a bad query: it is asked next
+        except Error:  # the primary raises it again where the query itself is the cause
             logger.warning("the replica failed; the primary answers", exc_info=True)
-            _leave_alone_if_away()
+            _suspend_if_unreachable()
         finally:
             _reads_may_lag.reset(token)
         return handler(*args, **kwargs)
@@ -63,9 +64,9 @@ def answered_by_replica(handler: Callable[P, R]) -> Callable[P, R]:
     return handle
 
 
-def _leave_alone_if_away() -> None:
-    global _left_alone_until  # noqa: PLW0603  # of the process, as its connections are
+def _suspend_if_unreachable() -> None:
+    global _unavailable_until  # noqa: PLW0603  # of the process, as its connections are
     replica = connections[REPLICA]
     if replica.connection is None or not replica.is_usable():
-        _left_alone_until = time.time() + SECONDS_LEFT_ALONE
+        _unavailable_until = time.time() + RETRY_SECONDS
         replica.close()

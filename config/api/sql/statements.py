@@ -1,8 +1,8 @@
-"""Statements by libpq's own call, which sends and waits.
+"""Statements that run by one blocking call of libpq.
 
-A cursor of psycopg drives libpq step by step, so that it can wait for several things at once. A
-short query waits for one, and the steps take longer than it does. What values and columns are in
-Python is the same, and so are the errors.
+A cursor of psycopg drives libpq step by step, so that it can be interrupted. For a short query
+these steps take longer than the query. The conversions of values and columns are psycopg's, and so
+are the errors.
 """
 
 import re
@@ -17,13 +17,13 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 
-MOST_PREPARED = 100
+MAX_PREPARED = 100
 _IDLE = TransactionStatus.IDLE
-_IS_NOT_PREPARED = b"26000"
-_IS_OF_OTHER_TYPES = b"0A000"  # than when it was prepared: a column was altered
+_IS_NOT_PREPARED = b"26000"  # SQLSTATE invalid_sql_statement_name
+_HAS_OTHER_TYPES = b"0A000"  # the type of a result column changed since it was prepared
 
 _names = count(1)
-# By the text and the types of its parameters: the name that the connection knows it under.
+# The names of a connection's prepared statements, by text and parameter types.
 _Prepared = dict[tuple[bytes, tuple[int, ...]], bytes]
 _prepared: WeakKeyDictionary[Connection[Any], _Prepared] = WeakKeyDictionary()
 
@@ -32,17 +32,18 @@ class Statement:
     """A statement that returns rows, with `%s` or `%(name)s` for its parameters, `%%` for `%`."""
 
     def __init__(self, sql: str) -> None:
-        self._places: dict[str | int, int] = {}  # of a name or of how many were before: its number
+        # The number of each parameter, by its name or its index.
+        self._numbers: dict[str | int, int] = {}
 
         def numbered(match: re.Match[str]) -> str:
             if match[0] == "%%":
                 return "%"
-            key = match[1] or len(self._places)
-            return f"${self._places.setdefault(key, len(self._places) + 1)}"
+            key = match[1] or len(self._numbers)
+            return f"${self._numbers.setdefault(key, len(self._numbers) + 1)}"
 
         self.sql = sql.encode()
         self.numbered = re.sub(r"%(?:\((\w+)\))?[s%]", numbered, sql).encode()
-        self.formats = [PyFormat.AUTO] * len(self._places)
+        self.formats = [PyFormat.AUTO] * len(self._numbers)
 
     def run(
         self,
@@ -51,18 +52,18 @@ class Statement:
         *,
         prepare: bool,
     ) -> list[tuple[Any, ...]]:
-        """The rows. `parameters` are by name where the statement names them.
+        """Return the rows. `parameters` is a mapping where the statement has named parameters.
 
-        `prepare` has the database keep its plan, where the connection may prepare.
-
-        Raises psycopg's errors.
+        With `prepare` the statement is prepared once for each connection, unless the connection's
+        `prepare_threshold` is None. Raises psycopg's errors.
         """
         if not connection.autocommit or connection.pgconn.transaction_status != _IDLE:
-            # A cursor begins it, and knows of what is prepared before it is too late to ask again.
+            # A cursor begins the transaction. It also tracks which statements are prepared: in a
+            # transaction a failed attempt cannot be repeated.
             with Cursor(connection) as cursor:
                 return cursor.execute(self.sql, parameters, prepare=prepare, binary=True).fetchall()
         if isinstance(parameters, Mapping):
-            parameters = [parameters[name] for name in self._places]  # type: ignore[index]
+            parameters = [parameters[name] for name in self._numbers]  # type: ignore[index]
         adapter = Transformer(connection)
         values = adapter.dump_sequence(parameters, self.formats)
         types, formats = adapter.types or (), adapter.formats
@@ -86,12 +87,12 @@ class Statement:
             result = connection.pgconn.exec_prepared(name, values, formats, Format.BINARY)
             state = result.error_field(DiagnosticField.SQLSTATE)
             if state == _IS_NOT_PREPARED:
-                known.clear()  # psycopg forgets all that is prepared after a ROLLBACK
-            elif state == _IS_OF_OTHER_TYPES:
+                known.clear()  # psycopg deallocates all prepared statements after a ROLLBACK
+            elif state == _HAS_OTHER_TYPES:
                 connection.pgconn.exec_(b"DEALLOCATE " + known.pop((self.numbered, types)))
             else:
                 return result
-        if len(known) >= MOST_PREPARED:
+        if len(known) >= MAX_PREPARED:
             connection.pgconn.exec_(b"DEALLOCATE " + known.pop(next(iter(known))))
         name = b"statement_%d" % next(_names)
         _check(connection, connection.pgconn.prepare(name, self.numbered, types))
@@ -103,7 +104,8 @@ def _check(connection: Connection[Any], result: PGresult) -> None:
     if result.status in {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK}:
         return
     error = error_from_result(result, encoding="utf-8")
-    # Nobody was there to give it a code. libpq says so, or not yet: where it could not send.
+    # Without a SQLSTATE the error is libpq's: the connection is broken, even where libpq has not
+    # marked it so because sending failed.
     if connection.pgconn.status == ConnStatus.BAD or error.sqlstate is None:
         raise OperationalError(str(error)) from error
     raise error
