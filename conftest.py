@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tokens import open_session
 from config import settings as real_settings
-from config.api.http.rate_limits import forget_here
+from config.api.http.rate_limits import clear_local_counts
 from config.api.http.work_slots import FILES
 from events.models import Event
 from events.tests.factories import EventFactory
@@ -28,15 +28,15 @@ __all__ = ["NOW", "PASSWORD"]
 
 @pytest.fixture(autouse=True)
 def _plain_settings(settings, monkeypatch) -> Iterator[None]:
-    """No limits and cheap password hashes, except where a test is about them."""
+    """No limits and cheap password hashes, unless a test sets them."""
     settings.RATE_LIMITS = dict.fromkeys(real_settings.RATE_LIMITS)
     settings.PASSWORD_HASHERS = [
         "django.contrib.auth.hashers.MD5PasswordHasher",
         *real_settings.PASSWORD_HASHERS,
     ]
     cache.clear()
-    forget_here()
-    # A test client keeps a stream, and so its slot, until it is collected.
+    clear_local_counts()
+    # A test client holds a stream, and so its slot, until garbage collection.
     monkeypatch.setattr(FILES, "_free", Semaphore(100))
     yield
     cache.clear()
@@ -44,10 +44,10 @@ def _plain_settings(settings, monkeypatch) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """A test with real commits empties every table; what the migrations put there comes back."""
+    """Restore the rows of migrations after a test with real commits, which empties every table."""
     yield
     marker = item.get_closest_marker("django_db")
-    is_last = nextitem is None  # then the database is gone by now
+    is_last = nextitem is None  # the database is already destroyed
     if marker is not None and marker.kwargs.get("transaction") and not is_last:
         with item.config.stash[blocking_manager_key].unblock():
             import_module("events.migrations.0003_first_categories").create(apps, None)
@@ -55,7 +55,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @pytest.fixture
 def clock() -> Iterator[time_machine.Traveller]:
-    """Stands still at `NOW`, until a test moves it."""
+    """Time is frozen at `NOW` until a test moves it."""
     with time_machine.travel(NOW, tick=False) as traveller:
         yield traveller
 
@@ -97,8 +97,8 @@ def signed_in() -> Callable[[User], APIClient]:
 
     def client_of(user: User) -> APIClient:
         client = APIClient()
-        as_it_is = User.objects.get(pk=user.pk)  # its sessions may have ended since it was read
-        client.credentials(HTTP_AUTHORIZATION=f"Bearer {open_session(as_it_is)['access']}")
+        current = User.objects.get(pk=user.pk)  # its sessions may have ended meanwhile
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {open_session(current)['access']}")
         return client
 
     return client_of

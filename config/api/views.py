@@ -16,11 +16,11 @@ from rest_framework.serializers import BaseSerializer, Serializer
 
 from config.errors import MethodNotAllowed, NotFound, PermissionDenied
 
-from .http.conditional import add_etag, expected_version, made_conditional
-from .http.idempotency import answer_once, read_key
+from .http.conditional import add_etag, expected_version, make_conditional
+from .http.idempotency import handle_once, read_key
 from .http.parameters import check_parameters
 from .http.preferences import LENIENT, prefers_lenient_handling
-from .http.strict_bodies import shown_fields, validate_body
+from .http.strict_bodies import response_fields, validate_body
 from .sql.compiled_queries import fetch
 from .sql.replica import reads_from_replica
 from .staff_rights import rights_key
@@ -137,7 +137,7 @@ class ApiView(GenericAPIView[Any]):
             key = read_key(request)
             if key is not None and self.keeps_answers:
                 # DRF looks the handler up after this, and finds the wrapped one.
-                setattr(self, "post", answer_once(self, handler, key))  # noqa: B010
+                setattr(self, "post", handle_once(self, handler, key))  # noqa: B010
 
     def known_parameters(self, method: str) -> frozenset[str]:
         return self.query_parameters.get(method, frozenset())
@@ -169,7 +169,7 @@ class ApiView(GenericAPIView[Any]):
             if isinstance(final, Response):
                 final.add_post_render_callback(add_etag)
             else:
-                final = made_conditional(request, final, self.etag_version)
+                final = make_conditional(request, final, self.etag_version)
         return final
 
     def _caching(self, request: Request) -> str:
@@ -201,7 +201,7 @@ class ApiView(GenericAPIView[Any]):
             return validate_body(
                 serializer,
                 request.data,
-                read_only=shown_fields(type(self)),
+                read_only=response_fields(type(self)),
                 ignores_unknown=self.is_lenient,
                 query_parameters=self.known_parameters(str(request.method)),
             )

@@ -27,8 +27,8 @@ from django.http.request import split_domain_port, validate_host
 from django.utils.module_loading import import_string
 
 from config.api.bounded_cache import bounded_cache
-from config.api.http.conditional import etag_of, is_named
-from config.api.http.exception_handler import PROBLEM_TYPE, problem_document, refusal
+from config.api.http.conditional import etag_of, matches_etag
+from config.api.http.exception_handler import PROBLEM_TYPE, logged_error, problem_document
 from config.api.http.negotiation import accepts, to_json
 from config.api.views import VARY, VARY_OF_WRITES
 from config.errors import DomainError
@@ -179,7 +179,7 @@ def _scheme(environ: dict[str, Any]) -> str:
 def _refused(exc: Exception, request: PlainRequest) -> Answer:
     if not isinstance(exc, DomainError):
         request_finished.send(sender=_refused)  # a connection that broke is not kept
-    error = refusal(exc, lambda: WSGIRequest(request.META))
+    error = logged_error(exc, lambda: WSGIRequest(request.META))
     headers = {"Content-Type": PROBLEM_TYPE, **error.headers}
     return Answer(error.status, to_json(problem_document(error)), headers)
 
@@ -189,7 +189,7 @@ def _conditional(request: PlainRequest, answer: Answer) -> Answer:
         return answer
     etag = etag_of(answer.body)
     headers = {**answer.headers, "ETag": etag}
-    if request.META["REQUEST_METHOD"] == "GET" and is_named(
+    if request.META["REQUEST_METHOD"] == "GET" and matches_etag(
         request.META.get("HTTP_IF_NONE_MATCH"), etag
     ):
         return Answer(304, b"", headers)

@@ -9,7 +9,7 @@ from django.db import close_old_connections, connection
 from django.test import RequestFactory
 
 from config.api.http.body_limits import body_limit
-from config.api.http.rate_limits import forget_here
+from config.api.http.rate_limits import clear_local_counts
 from config.wsgi import application
 from registrations.models import Registration
 
@@ -42,7 +42,7 @@ def ask(method: str, path: str, body: bytes = b"", **headers: str) -> tuple[str,
 
 def ask_and_undo(method: str, path: str, body: bytes) -> tuple[str, dict, bytes]:
     savepoint = connection.savepoint()
-    forget_here()
+    clear_local_counts()
     answer = ask(method, path, body)
     connection.savepoint_rollback(savepoint)
     return answer

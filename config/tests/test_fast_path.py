@@ -18,7 +18,7 @@ from prometheus_client import REGISTRY
 
 from accounts.models import User
 from config.api.http.conditional import etag_of
-from config.api.http.rate_limits import forget_here
+from config.api.http.rate_limits import clear_local_counts
 from config.fast_path import handler
 from config.fast_path.request import PlainRequest
 from config.wsgi import application
@@ -96,7 +96,7 @@ def assert_alike(path: str, body: bytes, status: int, **headers: str) -> None:
     answers = []
     for send in (fast, ordinary):
         savepoint = connection.savepoint() if connection.in_atomic_block else None
-        forget_here()
+        clear_local_counts()
         answers.append(without_chance(send("POST", path, body, **headers)))
         connection.savepoint_rollback(savepoint)
     assert answers[0] == answers[1]

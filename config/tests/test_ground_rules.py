@@ -13,7 +13,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.tokens import open_session
-from config.api.http.idempotency import forget_old_answers
+from config.api.http.idempotency import delete_expired_responses
 from config.api.models import KeptAnswer
 from config.errors import all_errors
 from config.wsgi import application
@@ -326,7 +326,7 @@ def test_a_key_is_forgotten_after_a_day(clock, anyone, event):
 
     assert_problem(again, 409, "already_registered")
     clock.shift(timedelta(hours=25))
-    assert forget_old_answers() == 1
+    assert delete_expired_responses() == 1
     assert not KeptAnswer.objects.exists()
 
 
@@ -367,7 +367,7 @@ def test_work_and_answer_are_one_transaction(anyone, event, monkeypatch):
     def broken(*args, **kwargs):
         raise RuntimeError("died while keeping the answer")
 
-    monkeypatch.setattr("config.api.http.idempotency._keep", broken)
+    monkeypatch.setattr("config.api.http.idempotency._store", broken)
     anyone.raise_request_exception = False
 
     with transaction.atomic():

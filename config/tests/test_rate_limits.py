@@ -37,7 +37,7 @@ def test_a_second_process_knows_what_the_first_has_counted(
     limited(register=(3, 60))
     first = attempts(anyone, event, 2)
 
-    rate_limits.forget_here()  # what another process has in its memory
+    rate_limits.clear_local_counts()  # what another process has in its memory
 
     assert (first, attempts(anyone, event, 3)) == ([400, 400], [400, 429, 429])
     clock.shift(60)
@@ -118,9 +118,9 @@ def test_counts_that_are_over_are_deleted(clock, anyone, event, limited):
     limited(register=(5, 60))
     attempts(anyone, event, 1)
 
-    assert rate_limits.forget_old_counts() == 0
+    assert rate_limits.delete_expired_counts() == 0
     clock.shift(61)
-    assert rate_limits.forget_old_counts() == 1
+    assert rate_limits.delete_expired_counts() == 1
 
 
 def test_another_period_begins_another_count(clock, anyone, event, limited):
@@ -150,7 +150,7 @@ def test_a_network_of_ipv6_is_one_caller(clock, anyone, event, limited, first, s
 
 
 def test_memory_is_bounded(clock, anyone, event, limited, monkeypatch):
-    monkeypatch.setattr(rate_limits, "_KEPT_TALLIES", 10)
+    monkeypatch.setattr(rate_limits, "_MAX_TALLIES", 10)
     limited(register=(300, 60))
 
     for number in range(40):

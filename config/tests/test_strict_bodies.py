@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from accounts.tokens import open_session
 from config.api.http.name_suggestions import MAX_REPORTED
 from config.api.http.preferences import prefers_lenient_handling
-from config.api.http.strict_bodies import shown_fields
+from config.api.http.strict_bodies import response_fields
 from events.models import Event
 from events.tests.factories import EventFactory
 
@@ -125,7 +125,7 @@ def test_lenient_handling_ignores_unknown_fields_on_every_route(world):
 def test_what_a_route_shows_is_no_unknown_field(world):
     wrong = []
     for cell in cells():
-        more = dict.fromkeys(shown_fields(cell.route.view), "x")
+        more = dict.fromkeys(response_fields(cell.route.view), "x")
         wrong += [
             f"{cell}: {error}"
             for error in unknown_in(send(world, cell, more))

@@ -90,7 +90,7 @@ def test_a_bucket_holds_no_more_than_the_limit(clock):
 @pytest.mark.usefixtures("_store")
 def test_processes_share_a_bucket(clock):
     first = take(3)
-    token_buckets.forget_here()  # what another process has in its memory
+    token_buckets.clear_local_buckets()  # what another process has in its memory
 
     assert (first, take(3)) == ([0] * 3, [0, 0, 12])
 
@@ -153,7 +153,7 @@ def test_each_process_counts_alone_while_the_shared_number_is_away(
 
 
 def test_memory_is_bounded(clock, monkeypatch):
-    monkeypatch.setattr(token_buckets, "_KEPT", 10)
+    monkeypatch.setattr(token_buckets, "_MAX_BUCKETS", 10)
 
     for number in range(40):
         take(1, caller=f"192.0.2.{number}")
@@ -166,9 +166,9 @@ def test_no_address_is_stored_and_full_buckets_are_deleted(clock):
 
     row = RequestCount.objects.get()
     assert b"192.0.2.1" not in bytes(row.caller)
-    assert rate_limits.forget_old_counts() == 0
+    assert rate_limits.delete_expired_counts() == 0
     clock.shift(61)
-    assert rate_limits.forget_old_counts() == 1
+    assert rate_limits.delete_expired_counts() == 1
 
 
 @pytest.mark.parametrize(

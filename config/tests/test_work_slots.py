@@ -145,8 +145,8 @@ def test_who_waits_a_moment_gets_a_slot(monkeypatch):
 
 
 def test_few_wait_at_once(monkeypatch):
-    monkeypatch.setattr(work_slots, "_waiting", BoundedSemaphore(1))
-    work_slots._waiting.acquire()
+    monkeypatch.setattr(work_slots, "_waiters", BoundedSemaphore(1))
+    work_slots._waiters.acquire()
 
     with ExitStack() as stack:
         stack.enter_context(HASHING.one())

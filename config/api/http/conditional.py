@@ -1,8 +1,8 @@
 """ETag, If-None-Match and If-Match (RFC 9110, sections 8.8.3, 13.1).
 
-An ETag is `"<row>.<version>-<digest of the body>"`. Readers compare the whole of it, so anything
-that changes what they see changes it. An editor's If-Match compares row and version alone, which
-changes only when the row itself is edited: registrations that come and go never fail an editor.
+An ETag is `"<row>.<version>-<digest of the body>"`. If-None-Match compares the whole tag, so every
+change of the body changes it. If-Match compares row and version alone. The version changes only
+when the row itself is edited, so a new registration does not make an organizer's edit fail.
 """
 
 import hashlib
@@ -19,24 +19,26 @@ _TAG = re.compile(r'(W/)?"([^"]*)"')
 
 
 def etag_of(body: bytes, version: str | None = None) -> str:
-    digest = hashlib.sha256(body).hexdigest()[:24]  # processors have instructions for SHA-256
+    digest = hashlib.sha256(body).hexdigest()[:24]  # SHA-256 has processor instructions
     return f'"{digest}"' if version is None else f'"{version}-{digest}"'
 
 
 def add_etag(response: Response) -> HttpResponse:
-    """Post-render callback: `made_conditional`, once there is a body."""
+    """Post-render callback that calls `make_conditional` on the rendered body."""
     context: dict[str, Any] = response.renderer_context  # type: ignore[attr-defined]
     version = getattr(context["view"], "etag_version", None)
-    return made_conditional(context["request"], response, version)
+    return make_conditional(context["request"], response, version)
 
 
-def made_conditional(
+def make_conditional(
     request: Request, response: HttpResponse, version: str | None = None
 ) -> HttpResponse:
-    """The answer with its ETag, or turned into 304 when the reader has it."""
+    """Add the ETag. The response becomes a 304 when If-None-Match names it."""
     etag = etag_of(response.content, version)
     response["ETag"] = etag
-    if request.method in {"GET", "HEAD"} and is_named(request.META.get("HTTP_IF_NONE_MATCH"), etag):
+    if request.method in {"GET", "HEAD"} and matches_etag(
+        request.META.get("HTTP_IF_NONE_MATCH"), etag
+    ):
         response.status_code = 304
         response.content = b""
         for header in ("Content-Type", "Content-Length"):
@@ -45,17 +47,17 @@ def made_conditional(
     return response
 
 
-def is_named(header: str | None, etag: str) -> bool:
-    """Weak comparison, as If-None-Match wants it."""
+def matches_etag(header: str | None, etag: str) -> bool:
+    """Whether If-None-Match names the ETag, by weak comparison."""
     if header is None:
         return False
     return header.strip() == "*" or etag.strip('"') in {tag for _, tag in _TAG.findall(header)}
 
 
 def expected_version(request: Request) -> set[str] | None:
-    """The row versions that If-Match names; None when any will do.
+    """The row versions that If-Match names. None: any version.
 
-    Weak tags never match (section 13.1.1), and a tag that we did not make names nothing.
+    Weak tags never match (section 13.1.1), and foreign tags match no version.
     """
     header = request.META.get("HTTP_IF_MATCH")
     if header is None or header.strip() == "*":
@@ -68,6 +70,6 @@ def expected_version(request: Request) -> set[str] | None:
 
 
 def check_version(version: str, expected: set[str] | None) -> None:
-    """Raises `PreconditionFailed` when the row is not one of the versions expected."""
+    """Raises `PreconditionFailed` when `version` is not among the expected ones."""
     if expected is not None and version not in expected:
         raise PreconditionFailed

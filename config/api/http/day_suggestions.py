@@ -1,11 +1,11 @@
-"""Days that a client probably meant in place of a text that is none."""
+"""Suggestions of a day for a text that is not one."""
 
 import re
 from datetime import date, timedelta
 
 from django.utils import timezone
 
-_NAMED = {"yesterday": -1, "today": 0, "now": 0, "tomorrow": 1}
+_OFFSETS_BY_NAME = {"yesterday": -1, "today": 0, "now": 0, "tomorrow": 1}
 _FORMS = (
     re.compile(r"(?P<year>[0-9]{4})[-/.](?P<month>[0-9]{1,2})[-/.](?P<day>[0-9]{1,2})([t ].*)?"),
     re.compile(r"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})"),
@@ -14,24 +14,24 @@ _FORMS = (
 
 
 def explain_day(text: object) -> str:
-    """How a day is written: the one that was probably meant, if that is clear.
+    """The error text for a value that is not a day, with a suggestion where it is unambiguous.
 
-    Which number of `03/04/2027` is the month is not.
+    `03/04/2027` is ambiguous, since either number may be the month.
     """
-    meant = _meant_day(text.strip().lower()) if isinstance(text, str) else None
-    return f"Did you mean {meant}? Send a day as YYYY-MM-DD." if meant else EXPLANATION
+    suggestion = _suggested_day(text.strip().lower()) if isinstance(text, str) else None
+    return f"Did you mean {suggestion}? Send a day as YYYY-MM-DD." if suggestion else EXPLANATION
 
 
 EXPLANATION = "Send a day as YYYY-MM-DD, such as 2027-03-15."
 
 
-def _meant_day(text: str) -> date | None:
-    if text in _NAMED:
-        return timezone.localdate() + timedelta(days=_NAMED[text])
+def _suggested_day(text: str) -> date | None:
+    if text in _OFFSETS_BY_NAME:
+        return timezone.localdate() + timedelta(days=_OFFSETS_BY_NAME[text])
     for form in _FORMS:
-        if found := form.fullmatch(text):
+        if match := form.fullmatch(text):
             try:
-                return date(int(found["year"]), int(found["month"]), int(found["day"]))
+                return date(int(match["year"]), int(match["month"]), int(match["day"]))
             except ValueError:
                 return None
     return None

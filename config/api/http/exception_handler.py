@@ -22,9 +22,9 @@ logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
 
-# Conditions of PostgreSQL that pass by themselves: a lock that was not free in time, a deadlock,
-# a serialization failure, a server that is starting, stopping or full, a row that was deleted
-# between the look at it and the reference to it (23503: the next attempt finds it gone).
+# Transient conditions of PostgreSQL: a lock that was not free in time, a deadlock, a serialization
+# failure, a server that is starting, stopping or full, and a row that was deleted before another
+# row referred to it (23503: the next attempt gets a 404).
 _TRANSIENT_SQLSTATES = {
     "55P03",
     "57014",
@@ -85,10 +85,10 @@ def problem_response(error: DomainError) -> HttpResponse:
 
 
 def handle_exception(exc: Exception, context: dict[str, Any]) -> Response:
-    """DRF's exception handler: answers everything."""
+    """DRF's exception handler. Every exception becomes a problem document."""
     if isinstance(exc, exceptions.UnsupportedMediaType):
         exc = _unsupported_media_type(context["view"], context["request"].content_type)
-    error = refusal(exc, lambda: context["request"]._request)
+    error = logged_error(exc, lambda: context["request"]._request)
     headers = dict(error.headers)
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="api"'
@@ -97,11 +97,13 @@ def handle_exception(exc: Exception, context: dict[str, Any]) -> Response:
     )
 
 
-def _unsupported_media_type(view: Any, sent: str | None) -> DomainError:
-    """Names what the route reads, in the header `Accept` too (RFC 9110, section 15.5.16)."""
+def _unsupported_media_type(view: Any, content_type: str | None) -> DomainError:
+    """Lists the route's media types, also in the header `Accept` (RFC 9110, section 15.5.16)."""
     names = [parser.media_type for parser in view.parser_classes]
-    is_short = sent is not None and 0 < len(sent) <= 100
-    problem = f"The Content-Type is {sent}." if is_short else "The body has no Content-Type."
+    is_short = content_type is not None and 0 < len(content_type) <= 100
+    problem = (
+        f"The Content-Type is {content_type}." if is_short else "The body has no Content-Type."
+    )
     return errors.UnsupportedMediaType(
         f"{problem} This route reads {', '.join(names)}.",
         headers={"Accept": ", ".join(names)},
@@ -109,12 +111,15 @@ def _unsupported_media_type(view: Any, sent: str | None) -> DomainError:
     )
 
 
-def refusal(exc: Exception, made_request: Callable[[], HttpRequest]) -> DomainError:
-    """What to answer; what is our own fault is logged."""
+def logged_error(exc: Exception, make_request: Callable[[], HttpRequest]) -> DomainError:
+    """The error of an exception. Status 500 and above are logged and signalled.
+
+    `make_request` is called for the signal alone.
+    """
     error = to_domain_error(exc)
     if error.status >= 500:
         logger.error("request failed: %s", error.code, exc_info=exc)
-        got_request_exception.send(sender=refusal, request=made_request())
+        got_request_exception.send(sender=logged_error, request=make_request())
     return error
 
 
@@ -136,7 +141,7 @@ def to_domain_error(exc: Exception) -> DomainError:
 
 def _is_transient(exc: Exception) -> bool:
     sqlstate = getattr(exc.__cause__, "sqlstate", None)
-    if sqlstate is None:  # no answer from the server at all: the connection is the trouble
+    if sqlstate is None:  # the connection failed, so the server sent no state
         return isinstance(exc, OperationalError | InterfaceError)
     return sqlstate in _TRANSIENT_SQLSTATES or sqlstate.startswith("08")
 

@@ -1,13 +1,13 @@
-"""Idempotency-Key: a POST that a client repeats is done once, and answered alike.
+"""Idempotency-Key: a repeated POST does its work once and gets the first response again.
 
-The answer is stored in the transaction that does the work: both commit or neither, so a crash in
-between can neither lose nor double anything. "In progress" is an advisory lock of that
-transaction: PostgreSQL drops it with the connection, so a request that died leaves nothing behind.
+The response is stored in the transaction that does the work. Both commit or neither, so a crash
+neither loses nor repeats work. A request in progress holds an advisory lock of that transaction,
+which PostgreSQL releases with the connection.
 
-What is stored is bounded. A response over `MAX_BYTES` undoes its work, since a repetition could
-not be answered alike. Of one caller the latest responses are stored, `MAX_NUMBER_OF_CALLER` at
-most, and older ones are deleted beyond `MAX_BYTES_OF_CALLER`. An index finds the responses that
-name a person: see `mentions`.
+Storage is bounded. A response over `MAX_BYTES` rolls its work back, since it could not be replayed.
+For each caller the latest responses are stored, at most `MAX_NUMBER_OF_CALLER`, and older ones are
+deleted beyond `MAX_BYTES_OF_CALLER`. An index finds the responses that name a person: see
+`mentions`.
 """
 
 import hashlib
@@ -39,14 +39,14 @@ from .mentions import mentions_in, mentions_of
 from .negotiation import to_json
 from .throttling import client_address
 
-KEPT_FOR = timedelta(hours=24)
+REPLAY_PERIOD = timedelta(hours=24)
 MAX_BYTES = 8 * 1024 * 1024
 MAX_NUMBER_OF_CALLER = 10_000
 MAX_BYTES_OF_CALLER = 64 * 1024 * 1024
-# Making room takes as long as the caller has responses, so each time it is made for many.
-_LEFT_PART = 0.9
-# Locked rows are skipped, since another request of the caller is deleting them.
-_MAKE_ROOM = """
+# Eviction takes time in proportion to the caller's responses, so each one makes room for many.
+_RETAINED_PART = 0.9
+# Another request of the caller deletes the locked rows, so they are skipped.
+_EVICT = """
     DELETE FROM api_keptanswer WHERE fingerprint IN (
         SELECT fingerprint FROM api_keptanswer WHERE fingerprint IN (
             SELECT fingerprint FROM (
@@ -59,12 +59,13 @@ _MAKE_ROOM = """
         ) FOR UPDATE SKIP LOCKED
     )
 """
-_KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Preference-Applied")
+_STORED_HEADERS = ("Content-Type", "Location", "ETag", "Preference-Applied")
 
 Handler = Callable[..., HttpResponseBase]
 
 
 def read_key(request: Request) -> str | None:
+    """The header Idempotency-Key. Raises `ValidationFailed`."""
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and not 1 <= len(key) <= 255:
         raise ValidationFailed(
@@ -75,46 +76,46 @@ def read_key(request: Request) -> str | None:
     return key
 
 
-def answer_once(view: APIView, handler: Handler, key: str) -> Handler:
-    """Wrap a view's POST handler so that one key does its work once."""
+def handle_once(view: APIView, handler: Handler, key: str) -> Handler:
+    """Wrap a view's POST handler so that it runs once for each key."""
 
     def handle(request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if _user_id(request) is None and not client_address(request):
-            # Guests whose address nobody knows are strangers to each other.
+            # Guests without a known address cannot be distinguished, so nothing is stored.
             return handler(request, *args, **kwargs)
         fingerprint = _fingerprint(request, key)
         content = _content(request)
         with transaction.atomic():
             if not _lock(fingerprint):
                 raise IdempotencyInProgress(headers={"Retry-After": "1"})
-            kept = KeptAnswer.objects.filter(
-                pk=fingerprint, created_at__gt=timezone.now() - KEPT_FOR
+            stored = KeptAnswer.objects.filter(
+                pk=fingerprint, created_at__gt=timezone.now() - REPLAY_PERIOD
             ).first()
-            if kept is not None:
-                return _replay(kept, content)
+            if stored is not None:
+                return _replay(stored, content)
             caller = _digest_of_caller(_caller(request))
-            _make_room(caller)  # before the work locks anything
-            response = _answer(view, handler, request, *args, **kwargs)
+            _evict(caller)  # before the handler takes locks
+            response = _rendered_response(view, handler, request, *args, **kwargs)
             if response.status_code < 500 and response.status_code != 429:
-                _keep(fingerprint, caller, _digest(content), response)
+                _store(fingerprint, caller, _digest(content), response)
         return response
 
     return handle
 
 
-def forget_old_answers() -> int:
-    """Delete what may no longer be replayed; returns how many."""
-    deleted, _ = KeptAnswer.objects.filter(created_at__lte=timezone.now() - KEPT_FOR).delete()
+def delete_expired_responses() -> int:
+    """Delete the responses that may no longer be replayed; returns their number."""
+    deleted, _ = KeptAnswer.objects.filter(created_at__lte=timezone.now() - REPLAY_PERIOD).delete()
     return deleted
 
 
 def forget_answers_about(
     *, emails: Iterable[str], usernames: Iterable[str] = (), user_id: int | None = None
 ) -> int:
-    """Delete the answers that name a person who is erased; returns how many.
+    """Delete the responses that name an erased person; returns their number.
 
-    `user_id` adds those to the person's own requests, which may have names and addresses that the
-    person no longer has. All are found by indexes, and no stored body is read.
+    `user_id` adds the responses to the person's own requests, which may have names and addresses
+    that the person no longer has. Indexes find all of them without reading stored bodies.
     """
     mentions = mentions_of(emails=emails, usernames=usernames)
     deleted, _ = KeptAnswer.objects.filter(mentions__overlap=mentions).delete()
@@ -135,7 +136,7 @@ def _caller(request: Request) -> str:
 
 
 def _digest_of_caller(caller: str, key: str | None = None) -> bytes:
-    """With our key, or the few addresses that there are could be tried one by one."""
+    """A keyed digest, since a plain one could be inverted by trying all addresses."""
     return salted_hmac("idempotency caller", caller, key, algorithm="sha256").digest()
 
 
@@ -144,9 +145,10 @@ def _user_id(request: Request) -> int | None:
 
 
 def _content(request: Request) -> bytes:
-    """The body; of a form, whose boundary is new with each attempt, its fields and files.
+    """The query string and the body, which identify the request's content.
 
-    And the query: a dry run is another request than the one that it rehearses.
+    The query counts, since a dry run is another request. A form is represented by its fields and
+    files, since its boundary is new with each attempt.
     """
     body = _whole_body(request)
     is_multipart = request.content_type.startswith("multipart/")
@@ -158,12 +160,12 @@ def _content(request: Request) -> bytes:
 
 
 def _digest(content: bytes, key: str | None = None) -> bytes:
-    """With our key: a body may hold a password, which a plain digest would let people guess."""
+    """A keyed digest, since a plain one would allow guesses at a password in the body."""
     return salted_hmac("idempotency", content, key, algorithm="sha256").digest()
 
 
 def _whole_body(request: Request) -> bytes:
-    """Django's own limit knows one size for all routes; `ApiMiddleware` has checked this one's."""
+    """The body, past Django's one limit for all routes. `ApiMiddleware` has checked the route's."""
     raw: Any = request._request
     if not hasattr(raw, "_body"):
         raw._body = raw.read()
@@ -188,20 +190,20 @@ def _lock(fingerprint: bytes) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _answer(
+def _rendered_response(
     view: APIView, handler: Handler, request: Request, *args: Any, **kwargs: Any
 ) -> HttpResponse:
-    """The rendered answer, whether the handler returned or refused."""
+    """The rendered response of the handler, or that of its exception."""
     try:
         with transaction.atomic():
             response = handler(request, *args, **kwargs)
-    except Exception as exc:  # noqa: BLE001  # the refusal is the answer: it is kept like any other
+    except Exception as exc:  # noqa: BLE001  # a refusal is stored like any other response
         response = view.handle_exception(exc)
     final: Any = view.finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]
     return final.render()  # type: ignore[no-any-return]
 
 
-def _keep(fingerprint: bytes, caller: bytes, body_digest: bytes, response: HttpResponse) -> None:
+def _store(fingerprint: bytes, caller: bytes, body_digest: bytes, response: HttpResponse) -> None:
     """Raises `PayloadTooLarge` for a response that is too large to be replayed."""
     body = response.content
     if len(body) > MAX_BYTES:
@@ -210,19 +212,19 @@ def _keep(fingerprint: bytes, caller: bytes, body_digest: bytes, response: HttpR
             " rows at once, or no Idempotency-Key.",
             max_bytes=MAX_BYTES,
         )
-    kept = KeptAnswer(
+    stored = KeptAnswer(
         fingerprint=fingerprint,
         body_digest=body_digest,
         caller=caller,
         status=response.status_code,
-        headers={name: response[name] for name in _KEPT_HEADERS if name in response},
+        headers={name: response[name] for name in _STORED_HEADERS if name in response},
         body=body,
         size=len(body),
         mentions=mentions_in(body, response.get("Content-Type", "")),
         created_at=timezone.now(),
     )
-    KeptAnswer.objects.bulk_create(  # one statement, which also replaces an answer of yesterday
-        [kept],
+    KeptAnswer.objects.bulk_create(  # one statement, which also replaces an expired response
+        [stored],
         update_conflicts=True,
         unique_fields=["fingerprint"],
         update_fields=[
@@ -231,8 +233,8 @@ def _keep(fingerprint: bytes, caller: bytes, body_digest: bytes, response: HttpR
     )  # fmt: skip
 
 
-def _make_room(caller: bytes) -> None:
-    """Delete a caller's oldest answers where no more may be stored."""
+def _evict(caller: bytes) -> None:
+    """Delete a caller's oldest responses where the caller has reached a limit."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*), coalesce(sum(size), 0) FROM api_keptanswer WHERE caller = %s",
@@ -242,20 +244,20 @@ def _make_room(caller: bytes) -> None:
         if number < MAX_NUMBER_OF_CALLER and size < MAX_BYTES_OF_CALLER:
             return
         cursor.execute(
-            _MAKE_ROOM,
+            _EVICT,
             {
                 "caller": caller,
-                "number": int(MAX_NUMBER_OF_CALLER * _LEFT_PART),
-                "bytes": int(MAX_BYTES_OF_CALLER * _LEFT_PART),
+                "number": int(MAX_NUMBER_OF_CALLER * _RETAINED_PART),
+                "bytes": int(MAX_BYTES_OF_CALLER * _RETAINED_PART),
             },
         )
 
 
-def _replay(kept: KeptAnswer, content: bytes) -> HttpResponse:
-    if bytes(kept.body_digest) not in {_digest(content, key) for key in secret_keys()}:
+def _replay(stored: KeptAnswer, content: bytes) -> HttpResponse:
+    if bytes(stored.body_digest) not in {_digest(content, key) for key in secret_keys()}:
         raise IdempotencyKeyReused
-    headers = {**kept.headers, "Idempotent-Replayed": "true"}
-    response = HttpResponse(bytes(kept.body), status=kept.status, headers=headers)
-    if "Content-Type" not in kept.headers:
+    headers = {**stored.headers, "Idempotent-Replayed": "true"}
+    response = HttpResponse(bytes(stored.body), status=stored.status, headers=headers)
+    if "Content-Type" not in stored.headers:
         del response["Content-Type"]
     return response

@@ -1,4 +1,4 @@
-"""People whom a text names, as numbers that an index finds."""
+"""Numbers for the persons that a text names, for an index."""
 
 import hashlib
 import re
@@ -7,29 +7,30 @@ from typing import Any
 
 import orjson
 
-# Characters that are in no address outside quotes (RFC 5322, section 3.2.3), and those of JSON and
-# prose around one. A longer text than an address may have is none (RFC 5321, section 4.5.3.1).
+# Excludes the characters that no unquoted address has (RFC 5322, section 3.2.3), and those of JSON
+# and prose around an address. Its lengths are those of RFC 5321, section 4.5.3.1.
 _ADDRESS = re.compile(r'[^\s"<>()\[\],;:\\@]{1,64}@[^\s"<>()\[\],;:\\@/?#]{1,255}')
 _AROUND = "'`*_.!?{}|"
 
 
 def mentions_in(content: bytes, content_type: str) -> list[int]:
-    """Of each e-mail address and each member `username` in a body, one number.
+    """One number for each e-mail address and each member `username` in a body.
 
-    The numbers are those of `mentions_of`, and a few more where an address ends in doubt.
+    They include the numbers of `mentions_of`. Where the end of an address is ambiguous, each
+    reading has a number.
     """
     if b"@" not in content and b'"username"' not in content:
         return []
-    found: set[str] = set()
+    names: set[str] = set()
     if "json" in content_type:
         for name, text in _texts(orjson.loads(content)):
             if name == "username":
-                found.add(_of_username(text))
+                names.add(_of_username(text))
             if "@" in text:
-                found.update(_addresses(text))
+                names.update(_addresses(text))
     else:
-        found.update(_addresses(content.decode(errors="replace")))
-    return sorted(map(_number, found))
+        names.update(_addresses(content.decode(errors="replace")))
+    return sorted(map(_number, names))
 
 
 def mentions_of(*, emails: Iterable[str] = (), usernames: Iterable[str] = ()) -> list[int]:
@@ -52,16 +53,16 @@ def _addresses(text: str) -> Iterator[str]:
 
 
 def _texts(value: Any) -> Iterator[tuple[str, str]]:
-    """Every string of a JSON value, with the name of the member that it is, or is below."""
-    left: list[tuple[str, Any]] = [("", value)]
-    while left:
-        name, each = left.pop()
+    """Every string of a JSON value, with the name of the nearest enclosing member."""
+    stack: list[tuple[str, Any]] = [("", value)]
+    while stack:
+        name, each = stack.pop()
         if isinstance(each, str):
             yield name, each
         elif isinstance(each, dict):
-            left.extend(each.items())
+            stack.extend(each.items())
         elif isinstance(each, list):
-            left.extend((name, item) for item in each)
+            stack.extend((name, item) for item in each)
 
 
 def _number(text: str) -> int:

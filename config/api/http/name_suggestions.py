@@ -1,4 +1,4 @@
-"""Names that a client probably meant in place of one that is unknown."""
+"""Suggestions of a known name for an unknown one."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from ..bounded_cache import bounded_cache
 
-MAX_LENGTH = 64  # of a name, as it is shown in an error
+MAX_LENGTH = 64  # of a name in an error, in characters
 MAX_REPORTED = 20  # unknown names of one request
 _SIMILAR = 0.7
 
@@ -14,10 +14,10 @@ _SIMILAR = 0.7
 def suggest(
     name: str, known: Iterable[str], synonyms: Mapping[str, str] | None = None
 ) -> str | None:
-    """The known name that is most like an unknown one, or None.
+    """The known name that is most similar to an unknown one, or None.
 
-    It may be spelled in another style (`maxCapacity`), have its words in another order
-    (`capacity_max`), be a synonym, or contain a typing error.
+    The unknown name may have another style (`maxCapacity`) or order of words (`capacity_max`), be a
+    synonym, or contain a typing error.
 
     >>> suggest("capacity_max", ["location", "max_capacity"])
     'max_capacity'
@@ -32,13 +32,13 @@ def suggest(
 def _suggest(name: str, names: tuple[tuple[str, str], ...]) -> str | None:
     if not name or len(name) > MAX_LENGTH:
         return None
-    meant, plain = dict(names), _in_snake_case(name)
+    targets, plain = dict(names), _in_snake_case(name)
     words = sorted(plain.split("_"))
-    for candidate, target in meant.items():
+    for candidate, target in targets.items():
         if plain == candidate or words == sorted(candidate.split("_")):
             return target
-    close = get_close_matches(plain, meant, n=1, cutoff=_SIMILAR)
-    return meant[close[0]] if close else None
+    close = get_close_matches(plain, targets, n=1, cutoff=_SIMILAR)
+    return targets[close[0]] if close else None
 
 
 def _in_snake_case(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Bodies: strict JSON in, fast JSON out, and the parameter `format`."""
+"""Content negotiation: strict JSON parsing, fast JSON rendering and the parameter `format`."""
 
 from io import BytesIO
 from typing import Any
@@ -17,7 +17,7 @@ from ..bounded_cache import bounded_cache
 from .parameters import repeated_parameter
 
 MAX_JSON_DEPTH = 32
-MAX_JSON_VALUES = 50_000  # twice what a thousand events with every field have
+MAX_JSON_VALUES = 50_000  # twice those of a thousand events with every field
 OCTETS = "application/octet-stream"
 
 
@@ -36,10 +36,10 @@ def _plain(value: Any) -> Any:
 
 
 class StrictJSONParser(BaseParser):
-    """RFC 8259 to the letter: UTF-8 only, no NaN, no lone surrogates; nested at most 32 deep.
+    """Strict RFC 8259: UTF-8 only, no NaN, no lone surrogates, at most 32 levels.
 
-    Values are counted before any is made: an empty array is three bytes, and twenty times as much
-    as an object.
+    Values are counted before parsing, since an empty array of three bytes takes twenty times as
+    much memory as an object.
     """
 
     media_type = "application/json"
@@ -58,10 +58,10 @@ class StrictJSONParser(BaseParser):
 
 
 def _has_more_values_than(body: bytes, limit: int) -> bool:
-    """Whether there are more commas and brackets than that, at least one of which each value has.
+    """Whether a body may have more than `limit` values.
 
-    Those in strings are left out only where they matter. A value has at most a name and a string,
-    which are four quotes.
+    Each value has at least one comma or bracket. Those in strings are left out only where the rest
+    exceeds the limit. A value has at most four quotes, those of a name and a string.
     """
     if len(body) <= limit or _separators(body) <= limit:
         return False
@@ -76,12 +76,17 @@ def _separators(body: bytes) -> int:
 
 
 def _malformed_json(body: bytes, error: orjson.JSONDecodeError) -> MalformedRequest:
-    """Says where the first fault is; lines and columns (of characters) are counted from 1."""
+    """An error with the line and column, in characters from 1, of the first fault."""
     try:
         body.decode()
-    except UnicodeDecodeError as wrong:
-        line = body.count(b"\n", 0, wrong.start) + 1
-        column = len(body[body.rfind(b"\n", 0, wrong.start) + 1 : wrong.start].decode()) + 1
+    except UnicodeDecodeError as encoding_error:
+        line = body.count(b"\n", 0, encoding_error.start) + 1
+        column = (
+            len(
+                body[body.rfind(b"\n", 0, encoding_error.start) + 1 : encoding_error.start].decode()
+            )
+            + 1
+        )
         reason = "not UTF-8"
     else:
         line, column, reason = error.lineno, error.colno, error.msg
@@ -93,7 +98,7 @@ def _malformed_json(body: bytes, error: orjson.JSONDecodeError) -> MalformedRequ
 
 
 class JSONAwareFormParser(FormParser):
-    """Forms; JSON that is sent as a form is not taken for the name of a field."""
+    """A form parser that refuses JSON with the Content-Type of a form."""
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         body = stream.read()
@@ -131,10 +136,10 @@ class FastJSONRenderer(BaseRenderer):
 
 
 class ApiNegotiation(BaseContentNegotiation):
-    """One representation per route, so `format` is a check and `Accept` may only rule it out.
+    """Negotiation for routes with one representation. `format` and `Accept` can only rule it out.
 
-    A view that answers with something else than JSON sets `formats` to the values of `format` it
-    knows, and `media_types` to what its answers may be.
+    A view that does not respond in JSON sets `formats` to the valid values of `format`, and
+    `media_types` to those of its responses.
     """
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
@@ -145,11 +150,10 @@ class ApiNegotiation(BaseContentNegotiation):
         renderer = renderers[0]
         view = request.parser_context["view"]
         formats = getattr(view, "formats", ("json",))
-        given = request.query_params.getlist("format")
-        if len(given) > 1:
+        values = request.query_params.getlist("format")
+        if len(values) > 1:
             raise ValidationFailed(repeated_parameter("format"))
-        chosen = given[0] if given else None
-        if chosen is not None and chosen not in formats:
+        if values and values[0] not in formats:
             raise ValidationFailed(
                 FieldError("format", "invalid_choice", f"Choose one of: {', '.join(formats)}.")
             )
@@ -160,7 +164,7 @@ class ApiNegotiation(BaseContentNegotiation):
 
 
 def file_type(request: Any, media_type: str) -> str:
-    """How a file is labelled: as octets where `Accept` names these and not the type itself.
+    """The Content-Type of a file: octets where `Accept` names these and not the type itself.
 
     Some generated clients read no other binary type.
     """
@@ -171,7 +175,7 @@ def file_type(request: Any, media_type: str) -> str:
 
 @bounded_cache(256)
 def accepts(header: str, media_types: tuple[str, ...]) -> bool:
-    """Whether `Accept` (RFC 9110, section 12.5.1) admits one of the types, or a problem."""
+    """Whether `Accept` (RFC 9110, section 12.5.1) admits one of the types or a problem document."""
     ranges = [part.partition(";")[0].strip().lower() for part in header.split(",") if part.strip()]
     if not ranges:
         return True

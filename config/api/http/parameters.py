@@ -1,4 +1,4 @@
-"""Query parameters are strict: a misspelt filter must not quietly return everything."""
+"""Strict query parameters: a misspelt filter is an error and does not return every row."""
 
 from collections.abc import Iterable
 
@@ -10,11 +10,11 @@ from .name_suggestions import MAX_LENGTH, MAX_REPORTED, suggest
 
 KNOWN_EVERYWHERE = frozenset({"format", "timezone"})
 
-# What links pick up on their way through mails and social networks.
+# Parameters that mail services and social networks add to links.
 _TRACKING = frozenset({"fbclid", "gclid", "mc_cid", "mc_eid"})
 _TRACKING_PREFIX = "utm_"
 
-# Names that other APIs have for what this one has.
+# Names in other APIs for parameters of this one.
 _SYNONYMS = {
     "q": "search",
     "query": "search",
@@ -44,7 +44,7 @@ _CURSORS = (
 
 
 def check_parameters(
-    given: QueryDict,
+    parameters: QueryDict,
     known: frozenset[str] = frozenset(),
     *,
     repeatable: frozenset[str] = frozenset(),
@@ -54,7 +54,7 @@ def check_parameters(
 
     Raises `ValidationFailed` for a parameter that is given several times and is not `repeatable`.
     """
-    unknown = [name for name in given if name not in known and name not in KNOWN_EVERYWHERE]
+    unknown = [name for name in parameters if name not in known and name not in KNOWN_EVERYWHERE]
     if unknown and ignores_tracking:
         unknown = [name for name in unknown if not is_tracking_parameter(name)]
     if unknown:
@@ -62,10 +62,10 @@ def check_parameters(
         raise UnknownParameter(*(_unknown(name, known) for name in sorted(unknown)[:MAX_REPORTED]))
     repeated = [
         name
-        for name, values in given.lists()
+        for name, values in parameters.lists()
         if len(values) > 1
         and name not in repeatable
-        and (name in known or name in KNOWN_EVERYWHERE)  # and not for tracking
+        and (name in known or name in KNOWN_EVERYWHERE)  # tracking parameters may repeat
     ]
     if repeated:
         raise ValidationFailed(*map(repeated_parameter, repeated))
@@ -81,11 +81,11 @@ def repeated_parameter(name: str) -> FieldError:
 
 def _unknown(name: str, known: Iterable[str]) -> FieldError:
     known = sorted(known)
-    synonyms = {other: meant for other, meant in _SYNONYMS.items() if meant in known}
-    meant = suggest(name, known, synonyms)
-    listed = f"Known here are: {', '.join(known)}."
-    detail = f"Did you mean {meant}? {listed}" if meant else listed
+    synonyms = {name: target for name, target in _SYNONYMS.items() if target in known}
+    suggestion = suggest(name, known, synonyms)
+    known_names = f"Known here are: {', '.join(known)}."
+    detail = f"Did you mean {suggestion}? {known_names}" if suggestion else known_names
     if name in _PAGING and "cursor" in known:
-        detail = f"{_CURSORS} {listed}"
-    shown = name if len(name) <= MAX_LENGTH else f"{name[:MAX_LENGTH]}…"
-    return FieldError(shown, "unknown_parameter", detail, suggestion=meant)
+        detail = f"{_CURSORS} {known_names}"
+    shortened = name if len(name) <= MAX_LENGTH else f"{name[:MAX_LENGTH]}…"
+    return FieldError(shortened, "unknown_parameter", detail, suggestion=suggestion)

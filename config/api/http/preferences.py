@@ -8,7 +8,7 @@ LENIENT = "handling=lenient"
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
-# A name, a value if there is one, and then the end or parameters, which nothing here has.
+# A name, an optional value, then the end or parameters. No preference here has parameters.
 _PREFERENCE = re.compile(rf"({_NAME})(?:[ \t]*=[ \t]*({_NAME}|{_QUOTED})?)?[ \t]*(?:;|$)")
 _BETWEEN_COMMAS = re.compile(rf'(?:[^",]|{_QUOTED}|")+')
 
@@ -22,7 +22,7 @@ def prefers_lenient_handling(header: str) -> bool:
     follow the grammar are ignored.
     """
     for part in _BETWEEN_COMMAS.findall(header):
-        found = _PREFERENCE.match(part.strip())
-        if found and found[1].lower() == "handling":
-            return (found[2] or "").strip('"').lower() == "lenient"
+        match = _PREFERENCE.match(part.strip())
+        if match and match[1].lower() == "handling":
+            return (match[2] or "").strip('"').lower() == "lenient"
     return False

@@ -1,15 +1,14 @@
-"""Counts that all server processes share, at a price that even the hottest route can pay.
+"""Rate limits whose counts all server processes share.
 
-Each process counts every request in its memory. What it has counted of one caller it tells the
-others in steps: each time another eighth of the limit is used up (shared out among this host's
-processes), with one statement. So a crowd in which everybody sends a few requests costs no
-statement at all, and a flood from one caller one in dozens, until the process knows that the limit
-is reached and asks nobody any more. The processes of a host let at most an eighth more pass than
-they should; limits up to `EXACT_UP_TO` are told with every request and are exact. Scopes of dear
-requests have token buckets instead: see `buckets`.
+Each process counts every request in its memory. It adds a caller's requests to the shared count in
+steps of an eighth of the limit, divided by the number of processes, with one statement. Many
+callers with a few requests each cost no statement. A flood from one caller costs one statement in
+dozens of requests, and none once the limit is reached. The processes of a host pass at most an
+eighth too many. Limits up to `EXACT_UP_TO` are shared with every request and are exact. Scopes of
+expensive requests have token buckets instead: see `token_buckets`.
 
-Redis holds the shared counts where it is configured, else an unlogged table: a write to it waits
-for no disk, and its loss in a crash of the database lifts a limit for a moment.
+Redis has the shared counts where it is configured, else an unlogged table. A write to an unlogged
+table needs no disk write. A crash of the database empties it, which resets the counts.
 """
 
 import logging
@@ -28,32 +27,33 @@ from . import token_buckets
 logger = logging.getLogger(__name__)
 
 EXACT_UP_TO = 100
-# Each request of these is a slow hash: they are let pass evenly, and not a quota at once.
+# Each request of these computes a slow hash, so they pass evenly and not in a burst.
 EVEN_SCOPES = frozenset({"login", "signup"})
-_KEPT_TALLIES = 50_000  # some ten megabytes
+_MAX_TALLIES = 50_000  # some ten megabytes
 
-# A host whose clock is behind adds to the newer window.
+# A host whose clock is behind adds to the newest window.
 _ADD = """
-    INSERT INTO api_requestcount AS kept (caller, number, hits, expires_at)
+    INSERT INTO api_requestcount AS stored (caller, number, hits, expires_at)
     VALUES (%s, %s, %s, to_timestamp(%s))
     ON CONFLICT (caller) DO UPDATE SET
-        hits = CASE WHEN kept.number >= EXCLUDED.number THEN kept.hits ELSE 0 END + EXCLUDED.hits,
-        number = greatest(kept.number, EXCLUDED.number),
-        expires_at = greatest(kept.expires_at, EXCLUDED.expires_at)
+        hits = EXCLUDED.hits
+            + CASE WHEN stored.number >= EXCLUDED.number THEN stored.hits ELSE 0 END,
+        number = greatest(stored.number, EXCLUDED.number),
+        expires_at = greatest(stored.expires_at, EXCLUDED.expires_at)
     RETURNING hits
 """
 
 
 class _Tally:
-    """What this process knows of one caller in one window."""
+    """The counts of one caller in one window, as far as this process knows them."""
 
-    __slots__ = ("elsewhere", "hits", "number", "told")
+    __slots__ = ("elsewhere", "hits", "number", "shared")
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.hits = 0
-        self.told = 0
-        self.elsewhere = 0  # told by other processes
+        self.shared = 0  # of `hits`, those in the shared count
+        self.elsewhere = 0  # counted by other processes
 
 
 _tallies: dict[tuple[str, str], _Tally] = {}
@@ -61,7 +61,7 @@ _lock = Lock()
 
 
 def seconds_to_wait(scope: str, caller: str) -> int:
-    """Count one request of `caller`: 0 while the limit of `scope` lets it pass, else how long."""
+    """Count one request of `caller`. 0 within the limit of `scope`, else the seconds to wait."""
     limit = settings.RATE_LIMITS[scope]
     if limit is None:
         return 0
@@ -83,10 +83,10 @@ def check_limit(scope: str, caller: str, detail: str = "") -> None:
 
 
 def count_many(scope: str, caller: str, hits: int) -> int:
-    """Count what one request causes many of: 0, or the seconds until more of it is allowed.
+    """Count `hits` that one request causes. 0, or the seconds until more are allowed.
 
-    Only what was counted before decides: an act that is larger than the whole limit passes once.
-    The limit is no token bucket.
+    Only earlier hits count against the limit, so a request with more hits than the limit passes
+    once. The scope must not have token buckets.
     """
     limit = settings.RATE_LIMITS[scope]
     if limit is None:
@@ -99,15 +99,15 @@ def count_many(scope: str, caller: str, hits: int) -> int:
     return int((number + 1) * seconds - now) + 1
 
 
-def forget_here() -> None:
-    """Empty this process's memory, as a restart would."""
+def clear_local_counts() -> None:
+    """Clear this process's memory, as a restart does."""
     with _lock:
         _tallies.clear()
-    token_buckets.forget_here()
+    token_buckets.clear_local_buckets()
 
 
-def forget_old_counts() -> int:
-    """Delete shared counts of windows that are over; returns how many."""
+def delete_expired_counts() -> int:
+    """Delete the shared counts of past windows; returns their number."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM api_requestcount WHERE expires_at < to_timestamp(%s)",
                        [time.time()])  # fmt: skip
@@ -117,38 +117,38 @@ def forget_old_counts() -> int:
 def _count(
     scope: str, caller: str, number: int, allowed: int, seconds: int, *, hits: int = 1
 ) -> int:
-    """What was counted of this caller in this window, `hits` too, as far as is known here."""
+    """The known count of this caller in this window, with `hits` added."""
     with _lock:
         tally = _tallies.get((scope, caller))
         if tally is None or tally.number != number:
-            if len(_tallies) >= _KEPT_TALLIES:
-                _make_room()
+            if len(_tallies) >= _MAX_TALLIES:
+                _evict_older_half()
             tally = _tallies[scope, caller] = _Tally(number)
         tally.hits += hits
-        known, untold = tally.hits + tally.elsewhere, tally.hits - tally.told
-        if known - hits >= allowed or untold < _step(allowed):
+        known, unshared = tally.hits + tally.elsewhere, tally.hits - tally.shared
+        if known - hits >= allowed or unshared < _step(allowed):
             return known
-        tally.told = tally.hits
+        tally.shared = tally.hits
     digest = salted_hmac("limit", f"{scope} {seconds} {caller}", algorithm="sha256").digest()
-    total = _add(digest, number, untold, (number + 1) * seconds)
+    total = _add(digest, number, unshared, (number + 1) * seconds)
     with _lock:
-        tally.elsewhere = max(tally.elsewhere, total - tally.told)
+        tally.elsewhere = max(tally.elsewhere, total - tally.shared)
     return max(total, known)
 
 
 def _step(allowed: int) -> int:
-    """How many requests a process counts before it tells them."""
+    """The number of requests that a process counts before it shares them."""
     return 1 if allowed <= EXACT_UP_TO else max(1, allowed // (8 * settings.WEB_CONCURRENCY))
 
 
-def _make_room() -> None:
-    """Drop the older half. A caller loses what was not told, if there are that many callers."""
-    for key in list(_tallies)[: _KEPT_TALLIES // 2]:
+def _evict_older_half() -> None:
+    """Evict the older half of the tallies. Their unshared requests are lost."""
+    for key in list(_tallies)[: _MAX_TALLIES // 2]:
         del _tallies[key]
 
 
 def _add(digest: bytes, number: int, hits: int, expires_at: int) -> int:
-    """The shared count with `hits` added; 0 when it is away, so that each process counts alone."""
+    """Add to the shared count and return it. 0 while the store fails: each process counts alone."""
     try:
         if settings.COUNTS_IN_CACHE:
             return _add_in_cache(f"limit:{digest.hex()}:{number}", hits, expires_at)

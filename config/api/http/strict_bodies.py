@@ -1,19 +1,20 @@
-"""Request bodies are strict: a field that the route does not know is an error.
+"""Strict request bodies: an unknown field is an error.
 
-A misspelt field would otherwise quietly publish an event without a limit. A route knows
+Otherwise a misspelt field could, for example, publish an event without a limit. A route accepts
 
 - the fields of its serializer;
 - the serializer's `aliases`, other names of these fields;
-- the fields that its own responses show. They are read-only here: they are ignored and never
-  applied, so that a client can send back what it read.
+- the fields of its own responses. They are read-only and ignored, so that a client can send back
+  a body that it has read.
 
 A serializer may have these attributes:
 `aliases`: canonical names by alias;
-`synonyms`: names that people use for a field; they are not accepted, but tell which one is meant;
-`explained`: unknown fields of which more can be said, with the text of the error;
+`synonyms`: common names of a field, which are not accepted but lead to a suggestion;
+`explained`: error texts for certain unknown fields, by name;
 `array_field`: the field that a bare array is read as.
 
-A field of a serializer may have a method `unknown_names(value)`, which yields paths in its value.
+A field of a serializer may have a method `unknown_names(value)`, which yields an error for each
+unknown name inside the value.
 """
 
 import re
@@ -46,20 +47,20 @@ def validate_body(
 ) -> dict[str, Any]:
     """The validated values of a body.
 
-    `read_only` names what is ignored. `query_parameters` are those of the route: one of them in the
-    body is a frequent mistake. Raises `ValidationFailed` with everything that is wrong, unknown
-    fields included unless `ignores_unknown`.
+    Fields in `read_only` are ignored. `query_parameters` are those of the route, which clients
+    often put into the body by mistake. Raises `ValidationFailed` with all errors, including unknown
+    fields unless `ignores_unknown`.
     """
     if isinstance(data, list) and hasattr(serializer, "array_field"):
         data = {serializer.array_field: data}
     if not isinstance(data, Mapping):
         code = "null" if data is None else "invalid"
         raise ValidationFailed(FieldError(None, code, "Send an object, such as {…} in JSON."))
-    serializer.initial_data = data  # fields ask whether it is a form
-    given, renamed, errors = _without_aliases(serializer, data)
+    serializer.initial_data = data  # fields check whether it is a form
+    canonical, renamed, errors = _without_aliases(serializer, data)
     values: dict[str, Any] = {}
     try:
-        values = serializer.run_validation(given)
+        values = serializer.run_validation(canonical)
     except ValidationError as error:
         errors = [*_field_errors(error, renamed), *errors]
     if not ignores_unknown and _may_have_unknown_fields(serializer, data):
@@ -70,9 +71,9 @@ def validate_body(
 
 
 def _field_errors(error: ValidationError, renamed: Mapping[str, str]) -> list[FieldError]:
-    """With the names that the client sent."""
+    """The errors, by the names that the client sent."""
     failed = to_domain_error(error)
-    assert isinstance(failed, ValidationFailed)  # noqa: S101  # what a ValidationError becomes
+    assert isinstance(failed, ValidationFailed)  # noqa: S101  # the result for a ValidationError
     return [
         replace(each, field=renamed.get(each.field, each.field)) if each.field else each
         for each in failed.field_errors
@@ -83,14 +84,14 @@ def _field_errors(error: ValidationError, renamed: Mapping[str, str]) -> list[Fi
 
 
 def _may_have_unknown_fields(serializer: Serializer[Any], data: Mapping[str, Any]) -> bool:
-    """False for nearly every body, at the cost of one comparison of sets."""
-    found: frozenset[str] | None = serializer.__dict__.get("_plain_names")
-    if found is None:  # kept with the serializer, which is kept for the next request
-        found = frozenset(
+    """False for nearly every body, after one comparison of sets."""
+    plain_names: frozenset[str] | None = serializer.__dict__.get("_plain_names")
+    if plain_names is None:  # cached on the serializer, which is cached itself
+        plain_names = frozenset(
             name for name, field in serializer.fields.items() if not _has_names_inside(field)
         )
-        serializer.__dict__["_plain_names"] = found
-    return not data.keys() <= found
+        serializer.__dict__["_plain_names"] = plain_names
+    return not data.keys() <= plain_names
 
 
 def _has_names_inside(field: Any) -> bool:
@@ -112,35 +113,35 @@ def _unknown_fields(
         for name in names
         if name not in fields and name not in read_only and name not in aliases
     ][:MAX_REPORTED]
-    found = [_unknown_field(serializer, name, query_parameters) for name in unknown]
+    errors = [_unknown_field(serializer, name, query_parameters) for name in unknown]
     for name, field in fields.items():
         if name in names:
             value = field.get_value(data) if is_form else data[name]
-            found += _unknown_inside(field, name, value)
-    return found[:MAX_REPORTED]
+            errors += _unknown_inside(field, name, value)
+    return errors[:MAX_REPORTED]
 
 
 def _outer_name(name: str) -> str:
-    """In a form `preferences.note` and `hours[0]` are parts of a field."""
+    """The field of a form's `preferences.note` or `hours[0]`."""
     return re.split(r"(?<=.)[.\[]", name, maxsplit=1)[0]
 
 
 def _unknown_inside(field: Any, path: str, value: Any) -> list[FieldError]:
-    """In a nested object or a list of them; a field may know more of its value itself."""
+    """Unknown names in a nested object, in a list of objects, or by the field's own method."""
     if hasattr(field, "unknown_names"):
-        inside: Iterator[FieldError] = field.unknown_names(value)
-        found = list(inside)
+        by_field: Iterator[FieldError] = field.unknown_names(value)
+        errors = list(by_field)
     elif isinstance(field, ListSerializer) and isinstance(value, list):
-        found = [
+        errors = [
             error
             for index, item in enumerate(value)
             for error in _unknown_inside(field.child, str(index), item)
         ]
     elif isinstance(field, Serializer) and isinstance(value, Mapping):
-        found = _unknown_fields(field, value, frozenset(), ())
+        errors = _unknown_fields(field, value, frozenset(), ())
     else:
         return []
-    return [replace(error, field=f"{path}.{error.field}") for error in found]
+    return [replace(error, field=f"{path}.{error.field}") for error in errors]
 
 
 def _unknown_field(
@@ -160,14 +161,15 @@ def _unknown_field(
 def unknown_field(
     name: str, known: Iterable[str], synonyms: Mapping[str, str] | None = None
 ) -> FieldError:
-    """The error of one unknown field; `known` are the names that could have been meant."""
+    """The error of one unknown field. `known` are the names to suggest."""
     known = list(known)
-    meant = suggest(name, known, synonyms)
-    shown = name if len(name) <= MAX_LENGTH else f"{name[:MAX_LENGTH]}…"
-    if meant is not None:
-        return FieldError(shown, "unknown_field", f"Did you mean {meant}?", suggestion=meant)
+    suggestion = suggest(name, known, synonyms)
+    shortened = name if len(name) <= MAX_LENGTH else f"{name[:MAX_LENGTH]}…"
+    if suggestion is not None:
+        detail = f"Did you mean {suggestion}?"
+        return FieldError(shortened, "unknown_field", detail, suggestion=suggestion)
     detail = f"Known here are: {', '.join(known)}." if known else "This route reads no fields."
-    return FieldError(shown, "unknown_field", detail)
+    return FieldError(shortened, "unknown_field", detail)
 
 
 # --- aliases ---
@@ -176,34 +178,34 @@ def unknown_field(
 def _without_aliases(
     serializer: Serializer[Any], data: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any], dict[str, str], list[FieldError]]:
-    """The data by canonical names, the aliases that were sent by canonical name, and the errors."""
+    """The data by canonical names, the sent aliases by canonical name, and the errors."""
     aliases: Mapping[str, str] = getattr(serializer, "aliases", {})
     sent = [alias for alias in aliases if alias in data]
     if not sent:
         return data, {}, []
-    given: Any = data.copy()  # type: ignore[attr-defined]  # a form stays a form
+    canonical: Any = data.copy()  # type: ignore[attr-defined]  # a form stays a form
     renamed, errors = {}, []
     for alias in sent:
         name = aliases[alias]
         if name in data:
             errors += _conflict(serializer.fields[name], data, name, alias)
-            given.pop(alias)
+            canonical.pop(alias)
             continue
         renamed[name] = alias
-        if isinstance(given, QueryDict):
-            given.setlist(name, given.pop(alias))
+        if isinstance(canonical, QueryDict):
+            canonical.setlist(name, canonical.pop(alias))
         else:
-            given[name] = given.pop(alias)
-    return given, renamed, errors
+            canonical[name] = canonical.pop(alias)
+    return canonical, renamed, errors
 
 
 def _conflict(field: Any, data: Mapping[str, Any], name: str, alias: str) -> list[FieldError]:
-    """What is wrong with an alias beside its canonical name: they may only say the same."""
+    """The errors of an alias beside its canonical name. Both must have the same value."""
     try:
         other = field.run_validation(_value_of(field, data, alias))
     except ValidationError as error:
-        wrong = _field_errors(ValidationError({alias: error.detail}), {})
-        return [] if data[alias] == data[name] else wrong
+        errors = _field_errors(ValidationError({alias: error.detail}), {})
+        return [] if data[alias] == data[name] else errors
     try:
         if field.run_validation(_value_of(field, data, name)) == other:
             return []
@@ -213,7 +215,7 @@ def _conflict(field: Any, data: Mapping[str, Any], name: str, alias: str) -> lis
 
 
 def _value_of(field: Any, data: Mapping[str, Any], key: str) -> Any:
-    """As the field reads it, under its own name: in a form an empty text may be null."""
+    """The value as the field reads it under its own name: in a form an empty text may be null."""
     if isinstance(data, QueryDict):
         alone = QueryDict(mutable=True)
         alone.setlist(field.field_name, data.getlist(key))
@@ -221,12 +223,12 @@ def _value_of(field: Any, data: Mapping[str, Any], key: str) -> Any:
     return data[key]
 
 
-# --- what a route shows ---
+# --- fields of responses ---
 
 
 @cache
-def shown_fields(view_class: type) -> frozenset[str]:
-    """The fields of a route's own successful responses, and those in its `shown_elsewhere`."""
+def response_fields(view_class: type) -> frozenset[str]:
+    """The fields of a route's successful responses, and those of `shown_elsewhere`."""
     names: set[str] = set()
     for method in ("get", "post", "put", "patch", "delete"):
         responses = getattr(getattr(view_class, method, None), "responses", None)

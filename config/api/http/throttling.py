@@ -1,4 +1,4 @@
-"""Who is calling, and how many requests they may send."""
+"""Addresses of callers, and the throttle that limits their requests."""
 
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -15,16 +15,16 @@ from .rate_limits import check_limit, seconds_to_wait
 
 COUNTED = "api.counted"  # no header has such a name in a WSGI environment
 
-if TYPE_CHECKING:  # views read their throttles while they are imported
+if TYPE_CHECKING:  # its views import their throttles
     from rest_framework.views import APIView
 
 
 def client_address(request: HttpRequest | Request | PlainRequest) -> str:
-    """The caller's address as the outermost trusted proxy saw it.
+    """The caller's address as the outermost trusted proxy received it.
 
-    A caller can write anything into X-Forwarded-For, so only the entries that our own proxies
-    appended count: the last `TRUSTED_PROXIES` ones. Empty where that one is no address: to take
-    the proxy's own in its place would give a stranger what the proxy's network may do.
+    A caller can write anything into X-Forwarded-For, so only the last `TRUSTED_PROXIES` entries
+    count, which trusted proxies appended. Empty where the entry is not an address. The proxy's own
+    address would give the caller the rights of the proxy's network.
     """
     direct = _plain_address(str(request.META.get("REMOTE_ADDR", "")))
     proxies = settings.TRUSTED_PROXIES
@@ -36,38 +36,35 @@ def client_address(request: HttpRequest | Request | PlainRequest) -> str:
 
 
 def client_network(request: HttpRequest | Request | PlainRequest) -> str:
-    """The address as limits count it: of IPv6 the /64, all of which one customer has."""
+    """The address for rate limits. For IPv6 it is the /64, which one customer has as a whole."""
     address = client_address(request)
     return str(IPv6Address(int(IPv6Address(address)) >> 64 << 64)) if ":" in address else address
 
 
 @bounded_cache(4096)
 def _plain_address(text: str) -> str:
-    """An IP address without the port that some proxies add; empty where it is none."""
+    """An IP address without the port that some proxies add. Empty for other texts."""
     match = re.fullmatch(r"\[([^\]]+)\](?::\d+)?|([\d.]+)(?::\d+)?", text)
     try:
-        found = ip_address(((match and (match[1] or match[2])) or text).partition("%")[0])
+        address = ip_address(((match and (match[1] or match[2])) or text).partition("%")[0])
     except ValueError:
         return ""
-    return str(_unmapped(found))
+    return str(_unmapped(address))
 
 
 def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """A socket for both families tells IPv4 addresses as ::ffff:192.0.2.1."""
+    """IPv4 for ::ffff:192.0.2.1, as sockets for both families write IPv4 addresses."""
     return getattr(address, "ipv4_mapped", None) or address
 
 
 def count_guest(scope: str, request: PlainRequest) -> None:
-    """Before a plain request is answered. Who passes it on need not count it again.
-
-    Raises `RateLimited`.
-    """
+    """Count a guest's request, once even if it is passed on to the view. Raises `RateLimited`."""
     check_limit(scope, client_network(request))
     request.META[COUNTED] = True
 
 
 def count_caller(scope: str, request: Request) -> None:
-    """Count a request that only its body shows to be of this scope. Raises `RateLimited`."""
+    """Count a request whose scope depends on its body. Raises `RateLimited`."""
     user_id = request.user.pk if request.user else None
     check_limit(scope, client_network(request) if user_id is None else f"user {user_id}")
 
@@ -75,9 +72,8 @@ def count_caller(scope: str, request: Request) -> None:
 class ScopedLimit(BaseThrottle):
     """A fixed window per scope: a view's `throttle_scope`, else `user` or `anonymous`.
 
-    A view names its scope by method in `throttle_scopes`; a scope there is counted by address
-    for guests and by account for users. A view whose guests are told apart otherwise than by their
-    address has `counted_as(request)`.
+    A view names its scopes by method in `throttle_scopes`. Guests are counted by address and users
+    by account. A view that identifies guests otherwise has `counted_as(request)`.
     """
 
     def __init__(self) -> None:
@@ -87,7 +83,7 @@ class ScopedLimit(BaseThrottle):
         if request.META.get(COUNTED):
             return True
         user_id = request.user.pk if request.user else None
-        method = "GET" if request.method == "HEAD" else request.method  # the same work
+        method = "GET" if request.method == "HEAD" else request.method  # it does the same work
         scope = getattr(view, "throttle_scopes", {}).get(method)
         if scope is None:
             scope = "anonymous" if user_id is None else "user"

@@ -1,4 +1,4 @@
-"""The zone that a response's times are told in: `?timezone=`, else `Time-Zone:`, else UTC."""
+"""The time zone of a response: `?timezone=`, else the header `Time-Zone`, else UTC."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from config.errors import InvalidTimezone, ValidationFailed
 from ..bounded_cache import bounded_cache
 from .parameters import repeated_parameter
 
-# As requests name it, and as settings do.
+# UTC of requests and of the settings.
 _UTC = frozenset({UTC, ZoneInfo("UTC")})
 
 
@@ -32,14 +32,14 @@ def _zone_of(name: str) -> tzinfo:
     return UTC if name in {"UTC", "Etc/UTC"} else ZoneInfo(name)
 
 
-def zone_named(name: str) -> tzinfo:
+def zone_by_name(name: str) -> tzinfo:
     """Raises `KeyError` when the name is not in the IANA database."""
     if name not in zone_names():
         raise KeyError(name)
     return _zone_of(name)
 
 
-# What people call a zone that has another name.
+# Common names for zones that have another one.
 _OTHER_NAMES = {
     "ist": "Asia/Kolkata",
     "bengaluru": "Asia/Kolkata",
@@ -70,10 +70,10 @@ _OTHER_NAMES = {
 @cache
 def _zones_by_folded_name() -> dict[str, str]:
     """Zones by their whole name and by their city, folded."""
-    found = dict(_OTHER_NAMES)
+    zones = dict(_OTHER_NAMES)
     for name in sorted(zone_names(), key=len):
-        found.setdefault(_folded(name.rpartition("/")[2]), name)
-    return found | {_folded(name): name for name in zone_names()}
+        zones.setdefault(_folded(name.rpartition("/")[2]), name)
+    return zones | {_folded(name): name for name in zone_names()}
 
 
 def _folded(name: str) -> str:
@@ -82,7 +82,7 @@ def _folded(name: str) -> str:
 
 @bounded_cache(256)
 def nearest_zone(name: str) -> str | None:
-    """The zone that an unknown name probably means.
+    """The zone that is most similar to an unknown name, or None.
 
     >>> nearest_zone("Berlin"), nearest_zone("europe/berlin"), nearest_zone("Asia/Kolkatta")
     ('Europe/Berlin', 'Europe/Berlin', 'Asia/Kolkata')
@@ -95,19 +95,20 @@ def nearest_zone(name: str) -> str | None:
 
 
 def requested_zone(request: HttpRequest) -> tzinfo:
-    given = request.GET.getlist("timezone")
-    if len(given) > 1:
+    """Raises `ValidationFailed` and `InvalidTimezone`."""
+    values = request.GET.getlist("timezone")
+    if len(values) > 1:
         raise ValidationFailed(repeated_parameter("timezone"))
-    name = given[0] if given else None
+    name = values[0] if values else None
     if name is None:
         name = request.META.get("HTTP_TIME_ZONE")
     if name is None:
         return UTC
     try:
-        return zone_named(name)
+        return zone_by_name(name)
     except KeyError:
-        meant = nearest_zone(name)
-        raise InvalidTimezone(f"Did you mean {meant}?" if meant else "") from None
+        suggestion = nearest_zone(name)
+        raise InvalidTimezone(f"Did you mean {suggestion}?" if suggestion else "") from None
 
 
 def render_instant(value: datetime, zone: tzinfo | None = None) -> str:
@@ -132,9 +133,9 @@ def render_instant(value: datetime, zone: tzinfo | None = None) -> str:
 
 
 def instant_formatter() -> Callable[[datetime | None], str | None]:
-    """`render_instant` for one answer with many times: the request's zone is looked up once."""
+    """`render_instant` for a response with many times. It looks the request's zone up once."""
     zone: tzinfo = timezone.get_current_timezone()
-    if zone in _UTC:  # most answers, so without what other zones need
+    if zone in _UTC:  # most responses, so a shorter way
         return lambda value: None if value is None else value.astimezone(UTC).isoformat()[:-6] + "Z"
     return lambda value: None if value is None else render_instant(value, zone)
 

@@ -1,14 +1,14 @@
-"""Token buckets that all server processes share, for routes of which each request is dear.
+"""Token buckets that all server processes share, for routes with expensive requests.
 
-A bucket holds as many requests as the limit allows and is refilled one by one, evenly over the
-limit's period. So a caller who has used it up gets one request per share of the period, and no
-second quota when a window begins anew.
+A bucket has as many tokens as the limit allows and is refilled evenly over the limit's period. A
+caller with an empty bucket gets one request per share of the period. Unlike a fixed window, a
+bucket never grants a second burst when a window begins.
 
-What is stored of a caller is one number: the time at which the bucket is full again, in
-microseconds since 1970. A request moves it on by its own share, and is refused where that would be
-further ahead than a period (the generic cell rate algorithm). Reading, comparing and writing are
-one statement of PostgreSQL, or one script of Redis. Each process remembers who has to wait and asks
-nobody about them.
+One number is stored for each caller: the time at which the bucket is full again, in microseconds
+since 1970. A request adds its share to this time. It is refused if the sum is more than one period
+ahead (the generic cell rate algorithm). Reading, comparing and writing are one statement of
+PostgreSQL or one script of Redis. Each process caches the numbers, so that a refusal needs no
+access to the store.
 """
 
 import logging
@@ -25,17 +25,17 @@ from django.utils.crypto import salted_hmac
 logger = logging.getLogger(__name__)
 
 MICROSECONDS = 1_000_000
-_KEPT = 50_000
+_MAX_BUCKETS = 50_000
 
-# `hits` tells whether the request passes.
+# `hits` is 1 where the request passes.
 _TAKE = """
-    INSERT INTO api_requestcount AS kept (caller, number, hits, expires_at)
+    INSERT INTO api_requestcount AS stored (caller, number, hits, expires_at)
     VALUES (%(caller)s, %(now)s + %(share)s, 1, to_timestamp(%(expires_at)s))
     ON CONFLICT (caller) DO UPDATE SET
-        hits = (greatest(kept.number, %(now)s) + %(share)s <= %(now)s + %(period)s)::int,
-        number = CASE WHEN greatest(kept.number, %(now)s) + %(share)s <= %(now)s + %(period)s
-            THEN greatest(kept.number, %(now)s) + %(share)s ELSE kept.number END,
-        expires_at = greatest(kept.expires_at, EXCLUDED.expires_at)
+        hits = (greatest(stored.number, %(now)s) + %(share)s <= %(now)s + %(period)s)::int,
+        number = CASE WHEN greatest(stored.number, %(now)s) + %(share)s <= %(now)s + %(period)s
+            THEN greatest(stored.number, %(now)s) + %(share)s ELSE stored.number END,
+        expires_at = greatest(stored.expires_at, EXCLUDED.expires_at)
     RETURNING number, hits
 """
 
@@ -43,12 +43,13 @@ _TAKE = """
 _SCRIPT = """
     local now, share, period = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
     local full_at = tonumber(redis.call('GET', KEYS[1]) or ARGV[1])
-    local moved = math.max(full_at, now) + share
-    if moved > now + period then
+    local next_full_at = math.max(full_at, now) + share
+    if next_full_at > now + period then
         return {string.format('%.0f', full_at), 0}
     end
-    redis.call('SET', KEYS[1], string.format('%.0f', moved), 'PX', math.ceil(period / 1000) + 1000)
-    return {string.format('%.0f', moved), 1}
+    local expires_in = math.ceil(period / 1000) + 1000
+    redis.call('SET', KEYS[1], string.format('%.0f', next_full_at), 'PX', expires_in)
+    return {string.format('%.0f', next_full_at), 1}
 """
 
 _full_at: dict[tuple[str, str, int, int], int] = {}
@@ -56,7 +57,7 @@ _lock = Lock()
 
 
 def take(scope: str, caller: str, allowed: int, seconds: int) -> int:
-    """Take one request out of the caller's bucket: 0, or the seconds until there is one."""
+    """Take one token from the caller's bucket. 0, or the seconds until the next token."""
     now = int(time.time() * MICROSECONDS)
     period = seconds * MICROSECONDS
     share = max(1, period // allowed)
@@ -65,17 +66,17 @@ def take(scope: str, caller: str, allowed: int, seconds: int) -> int:
         known = _full_at.get(key, now)
     if wait := _wait(known, now, share, period):
         return wait
-    full_at, passes = _taken(key, now, share, period)
+    full_at, passes = _take_shared(key, now, share, period)
     with _lock:
-        if len(_full_at) >= _KEPT:
-            _make_room()
+        if len(_full_at) >= _MAX_BUCKETS:
+            _evict_older_half()
         full_at = max(full_at, _full_at.pop(key, 0))
-        _full_at[key] = full_at  # the latest used come last
+        _full_at[key] = full_at  # the latest used is last
     return 0 if passes else max(1, _wait(full_at, now, share, period))
 
 
-def forget_here() -> None:
-    """Empty this process's memory, as a restart would."""
+def clear_local_buckets() -> None:
+    """Clear this process's memory, as a restart does."""
     with _lock:
         _full_at.clear()
 
@@ -85,14 +86,16 @@ def _wait(full_at: int, now: int, share: int, period: int) -> int:
     return max(0, ceil((max(full_at, now) + share - period - now) / MICROSECONDS))
 
 
-def _make_room() -> None:
-    """Drop the older half. The shared number stands."""
-    for key in list(_full_at)[: _KEPT // 2]:
+def _evict_older_half() -> None:
+    """Evict the older half of the cached numbers. The shared ones stay."""
+    for key in list(_full_at)[: _MAX_BUCKETS // 2]:
         del _full_at[key]
 
 
-def _taken(key: tuple[str, str, int, int], now: int, share: int, period: int) -> tuple[int, bool]:
-    """When the bucket is full again, and whether the request passes."""
+def _take_shared(
+    key: tuple[str, str, int, int], now: int, share: int, period: int
+) -> tuple[int, bool]:
+    """The time at which the bucket is full again, and whether the request passes."""
     scope, caller, allowed, seconds = key
     text = f"{scope} {allowed}/{seconds} {caller}"
     digest = salted_hmac("bucket", text, algorithm="sha256").digest()
@@ -123,6 +126,6 @@ def _take_in_table(digest: bytes, now: int, share: int, period: int) -> tuple[in
 def _take_in_redis(digest: bytes, now: int, share: int, period: int) -> tuple[int, bool]:
     store: Any = cache
     name = store.make_and_validate_key(f"bucket:{digest.hex()}")
-    client = store._cache.get_client(name, write=True)  # Django's cache runs no scripts by itself
+    client = store._cache.get_client(name, write=True)  # Django's cache API has no scripts
     full_at, passes = client.eval(_SCRIPT, 1, name, now, share, period)
     return int(full_at), bool(passes)

@@ -1,9 +1,9 @@
-"""How much expensive work a process does at once, so that threads are left for short requests.
+"""Limits of concurrent expensive work in a process, so that threads remain for short requests.
 
-Each kind of work has a group of slots, which is a quarter of the process's threads (at least one).
-A request that finds no slot free waits for one for a moment, together with few others; beyond that
-it is answered 503 `temporarily_unavailable` with `Retry-After`. The groups and those who wait are
-at most all threads, and who waits does so for `WAIT_SECONDS` at most.
+Each kind of work has a group of slots, a quarter of the process's threads (at least one). A request
+without a free slot blocks for `WAIT_SECONDS` at most, and a quarter of the threads may block. Other
+requests get 503 `temporarily_unavailable` with `Retry-After`. The three groups and the blocked
+requests are at most all threads.
 """
 
 from collections.abc import Iterator
@@ -21,64 +21,66 @@ def quarter_of_threads() -> int:
     return max(1, int(settings.WEB_THREADS) // 4)
 
 
-_waiting = BoundedSemaphore(quarter_of_threads())
+_waiters = BoundedSemaphore(quarter_of_threads())
 
 
 class Slots:
     """The slots of one kind of work, in this process."""
 
-    def __init__(self, detail: str, *, number: int, retry_seconds: int, waits: bool) -> None:
+    def __init__(self, detail: str, *, number: int, retry_seconds: int, may_wait: bool) -> None:
         self.detail = detail
         self.retry_seconds = retry_seconds
-        self.waits = waits
+        self.may_wait = may_wait
         self._free = BoundedSemaphore(number)
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Do work in a slot. Raises `TemporarilyUnavailable` when none gets free in time."""
-        self.take()
+        """Occupy a slot. Raises `TemporarilyUnavailable` when none becomes free in time."""
+        self.acquire()
         try:
             yield
         finally:
-            self.give_back()
+            self.release()
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Raises `TemporarilyUnavailable`."""
-        if not (self._free.acquire(blocking=False) or (self.waits and self._take_in_a_moment())):
+        if not (
+            self._free.acquire(blocking=False) or (self.may_wait and self._acquire_after_waiting())
+        ):
             raise TemporarilyUnavailable(
                 self.detail, headers={"Retry-After": str(self.retry_seconds)}
             )
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         self._free.release()
 
-    def _take_in_a_moment(self) -> bool:
-        if not _waiting.acquire(blocking=False):
+    def _acquire_after_waiting(self) -> bool:
+        if not _waiters.acquire(blocking=False):
             return False
         try:
             return self._free.acquire(timeout=WAIT_SECONDS)
         finally:
-            _waiting.release()
+            _waiters.release()
 
 
-# Passwords: tens of milliseconds each, so that who waits a moment has one.
+# Passwords: tens of milliseconds each, so a slot becomes free within the wait.
 HASHING = Slots(
     "Many are signing in just now. Try again after the seconds in Retry-After.",
     number=quarter_of_threads(),
     retry_seconds=1,
-    waits=True,
+    may_wait=True,
 )
 # Many rows in one request, read or written: seconds each.
 ROWS = Slots(
     "Many rows are being read or written just now. Try again after the seconds in Retry-After.",
     number=quarter_of_threads(),
     retry_seconds=2,
-    waits=True,
+    may_wait=True,
 )
-# Files on their way to readers of any speed.
+# Downloads to clients of any speed.
 FILES = Slots(
     "Many are downloading just now. Try again after the seconds in Retry-After.",
     number=quarter_of_threads(),
     retry_seconds=5,
-    waits=False,
+    may_wait=False,
 )

@@ -75,7 +75,7 @@ def find_binaries() -> Path:
 
 
 def _major_version(binaries: Path, uid: int, gid: int) -> str:
-    """The major version that `initdb` reports. It loads the same libraries as the other binaries."""
+    """The major version that `initdb` reports, which loads the same libraries as the others."""
     as_account: dict[str, Any] = {"user": uid, "group": gid, "extra_groups": []}
     output = subprocess.run(  # noqa: S603 - the binaries that were found
         [binaries / "initdb", "--version"],

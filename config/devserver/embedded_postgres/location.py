@@ -21,7 +21,7 @@ class EmbeddedPostgresError(Exception):
 
 
 class Server(NamedTuple):
-    """The files of a private server, which listens on port 5432 in `socket_dir` without a password."""
+    """The files of a private server. It listens on port 5432 in `socket_dir`, with no password."""
 
     socket_dir: Path
     user: str

@@ -40,7 +40,7 @@ def is_locked_exclusively(path: Path) -> bool:
 
 
 def try_lock(lock: int, kind: int) -> bool:
-    """Take a lock of `kind`, `fcntl.LOCK_SH` or `LOCK_EX`, without blocking. False if it is held."""
+    """Take a lock of `kind` (`LOCK_SH` or `LOCK_EX`) without blocking. False if it is held."""
     try:
         fcntl.flock(lock, kind | fcntl.LOCK_NB)
     except BlockingIOError:
