@@ -1,4 +1,4 @@
-"""What every admin page here has in common: services write, and their refusals are messages."""
+"""Base classes of the admin: services write, and their errors become messages."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +33,7 @@ admin.site.index_title = "Times are in UTC unless another zone is named"
 COUNT_EXACTLY_TO = 10_000
 NAMES_SHOWN = 20
 
-# What a service, or a serializer, refuses with; a lock that is not free in time is a DatabaseError.
+# Errors of services and serializers. A lock that is not free in time is a DatabaseError.
 _REFUSALS = (DomainError, APIException, DatabaseError)
 
 _EDITED_MEANWHILE = (
@@ -42,7 +42,7 @@ _EDITED_MEANWHILE = (
 
 
 class EstimatingPaginator(Paginator):
-    """Counts exactly up to a limit, and above it believes PostgreSQL's planner.
+    """Counts exactly up to a limit, and above it uses the estimate of PostgreSQL's planner.
 
     Counting a million rows takes longer than showing a page of them.
     """
@@ -58,7 +58,7 @@ class EstimatingPaginator(Paginator):
 
 
 class IsSetFilter(admin.SimpleListFilter):
-    """By whether a column that may be null has a value; `of` makes one."""
+    """A filter by whether a nullable column has a value. `of` returns a class for a field."""
 
     words: tuple[str, str]
 
@@ -78,40 +78,43 @@ class IsSetFilter(admin.SimpleListFilter):
 
 
 class ServiceAdmin(admin.ModelAdmin):
-    """Writes through services only; subclasses say which, in `save_model` and in actions."""
+    """Writes through services only, which subclasses call in `save_model` and in actions."""
 
     paginator = EstimatingPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # each would count the whole table
     list_per_page = 50
-    gone = "It was deleted."  # told instead of NotFound, which speaks of addresses
+    gone = "It was deleted."  # the message for NotFound, whose own text is about addresses
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        with self._refusal_told(request) as refused:
+        with self._errors_as_messages(request) as redirect:
             return super().changeform_view(request, *args, **kwargs)
-        return refused()
+        return redirect()
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        with self._refusal_told(request) as refused:
+        with self._errors_as_messages(request) as redirect:
             return super().delete_view(request, *args, **kwargs)
-        return refused()
+        return redirect()
 
     @contextmanager
-    def _refusal_told(self, request: HttpRequest) -> Iterator[Callable[[], HttpResponse]]:
-        """For what changed between the check of a form and its saving: a message, no fault page."""
+    def _errors_as_messages(self, request: HttpRequest) -> Iterator[Callable[[], HttpResponse]]:
+        """Turn errors between a form's validation and its saving into messages.
+
+        Yields a function that returns the redirect to the same page, for after such an error.
+        """
         try:
             yield lambda: HttpResponseRedirect(request.get_full_path())
         except _REFUSALS as error:
-            if request.method != "POST":  # nothing was saved, and the same page would fail again
+            if request.method != "POST":  # the same page would fail again
                 raise
             self.message_user(request, self.refusal(error), messages.ERROR)
 
     def refusal(self, error: Exception) -> str:
-        """The sentence that tells staff why. Raises `error` again when it is a fault of ours."""
+        """The sentence for staff. Raises `error` again when it is a server error."""
         return " ".join(detail for _, detail in _details(error, self.gone))
 
     def named(self, row: Any) -> str:
-        """What a row is called in questions and messages."""
+        """The name of a row in questions and messages."""
         return str(row)
 
     def act_on(
@@ -121,7 +124,7 @@ class ServiceAdmin(admin.ModelAdmin):
         service: Callable[[Any], object],
         done: str,
     ) -> None:
-        """Call `service` on each row, each in a transaction of its own, and tell what came of it.
+        """Call `service` on each row, each in a transaction of its own, and show the outcome.
 
         `done` begins the sentence: "Published" makes "Published 3 events."
         """
@@ -140,9 +143,9 @@ class ServiceAdmin(admin.ModelAdmin):
             level = messages.SUCCESS if succeeded else messages.WARNING
             self.message_user(request, f"{done} {succeeded} {name}.", level)
         for reason, names in refused.items():
-            shown = ", ".join(names[:NAMES_SHOWN])
+            listed = ", ".join(names[:NAMES_SHOWN])
             more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-            self.message_user(request, f"Not done for {shown}{more}: {reason}", messages.ERROR)
+            self.message_user(request, f"Not done for {listed}{more}: {reason}", messages.ERROR)
 
     def ask_first(
         self,
@@ -154,9 +157,9 @@ class ServiceAdmin(admin.ModelAdmin):
         form: forms.Form | None = None,
         name: Callable[[Any], str] | None = None,
     ) -> TemplateResponse | None:
-        """The page that asks before an action, or None once the answer is yes.
+        """The page that asks before an action, or None once it is confirmed.
 
-        `name` is what a row is called there, if not as everywhere.
+        `name` returns the name of a row on this page, if it is not `named`.
         """
         if "confirmed" in request.POST and (form is None or form.is_valid()):
             return None
@@ -179,12 +182,12 @@ class ServiceAdmin(admin.ModelAdmin):
 
 
 def confirmed_answers(request: HttpRequest) -> Any:
-    """The answers to a page of `ask_first`, for its form; None while there are none."""
+    """The data of a confirmed page of `ask_first`, for its form. None before that."""
     return request.POST if "confirmed" in request.POST else None
 
 
 class NotifyForm(forms.Form):
-    """Asks whether the people concerned are notified; `people` is how many they are."""
+    """Asks whether to notify the people concerned. `people` is their number."""
 
     notify = forms.BooleanField(required=False, initial=True)
 
@@ -212,10 +215,10 @@ class ReadOnlyAdmin(ServiceAdmin):
 
 @contextmanager
 def rehearsed_on(form: forms.BaseForm, fields: Mapping[str, str] | None = None) -> Iterator[None]:
-    """What is called inside is undone; what it refuses becomes errors of the form.
+    """Roll back what runs inside, and turn its errors into errors of the form.
 
-    So a form says what the service would say, and the rules are written once. `fields` names the
-    form's field for an error's code, or for a field that has another name there.
+    The form then has the errors of the service, so that rules exist once. `fields` maps the code or
+    the field of an error to the form's field.
     """
     fields = fields or {}
     try:
@@ -230,12 +233,12 @@ def rehearsed_on(form: forms.BaseForm, fields: Mapping[str, str] | None = None) 
 
 
 class ServiceForm(forms.ModelForm):
-    """Checked by the service that will be called, instead of the model."""
+    """A form that the service validates, instead of the model."""
 
     error_fields: Mapping[str, str] = {}  # as for `rehearsed_on`
 
     def rehearse(self) -> None:
-        """Call the service; what it writes is undone."""
+        """Call the service. Its writes are rolled back."""
         raise NotImplementedError
 
     def clean(self) -> dict[str, Any]:
@@ -245,11 +248,11 @@ class ServiceForm(forms.ModelForm):
         return self.cleaned_data
 
     def _post_clean(self) -> None:
-        """Leave the instance as it is: the service changes a row that it has locked."""
+        """Do not change the instance: the service changes a row that it has locked."""
 
 
 def _details(error: Exception, gone: str) -> list[tuple[str | None, str]]:
-    """What was refused, as field and sentence. Raises `error` when it is no refusal but a fault."""
+    """The fields and sentences of an error. Raises `error` again when it is a server error."""
     refusal = to_domain_error(error)
     if isinstance(refusal, ServerError):
         raise error

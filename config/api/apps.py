@@ -3,7 +3,7 @@ from procrastinate.contrib.django.apps import ProcrastinateConfig
 
 
 class ApiConfig(AppConfig):
-    """How this API speaks HTTP. An app for the sake of one table: answers kept for replay."""
+    """The HTTP conventions of this API. It is an app because it has tables."""
 
     default = True
     name = "config.api"
@@ -12,7 +12,7 @@ class ApiConfig(AppConfig):
 
 
 class BackgroundJobsConfig(ProcrastinateConfig):
-    """Procrastinate, under the name that staff read in the admin."""
+    """Procrastinate, under a name for the admin."""
 
     default = False
     verbose_name = "Background jobs"

@@ -1,12 +1,11 @@
-"""Input fields that take JSON at its word: a number is not a string, `"yes"` is not true.
+"""Input fields with strict types: a string is not a number, and `"yes"` is not true.
 
-Forms have strings only, so there the usual notations are read.
+Forms have only strings, so the usual notations are read there.
 
-What a field accepts is also said in the OpenAPI document: `schema_extra` are the JSON Schema
-keywords that drf-spectacular does not find by itself, or finds wrongly (None takes one away).
-Their patterns spell classes out, since `\\s` and `\\w` mean one thing in Python and another in
-JSON Schema. They compile in Python's `re` and in JavaScript with and without its flag `u`, so there
-is no `\\p{L}` in them.
+The OpenAPI document describes the same values: `schema_extra` has the JSON Schema keywords that
+drf-spectacular does not derive, or derives wrongly (None removes a keyword). The patterns spell
+character classes out, since `\\s` and `\\w` differ between Python and JSON Schema. They compile in
+Python's `re` and in JavaScript with and without the flag `u`, so they have no `\\p{L}`.
 """
 
 import math
@@ -27,11 +26,11 @@ from .text.email_addresses import MAX_LENGTH as MAX_ADDRESS_LENGTH
 from .text.email_addresses import TOO_LONG, InvalidAddress, canonical_address
 from .text.visible_characters import INVISIBLE, is_visible
 
-# What `str.strip()` takes off both ends.
+# The characters that `str.strip()` removes.
 SPACE = r"\x09-\x0d\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-# Also what turns the direction of writing: it makes a name read as another.
+# Includes the bidirectional controls, which can make one name look like another.
 _CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
-# What is no letter or digit, of the blocks that hold most of it, but for _ . + and -.
+# Neither letters nor digits, of the main Unicode blocks, except _ . + and -.
 NO_NAME = (
     r"\x00-\x2a\x2c\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\xa9\xab-\xb1\xb4\xb6-\xb8\xbb\xbf\xd7\xf7"
     r"\u0300-\u036f\u2000-\u206f\u20a0-\u20ff\u2190-\u245f\u2500-\u2775\u2794-\u2bff"
@@ -41,7 +40,7 @@ _HAS_CONTROL = re.compile(f"[{_CONTROL}]")
 
 _INK = rf"[^{_CONTROL}\x20\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]"
 
-ANY_TEXT = r"^[^\x00]*$"  # PostgreSQL cannot hold NUL
+ANY_TEXT = r"^[^\x00]*$"  # PostgreSQL cannot store NUL
 _SOME_TEXT = rf"^[^\x00]*[^\x00{SPACE}][^\x00]*$"
 # Text whose first line can be a name.
 TITLED_TEXT = rf"^[^{_CONTROL}]*[^{INVISIBLE}][^{_CONTROL}]*(?:[\r\n][^\x00]*)?$"
@@ -115,7 +114,7 @@ class TextField(serializers.CharField):
     @property
     def schema_extra(self) -> dict[str, Any]:
         if any(isinstance(validator, RegexValidator) for validator in self.validators):
-            return {}  # drf-spectacular tells that one
+            return {}  # drf-spectacular documents that pattern
         if self.trim_whitespace and not self.allow_blank:
             return {"pattern": _SOME_TEXT}
         return {"pattern": ANY_TEXT}
@@ -127,7 +126,7 @@ class TextField(serializers.CharField):
 
 
 class LineField(TextField):
-    """Text on one line: names and places end up in mail headers, calendars and tables.
+    """Text on one line, for values that are also in mail headers, calendars and tables.
 
     Text of invisible characters alone is blank.
     """
@@ -136,7 +135,7 @@ class LineField(TextField):
 
     @property
     def schema_extra(self) -> dict[str, Any]:
-        """The length is told by the pattern, since white space at the ends does not count."""
+        """The pattern has the length, since white space at the ends does not count."""
         return {"pattern": _line(self.max_length or 2), "minLength": None, "maxLength": None}
 
     def to_internal_value(self, data: Any) -> str:
@@ -156,7 +155,7 @@ class WholeNumberField(serializers.IntegerField):
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or (isinstance(data, str) and not _is_form(self)):
             self.fail("invalid")
-        if isinstance(data, float) and data.is_integer():  # 1e9, or more than 64 bits hold
+        if isinstance(data, float) and data.is_integer():  # 1e9, or a number of more than 64 bits
             data = int(data)
         return super().to_internal_value(data)
 
@@ -196,14 +195,14 @@ class ZoneField(TextField):
     def to_internal_value(self, data: Any) -> str:
         name = super().to_internal_value(data)
         if name not in zone_names():
-            if meant := nearest_zone(name):
-                raise serializers.ValidationError(f"Did you mean {meant}?", "unknown_timezone")
+            if suggestion := nearest_zone(name):
+                raise serializers.ValidationError(f"Did you mean {suggestion}?", "unknown_timezone")
             self.fail("unknown_timezone")
         return name
 
 
 class ChoiceField(serializers.ChoiceField):
-    """A choice given as its exact string; DRF's own takes whatever prints alike."""
+    """A choice by its exact string. DRF's own field accepts other types that print alike."""
 
     def to_internal_value(self, data: Any) -> Any:
         is_blank = data == "" and self.allow_blank
@@ -243,7 +242,7 @@ class DayField(serializers.DateField):
             if isinstance(data, str) and re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", data):
                 return super().to_internal_value(data)
         except serializers.ValidationError:
-            pass  # no day of the calendar
+            pass  # not a day of the calendar
         raise serializers.ValidationError(explain_day(data), "invalid")
 
 
@@ -261,6 +260,6 @@ class ClockField(serializers.TimeField):
 
 
 def require_query_text(name: str, text: str) -> None:
-    """Refuse what PostgreSQL cannot hold in a text parameter: NUL."""
+    """Raises `ValidationFailed` for NUL, which PostgreSQL cannot store."""
     if "\x00" in text:
         raise ValidationFailed(FieldError(name, "invalid", "Remove the NUL character."))

@@ -1,4 +1,4 @@
-"""Query parameters that filter a list: each value parses, or is refused by name."""
+"""Filters of lists by query parameters, with strict values."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -19,9 +19,9 @@ MAX_ID = 2**63 - 1
 
 
 class StrictFilterSet(FilterSet):
-    """A FilterSet that refuses an empty value where text is not what is asked for.
+    """A FilterSet that refuses empty values, except for text.
 
-    `?organizer=` would otherwise filter by nothing and quietly return everything.
+    Otherwise `?organizer=` would not filter and would return every row.
     """
 
     def get_form_class(self) -> type[forms.Form]:
@@ -30,8 +30,8 @@ class StrictFilterSet(FilterSet):
 
         class StrictForm(form_class):  # type: ignore[valid-type,misc]
             def clean(self) -> dict[str, Any]:
-                for name, found in filters.items():
-                    is_text = isinstance(found, django_filters.CharFilter)
+                for name, each in filters.items():
+                    is_text = isinstance(each, django_filters.CharFilter)
                     is_empty = name in self.data and not self.data[name]
                     if is_empty and not is_text and name not in self.errors:
                         self.add_error(name, forms.ValidationError("Send a value.", "invalid"))
@@ -53,7 +53,7 @@ class ChoiceFilter(django_filters.ChoiceFilter):
 
 
 class ChoicesFilter(django_filters.MultipleChoiceFilter):
-    """One of some values; given several times, any of them."""
+    """One of some values. Repeated, it matches any of its values."""
 
     takes_several = True
 
@@ -81,7 +81,7 @@ class _TrueOrFalseField(forms.Field):
 
 @extend_schema_field({"type": "string", "pattern": ANY_TEXT})
 class TextFilter(django_filters.CharFilter):
-    """Any text but what the database cannot hold."""
+    """Any text that the database can store."""
 
 
 @extend_schema_field(OpenApiTypes.BOOL)
@@ -113,7 +113,7 @@ class _InstantField(forms.Field):
 
 @extend_schema_field({"type": "string", **DAY_OR_MOMENT})
 class InstantFilter(django_filters.Filter):
-    """An instant; without an offset it is on the clocks of the request's zone, a day its start."""
+    """An instant. Without an offset it is in the request's zone. A day means its start."""
 
     field_class = _InstantField
 
@@ -139,7 +139,7 @@ class _DayField(forms.DateField):
             if value in self.empty_values or re.fullmatch("[0-9]{4}(-[0-9]{2}){2}", value):
                 return super().to_python(value)
         except forms.ValidationError:
-            pass  # no day of the calendar
+            pass  # not a day of the calendar
         raise forms.ValidationError(explain_day(value), "invalid")
 
 
@@ -153,30 +153,30 @@ class DayFilter(django_filters.Filter):
         super().__init__(input_formats=["%Y-%m-%d"], **kwargs)
 
 
-_PARTS = r"(?:\.[0-9]{0,15})?"
-_LATITUDE = rf"[+-]?(?:0?[0-8]?[0-9]{_PARTS}|0?90(?:\.0{{0,15}})?)"
-_LONGITUDE = rf"[+-]?(?:(?:0?[0-9]?[0-9]|1[0-7][0-9]){_PARTS}|180(?:\.0{{0,15}})?)"
+_DECIMALS = r"(?:\.[0-9]{0,15})?"
+_LATITUDE = rf"[+-]?(?:0?[0-8]?[0-9]{_DECIMALS}|0?90(?:\.0{{0,15}})?)"
+_LONGITUDE = rf"[+-]?(?:(?:0?[0-9]?[0-9]|1[0-7][0-9]){_DECIMALS}|180(?:\.0{{0,15}})?)"
 _LENGTH = r"[0-9]{1,9}(?:\.[0-9]{1,15})?"
-PLACE = f"^{_LATITUDE},{_LONGITUDE}$"
+COORDINATES = f"^{_LATITUDE},{_LONGITUDE}$"
 
 
-class _PlaceField(forms.Field):
+class _CoordinatesField(forms.Field):
     def to_python(self, value: Any) -> tuple[float, float] | None:
         if value in self.empty_values:
             return None
         # A plus sign that was not percent-encoded arrives as a space.
         text = re.sub(r"(^|,) ", r"\1+", str(value)) if " " in str(value) else str(value)
-        if re.fullmatch(PLACE, text):
+        if re.fullmatch(COORDINATES, text):
             latitude, longitude = map(float, text.split(","))
             return latitude, longitude
         raise forms.ValidationError("Send degrees north and east, such as 52.52,13.405.", "invalid")
 
 
-@extend_schema_field({"type": "string", "pattern": PLACE, "examples": ["52.52,13.405"]})
-class PlaceFilter(django_filters.Filter):
+@extend_schema_field({"type": "string", "pattern": COORDINATES, "examples": ["52.52,13.405"]})
+class CoordinatesFilter(django_filters.Filter):
     """A latitude from -90 to 90 and a longitude from -180 to 180, in degrees."""
 
-    field_class = _PlaceField
+    field_class = _CoordinatesField
 
 
 class _KilometresField(forms.FloatField):
@@ -187,7 +187,7 @@ class _KilometresField(forms.FloatField):
 
 
 class KilometresFilter(django_filters.Filter):
-    """A length; the bounds are in the OpenAPI document too."""
+    """A length in kilometres. Its bounds are also in the OpenAPI document."""
 
     field_class = _KilometresField
 

@@ -1,7 +1,7 @@
-"""Signatures by the secret key, and by earlier ones.
+"""Signatures by the current secret key and by earlier ones.
 
-`SECRET_KEY` signs. What the keys in `SECRET_KEY_FALLBACKS` signed stays valid. Each purpose derives
-a key of its own from each of them.
+`SECRET_KEY` signs. Signatures by the keys in `SECRET_KEY_FALLBACKS` stay valid. Each purpose
+derives a key of its own from each of them.
 """
 
 import hmac
@@ -15,7 +15,7 @@ def secret_keys() -> tuple[str, ...]:
     return (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
 
 
-def is_signature(given: str, sign: Callable[[str], str]) -> bool:
-    """Whether `sign` makes the given signature with one of the secret keys."""
-    said = given.encode(errors="replace")
-    return any(hmac.compare_digest(said, sign(key).encode()) for key in secret_keys())
+def is_signature(signature: str, sign: Callable[[str], str]) -> bool:
+    """Whether `signature` is that of `sign` with one of the secret keys, in constant time."""
+    encoded = signature.encode(errors="replace")
+    return any(hmac.compare_digest(encoded, sign(key).encode()) for key in secret_keys())

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class KeptAnswer(models.Model):
-    """The first answer to a request with an Idempotency-Key, kept for replay."""
+    """The first response to a request with an Idempotency-Key, stored for replay."""
 
     fingerprint = models.BinaryField(
         primary_key=True, max_length=32, help_text="SHA-256 of caller, route and key."
@@ -37,7 +37,10 @@ class KeptAnswer(models.Model):
 
 
 class RequestCount(models.Model):
-    """What one caller has sent in the latest window of one limit; see `counting`. Unlogged."""
+    """The requests of one caller in the latest window of one limit: see `rate_limits`.
+
+    The table is unlogged. Token buckets use it too: see `token_buckets`.
+    """
 
     caller = models.BinaryField(
         primary_key=True, max_length=32, help_text="Keyed digest of limit and caller."

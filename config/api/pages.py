@@ -1,4 +1,4 @@
-"""Pages that people open from an e-mail."""
+"""Pages that are opened by a link in an e-mail."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -19,7 +19,7 @@ from .http.rate_limits import check_limit
 from .http.throttling import client_network
 
 _HEADERS = {
-    "Referrer-Policy": "no-referrer",  # the page's address holds a token
+    "Referrer-Policy": "no-referrer",  # the page's address has a token
     "Cache-Control": "no-store",
     "X-Robots-Tag": "noindex",
 }
@@ -28,16 +28,16 @@ PageView = Callable[..., HttpResponse]
 
 
 def mail_page(view: PageView) -> PageView:
-    """For a view that a link in an e-mail opens: reading changes nothing, a POST does.
+    """Wrap a view that a link in an e-mail opens. Only a POST may change anything.
 
-    Mail scanners follow links. The token that the form sends back is what a cross-site request
-    cannot know, so there is no cookie; and with `no-referrer` browsers send `Origin: null`, which
-    Django's own check refuses. A refusal becomes a page in plain words. The limit is that of
-    anonymous requests to the API.
+    Mail scanners follow links, so a GET must be safe. The view is exempt from Django's CSRF check:
+    a cross-site request cannot know the token in the form, and with `no-referrer` browsers send
+    `Origin: null`, which that check refuses. Errors become a page in plain words. The rate limit is
+    that of anonymous requests to the API.
     """
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def handle(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             check_limit("anonymous", client_network(request))
             response = view(request, *args, **kwargs)
@@ -52,11 +52,11 @@ def mail_page(view: PageView) -> PageView:
             response[name] = value
         return response
 
-    return csrf_exempt(require_http_methods(["GET", "HEAD", "POST"])(answer))
+    return csrf_exempt(require_http_methods(["GET", "HEAD", "POST"])(handle))
 
 
 def token_of(request: HttpRequest) -> str:
-    """What the link, or the form that it opened, carries."""
+    """The token of the link or of its form."""
     values = request.POST if request.method == "POST" else request.GET
     return values.get("token", "")
 
@@ -64,7 +64,7 @@ def token_of(request: HttpRequest) -> str:
 def read_form(
     serializer_class: type[BaseSerializer[Any]], fields: dict[str, Any]
 ) -> dict[str, Any]:
-    """A form's fields, validated as the API does. Raises `ValidationFailed`."""
+    """A form's fields, validated by the API's serializer. Raises `ValidationFailed`."""
     serializer = serializer_class(data=fields)
     try:
         serializer.is_valid(raise_exception=True)
@@ -74,7 +74,7 @@ def read_form(
 
 
 def sentences(refusal: DomainError) -> list[str]:
-    """What a form's reader is told of a refusal: all that is wrong with the fields, or why not."""
+    """The sentences for a form: those of all field errors, or that of the error itself."""
     if isinstance(refusal, ValidationFailed):
         return [fact["detail"] for fact in refusal.facts["errors"]]
     return [refusal.message]

@@ -1,4 +1,4 @@
-"""`ApiView`, the base of every view: the ground rules that hold on each route."""
+"""`ApiView`, the base of every view, with the conventions of every route."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ from .sql.compiled_queries import fetch
 from .sql.replica import reads_from_replica
 from .staff_rights import rights_key
 
-VARY = "Accept, Authorization, Time-Zone"  # what an answer depends on beside its address
+VARY = "Accept, Authorization, Time-Zone"  # the headers that a response depends on
 VARY_OF_WRITES = f"{VARY}, Prefer"
 
 M = TypeVar("M", bound=Model)
@@ -41,13 +41,13 @@ def _require_address(user: Any) -> None:
 
 
 @cache
-def _made(classes: tuple[type, ...]) -> list[Any]:
+def _instances(classes: tuple[type, ...]) -> list[Any]:
     return [each() for each in classes]
 
 
 @cache
 def _repeatable_parameters(view_class: type) -> frozenset[str]:
-    """The filters that take several values, any of which may match."""
+    """The filters that accept several values."""
     filterset_class = getattr(view_class, "filterset_class", None)
     filters = filterset_class.base_filters if filterset_class else {}
     return frozenset(
@@ -55,39 +55,39 @@ def _repeatable_parameters(view_class: type) -> frozenset[str]:
     )
 
 
-_kept = threading.local()
+_blank_serializers = threading.local()
 
 
 @contextmanager
 def _cached_serializer(serializer_class: type[Serializer[Any]]) -> Iterator[Any]:
-    """A serializer for input, one for each class and thread, handed out blank.
+    """A blank serializer for input, cached for each class and thread.
 
-    DRF copies every declared field for each new serializer, which takes longer than validating.
+    DRF copies every declared field for each new serializer, which takes longer than validation.
     """
-    blank = _kept.__dict__.pop(serializer_class.__qualname__, None)
+    blank = _blank_serializers.__dict__.pop(serializer_class.__qualname__, None)
     if type(blank) is not serializer_class:
         blank = serializer_class()
     yield blank
     for name in ("initial_data", "_context", "_validated_data", "_errors"):
         blank.__dict__.pop(name, None)
-    _kept.__dict__[serializer_class.__qualname__] = blank
+    _blank_serializers.__dict__[serializer_class.__qualname__] = blank
 
 
 class ApiView(GenericAPIView[Any]):
     """Strict query parameters, ETags and idempotency keys for every route.
 
     Attributes of a subclass:
-    `query_parameters`: names that the route knows beside `format` and `timezone`, by method;
-    `sends_etag`: whether a successful answer carries an ETag;
-    `keeps_answers`: False where an answer must never be stored (it carries tokens);
-    `throttle_scopes`: the tighter limits, by method;
-    `staff_permissions`: the model permission that staff need, by method (see `rights`);
-    `is_personal`: whether it shows what is somebody's own also to who is not signed in;
-    `open_without_address`: whether an account that has to give another e-mail address may write;
-    `may_lag`: whether a guest's GET may be answered by a replica of the database;
-    `ignores_tracking`: whether parameters that links pick up, such as `utm_source`, are ignored;
-    `shown_elsewhere`: serializers of other routes that show the same resource, whose fields a body
-    may contain as well (see `strict_bodies`).
+    `query_parameters`: query parameters beside `format` and `timezone`, by method;
+    `sends_etag`: whether a successful response has an ETag;
+    `keeps_answers`: False where a response must never be stored, since it has tokens;
+    `throttle_scopes`: scopes of stricter rate limits, by method;
+    `staff_permissions`: the model permission that staff need, by method (see `staff_rights`);
+    `is_personal`: whether responses to guests have personal data, such as by a token;
+    `open_without_address`: whether an account that must change its e-mail address may write;
+    `may_lag`: whether a guest's GET may read a replica of the database;
+    `ignores_tracking`: whether tracking parameters, such as `utm_source`, are ignored;
+    `shown_elsewhere`: serializers of the same resource in other routes, whose fields a body may
+    contain as well (see `strict_bodies`).
     """
 
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {}
@@ -104,20 +104,20 @@ class ApiView(GenericAPIView[Any]):
     etag_version: str | None = None
     filter_backends: Any = ()
 
-    # What knows nothing of one request is made once, and not for each.
+    # These objects have no state of a request, so they are created once.
 
     def get_authenticators(self) -> list[Any]:
-        return _made(tuple(self.authentication_classes))
+        return _instances(tuple(self.authentication_classes))
 
     def get_parsers(self) -> list[Any]:
-        return _made(tuple(self.parser_classes))
+        return _instances(tuple(self.parser_classes))
 
     def get_renderers(self) -> list[Any]:
-        return _made(tuple(self.renderer_classes))
+        return _instances(tuple(self.renderer_classes))
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if not hasattr(self, str(request.method).lower()):
-            raise MethodNotAllowed  # whoever asks: signing in would not help
+            raise MethodNotAllowed  # before 401, since signing in would not help
         super().initial(request, *args, **kwargs)
         if request.method not in SAFE_METHODS and not self.open_without_address:
             _require_address(request.user)
@@ -136,7 +136,7 @@ class ApiView(GenericAPIView[Any]):
         if request.method == "POST" and handler is not None:
             key = read_key(request)
             if key is not None and self.keeps_answers:
-                # DRF looks the handler up after this, and finds the wrapped one.
+                # DRF looks the handler up after this method.
                 setattr(self, "post", handle_once(self, handler, key))  # noqa: B010
 
     def known_parameters(self, method: str) -> frozenset[str]:
@@ -164,7 +164,7 @@ class ApiView(GenericAPIView[Any]):
         if self.is_lenient:
             final["Preference-Applied"] = LENIENT
         if "Cache-Control" not in final:
-            final["Cache-Control"] = self._caching(request)
+            final["Cache-Control"] = self._cache_control(request)
         if self.sends_etag and final.status_code in {200, 201}:
             if isinstance(final, Response):
                 final.add_post_render_callback(add_etag)
@@ -172,24 +172,24 @@ class ApiView(GenericAPIView[Any]):
                 final = make_conditional(request, final, self.etag_version)
         return final
 
-    def _caching(self, request: Request) -> str:
-        """What is anybody's own is kept nowhere. Of the rest readers may keep a copy, but ask
-        whether it still holds (an ETag makes that cheap)."""
-        if self.is_personal or request.method not in SAFE_METHODS or self._wants_sign_in():
+    def _cache_control(self, request: Request) -> str:
+        """Personal responses are not stored. Others may be cached, but must be revalidated, which
+        an ETag makes cheap."""
+        if self.is_personal or request.method not in SAFE_METHODS or self._requires_sign_in():
             return "no-store"
         return "private, no-cache" if "HTTP_AUTHORIZATION" in request.META else "no-cache"
 
-    def _wants_sign_in(self) -> bool:
+    def _requires_sign_in(self) -> bool:
         return any(isinstance(permission, IsAuthenticated) for permission in self.get_permissions())
 
-    # --- small helpers of the views ---
+    # --- Helpers of the views ---
 
     def valid(
         self, serializer_class: type[Serializer[Any]], *, partial: bool = False
     ) -> dict[str, Any]:
-        """The request's body, validated; `strict_bodies.NoFields` where the route needs none.
+        """The validated body. Use `strict_bodies.NoFields` for a route without one.
 
-        Call it once the row is found: an unknown field comes after 401, 403 and 404.
+        Call it after selecting the row, so that 401, 403 and 404 come before an unknown field.
         """
         request = self.request
         prefer = request.META.get("HTTP_PREFER")
@@ -207,7 +207,7 @@ class ApiView(GenericAPIView[Any]):
             )
 
     def found(self, queryset: QuerySet[M], **lookup: Any) -> M:
-        """The one row, or `NotFound`."""
+        """The row. Raises `NotFound`, and checks object permissions."""
         row = queryset.filter(**lookup).first()
         if row is None:
             raise NotFound
@@ -215,11 +215,11 @@ class ApiView(GenericAPIView[Any]):
         return row
 
     def found_by_id(self, make: Callable[[], QuerySet[M]], pk: int) -> M:
-        """`found()` by a kept query: `make` must depend on nothing but the view and the viewer."""
+        """`found()` by a compiled query. `make` may depend on the view and the viewer alone."""
         user = self.request.user
         key = (type(self).__qualname__, user.pk, rights_key(user))
         rows = fetch(
-            key, lambda place: make().filter(pk=(place or [pk])[0])[:1], [pk], prepare=True
+            key, lambda values: make().filter(pk=(values or [pk])[0])[:1], [pk], prepare=True
         )
         if not rows:
             raise NotFound
@@ -232,7 +232,7 @@ class ApiView(GenericAPIView[Any]):
 
 
 class ListView(ApiView):
-    """A GET that answers with pages; see `pagination.KeysetPagination`."""
+    """A view whose GET returns pages: see `KeysetPagination`."""
 
     sends_etag = True
 
@@ -253,7 +253,7 @@ class ListView(ApiView):
     def cached_page(
         self, make: Callable[[], QuerySet[Any]], serializer_class: type[BaseSerializer[Any]]
     ) -> Response:
-        """`page()` of a queryset that is made only where its query is not kept yet.
+        """`page()` of a queryset that `make` returns, called only where its query is not cached.
 
         It must depend on nothing but the view, its address, the viewer and the parameters.
         """
@@ -266,7 +266,7 @@ class ListView(ApiView):
 
 
 class UnknownRouteView(ApiView):
-    """Answers addresses under /api/ that are no route, as a problem document."""
+    """Responds to unknown addresses under /api/ with a problem document."""
 
     permission_classes = (AllowAny,)
     schema = None

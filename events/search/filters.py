@@ -15,11 +15,11 @@ from config.api.fields import ANY_TEXT, require_query_text
 from config.api.filters import (
     ChoiceFilter,
     ChoicesFilter,
+    CoordinatesFilter,
     DayFilter,
     IdFilter,
     InstantFilter,
     KilometresFilter,
-    PlaceFilter,
     StrictFilterSet,
     TextFilter,
     TrueOrFalseFilter,
@@ -115,7 +115,7 @@ class EventFilter(StrictFilterSet):
         help_text="Default: published. Drafts are one's own only. May be repeated.",
     )
 
-    near = PlaceFilter(
+    near = CoordinatesFilter(
         method="last", help_text="Latitude and longitude, in degrees: within `radius` of there."
     )
     radius = KilometresFilter(

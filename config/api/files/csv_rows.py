@@ -1,4 +1,4 @@
-"""Records of CSV files (RFC 4180), each with the line in which it begins."""
+"""Records of CSV files (RFC 4180), each with the number of its first line."""
 
 import csv
 import re
@@ -13,7 +13,7 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(\\t|[^"\r\n])"?[,;\t|]*', re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Text by column. `identity` names the row in its source, as a UID does in a calendar."""
+    """A row as text by column. `identity` is its id in the source, such as a calendar's UID."""
 
     line: int
     cells: dict[str, str]
@@ -22,7 +22,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """What is wrong with a row; `column` is None when it is not about one cell."""
+    """An error of a row. `column` is None when it is not about one cell."""
 
     line: int
     column: str | None
@@ -30,12 +30,12 @@ class RowError:
     code: str = "invalid"
 
     def __str__(self) -> str:
-        place = f"line {self.line}, {self.column}" if self.column else f"line {self.line}"
-        return f"{place}: {self.reason}"
+        cell = f"line {self.line}, {self.column}" if self.column else f"line {self.line}"
+        return f"{cell}: {self.reason}"
 
 
 class ImportRefused(Exception):
-    """Nothing was imported; the message says why and what to do. `code` is a field code."""
+    """Nothing was imported. The message says why and what to do. `code` is a field code."""
 
     def __init__(self, message: str, code: str = "invalid") -> None:
         super().__init__(message)
@@ -46,20 +46,20 @@ Record = tuple[int, list[str]]
 
 
 def csv_records(text: str, is_known: Callable[[str], bool]) -> Iterator[Record | RowError]:
-    """The records that are not blank, with their lines. Raises `ImportRefused`.
+    """The records that are not blank, with the numbers of their first lines.
 
-    The separator is the one that a first line `sep=;` names, else that of `SEPARATORS` which gives
-    the header the most columns that are `is_known`.
+    A first line such as `sep=;` names the separator. Otherwise it is the one of `SEPARATORS` by
+    which the header has the most columns that are `is_known`. Raises `ImportRefused`.
     """
-    separator, passed = _separator(text, is_known)
+    separator, skipped = _separator(text, is_known)
     lines = StringIO(text, newline="")
-    for _ in range(passed):
+    for _ in range(skipped):
         next(lines)
-    # Strict: what a stray quote would swallow is an error, not a long cell.
+    # Strict: a stray quote is an error and does not merge rows into a long cell.
     reader = csv.reader(lines, delimiter=separator, strict=True)
     is_header = True
     while True:
-        line = passed + reader.line_num + 1
+        line = skipped + reader.line_num + 1
         try:
             cells = next(reader)
         except StopIteration:
@@ -67,27 +67,27 @@ def csv_records(text: str, is_known: Callable[[str], bool]) -> Iterator[Record |
         except csv.Error as error:
             if is_header or "field limit" in str(error):
                 raise ImportRefused(_unreadable_from(line)) from error
-            yield RowError(line, None, _misquoted(line, passed + reader.line_num))
+            yield RowError(line, None, _misquoted(line, skipped + reader.line_num))
             continue
-        if any(cell.strip() for cell in cells):  # spreadsheets leave lines of commas behind
+        if any(cell.strip() for cell in cells):  # spreadsheets write empty rows as lines of commas
             is_header = False
             yield line, cells
 
 
 def _separator(text: str, is_known: Callable[[str], bool]) -> tuple[str, int]:
-    """The separator, and how many lines come before the header's."""
-    passed = 0
+    """The separator, and the number of lines before the header."""
+    skipped = 0
     for line in StringIO(text, newline=""):
         if line.strip():
             break
-        passed += 1
+        skipped += 1
     else:
         return ",", 0
-    if named := _SEPARATOR_LINE.fullmatch(line.strip(" \r\n")):
-        separator = "\t" if named[1] == "\\t" else named[1]
+    if match := _SEPARATOR_LINE.fullmatch(line.strip(" \r\n")):
+        separator = "\t" if match[1] == "\\t" else match[1]
         if separator not in SEPARATORS:
             raise ImportRefused("The line sep= names no separator. Use a comma, ; | or a tab.")
-        return separator, passed + 1
+        return separator, skipped + 1
 
     def columns(separator: str) -> tuple[int, int]:
         try:
@@ -96,7 +96,7 @@ def _separator(text: str, is_known: Callable[[str], bool]) -> tuple[str, int]:
             return 0, 0
         return sum(map(is_known, cells)), len(cells)
 
-    return max(SEPARATORS, key=columns), passed
+    return max(SEPARATORS, key=columns), skipped
 
 
 def _unreadable_from(line: int) -> str:
@@ -111,7 +111,7 @@ def _misquoted(first: int, last: int) -> str:
     return f'A quote is not closed, or one inside a cell is not written as "".{lines}'
 
 
-def short_list(names: Sequence[str], most: int = 10) -> str:
-    """Names for a message: a hostile file has long ones, and many."""
-    shown = ", ".join(name[:40] for name in names[:most])
-    return f"{shown} …" if len(names) > most else shown
+def short_list(names: Sequence[str], max_names: int = 10) -> str:
+    """Names for a message, shortened: a hostile file may have many and long ones."""
+    listed = ", ".join(name[:40] for name in names[:max_names])
+    return f"{listed} …" if len(names) > max_names else listed

@@ -1,4 +1,4 @@
-"""The response to an import: what became of each row of a file."""
+"""The response to an import, with the outcome of each row of the file."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,12 +13,12 @@ from .csv_rows import RowError
 
 
 def skips_errors(request: Request) -> bool:
-    """Whether the good rows are saved beside bad ones; `partial` is the older name."""
+    """Whether valid rows are saved although others have errors. `partial` is the older name."""
     return read_flag(request, "skip_errors") or read_flag(request, "partial")
 
 
 def line_errors(errors: Iterable[RowError]) -> list[FieldError]:
-    """As fields of the file: `line.<number>.<column>`."""
+    """The errors as fields of the file: `line.<number>.<column>`."""
     return [
         FieldError(
             f"line.{error.line}.{error.column}" if error.column else f"line.{error.line}",

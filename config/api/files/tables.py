@@ -1,4 +1,4 @@
-"""Tables that people send as files: CSV and spreadsheets by one reader, columns by their names."""
+"""Tables in files: one reader for CSV and spreadsheets, with columns by their headers."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +15,8 @@ MAX_COLUMNS = 500
 class Columns:
     """The columns that are read.
 
-    `names` maps headers as `column_key` writes them to the names of columns. Of each group in
-    `required` one column must be there.
+    `names` maps headers, in the form of `column_key`, to the names of columns. At least one column
+    of each group in `required` must be present.
     """
 
     names: Mapping[str, str]
@@ -28,7 +28,7 @@ class Columns:
 
 @dataclass
 class Table:
-    """`rows` is read once, as far as needed; it raises `ImportRefused`."""
+    """A table whose `rows` can be read once, lazily. Reading may raise `ImportRefused`."""
 
     rows: Iterator[Row | RowError]
     ignored_columns: list[str] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Table:
 
 
 def column_key(header: str) -> str:
-    """A header in any letter case, with spaces, `_` and `-` alike.
+    """A header without regard to letter case, with `_` for spaces and `-`.
 
     >>> column_key(" E-Mail  Address")
     'e_mail_address'
@@ -47,8 +47,8 @@ def column_key(header: str) -> str:
 def read_table(content: bytes, columns: Columns, *, charset: str | None = None) -> Table:
     """The rows of a CSV file or of the first sheet of a spreadsheet, whose first row is a header.
 
-    Rows that are shorter than the header are filled with empty cells, blank ones are left out.
-    Columns that are not read are listed with their headers. Raises `ImportRefused`.
+    Rows that are shorter than the header are filled with empty cells. Blank rows are left out. The
+    headers of columns that are not read are in `ignored_columns`. Raises `ImportRefused`.
     """
     if content.startswith(OLD_MAGIC):
         raise ImportRefused(

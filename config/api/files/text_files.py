@@ -1,4 +1,4 @@
-"""Text of files in the encodings that spreadsheets and calendars write."""
+"""Decoding of text files in the encodings that spreadsheets and calendars write."""
 
 import codecs
 import re
@@ -7,12 +7,12 @@ from .csv_rows import ImportRefused
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is a prefix of it
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# Charsets that a client may declare. Python's other codecs are not all text, or not all safe.
+# Charsets that a client may declare. Some of Python's other codecs are not text, or not safe.
 _CHARSETS = re.compile(
     "ascii|utf-8|utf-8-sig|utf-16|utf-16-[lb]e|utf-32|utf-32-[lb]e"
     r"|iso8859-\d+|cp(125\d|437|85\d|866|874|932|949|950)|koi8-[ru]|mac-roman"
@@ -21,9 +21,9 @@ _CHARSETS = re.compile(
 
 
 def decode_text(content: bytes, charset: str | None = None) -> str:
-    """The text of a file. A byte order mark decides, then `charset`, then it is UTF-8.
+    """The text of a file. Its encoding is that of a byte order mark, else `charset`, else UTF-8.
 
-    Raises `ImportRefused`, which names the line of the first byte that does not fit.
+    Raises `ImportRefused`, which names the line of the first invalid byte.
     """
     mark, encoding = next((pair for pair in _MARKS if content.startswith(pair[0])), (b"", ""))
     content = content[len(mark) :]
@@ -39,13 +39,13 @@ def decode_text(content: bytes, charset: str | None = None) -> str:
 def charset_named(name: str) -> str:
     """The codec of a charset. Raises `ImportRefused`."""
     try:
-        found = codecs.lookup(name.strip()).name
+        codec = codecs.lookup(name.strip()).name
     except (LookupError, ValueError) as error:
         raise _unknown_charset(name) from error
-    if not _CHARSETS.fullmatch(found):
+    if not _CHARSETS.fullmatch(codec):
         raise _unknown_charset(name)
-    # As in browsers: what calls itself Latin-1 has the quotation marks of Windows.
-    return "cp1252" if found == "iso8859-1" else found
+    # As in browsers: text that is declared as Latin-1 is decoded as Windows-1252.
+    return "cp1252" if codec == "iso8859-1" else codec
 
 
 def not_in_charset(line: int, encoding: str) -> ImportRefused:

@@ -1,4 +1,4 @@
-"""Files that a request brings, as its body or as the part `file` of a form."""
+"""Files in requests, as the body or as the part `file` of a form."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from config.errors import FieldError, PayloadTooLarge, ValidationFailed
 from .csv_rows import ImportRefused
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-# `application/vnd.ms-excel` is what Windows with Excel calls a CSV file.
+# `application/vnd.ms-excel` is the type of a CSV file on Windows with Excel.
 TABLE_TYPES = (
     "text/csv", "text/plain", "application/vnd.ms-excel", "application/octet-stream", XLSX,
 )  # fmt: skip
@@ -22,14 +22,14 @@ TABLE_TYPES = (
 
 @dataclass(frozen=True)
 class Upload:
-    """A file's bytes, and the charset that its sender declared."""
+    """A file's bytes and the charset that the client declared."""
 
     content: bytes
     charset: str | None = None
 
 
 class FileParser(BaseParser):
-    """The body itself is the file."""
+    """A parser for a body that is the file."""
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         content_type = Message()
@@ -40,8 +40,8 @@ class FileParser(BaseParser):
 
 def file_parsers(*media_types: str) -> tuple[type[BaseParser], ...]:
     """Parsers for a body that is a file of one of these types, and for a form."""
-    made = [type("FileParser", (FileParser,), {"media_type": name}) for name in media_types]
-    return (*made, MultiPartParser)
+    parsers = [type("FileParser", (FileParser,), {"media_type": name}) for name in media_types]
+    return (*parsers, MultiPartParser)
 
 
 def read_upload(request: Request, read_form: Callable[[], dict[str, Any]]) -> Upload:
@@ -49,9 +49,9 @@ def read_upload(request: Request, read_form: Callable[[], dict[str, Any]]) -> Up
 
     Raises `PayloadTooLarge`.
     """
-    given: Any = request.data
-    if isinstance(given, Upload):
-        return given
+    data: Any = request.data
+    if isinstance(data, Upload):
+        return data
     file = read_form()["file"]
     charset = file.charset  # bytes, as Django has read the header of the part
     return Upload(_read(file), charset.decode("latin-1") if isinstance(charset, bytes) else charset)

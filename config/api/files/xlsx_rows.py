@@ -1,7 +1,7 @@
-"""Rows of Office Open XML spreadsheets (ECMA-376, part 1), read from hostile files as well.
+"""Rows of Office Open XML spreadsheets (ECMA-376, part 1), with limits for hostile files.
 
-Read by hand, in one pass over each part: libraries build a row, or the list of all strings, before
-their caller can count, and 32 KB hold a row of eight million cells.
+The parts are parsed here, each in one pass. Libraries build a whole row, or the list of all
+strings, before the caller can count, and a file of 32 KB can have a row of eight million cells.
 """
 
 import posixpath
@@ -40,13 +40,14 @@ _ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
 
 
 class _Unreadable(Exception):
-    """The file breaks the format; nothing more is to be said of it."""
+    """The file does not follow the format."""
 
 
 def xlsx_records(content: bytes) -> Iterator[Record]:
-    """The rows of the first sheet that are not blank, with their numbers. Raises `ImportRefused`.
+    """The rows of the first sheet that are not blank, with their numbers.
 
-    A date is ISO 8601, a truth value `true` or `false`, a formula its stored result.
+    Dates are in ISO 8601, booleans are `true` or `false`, and formulas are their stored results.
+    Raises `ImportRefused`.
     """
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
@@ -82,7 +83,7 @@ class _Workbook:
                     break
         sheet = _SheetPart(strings.texts, styles.formats, workbook.epoch)
         for _ in self._pieces(targets[workbook.first_sheet][1], sheet):
-            yield from sheet.taken_rows()
+            yield from sheet.take_rows()
 
     def _target_of(self, path: str, kind: str) -> str:
         return next(
@@ -90,13 +91,13 @@ class _Workbook:
         )
 
     def _relationships(self, path: str) -> dict[str, tuple[str, str]]:
-        """By id: the last word of the type, and the path of the target."""
+        """The relationships of a part by id: the last word of the type, and the target's path."""
         folder, name = posixpath.split(path)
         part = _RelationshipsPart()
         self._parse(posixpath.join(folder, "_rels", f"{name}.rels"), part)
         return {
             key: (kind, posixpath.normpath(posixpath.join(f"/{folder}", target)).lstrip("/"))
-            for key, kind, target in part.found
+            for key, kind, target in part.relationships
         }
 
     def _parse(self, path: str, part: "_Part") -> None:
@@ -104,7 +105,7 @@ class _Workbook:
             pass
 
     def _pieces(self, path: str, part: "_Part") -> Iterator[None]:
-        """Parse a part of the archive, with a stop after each piece."""
+        """Parse a part of the archive. Yields after each piece."""
         info = self._archive.getinfo(path)
         if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
             raise _Unreadable
@@ -140,12 +141,12 @@ def _too_large() -> ImportRefused:
 
 
 def _refuse_doctype(*_: Any) -> None:
-    """Entities are what grows without end; spreadsheets have none."""
+    """Refuse document types, whose entities can expand without limit. Spreadsheets have none."""
     raise _Unreadable
 
 
 class _Part:
-    """Handlers of one part. Text is collected while `_text` is a list."""
+    """The handlers for one part. Text is collected while `_text` is a list."""
 
     _text: list[str] | None = None
     _length = 0
@@ -173,12 +174,12 @@ class _Part:
 
 class _RelationshipsPart(_Part):
     def __init__(self) -> None:
-        self.found: list[tuple[str, str, str]] = []
+        self.relationships: list[tuple[str, str, str]] = []
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "Relationship" and attributes.get("TargetMode") != "External":
             kind = attributes["Type"].rpartition("/")[2]
-            self.found.append((attributes["Id"], kind, attributes["Target"]))
+            self.relationships.append((attributes["Id"], kind, attributes["Target"]))
 
 
 class _WorkbookPart(_Part):
@@ -195,7 +196,7 @@ class _WorkbookPart(_Part):
 
 
 class _StringsPart(_Part):
-    """Shared strings; what tells how a word is pronounced is left out (18.4.6)."""
+    """Shared strings without phonetic text (18.4.6)."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -220,7 +221,7 @@ class _StringsPart(_Part):
 
 
 class _StylesPart(_Part):
-    """`formats`: the number format of each cell style, empty where it is none of a time."""
+    """Cell styles. `formats` has the time format of each, empty where it is not one of a time."""
 
     def __init__(self) -> None:
         self.formats: list[str] = []
@@ -241,7 +242,7 @@ class _StylesPart(_Part):
 
 
 def _time_format(code: str) -> str:
-    """Which of `y` and `h` a format code shows: a day, a time of the day, or both."""
+    """`y` where a format code has a day, and `h` where it has a time of the day."""
     letters = _NOT_CODE.sub("", code.partition(";")[0][:200]).lower()
     has_day = "y" in letters or "d" in letters
     has_time = "h" in letters or "s" in letters
@@ -259,14 +260,14 @@ class _SheetPart(_Part):
         self._pieces: list[str] = []
         self._is_phonetic = False
 
-    def taken_rows(self) -> list[Record]:
+    def take_rows(self) -> list[Record]:
         rows, self._rows = self._rows, []
         return rows
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "c":
-            place = attributes.get("r")
-            self._column = self._column + 1 if place is None else _column_number(place)
+            reference = attributes.get("r")
+            self._column = self._column + 1 if reference is None else _column_number(reference)
             self._kind, self._style = attributes.get("t", "n"), attributes.get("s", "")
             self._pieces = []
         elif name == "v" or (name == "t" and not self._is_phonetic):
@@ -302,8 +303,8 @@ class _SheetPart(_Part):
 
     def _value(self, text: str) -> str:
         if self._kind == "s":
-            place = int(text) if text else -1
-            return self._strings[place] if 0 <= place < len(self._strings) else ""
+            index = int(text) if text else -1
+            return self._strings[index] if 0 <= index < len(self._strings) else ""
         if self._kind in {"str", "inlineStr"}:
             return _unescaped(text)
         if self._kind == "b":
@@ -311,34 +312,34 @@ class _SheetPart(_Part):
         if self._kind != "n" or not text.strip():
             return text
         style = int(self._style or 0)
-        shown = self._formats[style] if 0 <= style < len(self._formats) else ""
-        return _number_text(float(text), shown, self._epoch)
+        time_format = self._formats[style] if 0 <= style < len(self._formats) else ""
+        return _number_text(float(text), time_format, self._epoch)
 
 
-def _column_number(place: str) -> int:
-    """From 0: that of `C7` is 2."""
+def _column_number(reference: str) -> int:
+    """The column of a cell reference, from 0: that of `C7` is 2."""
     number = 0
-    for character in place[:4].upper():
+    for character in reference[:4].upper():
         if not "A" <= character <= "Z":
             break
         number = number * 26 + ord(character) - 64
     return number - 1
 
 
-def _number_text(number: float, shown: str, epoch: datetime) -> str:
-    if shown and 0 <= number < _LAST_SERIAL:
+def _number_text(number: float, time_format: str, epoch: datetime) -> str:
+    if time_format and 0 <= number < _LAST_SERIAL:
         moment = epoch + timedelta(seconds=round(number * _DAY.total_seconds()))
-        if "y" not in shown:
+        if "y" not in time_format:
             return moment.strftime("%H:%M:%S")
-        return moment.isoformat() if "h" in shown else moment.date().isoformat()
+        return moment.isoformat() if "h" in time_format else moment.date().isoformat()
     if number.is_integer() and abs(number) < 1e15:
         return str(int(number))
     return repr(number)
 
 
 def _unescaped(text: str) -> str:
-    """`_x000D_` is a character by its number (22.9.2.19); half of a pair of UTF-16 is none."""
+    """Replace `_x000D_` by its character (22.9.2.19), and lone surrogates by U+FFFD."""
     if "_x" not in text:
         return text
-    text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+    text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,6 +1,6 @@
-"""The parts that all operations of the OpenAPI document share, and the document's order.
+"""Shared components of the OpenAPI document, and the order of its operations.
 
-An answer with errors is written once below `components/responses`; operations refer to it.
+Each error response occurs once below `components/responses`, and operations refer to it.
 """
 
 from collections import Counter, defaultdict
@@ -59,9 +59,9 @@ def problem_example(error: type[DomainError]) -> dict[str, Any]:
     return {**problem_document(error()), **error.example, "request_id": request_id}
 
 
-def problem_response(found: Iterable[type[DomainError]]) -> dict[str, Any]:
+def problem_response(raised: Iterable[type[DomainError]]) -> dict[str, Any]:
     """The Response Object (OpenAPI 3.1, section 4.8.17) of errors that share a status."""
-    by_code = {error.code: error for error in sorted(found, key=lambda error: error.code)}
+    by_code = {error.code: error for error in sorted(raised, key=lambda error: error.code)}
     return {
         "description": " or ".join(error.title for error in by_code.values()),
         "content": {
@@ -94,18 +94,18 @@ def _operations(paths: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _in_order_of_tags(paths: dict[str, Any]) -> dict[str, Any]:
-    """The order of the settings' tags; within one, that of the URL configuration."""
-    places = {tag["name"]: place for place, tag in enumerate(spectacular_settings.TAGS)}
+    """Paths in the order of the settings' tags, within a tag in that of the URL configuration."""
+    positions = {tag["name"]: index for index, tag in enumerate(spectacular_settings.TAGS)}
 
-    def place(path: str) -> int:
+    def position(path: str) -> int:
         names = (operation["tags"][0] for operation in paths[path].values())
-        return min(places.get(name, len(places)) for name in names)
+        return min(positions.get(name, len(positions)) for name in names)
 
-    return {path: paths[path] for path in sorted(paths, key=place)}
+    return {path: paths[path] for path in sorted(paths, key=position)}
 
 
 def _share_error_responses(paths: dict[str, Any]) -> dict[str, Any]:
-    """Replaces error responses that occur more than once; returns them by their new names."""
+    """Replace error responses that occur more than once by references; returns them by name."""
     uses = Counter(_codes_of(response) for _, _, response in _error_responses(paths))
     common: dict[str, set[str]] = {}
     for codes in uses:
@@ -131,7 +131,7 @@ def _error_responses(
 
 
 def _codes_of(response: dict[str, Any]) -> tuple[str, ...]:
-    """The codes decide the whole response: its description, headers and examples."""
+    """The error codes, which determine the description, headers and examples."""
     return tuple(response["content"][PROBLEM_TYPE]["examples"])
 
 
@@ -201,18 +201,18 @@ def _problem_schemas() -> dict[str, Any]:
 
 
 def _facts() -> dict[str, Any]:
-    """The members that single errors add, with the types that their examples have."""
+    """The members of single errors, with the types of their examples."""
     carriers: defaultdict[str, list[type[DomainError]]] = defaultdict(list)
     for error in errors.all_errors():
         for name in error.example.keys() - {"errors"}:
             carriers[name].append(error)
     return {
         name: {
-            **_type_of(name, found[0].example[name]),
-            "description": "With " + ", ".join(f"`{error.code}`" for error in found) + ".",
-            "examples": [found[0].example[name]],
+            **_type_of(name, errors_with[0].example[name]),
+            "description": "With " + ", ".join(f"`{error.code}`" for error in errors_with) + ".",
+            "examples": [errors_with[0].example[name]],
         }
-        for name, found in sorted(carriers.items())
+        for name, errors_with in sorted(carriers.items())
     }
 
 

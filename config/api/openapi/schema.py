@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of every operation without each view repeating it."""
+"""The schema generator: it adds to each operation what no view repeats."""
 # mypy: disable-error-code="no-untyped-call"
 # drf-spectacular's methods, which are overridden here, have no types.
 
@@ -63,13 +63,13 @@ _ARTICLES = {"a", "an", "the"}
 def operation(
     summary: str, *, raises: Iterable[type[DomainError]] = (), **kwargs: Any
 ) -> Callable[[F], F]:
-    """Describe a view's method: a summary, `request`, `responses` and the errors it may answer.
+    """Describe a view's method: its summary, `request`, `responses` and errors.
 
-    The operationId, which generated clients call their methods by, is made from the summary:
-    "Create an event" is `createEvent`. Pass `operation_id` where it should be another, and keep
-    what is published: a new wording of a summary then needs the old id said.
+    The operationId, which names the method of generated clients, derives from the summary:
+    "Create an event" is `createEvent`. It is published, so a summary with a new wording passes the
+    old id as `operation_id`.
 
-    Errors that the ground rules bring (a bad token, a rate limit …) are added by `ApiSchema`.
+    `ApiSchema` adds the errors of every route, such as a bad token or a rate limit.
     """
 
     kwargs.setdefault("operation_id", _operation_id(summary))
@@ -89,17 +89,17 @@ def _operation_id(summary: str) -> str:
     >>> _operation_id("List the attendees of an event")
     'listAttendeesOfEvent'
     """
-    found: list[str] = re.findall(r"\w+", summary.lower().replace("e-mail", "email"))
-    words = [word for word in found if word not in _ARTICLES]
+    all_words: list[str] = re.findall(r"\w+", summary.lower().replace("e-mail", "email"))
+    words = [word for word in all_words if word not in _ARTICLES]
     return words[0] + "".join(word.capitalize() for word in words[1:])
 
 
 class ApiSchema(AutoSchema):
-    """Reads, beside what DRF and drf-spectacular declare, these attributes:
+    """Reads these attributes, beside those of DRF and drf-spectacular:
 
     of a view: `tag` (else the name of its app), `sends_etag`, `keeps_answers`,
     `if_match_methods`, and the `raises` of its methods;
-    of a serializer or a field: `schema_extra`, JSON Schema keywords that hold for what is sent;
+    of a serializer or a field: `schema_extra`, JSON Schema keywords for the value that is sent;
     of a serializer: `schema_name`, and of a pagination class: `page_name`, names of components.
     """
 
@@ -108,22 +108,22 @@ class ApiSchema(AutoSchema):
         return [getattr(self.view, "tag", _TAGS_OF_APPS.get(app, app))]
 
     def get_description(self) -> str:  # type: ignore[override]  # a lazy text, there
-        """The method's docstring. That of the class is for who reads the code."""
+        """The method's docstring. The class's docstring is for readers of the code."""
         return str(get_doc(getattr(self.view, self.method.lower())))
 
     def map_parsers(self) -> list[Any]:
-        """JSON alone: forms are read as well, but cannot say null, lists or numbers."""
+        """JSON alone. Forms are read too, but have no null, lists or numbers."""
         return ["application/json"]
 
     def get_override_parameters(self) -> list[Any]:
-        found = [_TIMEZONE, _TIME_ZONE_HEADER]
+        parameters = [_TIMEZONE, _TIME_ZONE_HEADER]
         if self._honours_idempotency_key():
-            found.append(_IDEMPOTENCY_KEY)
+            parameters.append(_IDEMPOTENCY_KEY)
         if self._answers_not_modified():
-            found.append(_IF_NONE_MATCH)
+            parameters.append(_IF_NONE_MATCH)
         if self._honours_if_match():
-            found.append(_IF_MATCH)
-        return found
+            parameters.append(_IF_MATCH)
+        return parameters
 
     def _honours_idempotency_key(self) -> bool:
         return self.method == "POST" and getattr(self.view, "keeps_answers", False)
@@ -158,9 +158,9 @@ class ApiSchema(AutoSchema):
         if direction == "request":
             schema["additionalProperties"] = False
             for field in schema.get("properties", {}).values():
-                _put_default_into_words(field, is_partial=serializer.partial)
+                _describe_default(field, is_partial=serializer.partial)
         elif isinstance(serializer, ModelSerializer):
-            # A column with a default is optional in a request only: an answer shows each.
+            # A column with a default is optional in requests alone. Responses have every column.
             columns = schema["properties"].keys() - serializer._declared_fields.keys()
             schema["required"] = sorted({*schema.get("required", ()), *columns})
         return {**schema, **getattr(serializer, "schema_extra", {})}
@@ -192,13 +192,13 @@ class ApiSchema(AutoSchema):
         return operation
 
     def get_auth(self) -> list[dict[str, Any]]:
-        """Empty where guests are let in: generators make clients send a token wherever one is
-        named, even beside the empty requirement, and Swagger UI draws a padlock."""
-        if self._lets_guests_in():
+        """Empty where guests have access. Generated clients send a token wherever one is named,
+        even beside the empty requirement, and Swagger UI draws a padlock."""
+        if self._is_open_to_guests():
             return []
         return [requirement for requirement in super().get_auth() if requirement]
 
-    def _lets_guests_in(self) -> bool:
+    def _is_open_to_guests(self) -> bool:
         guest = Request(HttpRequest())
         guest.method, guest.user = self.method, AnonymousUser()
         return all(
@@ -207,7 +207,7 @@ class ApiSchema(AutoSchema):
         )
 
     def _get_request_body(self, direction: Any = "request") -> dict[str, Any] | None:
-        """Also of a DELETE that reads one: of an account, which wants the password."""
+        """The body, also of a DELETE with one: deleting an account requires the password."""
         method = self.method
         if method == "DELETE" and getattr(getattr(self.view, "delete", None), "takes_body", False):
             self.method = "POST"  # drf-spectacular knows bodies of other methods only
@@ -231,8 +231,8 @@ class ApiSchema(AutoSchema):
         for error in self._errors():
             if error not in by_status[error.status]:
                 by_status[error.status].append(error)
-        for status, found in sorted(by_status.items()):
-            responses[str(status)] = problem_response(found)
+        for status, raised in sorted(by_status.items()):
+            responses[str(status)] = problem_response(raised)
         for code, response in responses.items():
             status = HTTPStatus(int(code))
             if not response["description"] or response["description"] == "No response body":
@@ -243,7 +243,7 @@ class ApiSchema(AutoSchema):
             }
         return responses
 
-    def _headers(self, status: HTTPStatus, found: list[type[DomainError]]) -> dict[str, Any]:
+    def _headers(self, status: HTTPStatus, raised: list[type[DomainError]]) -> dict[str, Any]:
         names = ["X-Request-ID"]
         if status in {200, 201, 304} and getattr(self.view, "sends_etag", False):
             names.append("ETag")
@@ -258,7 +258,7 @@ class ApiSchema(AutoSchema):
         if status == HTTPStatus.UNAUTHORIZED:
             names.append("WWW-Authenticate")
         headers: dict[str, Any] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-        if errors.IdempotencyInProgress in found:
+        if errors.IdempotencyInProgress in raised:
             headers["Retry-After"] = {
                 **HEADERS["Retry-After"],
                 "description": f"With `{errors.IdempotencyInProgress.code}`: seconds to wait.",
@@ -272,7 +272,7 @@ class ApiSchema(AutoSchema):
         yield from (errors.UnknownParameter, errors.InvalidTimezone, errors.ValidationFailed)
         if self.view.get_authenticators():
             yield errors.InvalidToken
-        if not self._lets_guests_in():
+        if not self._is_open_to_guests():
             yield errors.NotAuthenticated
         if "{" in self.path:
             yield errors.NotFound
@@ -294,9 +294,12 @@ class ApiSchema(AutoSchema):
         )
 
 
-def _put_default_into_words(schema: dict[str, Any], *, is_partial: bool) -> None:
-    """Generators take the keyword `default` of a request at its worst: openapi-typescript makes the
-    field required, and clients in Python send the default, which on PATCH is an edit."""
+def _describe_default(schema: dict[str, Any], *, is_partial: bool) -> None:
+    """Move a request's `default` into the description, since generators misread the keyword.
+
+    openapi-typescript makes the field required. Python clients send the default, which on PATCH is
+    an edit.
+    """
     if "default" not in schema:
         return
     default = json.dumps(schema.pop("default"))

@@ -1,13 +1,12 @@
-"""E-mail addresses: one mailbox has one spelling.
+"""E-mail addresses: each mailbox has one canonical spelling, which is stored and compared.
 
-`canonical_address` is the only place where that spelling is defined. It is what is stored and
-compared: the local part in lower case, the domain in Unicode as people write it (U-labels,
+`canonical_address` defines it: the local part in lower case and the domain in Unicode (U-labels,
 RFC 5890, section 2.3.2.1). U-labels and the A-labels of the DNS convert into each other without
-loss, so two canonical addresses are equal if and only if their domains are equal in the DNS.
-`deliverable_address` has the A-labels and is what mail is sent to.
+loss, so two canonical addresses are equal if and only if their domains are equal in the DNS. Mail
+is sent to `deliverable_address`, which has A-labels.
 
 The conversion is IDNA 2008 with the mapping of UTS #46, non-transitional. Python's codec `idna`,
-which Django uses too, is IDNA 2003: it turns faß.example into fass.example, another domain.
+which Django uses, is IDNA 2003. It turns faß.example into fass.example, which is another domain.
 """
 
 import re
@@ -27,7 +26,7 @@ LOCAL_TOO_LONG = "Use at most 64 bytes before the @."
 TOO_LONG = "Use an address of at most 254 bytes."
 NO_DOMAIN = "Check the domain after the @: it is not valid in the DNS (IDNA 2008)."
 
-# What nearly every address looks like, and is canonical as it is. `xn--` is left to `idna`.
+# Matches nearly all addresses, in canonical spelling. `idna` handles `xn--`.
 _PLAIN = re.compile(
     r"(?=[^@]{1,64}@)[a-z0-9]+(?:[._+-][a-z0-9]+)*@"
     r"(?:(?!xn--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
@@ -45,25 +44,25 @@ _IGNORABLE = re.compile(
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-_UNSEEN_CATEGORIES = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
+_INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"
 
 
 class InvalidAddress(ValueError):
-    """The text is no address that mail can be sent to; `str()` says why, to a person."""
+    """Mail cannot be sent to this text. `str()` is the error text for a user."""
 
 
 def is_plain(text: str) -> bool:
-    """Whether an address is canonical at first sight. False does not mean that it is not."""
+    """Whether a quick test shows that an address is canonical. False is inconclusive."""
     return len(text) <= MAX_LENGTH and _PLAIN.fullmatch(text) is not None
 
 
 def canonical_address(text: str) -> str:
     """The one spelling of the mailbox that `text` names. Raises `InvalidAddress`.
 
-    Invisible characters are rejected and not removed: two addresses that look alike must not be two
-    people, and nobody types them on purpose. Joiners in domains are an exception, since scripts
-    need them; IDNA 2008 says where (RFC 5892, appendix A).
+    Invisible characters are rejected and not removed, since two addresses that look alike must not
+    be two people. Joiners in domains are an exception: some scripts need them, where IDNA 2008
+    allows them (RFC 5892, appendix A).
     """
     text = text.strip()
     if is_plain(text):
@@ -85,7 +84,7 @@ def canonical_address(text: str) -> str:
 
 
 def mailbox_of(text: str) -> str:
-    """The canonical address; for what is no address (a user name) the text in lower case."""
+    """The canonical address. For other texts, such as user names, the text in lower case."""
     if "@" not in text:
         return text.strip().lower()
     try:
@@ -95,7 +94,7 @@ def mailbox_of(text: str) -> str:
 
 
 def deliverable_address(text: str) -> str:
-    """The address as mail servers know it, with A-labels. Raises `InvalidAddress`.
+    """The address for mail servers, with A-labels. Raises `InvalidAddress`.
 
     It has only ASCII unless `needs_smtputf8`.
     """
@@ -103,7 +102,7 @@ def deliverable_address(text: str) -> str:
 
 
 def ascii_address(address: str) -> str:
-    """An address that is known to be one, with A-labels. Raises `InvalidAddress`."""
+    """A valid address with A-labels. Raises `InvalidAddress`."""
     local, _, domain = address.rpartition("@")
     return f"{local}@{ascii_host(domain)}"
 
@@ -114,7 +113,7 @@ def needs_smtputf8(address: str) -> bool:
 
 
 def ascii_host(host: str) -> str:
-    """A host name with A-labels; what is ASCII already stays. Raises `InvalidAddress`."""
+    """A host name with A-labels. An ASCII name is unchanged. Raises `InvalidAddress`."""
     return host if host.isascii() else ".".join(map(_a_label, _labels(host)))
 
 
@@ -122,7 +121,7 @@ def _reject_invisible(text: str, *, allowed: str = "") -> None:
     for character in text:
         if character in allowed or (" " <= character <= "~"):
             continue
-        if unicodedata.category(character) in _UNSEEN_CATEGORIES or _IGNORABLE.match(character):
+        if unicodedata.category(character) in _INVISIBLE_CATEGORIES or _IGNORABLE.match(character):
             raise InvalidAddress(INVISIBLE.format(f"U+{ord(character):04X}"))
 
 
@@ -169,19 +168,20 @@ def _labels(domain: str) -> list[str]:
 def _u_label(label: str) -> str:
     """Raises `idna.IDNAError`."""
     if label.isascii() and not label.startswith("xn--"):
-        # Not asked of `idna`, which rejects hyphens that the DNS knows: r3---sn.example.
+        # `idna` would reject hyphens that occur in the DNS: r3---sn.example.
         if not _LDH_LABEL.fullmatch(label):
             raise idna.IDNAError("no label of letters, digits and hyphens")
         return label
-    shown = idna.ulabel(label)
-    if idna.uts46_remap(shown, std3_rules=True) != shown or shown.isascii():
+    unicode_label = idna.ulabel(label)
+    is_mapped = idna.uts46_remap(unicode_label, std3_rules=True) != unicode_label
+    if is_mapped or unicode_label.isascii():
         raise idna.IDNAError("not what anybody could type")
     if any(
-        unicodedata.category(character) in _UNSEEN_CATEGORIES and character not in _JOINERS
-        for character in shown
+        unicodedata.category(character) in _INVISIBLE_CATEGORIES and character not in _JOINERS
+        for character in unicode_label
     ):
         raise idna.IDNAError("characters that this version of Unicode does not know")
-    return shown
+    return unicode_label
 
 
 def _a_label(label: str) -> str:

@@ -1,6 +1,6 @@
-"""Text without case and accents, in every script, for comparing and for alphabetical order.
+"""Folding of case and accents, in every script, for comparison and alphabetical order.
 
-The functions `text_…` of the database do the work, made by this app's migrations: queries, indexes
+The database functions `text_…`, which this app's migrations create, do the work. Queries, indexes
 and Python use the same ones.
 """
 
@@ -15,16 +15,16 @@ from ..sql.replica import reading_connection
 
 
 class Folded(Func):
-    """A text folded."""
+    """The folded form of a text."""
 
     function = "text_fold"
     output_field = TextField()
 
 
 class AlphabetKey(Func):
-    """What names are sorted by: accents and case folded, equal ones by their accents.
+    """The sort key of a name: folded, and by its accents among equal ones.
 
-    To be compared as bytes: see `alphabetical`.
+    Keys are compared as bytes: see `alphabetical`.
     """
 
     function = "text_alphabet_key"
@@ -39,7 +39,7 @@ def alphabetical(name: str | Combinable) -> Collate:
 @CharField.register_lookup
 @TextField.register_lookup
 class ContainsFolded(Lookup):
-    """`name__contains_folded=text`: both folded. An index of trigrams on `Folded` answers it."""
+    """`name__contains_folded=text` compares folded texts. A trigram index on `Folded` serves it."""
 
     lookup_name = "contains_folded"
 
@@ -50,7 +50,7 @@ class ContainsFolded(Lookup):
 
 
 def fold_texts(texts: Iterable[str]) -> dict[str, str]:
-    """Each text with its folded form; the database is asked once, for those beyond ASCII."""
+    """The folded form of each text. Texts beyond ASCII take one query together."""
     folded = {text: text.lower() for text in texts}
     foreign = [text for text in folded if not text.isascii()]
     if foreign:

@@ -1,4 +1,4 @@
-"""A column that holds the canonical form of an e-mail address."""
+"""A model field for the canonical form of an e-mail address."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from .email_addresses import InvalidAddress, canonical_address, mailbox_of
 
 
 def validate_mailbox(value: str) -> None:
-    """Raises `ValidationError` when the text is no address that mail can be sent to."""
+    """Raises `ValidationError` when mail cannot be sent to the text."""
     try:
         canonical_address(value)
     except InvalidAddress as error:
@@ -18,13 +18,13 @@ def validate_mailbox(value: str) -> None:
 
 
 class MailboxFormField(forms.EmailField):
-    """Cleaned to the canonical address."""
+    """A form field whose cleaned value is the canonical address."""
 
     default_validators = [validate_mailbox]
     widget = forms.TextInput  # browsers rewrite the domain in <input type="email">
 
     def __init__(self, **kwargs: Any) -> None:
-        # Of the input, which may be longer than the address that it stands for.
+        # The input may be longer than its canonical address.
         super().__init__(**{**kwargs, "max_length": None})
 
     def to_python(self, value: Any) -> Any:
@@ -33,10 +33,10 @@ class MailboxFormField(forms.EmailField):
 
 
 class MailboxField(models.EmailField):
-    """Saves the canonical address, and finds it by any spelling of the mailbox.
+    """Saves the canonical address. Lookups accept any spelling of the mailbox.
 
-    What is no address (the marks of erased and colliding accounts) is saved as it is. Lookups by a
-    part of an address take the text as it is.
+    Other texts, the marks of erased and colliding accounts, are saved unchanged. Lookups by a part
+    of an address use the text unchanged.
     """
 
     default_validators = [validate_mailbox]
