@@ -1,8 +1,8 @@
-"""What a process of the web server imports: `config.server` serves this application."""
+"""The ASGI application, which `config.server` serves."""
 
 from config.wsgi import application as _django
 
-# What this imports needs Django set up.
+# Imported after the setup of Django, which its modules require.
 from config.server.front import Front  # isort: skip
 
 application = Front(_django)

@@ -1,4 +1,4 @@
-"""`/events` and everything below it, for clients that were written without the prefix `/api`."""
+"""`/events` and all paths below it, for clients without the prefix `/api`."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,8 +12,8 @@ _BARE = "/events"
 def with_bare_paths(application: Application) -> Application:
     """Serve `/events…` as `/api/events…`.
 
-    It is the outermost layer, so that everything further in sees one address: the fast path, body
-    limits, idempotency keys, rate limits, metrics and links.
+    It is the outermost layer, so that the fast path, body limits, idempotency keys, rate limits,
+    metrics and links use one address.
     """
 
     def handle(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -1,4 +1,4 @@
-"""`GET /api/`: where the routes are that a client begins with."""
+"""`GET /api/`: the addresses of the main routes."""
 
 from django.conf import settings
 from django.urls import reverse
@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from config.api.openapi.schema import operation
 from config.api.views import ApiView
 
-# The members of the directory and the names of their routes, in the order of a first visit.
+# The members of the directory and the names of their routes, in the order of typical use.
 ROUTES = {
     "events": "event-list",
     "series": "series-list",
@@ -87,9 +87,9 @@ class DirectoryView(ApiView):
 
     @operation("List the main routes", responses=DirectoryOut)
     def get(self, request: Request) -> Response:
-        """The addresses that a client begins with, the docs, the schema and its version."""
-        about = settings.SPECTACULAR_SETTINGS
+        """The addresses of the main routes, the docs, the schema and its version."""
+        document = settings.SPECTACULAR_SETTINGS
         addresses = {
             name: request.build_absolute_uri(reverse(route)) for name, route in ROUTES.items()
         }
-        return Response({"name": about["TITLE"], "version": about["VERSION"], **addresses})
+        return Response({"name": document["TITLE"], "version": document["VERSION"], **addresses})

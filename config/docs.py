@@ -1,5 +1,4 @@
-"""The OpenAPI document, Swagger UI and ReDoc, from this server alone: no outside host, no inline
-script."""
+"""The OpenAPI document, Swagger UI and ReDoc, without outside hosts or inline scripts."""
 # mypy: disable-error-code="no-untyped-call"
 # drf-spectacular's generator and renderers have no types.
 
@@ -26,8 +25,8 @@ from config.api.http.exception_handler import problem_response, to_domain_error
 from config.api.http.negotiation import to_json
 from config.api.views import ApiView
 
-# Both draw with inline styles; ReDoc also searches in a worker that it makes from a blob.
-_DRAWS_ITSELF: dict[str, Any] = {
+# Both use inline styles. ReDoc also searches in a worker that it creates from a blob.
+_DOCS_POLICY: dict[str, Any] = {
     "style-src": [SELF, UNSAFE_INLINE],
     "worker-src": [SELF, "blob:"],
 }
@@ -47,8 +46,8 @@ def _document() -> dict[str, Any]:
 
 @cache
 def openapi_document(format: str) -> bytes:
-    """The document as `yaml` or `json`. It depends on the code alone, so it is made once."""
-    with _generating:  # or the first requests of a process each make it
+    """The document as `yaml` or `json`. It depends on the code alone, so it is cached."""
+    with _generating:  # otherwise each of the first requests of a process generates it
         document = _document()
     if format == "json":
         return to_json(document)
@@ -61,12 +60,12 @@ def _compressed_document(format: str) -> bytes:
 
 
 def prepare_document() -> None:
-    """Makes the JSON document in a thread, so that no reader's request takes the 0.3 s."""
+    """Generate the JSON document in a thread, which takes 0.3 s, before the first request."""
     threading.Thread(target=_compressed_document, args=("json",), daemon=True).start()
 
 
 def _accepts_gzip(request: HttpRequest) -> bool:
-    """RFC 9110, section 12.5.3; without the header nothing but identity is sent."""
+    """RFC 9110, section 12.5.3. Without the header the response is not compressed."""
     weights = {}
     for part in request.headers.get("Accept-Encoding", "").lower().split(","):
         name, _, weight = part.partition(";")
@@ -75,10 +74,10 @@ def _accepts_gzip(request: HttpRequest) -> bool:
 
 
 def _format_of(request: HttpRequest) -> str:
-    """`?format=`, else what `Accept` names, else JSON, as everywhere in the API."""
+    """`?format=`, else the type that `Accept` names, else JSON."""
     accepted = request.headers.get("Accept", "")
-    wants_yaml = "json" not in accepted and ("yaml" in accepted or "openapi" in accepted)
-    return request.GET.get("format", "yaml" if wants_yaml else "json")
+    prefers_yaml = "json" not in accepted and ("yaml" in accepted or "openapi" in accepted)
+    return request.GET.get("format", "yaml" if prefers_yaml else "json")
 
 
 def _media_type_of(name: str, request: HttpRequest) -> str:
@@ -116,8 +115,8 @@ class SchemaView(ApiView):
         return get_conditional_response(request._request, etag, response=response) or response
 
 
-class ProblemsOfPages(APIView):
-    """A page that is refused is a problem document, as everything below /api/."""
+class PageWithProblems(APIView):
+    """A page whose errors are problem documents, like all errors below /api/."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -126,14 +125,14 @@ class ProblemsOfPages(APIView):
         return problem_response(to_domain_error(exc))
 
 
-@method_decorator(csp_update(_DRAWS_ITSELF), name="dispatch")
-class SwaggerView(ProblemsOfPages, SpectacularSwaggerSplitView):
+@method_decorator(csp_update(_DOCS_POLICY), name="dispatch")
+class SwaggerView(PageWithProblems, SpectacularSwaggerSplitView):
     media_types = ("text/html", "application/javascript")
     template_name = "swagger.html"
     template_name_js = "swagger_start.js"
 
 
-@method_decorator(csp_update(_DRAWS_ITSELF), name="dispatch")
-class RedocView(ProblemsOfPages, SpectacularRedocView):
+@method_decorator(csp_update(_DOCS_POLICY), name="dispatch")
+class RedocView(PageWithProblems, SpectacularRedocView):
     media_types = ("text/html",)
     template_name = "redoc.html"

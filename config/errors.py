@@ -1,7 +1,7 @@
-"""What may go wrong, each with its code, status and facts. Plain Python, without Django.
+"""Errors that a client can receive, each with a code, a status and facts. Plain Python.
 
-Every error that a client can see is a subclass of `DomainError`; its `code` is part of the
-contract. An app declares its own errors in its own `errors.py`.
+Each is a subclass of `DomainError`. Its `code` is part of the contract. An app declares its own
+errors in its `errors.py`.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 
 class DomainError(Exception):
-    """A refusal that tells the client what to do next.
+    """A refused request, with a message that says what to do next.
 
     `facts` are members added to the problem document (RFC 9457, section 3.2), such as
     `max_capacity`. `help` is the text of the page at `/problems/<name>`.
@@ -39,17 +39,17 @@ class DomainError(Exception):
 
 def all_errors() -> Iterator[type[DomainError]]:
     """Every error that has a code, in the order of status and code."""
-    found: list[type[DomainError]] = []
-    waiting = list(DomainError.__subclasses__())
-    while waiting:
-        error = waiting.pop()
-        waiting.extend(error.__subclasses__())
+    errors: list[type[DomainError]] = []
+    stack = list(DomainError.__subclasses__())
+    while stack:
+        error = stack.pop()
+        stack.extend(error.__subclasses__())
         if "code" in vars(error):
-            found.append(error)
-    return iter(sorted(found, key=lambda error: (error.status, error.code)))
+            errors.append(error)
+    return iter(sorted(errors, key=lambda error: (error.status, error.code)))
 
 
-# The closed list of codes that one field can have, with what each means.
+# The codes of a field's error, with their meanings. The list is closed.
 FIELD_CODES = {
     "required": "The field is missing.",
     "blank": "The text is empty.",
@@ -81,9 +81,9 @@ FIELD_CODES = {
 
 @dataclass(frozen=True)
 class FieldError:
-    """What is wrong with one field: `field` is a dotted path, None for the whole body.
+    """The error of one field. `field` is a dotted path, or None for the whole body.
 
-    `suggestion` is the name that was probably meant.
+    `suggestion` is a known name that is similar to an unknown one.
     """
 
     field: str | None
@@ -96,8 +96,8 @@ class FieldError:
             raise ValueError(f"{self.code!r} is not in FIELD_CODES")
 
     def as_dict(self) -> dict[str, str | None]:
-        shown = {"field": self.field, "code": self.code, "detail": self.detail}
-        return shown if self.suggestion is None else {**shown, "suggestion": self.suggestion}
+        members = {"field": self.field, "code": self.code, "detail": self.detail}
+        return members if self.suggestion is None else {**members, "suggestion": self.suggestion}
 
 
 class ValidationFailed(DomainError):

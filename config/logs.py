@@ -1,4 +1,4 @@
-"""Log lines for people (`console`) or for machines (`json`), each with the request's id."""
+"""Logging as text (`console`) or JSON (`json`). Each line has the request's id."""
 
 import logging.config
 import sys
@@ -38,11 +38,11 @@ def logging_config(format_name: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "main"}},
         "root": {"handlers": ["stderr"], "level": "INFO"},
         "loggers": {
-            # What a client did wrong is told to the client; a log of every 404 hides faults.
+            # Clients receive their errors. A log of every 404 would hide server errors.
             "django.request": {"level": "ERROR"},
-            # Two lines for each job would bury everything else.
+            # Two lines for each job would hide everything else.
             "procrastinate": {"level": "WARNING"},
-            # A line for each request that is not HTTP would let strangers fill the disk.
+            # A line for each malformed request would let strangers fill the disk.
             "uvicorn.error": {"level": "ERROR"},
             "django.security.DisallowedHost": {"level": "CRITICAL"},
         },

@@ -1,4 +1,4 @@
-"""What /metrics tells: how many requests there were, by route, and how long they took."""
+"""Metrics of requests: their number and duration by route."""
 
 import os
 from collections.abc import Callable
@@ -25,12 +25,12 @@ SECONDS = Histogram("http_request_seconds", "Time to an answer.", ["method", "ro
 
 @cache
 def _meters(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    """Looked up once: finding a label's meter costs more than counting with it."""
+    """The meters of a label, cached since the lookup takes longer than the count."""
     return REQUESTS.labels(method, route, status), SECONDS.labels(method, route)
 
 
 class MetricsMiddleware:
-    """Counts and times each request under its route's pattern, so that ids make no new series."""
+    """Counts and times each request by its route's pattern, so that ids create no new series."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -45,14 +45,14 @@ class MetricsMiddleware:
         return response
 
 
-def count_request(method: str, route: str, status: int, took_seconds: float) -> None:
+def count_request(method: str, route: str, status: int, duration_seconds: float) -> None:
     requests, seconds = _meters(method, route, status)
     requests.inc()
-    seconds.observe(took_seconds)
+    seconds.observe(duration_seconds)
 
 
 def metrics_response() -> HttpResponse:
-    """In Prometheus's text format; of all processes that share PROMETHEUS_MULTIPROC_DIR."""
+    """In Prometheus's text format, for all processes that share PROMETHEUS_MULTIPROC_DIR."""
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""What happens to every request before a view sees it."""
+"""Middlewares: request ids, probes, the API's conventions before routing, and pages."""
 
 import random
 import re
@@ -34,14 +34,14 @@ PROBES = {
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
-_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
-# What a browser that is shown an answer of the API may do with it: nothing.
+_SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+# A browser may not render a response of the API or frame it.
 API_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Frame-Options": "DENY",
 }
-# What a page may have of the device that shows it: nothing.
-_NO_DEVICE = ", ".join(
+# Pages may not use any feature of the device.
+_NO_DEVICE_FEATURES = ", ".join(
     f"{feature}=()"
     for feature in (
         "accelerometer",
@@ -61,27 +61,27 @@ _FILE = re.compile(r"\.(ics|svg|png)$")
 
 
 def is_page(request: HttpRequest) -> bool:
-    """Whether a person opens this address, rather than a client of the API."""
+    """Whether the address is that of a page for browsers, and not of the API."""
     return not request.path_info.startswith("/api/") or request.path_info.startswith(
         ("/api/docs", "/api/redoc")
     )
 
 
 def request_id_of(request: HttpRequest | PlainRequest) -> str:
-    return sane_request_id(request.META.get("HTTP_X_REQUEST_ID", ""))
+    return safe_request_id(request.META.get("HTTP_X_REQUEST_ID", ""))
 
 
-def sane_request_id(given: str) -> str:
-    """The caller's own if it is sane, a new one otherwise.
+def safe_request_id(text: str) -> str:
+    """The caller's own id if its characters are safe, else a new one.
 
-    Nobody gains by guessing one, so the system is not asked for randomness: to wait for that lets
-    another thread have the interpreter, and a request pays for the way back.
+    New ids come from a plain pseudorandom generator, since guessing one gives no advantage. The
+    system's generator would release the interpreter lock, which delays the request.
     """
-    return given if _SANE_REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+    return text if _SAFE_REQUEST_ID.fullmatch(text) else f"{random.getrandbits(128):032x}"
 
 
 class RequestIdMiddleware:
-    """Gives each request an id: the caller's own if it is sane, a new one otherwise."""
+    """Gives each request an id, which logs and the response contain: see `safe_request_id`."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -93,13 +93,13 @@ class RequestIdMiddleware:
             response = self.get_response(request)
         finally:
             structlog.contextvars.reset_contextvars(**tokens)
-            structlog.contextvars.unbind_contextvars("user_id")  # of whoever it was
+            structlog.contextvars.unbind_contextvars("user_id")
         response["X-Request-ID"] = request_id
         return response
 
 
 class ProbeMiddleware:
-    """Answers health checks before anything else: a load balancer asks by address, not by name."""
+    """Responds to health checks before the check of the host: load balancers use IP addresses."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -110,10 +110,10 @@ class ProbeMiddleware:
 
 
 class ApiMiddleware:
-    """The API's ground rules that hold before routing.
+    """The API's conventions that apply before routing.
 
-    Both slash forms reach the same route, an oversized body is refused unread, and times are
-    rendered in the zone that the request names.
+    Paths with and without a final slash are the same route. An oversized body is refused unread.
+    Times are rendered in the zone of the request.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -137,7 +137,7 @@ class ApiMiddleware:
         if not is_page(request):
             for name, value in API_HEADERS.items():
                 response[name] = value
-            # Of an answer without a body it would be that of the one with it (RFC 9110, 8.6).
+            # A response to HEAD has the length of the body for GET (RFC 9110, section 8.6).
             if (
                 isinstance(response, HttpResponse)
                 and response.status_code != 304
@@ -162,7 +162,7 @@ class ApiMiddleware:
 
 
 class AdminIdentity(AuthenticationMiddleware):
-    """Who is signed in, and in the admin who answers for what is changed."""
+    """The signed-in user, recorded in the admin as the actor of changes."""
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
@@ -172,15 +172,15 @@ class AdminIdentity(AuthenticationMiddleware):
 
 class PageHeaders(XFrameOptionsMiddleware):
     def process_response(self, request: HttpRequest, response: Any) -> Any:
-        response.headers.setdefault("Permissions-Policy", _NO_DEVICE)
+        response.headers.setdefault("Permissions-Policy", _NO_DEVICE_FEATURES)
         return super().process_response(request, response)
 
 
 class PageLayers:
-    """The middlewares that only pages need: the API has no cookies, forms or frames.
+    """The middlewares for pages alone: the API has no cookies, forms or frames.
 
-    One layer of Django's, so that what the API does not need does not cost it six calls. The docs
-    below /api/ are pages.
+    They are one middleware to Django, which spares requests of the API six calls. The docs below
+    /api/ are pages.
     """
 
     LAYERS = (
@@ -203,7 +203,7 @@ class PageLayers:
         return handle(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """A page that is refused for a moment, as when the admin sets a password, is no fault."""
+        """Render temporary errors as text, such as too many concurrent password hashes."""
         if not isinstance(exception, errors.RateLimited | errors.TemporarilyUnavailable):
             return None
         text = f"{exception.message}\n"
@@ -211,26 +211,26 @@ class PageLayers:
 
 
 class PageCsrf(CsrfViewMiddleware):
-    """For pages alone. Not one of the layers, since Django asks it again once the view is known."""
+    """CSRF protection for pages alone. It is not among the layers, since it has a view hook."""
 
     def __call__(self, request: HttpRequest) -> Any:
         return super().__call__(request) if is_page(request) else self.get_response(request)
 
 
 def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Django's handler404 for addresses that no view claims."""
+    """Django's handler404, for unknown addresses."""
     if request.path_info.startswith("/api/"):
         return problem_response(errors.NotFound())
     return HttpResponse("There is no page at this address.\n", "text/plain", status=404)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Django's handler400: a host that is not ours, or a body that is no form."""
+    """Django's handler400, for an unknown host or a malformed form."""
     return problem_response(errors.MalformedRequest("Check the Host header and the body."))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500 for faults outside the API's own views."""
+    """Django's handler500, for exceptions outside the API's views."""
     if request.path_info.startswith("/api/"):
         return problem_response(errors.ServerError())
     return HttpResponse("Something went wrong here. Try again.\n", "text/plain", status=500)

@@ -1,4 +1,4 @@
-"""Addresses for those who run the service: is it alive, is it ready, how is it doing."""
+"""Endpoints for operations: liveness, readiness and metrics."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import Error as DatabaseTrouble
+from django.db import Error as AnyDatabaseError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -27,25 +27,25 @@ T = TypeVar("T")
 
 READINESS_SECONDS = 2.0
 
-# A job that waits longer than this has no worker to do it.
+# A job that is due for longer has no worker.
 MAX_TASK_LAG_SECONDS = 300
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
-    """The process answers."""
+    """Liveness: the process responds."""
     return JsonResponse({"status": "ok"})
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Whether requests may be sent here: 200, or 503 with what is wrong.
+    """Readiness: 200, or 503 with the failed checks.
 
-    One look at the parts is good for `READINESS_SECONDS`, so that a flood of requests costs little.
+    The result is cached for `READINESS_SECONDS`, so that a flood of requests costs little.
     """
     status, body = _readiness.value()
     return HttpResponse(body, "application/json", status)
 
 
-def _look_at_parts() -> tuple[int, bytes]:
+def _check_parts() -> tuple[int, bytes]:
     checks = {}
     for name, check in (
         ("database", _check_database),
@@ -55,7 +55,7 @@ def _look_at_parts() -> tuple[int, bytes]:
     ):
         try:
             checks[name] = check()
-        except Exception as error:  # noqa: BLE001  # whatever fails, this part is not ready
+        except Exception as error:  # noqa: BLE001  # any exception means that the part is not ready
             checks[name] = f"failed: {type(error).__name__}"
     is_ready = all(result == "ok" for result in checks.values())
     response = JsonResponse(
@@ -78,10 +78,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 class _Notifications(Collector):
-    """Asked of the database, since the mailer is another process, perhaps on another host."""
+    """Gauges from the database, since the mailer is another process, perhaps on another host."""
 
     def collect(self) -> Iterator[Metric]:
-        with suppress(DatabaseTrouble):
+        with suppress(AnyDatabaseError):
             backlog = outbox.backlog()
             for name, meaning, value in (
                 ("due", "Notifications that are due and not sent yet.", backlog.due),
@@ -113,31 +113,29 @@ def _check_tasks() -> str:
     if job_lag >= MAX_TASK_LAG_SECONDS:
         return f"a job has waited {int(job_lag)} s"
     lag = outbox.oldest_seconds()
-    # While mailers are at work a long queue is a long queue: another web process would not help.
+    # With a running mailer the queue is only long, which removing a web process would not help.
     if lag >= MAX_TASK_LAG_SECONDS and not outbox.living():
         return f"a notification has waited {int(lag)} s and no mailer runs"
     return "ok"
 
 
 def _lags() -> dict[str, int]:
-    """How long the oldest of what is due has waited, as far as the database answers."""
-    with suppress(DatabaseTrouble):
+    """The age of the oldest due job and notification, in seconds. Empty without a database."""
+    with suppress(AnyDatabaseError):
         return {"jobs": int(_job_lag()), "notifications": int(outbox.oldest_seconds())}
     return {}
 
 
 def _job_lag() -> float:
-    waiting = ProcrastinateJob.objects.filter(status="todo").exclude(
-        scheduled_at__gt=timezone.now()
-    )
-    oldest = waiting.order_by("id").values_list("procrastinateevent__at", flat=True).first()
+    due = ProcrastinateJob.objects.filter(status="todo").exclude(scheduled_at__gt=timezone.now())
+    oldest = due.order_by("id").values_list("procrastinateevent__at", flat=True).first()
     return (timezone.now() - oldest).total_seconds() if oldest else 0.0
 
 
 class Recent(Generic[T]):
-    """A value that is made again once it is older than `seconds`, by one thread at a time.
+    """A value that is computed again once it is older than `seconds`, by one thread at a time.
 
-    The other threads block meanwhile. The age is by the monotonic clock.
+    Other threads block meanwhile. The age is that of the monotonic clock.
     """
 
     def __init__(self, make: Callable[[], T], *, seconds: float) -> None:
@@ -153,8 +151,8 @@ class Recent(Generic[T]):
                 self._last = (monotonic(), self._make())
             return self._last[1]
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         self._last = None
 
 
-_readiness = Recent(_look_at_parts, seconds=READINESS_SECONDS)
+_readiness = Recent(_check_parts, seconds=READINESS_SECONDS)

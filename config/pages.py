@@ -1,4 +1,4 @@
-"""The few pages that are for people: where to go, and what an error means."""
+"""The landing page and the pages that explain errors."""
 
 import json
 from datetime import timedelta
@@ -22,12 +22,12 @@ def problem_list(request: HttpRequest) -> HttpResponse:
 
 
 def problem(request: HttpRequest, slug: str) -> HttpResponse:
-    found = next((error for error in all_errors() if error.slug() == slug), None)
-    if found is None:
+    error = next((each for each in all_errors() if each.slug() == slug), None)
+    if error is None:
         raise Http404
-    shown = {
-        "error": found,
-        "example": json.dumps(problem_example(found), indent=2),
-        "field_codes": FIELD_CODES if found.code == "validation_error" else {},
+    context = {
+        "error": error,
+        "example": json.dumps(problem_example(error), indent=2),
+        "field_codes": FIELD_CODES if error.code == "validation_error" else {},
     }
-    return render(request, "problem.html", shown)
+    return render(request, "problem.html", context)

@@ -1,4 +1,4 @@
-"""Every address. Each app keeps its own; those of the API are all below /api/."""
+"""The URL configuration. Each app has its own; all routes of the API are below /api/."""
 
 from django.contrib import admin
 from django.urls import include, path, re_path, register_converter
@@ -9,7 +9,7 @@ from config.api.views import UnknownRouteView
 
 
 class IdConverter:
-    """A positive whole number that a bigint holds."""
+    """A positive whole number in the range of bigint."""
 
     regex = "[1-9][0-9]{0,17}"
 
@@ -23,7 +23,7 @@ class IdConverter:
 register_converter(IdConverter, "id")
 
 urlpatterns = [
-    # First, since each pattern before a route costs it a comparison.
+    # First, since each earlier pattern costs a comparison.
     path("api/", include("registrations.urls")),
     path("api/", include("events.urls")),
     path("api/", include("accounts.urls")),

@@ -20,17 +20,17 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 _CHARSET = re.compile(r";\s*charset=[^;]*", re.IGNORECASE)
 
 
-def tidied(application: Application) -> Application:
-    """Spare Django what it cannot read: bodies of unsaid length, and charsets other than UTF-8.
+def with_plain_bodies(application: Application) -> Application:
+    """Prepare bodies for Django: with a Content-Length, and without a charset parameter.
 
-    Django looks a charset up before any middleware, and reads no body without its length. The
-    API speaks UTF-8 only, so the parameter says nothing that matters.
+    Django looks the charset up before any middleware, and ignores a body without a length. The API
+    accepts UTF-8 only, so the parameter has no effect.
     """
 
     def handle(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if "charset" in environ.get("CONTENT_TYPE", "").lower():
             environ["CONTENT_TYPE"] = _CHARSET.sub("", environ["CONTENT_TYPE"])
-        if "CONTENT_LENGTH" not in environ and _has_unsaid_length(environ):
+        if "CONTENT_LENGTH" not in environ and _may_have_body(environ):
             limit = body_limit(environ.get("PATH_INFO", ""))
             body = environ["wsgi.input"].read(limit + 1)
             environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
@@ -39,18 +39,17 @@ def tidied(application: Application) -> Application:
     return handle
 
 
-def _has_unsaid_length(environ: dict[str, Any]) -> bool:
-    """Whether there may be a body: since HTTP/2 no header says so (RFC 9113, section 8.1.1)."""
+def _may_have_body(environ: dict[str, Any]) -> bool:
+    """Whether there may be a body. HTTP/2 has no header for it (RFC 9113, section 8.1.1)."""
     if environ.get("HTTP_TRANSFER_ENCODING"):
         return True
-    is_told_by_frames = environ.get("SERVER_PROTOCOL", "").startswith(("HTTP/2", "HTTP/3"))
-    return is_told_by_frames and environ["REQUEST_METHOD"] not in {"GET", "HEAD"}
+    is_framed = environ.get("SERVER_PROTOCOL", "").startswith(("HTTP/2", "HTTP/3"))
+    return is_framed and environ["REQUEST_METHOD"] not in {"GET", "HEAD"}
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-# Connections are looked after when a request has finished; what else Django does as one starts is
-# for its debug mode.
+# Connections are checked when a request has finished. The other receiver is for debug mode.
 request_started.disconnect(close_old_connections)
 request_started.disconnect(reset_queries)
 
@@ -59,11 +58,11 @@ try:
 except ImproperlyConfigured as error:
     sys.exit(f"Configuration error: {error}")
 
-# What these import needs the settings.
+# Imported after the setup of Django, which their modules require.
 from config.connections import with_live_connections  # noqa: E402
 from config.docs import prepare_document  # noqa: E402
 from config.fast_path.handler import with_fast_path  # noqa: E402
 
-application = with_bare_paths(tidied(with_live_connections(with_fast_path(_views))))
+application = with_bare_paths(with_plain_bodies(with_live_connections(with_fast_path(_views))))
 
 prepare_document()

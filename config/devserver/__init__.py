@@ -1,1 +1,1 @@
-"""What `make run` and `make serve` start. Nothing of the API imports this package."""
+"""The development server: `make run` and `make serve`. The API does not import this package."""

@@ -1,7 +1,7 @@
 """`python -m config.devserver.start`: prepares the database and runs the Procfile's processes.
 
-The order is the user's: a port that is taken ends the start before anything is touched, and the
-addresses come last, once every process responds. Ctrl-C ends with status 0.
+A port in use ends the start before anything is changed. The addresses are printed last, once every
+process responds. Ctrl-C ends all processes with status 0.
 """
 
 import argparse
@@ -29,14 +29,16 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 PROJECT = Path(__file__).resolve().parents[2]
-# A process that is still silent after this is named; the others go on.
+# A process that does not respond within this time is named, and the others run on.
 READY_SECONDS = 60
 POLL_SECONDS = 0.3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m config.devserver.start")
-    parser.add_argument("--sample-data", action="store_true", help="Load it where nothing is yet.")
+    parser.add_argument(
+        "--sample-data", action="store_true", help="Load it into an empty database."
+    )
     arguments = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
@@ -46,12 +48,12 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(0)
     _set_environment()
-    _require_free_port()  # Another checkout may have taken it while this one migrated.
+    _require_free_port()  # Another checkout may have bound it meanwhile.
     sys.exit(_run(logins))
 
 
 def _prepare(*, sample_data: bool) -> str:
-    """Migrate and load the sample data; returns how to sign in."""
+    """Migrate and load the sample data; returns the text about its logins."""
     _require_free_port()
     django.setup()
     call_command("migrate", verbosity=0)
@@ -66,10 +68,10 @@ def _prepare(*, sample_data: bool) -> str:
 
 
 def _require_free_port() -> None:
-    """End with one line when the port is taken.
+    """End with one line when the port is in use.
 
-    The web server shares its port on purpose (SO_REUSEPORT), so two checkouts would both start on
-    one port and take turns in answering.
+    The web server shares its port (SO_REUSEPORT), so two checkouts could start on one port, and
+    each would receive some of the requests.
     """
     host, port = _host(), settings.PORT
     if not _is_free(host, port):
@@ -97,7 +99,7 @@ def _is_free(host: str, port: int) -> bool:
 
 
 def _set_environment() -> None:
-    """honcho gives each process a PORT of its own, so what depends on the port is set here."""
+    """Set the variables that depend on the port, since honcho gives each process another PORT."""
     os.environ["PUBLIC_URL"] = settings.PUBLIC_URL
     os.environ.setdefault("WEB_CONCURRENCY", str(os.cpu_count() or 2))
     binaries = Path(sys.executable).parent
@@ -109,7 +111,7 @@ def _set_environment() -> None:
 
 def _run(logins: str) -> int:
     """Run the Procfile until Ctrl-C or SIGTERM (status 0) or until a process ends (its status)."""
-    # Settings have read .env; honcho would let it win over the real environment.
+    # The settings have read .env. If honcho read it, it would override the real environment.
     command = ["-m", "honcho", "--env", os.devnull, "start", "--port", str(settings.PORT)]
     processes = subprocess.Popen([sys.executable, *command], cwd=PROJECT)  # noqa: S603
     stopping = threading.Event()
@@ -129,11 +131,11 @@ def _run(logins: str) -> int:
     if stopping.is_set():
         return 0
     stopping.set()
-    return status or 1  # Nothing asked them to end.
+    return status or 1  # The processes ended by themselves.
 
 
 def _announce(logins: str, started_at: datetime, stopping: threading.Event) -> None:
-    """Print where everything is, once each process responds."""
+    """Print the addresses once each process responds."""
     checks = _checks(started_at)
     deadline = time.monotonic() + READY_SECONDS
     while checks and time.monotonic() < deadline:
@@ -152,7 +154,7 @@ def _announce(logins: str, started_at: datetime, stopping: threading.Event) -> N
 
 
 def _checks(started_at: datetime) -> dict[str, Callable[[], bool]]:
-    """For each process of the Procfile, whether it responds."""
+    """A check for each process of the Procfile: whether it responds."""
     host = _host() if _host() not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104  # nosec
     netloc = f"[{host}]" if ":" in host else host
 

@@ -1,12 +1,12 @@
-"""The fast path: the plainest form of the hottest requests, answered below the framework.
+"""The fast path: the most frequent requests are handled below the framework.
 
-What Django and DRF do around a view takes several times as long as to take a seat, and almost all
-of it is for what such a request does not say: it has no token, no key, no zone, no query. So a
-route may have a second handler, for a `PlainRequest`. It answers what the view would, to the byte
-(tests send each request both ways), or None: whatever it is not sure of goes the ordinary way.
+Django and DRF take several times as long around a view as the view takes to register a guest.
+Almost all of that serves options that such a request does not have: a token, an idempotency key, a
+time zone, a query. A route may therefore have a second handler, for a `PlainRequest`. It returns
+the same bytes as the view, or None to pass the request on to the view. Tests compare both.
 
-Limits, request ids, problem documents, ETags and metrics are the same functions as there. The
-headers that Django's middlewares add to every answer are taken from themselves, once.
+Both share the functions for limits, request ids, problem documents, ETags and metrics. The headers
+of Django's middlewares are computed once, by these middlewares.
 """
 
 import io
@@ -43,8 +43,8 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 MAX_BODY_BYTES = 10_000
 
-# Headers that ask for something, which the views know how to give.
-_ASKS_FOR_MORE = (
+# Headers with options that only the views support.
+_HEADERS_FOR_VIEWS = (
     "HTTP_AUTHORIZATION",
     "HTTP_IDEMPOTENCY_KEY",
     "HTTP_ORIGIN",
@@ -52,7 +52,7 @@ _ASKS_FOR_MORE = (
     "HTTP_TIME_ZONE",
     "HTTP_TRANSFER_ENCODING",
 )
-_AROUND_EVERY_ANSWER = (
+_HEADER_MIDDLEWARES = (
     "django.middleware.security.SecurityMiddleware",
     "corsheaders.middleware.CorsMiddleware",
 )
@@ -60,10 +60,9 @@ _AROUND_EVERY_ANSWER = (
 
 @dataclass(frozen=True)
 class FastRoute:
-    """One method of one route. `handle` gets the number in the path, where it has one.
+    """One method of one route. `handle` receives the number in the path, where there is one.
 
-    `route` is Django's pattern, which metrics are counted under; `allow` is what the view's Allow
-    header says.
+    `route` is Django's pattern, the label of the metrics. `allow` is the view's header Allow.
     """
 
     method: str
@@ -95,11 +94,13 @@ ROUTES = (
 
 
 def with_fast_path(application: Application) -> Application:
+    """Wrap a WSGI application."""
+
     def handle(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         for route in ROUTES:
             if method == route.method and (match := route.path.fullmatch(path)):
-                answer = _answer(route, environ, *map(int, match.groups()))
+                answer = _respond(route, environ, *map(int, match.groups()))
                 if answer is None:
                     break
                 start_response(_status_line(answer.status), list(answer.headers.items()))
@@ -109,17 +110,17 @@ def with_fast_path(application: Application) -> Application:
     return handle
 
 
-def _answer(route: FastRoute, environ: dict[str, Any], *numbers: int) -> Answer | None:
+def _respond(route: FastRoute, environ: dict[str, Any], *numbers: int) -> Answer | None:
     started = perf_counter()
-    request = _plain(environ)
+    request = _plain_request(environ)
     if request is None:
         return None
     request_id = request_id_of(request)
     tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
     try:
         answer = route.handle(request, *numbers)
-    except Exception as exc:  # noqa: BLE001  # as in a view, whatever went wrong is answered
-        answer = _refused(exc, request)
+    except Exception as exc:  # noqa: BLE001  # every exception becomes a response, as in a view
+        answer = _problem(exc, request)
     finally:
         structlog.contextvars.reset_contextvars(**tokens)
     if answer is None:
@@ -128,7 +129,7 @@ def _answer(route: FastRoute, environ: dict[str, Any], *numbers: int) -> Answer 
     scheme = request.site.partition(":")[0]
     headers = {
         **answer.headers,
-        **headers_of_all(scheme, VARY if route.method == "GET" else VARY_OF_WRITES),
+        **common_headers(scheme, VARY if route.method == "GET" else VARY_OF_WRITES),
         "Allow": route.allow,
         "X-Request-ID": request_id,
     }
@@ -140,15 +141,15 @@ def _answer(route: FastRoute, environ: dict[str, Any], *numbers: int) -> Answer 
     return answer._replace(headers=headers)
 
 
-def _plain(environ: dict[str, Any]) -> PlainRequest | None:
-    for name in _ASKS_FOR_MORE:
+def _plain_request(environ: dict[str, Any]) -> PlainRequest | None:
+    for name in _HEADERS_FOR_VIEWS:
         if name in environ:
             return None
     host = environ.get("HTTP_HOST", "")
     length = environ.get("CONTENT_LENGTH") or "0"
     if (
         environ.get("SCRIPT_NAME")
-        or not _is_ours(host)
+        or not _is_allowed_host(host)
         or not accepts(environ.get("HTTP_ACCEPT", ""), ("application/json",))
         or not (length.isascii() and length.isdigit() and len(length) < 6)
         or int(length) > MAX_BODY_BYTES
@@ -161,24 +162,24 @@ def _plain(environ: dict[str, Any]) -> PlainRequest | None:
 
 
 @bounded_cache(256)
-def _is_ours(host: str) -> bool:
+def _is_allowed_host(host: str) -> bool:
     domain, port = split_domain_port(host)
     return bool(domain) and is_port(port) and validate_host(domain, settings.ALLOWED_HOSTS)
 
 
 def _scheme(environ: dict[str, Any]) -> str:
-    """As `HttpRequest.scheme`."""
+    """The same as `HttpRequest.scheme`."""
     if settings.SECURE_PROXY_SSL_HEADER:
         name, secure = settings.SECURE_PROXY_SSL_HEADER
-        told = environ.get(name)
-        if told is not None:
-            return "https" if told.split(",", 1)[0].strip() == secure else "http"
+        forwarded = environ.get(name)
+        if forwarded is not None:
+            return "https" if forwarded.split(",", 1)[0].strip() == secure else "http"
     return str(environ["wsgi.url_scheme"])
 
 
-def _refused(exc: Exception, request: PlainRequest) -> Answer:
+def _problem(exc: Exception, request: PlainRequest) -> Answer:
     if not isinstance(exc, DomainError):
-        request_finished.send(sender=_refused)  # a connection that broke is not kept
+        request_finished.send(sender=_problem)  # closes a broken database connection
     error = logged_error(exc, lambda: WSGIRequest(request.META))
     headers = {"Content-Type": PROBLEM_TYPE, **error.headers}
     return Answer(error.status, to_json(problem_document(error)), headers)
@@ -197,14 +198,14 @@ def _conditional(request: PlainRequest, answer: Answer) -> Answer:
 
 
 @cache
-def headers_of_all(scheme: str, vary: str) -> dict[str, str]:
-    """What the middlewares around every view add to an answer of the API."""
+def common_headers(scheme: str, vary: str) -> dict[str, str]:
+    """The headers that the middlewares add to every response of the API."""
 
     def answer(request: Any) -> HttpResponse:
         return HttpResponse(headers={**API_HEADERS, "Vary": vary})
 
     for name in reversed(settings.MIDDLEWARE):
-        if name in _AROUND_EVERY_ANSWER:
+        if name in _HEADER_MIDDLEWARES:
             answer = import_string(name)(answer)
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/", "wsgi.url_scheme": scheme}
     request = WSGIRequest({**environ, "wsgi.input": io.BytesIO()})

@@ -1,7 +1,4 @@
-"""A request that says nothing out of the ordinary, and an answer, with nothing around them.
-
-For the few requests that come by the thousands; see `config/fast_path/handler.py`.
-"""
+"""The request and the response of the fast path: see `config/fast_path/handler.py`."""
 
 import io
 from dataclasses import dataclass
@@ -9,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Answer(NamedTuple):
-    """Headers are those of the handler; what every answer has is added to them."""
+    """A response. `headers` are those of the handler, without those that every response has."""
 
     status: int
     body: bytes
@@ -18,9 +15,9 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PlainRequest:
-    """A guest's request, without a zone, an Idempotency-Key or anything else that asks for more.
+    """A guest's request without options such as a time zone or an Idempotency-Key.
 
-    `META` is the WSGI environment (PEP 3333); `site` is the address that it was sent to, such as
+    `META` is the WSGI environment (PEP 3333). `site` is the scheme and host, such as
     `https://example.org`.
     """
 
@@ -32,7 +29,7 @@ class PlainRequest:
         return str(self.META.get("QUERY_STRING", ""))
 
     def body(self) -> bytes:
-        """All of it; whoever answers in place of the handler can read it again."""
+        """The whole body. The view can read it again."""
         body: bytes = self.META["wsgi.input"].read(int(self.META.get("CONTENT_LENGTH") or 0))
         self.META["wsgi.input"] = io.BytesIO(body)
         return body

@@ -1,7 +1,7 @@
-"""Seats in real time, as Server-Sent Events (WHATWG HTML, section 9.2).
+"""Free seats in real time, as Server-Sent Events (WHATWG HTML, section 9.2).
 
-`GET /api/events/{id}/stream`, answered in the web server's event loop (`config.server`). All that
-it tells is public. A viewer costs an open connection and two tasks, no thread.
+`GET /api/events/{id}/stream` is handled in the web server's event loop (`config.server`). Its data
+is public. A viewer costs an open connection and two tasks, but no thread.
 """
 
 import asyncio
@@ -31,16 +31,17 @@ logger = logging.getLogger(__name__)
 STREAM_PATH = re.compile(r"(?:/api)?/events/([1-9][0-9]{0,17})/stream/?")
 _ALLOWED = {"Allow": "GET, HEAD, OPTIONS"}
 
-# A proxy closes what is silent for longer, and a viewer that went away unheard is noticed.
+# Proxies close connections that are silent for longer. A failed heartbeat also reveals a viewer
+# whose connection broke.
 SECONDS_BETWEEN_HEARTBEATS = 15
-# A viewer that takes nothing for so long is dropped.
+# A viewer that reads nothing for so long is disconnected.
 SECONDS_TO_SEND = 10
-# Then the browser comes back by itself: nothing that is wrong with a connection stays for ever.
-SECONDS_OF_A_STREAM = 3600
+# The browser then reconnects by itself, which ends any fault of a connection.
+MAX_STREAM_SECONDS = 3600
 
 HEADERS = {
     **API_HEADERS,
-    # Any page may watch: it is public, and no credentials are read.
+    # Pages of any origin may watch: the data is public, and no credentials are read.
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": "*",
     "Access-Control-Expose-Headers": "Retry-After, X-Request-ID",
@@ -49,86 +50,89 @@ HEADERS = {
 }
 STREAM_HEADERS = {
     "Content-Type": "text/event-stream",
-    "X-Accel-Buffering": "no",  # nginx would keep events back
+    "X-Accel-Buffering": "no",  # otherwise nginx buffers events
 }
 
 
 class LiveStreams:
-    """The streams of one process, at most `max_viewers`. Made and used in an event loop."""
+    """The streams of one process, at most `max_viewers`. Create and use it in an event loop."""
 
     def __init__(self, max_viewers: int) -> None:
         self.watch = SeatWatch(max_viewers)
         self.closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def close(self) -> None:
-        """End all streams; their viewers come back to another process."""
+        """End all streams. Their viewers reconnect to another process."""
         if not self.closing.done():
             self.closing.set_result(None)
 
     async def respond(self, environ: dict[str, Any], receive: Receive, send: Send) -> None:
         """Respond to a request: `environ` of WSGI, `receive` and `send` of ASGI.
 
-        Raises `TimeoutError` when the client does not take the stream.
+        Raises `TimeoutError` when the client does not read the stream.
         """
         request = WSGIRequest(environ)
-        answer = Answer(request, send)
-        left = asyncio.ensure_future(_disconnected(receive))
-        with structlog.contextvars.bound_contextvars(request_id=answer.request_id):
+        response = StreamResponse(request, send)
+        disconnected = asyncio.ensure_future(_wait_for_disconnect(receive))
+        with structlog.contextvars.bound_contextvars(request_id=response.request_id):
             try:
-                await self._respond(request, answer, left)
+                await self._respond(request, response, disconnected)
             except TimeoutError:
                 raise
             except OSError:
-                pass  # the viewer is gone
+                pass  # the viewer has disconnected
             except Exception as exc:
-                if answer.has_begun:
+                if response.has_begun:
                     raise
-                await answer.send_whole(_problem(exc))
+                await response.send_whole(_problem(exc))
             finally:
-                left.cancel()
+                disconnected.cancel()
 
     async def _respond(
-        self, request: HttpRequest, answer: "Answer", left: asyncio.Future[Any]
+        self, request: HttpRequest, response: "StreamResponse", disconnected: asyncio.Future[Any]
     ) -> None:
         event_id = _event_id(request)
         if request.method == "OPTIONS":
-            await answer.send_whole(HttpResponse(status=204, headers=_ALLOWED))
+            await response.send_whole(HttpResponse(status=204, headers=_ALLOWED))
             return
         async with self.watch.viewer(event_id, client_network(request)) as watched:
             is_over = watched.seats is not None and watched.seats.is_over
             if is_over and "Last-Event-ID" in request.headers:
-                await answer.send_whole(HttpResponse(status=204))  # a browser stays away then
+                # After a 204 the browser does not reconnect.
+                await response.send_whole(HttpResponse(status=204))
             elif request.method == "HEAD":
-                await answer.send_whole(HttpResponse(headers=STREAM_HEADERS))
+                await response.send_whole(HttpResponse(headers=STREAM_HEADERS))
             else:
-                await self._stream(watched, answer, left)
+                await self._stream(watched, response, disconnected)
 
-    async def _stream(self, watched: Watched, answer: "Answer", left: asyncio.Future[Any]) -> None:
+    async def _stream(
+        self, watched: Watched, response: "StreamResponse", disconnected: asyncio.Future[Any]
+    ) -> None:
         loop = asyncio.get_running_loop()
-        ends_at = loop.time() + SECONDS_OF_A_STREAM
-        await answer.begin(200, STREAM_HEADERS)
+        ends_at = loop.time() + MAX_STREAM_SECONDS
+        await response.begin(200, STREAM_HEADERS)
         text = FIRST_LINES
-        told: Seats | None = None
+        last_sent: Seats | None = None
         is_last = False
-        while not (is_last or left.done()):
+        while not (is_last or disconnected.done()):
             changed, seats = watched.changed, watched.seats
-            if seats is not None and seats != told:
+            if seats is not None and seats != last_sent:
                 text += seats.message()
                 is_last = seats.is_over
-                told = seats
+                last_sent = seats
             is_last = is_last or self.closing.done() or loop.time() >= ends_at
-            await answer.send(text or b":\n\n", is_last=is_last)
+            await response.send(text or b":\n\n", is_last=is_last)
             text = b""
             if not is_last:
                 await asyncio.wait(
-                    {changed, left, self.closing},
+                    {changed, disconnected, self.closing},
                     timeout=SECONDS_BETWEEN_HEARTBEATS,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
 
 
-class Answer:
-    """What is sent for one request."""
+class StreamResponse:
+    """The response to one request."""
 
     def __init__(self, request: HttpRequest, send: Send) -> None:
         self.request_id = request_id_of(request)
@@ -138,12 +142,12 @@ class Answer:
 
     async def begin(self, status: int, headers: Mapping[str, str]) -> None:
         self.has_begun = True
-        sent = {**HEADERS, **headers, "X-Request-ID": self.request_id}
-        pairs = [(name.encode(), text.encode()) for name, text in sent.items()]
+        all_headers = {**HEADERS, **headers, "X-Request-ID": self.request_id}
+        pairs = [(name.encode(), text.encode()) for name, text in all_headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
 
     async def send(self, body: bytes, *, is_last: bool) -> None:
-        """Raises `TimeoutError` when the client does not take it."""
+        """Raises `TimeoutError` when the client does not read it."""
         async with asyncio.timeout(SECONDS_TO_SEND):
             await self._send({"type": "http.response.body", "body": body, "more_body": not is_last})
 
@@ -158,17 +162,17 @@ class Answer:
 
 
 def _event_id(request: HttpRequest) -> int:
-    found = STREAM_PATH.fullmatch(request.path_info)
-    if found is None:
+    match = STREAM_PATH.fullmatch(request.path_info)
+    if match is None:
         raise errors.NotFound
     if request.method not in {"GET", "HEAD", "OPTIONS"}:
         raise errors.MethodNotAllowed(headers=_ALLOWED)
     check_parameters(request.GET)
-    requested_zone(request)  # known everywhere, though no times are told here
-    return int(found[1])
+    requested_zone(request)  # every route checks it, though this one has no times
+    return int(match[1])
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 

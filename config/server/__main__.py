@@ -16,13 +16,13 @@ from uvicorn import Config
 from .processes import Processes, listening_sockets
 from .protocol import Http1Protocol
 
-# Connections that the kernel holds until a process accepts them.
+# Connections that the kernel queues until a process accepts them.
 BACKLOG = 2048
-# For requests that have begun, when a process is to end.
+# For requests in progress when a process stops.
 STOP_SECONDS = 20
-# A process that does not answer its supervisor for so long is replaced.
+# A process that does not respond to its supervisor for so long is replaced.
 HUNG_SECONDS = 60
-# Beside clients: the database, files, libraries.
+# Beside connections of clients: the database, files, libraries.
 OTHER_OPEN_FILES = 200
 
 
@@ -53,7 +53,7 @@ def _config() -> Config:
         timeout_keep_alive=settings.IDLE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
         timeout_worker_healthcheck=HUNG_SECONDS,
-        proxy_headers=False,  # TRUSTED_PROXIES says how many to believe
+        proxy_headers=False,  # TRUSTED_PROXIES decides instead
         server_header=False,
         access_log=False,
         log_config=None,
@@ -61,11 +61,11 @@ def _config() -> Config:
 
 
 def _allow_open_files(count: int) -> None:
-    """A client is an open file, of which a shell allows few. Workers inherit the limit."""
+    """Raise the limit of open files, since each client is one. Workers inherit the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    limit = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Collects the body of each request, and decides who responds to it (ASGI 3.0)."""
+"""The ASGI application of the web server: it collects bodies and dispatches requests."""
 
 import asyncio
 import logging
@@ -19,23 +19,23 @@ from config import errors
 from config.api.http.body_limits import body_limit
 from config.api.http.exception_handler import problem_response
 from config.live.streams import STREAM_PATH, LiveStreams, Message, Receive, Send
-from config.middleware import API_HEADERS, sane_request_id
+from config.middleware import API_HEADERS, safe_request_id
 
 from .wsgi import Application, RawHeaders, Response, environ_of, run
 
 logger = logging.getLogger(__name__)
 
-# Nothing of a body arrives for so long, or too little of it since it began.
+# The maximum time without a piece of a body, and before its minimum rate applies.
 BODY_PAUSE_SECONDS = 20
-# After the response to a body that is too large, until the client has stopped sending.
+# How long to read on after the response to a body that is too large.
 LINGER_SECONDS = 5
-# Requests of a process that wait for a thread. At a few hundred requests a second more would wait
-# for seconds; they are answered 503 at once.
-QUEUE = 512
-# Of all bodies together that a process is receiving.
-RECEIVING_BYTES = 512 * 1024 * 1024
-# Probes come from machines, one after another.
-WAITING_PROBES = 8
+# Requests that a process queues for a thread. At a few hundred requests a second a longer queue
+# takes seconds. Further requests get a 503 at once.
+MAX_QUEUED = 512
+# The size of all bodies together that a process is receiving.
+MAX_RECEIVING_BYTES = 512 * 1024 * 1024
+# Probes come one after another.
+MAX_QUEUED_PROBES = 8
 
 _HEALTH = {"/healthz", "/healthz/"}
 _READINESS = {"/readyz", "/readyz/"}
@@ -45,13 +45,13 @@ class Front:
     def __init__(self, application: Application) -> None:
         self._application = application
         self._receiving_bytes = 0
-        self._pool = Pool(settings.WEB_THREADS, QUEUE, "web")
-        # Responds though every thread of the pool is busy.
-        self._probes = Pool(1, WAITING_PROBES, "probe")
+        self._pool = Pool(settings.WEB_THREADS, MAX_QUEUED, "web")
+        # A pool of its own, so that readiness is reported while all other threads are busy.
+        self._probes = Pool(1, MAX_QUEUED_PROBES, "probe")
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._run_lifespan(receive, send)
             return
         try:
             await self._respond(scope, receive, send)
@@ -61,11 +61,12 @@ class Front:
             pass
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """From the start of the process to its end."""
+        """The lifespan protocol, from the start of the process to its end."""
         await receive()
         loop = asyncio.get_running_loop()
         self._streams = LiveStreams(settings.LIVE_MAX_VIEWERS)
-        # uvicorn waits for responses to end before it says that the process is to stop.
+        # uvicorn sends the shutdown event only after all responses have ended, so streams end by
+        # the signal itself.
         for number in (signal.SIGTERM, signal.SIGINT):
             handlers = (signal.getsignal(number), self._streams.close)
             signal.signal(number, _both(loop, *handlers))
@@ -88,7 +89,7 @@ class Front:
                 await receive()
         elif path in _HEALTH:
             status, headers, whole, _ = _whole(run(self._application, environ))
-            await respond(status, headers, whole)  # it waits for nothing
+            await respond(status, headers, whole)  # it does not block
         else:
             pool = self._probes if path in _READINESS else self._pool
             exchange = Exchange(receive, send)
@@ -101,40 +102,40 @@ class Front:
     async def _read_body(self, scope: Any, receive: Receive) -> tuple[bytes | None, int | None]:
         """The body and its length.
 
-        Without a body both are None. The body is None and the length is given when it is too large.
+        Both are None for a request without a body. The body alone is None when it is too large.
         Raises `RequestTimeout`, `TemporarilyUnavailable` and `ClientGone`.
         """
-        given = {name: value for name, value in scope["headers"] if name in _FRAMING}
-        if not given:
+        framing = {name: value for name, value in scope["headers"] if name in _FRAMING}
+        if not framing:
             return None, None
         limit = body_limit(scope["path"])
-        length = int(given.get(b"content-length", b"0"))
+        length = int(framing.get(b"content-length", b"0"))
         if length > limit:
             return None, length
         whole: bytes | None = scope["state"]["take_body"]()
         if whole is not None:
             return (whole if len(whole) <= limit else None), len(whole)
         pieces: list[bytes] = []
-        size, began = 0, monotonic()
+        size, started_at = 0, monotonic()
         try:
-            async for piece in self._pieces(receive, began):
+            async for piece in self._pieces(receive, started_at):
                 size += len(piece)
                 self._receiving_bytes += len(piece)
                 pieces.append(piece)
                 if size > limit:
                     return None, size
-                if self._receiving_bytes > RECEIVING_BYTES:
+                if self._receiving_bytes > MAX_RECEIVING_BYTES:
                     raise errors.TemporarilyUnavailable(headers={"Retry-After": "2"})
         finally:
             self._receiving_bytes -= size
         return b"".join(pieces), size
 
-    async def _pieces(self, receive: Receive, began: float) -> AsyncIterator[bytes]:
+    async def _pieces(self, receive: Receive, started_at: float) -> AsyncIterator[bytes]:
         size, is_more = 0, True
         while is_more:
             now = monotonic()
             try:
-                async with asyncio.timeout(body_deadline(size, began, now) - now):
+                async with asyncio.timeout(body_deadline(size, started_at, now) - now):
                     message = await receive()
             except TimeoutError:
                 headers = {"Connection": "close"}
@@ -146,10 +147,10 @@ class Front:
             yield message["body"]
 
     async def _refuse_body(self, environ: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Django says that the body is too large, and the connection ends after that.
+        """Send Django's response to a body that is too large, and then close the connection.
 
-        A socket that is closed with something unread resets the connection, and the client may
-        lose the response that it was just sent (RFC 9112, section 9.6).
+        Closing a socket with unread data resets the connection, and the client may lose the
+        response (RFC 9112, section 9.6). So the rest of the body is read for a while.
         """
         response = _whole(await self._pool.run(self._application, environ, None))
         headers = [*response.headers, (b"Connection", b"close")]
@@ -167,32 +168,32 @@ class Front:
         await send({**_BODY, "body": b"", "more_body": False})
 
 
-def body_deadline(size: int, began: float, now: float) -> float:
-    """When the next piece of a body of which `size` bytes arrived must be there, in seconds.
+def body_deadline(size: int, started_at: float, now: float) -> float:
+    """The time by which the next piece must arrive, after `size` bytes of the body, in seconds.
 
-    A slow line may upload, but a byte now and then does not hold a connection.
+    A slow line can upload, but single bytes at intervals cannot hold a connection.
     """
     return min(
         now + BODY_PAUSE_SECONDS,
-        began + BODY_PAUSE_SECONDS + size / settings.BODY_BYTES_PER_SECOND,
-        began + settings.BODY_SECONDS,
+        started_at + BODY_PAUSE_SECONDS + size / settings.BODY_BYTES_PER_SECOND,
+        started_at + settings.BODY_SECONDS,
     )
 
 
 class ClientGone(Exception):
-    """There is nobody to respond to."""
+    """The client has disconnected."""
 
 
 class Pool:
-    """A bounded number of threads, and of requests that wait for one.
+    """A bounded number of threads and of queued requests.
 
-    Not an executor of the library: its futures, which any thread may wait for, cost a request twice
-    as much as these, which are the loop's alone.
+    An executor of the standard library costs a request twice as much, since any thread may wait for
+    its futures. The futures here belong to the event loop.
     """
 
-    def __init__(self, threads: int, queue: int, name: str) -> None:
-        self._waiting: SimpleQueue[_Work] = SimpleQueue()
-        self._limit = threads + queue
+    def __init__(self, threads: int, max_queued: int, name: str) -> None:
+        self._queue: SimpleQueue[_Work] = SimpleQueue()
+        self._limit = threads + max_queued
         self._count = 0
         for number in range(threads):
             Thread(target=self._serve, name=f"{name}-{number}", daemon=True).start()
@@ -200,14 +201,17 @@ class Pool:
     async def run(
         self, application: Application, environ: dict[str, Any], exchange: "Exchange | None"
     ) -> Response | None:
-        """The response as a whole, or None when the exchange has sent it."""
+        """The whole response, or None when the exchange has sent it.
+
+        Raises `TemporarilyUnavailable` when the queue is full.
+        """
         if self._count >= self._limit:
             raise errors.TemporarilyUnavailable(headers={"Retry-After": "2"})
         self._count += 1
         stream = None if exchange is None else exchange.stream
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Response | None] = loop.create_future()
-        self._waiting.put((loop, done, application, environ, stream))
+        self._queue.put((loop, done, application, environ, stream))
         try:
             return await done
         finally:
@@ -217,16 +221,16 @@ class Pool:
 
     def _serve(self) -> None:
         while True:
-            loop, done, application, environ, stream = self._waiting.get()
+            loop, done, application, environ, stream = self._queue.get()
             response, error = None, None
             try:
                 if not done.cancelled():
                     response = run(application, environ, stream)
             except BaseException as exc:  # noqa: BLE001  # it is raised in the loop
                 error = exc
-            with suppress(RuntimeError):  # the loop has ended, and everything with it
-                loop.call_soon_threadsafe(_tell, done, response, error)
-            del done, environ, stream, response, error  # or they live until the next request
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(_resolve, done, response, error)
+            del done, environ, stream, response, error  # otherwise they live until the next request
 
 
 _Work = tuple[
@@ -234,7 +238,7 @@ _Work = tuple[
 ]
 
 
-def _tell(
+def _resolve(
     done: "asyncio.Future[Response | None]", response: Response | None, error: BaseException | None
 ) -> None:
     if done.done():
@@ -246,20 +250,20 @@ def _tell(
 
 
 class Exchange:
-    """Sends a stream from a thread, as fast as the client takes it."""
+    """Sends a stream from a thread, as fast as the client reads it."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive, self._send = receive, send
         self._loop = asyncio.get_running_loop()
         self._watching: asyncio.Task[None] | None = None
-        self._is_gone = False
+        self._is_disconnected = False
 
     def stream(self, response: Response) -> None:
-        """In the thread of the pool; returns when all is sent or the client is gone."""
+        """Send the response from a thread of the pool. Blocks until the end or a disconnect."""
         start = {"type": "http.response.start", "status": response.status}
         self._wait(self._begin({**start, "headers": response.headers}))
         for piece in response.pieces or ():
-            if self._is_gone:
+            if self._is_disconnected:
                 return
             if piece:
                 self._wait(self._send({**_BODY, "body": piece, "more_body": True}))
@@ -272,7 +276,7 @@ class Exchange:
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self._is_gone = True
+        self._is_disconnected = True
 
     def stop_watching(self) -> None:
         if self._watching is not None:
@@ -288,7 +292,7 @@ _FRAMING = {b"content-length", b"transfer-encoding"}
 
 def problem_of(error: errors.DomainError, request_id: str) -> tuple[int, RawHeaders, bytes]:
     """Status, headers and body of a problem document from outside Django."""
-    request_id = sane_request_id(request_id)
+    request_id = safe_request_id(request_id)
     with structlog.contextvars.bound_contextvars(request_id=request_id):
         response = problem_response(error)
     body = response.content
@@ -303,12 +307,12 @@ def _request_id(scope: Any) -> str:
 
 
 def _whole(response: Response | None) -> Response:
-    assert response is not None  # noqa: S101  # nosec  # nothing was given to stream it
+    assert response is not None  # noqa: S101  # nosec  # without an exchange it is whole
     return response
 
 
 def _end_with_supervisor(loop: asyncio.AbstractEventLoop) -> None:
-    """Stop this process when the supervisor was killed: nothing else would, and it has the port."""
+    """Stop this process when its supervisor is killed. Otherwise it would hold the port."""
     supervisor = parent_process()
     if supervisor is None:
         return

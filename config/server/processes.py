@@ -8,10 +8,10 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 
 def listening_sockets(host: str, port: int, *, count: int, backlog: int) -> list[socket.socket]:
-    """Sockets at one address, among which the kernel deals new connections (SO_REUSEPORT).
+    """Sockets at one address, to which the kernel distributes new connections (SO_REUSEPORT).
 
-    Raises `OSError` where the address cannot be had, also from another server of the same user,
-    which would share it.
+    Raises `OSError` where the address is in use, also by another server of the same user, with
+    which the kernel would share it.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     socket.create_server((host, port), family=family).close()
@@ -24,9 +24,9 @@ def listening_sockets(host: str, port: int, *, count: int, backlog: int) -> list
 class Processes(Multiprocess):
     """uvicorn's supervisor with one socket for each process.
 
-    Of a socket that is shared, the process that wakes first accepts all connections that have come:
-    often all of a proxy's, and the other processes idle. The sockets stay open here, so whoever
-    waits at one meets the process that replaces the last.
+    With a shared socket, the first process to wake accepts all pending connections, often all of a
+    proxy's, and the other processes idle. The sockets stay open in the supervisor, so a connection
+    in a socket's queue is accepted by the process that replaces the last one.
     """
 
     def __init__(self, config: Config, listening: list[socket.socket]) -> None:
@@ -36,12 +36,12 @@ class Processes(Multiprocess):
 
     @property
     def sockets(self) -> list[socket.socket]:
-        """For the process that uvicorn makes next."""
+        """The socket of the process that uvicorn starts next."""
         return [self._listening[self._slot]]
 
     @sockets.setter
     def sockets(self, sockets: list[socket.socket]) -> None:
-        """They are known before uvicorn sets them."""
+        """Ignored, since the sockets are known before uvicorn sets them."""
 
     def init_processes(self) -> None:
         for slot in range(self.processes_num):
@@ -62,7 +62,7 @@ class Processes(Multiprocess):
                 return  # the new one did not start
 
     def _replace(self, slot: int, method: Callable[[], None]) -> None:
-        """Let uvicorn look at one process alone, whose socket is known."""
+        """Call a method of uvicorn on one process alone, whose socket is known."""
         every = self.processes
         self._slot, self.processes = slot, [every[slot]]
         try:
@@ -72,7 +72,7 @@ class Processes(Multiprocess):
             self.processes = every
 
     def handle_ttin(self) -> None:
-        """WEB_CONCURRENCY says how many processes there are."""
+        """Ignored, since WEB_CONCURRENCY is the number of processes."""
 
     def handle_ttou(self) -> None:
-        """WEB_CONCURRENCY says how many processes there are."""
+        """Ignored, since WEB_CONCURRENCY is the number of processes."""

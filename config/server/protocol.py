@@ -16,14 +16,14 @@ from config import errors
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 200
-# Requests that are sent before the response to an earlier one. More end the connection.
+# Requests that are sent ahead of an earlier response. More end the connection.
 MAX_PIPELINED = 256
-# A client takes nothing of its response for so long.
+# The maximum time for which a client reads nothing of its response.
 SEND_SECONDS = 300
-# The rest of a last response is not taken for so long.
+# The maximum time for the rest of a last response.
 CLOSE_SECONDS = 120
 
-# What may not be in the value of a header (RFC 9110, section 5.5).
+# Characters that a header's value must not have (RFC 9110, section 5.5).
 _CONTROL = re.compile(b"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -31,14 +31,14 @@ class Http1Protocol(HttpToolsProtocol):
     """One connection. It ends when
 
     - a head is not complete within HEAD_SECONDS (408) or longer than MAX_HEAD_BYTES (400),
-    - what surrounds a body (sizes of chunks, trailers) is much longer than the body (400),
+    - the framing of a body (chunk sizes, trailers) is much longer than the body (400),
     - nothing is sent between two requests for IDLE_SECONDS (uvicorn's keep-alive timeout),
-    - a response is not taken for SEND_SECONDS,
-    - the process has WEB_CONNECTIONS, and this one has been waiting the longest.
+    - a response is not read for SEND_SECONDS,
+    - the process has more than WEB_CONNECTIONS, and this one has been idle the longest.
     """
 
-    # Connections of the process between two requests, the longest waiting first.
-    waiting: ClassVar[dict["Http1Protocol", None]] = {}
+    # The process's connections between two requests, the longest idle first.
+    idle: ClassVar[dict["Http1Protocol", None]] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -49,16 +49,16 @@ class Http1Protocol(HttpToolsProtocol):
         self._header_count = 0
         self._head_bytes = 0
         self._body_bytes = self._bytes_of_body_segments = 0
-        self._make_room()
-        self.waiting[self] = None
+        self._close_longest_idle()
+        self.idle[self] = None
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.waiting.pop(self, None)
+        self.idle.pop(self, None)
         self.pipeline.clear()
         if self._is_responding():
-            # uvicorn marks the last request that came, which may be a later one.
+            # uvicorn marks the last received request, which may be a later one.
             self._responding.disconnected = True  # type: ignore[union-attr]
             self._responding.message_event.set()  # type: ignore[union-attr]
         self._unset_keepalive_if_required()
@@ -66,10 +66,10 @@ class Http1Protocol(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
 
-    def _make_room(self) -> None:
+    def _close_longest_idle(self) -> None:
         if len(self.connections) > settings.WEB_CONNECTIONS:
-            longest = next(iter(self.waiting), self)
-            self.waiting.pop(longest, None)
+            longest = next(iter(self.idle), self)
+            self.idle.pop(longest, None)
             longest.transport.abort()
 
     def _is_responding(self) -> bool:
@@ -83,13 +83,13 @@ class Http1Protocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if not (self._is_responding() or self._is_in_body):
-            self._expect_head()  # also of line ends that begin no request
+            self._expect_head()  # also after line ends that do not begin a request
         if began_in_head and self._is_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self.send_400_response(f"The head is larger than {MAX_HEAD_BYTES} bytes.")
         elif began_in_body and self._is_in_body:
-            # The parser keeps trailers and extensions of chunks, however long.
+            # The parser does not limit trailers and chunk extensions.
             self._bytes_of_body_segments += len(data)
             if self._bytes_of_body_segments > 8 * self._body_bytes + MAX_HEAD_BYTES:
                 self.send_400_response("The body is sent in chunks that are too small.")
@@ -102,20 +102,20 @@ class Http1Protocol(HttpToolsProtocol):
         self._expect_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Raises `ValueError`, which uvicorn answers with 400."""
+        """Raises `ValueError`, for which uvicorn responds with 400."""
         self._header_count += 1
         if self._header_count > MAX_HEADERS:
             raise ValueError("too many header fields")
-        # Trailers come here as well. Nothing here needs them, and they must not pass for headers
-        # that a proxy has set (RFC 9110, section 6.5.1).
+        # Trailers are passed here as well. They are dropped, since they could imitate headers
+        # that a proxy sets (RFC 9110, section 6.5.1).
         if self._is_in_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Raises `ValueError`, which uvicorn answers with 400."""
+        """Raises `ValueError`, for which uvicorn responds with 400."""
         self._is_in_head, self._is_in_body = False, True
         self._body_bytes = self._bytes_of_body_segments = 0
-        self.waiting.pop(self, None)
+        self.idle.pop(self, None)
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -146,14 +146,14 @@ class Http1Protocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._is_responding():
-            self._expect_head()  # the next request is not waited for yet
+            self._expect_head()  # the next head is not due yet
         elif self._is_in_head:
             self._send_problem(errors.RequestTimeout("The head of the request took too long."))
         else:
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
-        """What was sent is no request, so nothing says where the next one begins."""
+        """Respond with 400 and close, since the start of the next request is unknown."""
         if not self.transport.is_closing():
             self._send_problem(errors.MalformedRequest(f"{msg} Send HTTP/1.1 here."))
 
@@ -161,7 +161,7 @@ class Http1Protocol(HttpToolsProtocol):
         from .front import problem_of  # noqa: PLC0415  # the supervisor imports this module too
 
         if self._is_responding():
-            self.transport.abort()  # or it would be written into that response
+            self.transport.abort()  # otherwise it would be written into that response
             return
         status, headers, body = problem_of(error, "")
         fields = b"".join(b"%b: %b\r\n" % pair for pair in headers)
@@ -171,7 +171,7 @@ class Http1Protocol(HttpToolsProtocol):
         self._watch_close()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """A request to change to HTTP/2 or WebSocket is answered as any other (RFC 9110, 7.8)."""
+        """Upgrades to HTTP/2 or WebSocket are ignored (RFC 9110, section 7.8)."""
 
     # --- Responses ------------------------------------------------------------------------------
 
@@ -189,9 +189,10 @@ class Http1Protocol(HttpToolsProtocol):
         headers: list[tuple[bytes, bytes]],
         body: bytes,
     ) -> None:
-        """Send a whole response, whose headers say its length.
+        """Send a whole response, whose headers include its length.
 
-        uvicorn's `send` writes head and body apart and searches each header on its own.
+        uvicorn's `send` writes head and body separately and checks each header by itself, which
+        takes longer.
         """
         if cycle.flow.write_paused and not cycle.disconnected:
             await cycle.flow.drain()
@@ -218,15 +219,15 @@ class Http1Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._is_responding():  # to a request that was sent ahead
+        if self._is_responding():  # to a pipelined request
             if self.pipeline:
-                self.flow.pause_reading()  # uvicorn reads on, whatever waits already
+                self.flow.pause_reading()  # uvicorn would read on, however many are queued
         elif not self.transport.is_closing():
-            self.waiting[self] = None
+            self.idle[self] = None
         self._watch_close()
 
     def _watch_close(self) -> None:
-        """Closing waits until everything is sent, and some clients take nothing."""
+        """Limit the time of closing, which blocks until the client has read everything."""
         is_unsent = self.transport.is_closing() and self.transport.get_write_buffer_size() > 0
         if is_unsent and self._send_timer is None:
             self._send_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)

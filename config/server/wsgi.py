@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 RawHeaders = list[tuple[bytes, bytes]]
 
-# A stream whose length is known is sent as a whole up to here, and keeps no thread.
+# A stream of known length up to this is sent as a whole, which frees its thread earlier.
 _MAX_WHOLE_BYTES = 4 * 1024 * 1024
 _CONSTANT = {
     "SCRIPT_NAME": "",
@@ -23,9 +23,9 @@ _CONSTANT = {
 }
 
 
-_MAX_KNOWN_NAMES = 1000
-# Names of headers as sent -> names in the environment.
-_known_names: dict[bytes, str | None] = {}
+_MAX_CACHED_NAMES = 1000
+# Names in the environment by header names as sent; None for headers that are left out.
+_cached_names: dict[bytes, str | None] = {}
 
 
 class Response(NamedTuple):
@@ -58,7 +58,7 @@ def environ_of(scope: Any, body: bytes, length: int | None) -> dict[str, Any]:
     }
     for raw_name, raw_value in scope["headers"]:
         try:
-            name = _known_names[raw_name]
+            name = _cached_names[raw_name]
         except KeyError:
             name = _name_in_environ(raw_name)
         if name is None:
@@ -83,8 +83,8 @@ def _name_in_environ(raw_name: bytes) -> str | None:
         name = None
     elif name != "CONTENT_TYPE":
         name = f"HTTP_{name}"
-    if len(_known_names) < _MAX_KNOWN_NAMES:
-        _known_names[raw_name] = name
+    if len(_cached_names) < _MAX_CACHED_NAMES:
+        _cached_names[raw_name] = name
     return name
 
 
@@ -93,9 +93,9 @@ def run(
     environ: dict[str, Any],
     stream: Callable[[Response], None] | None = None,
 ) -> Response | None:
-    """The response as a whole, or None after `stream` has sent it.
+    """The whole response, or None after `stream` has sent it.
 
-    A stream is sent from this thread, which has its connection to the database.
+    A stream is sent from this thread, which has its database connection.
     """
     start = _Start()
     result = application(environ, start)

@@ -38,9 +38,9 @@ LEFT_ALONE = ("left alone", {}, b"")
 
 @pytest.fixture(autouse=True)
 def _fresh():
-    handler.headers_of_all.cache_clear()
+    handler.common_headers.cache_clear()
     yield
-    handler.headers_of_all.cache_clear()
+    handler.common_headers.cache_clear()
 
 
 def fast(method: str, path: str, body: bytes = b"", **headers: str) -> tuple[str, dict, bytes]:

@@ -17,9 +17,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _no_earlier_look() -> Iterator[None]:
-    ops._readiness.forget()
+    ops._readiness.clear()
     yield
-    ops._readiness.forget()
+    ops._readiness.clear()
 
 
 def test_healthz_answers_without_a_database(client, django_assert_num_queries):

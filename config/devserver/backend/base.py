@@ -1,4 +1,4 @@
-"""Django's PostgreSQL backend, which first makes sure that the embedded server runs."""
+"""Django's PostgreSQL backend, which starts the embedded server before it connects."""
 
 from typing import Any
 
