@@ -107,7 +107,7 @@ def status_of(client: APIClient, method: str, address: str, body: object) -> str
     return str(response.status_code)
 
 
-def test_everybody_may_do_what_the_table_says_and_nothing_else(world, clients):
+def test_access_is_exactly_that_of_the_table(world, clients):
     rows, bodies = world.rows(), world.bodies()
     wrong = []
 

@@ -57,7 +57,7 @@ def test_no_page_fails_for_staff_who_may_only_view(world, permission):
     assert failed == set()
 
 
-def test_addresses_and_tickets_are_shown_by_the_permissions_for_people_alone(world, signed_in):
+def test_addresses_and_tickets_need_the_permissions_for_people(world, signed_in):
     ana, guest = world.people["ana"], world.registrations["guest's"]
     new_address = {"email": "ana@new.example.com"}
     signed_in(world.people["sam"]).patch(f"/api/users/{ana.pk}/", new_address)

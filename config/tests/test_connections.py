@@ -58,7 +58,7 @@ def backend_of(thread: ThreadPoolExecutor) -> int:
 
 
 @pytest.mark.parametrize("path", ["/api/events/", "/api/events/?search=jazz", "/api/categories/"])
-def test_a_request_after_the_server_ended_its_connection_is_answered(thread, olga, path):
+def test_request_succeeds_after_the_server_ended_its_connection(thread, olga, path):
     EventFactory(organizer=olga, name="Jazz")
     assert status_of(thread, path) == "200 OK"
     before = backend_of(thread)
@@ -69,7 +69,7 @@ def test_a_request_after_the_server_ended_its_connection_is_answered(thread, olg
     assert backend_of(thread) != before
 
 
-def test_a_connection_with_other_news_is_kept(thread, olga):
+def test_connection_with_a_notification_stays_open(thread, olga):
     EventFactory(organizer=olga)
     assert status_of(thread, "/api/events/") == "200 OK"
     before = backend_of(thread)

@@ -46,7 +46,7 @@ def feed(*dependencies: dict) -> str:
         (subprocess.TimeoutExpired("pip-audit", 1), 0, "Dependencies NOT CHECKED"),
     ],
 )
-def test_what_the_feed_answers_is_told(check, answer, status, words):
+def test_feed_response_is_reported(check, answer, status, words):
     code, told = check(answer)
 
     assert (code, words in told) == (status, True)

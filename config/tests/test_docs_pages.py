@@ -119,7 +119,7 @@ def test_docs_draw_padlocks_where_a_token_is_needed_and_send_it_everywhere(live_
     assert (to_us, to_others) == ("Bearer a.b.c", None)
 
 
-def test_docs_keep_redoc_from_its_makers_host(browser):
+def test_redoc_requests_nothing_from_its_vendor(browser):
     page = Addresses(browser.get("/api/redoc/").content.decode())
     scripts = [found for found in page.found if found.endswith(".js")]
 
@@ -135,7 +135,7 @@ def test_landing_points_to_everything(browser):
     assert {"/api/docs/", "/api/redoc/", "/api/schema/", "/admin/", "/problems/"} <= set(page.found)
 
 
-def test_landing_shows_commands_for_the_host_that_was_asked(browser):
+def test_landing_shows_commands_for_the_requested_host(browser):
     page = browser.get("/", headers={"Host": "localhost:8000"}).content.decode()
 
     assert "curl http://localhost:8000/api/register/" in page

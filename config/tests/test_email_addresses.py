@@ -93,7 +93,7 @@ def test_a_domain_that_the_dns_cannot_have_is_rejected(address):
     "a..b@example.com", "ann(x)@example.com", "a@b@example.com", 'a"b@example.com',
     '""@example.com', "ann＠example.com", "Ann <ann@example.com>",
 ])  # fmt: skip
-def test_what_is_no_address_is_rejected(address):
+def test_invalid_address_is_rejected(address):
     with pytest.raises(InvalidAddress):
         canonical_address(address)
 
@@ -131,7 +131,7 @@ def test_with_smtputf8_the_local_part_is_nfc_in_lower_case(settings):
         canonical_address(f"{'ü' * 33}@example.com")
 
 
-def test_what_is_no_address_has_itself_for_a_mailbox():
+def test_mailbox_of_other_text_is_the_text_in_lower_case():
     assert mailbox_of(" Olga ") == "olga"
     assert mailbox_of("Nobody@nowhere") == "nobody@nowhere"
 
@@ -250,7 +250,7 @@ def test_two_spellings_of_a_mailbox_are_one_identity_and_mail_reaches_it(mailbox
     st.text(st.characters(codec="utf-8"), min_size=1, max_size=6),
     st.sampled_from(["", ".com", "a.example", "。テスト", ".xn--p1ai.", "-x.org"]),
 )
-def test_whatever_is_accepted_is_sent_to_the_domain_that_was_given(local, start, end):
+def test_accepted_address_is_sent_to_its_own_domain(local, start, end):
     domain = (start + end).rpartition("@")[2]
     try:
         address = deliverable_address(f"{local}@{start}{end}")
@@ -286,7 +286,7 @@ _WORD = st.text("abnxz019", min_size=1, max_size=8)
     st.sampled_from("._+-"),
     st.lists(st.one_of(_WORD, st.sampled_from(["xn--mller-kva", "r3---sn", "a-b"])), min_size=1),
 )
-def test_what_is_plain_is_canonical(words, separator, labels):
+def test_plain_address_is_canonical(words, separator, labels):
     address = f"{separator.join(words)}@{'.'.join(labels)}.com"
 
     if is_plain(address):

@@ -55,7 +55,7 @@ def serializers_of_bodies() -> dict[str, Serializer[Any]]:
     }
 
 
-def test_no_field_answers_in_words_of_python():
+def test_field_errors_have_no_words_of_python():
     """Each field of each body, with values of every type."""
     texts = set()
     for serializer_class in serializers_of_bodies().values():
@@ -76,7 +76,7 @@ def test_no_field_answers_in_words_of_python():
 
 
 @pytest.mark.parametrize("body", WRONG_BODIES, ids=repr)
-def test_no_body_of_another_type_is_answered_in_words_of_python(clock, olga, signed_in, body):
+def test_errors_of_wrong_body_types_have_no_words_of_python(clock, olga, signed_in, body):
     client, event = signed_in(olga), EventFactory(organizer=olga)
     texts = []
 
@@ -95,7 +95,7 @@ def test_no_body_of_another_type_is_answered_in_words_of_python(clock, olga, sig
     assert [text for text in texts if OF_PYTHON.search(text)] == []
 
 
-def test_no_parameter_answers_in_words_of_python(clock, olga, signed_in):
+def test_parameter_errors_have_no_words_of_python(clock, olga, signed_in):
     EventFactory(organizer=olga)
     client, wrong = signed_in(olga), set()
     for route in routes():
@@ -215,7 +215,7 @@ def test_a_day_in_another_form_says_the_form(clock, anyone, olga, signed_in, tex
     assert sent.json()["errors"] == [error]
 
 
-def test_today_is_a_day_of_the_zone_that_is_asked_for(clock, anyone):
+def test_today_is_a_day_of_the_requested_zone(clock, anyone):
     clock.move_to(NOW.replace(hour=22))
 
     response = anyone.get("/api/events/?date=today&timezone=Asia/Kolkata")
@@ -239,7 +239,7 @@ def test_today_is_a_day_of_the_zone_that_is_asked_for(clock, anyone):
         ("x" * 10_000, None),
     ],
 )
-def test_an_unknown_zone_says_which_one_was_probably_meant(name, expected):
+def test_unknown_zone_suggests_a_known_one(name, expected):
     assert nearest_zone(name) == expected
 
 
@@ -280,7 +280,7 @@ def test_a_rule_in_words_says_how_one_is_written(clock, olga, signed_in, text, e
 # --- refusals that say what to do ---
 
 
-def test_who_is_registered_already_is_told_where_the_registration_is(event, anyone):
+def test_second_registration_names_the_first_one(event, anyone):
     registered(event, email="bob@example.com")
     body = {"name": "Bob", "email": "bob@example.com"}
 

@@ -106,24 +106,24 @@ def assert_alike(path: str, body: bytes, status: int, **headers: str) -> None:
 # --- registering ---
 
 
-def test_a_seat_is_answered_alike(event):
+def test_registration_gets_the_same_response(event):
     assert_alike(f"/api/events/{event.pk}/register/", guest(), 201)
 
 
-def test_a_place_in_the_queue_is_answered_alike(event):
+def test_waitlisted_registration_gets_the_same_response(event):
     Event.objects.filter(pk=event.pk).update(max_capacity=1, waitlist_enabled=True)
     registered(event)
 
     assert_alike(f"/api/events/{event.pk}/register/", guest(), 201)
 
 
-def test_a_place_of_an_account_is_answered_alike(event, ana):
+def test_address_of_an_account_gets_the_same_response(event, ana):
     User.objects.filter(pk=ana.pk).update(email_verified_at=NOW)
 
     assert_alike(f"/api/events/{event.pk}/register/", guest(ana.email), 201)
 
 
-def test_it_is_the_same_work(event):
+def test_both_paths_write_the_same_rows(event):
     fast("POST", f"/api/events/{event.pk}/register/", guest())
 
     event.refresh_from_db()
@@ -144,30 +144,30 @@ def test_it_is_the_same_work(event):
         ({"deleted_at": NOW}, 404),
     ],
 )
-def test_a_refusal_is_answered_alike(event, facts, status):
+def test_refusal_gets_the_same_response(event, facts, status):
     Event.objects.filter(pk=event.pk).update(**facts)
 
     assert_alike(f"/api/events/{event.pk}/register/", guest(), status)
 
 
-def test_a_second_registration_is_refused_alike(event):
+def test_second_registration_gets_the_same_response(event):
     registered(event, email="bob@example.com")
 
     assert_alike(f"/api/events/{event.pk}/register/", guest(), 409)
 
 
 @pytest.mark.parametrize("path", ["/api/events/999999/register/", "/api/events/999999/register"])
-def test_an_unknown_event_is_answered_alike(path):
+def test_unknown_event_gets_the_same_response(path):
     assert_alike(path, guest(), 404)
 
 
-def test_a_limit_holds_alike(event, settings):
+def test_rate_limit_gets_the_same_response(event, settings):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "register": (0, 60)}
 
     assert_alike(f"/api/events/{event.pk}/register/", guest(), 429)
 
 
-def test_both_ways_count_towards_one_limit(event, settings):
+def test_both_paths_count_towards_one_limit(event, settings):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "register": (2, 60)}
     path = f"/api/events/{event.pk}/register/"
 
@@ -188,14 +188,14 @@ def test_a_refused_body_counts_once(event, settings):
         assert ordinary("POST", path, b'{"name": ""}')[0] == status
 
 
-def test_a_database_that_fails_is_answered_alike(event):
+def test_database_error_gets_the_same_response(event):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE registrations_ledgerentry RENAME TO elsewhere")
 
     assert_alike(f"/api/events/{event.pk}/register/", guest(), 500)
 
 
-def test_behind_https_it_is_answered_alike(event, settings):
+def test_response_behind_https_is_the_same(event, settings):
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     settings.SECURE_SSL_REDIRECT = True
     settings.SECURE_HSTS_SECONDS = 3600
@@ -206,7 +206,7 @@ def test_behind_https_it_is_answered_alike(event, settings):
     assert fast("POST", path, guest(), **{"X-Forwarded-Proto": "http"}) == LEFT_ALONE
 
 
-def test_where_browsers_of_other_sites_may_ask_it_is_answered_alike(event, settings):
+def test_response_with_allowed_origins_is_the_same(event, settings):
     settings.CORS_ALLOWED_ORIGINS = ["https://example.org"]
     settings.MIDDLEWARE = ["corsheaders.middleware.CorsMiddleware", *settings.MIDDLEWARE]
     path = f"/api/events/{event.pk}/register/"
@@ -227,7 +227,7 @@ def test_where_browsers_of_other_sites_may_ask_it_is_answered_alike(event, setti
         {"Accept": "text/html"},
     ],
 )
-def test_who_asks_for_more_is_left_to_the_view(event, headers):
+def test_request_with_options_is_left_to_the_view(event, headers):
     path = f"/api/events/{event.pk}/register/"
 
     assert fast("POST", path, guest(), **headers) == LEFT_ALONE
@@ -299,7 +299,7 @@ _ADDRESSES = st.from_regex(r"[a-zA-Z0-9.+_-]{1,10}@[a-zA-Z0-9-]{1,8}(\.[a-z0-9-]
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(name=_NAMES, email=st.emails() | _ADDRESSES)
-def test_whoever_is_answered_fast_is_answered_alike(event, name, email):
+def test_any_name_and_address_gets_the_same_response(event, name, email):
     path = f"/api/events/{event.pk}/register/"
     body = json.dumps({"name": name, "email": email}).encode()
     savepoint = connection.savepoint()
@@ -326,15 +326,15 @@ def assert_listed_alike(path: str, status: int = 200, **headers: str) -> bytes:
 
 
 @pytest.mark.parametrize("path", ["/api/events/", "/api/events"])
-def test_a_list_is_answered_alike(listed, path):
+def test_list_gets_the_same_response(listed, path):
     assert len(json.loads(assert_listed_alike(path))["results"]) == 20
 
 
-def test_an_empty_list_is_answered_alike(db):
+def test_empty_list_gets_the_same_response(db):
     assert_listed_alike("/api/events/")
 
 
-def test_a_walk_through_the_pages_is_answered_alike(listed):
+def test_all_pages_get_the_same_responses(listed):
     first = json.loads(assert_listed_alike("/api/events/"))
     second = json.loads(assert_listed_alike(first["next"].removeprefix("http://localhost:8000")))
     path = second["previous"].removeprefix("http://localhost:8000")
@@ -343,7 +343,7 @@ def test_a_walk_through_the_pages_is_answered_alike(listed):
     assert json.loads(assert_listed_alike(path))["results"] == first["results"]
 
 
-def test_a_list_that_is_known_is_answered_alike(listed):
+def test_conditional_list_gets_the_same_response(listed):
     etag = fast("GET", "/api/events/")[1]["ETag"]
 
     for known in (etag, f'"other", {etag}', f"W/{etag}", "*"):
@@ -351,7 +351,7 @@ def test_a_list_that_is_known_is_answered_alike(listed):
     assert_listed_alike("/api/events/", 200, **{"If-None-Match": '"other"'})
 
 
-def test_pages_of_another_size_are_answered_alike(listed):
+def test_pages_of_another_size_get_the_same_response(listed):
     path = "/api/events/?page_size=10"
 
     for size in (10, 10, 5):
@@ -363,18 +363,18 @@ def test_pages_of_another_size_are_answered_alike(listed):
 
 
 @pytest.mark.parametrize("cursor", ["made-up", "WyJ%3A", "%00", "%E2%82"])
-def test_a_bad_cursor_is_refused_alike(listed, cursor):
+def test_bad_cursor_gets_the_same_response(listed, cursor):
     assert_listed_alike(f"/api/events/?cursor={cursor}", 400)
 
 
-def test_the_cursor_of_another_list_is_refused_alike(listed):
+def test_cursor_of_another_list_gets_the_same_response(listed):
     path = json.loads(ordinary("GET", "/api/events/?ordering=name")[2])["next"]
     cursor = path.partition("cursor=")[2].partition("&")[0]
 
     assert_listed_alike(f"/api/events/?cursor={cursor}", 400)
 
 
-def test_a_list_has_its_limit_alike(listed, settings):
+def test_rate_limit_of_a_list_gets_the_same_response(listed, settings):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "anonymous": (2, 60)}
 
     answers = [send("GET", "/api/events/")[0] for send in (fast, ordinary, fast, ordinary)]
@@ -382,7 +382,7 @@ def test_a_list_has_its_limit_alike(listed, settings):
     assert answers == ["200 OK", "200 OK", *["429 Too Many Requests"] * 2]
 
 
-def test_a_list_that_is_passed_on_has_been_counted(listed, settings, monkeypatch):
+def test_list_passed_on_to_the_view_is_counted_once(listed, settings, monkeypatch):
     """Somebody changes a row while it is read: the view answers."""
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "anonymous": (1, 60)}
     fetch, environ = page_cache.fetch, _environ("GET", "/api/events/", b"", {})
@@ -454,7 +454,7 @@ def test_the_fast_path_is_counted_under_the_route(event):
     ],
     ids=str,
 )
-def test_what_is_long_is_remembered_by_neither(listed, settings, query, headers):
+def test_long_texts_are_not_cached(listed, settings, query, headers):
     """A thousand of them would be most of a small machine's memory."""
     settings.TRUSTED_PROXIES = 1
 
@@ -480,7 +480,7 @@ def test_what_is_long_is_remembered_by_neither(listed, settings, query, headers)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_connection_that_broke_is_not_kept():
+def test_broken_connection_is_closed():
     event = EventFactory()
     environ = _environ("POST", f"/api/events/{event.pk}/register/", guest(), {})
     told: list[str] = []

@@ -81,7 +81,7 @@ def test_typescript_client_compiles_and_does_the_main_job(tmp_path, document, li
     assert json.loads(seen) == SEEN
 
 
-def test_python_client_checks_and_does_the_main_job(tmp_path, document, live_server):
+def test_python_client_type_checks_and_does_the_main_job(tmp_path, document, live_server):
     if not (PYTHON / "openapi-python-client").exists():
         pytest.skip("make client-tools installs openapi-python-client")
     shutil.copy(TOOLS / "main_job.py", tmp_path)

@@ -79,7 +79,7 @@ def test_a_wrong_method_is_a_problem(anyone, event):
     assert_problem(keyed, 405, "method_not_allowed")
 
 
-def test_options_tells_the_methods(anyone):
+def test_options_lists_the_methods(anyone):
     response = anyone.options("/api/events/")
 
     assert (response.status_code, response.content) == (204, b"")
@@ -173,7 +173,7 @@ def test_fault_answers_without_internals(anyone, monkeypatch):
     assert "hunter2" not in response.content.decode()
 
 
-def test_a_database_that_is_away_is_temporary(anyone, monkeypatch):
+def test_unreachable_database_is_a_temporary_error(anyone, monkeypatch):
     def away(*args):
         raise OperationalError("connection refused")
 
@@ -187,7 +187,7 @@ def test_a_database_that_is_away_is_temporary(anyone, monkeypatch):
 
 
 @pytest.mark.parametrize("given", ["abc-123", "req/1:2=3"])
-def test_a_sane_request_id_is_kept(anyone, given):
+def test_safe_request_id_is_used(anyone, given):
     assert anyone.get("/api/events/", headers={"X-Request-ID": given})["X-Request-ID"] == given
 
 
@@ -202,7 +202,7 @@ def test_another_request_id_is_replaced(anyone, given):
 # --- conditional requests ---
 
 
-def test_a_reader_who_has_it_gets_304(anyone, olga, event, signed_in):
+def test_reader_with_the_current_etag_gets_304(anyone, olga, event, signed_in):
     registration = registered(event)
     client = signed_in(olga)
     for path in (
@@ -231,7 +231,7 @@ def test_a_registration_changes_the_etag_but_fails_no_editor(olga, event, signed
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
-def test_an_editor_who_missed_an_edit_is_refused(olga, event, signed_in, method):
+def test_edit_with_an_outdated_etag_is_refused(olga, event, signed_in, method):
     client = signed_in(olga)
     path = f"/api/events/{event.pk}/"
     old = client.get(path)["ETag"]
@@ -264,7 +264,7 @@ def post(client, event, body, key="key-1"):
     return client.post(f"/api/events/{event.pk}/register/", body, headers={"Idempotency-Key": key})
 
 
-def test_a_repeated_post_is_done_once_and_answered_alike(anyone, event):
+def test_repeated_post_is_done_once_with_the_same_response(anyone, event):
     first = post(anyone, event, BOB)
     second = post(anyone, event, BOB)
 
@@ -318,7 +318,7 @@ def test_a_key_has_1_to_255_characters(anyone, event, key):
     assert_problem(post(anyone, event, BOB, key), 400, "validation_error")
 
 
-def test_a_key_is_forgotten_after_a_day(clock, anyone, event):
+def test_key_expires_after_a_day(clock, anyone, event):
     post(anyone, event, BOB)
     clock.move_to(NOW + timedelta(hours=24, seconds=1))
 
@@ -331,7 +331,7 @@ def test_a_key_is_forgotten_after_a_day(clock, anyone, event):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_request_in_progress_is_told(anyone, event):
+def test_request_in_progress_is_reported(anyone, event):
     with transaction.atomic():
         Event.objects.select_for_update().get(pk=event.pk)  # the first request has to wait here
         first = Thread(target=lambda: (post(APIClient(), event, BOB), connection.close()))
@@ -363,7 +363,7 @@ def wait_until_key_is_taken() -> None:
     pytest.fail("the first request took no key")
 
 
-def test_work_and_answer_are_one_transaction(anyone, event, monkeypatch):
+def test_work_and_response_are_one_transaction(anyone, event, monkeypatch):
     def broken(*args, **kwargs):
         raise RuntimeError("died while keeping the answer")
 
@@ -407,7 +407,7 @@ def test_a_header_does_not_dodge_the_limit(anyone, settings, event):
     assert attempt("4.4.4.4") == 400
 
 
-def test_answers_429_are_not_kept(clock, anyone, settings, event):
+def test_responses_with_status_429_are_not_stored(clock, anyone, settings, event):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "register": (1, 60)}
     anyone.post(f"/api/events/{event.pk}/register/", {})
     limited = post(anyone, event, BOB)
@@ -507,7 +507,7 @@ def test_an_empty_answer_is_replayed_empty(olga, signed_in, anyone):
         ("<script>", None),
     ],
 )
-def test_the_address_that_a_proxy_tells_is_an_address(anyone, settings, olga, forwarded, address):
+def test_address_from_a_proxy_is_validated(anyone, settings, olga, forwarded, address):
     settings.TRUSTED_PROXIES = 1
     headers = {"X-Forwarded-For": forwarded}
 
@@ -553,7 +553,7 @@ def test_the_scheme_of_a_token_has_no_case(anyone, olga):
 
 
 @pytest.mark.parametrize("charset", ["base64", "utf-7", "idna", "no-such", "UTF-8"])
-def test_the_charset_of_a_body_is_utf_8_whatever_it_says(rf, charset):
+def test_charset_of_a_body_is_always_utf_8(rf, charset):
     environ = rf.generic(
         "POST", "/api/login/", b"{}", content_type=f"application/json; charset={charset}"
     ).environ
@@ -564,7 +564,7 @@ def test_the_charset_of_a_body_is_utf_8_whatever_it_says(rf, charset):
 @pytest.mark.parametrize(
     "said", [{"HTTP_TRANSFER_ENCODING": "chunked"}, {"SERVER_PROTOCOL": "HTTP/2"}]
 )
-def test_a_body_of_unsaid_length_is_read(rf, olga, said):
+def test_body_without_a_length_is_read(rf, olga, said):
     body = json.dumps({"email": olga.email, "password": PASSWORD}).encode()
     environ = rf.generic("POST", "/api/login/", body, content_type="application/json").environ
     del environ["CONTENT_LENGTH"]

@@ -37,7 +37,7 @@ PRODUCTION = {
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_pages_carry_what_keeps_a_browser_safe(db, path):
+def test_pages_have_security_headers(db, path):
     response = Client().get(path)
 
     assert response["X-Frame-Options"] == "DENY"
@@ -60,7 +60,7 @@ def test_pages_carry_what_keeps_a_browser_safe(db, path):
         "/api/events/?timezone=Nowhere",  # refused before any view
     ],
 )
-def test_answers_of_the_api_may_do_nothing_in_a_browser(db, anyone, path):
+def test_api_responses_are_inert_in_a_browser(db, anyone, path):
     response = anyone.get(path)
 
     assert response["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
@@ -70,7 +70,7 @@ def test_answers_of_the_api_may_do_nothing_in_a_browser(db, anyone, path):
     assert "Set-Cookie" not in response
 
 
-def test_https_is_told_for_a_year(settings):
+def test_hsts_lasts_a_year(settings):
     with override_settings(**HTTPS):
         secure = Client().get("/", secure=True)
         plain = Client().get("/")
@@ -102,7 +102,7 @@ def test_a_form_of_another_site_is_refused(db):
 # --- caches ---
 
 
-def test_what_is_ones_own_is_kept_by_no_cache(ana, olga, event, signed_in, anyone):
+def test_personal_responses_are_not_cached(ana, olga, event, signed_in, anyone):
     guests = registered(event)
     own = signed_in(ana).post(f"/api/events/{event.pk}/register/")
     link = f"/api/registrations/{guests.pk}/"
@@ -132,7 +132,7 @@ def test_what_is_ones_own_is_kept_by_no_cache(ana, olga, event, signed_in, anyon
     assert {answer["Cache-Control"] for answer in answers} == {"no-store"}
 
 
-def test_what_is_public_may_be_kept_and_asked_for_again(anyone, olga, event, signed_in):
+def test_public_responses_are_cached_and_revalidated(anyone, olga, event, signed_in):
     assert anyone.get("/api/events/")["Cache-Control"] == "no-cache"
     assert signed_in(olga).get("/api/events/")["Cache-Control"] == "private, no-cache"
 
@@ -152,7 +152,7 @@ def preflight(client: APIClient, origin: str):
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example.com", "null", "http://testserver.evil"])
-def test_no_other_origin_is_let_in(db, anyone, origin):
+def test_other_origins_are_not_allowed(db, anyone, origin):
     for response in (
         preflight(anyone, origin),
         anyone.get("/api/events/", headers={"Origin": origin}),
@@ -161,7 +161,7 @@ def test_no_other_origin_is_let_in(db, anyone, origin):
         assert "Access-Control-Allow-Credentials" not in response
 
 
-def test_an_origin_that_is_named_is_let_in_without_cookies(db, anyone, settings):
+def test_configured_origin_is_allowed_without_cookies(db, anyone, settings):
     settings.CORS_ALLOWED_ORIGINS = ["https://app.example.org"]
     settings.MIDDLEWARE = ["corsheaders.middleware.CorsMiddleware", *settings.MIDDLEWARE]
 
@@ -228,7 +228,7 @@ def delivered() -> list[str]:
     return [message.message().as_string() for message in mail.outbox]
 
 
-def test_a_forwarded_host_is_not_believed(anyone, event, settings):
+def test_forwarded_host_is_ignored(anyone, event, settings):
     listed = anyone.get("/api/events/?page_size=1", headers={"X-Forwarded-Host": "evil.example"})
 
     assert "evil" not in listed.content.decode()
@@ -237,7 +237,7 @@ def test_a_forwarded_host_is_not_believed(anyone, event, settings):
 # --- production ---
 
 
-def test_production_is_checked_without_a_word():
+def test_deployment_check_of_production_is_silent():
     done = manage("check", "--deploy", "--fail-level=WARNING", **PRODUCTION)
 
     assert (done.returncode, done.stderr) == (0, "")

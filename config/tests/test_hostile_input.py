@@ -327,7 +327,7 @@ def test_names_of_every_script_are_taken(clients, world):
         assert (response.status_code, response.json()["name"]) == (201, name)
 
 
-def test_a_line_break_that_got_in_gets_into_no_header_calendar_or_table(clients, world):
+def test_stored_line_break_reaches_no_header_calendar_or_table(clients, world):
     """As a row may hold that another program wrote."""
     event = world.events["published"]
     evil = "Gala\r\nBcc: evil@example.com\r\nSUMMARY:x"

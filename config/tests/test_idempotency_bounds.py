@@ -28,7 +28,7 @@ def create(client, key: str, **fields):
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_response_that_is_too_large_to_be_stored_undoes_its_work(olga, signed_in, monkeypatch):
+def test_response_too_large_to_be_stored_rolls_its_work_back(olga, signed_in, monkeypatch):
     monkeypatch.setattr(idempotency, "MAX_BYTES", 5_000)
 
     response = create(signed_in(olga), "k", description="x" * 5_000)
@@ -112,7 +112,7 @@ def test_mentions_are_the_user_names_of_a_body():
     assert found != mentions_of(usernames=["olg"])
 
 
-def test_answers_are_found_by_an_index_and_no_body_is_read(db):
+def test_responses_are_found_by_an_index_without_reading_bodies(db):
     KeptAnswer.objects.bulk_create(
         KeptAnswer(
             fingerprint=number.to_bytes(32),
@@ -139,7 +139,7 @@ def test_answers_are_found_by_an_index_and_no_body_is_read(db):
     assert "kept_by_mention" in plan
 
 
-def test_answers_of_before_the_upgrade_are_found_too(anyone, event):
+def test_responses_stored_before_the_upgrade_are_found(anyone, event):
     body = {"name": "Bob", "email": "bob@example.com"}
     anyone.post(f"/api/events/{event.pk}/register/", body, headers={"Idempotency-Key": "k"})
     KeptAnswer.objects.update(mentions=None, size=0)
@@ -151,7 +151,7 @@ def test_answers_of_before_the_upgrade_are_found_too(anyone, event):
     assert forget_answers_about(emails=["bob@example.com"]) == 1
 
 
-def test_erasure_deletes_answers_with_a_name_that_the_person_no_longer_has(
+def test_erasure_deletes_responses_with_a_former_name_of_the_person(
     olga, max_, signed_in, settings
 ):
     client = signed_in(olga)
@@ -166,7 +166,7 @@ def test_erasure_deletes_answers_with_a_name_that_the_person_no_longer_has(
     assert [b"max" in bytes(kept.body) for kept in KeptAnswer.objects.all()] == [True]
 
 
-def test_erasure_finds_answers_before_it_locks_an_event(ana, event, signed_in):
+def test_erasure_finds_responses_before_it_locks_an_event(ana, event, signed_in):
     registered(event, email=ana.email, user=ana, registered_by=ana)
     EventFactory()
 

@@ -37,7 +37,7 @@ def test_a_body_of_too_many_values_is_refused_unread(db, olga, signed_in, monkey
         (b'["a,,,"' + b'\\"' * 1_000_000, False),
     ],
 )
-def test_what_is_in_strings_does_not_count(body, is_more):
+def test_separators_in_strings_do_not_count(body, is_more):
     assert _has_more_values_than(body, 3) is is_more
 
 

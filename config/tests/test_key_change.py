@@ -41,13 +41,13 @@ def signed() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("fallbacks", [OLD, f"{OTHER}, {OLD}"])
-def test_what_an_earlier_key_signed_is_valid_while_the_key_is_a_fallback(signed, fallbacks):
+def test_signature_of_a_fallback_key_is_valid(signed, fallbacks):
     read = run("read", json.dumps(signed), key=NEW, fallbacks=fallbacks)
 
     assert read == dict.fromkeys(signed, True)
 
 
-def test_what_an_earlier_key_signed_ends_with_it(signed):
+def test_signature_of_a_removed_key_is_invalid(signed):
     read = run("read", json.dumps(signed), key=NEW, fallbacks=OTHER)
 
     assert read == dict.fromkeys(signed, False)

@@ -134,7 +134,7 @@ def shown(event, **changes) -> dict:
 
 
 @committed
-def test_every_viewer_sees_a_seat_go(process):
+def test_every_viewer_receives_a_taken_seat(process):
     event, other = EventFactory.create_batch(2, max_capacity=2, waitlist_enabled=True)
     viewers = [process.watch(event) for _ in range(3)]
     elsewhere = process.watch(other)
@@ -167,7 +167,7 @@ def last_before(viewer: Viewer, wanted: dict) -> dict:
 
 
 @committed
-def test_a_stream_is_for_any_page_and_says_how_to_come_back(process):
+def test_stream_allows_any_origin_and_sets_a_reconnection_time(process):
     viewer = process.watch(EventFactory(), **{"X-Request-ID": "abc-1", "Origin": "https://a.org"})
 
     headers = {name.lower(): value for name, value in viewer.response.getheaders()}
@@ -189,7 +189,7 @@ def test_stream_is_served_without_the_prefix_too(process):
 
 
 @committed
-def test_what_nobody_may_see_is_not_found(process, olga, signed_in):
+def test_hidden_event_is_not_found(process, olga, signed_in):
     draft = EventFactory(organizer=olga, status="draft")
     deleted = EventFactory()
     delete_event(deleted)
@@ -264,7 +264,7 @@ def test_one_address_has_a_quarter_of_the_streams(process):
 
 
 @committed
-def test_a_lost_connection_to_the_database_is_made_anew(process):
+def test_lost_database_connection_is_reopened(process):
     event = EventFactory(max_capacity=2)
     viewer = process.watch(event)
     assert viewer.seats() == shown(event)
@@ -281,7 +281,7 @@ def test_a_lost_connection_to_the_database_is_made_anew(process):
 
 
 @committed
-def test_the_process_knows_the_rules_of_the_api(process):
+def test_streams_follow_the_conventions_of_the_api(process):
     event = EventFactory()
     path = f"/api/events/{event.pk}/stream"
 
@@ -296,7 +296,7 @@ def test_the_process_knows_the_rules_of_the_api(process):
 
 
 @committed
-def test_the_process_stops_at_once_though_it_is_watched():
+def test_process_with_viewers_stops_at_once():
     process = Process()
     try:
         viewer = process.watch(EventFactory(max_capacity=2))
@@ -316,7 +316,7 @@ def test_the_process_stops_at_once_though_it_is_watched():
 
 
 @committed
-def test_all_events_are_one_query_and_never_two_at_once(monkeypatch):
+def test_all_events_are_read_by_one_query_at_a_time(monkeypatch):
     monkeypatch.setattr(seats, "SECONDS_BETWEEN_QUERIES", 0.2)
     events = EventFactory.create_batch(3, max_capacity=2)
     asked = []
@@ -369,7 +369,7 @@ def test_reading_many_events_is_one_query(django_assert_num_queries):
     }
 
 
-def test_a_database_that_is_away_is_told_to_newcomers(monkeypatch):
+def test_unreachable_database_is_reported_to_new_viewers(monkeypatch):
     monkeypatch.setattr(seats, "SECONDS_TO_THE_FIRST", 0.05)
 
     def read(event_ids):
@@ -383,7 +383,7 @@ def test_a_database_that_is_away_is_told_to_newcomers(monkeypatch):
         asyncio.run(come())
 
 
-def test_a_viewer_that_takes_nothing_is_dropped(monkeypatch):
+def test_viewer_that_reads_nothing_is_disconnected(monkeypatch):
     monkeypatch.setattr(streams, "SECONDS_TO_SEND", 0.05)
     told = seats.Seats(b"{}", is_over=False)
     environ = {
@@ -409,7 +409,7 @@ def test_a_viewer_that_takes_nothing_is_dropped(monkeypatch):
     asyncio.run(serve())
 
 
-def test_places_are_given_back(monkeypatch):
+def test_capacity_of_ended_streams_is_released(monkeypatch):
     monkeypatch.setattr(seats, "SECONDS_BETWEEN_QUERIES", 0)
     told = seats.Seats(b"{}", is_over=False)
 

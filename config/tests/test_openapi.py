@@ -119,7 +119,7 @@ def contents(operation: Operation) -> Iterator[tuple[str, str, dict[str, Any]]]:
 # --- the document as a whole ---
 
 
-def test_document_is_made_without_a_warning(tmp_path):
+def test_document_is_generated_without_a_warning(tmp_path):
     path = tmp_path / "openapi.yaml"
 
     call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(path))
@@ -138,7 +138,7 @@ def test_document_is_valid_openapi(document):
         assert jsonschema_rs.meta.is_valid(schema), name
 
 
-def test_document_is_nowhere_of_the_dialect_of_3_0(document):
+def test_document_has_no_syntax_of_openapi_3_0(document):
     assert [path for path, inner in walk(document) if "nullable" in inner] == []
 
 
@@ -159,7 +159,7 @@ YAML_DOCUMENT = "application/vnd.oai.openapi; charset=utf-8"
         ("/api/schema/?format=yaml", "application/json", YAML_DOCUMENT),
     ],
 )
-def test_document_comes_as_yaml_and_json(document, path, accept, media_type):
+def test_document_is_served_as_yaml_and_json(document, path, accept, media_type):
     response = Client().get(path, headers={"Accept": accept})
 
     assert response.status_code == 200
@@ -168,7 +168,7 @@ def test_document_comes_as_yaml_and_json(document, path, accept, media_type):
     assert read(response.content) == document
 
 
-def test_document_is_not_sent_again_to_who_has_it():
+def test_document_responds_304_to_its_etag():
     client = Client()
     etag = client.get("/api/schema/")["ETag"]
 
@@ -183,7 +183,7 @@ def test_document_is_small(document):
 
 
 @pytest.mark.parametrize("format", ["json", "yaml"])
-def test_document_is_compressed_for_who_accepts_it(format):
+def test_document_is_compressed_for_clients_that_accept_gzip(format):
     response = Client().get(
         f"/api/schema/?format={format}", headers={"Accept-Encoding": "br, gzip"}
     )
@@ -194,7 +194,7 @@ def test_document_is_compressed_for_who_accepts_it(format):
 
 
 @pytest.mark.parametrize("accepted", ["", "identity", "gzip;q=0, br", "br", "*;q=0"])
-def test_document_is_sent_as_it_is_to_who_accepts_no_gzip(accepted):
+def test_document_is_not_compressed_for_other_clients(accepted):
     response = Client().get("/api/schema/", headers={"Accept-Encoding": accepted})
 
     assert not response.has_header("Content-Encoding")
@@ -225,7 +225,7 @@ def test_document_in_an_unknown_format_is_a_problem():
 # --- every operation ---
 
 
-def test_operations_have_names_of_their_own(document, operations):
+def test_operation_ids_are_unique(document, operations):
     written = [operation for methods in document["paths"].values() for operation in methods]
 
     assert len(operations) == len(written)
@@ -250,7 +250,7 @@ def test_operations_come_in_the_order_of_their_tags(document, operations):
     assert list(operations)[:2] == ["signUp", "signIn"]
 
 
-def test_operations_show_an_example_of_all_they_send_and_answer(operations):
+def test_operations_have_examples_of_requests_and_responses(operations):
     missing = [
         (name, where, media_type)
         for name, operation in operations.items()
@@ -273,7 +273,7 @@ def test_examples_are_valid_by_their_schemas(document, operations):
     assert faults == []
 
 
-def test_operations_tell_their_errors_as_problems(operations):
+def test_operations_document_their_errors_as_problems(operations):
     for name, operation in operations.items():
         statuses = {status for status in operation["responses"] if status[0] in "45"}
         wanted = {"400", "406", "429", "500", "503"}
@@ -292,7 +292,7 @@ def test_operations_tell_their_errors_as_problems(operations):
                 assert example["value"]["status"] == int(status), (name, status)
 
 
-def test_operations_tell_the_headers_of_their_answers(operations):
+def test_operations_document_the_headers_of_responses(operations):
     wanted = {
         "201": {"Location"},
         "401": {"WWW-Authenticate"},
@@ -323,7 +323,7 @@ def test_operations_tell_the_headers_of_their_answers(operations):
         ("listUsers", False),
     ],
 )
-def test_operations_tell_whether_guests_may(operations, name, guests_may):
+def test_operations_document_whether_guests_have_access(operations, name, guests_may):
     assert operations[name]["security"] == ([] if guests_may else [{"bearer": []}])
 
 
@@ -346,7 +346,7 @@ def test_guests_are_refused_where_the_document_says_so(db, operations):
 # --- errors ---
 
 
-def test_every_code_of_a_problem_is_told_somewhere(document, operations):
+def test_every_problem_code_is_documented(document, operations):
     told = {
         code
         for operation in operations.values()
@@ -434,7 +434,7 @@ def test_patterns_compile_in_javascript(document, flags):
     assert done.stderr == ""
 
 
-def test_bodies_are_no_choice_of_required_fields(document, operations):
+def test_bodies_have_no_alternatives_of_required_fields(document, operations):
     choices = [
         f"{name}{path}"
         for name in request_bodies(document, operations)
@@ -482,7 +482,7 @@ def test_fields_of_requests_with_a_default_are_optional(document, operations):
     )
 
 
-def test_components_have_names_that_people_expect(document, operations):
+def test_components_have_expected_names(document, operations):
     names = set(document["components"]["schemas"])
 
     assert {"Event", "EventCreate", "EventReplace", "EventEdit", "EventPage"} <= names
@@ -552,7 +552,9 @@ def check(document, operations, name: str, response: Any) -> None:
         ("listEvents", "/api/events/?catgory=x"),
     ],
 )
-def test_answers_to_reads_are_as_told(document, operations, signed_in, olga, event, name, path):
+def test_responses_to_reads_match_the_document(
+    document, operations, signed_in, olga, event, name, path
+):
     registration = registered(event, email=olga.email, user=olga)
     ids = {"event": event.pk, "registration": registration.pk, "user": olga.pk}
 
@@ -571,7 +573,7 @@ def test_answers_to_reads_are_as_told(document, operations, signed_in, olga, eve
         ("registerForEvent", "/api/events/{event}/register/"),
     ],
 )
-def test_answers_to_the_examples_are_as_told(
+def test_responses_to_the_examples_match_the_document(
     document, operations, clock, signed_in, anyone, olga, event, name, path
 ):
     content = operations[name].get("requestBody", {}).get("content", {})
@@ -585,14 +587,14 @@ def test_answers_to_the_examples_are_as_told(
         check(document, operations, name, response)
 
 
-def test_answer_to_a_sign_in_is_as_told(document, operations, anyone, olga):
+def test_response_to_a_sign_in_matches_the_document(document, operations, anyone, olga):
     response = anyone.post("/api/login/", {"email": olga.email, "password": PASSWORD})
 
     assert response.status_code == 200
     check(document, operations, "signIn", response)
 
 
-def test_answer_to_who_is_not_signed_in_is_as_told(document, operations, anyone):
+def test_response_to_guests_matches_the_document(document, operations, anyone):
     response = anyone.post("/api/events/", {})
 
     assert response.status_code == 401

@@ -22,13 +22,13 @@ def _no_earlier_look() -> Iterator[None]:
     ops._readiness.clear()
 
 
-def test_healthz_answers_without_a_database(client, django_assert_num_queries):
+def test_healthz_responds_without_a_database(client, django_assert_num_queries):
     with django_assert_num_queries(0):
         assert client.get("/healthz").json() == {"status": "ok"}
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/healthz/", "/readyz/"])
-def test_probes_answer_under_any_name(client, path):
+def test_probes_respond_for_any_host(client, path):
     assert client.get(path, headers={"Host": "10.0.0.7:8000"}).status_code == 200
 
 
@@ -41,7 +41,7 @@ def test_readyz_checks_every_part(client):
     }  # fmt: skip
 
 
-def test_a_flood_of_readyz_asks_no_database(client, django_assert_num_queries, monkeypatch):
+def test_flood_of_readyz_sends_no_queries(client, django_assert_num_queries, monkeypatch):
     monkeypatch.setattr(ops, "monotonic", lambda: 1000.0)
     first = client.get("/readyz")
 
@@ -51,7 +51,7 @@ def test_a_flood_of_readyz_asks_no_database(client, django_assert_num_queries, m
     assert {(each.status_code, each.content) for each in responses} == {(200, first.content)}
 
 
-def test_readyz_looks_again_after_two_seconds(client, monkeypatch):
+def test_readyz_checks_again_after_two_seconds(client, monkeypatch):
     monkeypatch.setattr(ops, "monotonic", lambda: 1000.0)
     client.get("/readyz")
     monkeypatch.setattr(cache, "get", lambda key: None)
@@ -64,7 +64,7 @@ def test_readyz_looks_again_after_two_seconds(client, monkeypatch):
     assert (before.status_code, after.status_code) == (200, 503)
 
 
-def test_a_recent_value_is_made_by_one_thread_for_all():
+def test_recent_value_is_computed_by_one_thread():
     made, may_end = [], Event()
 
     def make() -> int:
@@ -81,7 +81,7 @@ def test_a_recent_value_is_made_by_one_thread_for_all():
     assert made == [1]
 
 
-def test_a_value_that_could_not_be_made_is_made_the_next_time():
+def test_failed_value_is_computed_again_the_next_time():
     outcomes = iter([ValueError(), 7])
 
     def make() -> int:
@@ -97,7 +97,7 @@ def test_a_value_that_could_not_be_made_is_made_the_next_time():
     assert recent.value() == 7
 
 
-def test_readyz_tells_what_is_wrong(client, monkeypatch):
+def test_readyz_names_the_failed_check(client, monkeypatch):
     monkeypatch.setattr(cache, "get", lambda key: None)
 
     response = client.get("/readyz")
@@ -106,7 +106,7 @@ def test_readyz_tells_what_is_wrong(client, monkeypatch):
     assert response.json()["checks"]["cache"] == "lost a value"
 
 
-def test_readyz_tells_of_a_job_that_nobody_takes(client, clock):
+def test_readyz_reports_a_job_without_a_worker(client, clock):
     app.tasks["config.api.tasks.sweep_answers"].defer(timestamp=0)
     clock.shift(10**9)
 
@@ -120,7 +120,7 @@ def due_notification(clock) -> None:
     clock.shift(400)
 
 
-def test_readyz_tells_of_a_notification_that_nobody_sends(client, clock):
+def test_readyz_reports_a_notification_without_a_mailer(client, clock):
     due_notification(clock)
 
     answer = client.get("/readyz").json()
@@ -129,7 +129,7 @@ def test_readyz_tells_of_a_notification_that_nobody_sends(client, clock):
     assert answer["lag_seconds"] == {"jobs": 0, "notifications": 400}
 
 
-def test_readyz_lets_mailers_have_a_long_queue(client, clock):
+def test_readyz_accepts_a_long_queue_of_running_mailers(client, clock):
     due_notification(clock)
     mailer = outbox.enlist()
 
@@ -140,7 +140,7 @@ def test_readyz_lets_mailers_have_a_long_queue(client, clock):
     assert response.json()["lag_seconds"]["notifications"] == 400
 
 
-def test_metrics_tell_of_the_notifications(client, clock):
+def test_metrics_include_notifications(client, clock):
     due_notification(clock)
     Notification.objects.create(kind="any", key="p", email="bob@example.com", state="parked")
 
@@ -152,12 +152,12 @@ def test_metrics_tell_of_the_notifications(client, clock):
     }  # fmt: skip
 
 
-def test_metrics_are_for_the_networks_that_may_see_them(client):
+def test_metrics_are_for_the_configured_networks(client):
     assert b"http_requests_total" in client.get("/metrics").content
     assert client.get("/metrics", REMOTE_ADDR="203.0.113.5").status_code == 404
 
 
-def test_metrics_tell_requests_by_route_and_not_by_id(client, db):
+def test_metrics_count_requests_by_route_and_not_by_id(client, db):
     line = 'http_requests_total{method="GET",route="api/events/<id:pk>/",status="404"} '
 
     def told() -> float:

@@ -52,7 +52,7 @@ def names_of(page: Any) -> list[str]:
         "highlight=true&highlight=true",
     ],
 )
-def test_a_parameter_of_one_value_is_given_once(anyone, query):
+def test_parameter_with_one_value_must_not_be_repeated(anyone, query):
     name = query.partition("=")[0]
 
     response = anyone.get(f"/api/events/?{query}")
@@ -60,7 +60,7 @@ def test_a_parameter_of_one_value_is_given_once(anyone, query):
     assert problem_of(response) == (400, "validation_error", [(name, "repeated")])
 
 
-def test_a_token_and_a_dry_run_are_given_once(event, olga, anyone, signed_in):
+def test_token_and_dry_run_must_not_be_repeated(event, olga, anyone, signed_in):
     registration = registered(event)
     token = manage_token(registration.pk)
     address = f"/api/registrations/{registration.pk}/?token={token}&token={token}"
@@ -72,7 +72,7 @@ def test_a_token_and_a_dry_run_are_given_once(event, olga, anyone, signed_in):
     assert problem_of(made) == (400, "validation_error", [("dry_run", "repeated")])
 
 
-def test_lists_say_which_parameters_may_be_repeated():
+def test_lists_accept_repeated_filters_alone():
     found = {
         route.path: _repeatable_parameters(route.view)
         for route in routes()
@@ -124,7 +124,7 @@ def test_pages_of_several_states_follow_each_other(anyone, olga):
 
 
 @pytest.mark.parametrize("query", ["status=draft&status=gone", "status=", "status=draft&status="])
-def test_each_state_has_to_be_one(anyone, query):
+def test_each_repeated_state_must_be_valid(anyone, query):
     response = anyone.get(f"/api/events/?{query}")
 
     assert problem_of(response) == (400, "validation_error", [("status", "invalid_choice")])
@@ -195,7 +195,7 @@ def test_files_and_feeds_ignore_tracking_parameters(event, olga, ana, anyone, si
 
 
 @pytest.mark.parametrize("path", ["/api/events/", "/api/events/{pk}/", "/api/events/facets/"])
-def test_other_routes_know_no_tracking_parameters(anyone, event, path):
+def test_other_routes_refuse_tracking_parameters(anyone, event, path):
     response = anyone.get(f"{path.format(pk=event.pk)}?utm_source=mail")
 
     assert problem_of(response) == (400, "unknown_parameter", [("utm_source", "unknown_parameter")])
@@ -217,7 +217,7 @@ def test_other_routes_know_no_tracking_parameters(anyone, event, path):
         ("tz", "timezone"),
     ],
 )
-def test_an_unknown_parameter_says_which_one_was_probably_meant(anyone, sent, meant):
+def test_unknown_parameter_suggests_a_known_one(anyone, sent, meant):
     (error,) = anyone.get(f"/api/events/?{sent}=2").json()["errors"]
 
     assert (error["field"], error["suggestion"]) == (sent, meant)

@@ -59,7 +59,7 @@ def test_processes_that_count_in_steps_pass_an_eighth_too_many_at_most(
     assert 320 <= passed <= 320 + 320 // 8
 
 
-def test_a_crowd_costs_no_statement(clock, anyone, event, limited):
+def test_few_requests_of_many_callers_cost_no_statement(clock, anyone, event, limited):
     limited(register=(300, 60))
     addresses = [f"192.0.2.{number}" for number in range(50)]
 
@@ -70,7 +70,7 @@ def test_a_crowd_costs_no_statement(clock, anyone, event, limited):
     assert [q["sql"] for q in queries if "requestcount" in q["sql"]] == []
 
 
-def test_who_is_over_the_limit_costs_no_statement(clock, anyone, event, limited):
+def test_caller_over_the_limit_costs_no_statement(clock, anyone, event, limited):
     limited(register=(2, 60))
     attempts(anyone, event, 3)
 
@@ -81,14 +81,14 @@ def test_who_is_over_the_limit_costs_no_statement(clock, anyone, event, limited)
 
 
 @pytest.mark.parametrize("table", ["api_requestcount", "accounts_signinfailures"])
-def test_what_is_counted_often_is_not_logged(table):
+def test_count_table_is_unlogged(table):
     with connection.cursor() as cursor:
         cursor.execute(UNLOGGED, [table])
         assert cursor.fetchone() == ("u",)
 
 
 @pytest.mark.parametrize("in_cache", [False, True])
-def test_each_process_counts_alone_while_the_shared_count_is_away(
+def test_each_process_counts_alone_while_the_shared_store_fails(
     clock, limited, settings, monkeypatch, in_cache
 ):
     def away(*args, **kwargs):
@@ -114,7 +114,7 @@ def test_no_address_is_stored(clock, anyone, event, limited):
     assert b"192.0.2.77" not in bytes(row.caller)
 
 
-def test_counts_that_are_over_are_deleted(clock, anyone, event, limited):
+def test_expired_counts_are_deleted(clock, anyone, event, limited):
     limited(register=(5, 60))
     attempts(anyone, event, 1)
 
@@ -182,7 +182,7 @@ def test_no_header_makes_another_caller(clock, anyone, event, limited, header):
     assert codes == [[400], [429]]
 
 
-def test_who_is_limited_reads_when_to_come_back(clock, anyone, event, limited):
+def test_limited_caller_gets_retry_after(clock, anyone, event, limited):
     limited(register=(1, 60))
     attempts(anyone, event, 1)
     clock.shift(20)
@@ -194,7 +194,7 @@ def test_who_is_limited_reads_when_to_come_back(clock, anyone, event, limited):
 
 
 @pytest.mark.parametrize("hops", ["unknown", "192.0.2.1, unknown", "_hidden", "192.0.2.1,", ""])
-def test_a_hop_that_is_no_address_is_nobody(anyone, settings, hops):
+def test_invalid_hop_is_no_caller_address(anyone, settings, hops):
     """Not the proxy, whose network may read the metrics."""
     settings.TRUSTED_PROXIES = 1
     settings.METRICS_NETWORKS = [ip_network("127.0.0.0/8"), ip_network("192.0.2.0/24")]
@@ -204,7 +204,7 @@ def test_a_hop_that_is_no_address_is_nobody(anyone, settings, hops):
     assert anyone.get("/metrics", headers={"X-Forwarded-For": hops}).status_code == 404
 
 
-def test_strangers_without_an_address_share_no_answer(anyone, event, settings):
+def test_guests_without_an_address_share_no_stored_response(anyone, event, settings):
     settings.TRUSTED_PROXIES = 1
     path = f"/api/events/{event.pk}/register/"
     headers = {"X-Forwarded-For": "unknown", "Idempotency-Key": "1"}

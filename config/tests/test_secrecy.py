@@ -146,7 +146,7 @@ def written(client: APIClient, ids: list[Any], bodies: dict[str, Any]) -> dict[s
 
 
 @pytest.mark.parametrize("who", [None, "max", "ana"])
-def test_what_is_hidden_changes_no_answer(world, who):
+def test_hidden_rows_change_no_response(world, who):
     client = client_of(who and world.people[who])
     bodies = world.bodies()
     with transaction.atomic():
@@ -185,7 +185,7 @@ def test_strangers_read_nothing_of_people(world, who):
 
 
 @pytest.mark.parametrize("who", ["olga", "ana", "sam"])
-def test_what_tells_of_people_is_kept_by_no_cache(world, who):
+def test_responses_with_personal_data_are_not_cached(world, who):
     registration = world.registrations["ana's"]
     people = [registration.email, registration.ticket_code, world.people["olga"].email]
     rows = [row.pk for row in (*world.events.values(), *world.people.values())]

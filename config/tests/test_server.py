@@ -78,7 +78,7 @@ def rejected_requests(event_id: int) -> list[tuple]:
     ]
 
 
-def test_a_kept_connection_survives_a_thousand_requests(server):
+def test_connection_survives_a_thousand_requests(server):
     event = EventFactory()
     body = b'{"name": "' + b"x" * 30_000 + b'"}'
 
@@ -136,7 +136,7 @@ def test_a_chunked_body_over_the_limit_is_too_large(server):
     assert b"\r\nconnection: close\r\n" in received
 
 
-def test_a_client_that_awaits_100_is_told_to_send(server):
+def test_client_that_expects_100_gets_it(server):
     with closing(server.connect()) as client:
         head = "POST /api/events/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
         client.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
@@ -148,7 +148,7 @@ def test_a_client_that_awaits_100_is_told_to_send(server):
     assert final.startswith(b"HTTP/1.1 401 ")
 
 
-def test_a_client_that_awaits_100_is_spared_what_is_too_large(server):
+def test_client_that_expects_100_gets_413_for_a_large_body(server):
     with closing(server.connect()) as client:
         head = "POST /api/events/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30000000\r\n"
         client.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
@@ -206,7 +206,7 @@ def half_body(path: str = "/api/events/") -> bytes:
     return f"{head}Content-Length: 1000\r\n\r\n{{".encode()
 
 
-def test_half_sent_bodies_and_idle_sockets_stop_nobody(server):
+def test_half_sent_bodies_and_idle_sockets_block_no_request(server):
     UserFactory(username="olga")
     EventFactory.create_batch(20)
     taken_seconds = []
@@ -240,7 +240,7 @@ def guess_a_password(server: ServerProcess) -> None:
         assert ask(client, "POST", "/api/login/", given).status in {401, 503}  # as many as may hash
 
 
-def test_bodies_that_are_given_up_leave_nothing_behind(server):
+def test_aborted_bodies_leave_nothing_behind(server):
     for _ in range(40):
         client = server.connect()
         client.sendall(half_body())
@@ -250,7 +250,7 @@ def test_bodies_that_are_given_up_leave_nothing_behind(server):
         assert server.request("GET", "/api/events/").status == 200
 
 
-def test_who_is_too_slow_is_told_so():
+def test_slow_request_gets_a_timeout_response():
     server = ServerProcess(
         HEAD_SECONDS="1", BODY_SECONDS="1", IDLE_SECONDS="1", WEB_CONCURRENCY="1"
     )
@@ -417,7 +417,7 @@ def test_workers_stop_when_their_supervisor_is_killed():
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), seconds=30)
 
 
-def test_new_code_is_taken_up_without_an_error(server):
+def test_new_code_is_loaded_without_an_error(server):
     before = set(server.workers())
 
     server.process.send_signal(signal.SIGHUP)
@@ -427,7 +427,7 @@ def test_new_code_is_taken_up_without_an_error(server):
     assert len(server.workers()) == len(before)
 
 
-def test_a_stop_ends_what_has_begun():
+def test_stop_completes_requests_in_progress():
     EventFactory()
     server = ServerProcess(WEB_CONCURRENCY="1")
     with closing(server.connect()) as client, closing(server.connect()) as idle:

@@ -75,7 +75,7 @@ def connection() -> Http1Protocol:
     return connection
 
 
-def test_reader_that_takes_nothing_is_disconnected(connection):
+def test_reader_that_reads_nothing_is_disconnected(connection):
     connection.pause_writing()
 
     seconds, end = connection.loop.calls[-1]
@@ -93,7 +93,7 @@ def test_reader_that_goes_on_reading_stays(connection):
     assert connection.loop.cancelled == [connection.transport.abort]
 
 
-def test_last_response_that_nobody_takes_ends_the_connection(connection):
+def test_unread_last_response_ends_the_connection(connection):
     connection.transport.is_closed, connection.transport.unsent = True, 50_000
 
     connection.on_response_complete()

@@ -191,7 +191,7 @@ def test_a_right_needs_staff_and_its_permission(db, flags, permissions, expected
     assert has_staff_right(user, "events.view_event") is expected
 
 
-def test_a_right_without_a_permission_is_nobodys(db):
+def test_right_without_a_permission_is_granted_to_nobody(db):
     assert has_staff_right(UserFactory(is_staff=True, is_superuser=True)) is False
 
 
@@ -249,7 +249,7 @@ def flags_read(module: Path) -> set[str]:
     return found & _FLAGS
 
 
-def test_no_other_module_decides_what_staff_may_do():
+def test_no_other_module_reads_staff_flags():
     base = Path(settings.BASE_DIR)
     modules = {
         str(path.relative_to(base)): path

@@ -100,7 +100,7 @@ def test_start_prints_the_addresses_and_logins_once_everything_responds(applicat
 
 
 @pytest.mark.xdist_group("start")
-def test_readme_commands_run_in_order_and_check_somebody_in(application):
+def test_readme_commands_run_in_order_and_check_an_attendee_in(application):
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     port, _, _ = application

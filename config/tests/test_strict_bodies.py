@@ -122,7 +122,7 @@ def test_lenient_handling_ignores_unknown_fields_on_every_route(world):
     assert wrong == []
 
 
-def test_what_a_route_shows_is_no_unknown_field(world):
+def test_field_of_the_response_is_no_unknown_field(world):
     wrong = []
     for cell in cells():
         more = dict.fromkeys(response_fields(cell.route.view), "x")
@@ -223,7 +223,7 @@ def test_an_unknown_field_comes_before_checks_of_state(olga, signed_in):
 
 @pytest.mark.parametrize("method", ["put", "patch"])
 @pytest.mark.parametrize("path", ["/api/me/", "/api/users/{}/"])
-def test_a_password_in_a_profile_says_where_passwords_are_changed(ana, signed_in, method, path):
+def test_password_in_a_profile_names_the_route_for_passwords(ana, signed_in, method, path):
     body = {"email": ana.email, "username": ana.username, "password": "another-horse-7"}
 
     response = getattr(signed_in(ana), method)(path.format(ana.pk), body)
@@ -268,7 +268,7 @@ def test_an_unknown_field_of_an_item_is_reported_by_its_path(olga, signed_in):
     assert lenient.json()["created"] == 2
 
 
-def test_a_query_parameter_in_the_body_says_where_it_belongs(olga, signed_in):
+def test_query_parameter_in_the_body_is_explained(olga, signed_in):
     response = signed_in(olga).post("/api/series/", {"dry_run": True})
 
     assert {
@@ -278,7 +278,7 @@ def test_a_query_parameter_in_the_body_says_where_it_belongs(olga, signed_in):
     } in response.json()["errors"]
 
 
-def test_at_most_so_many_unknown_fields_are_reported(olga, signed_in):
+def test_number_of_reported_unknown_fields_is_bounded(olga, signed_in):
     body = {f"field_{number}": 1 for number in range(5_000)} | {"x" * 100_000: 1}
 
     response = signed_in(olga).post("/api/events/", body)

@@ -58,7 +58,7 @@ def take(number: int, *, caller: str = "192.0.2.1", allowed: int = 5) -> list[in
 
 
 @pytest.mark.usefixtures("_store")
-def test_a_bucket_that_is_used_up_is_refilled_evenly(clock):
+def test_empty_bucket_is_refilled_evenly(clock):
     assert take(6) == [0, 0, 0, 0, 0, 12]
 
     clock.shift(11)
@@ -111,7 +111,7 @@ def test_a_refusal_costs_nothing_more(clock):
     assert take(1) == [0]
 
 
-def test_who_has_to_wait_costs_no_statement(clock):
+def test_caller_with_an_empty_bucket_costs_no_statement(clock):
     take(6)
 
     with CaptureQueriesContext(connection) as queries:
@@ -140,7 +140,7 @@ def test_requests_at_one_moment_pass_as_often_as_the_limit_allows(clock, monkeyp
 
 
 @pytest.mark.parametrize("in_cache", [False, True])
-def test_each_process_counts_alone_while_the_shared_number_is_away(
+def test_each_process_has_its_own_bucket_while_the_shared_store_fails(
     clock, settings, monkeypatch, in_cache
 ):
     def away(*args, **kwargs):

@@ -23,7 +23,7 @@ STOPS_WRITERS = {
 INDEX = "SELECT oid, indisvalid FROM pg_index, pg_class WHERE oid = indexrelid AND relname = %s"
 
 
-def test_no_other_migration_keeps_writers_of_a_large_table_waiting_for_an_index():
+def test_no_new_migration_builds_an_index_of_a_large_table_under_a_lock():
     found = set()
     for key, migration in MigrationLoader(None).disk_migrations.items():
         made = {each.name_lower for each in migration.operations if isinstance(each, CreateModel)}
@@ -37,7 +37,7 @@ def test_no_other_migration_keeps_writers_of_a_large_table_waiting_for_an_index(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_index_that_an_interrupted_migration_left_is_built_anew():
+def test_invalid_index_of_an_interrupted_migration_is_rebuilt():
     state = ProjectState.from_apps(Event._meta.apps)
     with connection.cursor() as cursor:
         cursor.execute(INDEX, ["by_start"])

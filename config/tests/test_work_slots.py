@@ -65,7 +65,7 @@ def test_a_sign_in_upgrades_a_hash_of_other_parameters(anyone, slow_hashes):
         ("/api/register/", {"email": "new@example.com", "password": "another-horse-7"}),
     ],
 )
-def test_passwords_are_hashed_a_few_at_a_time(anyone, olga, slow_hashes, path, body):
+def test_concurrent_password_hashes_are_limited(anyone, olga, slow_hashes, path, body):
     olga.set_password(PASSWORD)
     olga.save()
     anyone.raise_request_exception = False
@@ -80,14 +80,14 @@ def test_passwords_are_hashed_a_few_at_a_time(anyone, olga, slow_hashes, path, b
     assert later.status_code in {200, 201, 401}
 
 
-def test_the_admin_tells_when_to_come_back(olga, slow_hashes):
+def test_admin_shows_when_to_try_again(olga, slow_hashes):
     with HASHING.one():
         page = Client().post("/admin/login/", {"username": olga.email, "password": PASSWORD})
 
     assert (page.status_code, page["Retry-After"]) == (503, "1")
 
 
-def test_a_page_that_sets_a_password_tells_when_to_come_back(slow_hashes):
+def test_password_page_shows_when_to_try_again(slow_hashes):
     root = UserFactory(is_staff=True, is_superuser=True)
     client = Client(raise_request_exception=False)
     client.force_login(root, backend="accounts.backends.EmailOrUsernameBackend")
@@ -99,7 +99,7 @@ def test_a_page_that_sets_a_password_tells_when_to_come_back(slow_hashes):
     assert (page.status_code, page["Retry-After"]) == (503, "1")
 
 
-def test_many_rows_are_worked_on_a_few_at_a_time(olga, event, signed_in):
+def test_requests_with_many_rows_are_limited(olga, event, signed_in):
     client = signed_in(olga)
     client.raise_request_exception = False
     calendar = client.get("/api/me/").json()["calendar_url"]
@@ -123,7 +123,7 @@ def test_many_rows_are_worked_on_a_few_at_a_time(olga, event, signed_in):
     assert client.get(CALENDAR).status_code == 200
 
 
-def test_who_waits_a_moment_gets_a_slot(monkeypatch):
+def test_request_that_waits_a_moment_gets_a_slot(monkeypatch):
     monkeypatch.setattr(work_slots, "WAIT_SECONDS", 20)
     waited = []
 
@@ -144,7 +144,7 @@ def test_who_waits_a_moment_gets_a_slot(monkeypatch):
     assert waited == [(False, None), (True, 20)]
 
 
-def test_few_wait_at_once(monkeypatch):
+def test_number_of_waiting_requests_is_bounded(monkeypatch):
     monkeypatch.setattr(work_slots, "_waiters", BoundedSemaphore(1))
     work_slots._waiters.acquire()
 
@@ -154,7 +154,7 @@ def test_few_wait_at_once(monkeypatch):
             stack.enter_context(HASHING.one())
 
 
-def test_a_slot_is_given_back_whatever_happens():
+def test_slot_is_released_after_an_error():
     with pytest.raises(ZeroDivisionError), HASHING.one():
         _ = 1 / 0
 
