@@ -60,7 +60,7 @@ class Front:
         except ClientGone:
             pass
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         """The lifespan protocol, from the start of the process to its end."""
         await receive()
         loop = asyncio.get_running_loop()

@@ -71,9 +71,8 @@ def _model_factory(compiler: Any, converters: Any) -> RowFactory:
 
 def _key_position(info: Any, select: Any) -> int:
     """The position of the primary key among the selected columns."""
-    return next(
-        position for position in info["select_fields"] if select[position][0].target.primary_key
-    )
+    positions: list[int] = info["select_fields"]
+    return next(position for position in positions if select[position][0].target.primary_key)
 
 
 def _tuple_factory(converters: Any) -> RowFactory:

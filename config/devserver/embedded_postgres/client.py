@@ -111,7 +111,7 @@ def _prepare(server: Server) -> Path:
 
 
 def _launch_supervisor(server: Server, binaries: Path, grace_seconds: float) -> None:
-    command = [sys.executable, "-I", "-S", "-c", _SUPERVISOR, "--supervise", _PROJECT]
+    python = [sys.executable, "-I", "-S", "-c", _SUPERVISOR, "--supervise", str(_PROJECT)]
     log = server.base / "log"
     is_large = log.exists() and log.stat().st_size > LOG_BYTES
     if is_large:
@@ -120,7 +120,7 @@ def _launch_supervisor(server: Server, binaries: Path, grace_seconds: float) -> 
         try:
             # Returns when the supervisor closes its end of the pipe: ready, failed or dead.
             report = subprocess.run(  # noqa: S603 - our own script
-                [*command, server.base, server.socket_dir, binaries, str(grace_seconds)],
+                [*python, server.base, server.socket_dir, binaries, str(grace_seconds)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log_file,
