@@ -123,14 +123,14 @@ def test_caller_with_an_empty_bucket_costs_no_statement(clock):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_store")
 def test_requests_at_one_moment_pass_as_often_as_the_limit_allows(clock, monkeypatch):
-    monkeypatch.setattr(token_buckets, "_wait", lambda *args: 0)  # no process remembers anything
+    monkeypatch.setattr(token_buckets, "_wait", lambda *args: 0)  # no process caches anything
     passed = []
 
     def take_some(_: int) -> None:
         for _ in range(10):
             now = int(time.time() * token_buckets.MICROSECONDS)
             key = ("login", "192.0.2.1", 20, 60)
-            passed.append(token_buckets._taken(key, now, 3 * 10**6, 60 * 10**6)[1])
+            passed.append(token_buckets._take_shared(key, now, 3 * 10**6, 60 * 10**6)[1])
         connection.close()
 
     with ThreadPoolExecutor(4) as pool:
