@@ -1,4 +1,4 @@
-"""Attendees from files: what the rows contain, before anybody is registered."""
+"""Attendee lists in files: reads and validates the rows of an import."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from config.api.files.uploads import file_error
 from config.api.http.exception_handler import to_domain_error
 from config.errors import FieldError, ValidationFailed
 
-from .exports.attendees import unguarded
+from .exports.formula_guard import unguarded_text
 from .models import Registration
 
 MAX_ROWS = 10_000
@@ -32,15 +32,15 @@ COLUMNS = Columns(
     required=(("name", "first_name", "last_name"), ("email",)),
 )
 
-# What lists of other products call the people who come, who hope for a seat, and who do not come.
-_COMING = ("confirmed", "attending", "going", "yes", "approved", "accepted")
-_WAITING = ("waitlisted", "waiting", "waitlist")
-_NOT_COMING = ("cancelled", "canceled", "declined", "no", "not_going", "not_attending")
+# The statuses that exports of other products use.
+_ATTENDING = ("confirmed", "attending", "going", "yes", "approved", "accepted")
+_WAITLISTED = ("waitlisted", "waiting", "waitlist")
+_CANCELLED = ("cancelled", "canceled", "declined", "no", "not_going", "not_attending")
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody who is to have a place; `is_cancelled` when the file says that they do not come."""
+    """A valid row; `is_cancelled` is set if its status says that the person does not attend."""
 
     line: int
     name: str
@@ -49,8 +49,8 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row that names nobody. `email` is the text of its cell."""
+class InvalidRow:
+    """A row with errors. `email` is the text of its cell."""
 
     line: int
     email: str
@@ -59,14 +59,14 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True)
 class AttendeeFile:
-    """The rows in their order, and the headers of the columns that are not read."""
+    """The rows in their order, and the headers of the columns that are ignored."""
 
-    rows: list[Candidate | BadRow]
+    rows: list[Candidate | InvalidRow]
     ignored_columns: list[str]
 
 
 class _StatusField(TextField):
-    """`confirmed` for whoever comes or hopes for a seat, `cancelled` for who does not."""
+    """`confirmed` for people who attend or are waitlisted, `cancelled` for others."""
 
     default_error_messages = {
         "invalid_choice": "Write confirmed, attending, going or yes; waitlisted or waiting; "
@@ -75,15 +75,15 @@ class _StatusField(TextField):
 
     def to_internal_value(self, data: Any) -> str:
         status = column_key(super().to_internal_value(data))
-        if status in _NOT_COMING:
+        if status in _CANCELLED:
             return "cancelled"
-        if status not in {*_COMING, *_WAITING}:
+        if status not in {*_ATTENDING, *_WAITLISTED}:
             self.fail("invalid_choice")
         return "confirmed"
 
 
 class _RowIn(serializers.Serializer[Registration]):
-    """The rules of a cell are those of registering."""
+    """The rules for cells, which are those of registering."""
 
     name = LineField(max_length=200)
     email = EmailAddressField()
@@ -91,11 +91,11 @@ class _RowIn(serializers.Serializer[Registration]):
 
 
 def read_attendees(content: bytes, charset: str | None = None) -> AttendeeFile:
-    """The rows of a CSV file or a spreadsheet.
+    """Reads a CSV file or a spreadsheet.
 
-    Raises `ValidationFailed` when the file as a whole is no list of attendees.
+    Raises `ValidationFailed` if the file as a whole is not a list of attendees.
     """
-    rows: list[Candidate | BadRow] = []
+    rows: list[Candidate | InvalidRow] = []
     try:
         table = read_table(content, COLUMNS, charset=charset)
         for row in _read(table):
@@ -109,23 +109,23 @@ def read_attendees(content: bytes, charset: str | None = None) -> AttendeeFile:
     return AttendeeFile(rows, table.ignored_columns)
 
 
-def _read(table: Table) -> Iterator[Candidate | BadRow]:
+def _read(table: Table) -> Iterator[Candidate | InvalidRow]:
     for row in table.rows:
         if isinstance(row, RowError):
-            yield BadRow(row.line, "", (FieldError(f"line.{row.line}", row.code, row.reason),))
+            yield InvalidRow(row.line, "", (FieldError(f"line.{row.line}", row.code, row.reason),))
             continue
         cells = {name: text.strip() for name, text in row.cells.items()}
-        if not table.is_spreadsheet:  # only our CSV guards its cells
-            cells = {name: unguarded(text) for name, text in cells.items()}
+        if not table.is_spreadsheet:  # only our CSV has guarded cells
+            cells = {name: unguarded_text(text) for name, text in cells.items()}
         name_column = _name_column(cells)
-        given = {"name": _name(cells), "email": cells["email"]}
+        data = {"name": _name(cells), "email": cells["email"]}
         if cells.get("status"):
-            given["status"] = cells["status"]
+            data["status"] = cells["status"]
         try:
-            values = _row_in().run_validation(given)
+            values = _row_in().run_validation(data)
         except ValidationError as error:
             errors = tuple(_errors(row.line, error, name_column))
-            yield BadRow(row.line, cells["email"][:254], errors)
+            yield InvalidRow(row.line, cells["email"][:254], errors)
         else:
             yield Candidate(
                 row.line, values["name"], values["email"], values["status"] == "cancelled"
@@ -133,9 +133,9 @@ def _read(table: Table) -> Iterator[Candidate | BadRow]:
 
 
 def _name_column(cells: dict[str, str]) -> str:
-    """The column that a fault of the name belongs to."""
-    given = [column for column in ("name", "first_name", "last_name") if column in cells]
-    return next((column for column in given if cells[column]), given[0])
+    """The column to which an error in the name is attributed."""
+    present = [column for column in ("name", "first_name", "last_name") if column in cells]
+    return next((column for column in present if cells[column]), present[0])
 
 
 def _name(cells: dict[str, str]) -> str:
@@ -145,13 +145,13 @@ def _name(cells: dict[str, str]) -> str:
 
 @cache
 def _row_in() -> _RowIn:
-    """Made once: to build its fields takes longer than to check a row."""
+    """Cached, since building its fields takes longer than validating a row."""
     return _RowIn()
 
 
 def _errors(line: int, error: ValidationError, name_column: str) -> Iterator[FieldError]:
     refusal = to_domain_error(error)
-    assert isinstance(refusal, ValidationFailed)  # noqa: S101  # what a ValidationError becomes
+    assert isinstance(refusal, ValidationFailed)  # noqa: S101  # the result for a ValidationError
     for fact in refusal.facts["errors"]:
         column = name_column if fact["field"] == "name" else fact["field"]
         yield FieldError(f"line.{line}.{column}", fact["code"], fact["detail"])

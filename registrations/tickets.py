@@ -1,4 +1,4 @@
-"""Tickets and links that prove who holds them. Pure: values in, values out."""
+"""Tickets, and the signed tokens of links in mails. Pure: values in, values out."""
 
 import hmac
 import io
@@ -14,17 +14,17 @@ from config.api.keys import is_signature
 
 
 def manage_token(registration_id: UUID, link_version: int = 0, *, key: str | None = None) -> str:
-    """What lets a guest see and cancel a registration. Signed, so that nothing secret is stored.
+    """The token that lets a guest view, edit and cancel a registration.
 
-    Another `link_version` of the registration gives another token. The current key signs where none
-    is given.
+    The token is a signature, so no secret is stored. It changes with the registration's
+    `link_version`. Without `key` the current key signs.
     """
     version = link_version.to_bytes(4) if link_version else b""
     return _mac("registrations.manage", registration_id.bytes + version, key)
 
 
 def feedback_token(registration_id: UUID, user_id: int, *, key: str | None = None) -> str:
-    """What lets whose place it is by now give feedback, and nobody who had the place before."""
+    """The token that lets the account give feedback; it is not valid for a former holder."""
     return _mac("registrations.feedback", registration_id.bytes + user_id.to_bytes(8), key)
 
 
@@ -36,41 +36,41 @@ def _mac(purpose: str, message: bytes, key: str | None) -> str:
 
 @cache
 def _keyed(secret: str, purpose: str) -> hmac.HMAC:
-    """HMAC-SHA-256 (RFC 2104) under a key of its own, made once: deriving it costs the most."""
+    """HMAC-SHA-256 (RFC 2104) with a key per purpose. Cached: deriving it costs the most."""
     key = hmac.digest(secret.encode(), purpose.encode(), sha256)
     return hmac.new(key, digestmod=sha256)
 
 
-def opens(token: str, registration_id: UUID, link_version: int) -> bool:
+def is_manage_token(token: str, registration_id: UUID, link_version: int) -> bool:
     return is_signature(token, lambda key: manage_token(registration_id, link_version, key=key))
 
 
-def feedback_opens(token: str, registration_id: UUID, user_id: int) -> bool:
+def is_feedback_token(token: str, registration_id: UUID, user_id: int) -> bool:
     return is_signature(token, lambda key: feedback_token(registration_id, user_id, key=key))
 
 
 def manage_link(registration_id: UUID, link_version: int = 0) -> str:
-    """The page where its holder sees, corrects and cancels a registration."""
+    """The URL of the page where the holder views, corrects and cancels a registration."""
     token = manage_token(registration_id, link_version)
     return f"{settings.PUBLIC_URL}/registrations/{registration_id}/?token={token}"
 
 
 def feedback_link(registration_id: UUID, user_id: int) -> str:
-    """The page where the account whose place it is says how the event was."""
+    """The URL of the page where the registration's account gives feedback."""
     token = feedback_token(registration_id, user_id)
     return f"{settings.PUBLIC_URL}/registrations/{registration_id}/feedback/?token={token}"
 
 
 def ticket_svg(ticket_code: str) -> bytes:
-    """The code as a QR symbol (ISO/IEC 18004), with the quiet zone that scanners need."""
-    return _drawn(ticket_code, "svg", scale=8)
+    """The code as a QR symbol (ISO/IEC 18004) with the quiet zone that scanners need."""
+    return _qr_image(ticket_code, "svg", scale=8)
 
 
 def ticket_png(ticket_code: str) -> bytes:
-    return _drawn(ticket_code, "png", scale=8)
+    return _qr_image(ticket_code, "png", scale=8)
 
 
-def _drawn(ticket_code: str, kind: str, scale: int) -> bytes:
+def _qr_image(ticket_code: str, kind: str, scale: int) -> bytes:
     out = io.BytesIO()
     segno.make_qr(ticket_code, error="m").save(out, kind=kind, scale=scale, border=4, light="#fff")
     return out.getvalue()

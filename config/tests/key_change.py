@@ -85,8 +85,8 @@ def read(signed: dict[str, str]) -> dict[str, bool]:
         ),
         "unsubscribe link": unsubscribing.read_token(signed["unsubscribe link"]) is not None,
         "calendar link": calendars.named_by(signed["calendar link"]) != "",
-        "manage token": tickets.opens(signed["manage token"], REGISTRATION, 3),
-        "feedback token": tickets.feedback_opens(signed["feedback token"], REGISTRATION, 7),
+        "manage token": tickets.is_manage_token(signed["manage token"], REGISTRATION, 3),
+        "feedback token": tickets.is_feedback_token(signed["feedback token"], REGISTRATION, 7),
         "page cursor": is_read(lambda: Cursor.decode(signed["page cursor"]), InvalidCursor),
         "session": SessionStore().decode(signed["session"]) == {"a": 1},
         "password in a session": in_session

@@ -1,8 +1,10 @@
-"""Registrations and what hangs on them, and what only this app can do with events and accounts."""
+"""The admin of this app's models. It extends the admin of events and of accounts."""
 
+from .accounts import AttendingAccountAdmin
+from .events import AttendedEventAdmin
 from .feedback import FeedbackAdmin
 from .messages import MessageAdmin
-from .registrations import AttendedEventAdmin, AttendingAccountAdmin, RegistrationAdmin
+from .registrations import RegistrationAdmin
 
 __all__ = [
     "AttendedEventAdmin",

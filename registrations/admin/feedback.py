@@ -1,4 +1,4 @@
-"""What people say of events: staff read it, hide it with a reason, and show it again."""
+"""Feedback in the admin: staff read it, hide it with a reason, and show it again."""
 
 from django import forms
 from django.contrib import admin
@@ -14,11 +14,11 @@ from ..models import Feedback
 from ..services import hide_feedback, show_feedback
 
 
-class HidingForm(forms.Form):
+class HideFeedbackForm(forms.Form):
     reason = forms.CharField(
         max_length=500,
         widget=forms.TextInput(attrs={"class": "vTextField"}),
-        help_text="For staff; its author is not told.",
+        help_text="For staff only; the author does not see it.",
     )
 
 
@@ -67,7 +67,7 @@ class FeedbackAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Feedback]
     ) -> HttpResponse | None:
         feedback = queryset.filter(hidden_at=None)
-        form = HidingForm(request.POST if "confirmed" in request.POST else None)
+        form = HideFeedbackForm(request.POST if "confirmed" in request.POST else None)
         page = self.ask_first(
             request,
             feedback,

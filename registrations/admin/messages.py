@@ -1,4 +1,4 @@
-"""What organizers wrote to attendees, as it was sent."""
+"""Messages of organizers to attendees in the admin, read-only."""
 
 from django.contrib import admin
 

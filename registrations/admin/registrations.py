@@ -1,33 +1,27 @@
-"""Registrations, and events and accounts with theirs."""
+"""Registrations in the admin: staff create, rename and cancel them."""
 
-from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from accounts.admin import HISTORY_SHOWN, AccountAdmin, AuditedAdmin, HistoryEntry, staff_of
+from accounts.admin import HISTORY_SHOWN, AuditedAdmin, HistoryEntry, staff_of
 from accounts.models import User
 from config.api.admin import IsSetFilter, NotifyForm, ServiceForm, confirmed_answers
-from config.api.staff_rights import has_staff_right
 from config.api.text.email_addresses import mailbox_of
-from events.admin import EventAdmin
 from events.models import Event
 
-from ..exports.attendees import EXPORTS, Options
 from ..models import LedgerEntry, Registration
 from ..serializers import RegistrationEditIn
-from ..services import cancel_registration, close_account, edit_registration, register
+from ..services import cancel_registration, edit_registration, register
 
 
 class RegistrationForm(ServiceForm):
-    """A new registration, or another name for one."""
+    """Creates a registration, or changes its name."""
 
     staff: User  # set by the admin
 
@@ -56,32 +50,32 @@ class RegistrationForm(ServiceForm):
             self.register()
 
     def register(self) -> Registration:
-        given = self.cleaned_data
+        data = self.cleaned_data
         return register(
-            given["event"].pk,
-            name=given["name"],
-            email=given["email"],
-            user=given["user"],
+            data["event"].pk,
+            name=data["name"],
+            email=data["email"],
+            user=data["user"],
             registered_by=self.staff,
         )
 
     def _complete_from_account(self) -> None:
-        given, user = self.cleaned_data, self.cleaned_data["user"]
+        data, user = self.cleaned_data, self.cleaned_data["user"]
         if user is None:
             for name in ("name", "email"):
-                if not given[name]:
+                if not data[name]:
                     self.add_error(name, "Needed for a guest.")
         elif user.needs_address:
             self.add_error("user", "The account has to give another e-mail address first.")
-        elif given["email"] and given["email"] != user.email:
+        elif data["email"] and data["email"] != user.email:
             self.add_error("email", f"The account's address is {user.email}; leave this empty.")
         else:
-            given["email"] = user.email
-            given["name"] = given["name"] or user.username
+            data["email"] = user.email
+            data["name"] = data["name"] or user.username
 
 
 class LedgerInline(admin.TabularInline):
-    """What has happened to the registration."""
+    """The ledger entries of the registration, which are read-only."""
 
     model = LedgerEntry
     verbose_name_plural = "history"
@@ -94,7 +88,7 @@ class LedgerInline(admin.TabularInline):
         return super().get_queryset(request).select_related("actor")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return True  # for whoever may see the registration
+        return True  # the permission for the registration is enough
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -105,7 +99,7 @@ class LedgerInline(admin.TabularInline):
 
 @admin.register(Registration)
 class RegistrationAdmin(AuditedAdmin):
-    """They are cancelled, never deleted; a seat comes and goes through the services alone."""
+    """Registrations are cancelled, never deleted. Only services take and free seats."""
 
     form = RegistrationForm
     gone = "Its event is deleted."
@@ -178,7 +172,7 @@ class RegistrationAdmin(AuditedAdmin):
         return super().get_fieldsets(request, obj) if obj else self.add_fieldsets
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """All but the name, which people misspell."""
+        """All fields but the name, which people misspell."""
         if obj is None:
             return ()
         names = (field.name for field in Registration._meta.fields)
@@ -221,13 +215,13 @@ class RegistrationAdmin(AuditedAdmin):
         return f"{row.name} at {row.event}"
 
     def history_of(self, row: Any) -> list[HistoryEntry]:
-        """With the ledger, which has every seat that was taken and given back."""
-        seats = LedgerEntry.objects.filter(registration=row).select_related("actor").order_by("-id")
+        """The audit entries together with the ledger entries of the registration."""
+        ledger = LedgerEntry.objects.filter(registration=row).order_by("-id")
         entries = [
             HistoryEntry(entry.at, entry.actor, entry.kind, entry.get_reason_display())
-            for entry in seats[:HISTORY_SHOWN]
+            for entry in ledger.select_related("actor")[:HISTORY_SHOWN]
         ]
-        return sorted([*entries, *super().history_of(row)], key=lambda each: each.at, reverse=True)
+        return sorted([*entries, *super().history_of(row)], key=lambda item: item.at, reverse=True)
 
     @admin.display(description="event", ordering="event__name")
     def event_link(self, registration: Registration) -> str:
@@ -238,7 +232,7 @@ class RegistrationAdmin(AuditedAdmin):
     def cancel_registrations(
         self, request: HttpRequest, queryset: QuerySet[Registration]
     ) -> HttpResponse | None:
-        # In the order of events, so that two members of staff at once lock them alike.
+        # Ordered by event, so that two concurrent actions lock the events in the same order.
         registrations = queryset.exclude(status=Registration.Status.CANCELLED).order_by("event_id")
         upcoming = {"event__start_time__gt": timezone.now(), "event__deleted_at": None}
         people = registrations.filter(**upcoming).count()
@@ -262,92 +256,7 @@ class RegistrationAdmin(AuditedAdmin):
         return page
 
 
-admin.site.unregister([Event, User])
-
-
-@admin.register(Event)
-class AttendedEventAdmin(EventAdmin):
-    """Events with their attendees."""
-
-    actions = [*EventAdmin.actions, "export_attendees"]
-    readonly_fields = [*EventAdmin.readonly_fields, "attendees"]
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        shown = super().get_fieldsets(request, obj)
-        people = ("People", {"fields": ("attendees",)})
-        return [*shown[:-1], people, shown[-1]] if obj else shown
-
-    def has_view_attendees_permission(self, request: HttpRequest) -> bool:
-        return has_staff_right(staff_of(request), "registrations.view_registration")
-
-    @admin.display
-    def attendees(self, event: Event) -> str:
-        return _link_to_registrations("event", event.pk)
-
-    @admin.action(
-        description="Export the attendees of the selected events (CSV)",
-        permissions=["view_attendees"],
-    )
-    def export_attendees(self, request: HttpRequest, queryset: QuerySet[Event]) -> HttpResponseBase:
-        """Confirmed and waitlisted, event after event, below one header."""
-        export = EXPORTS["csv"]
-        events = list(queryset)
-        name = f"event-{events[0].pk}-attendees.csv" if len(events) == 1 else "attendees.csv"
-        pieces = _attendees_of(events)
-        first = next(pieces)  # what can go wrong does so here, while it can still be told
-        return StreamingHttpResponse(
-            chain([first], pieces),
-            content_type=export.media_type,
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
-        )
-
-
-@admin.register(User)
-class AttendingAccountAdmin(AccountAdmin):
-    """Accounts with what they organize and attend, and their end."""
-
-    actions = [*AccountAdmin.actions, "erase_accounts"]
-    readonly_fields = [*AccountAdmin.readonly_fields, "organizes", "attends"]
-    fieldsets = [*AccountAdmin.fieldsets, ("Events", {"fields": ("organizes", "attends")})]
-
-    def has_erase_permission(self, request: HttpRequest) -> bool:
-        return has_staff_right(staff_of(request), "accounts.delete_user")
-
-    @admin.display
-    def organizes(self, user: User) -> str:
-        url = reverse("admin:events_event_changelist")
-        return format_html('<a href="{}?organizer__id__exact={}">Show events</a>', url, user.pk)
-
-    @admin.display
-    def attends(self, user: User) -> str:
-        return _link_to_registrations("user", user.pk)
-
-    @admin.action(description="Erase the selected accounts…", permissions=["erase"])
-    def erase_accounts(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
-        users = self.changeable(request, queryset.exclude(pk=staff_of(request).pk))
-        page = self.ask_first(
-            request,
-            users,
-            question="Erase these accounts?",
-            consequence="Upcoming registrations are cancelled and drafts deleted; names, addresses "
-            "and passwords are erased. What they attended stays counted. This is final.",
-        )
-        if page is None:
-            self.act_on(request, users, close_account, "Erased")
-        return page
-
-
-def _link_to_registrations(field: str, pk: int) -> str:
+def registrations_link(field: str, pk: int) -> str:
+    """A link to the list of registrations whose `field` refers to the row `pk`."""
     url = reverse("admin:registrations_registration_changelist")
     return format_html('<a href="{}?{}__id__exact={}">Show registrations</a>', url, field, pk)
-
-
-def _attendees_of(events: list[Event]) -> Iterator[bytes]:
-    """One file of several: the header is that of the first."""
-    zone = timezone.get_current_timezone()
-    for number, event in enumerate(events):
-        rows = Registration.objects.filter(event=event).live()
-        pieces = EXPORTS["csv"].pieces(event, rows, zone, Options())
-        first = next(pieces)
-        yield first if number == 0 else first.partition(b"\r\n")[2]
-        yield from pieces

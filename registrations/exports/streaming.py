@@ -1,8 +1,8 @@
-"""Large files on their way to readers of any speed.
+"""Large responses for clients of any speed.
 
-A reader who takes an hour must cost neither the database nor other clients anything. So a file is
-read from the database at once, as fast as that can tell it, and waits in a temporary file; and
-since each reader keeps a thread of the server busy, only some of the threads may stream.
+A client that reads for an hour must not occupy the database or delay other clients. So a file is
+read from the database at full speed and buffered in a temporary file. Each open response occupies a
+thread of the server, so the number of concurrent responses is limited.
 """
 
 from collections.abc import Generator, Iterator
@@ -12,16 +12,17 @@ from tempfile import TemporaryFile
 from config.api.http.work_slots import FILES
 
 PIECE_BYTES = 128 * 1024
-# From the file: handing pieces from thread to thread was half of the sending. Larger ones save a
-# little more, and cost each reader their size in memory several times.
+# The size of pieces read from the temporary file. With smaller pieces, passing them between threads
+# takes half of the time. Larger ones save little, and each client holds several of them in memory.
 FILE_PIECE_BYTES = 512 * 1024
 
 
-class Streamed(Iterator[bytes]):
-    """Pieces for a reader; the first is there at once, so that what can go wrong has done so.
+class StreamedPieces(Iterator[bytes]):
+    """The pieces of a streamed response.
 
-    A web server calls `close` when the client is gone, which ends what made the pieces too.
-    Raises `TemporarilyUnavailable` when too many are being read.
+    The constructor reads the first piece, so that errors occur before the response begins. It
+    raises `TemporarilyUnavailable` if too many responses are being streamed. The web server calls
+    `close` when the client disconnects, which closes the source of the pieces too.
     """
 
     def __init__(self, pieces: Generator[bytes]) -> None:
@@ -40,11 +41,11 @@ class Streamed(Iterator[bytes]):
 
 def _with_slot(pieces: Generator[bytes]) -> Generator[bytes]:
     with closing(pieces), FILES.one():
-        yield from _read_at_once(pieces)
+        yield from _buffered(pieces)
 
 
-def _read_at_once(pieces: Generator[bytes]) -> Generator[bytes]:
-    """The first piece as soon as it is there, and all the others read before the second is sent."""
+def _buffered(pieces: Generator[bytes]) -> Generator[bytes]:
+    """Yields the first piece at once, then reads all others before it yields the second."""
     yield next(pieces, b"")
     with TemporaryFile() as file:
         for piece in pieces:

@@ -1,7 +1,7 @@
-"""Office Open XML spreadsheets (ECMA-376, part 1), of rows that PostgreSQL writes as XML.
+"""Office Open XML spreadsheets (ECMA-376, part 1) from rows that PostgreSQL writes as XML.
 
-Every text is an inline string, which no spreadsheet runs as a formula. Memory stays flat: rows go
-into the archive as they come.
+Every text is an inline string, which no spreadsheet runs as a formula. Rows are written to the
+archive one batch at a time, so memory use does not grow with their number.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,66 +35,69 @@ _FROZEN = (
     "</sheetView></sheetViews>"
 )
 
-# What XML 1.0 has no way to write. It means nothing in a name, so it is left out.
+# Characters that XML 1.0 cannot represent. They mean nothing in a name, so they are left out.
 _NOT_IN_XML = "".join(chr(code) for code in (*range(1, 9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF))
 
 
 @dataclass(frozen=True)
 class XmlColumn:
-    """`is_free` text was written by people, so it has to be escaped."""
+    """`needs_escape` is set for texts that people have written."""
 
     name: str
     is_number: bool = False
-    is_free: bool = False
+    needs_escape: bool = False
 
 
 def rows_as_xml(select: str, columns: Sequence[XmlColumn], rows_of_a_sheet: int) -> str:
-    """A statement, with parameters as `select` has them, that yields each row as one text."""
-    cells = " || ".join(_cell(column, chr(65 + place)) for place, column in enumerate(columns))
+    """A statement that selects each row of `select` as one XML text, with the same parameters."""
+    cells = " || ".join(_cell(column, chr(65 + index)) for index, column in enumerate(columns))
     return f"""
         SELECT '<row r="' || line || '">' || {cells} || '</row>'
         FROM (
             SELECT *, (row_number() OVER () - 1) %% {rows_of_a_sheet - 1} + 2 AS line
             FROM ({select}) AS selected
         ) AS numbered
-    """  # noqa: S608  # nosec  # composed of constants and of what `select` is composed of
+    """  # noqa: S608  # nosec  # composed of constants and of `select`
 
 
 def _cell(column: XmlColumn, letter: str) -> str:
-    """SQL: empty where the value is null."""
+    """SQL for a cell; an empty text if the value is null."""
     start = f"""'<c r="{letter}' || line"""
     if column.is_number:
         return f"""coalesce({start} || '"><v>' || {column.name} || '</v></c>', '')"""
     text, space = column.name, ""
-    if column.is_free:
+    if column.needs_escape:
         text, space = _escaped(column.name), ' xml:space="preserve"'
     opened, closed = f"""'" t="inlineStr"><is><t{space}>'""", "'</t></is></c>'"
     return f"coalesce({start} || {opened} || {text} || {closed}, '')"
 
 
 def _escaped(name: str) -> str:
-    """SQL. `_x0041_` would be read as a character's number (ECMA-376, part 1, 22.9.2.19)."""
-    told = (
+    """SQL for a text with its markup escaped.
+
+    `_x0041_` is escaped too: readers take it for a character code (ECMA-376, part 1, 22.9.2.19).
+    """
+    escaped = (
         f"CASE WHEN position('_x' in {name}) > 0"
         f" THEN regexp_replace({name}, '_(x[0-9A-Fa-f]{{4}}_)', '_x005F_\\1', 'g') ELSE {name} END"
     )
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        told = f"replace({told}, '{character}', '{entity}')"
-    return f"translate({told}, '{_NOT_IN_XML}', '')"
+        escaped = f"replace({escaped}, '{character}', '{entity}')"
+    return f"translate({escaped}, '{_NOT_IN_XML}', '')"
 
 
 def write_workbook(
     file: IO[bytes], header: Sequence[str], batches: Iterable[list[str]], rows_of_a_sheet: int
 ) -> None:
-    """The rows, as `rows_as_xml` made them, on as many sheets as they need, each with a header."""
-    room, sheets = rows_of_a_sheet - 1, 0
+    """Writes rows of `rows_as_xml` to as many sheets as they need, each with a header."""
+    capacity, sheets = rows_of_a_sheet - 1, 0
     rows = _Rows(batches)
     with ZipFile(file, "w", ZIP_DEFLATED, compresslevel=1) as archive:
         while rows.has_more or not sheets:
             sheets += 1
             with archive.open(f"xl/worksheets/sheet{sheets}.xml", "w", force_zip64=True) as sheet:
                 sheet.write(_sheet_start(header).encode())
-                for part in rows.take(room):
+                for part in rows.take(capacity):
                     sheet.write("".join(part).encode())
                 sheet.write(b"</sheetData></worksheet>")
         for name, text in _parts(sheets):
@@ -102,7 +105,7 @@ def write_workbook(
 
 
 class _Rows:
-    """Rows that come in batches and leave as many at a time as a sheet has room for."""
+    """Batches of rows, cut at the end of each sheet."""
 
     def __init__(self, batches: Iterable[list[str]]) -> None:
         self._batches = iter(batches)
@@ -112,10 +115,11 @@ class _Rows:
     def has_more(self) -> bool:
         return bool(self._batch)
 
-    def take(self, room: int) -> Iterator[list[str]]:
-        while room and self._batch:
-            part, self._batch = self._batch[:room], self._batch[room:]
-            room -= len(part)
+    def take(self, number: int) -> Iterator[list[str]]:
+        """The next rows in batches, at most `number` in all."""
+        while number and self._batch:
+            part, self._batch = self._batch[:number], self._batch[number:]
+            number -= len(part)
             if not self._batch:
                 self._batch = next(self._batches, [])
             yield part
@@ -123,8 +127,8 @@ class _Rows:
 
 def _sheet_start(header: Sequence[str]) -> str:
     cells = "".join(
-        f'<c r="{chr(65 + place)}1" s="1" t="inlineStr"><is><t>{name}</t></is></c>'
-        for place, name in enumerate(header)
+        f'<c r="{chr(65 + index)}1" s="1" t="inlineStr"><is><t>{name}</t></is></c>'
+        for index, name in enumerate(header)
     )
     return (
         f'{_XML}<worksheet xmlns="{_MAIN}">{_FROZEN}'
@@ -134,15 +138,15 @@ def _sheet_start(header: Sequence[str]) -> str:
 
 
 def _parts(sheets: int) -> Iterator[tuple[str, str]]:
-    """What an archive has beside its sheets (ECMA-376, part 1, section 12.3)."""
+    """Names and texts of the parts besides the sheets (ECMA-376, part 1, section 12.3)."""
     numbers = range(1, sheets + 1)
     yield "xl/styles.xml", _STYLES
-    listed = "".join(
+    sheets_xml = "".join(
         f'<sheet name="Sheet{number}" sheetId="{number}" r:id="rId{number}"/>' for number in numbers
     )
     yield (
         "xl/workbook.xml",
-        f'{_XML}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>{listed}</sheets></workbook>',
+        f'{_XML}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>{sheets_xml}</sheets></workbook>',
     )
     targets = [("worksheet", f"worksheets/sheet{number}.xml") for number in numbers]
     yield (
@@ -155,18 +159,18 @@ def _parts(sheets: int) -> Iterator[tuple[str, str]]:
     overrides = "".join(
         f'<Override PartName="{name}" ContentType="{_SHEETS}.{kind}+xml"/>' for name, kind in types
     )
-    types_of_all = (
+    content_types = (
         f'{_XML}<Types xmlns="{_PACKAGE}/content-types">'
         '<Default Extension="rels" '
         'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
         f'<Default Extension="xml" ContentType="application/xml"/>{overrides}</Types>'
     )
-    yield "[Content_Types].xml", types_of_all
+    yield "[Content_Types].xml", content_types
 
 
 def _relationships(targets: Sequence[tuple[str, str]]) -> str:
-    found = "".join(
+    relationships = "".join(
         f'<Relationship Id="rId{number}" Type="{_OFFICE}/{kind}" Target="{target}"/>'
         for number, (kind, target) in enumerate(targets, start=1)
     )
-    return f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">{found}</Relationships>'
+    return f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">{relationships}</Relationships>'

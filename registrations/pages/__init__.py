@@ -2,10 +2,10 @@
 
 from django.urls import path
 
-from .feedback import say_how_it_was
-from .managing import manage_registration
+from .feedback import feedback_page
+from .managing import registration_page
 
 urlpatterns = [
-    path("registrations/<uuid:pk>/", manage_registration, name="manage-registration"),
-    path("registrations/<uuid:pk>/feedback/", say_how_it_was, name="say-how-it-was"),
+    path("registrations/<uuid:pk>/", registration_page, name="manage-registration"),
+    path("registrations/<uuid:pk>/feedback/", feedback_page, name="say-how-it-was"),
 ]

@@ -1,4 +1,4 @@
-"""The page where somebody who attended says how it was, and changes what they said."""
+"""The page where an attendee gives feedback on an event, and edits it."""
 
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,58 +15,58 @@ from events.models import Event
 from .. import services
 from ..models import Feedback, Registration
 from ..serializers import FeedbackIn
-from ..tickets import feedback_opens
+from ..tickets import is_feedback_token
 
-_STARS = (
+_RATINGS = (
     (5, "very good"),
     (4, "good"),
     (3, "fair"),
     (2, "poor"),
     (1, "very poor"),
 )
-_NEWS = {
+_RESULT_TEXTS = {
     "given": "Thank you. Your feedback is there for everybody to read.",
     "changed": "Your feedback is changed.",
 }
 
 
 @mail_page
-def say_how_it_was(request: HttpRequest, pk: UUID) -> HttpResponse:
+def feedback_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     token = token_of(request)
     registration = _registration(pk)
     author = registration.user if registration is not None else None
-    if registration is None or author is None or not feedback_opens(token, pk, author.pk):
+    if registration is None or author is None or not is_feedback_token(token, pk, author.pk):
         return render(request, "registrations/no_registration.html", status=404)
     event = registration.event
     feedback = Feedback.objects.filter(event=event, author=author).first()
-    mistakes: list[str] = []
+    problems: list[str] = []
     if request.method == "POST":
         try:
-            done = _say(request, event, author, feedback)
+            result = _save_feedback(request, event, author, feedback)
         except DomainError as refusal:
-            mistakes = sentences(refusal)
+            problems = sentences(refusal)
         else:
-            query = urlencode({"token": token, "done": done})
+            query = urlencode({"token": token, "done": result})
             return HttpResponseRedirect(f"{reverse('say-how-it-was', args=(pk,))}?{query}")
-    shown = {
+    context = {
         "registration": registration,
         "event": event,
         "author": author,
         "token": token,
-        "closed": _why_closed(event, author, feedback),
-        "stars": _STARS,
+        "closed": _closed_reason(event, author, feedback),
+        "stars": _RATINGS,
         "rating": request.POST.get("rating", str(feedback.rating) if feedback else ""),
         "comment": request.POST.get("comment", feedback.comment if feedback else ""),
         "is_given": feedback is not None,
-        "mistakes": mistakes,
-        "news": _NEWS.get(request.GET.get("done", "")),
+        "mistakes": problems,
+        "news": _RESULT_TEXTS.get(request.GET.get("done", "")),
     }
-    status = 400 if mistakes else 200
-    return render(request, "registrations/say_how_it_was.html", shown, status=status)
+    status = 400 if problems else 200
+    return render(request, "registrations/say_how_it_was.html", context, status=status)
 
 
 def _registration(pk: UUID) -> Registration | None:
-    """With its account: only accounts give feedback."""
+    """The registration of an active account; guests cannot give feedback."""
     return (
         Registration.objects.opened_by_link()
         .select_related("event", "user")
@@ -75,18 +75,20 @@ def _registration(pk: UUID) -> Registration | None:
     )
 
 
-def _say(request: HttpRequest, event: Event, author: User, feedback: Feedback | None) -> str:
-    """Give or change what the form says; which of `_NEWS` that makes. Raises `DomainError`."""
-    given = read_form(FeedbackIn, request.POST)
+def _save_feedback(
+    request: HttpRequest, event: Event, author: User, feedback: Feedback | None
+) -> str:
+    """Saves the form and returns a key of `_RESULT_TEXTS`. Raises `DomainError`."""
+    data = read_form(FeedbackIn, request.POST)
     if feedback is not None:
-        services.edit_feedback(feedback, given)
+        services.edit_feedback(feedback, data)
         return "changed"
-    services.give_feedback(event, author=author, has_mailed_link=True, **given)
+    services.give_feedback(event, author=author, has_mailed_link=True, **data)
     return "given"
 
 
-def _why_closed(event: Event, author: User, feedback: Feedback | None) -> str:
-    """Why there is nothing to fill in; empty when there is."""
+def _closed_reason(event: Event, author: User, feedback: Feedback | None) -> str:
+    """Why the form is closed; empty if it is open."""
     if feedback is not None:
         return "Staff have hidden your feedback." if feedback.hidden_at else ""
     try:

@@ -1,4 +1,4 @@
-"""The page where the holder of a registration's link sees, corrects and cancels it."""
+"""The page where the holder of a registration's link views, corrects and cancels it."""
 
 from base64 import b64encode
 from urllib.parse import urlencode
@@ -15,47 +15,48 @@ from events.models import Event
 from .. import services
 from ..models import Registration
 from ..serializers import RegistrationEditIn
-from ..tickets import opens, ticket_svg
+from ..tickets import is_manage_token, ticket_svg
 
-# What the page says after an act; the address carries the word, so only these are shown.
-_NEWS = {
+# The text that the page shows after an action. The query string has the key, so other keys show
+# nothing.
+_RESULT_TEXTS = {
     "name": "The name is corrected.",
     "cancelled": "Your registration is cancelled.",
 }
 
 
 @mail_page
-def manage_registration(request: HttpRequest, pk: UUID) -> HttpResponse:
+def registration_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     token = token_of(request)
     registration = Registration.objects.for_display().opened_by_link().filter(pk=pk).first()
-    if registration is None or not opens(token, pk, registration.link_version):
+    if registration is None or not is_manage_token(token, pk, registration.link_version):
         return render(request, "registrations/no_registration.html", status=404)
-    mistakes: list[str] = []
+    problems: list[str] = []
     if request.method == "POST":
         try:
-            done = _act(request, registration)
+            result = _apply_form(request, registration)
         except DomainError as refusal:
-            mistakes = sentences(refusal)
+            problems = sentences(refusal)
         else:
-            query = urlencode({"token": token, "done": done})
+            query = urlencode({"token": token, "done": result})
             return HttpResponseRedirect(f"{reverse('manage-registration', args=(pk,))}?{query}")
     qr = b64encode(ticket_svg(registration.ticket_code)).decode()
-    shown = {
+    context = {
         "registration": registration,
         "event": registration.event,
-        "is_cancelling_closed": _is_cancelling_closed(registration),
+        "is_cancelling_closed": _is_cancellation_closed(registration),
         "token": token,
-        "mistakes": mistakes,
+        "mistakes": problems,
         "name": request.POST.get("name", registration.name),
-        "news": _NEWS.get(request.GET.get("done", "")),
+        "news": _RESULT_TEXTS.get(request.GET.get("done", "")),
         "ticket": f"data:image/svg+xml;base64,{qr}",
     }
-    status = 400 if mistakes else 200
-    return render(request, "registrations/manage_registration.html", shown, status=status)
+    status = 400 if problems else 200
+    return render(request, "registrations/manage_registration.html", context, status=status)
 
 
-def _is_cancelling_closed(registration: Registration) -> bool:
-    """Whether it is too late for its holder to give up the seat."""
+def _is_cancellation_closed(registration: Registration) -> bool:
+    """Whether the holder can no longer cancel because the deadline has passed."""
     event = registration.event
     return (
         registration.status == Registration.Status.CONFIRMED
@@ -64,11 +65,11 @@ def _is_cancelling_closed(registration: Registration) -> bool:
     )
 
 
-def _act(request: HttpRequest, registration: Registration) -> str:
-    """Do what the form asks for, and say which of `_NEWS` that makes. Raises `DomainError`."""
+def _apply_form(request: HttpRequest, registration: Registration) -> str:
+    """Performs the form's action and returns a key of `_RESULT_TEXTS`. Raises `DomainError`."""
     if "cancel" in request.POST:
         services.cancel_registration(registration)
         return "cancelled"
-    given = read_form(RegistrationEditIn, {"name": request.POST.get("name", "")})
-    services.edit_registration(registration, **given)
+    data = read_form(RegistrationEditIn, {"name": request.POST.get("name", "")})
+    services.edit_registration(registration, **data)
     return "name"

@@ -1,19 +1,17 @@
+from .checkin import CheckInOut, CheckInUndoneOut, TicketIn
 from .feedback import FeedbackIn, FeedbackOut
 from .importing import EXAMPLE_FILE, AttendeeFileIn, AttendeeImportOut
+from .ledger import LedgerEntryOut
 from .messages import MessageIn, MessageOut
+from .profile import ProfileOut
 from .registrations import (
-    CheckInOut,
-    CheckInUndoneOut,
     EditedRegistrationOut,
-    LedgerEntryOut,
     NewRegistrationOut,
-    ProfileOut,
     RegisterIn,
     RegistrationEditIn,
     RegistrationOut,
-    TicketIn,
-    new_registration,
-    plain_guest,
+    parse_simple_guest,
+    render_new_registration,
 )
 
 __all__ = [
@@ -34,6 +32,6 @@ __all__ = [
     "RegistrationEditIn",
     "RegistrationOut",
     "TicketIn",
-    "new_registration",
-    "plain_guest",
+    "parse_simple_guest",
+    "render_new_registration",
 ]

@@ -22,12 +22,12 @@ class AttendeeRowErrorOut(serializers.Serializer[Any]):
 
 
 class AttendeeRowOut(serializers.Serializer[Any]):
-    line = serializers.IntegerField(min_value=1, help_text="Of the file, where the row begins.")
+    line = serializers.IntegerField(min_value=1, help_text="The line at which the row begins.")
     email = TextField(allow_blank=True)
     outcome = serializers.ChoiceField(choices=[(outcome, outcome) for outcome in OUTCOMES])
     waitlist_position = serializers.IntegerField(allow_null=True)
     registration_id = serializers.UUIDField(allow_null=True, help_text="Null in a dry run.")
-    errors: Any = AttendeeRowErrorOut(many=True, help_text="Of a refused row.")
+    errors: Any = AttendeeRowErrorOut(many=True, help_text="Errors of a refused row.")
 
 
 @extend_schema_serializer(

@@ -7,7 +7,7 @@ from config.api.http.timezones import InstantField
 
 from ..models import Message
 
-_WRITTEN = {
+_MESSAGE_EXAMPLE = {
     "subject": "The doors open at eight",
     "body": "Dear all,\n\nbring your ticket, on paper or on a screen.",
     "status": "confirmed",
@@ -26,7 +26,7 @@ class SenderOut(serializers.ModelSerializer[User]):
             "Message",
             {
                 "id": 42,
-                **_WRITTEN,
+                **_MESSAGE_EXAMPLE,
                 "recipient_count": 738,
                 "author": {"id": 7, "username": "asha"},
                 "created_at": "2032-03-14T08:00:00Z",
@@ -53,7 +53,7 @@ class MessageOut(serializers.ModelSerializer[Message]):
         read_only_fields = fields
 
 
-@extend_schema_serializer(examples=[OpenApiExample("Message", _WRITTEN)])
+@extend_schema_serializer(examples=[OpenApiExample("Message", _MESSAGE_EXAMPLE)])
 class MessageIn(serializers.Serializer[Message]):
     schema_name = "MessageCreate"
 

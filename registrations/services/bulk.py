@@ -1,4 +1,4 @@
-"""Many attendees at once, in the order of a file."""
+"""Imports attendees in bulk, in the order of a file."""
 
 import uuid
 from collections import Counter
@@ -17,56 +17,56 @@ from events.errors import EventCancelled, EventNotPublished, EventStarted
 from events.models import Event
 from events.services import lock_event
 
-from ..importing import BadRow, Candidate
+from ..importing import InvalidRow, Candidate
 from ..models import LedgerEntry, Registration, new_ticket_code
 from .mail_limits import count_mails
 
 OUTCOMES = ("confirmed", "waitlisted", "already_registered", "cancelled", "refused")
 
-# The order of the file is the order of joining: a microsecond lies between two rows. What came
-# from an account's own, confirmed address is the account's.
+# Rows are registered in the order of the file, one microsecond apart. A row with the confirmed
+# address of an account becomes a registration of that account.
 _INSERT = """
-    WITH given AS (
-        SELECT *, %(now)s - (%(number)s - place) * interval '1 microsecond' AS at
+    WITH candidate AS (
+        SELECT *, %(now)s - (%(number)s - position) * interval '1 microsecond' AS at
         FROM unnest(
             %(ids)s::uuid[], %(names)s::text[], %(emails)s::text[], %(queue_numbers)s::bigint[],
             %(ticket_codes)s::text[]
-        ) WITH ORDINALITY AS row (id, name, email, queue_number, ticket_code, place)
-    ), made AS (
+        ) WITH ORDINALITY AS row (id, name, email, queue_number, ticket_code, position)
+    ), inserted AS (
         INSERT INTO registrations_registration (
             id, event_id, user_id, name, email, status, queue_number, ticket_code,
             registered_at, confirmed_at
         )
         SELECT
-            given.id, %(event_id)s, account.id, given.name, given.email,
+            candidate.id, %(event_id)s, account.id, candidate.name, candidate.email,
             CASE WHEN queue_number IS NULL THEN 'confirmed' ELSE 'waitlisted' END,
             queue_number, ticket_code, at, CASE WHEN queue_number IS NULL THEN at END
-        FROM given LEFT JOIN accounts_user AS account
-            ON account.email = given.email
+        FROM candidate LEFT JOIN accounts_user AS account
+            ON account.email = candidate.email
             AND account.email_verified_at IS NOT NULL AND account.is_active
         RETURNING id, user_id, email, status, registered_at
-    ), told AS (
+    ), notified AS (
         INSERT INTO accounts_notification (
             kind, key, user_id, email, event_id, registration_id, created_at, due_at, attempt_at
         )
         SELECT
             'registration_' || status, 'registration_' || status || ':' || id, user_id, email,
             %(event_id)s, id, %(now)s, %(now)s, %(now)s
-        FROM made WHERE %(notify)s
+        FROM inserted WHERE %(notify)s
     )
     INSERT INTO registrations_ledgerentry (event_id, registration_id, kind, at, actor_id, reason)
     SELECT
         %(event_id)s, id, CASE WHEN queue_number IS NULL THEN 'registered' ELSE 'queued' END,
         at, %(actor_id)s, %(reason)s
-    FROM given ORDER BY place
+    FROM candidate ORDER BY position
 """
 
 
 @dataclass(slots=True)
 class RowResult:
-    """What became of a row, or would: one of `OUTCOMES`.
+    """The outcome of a row, or its expected outcome in a dry run: one of `OUTCOMES`.
 
-    `registration_id` is None where nothing was made; `position` is the place in the queue.
+    `registration_id` is None if no registration was made. `position` is the place in the queue.
     """
 
     line: int
@@ -81,15 +81,15 @@ class RowResult:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """`saved`: whether anybody got a place."""
+    """`saved` tells whether registrations were made."""
 
     saved: bool
     rows: list[RowResult]
 
     def count(self) -> dict[str, int]:
-        """How many rows have each outcome."""
-        found = Counter(row.outcome for row in self.rows)
-        return {outcome: found[outcome] for outcome in OUTCOMES}
+        """The number of rows with each outcome."""
+        counts = Counter(row.outcome for row in self.rows)
+        return {outcome: counts[outcome] for outcome in OUTCOMES}
 
     def errors(self) -> list[FieldError]:
         return [error for row in self.rows for error in row.errors]
@@ -98,37 +98,37 @@ class ImportReport:
 @transaction.atomic
 def import_attendees(
     event_id: int,
-    rows: Sequence[Candidate | BadRow],
+    rows: Sequence[Candidate | InvalidRow],
     *,
     by: User,
     partial: bool = False,
     dry_run: bool = False,
     notify: bool = True,
 ) -> ImportReport:
-    """Give each row a seat, or a place in the queue, as if they registered in this order.
+    """Gives each row a seat or a place in the queue, as if they registered in this order.
 
-    Who is registered already keeps that place, and who cancelled gets none. A row that is bad, or
-    that finds neither seat nor queue, is refused: then nothing is saved, unless `partial`. A dry
-    run saves nothing and takes no lock. Whether registration is open does not matter. Who gets a
-    place is notified if `notify`.
+    People who are registered keep their place, and rows with a cancelled status get none. A row
+    that is invalid, or that gets neither a seat nor a place in the queue, is refused. Then nothing
+    is saved, unless `partial` is set. A dry run saves nothing and takes no lock. Rows are accepted
+    whether or not registration is open. With `notify` the new attendees get an e-mail.
 
-    Raises `NotFound`, `EventCancelled`, `EventNotPublished`, `EventStarted`, `RateLimited` for
-    many e-mails.
+    Raises `NotFound`, `EventCancelled`, `EventNotPublished`, `EventStarted`, and `RateLimited` for
+    too many e-mails.
     """
     event = (
         Event.objects.existing().filter(pk=event_id).first() if dry_run else lock_event(event_id)
     )
-    if event is None:  # deleted a moment ago
+    if event is None:  # deleted since the caller read it
         raise NotFound
     now = timezone.now()
     _check_takes_attendees(event, now)
-    report = ImportReport(saved=False, rows=list(_places(event, rows)))
-    placed = [row for row in report.rows if row.outcome in {"confirmed", "waitlisted"}]
-    if dry_run or not placed or (report.errors() and not partial):
+    report = ImportReport(saved=False, rows=list(_row_results(event, rows)))
+    new_rows = [row for row in report.rows if row.outcome in {"confirmed", "waitlisted"}]
+    if dry_run or not new_rows or (report.errors() and not partial):
         return report
-    _save(event, placed, by, now, notify=notify)
+    _save(event, new_rows, by, now, notify=notify)
     if notify:
-        count_mails(len(placed))
+        count_mails(len(new_rows))
     return ImportReport(saved=True, rows=report.rows)
 
 
@@ -141,26 +141,27 @@ def _check_takes_attendees(event: Event, now: datetime) -> None:
         raise EventStarted("The event has started; registration is over.")
 
 
-def _places(event: Event, rows: Sequence[Candidate | BadRow]) -> Iterator[RowResult]:
-    """Who gets what, in the order of the rows. Caller holds the event lock, or only looks."""
-    given = {row.email for row in rows if isinstance(row, Candidate)}
-    there = set(event.registrations.live().filter(email__in=given).values_list("email", flat=True))
-    seats = event.available_seats if event.waitlist_count == 0 else 0  # who waits comes first
+def _row_results(event: Event, rows: Sequence[Candidate | InvalidRow]) -> Iterator[RowResult]:
+    """The outcome of each row, in their order. Caller holds the event lock, except in a dry run."""
+    emails = {row.email for row in rows if isinstance(row, Candidate)}
+    live = event.registrations.live().filter(email__in=emails)
+    registered = set(live.values_list("email", flat=True))
+    seats = event.available_seats if event.waitlist_count == 0 else 0  # the waitlist comes first
     queued = 0
     for row in rows:
-        if isinstance(row, BadRow):
+        if isinstance(row, InvalidRow):
             yield RowResult(row.line, "", row.email, "refused", row.errors)
         elif row.is_cancelled:
             yield RowResult(row.line, row.name, row.email, "cancelled")
-        elif row.email in there:
+        elif row.email in registered:
             yield RowResult(row.line, row.name, row.email, "already_registered")
         elif seats is None or seats > 0:
             seats = None if seats is None else seats - 1
-            there.add(row.email)
+            registered.add(row.email)
             yield RowResult(row.line, row.name, row.email, "confirmed")
         elif event.waitlist_enabled:
             queued += 1
-            there.add(row.email)
+            registered.add(row.email)
             yield RowResult(
                 row.line,
                 row.name,

@@ -14,7 +14,7 @@ from conftest import NOW
 from events.models import Event
 from events.services import cancel_event, delete_event
 from events.tests.factories import EventFactory
-from registrations.exports.attendees import _guarded, _guarded_text, unguarded
+from registrations.exports.formula_guard import guarded_sql, guarded_text, unguarded_text
 from registrations.importing import Candidate
 from registrations.models import LedgerEntry, Registration
 from registrations.services import import_attendees
@@ -288,14 +288,14 @@ def test_rows_that_were_cancelled_get_no_place(client, event):
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_guarded_text_is_read_back(db, text):
-    guarded = _guarded("given.text")
+    guarded = guarded_sql("given.text")
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {guarded} FROM (SELECT %s::text) given(text)", [text])
         (cell,) = cursor.fetchone()
 
-    assert unguarded(cell) == text
+    assert unguarded_text(cell) == text
     assert cell.replace("'", "") == text.replace("'", "")
-    assert cell == _guarded_text(text)
+    assert cell == guarded_text(text)
     assert not cell.startswith(("=", "@", "\t", "\uff1d"))
 
 

@@ -11,7 +11,7 @@ from accounts.tests.factories import grant
 from events.models import Event
 from events.services import edit_event
 from events.tests.factories import EventFactory
-from registrations.exports.attendees import COLUMNS
+from registrations.exports.columns import COLUMNS
 from registrations.models import Registration
 from registrations.services import cancel_registration
 from registrations.tests.factories import registered

@@ -19,8 +19,10 @@ from config.api.http.work_slots import FILES
 from config.errors import InvalidTimezone
 from events.models import Event
 from events.tests.factories import EventFactory
-from registrations.exports.attendees import COLUMNS, EXPORTS, Options, XlsxExport, _select
-from registrations.exports.streaming import Streamed
+from registrations.exports.columns import COLUMNS
+from registrations.exports.formats import EXPORTS, XlsxExport
+from registrations.exports.statement import Options, attendee_select
+from registrations.exports.streaming import StreamedPieces
 from registrations.models import Registration
 from registrations.tests.factories import registered
 
@@ -159,7 +161,7 @@ def test_a_spreadsheet_goes_on_on_another_sheet(fair, export, monkeypatch):
 def test_a_reader_who_leaves_ends_the_query(fair, format_):
     rows = Registration.objects.filter(event=fair)
     pieces = EXPORTS[format_].pieces(fair, rows, ZoneInfo("Asia/Kolkata"), Options())
-    started = Streamed(pieces)
+    started = StreamedPieces(pieces)
 
     started.close()
 
@@ -174,7 +176,7 @@ def test_a_reader_who_leaves_ends_the_query(fair, format_):
 def test_a_response_closes_what_it_streams(olga, fair, signed_in):
     response = signed_in(olga).get(f"/api/events/{fair.pk}/attendees/export/")
 
-    assert any(isinstance(closer.__self__, Streamed) for closer in response._resource_closers)
+    assert any(isinstance(closer.__self__, StreamedPieces) for closer in response._resource_closers)
     response.close()
 
 
@@ -187,7 +189,7 @@ def plan_of(select: str, parameters: dict) -> str:
 @pytest.mark.parametrize("ordering", ["registered_at", "-registered_at", "email"])
 def test_an_index_does_the_sorting(event, ordering):
     rows = Registration.objects.filter(event=event)
-    select, parameters = _select(event, rows, UTC, Options(ordering=ordering))
+    select, parameters = attendee_select(event, rows, UTC, Options(ordering=ordering))
 
     with connection.cursor() as cursor:  # as with many rows
         for method in ("seqscan", "bitmapscan", "sort"):
@@ -198,7 +200,7 @@ def test_an_index_does_the_sorting(event, ordering):
 
 def test_a_long_queue_is_not_gone_through_for_each_who_waits(event):
     rows = Registration.objects.filter(event=event)
-    select, parameters = _select(event, rows, UTC, Options())
+    select, parameters = attendee_select(event, rows, UTC, Options())
 
     plan = plan_of(select, parameters)
 
@@ -213,7 +215,7 @@ def test_only_so_many_read_at_once(fair, olga, signed_in, monkeypatch):
 
     client.raise_request_exception = False
 
-    first = Streamed(piece for piece in (b"slow", b"reader"))
+    first = StreamedPieces(piece for piece in (b"slow", b"reader"))
     second = client.get(path)
     first.close()
     third = client.get(path)
@@ -225,10 +227,10 @@ def test_only_so_many_read_at_once(fair, olga, signed_in, monkeypatch):
 
 
 def test_all_is_read_before_the_second_piece_is_sent(fair, monkeypatch):
-    monkeypatch.setattr("registrations.exports.attendees.PIECE_BYTES", 1)
+    monkeypatch.setattr("registrations.exports.formats.PIECE_BYTES", 1)
     rows = Registration.objects.filter(event=fair)
     pieces = EXPORTS["csv"].pieces(fair, rows, ZoneInfo("Asia/Kolkata"), Options())
-    streamed = Streamed(pieces)
+    streamed = StreamedPieces(pieces)
 
     next(streamed)
     next(streamed)

@@ -12,7 +12,7 @@ from accounts.tests.factories import UserFactory
 from conftest import NOW
 from events.calendars.writing import invitation
 from registrations.models import Registration
-from registrations.serializers import plain_guest
+from registrations.serializers import parse_simple_guest
 from registrations.tests.factories import registered
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -63,7 +63,7 @@ def test_domains_that_look_alike_are_two_people(anyone, event):
     ["ann@xn--a.example", "ann@xn--mller-kva.example", f"{'a' * 65}@example.com", "Ann@a.de"],
 )
 def test_the_fast_path_leaves_what_is_not_canonical_to_the_ordinary_way(email):
-    assert plain_guest(f'{{"name": "Ann", "email": "{email}"}}'.encode()) is None
+    assert parse_simple_guest(f'{{"name": "Ann", "email": "{email}"}}'.encode()) is None
 
 
 def test_a_guest_in_another_spelling_belongs_to_the_confirmed_account(anyone, event):

@@ -4,7 +4,7 @@ from .checkin import CheckInUndoView, CheckInView
 from .feedback import FeedbackListView, FeedbackView
 from .importing import AttendeeImportView
 from .messages import MessageListView, MessageView
-from .people import CalendarResetView, ExportView, ProfileView, UserView
+from .profile import CalendarResetView, ExportView, ProfileView, UserView
 from .registering import (
     OwnRegistrationListView,
     RegisterView,

@@ -20,16 +20,17 @@ from config.errors import FieldError, PermissionDenied, ValidationFailed
 from events.models import Event, EventQuerySet
 from events.permissions import IsOrganizerOrStaff
 
-from ..exports.attendees import EXPORTS, Options
-from ..exports.streaming import Streamed
+from ..exports.formats import EXPORTS
+from ..exports.statement import Options
+from ..exports.streaming import StreamedPieces
 from ..filters import AttendeeFilter
 from ..models import LedgerEntry, Registration
 from ..permissions import sees_meeting
 from ..serializers import LedgerEntryOut, RegistrationOut
 
 
-class Attendees(ListView):
-    """The people of one event, for who runs it."""
+class AttendeesView(ListView):
+    """The attendees of one event, for its organizer and for staff."""
 
     tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
@@ -47,11 +48,11 @@ class Attendees(ListView):
         return "registered_at"
 
     def event(self, pk: int) -> Event:
-        def make() -> EventQuerySet:
-            seen = Event.objects.visible_to(self.request.user, *self.needed_permissions)
-            return seen.defer("search_vector")
+        def visible_events() -> EventQuerySet:
+            events = Event.objects.visible_to(self.request.user, *self.needed_permissions)
+            return events.defer("search_vector")
 
-        return self.found_by_id(make, pk)
+        return self.found_by_id(visible_events, pk)
 
 
 class AttendeePagination(KeysetPagination):
@@ -64,13 +65,13 @@ class AttendeePagination(KeysetPagination):
         page["properties"]["counts"] = {
             "type": "object",
             "required": ["confirmed", "waitlisted", "checked_in"],
-            "description": "Of the whole event, whatever the filters.",
+            "description": "Counts of the whole event, whatever the filters.",
             "properties": {"confirmed": number, "waitlisted": number, "checked_in": number},
         }
         return page
 
 
-class AttendeeListView(Attendees):
+class AttendeeListView(AttendeesView):
     pagination_class = AttendeePagination
     hides_meeting_url = False
 
@@ -79,7 +80,7 @@ class AttendeeListView(Attendees):
 
     @operation("List attendees", responses=RegistrationOut(many=True), raises=[PermissionDenied])
     def get(self, request: Request, pk: int) -> Response:
-        """Confirmed and waitlisted; others with `status`."""
+        """Lists confirmed and waitlisted attendees. `status` selects others."""
         event = self.event(pk)
         self.hides_meeting_url = not sees_meeting(request.user, event)
         registrations = Registration.objects.filter(event=event)
@@ -106,17 +107,19 @@ class LedgerView(ListView):
 
     @operation(
         "Read the ledger",
-        parameters=[OpenApiParameter("registration", OpenApiTypes.UUID, description="Of one.")],
+        parameters=[OpenApiParameter(
+                "registration", OpenApiTypes.UUID, description="Only entries of this registration."
+            )],
         responses=LedgerEntryOut(many=True),
         raises=[PermissionDenied],
     )
     def get(self, request: Request, pk: int) -> Response:
-        """Every change of state of every registration, the latest first: what, when, who, why."""
+        """Every change of state of every registration, the latest first."""
         event = self.found(Event.objects.visible_to(request.user, *self.needed_permissions), pk=pk)
         entries = LedgerEntry.objects.filter(event=event).select_related("actor")
-        wanted = request.query_params.get("registration")
-        if wanted is not None:
-            entries = entries.filter(registration=_read_uuid("registration", wanted))
+        registration_id = request.query_params.get("registration")
+        if registration_id is not None:
+            entries = entries.filter(registration=_read_uuid("registration", registration_id))
         return self.page(entries, LedgerEntryOut)
 
 
@@ -130,7 +133,7 @@ def _read_uuid(name: str, text: str) -> UUID:
 _BY_MEDIA_TYPE = {export.media_type.partition(";")[0]: export for export in EXPORTS.values()}
 
 
-class AttendeeExportView(Attendees):
+class AttendeeExportView(AttendeesView):
     pagination_class = None
     sends_etag = False
     ignores_tracking = True
@@ -145,16 +148,16 @@ class AttendeeExportView(Attendees):
         parameters=[
             OpenApiParameter("format", str, enum=list(EXPORTS), description="Default: csv."),
             OpenApiParameter("bom", bool, description="Begin with a BOM, for old Excel."),
-            OpenApiParameter("raw", bool, description="Guard no formulas; for machines."),
+            OpenApiParameter("raw", bool, description="Do not guard formulas; for programs."),
             OpenApiParameter(
                 "ordering",
                 str,
-                enum=list(Attendees.orderings),
+                enum=list(AttendeesView.orderings),
                 description="What the rows are sorted by; `-` is descending.",
             ),
         ],
         responses={
-            # First, since a generator takes the first: whatever the format, it is a file of bytes.
+            # First, since client generators use the first response: a file, whatever its format.
             (200, OCTETS): OpenApiResponse(OpenApiTypes.BINARY, "Every row, streamed."),
             **{
                 (200, media_type): OpenApiResponse(
@@ -170,7 +173,7 @@ class AttendeeExportView(Attendees):
         filters=True,
     )
     def get(self, request: Request, pk: int) -> StreamingHttpResponse:
-        """The list's filters apply; times are told in the request's zone."""
+        """The filters of the list apply. Times are in the time zone of the request."""
         event = self.event(pk)
         export = EXPORTS[request.query_params.get("format", "csv")]
         rows: Any = self.filter_queryset(Registration.objects.filter(event=event))
@@ -182,7 +185,7 @@ class AttendeeExportView(Attendees):
         name = f"event-{event.pk}-attendees.{export.name}"
         pieces = export.pieces(event, rows, timezone.get_current_timezone(), options)
         return StreamingHttpResponse(
-            Streamed(pieces),
+            StreamedPieces(pieces),
             content_type=file_type(request, export.media_type),
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )

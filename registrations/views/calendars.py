@@ -19,12 +19,12 @@ class OwnCalendarView(CalendarView):
     throttle_scopes = {"GET": "feed"}
 
     def counted_as(self, request: Request) -> str:
-        """Each link by itself: one service fetches them for thousands, from a single address.
+        """Each link has its own limit: one service fetches thousands of them from one address.
 
-        Only what we signed is, so inventing tokens lifts no limit.
+        Only signed links have one, so made-up tokens do not evade the limit of the network.
         """
-        named = named_by(request.query_params.get("token", ""))
-        return f"calendar {named}" if named else client_network(request)
+        link_id = named_by(request.query_params.get("token", ""))
+        return f"calendar {link_id}" if link_id else client_network(request)
 
     @operation(
         "Subscribe to my calendar",
@@ -38,11 +38,11 @@ class OwnCalendarView(CalendarView):
         raises=[NotFound],
     )
     def get(self, request: Request) -> HttpResponse:
-        """What I attend and organize: at most 1,000 events, the past ones cut first.
+        """The events that I attend and organize: at most 1,000, with past events cut first.
 
-        `TENTATIVE` while I wait for a seat, and for my own drafts. Registrations that were
-        cancelled are left out; events that were cancelled say so. Descriptions are cut after 500
-        characters.
+        An entry is `TENTATIVE` while I am on the waitlist, and for my own drafts. Cancelled
+        registrations are left out; cancelled events are marked as cancelled. Descriptions are cut
+        after 500 characters.
         """
         user = owner_of_calendar(request.query_params.get("token", ""))
         if user is None:

@@ -17,8 +17,8 @@ from ..permissions import sees_meeting
 from ..serializers import CheckInOut, CheckInUndoneOut, TicketIn
 
 
-class Door(ApiView):
-    """Where tickets are scanned, by who runs the event."""
+class TicketScanView(ApiView):
+    """Scans of tickets at the door, for the organizer and for staff."""
 
     tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
@@ -26,8 +26,8 @@ class Door(ApiView):
     hides_meeting_url = False
 
     def event(self, pk: int) -> Event:
-        seen = Event.objects.visible_to(self.request.user, *self.needed_permissions)
-        event: Event = self.found(seen, pk=pk)
+        events = Event.objects.visible_to(self.request.user, *self.needed_permissions)
+        event: Event = self.found(events, pk=pk)
         self.hides_meeting_url = not sees_meeting(self.request.user, event)
         return event
 
@@ -35,7 +35,7 @@ class Door(ApiView):
         return {**super().get_serializer_context(), "hides_meeting_url": self.hides_meeting_url}
 
 
-class CheckInView(Door):
+class CheckInView(TicketScanView):
     @operation(
         "Check in",
         request=TicketIn,
@@ -43,14 +43,14 @@ class CheckInView(Door):
         raises=[PermissionDenied, TicketNotValid],
     )
     def post(self, request: Request, pk: int) -> Response:
-        """A second scan is no error: it tells when the first was."""
+        """A second scan is not an error: the response has the time of the first."""
         event, user = self.event(pk), current_user(request)
-        registration, before = services.check_in(event, **self.valid(TicketIn), by=user)
-        shown = {"registration": registration, "already_checked_in": before}
-        return Response(CheckInOut(shown, context=self.get_serializer_context()).data)
+        registration, already = services.check_in(event, **self.valid(TicketIn), by=user)
+        result = {"registration": registration, "already_checked_in": already}
+        return Response(CheckInOut(result, context=self.get_serializer_context()).data)
 
 
-class CheckInUndoView(Door):
+class CheckInUndoView(TicketScanView):
     @operation(
         "Undo a check-in",
         request=TicketIn,
@@ -60,5 +60,5 @@ class CheckInUndoView(Door):
     def post(self, request: Request, pk: int) -> Response:
         event, user = self.event(pk), current_user(request)
         registration = services.undo_check_in(event, **self.valid(TicketIn), by=user)
-        shown = {"registration": registration}
-        return Response(CheckInUndoneOut(shown, context=self.get_serializer_context()).data)
+        result = {"registration": registration}
+        return Response(CheckInUndoneOut(result, context=self.get_serializer_context()).data)

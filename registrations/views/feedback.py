@@ -39,7 +39,7 @@ class FeedbackListView(ListView):
 
     @operation("List feedback", responses=FeedbackOut(many=True))
     def get(self, request: Request, pk: int) -> Response:
-        """The latest first. What staff have hidden is left out."""
+        """The latest first. Feedback that staff have hidden is left out."""
         feedback = Feedback.objects.filter(event=self.event(pk)).shown()
         return self.page(feedback.for_display(), FeedbackOut)
 
@@ -57,7 +57,7 @@ class FeedbackListView(ListView):
         ],
     )
     def post(self, request: Request, pk: int) -> Response:
-        """After the end, once, by an account that was confirmed on the event.
+        """After the event, once, from an account with a confirmed registration.
 
         The account's e-mail address has to be confirmed.
         """
@@ -79,14 +79,14 @@ class FeedbackView(ApiView):
         "Edit my feedback", request=FeedbackIn, responses=FeedbackOut, raises=[PermissionDenied]
     )
     def patch(self, request: Request, pk: int) -> Response:
-        """Not what staff have hidden."""
+        """Feedback that staff have hidden cannot be edited."""
         feedback = self.feedback(pk)
         changes = self.valid(FeedbackIn, partial=True)
         return Response(FeedbackOut(services.edit_feedback(feedback, changes)).data)
 
     @operation("Delete my feedback", responses={204: None}, raises=[PermissionDenied])
     def delete(self, request: Request, pk: int) -> Response:
-        """It no longer counts, and I may give another. Not what staff have hidden."""
+        """It no longer counts, and I may give another. Hidden feedback cannot be deleted."""
         services.delete_feedback(self.feedback(pk))
         return Response(status=204)
 

@@ -36,7 +36,7 @@ class AttendeeImportView(ApiView):
     @operation(
         "Import attendees",
         parameters=[
-            OpenApiParameter("dry_run", bool, description="Report what would be; save nothing."),
+            OpenApiParameter("dry_run", bool, description="Report only; save nothing."),
             OpenApiParameter("notify", bool, description="Send e-mails to them. Default: true."),
             OpenApiParameter("skip_errors", bool, description="Save the good rows."),
             OpenApiParameter("partial", bool, description="The older name of `skip_errors`."),
@@ -67,8 +67,8 @@ class AttendeeImportView(ApiView):
         registered keeps its place (`already_registered`). Rows whose status is `cancelled`,
         `declined` or `no` are reported as `cancelled` and not registered.
 
-        All or nothing: if one row is bad or finds no place (`event_full`), nothing is saved, and
-        `errors` lists all faults as `line.<number>.<column>`. With `skip_errors` the other rows
+        All or nothing: if one row is invalid or gets no place (`event_full`), nothing is saved,
+        and `errors` lists all errors as `line.<number>.<column>`. With `skip_errors` the other rows
         are saved. When nothing was saved the response is 400, a problem document with the members
         of the report.
         """
@@ -86,6 +86,6 @@ class AttendeeImportView(ApiView):
                 event.pk, file.rows, by=current_user(request), **options
             )
         context = {"ignored_columns": file.ignored_columns}
-        shown: Any = AttendeeImportOut(report, context=context).data
+        body: Any = AttendeeImportOut(report, context=context).data
         location = request.build_absolute_uri(f"/api/events/{pk}/attendees/")
-        return import_response(shown, report.errors(), is_dry_run=is_dry_run, location=location)
+        return import_response(body, report.errors(), is_dry_run=is_dry_run, location=location)

@@ -33,8 +33,8 @@ class MessageListView(ListView):
         return "-created_at"
 
     def event(self, pk: int) -> Event:
-        seen = Event.objects.visible_to(self.request.user, *self.needed_permissions)
-        return self.found(seen, pk=pk)
+        events = Event.objects.visible_to(self.request.user, *self.needed_permissions)
+        return self.found(events, pk=pk)
 
     @operation(
         "List messages to attendees",
@@ -43,7 +43,7 @@ class MessageListView(ListView):
         raises=[PermissionDenied],
     )
     def get(self, request: Request, pk: int) -> Response:
-        """What was written to the attendees of an event, the latest first."""
+        """The messages to the attendees of an event, the latest first."""
         messages = Message.objects.filter(event=self.event(pk))
         return self.page(messages.for_display(), MessageOut)
 
@@ -55,7 +55,7 @@ class MessageListView(ListView):
         raises=[PermissionDenied],
     )
     def post(self, request: Request, pk: int) -> Response:
-        """By e-mail, and in the inbox of who has an account. Sent once, to those of now."""
+        """Sent once to the present attendees: by e-mail, and to the inbox of accounts."""
         event, author = self.event(pk), current_user(request)
         message = services.send_message(event, author=author, **self.valid(MessageIn))
         location = request.build_absolute_uri(f"/api/messages/{message.pk}/")

@@ -43,10 +43,10 @@ from ..serializers import (
     RegisterIn,
     RegistrationEditIn,
     RegistrationOut,
-    new_registration,
-    plain_guest,
+    parse_simple_guest,
+    render_new_registration,
 )
-from ..tickets import opens, ticket_png, ticket_svg
+from ..tickets import is_manage_token, ticket_png, ticket_svg
 
 TOKEN = OpenApiParameter("token", str, description="The manage_token of a guest's registration.")
 
@@ -73,40 +73,40 @@ class RegisterView(ApiView):
     def post(self, request: Request, pk: int) -> Response:
         """A seat when one is free (`confirmed`), else a place in the queue (`waitlisted`).
 
-        Guests send a name and an address, and receive a `manage_token`. Who is signed in may send
+        Guests send a name and an address, and receive a `manage_token`. A signed-in caller may send
         an empty body; another address makes a guest registration that the caller manages.
-        An address that an account has confirmed makes a registration of that account: it is for
-        its owner alone, whom the mail gives the ticket, the `meeting_url` and the link.
+        An address that an account has confirmed makes a registration of that account: only its
+        owner receives the ticket, the `meeting_url` and the link, by mail.
         """
         try:
-            given = self.valid(RegisterIn)
+            data = self.valid(RegisterIn)
         except ValidationFailed:
-            # An event that the caller may not see comes before what is wrong with the body.
+            # For an event that is hidden from the caller, 404 takes precedence over a bad body.
             self.found(Event.objects.visible_to(request.user), pk=pk)
             raise
-        registration = services.register(pk, **given)
-        shown = new_registration(registration, caller_id=request.user.pk)
+        registration = services.register(pk, **data)
+        body = render_new_registration(registration, caller_id=request.user.pk)
         location = request.build_absolute_uri(f"/api/registrations/{registration.pk}/")
-        return Response(shown, status=201, headers={"Location": location})
+        return Response(body, status=201, headers={"Location": location})
 
 
 def register_guest(request: PlainRequest, event_id: int) -> Answer | None:
-    """`RegisterView.post` for a guest whose name and address need no second look."""
+    """`RegisterView.post` for a simple body of a guest; None leaves the request to the view."""
     if request.query or request.META.get("CONTENT_TYPE") != "application/json":
         return None
-    guest = plain_guest(request.body())
+    guest = parse_simple_guest(request.body())
     if guest is None:
         return None
     count_guest("register", request)
     name, email = guest
     registration = services.register(event_id, name=name, email=email)
-    shown = new_registration(registration, caller_id=None)
+    body = render_new_registration(registration, caller_id=None)
     location = f"{request.site}/api/registrations/{registration.pk}/"
-    return Answer(201, to_json(shown), {"Location": location})
+    return Answer(201, to_json(body), {"Location": location})
 
 
-class OneRegistration(ApiView):
-    """A registration, for whom it concerns: its people by sign-in, a guest by `?token=`."""
+class SingleRegistrationView(ApiView):
+    """One registration, for its people by sign-in and for a guest by `?token=`."""
 
     permission_classes = (ManagesRegistration,)
     staff_permissions: ClassVar[dict[str, str]] = {
@@ -124,13 +124,15 @@ class OneRegistration(ApiView):
         token = self.request.query_params.get("token")
         if token:
             row = rows.opened_by_link().filter(pk=pk).first()
-            if row is not None and opens(token, pk, row.link_version):
+            if row is not None and is_manage_token(token, pk, row.link_version):
                 return row
-        seen = rows.visible_to(self.request.user, *self.needed_permissions)
-        found: Registration = self.found(seen, pk=pk)
-        is_own = self.request.user.pk in {found.user_id, found.registered_by_id}
-        self.hides_meeting_url = not is_own and not sees_meeting(self.request.user, found.event)
-        return found
+        visible_rows = rows.visible_to(self.request.user, *self.needed_permissions)
+        registration: Registration = self.found(visible_rows, pk=pk)
+        is_own = self.request.user.pk in {registration.user_id, registration.registered_by_id}
+        self.hides_meeting_url = not is_own and not sees_meeting(
+            self.request.user, registration.event
+        )
+        return registration
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "hides_meeting_url": self.hides_meeting_url}
@@ -141,13 +143,13 @@ class OneRegistration(ApiView):
         return self.request.user if self.request.user.is_authenticated else None
 
 
-class RegistrationView(OneRegistration):
+class RegistrationView(SingleRegistrationView):
     sends_etag = True
     shown_elsewhere = (NewRegistrationOut,)
 
     @operation("Read a registration", parameters=[TOKEN], responses=RegistrationOut)
     def get(self, request: Request, pk: UUID) -> Response:
-        return self._answer(self.registration(pk))
+        return self._response(self.registration(pk))
 
     @operation(
         "Edit a registration",
@@ -165,8 +167,8 @@ class RegistrationView(OneRegistration):
     def patch(self, request: Request, pk: UUID) -> Response:
         """Corrects the name, also on a full event.
 
-        Another `email` corrects the address or hands the place on. The seat or the place in the
-        queue stays. The ticket and `manage_token` are new, and are sent to the new address alone;
+        Another `email` corrects the address or hands the registration on. The seat or the place in
+        the queue stays. The ticket and `manage_token` are new and are sent to the new address only;
         the old ones become invalid at once. A user's registration leaves the account.
         """
         registration = self.registration(pk)
@@ -174,7 +176,7 @@ class RegistrationView(OneRegistration):
         if changes.get("email", registration.email) != registration.email:
             count_caller("register", request)
         is_handed_on = services.edit_registration(registration, **changes, by=self.viewer)
-        response = self._answer(registration)
+        response = self._response(registration)
         if is_handed_on:
             response.data["ticket_code"] = None
         return response
@@ -186,18 +188,18 @@ class RegistrationView(OneRegistration):
         raises=[PermissionDenied, EventStarted, CancellationClosed],
     )
     def delete(self, request: Request, pk: UUID) -> Response:
-        """Frees the seat for the first who waits. Once cancelled it stays so.
+        """Frees the seat for the first on the waitlist. A cancellation is final.
 
-        `cancellation_closes_at` of the event ends it for attendees with a seat.
+        After `cancellation_closes_at` of the event, attendees with a seat can no longer cancel.
         """
         services.cancel_registration(self.registration(pk), by=self.viewer)
         return Response(status=204)
 
-    def _answer(self, registration: Registration) -> Response:
+    def _response(self, registration: Registration) -> Response:
         return Response(RegistrationOut(registration, context=self.get_serializer_context()).data)
 
 
-class ResendView(OneRegistration):
+class ResendView(SingleRegistrationView):
     @operation(
         "Send the confirmation of a registration again",
         operation_id="resendRegistrationConfirmation",
@@ -214,7 +216,7 @@ class ResendView(OneRegistration):
         return Response(status=202)
 
 
-class TicketSvgView(OneRegistration):
+class TicketSvgView(SingleRegistrationView):
     formats = ("svg",)
     ignores_tracking = True
     media_types = ("image/svg+xml", OCTETS)
@@ -244,7 +246,7 @@ class TicketSvgView(OneRegistration):
         return file_response(ticket_svg(code), media_type, f"ticket-{code}.svg")
 
 
-class TicketPngView(OneRegistration):
+class TicketPngView(SingleRegistrationView):
     formats = ("png",)
     ignores_tracking = True
     media_types = ("image/png", OCTETS)
@@ -282,6 +284,6 @@ class OwnRegistrationListView(ListView):
 
     @operation("List my registrations", responses=RegistrationOut(many=True))
     def get(self, request: Request) -> Response:
-        """Mine, and those that I made for others; cancelled and past ones too."""
-        mine = Registration.objects.managed_by(current_user(request)).for_listing()
-        return self.page(mine, RegistrationOut)
+        """My registrations and those that I made for others, cancelled and past ones too."""
+        rows = Registration.objects.managed_by(current_user(request)).for_listing()
+        return self.page(rows, RegistrationOut)

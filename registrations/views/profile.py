@@ -1,4 +1,4 @@
-"""Profiles. They show events and registrations, so they live above both."""
+"""Profiles. They show events and registrations, so this app defines them."""
 
 from typing import Any, ClassVar
 
@@ -21,69 +21,75 @@ from events.models import Event
 
 from .. import services
 from ..errors import AccountHasUpcomingEvents
-from ..exports.streaming import Streamed
+from ..exports.streaming import StreamedPieces
 from ..models import Registration
 from ..privacy import SECTIONS, export_pieces
 from ..serializers import ProfileOut
 
-NEXT = 5
+MAX_UPCOMING = 5
 _ROWS = {"type": "array", "items": {"type": "object"}}
 
 
-class AnswersProfile(ApiView):
+class ProfileResponseView(ApiView):
     permission_classes = (IsAuthenticated,)
     tag = "account"
 
-    def answer(self, user: User) -> Response:
-        """The profile as the caller may see it: staff see of events and registrations what they
-        may see elsewhere."""
+    def profile_response(self, user: User) -> Response:
+        """The profile as the caller may see it.
+
+        Staff see only those events and registrations of a user that they may see elsewhere.
+        """
         viewer = current_user(self.request)
         if user.pk == viewer.pk:
-            seen = Event.objects.existing()
+            visible_events = Event.objects.existing()
             registrations = Registration.objects.existing()
         else:
-            seen = Event.objects.visible_to(viewer)
+            visible_events = Event.objects.visible_to(viewer)
             registrations = Registration.objects.visible_to(viewer)
         registered = registrations.live().filter(user=user).values("event_id")
         for name, events, route in (
-            ("events_created", seen.filter(organizer=user), "me/events"),
-            ("events_registered", seen.filter(pk__in=registered), "me/registrations"),
+            ("events_created", visible_events.filter(organizer=user), "me/events"),
+            (
+                "events_registered",
+                visible_events.filter(pk__in=registered),
+                "me/registrations",
+            ),
         ):
-            upcoming = events.upcoming().for_display().order_by("start_time", "pk")[:NEXT]
+            upcoming = events.upcoming().for_display().order_by("start_time", "pk")[:MAX_UPCOMING]
             url = self.request.build_absolute_uri(f"/api/{route}/")
             setattr(user, name, {"count": events.count(), "upcoming": upcoming, "url": url})
         return Response(ProfileOut(user, context=self.get_serializer_context()).data)
 
 
-class ProfileView(AnswersProfile):
+class ProfileView(ProfileResponseView):
     """My own profile."""
 
     sends_etag = True
     shown_elsewhere = (SignedUpOut,)
     open_without_address = True
-    throttle_scopes = {"DELETE": "login"}  # it tells whether a password is right
+    throttle_scopes = {"DELETE": "login"}  # its response reveals whether a password is right
 
-    def profiled(self, **kwargs: Any) -> User:
+    def profile_user(self, **kwargs: Any) -> User:
         return current_user(self.request)
 
     @operation("Read my profile", responses=ProfileOut)
     def get(self, request: Request, **kwargs: Any) -> Response:
-        return self.answer(self.profiled(**kwargs))
+        return self.profile_response(self.profile_user(**kwargs))
 
     @operation("Replace my profile", request=ProfileIn, responses=ProfileOut)
     def put(self, request: Request, **kwargs: Any) -> Response:
-        return self._edit(self.profiled(**kwargs), self.valid(ProfileIn))
+        return self._edit(self.profile_user(**kwargs), self.valid(ProfileIn))
 
     @operation("Edit my profile", request=ProfileIn, responses=ProfileOut)
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        """A new `email` waits in `pending_email` until the link that is sent there was followed.
+        """A new `email` stays in `pending_email` until the link that is sent there is followed.
 
         With the address change the registrations of events that are not over.
 
         An address that was never confirmed is replaced at once, unless staff change it. Sending
-        the present address withdraws a change that waits, unless its `pending_email` is sent too.
+        the present address withdraws a pending change, unless its `pending_email` is sent too.
         """
-        return self._edit(self.profiled(**kwargs), self.valid(ProfileIn, partial=True))
+        return self._edit(self.profile_user(**kwargs), self.valid(ProfileIn, partial=True))
 
     @operation(
         "Delete my account",
@@ -92,21 +98,24 @@ class ProfileView(AnswersProfile):
         raises=[AccountHasUpcomingEvents],
     )
     def delete(self, request: Request, **kwargs: Any) -> Response:
-        """Wants the password. Upcoming seats are freed, personal data is erased."""
-        user = self.profiled(**kwargs)
+        """Needs the password. Upcoming seats are freed, personal data is erased."""
+        user = self.profile_user(**kwargs)
         is_own = user.pk == request.user.pk
-        given = self.valid(AccountDeletionIn, partial=not is_own)
-        services.close_account(user, password=given["password"] if is_own else None)
+        data = self.valid(AccountDeletionIn, partial=not is_own)
+        services.close_account(user, password=data["password"] if is_own else None)
         return Response(status=204)
 
     def _edit(self, user: User, changes: dict[str, Any]) -> Response:
         by_staff = user.pk != self.request.user.pk
-        if self._keeps_pending_address(user, changes):
+        if self._is_pending_address_sent_back(user, changes):
             del changes["email"]
-        return self.answer(edit_profile(user, changes, by_staff=by_staff))
+        return self.profile_response(edit_profile(user, changes, by_staff=by_staff))
 
-    def _keeps_pending_address(self, user: User, changes: dict[str, Any]) -> bool:
-        """Whether the profile is sent back as it was read. The present address alone withdraws."""
+    def _is_pending_address_sent_back(self, user: User, changes: dict[str, Any]) -> bool:
+        """Whether the body has the addresses of a profile that was read before.
+
+        The present address without `pending_email` withdraws the pending change.
+        """
         pending = ProfileOut().get_pending_email(user)
         sent: Any = self.request.data
         is_sent_back = bool(pending) and sent.get("pending_email") == pending
@@ -132,7 +141,7 @@ class ExportView(ApiView):
                         **{section.name: _ROWS for section in SECTIONS},
                     },
                 },
-                "A file with all that is held of me.",
+                "A file with all my data.",
                 examples=[
                     OpenApiExample(
                         "Export",
@@ -148,10 +157,10 @@ class ExportView(ApiView):
         },
     )
     def get(self, request: Request) -> StreamingHttpResponse:
-        """Account, sessions, registrations, events, notifications and all else, as one object."""
+        """Account, sessions, registrations, events, notifications and all else, in one object."""
         pieces = export_pieces(current_user(request), timezone.get_current_timezone())
         return StreamingHttpResponse(
-            Streamed(pieces),
+            StreamedPieces(pieces),
             content_type="application/json",
             headers={
                 "Content-Disposition": 'attachment; filename="my-data.json"',
@@ -161,7 +170,7 @@ class ExportView(ApiView):
 
 
 class UserView(ProfileView):
-    """Somebody's profile, for that user and for staff; to others it is not there."""
+    """The profile of a user, for that user and for staff. Others get 404."""
 
     staff_permissions: ClassVar[dict[str, str]] = {
         "GET": "accounts.view_user",
@@ -170,14 +179,14 @@ class UserView(ProfileView):
         "DELETE": "accounts.delete_user",
     }
 
-    def profiled(self, **kwargs: Any) -> User:
+    def profile_user(self, **kwargs: Any) -> User:
         viewer, needed = current_user(self.request), self.needed_permissions
         user = self.found(User.objects.visible_to(viewer, *needed), pk=kwargs["pk"])
         if self.request.method not in SAFE_METHODS and not user.may_be_changed_by(viewer, *needed):
             raise PermissionDenied
         return user
 
-    # The methods do what they do for `me`; the document gives each a name of its own.
+    # The methods are those of `me`. They are repeated to give each its own name in the document.
 
     @operation("Read a user", responses=ProfileOut)
     def get(self, request: Request, **kwargs: Any) -> Response:
@@ -208,7 +217,7 @@ class UserView(ProfileView):
         return super().delete(request, **kwargs)
 
 
-class CalendarResetView(AnswersProfile):
+class CalendarResetView(ProfileResponseView):
     @operation(
         "Reset the link to my calendar",
         operation_id="resetMyCalendarLink",
@@ -216,6 +225,6 @@ class CalendarResetView(AnswersProfile):
         responses=ProfileOut,
     )
     def post(self, request: Request) -> Response:
-        """The profile with its new `calendar_url`; the earlier link ends."""
+        """Responds with the profile and its new `calendar_url`. The earlier link stops working."""
         self.valid(NoFields)
-        return self.answer(reset_calendar_link(current_user(request)))
+        return self.profile_response(reset_calendar_link(current_user(request)))

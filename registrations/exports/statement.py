@@ -1,0 +1,113 @@
+"""The SQL statement of an attendee list, and its rows in batches."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from typing import Any
+
+from django.db import DataError, connection, transaction
+
+from config.errors import InvalidTimezone
+from events.models import Event
+
+from ..models import RegistrationQuerySet
+from .columns import COLUMNS, ORDERINGS, Column
+from .formula_guard import guarded_sql, guarded_text
+
+ROWS_OF_A_BATCH = 1000
+
+# ISO 8601 as in the rest of the API: microseconds only if they are not zero, UTC as Z.
+_TIME = """replace(to_char({0}, 'YYYY-MM-DD"T"HH24:MI:SS.US{1}'), '.000000', '')"""
+
+# Rendering times is the most expensive part, and almost every attendee is confirmed at the moment of
+# registering. So that text is made once per row, in a subquery. OFFSET 0 prevents the planner from
+# merging it into the outer query. The inner ORDER BY lets an index do the sorting.
+_SELECT = """
+    WITH chosen AS ({chosen}) SELECT {columns} FROM (
+        SELECT *, {registered_text} AS registered_text FROM chosen ORDER BY {ordering} OFFSET 0
+    ) AS chosen ORDER BY {ordering}
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The caller's choices besides the format; `bom` and `raw` apply to CSV only."""
+
+    ordering: str = "registered_at"
+    bom: bool = False
+    raw: bool = False
+
+
+def attendee_select(
+    event: Event,
+    rows: RegistrationQuerySet,
+    zone: tzinfo,
+    options: Options,
+    *,
+    guarded: bool = False,
+) -> tuple[str, dict[str, Any]]:
+    """The statement that selects `COLUMNS` in their order, and its parameters.
+
+    With `guarded` no text runs as a formula in a spreadsheet.
+    """
+    event_name = guarded_text(event.name) if guarded else event.name
+    parameters: dict[str, Any] = {"event_id": event.pk, "event_name": event_name}
+    sql, values = rows.order_by().query.sql_with_params()
+    names = [f"chosen_{number}" for number in range(len(values))]
+    parameters |= dict(zip(names, values, strict=True))
+    chosen = sql % tuple(f"%({name})s" for name in names)
+    columns = ", ".join(
+        f"{_column_sql(column, zone, guarded=guarded)} AS {column.name}" for column in COLUMNS
+    )
+    statement = _SELECT.format(
+        chosen=chosen,
+        columns=columns,
+        registered_text=_time_sql("chosen.registered_at", zone),
+        ordering=ORDERINGS[options.ordering],
+    )
+    return statement, parameters
+
+
+def text_batches(select: str, parameters: dict[str, Any], zone: tzinfo) -> Generator[list[str]]:
+    """The values of a statement with one column, a batch at a time from a server-side cursor."""
+    with session_zone(zone), connection.chunked_cursor() as cursor:
+        cursor.execute(select, parameters)
+        while batch := cursor.fetchmany(ROWS_OF_A_BATCH):
+            yield [text for (text,) in batch]
+
+
+@contextmanager
+def session_zone(zone: tzinfo) -> Iterator[None]:
+    """A transaction in which PostgreSQL renders times in `zone`.
+
+    Raises `InvalidTimezone` if the server's own zone database lacks the zone, such as a recent one.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            try:
+                cursor.execute("SELECT set_config('TimeZone', %s, true)", [str(zone)])
+            except DataError as error:
+                raise InvalidTimezone(
+                    f"The database does not know the zone {zone}; choose another."
+                ) from error
+        yield
+        with connection.cursor() as cursor:  # an enclosing transaction would keep the zone
+            cursor.execute("SELECT set_config('TimeZone', 'UTC', true)")
+
+
+def _column_sql(column: Column, zone: tzinfo, *, guarded: bool) -> str:
+    if column.name == "registered_at":
+        return "chosen.registered_text"
+    if column.kind == "time":
+        return (
+            f"CASE WHEN {column.sql} = chosen.registered_at THEN chosen.registered_text"
+            f" ELSE {_time_sql(column.sql, zone)} END"
+        )
+    if column.kind == "text" and guarded:
+        return guarded_sql(column.sql)
+    return column.sql
+
+
+def _time_sql(sql: str, zone: tzinfo) -> str:
+    return _TIME.format(sql, '"Z"' if zone is UTC else "TZH:TZM")
