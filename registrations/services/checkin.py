@@ -1,4 +1,4 @@
-"""Letting people in: one request per scan."""
+"""Check-in of tickets at the door, one request per scan."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -16,34 +16,34 @@ Kind = LedgerEntry.Kind
 
 @transaction.atomic
 def check_in(event: Event, ticket_code: str, *, by: User) -> tuple[Registration, bool]:
-    """Let the holder of a ticket in; returns the registration and whether they were in before.
+    """Checks a ticket in; returns the registration and whether it was already checked in.
 
-    Of two scans at once one is the first; the other is told when that was. Raises `NotFound`,
-    `TicketNotValid`.
+    Of two concurrent scans one is the first; the other returns the time of the first. Raises
+    `NotFound`, `TicketNotValid`.
     """
-    registration = _valid_ticket(event, ticket_code)
+    registration = _lock_ticket(event, ticket_code)
     if registration.checked_in_at is not None:
         return registration, True
     registration.checked_in_at = timezone.now()
     registration.checked_in_by = by
     registration.save(update_fields=["checked_in_at", "checked_in_by"])
-    _note(event, registration, Kind.CHECKED_IN, by)
+    _add_to_ledger(event, registration, Kind.CHECKED_IN, by)
     return registration, False
 
 
 @transaction.atomic
 def undo_check_in(event: Event, ticket_code: str, *, by: User) -> Registration:
-    """Take a check-in back; one that never was stays so. Raises `NotFound`, `TicketNotValid`."""
-    registration = _valid_ticket(event, ticket_code)
+    """Undoes a check-in, if there was one. Raises `NotFound`, `TicketNotValid`."""
+    registration = _lock_ticket(event, ticket_code)
     if registration.checked_in_at is not None:
         registration.checked_in_at = registration.checked_in_by = None
         registration.save(update_fields=["checked_in_at", "checked_in_by"])
-        _note(event, registration, Kind.CHECK_IN_UNDONE, by)
+        _add_to_ledger(event, registration, Kind.CHECK_IN_UNDONE, by)
     return registration
 
 
-def _valid_ticket(event: Event, ticket_code: str) -> Registration:
-    """The registration of a ticket, locked."""
+def _lock_ticket(event: Event, ticket_code: str) -> Registration:
+    """The registration of a valid ticket, locked."""
     code = ticket_code.strip().upper()
     registration = (
         Registration.objects.for_display()
@@ -63,7 +63,7 @@ def _valid_ticket(event: Event, ticket_code: str) -> Registration:
     return registration
 
 
-def _note(event: Event, registration: Registration, kind: Kind, by: User) -> None:
+def _add_to_ledger(event: Event, registration: Registration, kind: Kind, by: User) -> None:
     LedgerEntry.objects.create(
         event=event,
         registration=registration,

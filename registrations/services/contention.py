@@ -1,4 +1,7 @@
-"""What keeps a rush on one event cheap. It decides nothing: the database does, each time."""
+"""Reduces the cost of many concurrent registrations for one event.
+
+Nothing here decides about a registration: the database does, each time.
+"""
 
 import threading
 import time
@@ -14,15 +17,17 @@ from config.errors import TemporarilyUnavailable
 R = TypeVar("R")
 
 _MILESTONES = frozenset(2**power for power in range(1, 11))
-_rush = threading.local()
+_statements = threading.local()
 
-_MOST_OF_OTHERS = 3
-_PATIENCE_SECONDS = 5.0  # as for a lock in the database
+_MAX_JOBS_OF_OTHERS = 3
+_MAX_WAIT_SECONDS = 5.0  # the same as for a lock in the database
 _sold_out: set[int] = set()
-_MOST_SOLD_OUT = 10_000
+_MAX_SOLD_OUT = 10_000
 
 
 class _Job(Generic[R]):
+    """A piece of work with its result; the thread that submitted it sleeps until it is done."""
+
     def __init__(self, work: Callable[[], R]) -> None:
         self.work = work
         self.is_done = False
@@ -30,100 +35,103 @@ class _Job(Generic[R]):
         self.asleep = threading.Lock()
         self.asleep.acquire()
 
-    def do(self) -> None:
+    def run(self) -> None:
         try:
-            self.answer = self.work()
-        except BaseException as error:  # noqa: BLE001  # whose work it is gets it
+            self.result = self.work()
+        except BaseException as error:  # noqa: BLE001  # raised in the submitting thread
             self.error = error
         self.is_done = True
 
 
-class _Line:
+class _JobQueue:
+    """The jobs for some of the events. One thread at a time is the leader, which runs them."""
+
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.waiting: deque[_Job[Any]] = deque()
-        self.is_led = False
+        self.pending: deque[_Job[Any]] = deque()
+        self.has_leader = False
 
     def next(self) -> "_Job[Any] | None":
         with self.lock:
-            return self.waiting.popleft() if self.waiting else None
+            return self.pending.popleft() if self.pending else None
 
 
-_lines = [_Line() for _ in range(64)]
+_queues = [_JobQueue() for _ in range(64)]
 
 
 def in_line(event_id: int, work: Callable[[], R]) -> R:
-    """Do `work` while no other of this process is at the event, perhaps in the thread of another.
+    """Runs `work` under this process's lock for the event, possibly in another thread.
 
-    Who waits for the event's row in the database costs it more than the work itself, and threads
-    that hand each other a turn wait for the interpreter each time. So whoever is at it does the
-    work of a few who wait, too. An event that was full when last seen has no line. Not for inside a
-    transaction: that may hold what those in the line wait for.
+    Blocking on the event's row costs the database more than the work itself, and threads that pass
+    a lock to each other wait for the interpreter each time. So the leader of the queue also runs a
+    few jobs of other threads. Work for an event that was last seen sold out is not queued. Must not
+    be called inside a transaction, which may hold locks that the queued jobs need.
 
-    Raises what `work` does, `TemporarilyUnavailable` when it takes too long until it is begun.
+    Raises the errors of `work`, and `TemporarilyUnavailable` if the work does not begin in time.
     """
     if event_id in _sold_out:
         return work()
-    line, job = _lines[event_id % len(_lines)], _Job(work)
-    with line.lock:
-        leads = not line.is_led
-        line.is_led = True
-        if not leads:
-            line.waiting.append(job)
-    if not leads and not job.asleep.acquire(timeout=_PATIENCE_SECONDS):
-        with line.lock:
-            if job in line.waiting:
-                line.waiting.remove(job)
+    queue, job = _queues[event_id % len(_queues)], _Job(work)
+    with queue.lock:
+        is_leader = not queue.has_leader
+        queue.has_leader = True
+        if not is_leader:
+            queue.pending.append(job)
+    if not is_leader and not job.asleep.acquire(timeout=_MAX_WAIT_SECONDS):
+        with queue.lock:
+            if job in queue.pending:
+                queue.pending.remove(job)
                 raise TemporarilyUnavailable(headers={"Retry-After": "1"})
-        job.asleep.acquire()  # somebody has begun
+        job.asleep.acquire()  # another thread is running the job
     if not job.is_done:
-        _lead(line, job)
+        _lead(queue, job)
     if job.error is not None:
         raise job.error
-    return job.answer
+    return job.result
 
 
-def _lead(line: _Line, job: _Job[Any]) -> None:
-    """Do it, and the work of a few who wait; then one of the others leads."""
-    job.do()
-    for _ in range(_MOST_OF_OTHERS):
-        if job.error is not None or (other := line.next()) is None:
+def _lead(queue: _JobQueue, job: _Job[Any]) -> None:
+    """Runs the job and a few of the pending ones, then makes another thread the leader."""
+    job.run()
+    for _ in range(_MAX_JOBS_OF_OTHERS):
+        if job.error is not None or (other := queue.next()) is None:
             break
         job = other
-        job.do()
-        if job.error is not None:  # its thread does not look after this one's connection
+        job.run()
+        if job.error is not None:  # the submitting thread does not check the connection of this one
             connections[DEFAULT_DB_ALIAS].close_if_unusable_or_obsolete()
         job.asleep.release()
-    with line.lock:
-        heir = line.waiting.popleft() if line.waiting else None
-        line.is_led = heir is not None
-    if heir is not None:
-        heir.asleep.release()
+    with queue.lock:
+        next_leader = queue.pending.popleft() if queue.pending else None
+        queue.has_leader = next_leader is not None
+    if next_leader is not None:
+        next_leader.asleep.release()
 
 
 def was_sold_out(event_id: int) -> bool:
-    """When this process last saw it: without a free seat, and somebody refused."""
+    """Whether this process last saw the event without a free seat and refused a registration."""
     return event_id in _sold_out
 
 
 def remember(event_id: int, *, is_sold_out: bool) -> None:
     if not is_sold_out:
         _sold_out.discard(event_id)
-    elif len(_sold_out) < _MOST_SOLD_OUT:
+    elif len(_sold_out) < _MAX_SOLD_OUT:
         _sold_out.add(event_id)
     else:
         _sold_out.clear()
 
 
 def plan_anew_while_tables_grow(connection: Connection[Any]) -> None:
-    """At this thread's 2nd, 4th, 8th … statement in a second.
+    """Discards cached plans at this thread's 2nd, 4th, 8th … statement in a second.
 
-    Plans are kept, also those that check foreign keys. One that was made while a table was known to
-    be almost empty reads all of it, and is used on until autovacuum looks at the table again, up to
-    a minute later: by then the first rush on a young installation is over.
+    PostgreSQL caches plans, also those that check foreign keys. A plan that was made for an almost
+    empty table scans the whole table. It stays in use until autovacuum analyzes the table, up to a
+    minute later, which is too late for the first peak of a new installation.
     """
     second = int(time.monotonic())
-    is_going_on = getattr(_rush, "second", None) == second
-    _rush.second, _rush.times = second, _rush.times + 1 if is_going_on else 1
-    if _rush.times in _MILESTONES:
+    is_same_second = getattr(_statements, "second", None) == second
+    _statements.second = second
+    _statements.count = _statements.count + 1 if is_same_second else 1
+    if _statements.count in _MILESTONES:
         connection.execute("DISCARD PLANS")

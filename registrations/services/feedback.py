@@ -1,4 +1,4 @@
-"""What people say of an event after it, and what staff do about that."""
+"""Feedback of attendees after an event, and its moderation by staff."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..models import Feedback, Registration
 def give_feedback(
     event: Event, *, author: User, rating: int, comment: str = "", has_mailed_link: bool = False
 ) -> Feedback:
-    """Rate an event with 1 to 5, once, as somebody who had a seat.
+    """Rates an event from 1 to 5. An account that had a seat does so once.
 
     For `has_mailed_link` see `check_feedback_open`. Raises the first that applies of
     `EventCancelled`, `EventNotPublished`, `FeedbackNotOpen`, `NotAnAttendee`, `PermissionDenied`,
@@ -38,10 +38,10 @@ def give_feedback(
 
 
 def check_feedback_open(event: Event, author: User, *, has_mailed_link: bool = False) -> None:
-    """Whether somebody may give feedback now, apart from feedback that they have given already.
+    """Checks that the author may give feedback now, whether or not they already have.
 
-    It is public beside the author's name, so it needs an address that is the author's: a confirmed
-    one, or the link that was mailed there. Otherwise one person could sign up any number of times.
+    Feedback is public with the author's name. So the author has to prove their address, by a
+    confirmed one or by the mailed link. Otherwise one person could rate from many made-up accounts.
     Raises the first that applies of `EventCancelled`, `EventNotPublished`, `FeedbackNotOpen`,
     `NotAnAttendee`, `PermissionDenied`.
     """
@@ -63,8 +63,8 @@ def check_feedback_open(event: Event, author: User, *, has_mailed_link: bool = F
 
 @transaction.atomic
 def edit_feedback(feedback: Feedback, changes: dict[str, Any]) -> Feedback:
-    """Change the rating or the comment. Raises `NotFound`, `PermissionDenied`."""
-    feedback = _own_shown(feedback)
+    """Changes the rating or the comment. Raises `NotFound`, `PermissionDenied`."""
+    feedback = _lock_visible(feedback)
     for name, value in changes.items():
         setattr(feedback, name, value)
     feedback.save(update_fields=list(changes))
@@ -73,15 +73,15 @@ def edit_feedback(feedback: Feedback, changes: dict[str, Any]) -> Feedback:
 
 @transaction.atomic
 def delete_feedback(feedback: Feedback) -> None:
-    """Take it back; its author may give another. Raises `NotFound`, `PermissionDenied`."""
-    _own_shown(feedback).delete()
+    """Deletes feedback; its author may give another. Raises `NotFound`, `PermissionDenied`."""
+    _lock_visible(feedback).delete()
 
 
 @transaction.atomic
 @audited("hidden")
 def hide_feedback(feedback: Feedback, *, reason: str, by: User) -> None:
-    """Take it from public view; it no longer counts. What is hidden stays as it is."""
-    feedback = _locked(feedback)
+    """Hides feedback from the public and from the average. Hidden feedback stays unchanged."""
+    feedback = _lock_feedback(feedback)
     if feedback.hidden_at is None:
         feedback.hidden_at = timezone.now()
         feedback.hidden_by, feedback.hidden_reason = by, reason
@@ -91,29 +91,29 @@ def hide_feedback(feedback: Feedback, *, reason: str, by: User) -> None:
 @transaction.atomic
 @audited("shown again")
 def show_feedback(feedback: Feedback) -> None:
-    """Bring hidden feedback back."""
-    feedback = _locked(feedback)
+    """Shows hidden feedback again."""
+    feedback = _lock_feedback(feedback)
     if feedback.hidden_at is not None:
         feedback.hidden_at = feedback.hidden_by = None
         feedback.hidden_reason = ""
         feedback.save(update_fields=["hidden_at", "hidden_by", "hidden_reason"])
 
 
-def _own_shown(feedback: Feedback) -> Feedback:
-    """Locked. What staff have hidden is closed: written anew, it would be in public again."""
-    feedback = _locked(feedback)
+def _lock_visible(feedback: Feedback) -> Feedback:
+    """The locked row. Raises `PermissionDenied` if it is hidden: an edit would publish it again."""
+    feedback = _lock_feedback(feedback)
     if feedback.hidden_at is not None:
         raise PermissionDenied("Staff have hidden this feedback; it can no longer be changed.")
     return feedback
 
 
-def _locked(feedback: Feedback) -> Feedback:
-    found = (
+def _lock_feedback(feedback: Feedback) -> Feedback:
+    row = (
         Feedback.objects.for_display()
         .select_for_update(of=("self",), no_key=True)
         .filter(pk=feedback.pk)
         .first()
     )
-    if found is None:  # taken back a moment ago
+    if row is None:  # deleted since the caller read it
         raise NotFound
-    return found
+    return row

@@ -1,4 +1,4 @@
-"""Does the database keep the promises of the registration engine? Set-based, over all rows."""
+"""Checks the invariants of registrations over the whole database, with set-based queries."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,9 +41,9 @@ _AVERAGE = Round(Avg("rating", output_field=DecimalField(max_digits=3, decimal_p
 
 @dataclass(frozen=True)
 class Check:
-    """`sql` selects what breaks the promise: an event's id, and what is wrong in words."""
+    """`sql` selects the violations of the invariant: an event's id, and a description."""
 
-    promise: str
+    invariant: str
     sql: str
 
 
@@ -137,15 +137,15 @@ _ONE_PER_MAILBOX = "one live registration per event and mailbox"
 
 @dataclass(frozen=True)
 class Fault:
-    promise: str
+    invariant: str
     event_id: int
     detail: str
 
 
 def find_faults() -> Iterator[Fault]:
-    """Every row that breaks a promise, as one snapshot of the database sees it.
+    """Every violation of an invariant, in one snapshot of the database.
 
-    Inside a transaction that has begun, as that one sees it.
+    Inside an open transaction, the snapshot is that of the transaction.
     """
     now = timezone.now()
     is_outermost = not connection.in_atomic_block
@@ -155,35 +155,35 @@ def find_faults() -> Iterator[Fault]:
         for check in CHECKS:
             cursor.execute(check.sql, {"now": now})
             for event_id, detail in cursor.fetchall():
-                yield Fault(check.promise, event_id, detail)
-        for row in _in_another_spelling().filter(event__end_time__gt=now):
-            yield Fault(_ONE_PER_MAILBOX, row.event_id, _spelling_detail(row))
+                yield Fault(check.invariant, event_id, detail)
+        for row in _respelled_duplicates().filter(event__end_time__gt=now):
+            yield Fault(_ONE_PER_MAILBOX, row.event_id, _duplicate_detail(row))
 
 
 def find_notes() -> Iterator[str]:
-    """What people have to settle, and no promise of the engine is broken by."""
-    for row in _in_another_spelling().filter(event__end_time__lte=timezone.now()):
-        yield f"event {row.event_id}, which is over: {_spelling_detail(row)}"
+    """Conditions that people have to resolve and that violate no invariant."""
+    for row in _respelled_duplicates().filter(event__end_time__lte=timezone.now()):
+        yield f"event {row.event_id}, which is over: {_duplicate_detail(row)}"
     for user in User.objects.exclude(withdrawn_email="").order_by("pk"):
-        keeper = User.objects.filter(email=user.withdrawn_email).first()
-        whose = f"is that of account {keeper.pk}" if keeper else "cannot get mail"
+        holder = User.objects.filter(email=user.withdrawn_email).first()
+        state = f"is that of account {holder.pk}" if holder else "cannot get mail"
         yield (
             f"account {user.pk} ({user.username}) has to give another e-mail address: "
-            f"the one that it had {whose}"
+            f"the one that it had {state}"
         )
 
 
-def _in_another_spelling() -> Any:
-    """Live registrations whose address is that of another live one at the event.
+def _respelled_duplicates() -> Any:
+    """Live registrations with the mailbox of another live registration for the same event.
 
-    An upgrade leaves them so: see `accounts.respelling`.
+    An upgrade may leave such rows: see `accounts.respelling`.
     """
     rows = uncertain(Registration.objects.live().identified()).only("event", "email")
-    other = [row.pk for row in rows if mailbox_of(row.email) != row.email]
-    return Registration.objects.filter(pk__in=other).order_by("event_id", "pk")
+    respelled = [row.pk for row in rows if mailbox_of(row.email) != row.email]
+    return Registration.objects.filter(pk__in=respelled).order_by("event_id", "pk")
 
 
-def _spelling_detail(row: Registration) -> str:
+def _duplicate_detail(row: Registration) -> str:
     same = Registration.objects.live().filter(event=row.event_id, email=row.email)
     other = same.exclude(pk=row.pk).values_list("pk", flat=True).first()
     return f"registration {row.pk} has the mailbox of registration {other} in another spelling"
@@ -191,16 +191,16 @@ def _spelling_detail(row: Registration) -> str:
 
 @transaction.atomic
 def repair_counters(event_id: int) -> None:
-    """Set an event's counters to what its rows say, and fill the seats that turn out free."""
+    """Sets an event's counters from its rows, and promotes the waitlist into free seats."""
     event = lock_event(event_id)
     live = event.registrations.live()
     event.registered_count = live.filter(status="confirmed").count()
     event.waitlist_count = live.filter(status="waitlisted").count()
-    shown = event.feedback.shown().aggregate(number=Count("pk"), average=_AVERAGE)
+    feedback = event.feedback.shown().aggregate(number=Count("pk"), average=_AVERAGE)
     Event.objects.filter(pk=event_id).update(
         registered_count=event.registered_count,
         waitlist_count=event.waitlist_count,
-        feedback_count=shown["number"],
-        average_rating=shown["average"],
+        feedback_count=feedback["number"],
+        average_rating=feedback["average"],
     )
     promote_waiting(event, reason=LedgerEntry.Reason.PLACE_FREED)

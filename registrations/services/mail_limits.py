@@ -1,4 +1,4 @@
-"""How many e-mails one account may cause, by edits, imports, messages and cancellations."""
+"""The limit of e-mails that one account may cause by edits, imports, messages, cancellations."""
 
 from accounts.audit import actor_id
 from config.api.http.rate_limits import count_many
@@ -11,12 +11,12 @@ _DETAIL = (
 
 
 def count_mails(number: int, *, may_refuse: bool = True) -> None:
-    """Count e-mails that whoever acts has just caused. Guests and the system are not counted.
+    """Counts e-mails that the acting account has caused. Guests and the system are not counted.
 
-    Raises `RateLimited`, with `Retry-After`, when earlier ones have used up
-    `RATE_LIMITS["caused_mails"]`. Without `may_refuse` they are counted alone: people have to
-    learn that an event is off, whatever its organizer did before. Call it late in a transaction:
-    the shared count is locked until its end.
+    Raises `RateLimited` with `Retry-After` if earlier e-mails have used up
+    `RATE_LIMITS["caused_mails"]`. Without `may_refuse` the e-mails are only counted: attendees have
+    to learn that an event is cancelled, whatever its organizer did before. Call this late in a
+    transaction, which locks the shared count until its end.
     """
     actor = actor_id()
     if actor is None or not number:

@@ -1,4 +1,4 @@
-"""Noting down what attendees are told; each in the transaction that causes it, in one statement."""
+"""Enqueues notifications to attendees, each in one statement of the transaction that causes it."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -20,8 +20,8 @@ from ..models import LedgerEntry, Message, Registration, RegistrationQuerySet
 from ..notifications.schedule import TOLD, Schedule
 from .mail_limits import count_mails
 
-# Of several undelivered rows of one registration the oldest knows what was told last; it stays.
-# Each join goes by a primary key: there may be ten thousand rows, which no statistics know yet.
+# Of several undelivered rows of one registration the oldest stays: it has the schedule that was
+# last sent. Each join uses a primary key: there may be ten thousand rows without statistics.
 _MERGE = """
     WITH undelivered AS MATERIALIZED (
         SELECT row.id, event.sequence,
@@ -33,7 +33,7 @@ _MERGE = """
             AND current.email = row.email AND current.user_id IS NOT DISTINCT FROM row.user_id
         WHERE row.state = 'pending' AND row.claimed_by IS NULL AND row.kind = 'event_changed'
             AND row.event_id = ANY(%(events)s)
-    ), repeated AS (
+    ), duplicate AS (
         DELETE FROM accounts_notification AS other USING undelivered
         WHERE other.id = undelivered.id AND number > 1
             AND other.state = 'pending' AND other.claimed_by IS NULL
@@ -58,14 +58,14 @@ _HOLD_BACK = """
 
 
 def key_of(kind: str, *facts: Any) -> Combinable:
-    """The kind, the registration and what the fact is; expressions or plain values."""
-    words = [fact if isinstance(fact, Combinable) else Value(str(fact)) for fact in facts]
-    parts = [part for word in words for part in (Value(":"), word)]
+    """The notification's key: the kind, the registration and `facts` (expressions or values)."""
+    values = [fact if isinstance(fact, Combinable) else Value(str(fact)) for fact in facts]
+    parts = [part for value in values for part in (Value(":"), value)]
     return Concat(Value(f"{kind}:"), Cast("pk", TextField()), *parts, output_field=TextField())
 
 
 def notify_cancelled(registration: Registration, reason: LedgerEntry.Reason) -> None:
-    """To whoever had the place, also when they gave it up themselves."""
+    """Notifies the holder, also if they cancelled themselves."""
     notify(
         "registration_cancelled",
         key=f"registration_cancelled:{registration.pk}",
@@ -79,26 +79,29 @@ def notify_cancelled(registration: Registration, reason: LedgerEntry.Reason) -> 
 
 
 def notify_events_changed(edits: Iterable[tuple[Event, Mapping[str, Any]]]) -> None:
-    """A new time or place, with the old one, which no table knows any more.
+    """Notifies attendees of a new time, place or link, with the former one, which no table stores.
 
     Raises `RateLimited`: see `count_mails`.
     """
-    everybody: dict[str, dict[str, Any]] = {}
-    confirmed: dict[str, dict[str, Any]] = {}  # whom the link to join concerns
+    facts_for_all: dict[str, dict[str, Any]] = {}
+    facts_for_confirmed: dict[str, dict[str, Any]] = {}  # only they may see the link to join
     for event, before in edits:
-        if before.keys() & TOLD and _has_people(event):
+        if before.keys() & TOLD and _has_attendees(event):
             old, new = Schedule.of(event, before), Schedule.of(event, {})
-            told = confirmed if old.differences(new) == {"link"} else everybody
-            told[str(event.pk)] = {"sequence": event.sequence, "old": old.as_facts()}
+            is_link_only = old.differences(new) == {"link"}
+            facts = facts_for_confirmed if is_link_only else facts_for_all
+            facts[str(event.pk)] = {"sequence": event.sequence, "old": old.as_facts()}
     live = Registration.objects.live()
-    number = _notify_each(everybody, live)
-    number += _notify_each(confirmed, live.filter(status=Registration.Status.CONFIRMED))
-    _hold_back([*everybody, *confirmed])
+    number = _notify_changed(facts_for_all, live)
+    number += _notify_changed(
+        facts_for_confirmed, live.filter(status=Registration.Status.CONFIRMED)
+    )
+    _hold_back([*facts_for_all, *facts_for_confirmed])
     count_mails(number)
 
 
-def _notify_each(facts: dict[str, dict[str, Any]], people: RegistrationQuerySet) -> int:
-    """Of each event its facts, which are by its id as text; returns how many rows are new."""
+def _notify_changed(facts: dict[str, dict[str, Any]], people: RegistrationQuerySet) -> int:
+    """Notifies with the facts of each event, by its id as text; returns the number of new rows."""
     if not facts:
         return 0
     of_event = Func(
@@ -110,14 +113,14 @@ def _notify_each(facts: dict[str, dict[str, Any]], people: RegistrationQuerySet)
     )
     people = people.filter(event__in=[int(pk) for pk in facts])
     _merge_into_undelivered(facts)
-    return _tell("event_changed", people, _of_event("sequence"), facts=of_event)
+    return _notify_people("event_changed", people, _event_column("sequence"), facts=of_event)
 
 
 def _merge_into_undelivered(facts: Mapping[str, Any]) -> None:
-    """Let what nobody was notified of yet stand for this change of the event too.
+    """Merges this change into the undelivered notifications of earlier changes of the event.
 
-    Such a row keeps what it says of the time before, so what is changed back is not told. It takes
-    the key of this change, and so no second row is made. Rows that a mailer has in hand stay.
+    A merged row retains its former schedule, so a change that is reverted is not sent. It gets the
+    key of this change, so that no second row is made. Rows claimed by a mailer stay unchanged.
     """
     parameters: dict[str, Any] = {"events": [int(pk) for pk in facts], "now": timezone.now()}
     with connection.cursor() as cursor:
@@ -125,9 +128,9 @@ def _merge_into_undelivered(facts: Mapping[str, Any]) -> None:
 
 
 def _hold_back(event_ids: Iterable[str]) -> None:
-    """Let mails about an event that is edited all the time wait for the next few edits.
+    """Delays the mails of an event that is edited often, so that they include the next edits.
 
-    `RATE_LIMITS["changes"]` is how often they go at once. Inboxes show each change at once.
+    Up to `RATE_LIMITS["changes"]` edits are mailed at once. Inboxes show each change at once.
     """
     limit, now = settings.RATE_LIMITS["changes"], timezone.now()
     if limit is None:
@@ -146,7 +149,7 @@ def notify_events_cancelled(events: Iterable[Event]) -> None:
 
 
 def notify_events_deleted(events: Iterable[Event]) -> None:
-    """As those that are cancelled. Whoever was told of that is not told again."""
+    """Notifies as for a cancellation. Events that were cancelled before are not notified again."""
     published = [event for event in events if event.status == Event.Status.PUBLISHED]
     _notify_called_off("deleted", published)
 
@@ -157,52 +160,52 @@ def notify_events_restored(events: Iterable[Event]) -> None:
 
 
 def notify_message(message: Message) -> int:
-    """To those of the event who have the message's status; returns how many they are.
+    """Notifies the event's registrations with the status of the message; returns their number.
 
     Raises `RateLimited`: see `count_mails`.
     """
     people = Registration.objects.filter(event=message.event_id, status=message.status)
-    number = _tell("organizer_message", people, message.pk, facts={"message": message.pk})
+    number = _notify_people("organizer_message", people, message.pk, facts={"message": message.pk})
     count_mails(number)
     return number
 
 
-def _notify_called_off(how: str, events: Iterable[Event]) -> None:
-    _notify_all("event_cancelled", events, {"how": Value(how)})
+def _notify_called_off(action: str, events: Iterable[Event]) -> None:
+    _notify_all("event_cancelled", events, {"how": Value(action)})
 
 
 def _notify_all(kind: str, events: Iterable[Event], facts: dict[str, Combinable]) -> None:
-    """Of whatever became of these events with their present version; one statement for all."""
-    concerned = _concerning_people(events)
-    if concerned:
-        people = Registration.objects.filter(event__in=concerned).live()
+    """Notifies the attendees of these events in one statement; the key has the event's version."""
+    attended = _attended(events)
+    if attended:
+        people = Registration.objects.filter(event__in=attended).live()
         facts_of_each = JSONObject(**facts, version=F("event__version"))
-        told = _tell(kind, people, _of_event("version"), facts=facts_of_each)
-        count_mails(told, may_refuse=False)
+        number = _notify_people(kind, people, _event_column("version"), facts=facts_of_each)
+        count_mails(number, may_refuse=False)
 
 
-def _of_event(column: str) -> Combinable:
+def _event_column(column: str) -> Combinable:
     return Cast(F(f"event__{column}"), TextField())
 
 
-def _concerning_people(events: Iterable[Event]) -> list[Event]:
-    """Those that have attendees and are not over: nobody is told of what is past."""
+def _attended(events: Iterable[Event]) -> list[Event]:
+    """The events with attendees that are not over; there are no notifications of past events."""
     now = timezone.now()
-    return [event for event in events if _has_people(event) and event.end_time > now]
+    return [event for event in events if _has_attendees(event) and event.end_time > now]
 
 
-def _has_people(event: Event) -> bool:
+def _has_attendees(event: Event) -> bool:
     return event.registered_count + event.waitlist_count > 0
 
 
-def _tell(
+def _notify_people(
     kind: str,
     people: RegistrationQuerySet,
     fact: int | Combinable,
     *,
     facts: dict[str, Any] | Combinable,
 ) -> int:
-    """The key is the kind, the registration and `fact`."""
+    """Notifies each registration; returns the number of new rows. `fact` is part of the key."""
     return notify_many(
         kind,
         people,

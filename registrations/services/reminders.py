@@ -1,7 +1,7 @@
-"""What the clock tells people: reminders before an event, and the question how it was.
+"""Periodic notifications: reminders before an event, and invitations to give feedback after it.
 
-Both are queued by one statement for hundreds of events, with no row passing through here; and both
-may run twice: a reminder's key has its event's start and its hours.
+One statement queues them for hundreds of events; no row is loaded into Python. Both may run twice:
+the key of a reminder has the start of its event and the hours before it.
 """
 
 from collections import defaultdict
@@ -20,9 +20,9 @@ from events.models import Event
 from ..models import Feedback, Registration
 from .notifying import key_of
 
-_EVENTS_AT_ONCE = 500
-# A worker that was away for longer asks nobody any more how it was.
-_ASKED_WITHIN = timedelta(days=7)
+_EVENTS_OF_A_BATCH = 500
+# After this time no invitation is sent, for example if no worker was running.
+_INVITATION_WINDOW = timedelta(days=7)
 
 _SET_NEXT = """
     UPDATE events_event SET next_reminder_at = next_reminder(start_time, reminder_hours, %s)
@@ -34,16 +34,17 @@ _SET_NEXT = """
 
 
 def queue_reminders() -> int:
-    """Queue every reminder that is due, of several of one event the last; returns how many.
+    """Queues every due reminder and returns their number. Of several for one event only the last.
 
-    Nobody is reminded who got their seat after the reminder's time: they have just been told.
+    Attendees who got their seat after the time of the reminder get none: their confirmation has
+    just been sent.
     """
     queued = 0
     now = timezone.now()
     while events := list(
         Event.objects.filter(next_reminder_at__lte=now)
         .only("start_time", "reminder_hours", "status", "deleted_at")
-        .order_by("next_reminder_at")[:_EVENTS_AT_ONCE]
+        .order_by("next_reminder_at")[:_EVENTS_OF_A_BATCH]
     ):
         due = defaultdict(list)
         for event in events:
@@ -51,23 +52,23 @@ def queue_reminders() -> int:
             if is_on and not event.has_started(now):
                 due[_hours_due(event, now)].append(event.pk)
         queued += sum(_remind(hours, event_ids) for hours, event_ids in due.items())
-        # Afterwards, so that who dies in between repeats it; an event that was moved meanwhile has
-        # a later one by now and stays as it is.
+        # Last, so that the work is repeated after a crash. An event that was moved meanwhile has a
+        # later `next_reminder_at` and is not matched.
         with connection.cursor() as cursor:
             cursor.execute(_SET_NEXT, [now, [event.pk for event in events], now])
     return queued
 
 
 def queue_feedback_invitations() -> int:
-    """Ask those with an account who attended, once, how it was; returns how many."""
+    """Queues one invitation for each account that attended; returns their number."""
     queued = 0
     now = timezone.now()
     until = now - timedelta(hours=settings.FEEDBACK_INVITE_HOURS)
     ended = Event.objects.published().filter(
-        feedback_asked_at=None, end_time__lte=until, end_time__gt=until - _ASKED_WITHIN
+        feedback_asked_at=None, end_time__lte=until, end_time__gt=until - _INVITATION_WINDOW
     )
     while event_ids := list(
-        ended.order_by("end_time").values_list("pk", flat=True)[:_EVENTS_AT_ONCE]
+        ended.order_by("end_time").values_list("pk", flat=True)[:_EVENTS_OF_A_BATCH]
     ):
         queued += notify_many(
             "feedback_invitation",
@@ -90,14 +91,14 @@ def queue_feedback_invitations() -> int:
 
 
 def _hours_due(event: Event, now: datetime) -> int:
-    """Of the reminders that are due, that which is nearest to the start."""
+    """The hours of the due reminder that is nearest to the start."""
     return min(
         hours for hours in event.reminder_hours if event.start_time - timedelta(hours=hours) <= now
     )
 
 
 def _remind(hours: int, event_ids: list[int]) -> int:
-    # As `start_stamp` has it.
+    # The SQL of `start_stamp`.
     start = F("event__start_time")
     stamp = Func(
         start,

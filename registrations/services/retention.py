@@ -1,4 +1,4 @@
-"""Forgetting people after a time. What is counted stays counted."""
+"""Erasure of old personal data. Counts of attendees do not change."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,7 +17,7 @@ ROWS_OF_A_BATCH = 1000
 
 
 def count_old_data(before: datetime) -> dict[str, int]:
-    """How many rows `forget_old_data` would reach, by what they are."""
+    """The number of rows that `forget_old_data` would change, by section."""
     return {
         "registrations": _registrations(before).count(),
         "notifications": Notification.objects.filter(created_at__lt=before).count(),
@@ -27,12 +27,12 @@ def count_old_data(before: datetime) -> dict[str, int]:
 
 
 def forget_old_data(before: datetime) -> dict[str, int]:
-    """Forget the people of events that ended before that time, and what was noted before it.
+    """Erases people from events that ended before that time, and records older than it.
 
-    Registrations lose name, address and account; their status and times, and so every count,
-    stay. Notifications and sessions are deleted, records of changes lose their values. Accounts
-    that somebody has are left. In batches, each a transaction: it may be stopped, and begun again.
-    Returns how many rows of each.
+    Registrations lose name, address and account. Their status and times stay, and so does every
+    count. Notifications and sessions are deleted, and audit records lose their values. Accounts are
+    not touched. Each batch is a transaction, so the work may be interrupted and started again.
+    Returns the number of rows by section.
     """
     forgotten = 0
     for ids in _batches(_registrations(before)):
@@ -59,7 +59,7 @@ def _sessions(before: datetime) -> QuerySet[Session]:
 
 
 def _batches(rows: QuerySet[Registration]) -> Iterator[list[UUID]]:
-    """Of rows that are no longer among them once they are done."""
+    """Ids in batches. The caller changes each batch so that `rows` no longer matches it."""
     while ids := list(rows.values_list("pk", flat=True)[:ROWS_OF_A_BATCH]):
         yield ids
 

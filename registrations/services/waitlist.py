@@ -1,4 +1,4 @@
-"""Freeing seats and giving them to those who wait.
+"""Cancellation of registrations, and promotion of the waitlist into free seats.
 
 Lock order: account, event, registration.
 """
@@ -25,7 +25,7 @@ from .notifying import notify_cancelled
 Status = Registration.Status
 Reason = LedgerEntry.Reason
 
-# One statement for any number of people: a raised capacity may let thousands in.
+# One statement for any number of people: a raised capacity may promote thousands.
 _PROMOTE = """
     WITH promoted AS (
         UPDATE registrations_registration SET status = 'confirmed', confirmed_at = %(now)s
@@ -35,11 +35,11 @@ _PROMOTE = """
             ORDER BY queue_number LIMIT %(seats)s
         )
         RETURNING id, queue_number, user_id, email
-    ), noted AS (
+    ), ledgered AS (
         INSERT INTO registrations_ledgerentry (event_id, registration_id, kind, at, reason)
         SELECT %(event_id)s, id, 'promoted', %(now)s, %(reason)s
         FROM promoted ORDER BY queue_number
-    ), told AS (
+    ), notified AS (
         INSERT INTO accounts_notification (
             kind, key, user_id, email, event_id, registration_id, created_at, due_at, attempt_at
         )
@@ -60,23 +60,23 @@ def cancel_registration(
     reason: Reason | None = None,
     notify: bool = True,
 ) -> None:
-    """Give the place back, and its seat to the first who waits. A cancelled one stays as it is.
+    """Cancels a registration and promotes the waitlist. A cancelled one stays unchanged.
 
-    `by` is who does it, None for a guest with a token; `reason` is the role in which they act,
-    told from the registration unless given. Raises `EventStarted` once it is too late, and
-    `CancellationClosed` for an attendee with a seat. Of a deleted event, which may be brought back,
-    only the end of an account frees the seats. Without `notify` the person is not notified; whoever
-    is promoted always is.
+    `by` is the acting account, None for a guest with a token. `reason` is the role of the actor; by
+    default it follows from the registration. Raises `EventStarted` after the start, and
+    `CancellationClosed` for an attendee with a seat after the deadline. Seats of a deleted event,
+    which may be restored, are freed only when an account is closed. Without `notify` the holder is
+    not notified; promoted people always are.
     """
-    is_end = reason == Reason.ACCOUNT_CLOSED
-    event = lock_event(registration.event_id, even_deleted=is_end)
+    is_closing = reason == Reason.ACCOUNT_CLOSED
+    event = lock_event(registration.event_id, even_deleted=is_closing)
     registration = lock_registration(registration)
     if registration.status == Status.CANCELLED:
         return
     now = timezone.now()
     if event.has_started(now):
         raise EventStarted("The event has started; a registration can no longer be cancelled.")
-    if not is_end:
+    if not is_closing:
         _check_cancellation_open(event, registration, by, now)
     counter = "registered_count" if registration.status == Status.CONFIRMED else "waitlist_count"
     registration.status = Status.CANCELLED
@@ -93,15 +93,15 @@ def cancel_registration(
     )
     if notify:
         notify_cancelled(registration, reason)
-    _change_counts(event, **{counter: -1})
+    _add_to_counters(event, **{counter: -1})
     promote_waiting(event, reason=Reason.PLACE_FREED)
 
 
 def promote_waiting(event: Event, *, reason: Reason) -> int:
-    """Give every free seat to those who wait, in the order of joining; returns how many.
+    """Gives every free seat to the waitlist in queue order; returns the number of promotions.
 
-    The one way a seat goes to somebody who waits. Nobody is promoted once registration is closed
-    or the event has started, is cancelled or deleted. Caller holds the event lock.
+    All promotions happen here. There are none if registration is closed, or if the event has
+    started, is cancelled or deleted. Caller holds the event lock.
     """
     now = timezone.now()
     seats = event.available_seats
@@ -116,27 +116,27 @@ def promote_waiting(event: Event, *, reason: Reason) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_PROMOTE, parameters)  # LIMIT NULL, for no capacity, is no limit
         promoted: int = cursor.fetchone()[0]
-    _change_counts(event, registered_count=promoted, waitlist_count=-promoted)
+    _add_to_counters(event, registered_count=promoted, waitlist_count=-promoted)
     return promoted
 
 
 def role_of(user: User | None, registration: Registration, event: Event) -> Reason:
-    """The role in which somebody acts on a registration."""
+    """The role in which the user acts on a registration. None is a guest with a token."""
     if user is None:
         return Reason.BY_GUEST
     if user.pk in {registration.user_id, registration.registered_by_id}:
         return Reason.BY_ATTENDEE
     if user.pk == event.organizer_id:
         return Reason.BY_ORGANIZER
-    # Anybody else acts with the guest's token.
+    # Other users act with the guest's token.
     return Reason.BY_STAFF if _is_staff_of_registrations(user) else Reason.BY_GUEST
 
 
 def lock_registration(registration: Registration) -> Registration:
-    """The row as it is now, locked. Caller holds the event lock if it will need it.
+    """The current row, locked. Callers that need the event lock take it first.
 
-    Raises `NotFound` if the place was handed on since it was read: whoever was allowed to change it
-    may no longer be.
+    Raises `NotFound` if the registration was handed on since the caller read it: the caller may
+    have lost the right to change it.
     """
     row = (
         Registration.objects.select_related("user")
@@ -151,7 +151,7 @@ def lock_registration(registration: Registration) -> Registration:
 def _check_cancellation_open(
     event: Event, registration: Registration, by: User | None, now: datetime
 ) -> None:
-    """Raises `CancellationClosed`. Organizer and staff may always cancel."""
+    """Raises `CancellationClosed` after the deadline. Organizer and staff may always cancel."""
     closes = event.cancellation_closes_at
     is_attendee = by is None or not (by.pk == event.organizer_id or _is_staff_of_registrations(by))
     if (
@@ -178,8 +178,8 @@ def _may_promote(event: Event, now: datetime) -> bool:
     )
 
 
-def _change_counts(event: Event, **changes: int) -> None:
-    """Add to the counters, in the database and on `event`. Caller holds the event lock."""
+def _add_to_counters(event: Event, **changes: int) -> None:
+    """Adds to the counters in the database and on `event`. Caller holds the event lock."""
     Event.objects.filter(pk=event.pk).update(
         **{name: F(name) + change for name, change in changes.items()}
     )

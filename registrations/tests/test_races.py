@@ -328,7 +328,7 @@ def told(event_id: int, email: str) -> Callable[[], str]:
 
 
 def test_who_gives_up_waiting_in_line_is_not_registered_later(monkeypatch):
-    monkeypatch.setattr(contention, "_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(contention, "_MAX_WAIT_SECONDS", 0.1)
     event = EventFactory()
 
     with ThreadPoolExecutor(1) as pool:

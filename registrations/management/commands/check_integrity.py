@@ -7,8 +7,8 @@ from registrations.services.integrity import CHECKS, find_faults, find_notes, re
 
 class Command(BaseCommand):
     help = (
-        "Verifies the promises of the registration engine over the whole database. "
-        "Exits with 1 and names the rows when one is broken."
+        "Verifies the invariants of registrations over the whole database. "
+        "Exits with 1 and names the rows that violate one."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -24,10 +24,10 @@ class Command(BaseCommand):
                 self.stdout.write(f"event {event_id}: counters set to what the rows say")
             faults = list(find_faults())
         for fault in faults:
-            self.stderr.write(f"event {fault.event_id}: {fault.detail} (broken: {fault.promise})")
+            self.stderr.write(f"event {fault.event_id}: {fault.detail} (broken: {fault.invariant})")
         for note in find_notes():
             self.stdout.write(f"note: {note}")
         if faults:
             raise CommandError(f"{len(faults)} faults found.", returncode=1)
         for check in CHECKS:
-            self.stdout.write(f"ok: {check.promise}")
+            self.stdout.write(f"ok: {check.invariant}")
