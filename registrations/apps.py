@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class RegistrationsConfig(AppConfig):
-    """Who comes."""
+    """Attendance: registrations, waitlists, tickets, check-in and feedback."""
 
     name = "registrations"
 

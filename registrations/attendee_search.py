@@ -1,4 +1,4 @@
-"""Finding attendees by words of their names and addresses, in any order."""
+"""Attendee search by words of names and addresses, in any order."""
 
 import re
 
@@ -7,8 +7,8 @@ from django.db.models import BooleanField, Func, Q, TextField, Value
 
 MAX_WORDS = 12
 
-# White space, and punctuation that stands between words.
-_BETWEEN = re.compile(r"[\s,;/()\"]+")
+# White space and punctuation that separate words.
+_SEPARATORS = re.compile(r"[\s,;/()\"]+")
 
 
 class Words(Func):
@@ -19,11 +19,11 @@ class Words(Func):
 
 
 class Contains(Func):
-    """Whether a text contains another one.
+    """Whether a text contains another one, as a comparison of `strpos` with 0.
 
-    The planner takes a comparison of numbers to be true of a third of the rows. So it walks along
-    the order of the list until a page is full. By its guess for LIKE it would read all attendees
-    and sort those found, however common they are.
+    The planner estimates that such a comparison is true for a third of the rows. So it scans the
+    index in the order of the list until the page is full. With its estimate for LIKE it would read
+    all attendees and sort the matches, however many there are.
     """
 
     function = "strpos"
@@ -35,18 +35,18 @@ class Contains(Func):
 
 
 def attendees_with(text: str) -> Q:
-    """Registrations that have each word in the name or in the address.
+    """The condition for registrations with each word of `text` in the name or the address.
 
-    A word may be a part of one. Accents, case and apostrophes do not matter; a hyphen or a dot is
-    nothing or a space. Without a word nothing matches.
+    A word matches inside a longer one. Accents, case and apostrophes do not matter. A hyphen or a
+    dot matches a space or nothing. A text without words matches nothing.
     """
-    words = [word for word in _BETWEEN.split(text) if word][:MAX_WORDS]
+    words = [word for word in _SEPARATORS.split(text) if word][:MAX_WORDS]
     if not words:
         return Q(pk__in=[])
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT attendee_words(word)"
-            " FROM unnest(%s::text[]) WITH ORDINALITY AS given(word, place) ORDER BY place",
+            " FROM unnest(%s::text[]) WITH ORDINALITY AS row(word, position) ORDER BY position",
             [words],
         )
         folded = [name for (name,) in cursor.fetchall()]

@@ -1,4 +1,4 @@
-"""What is in somebody's own calendar."""
+"""The entries of a user's calendar feed."""
 
 from itertools import chain
 
@@ -15,39 +15,40 @@ MAX_ENTRIES = 1000
 
 
 def entries_of(user: User) -> list[Entry]:
-    """The events that the user organizes, drafts too, and those with a place or a wait for one.
+    """The events that the user organizes, drafts too, and those that the user is registered for.
 
-    At most 1,000, in the order of their start: what is to come, the soonest first, then what is
-    over, the latest first. Three queries.
+    At most `MAX_ENTRIES` in the order of their start. Upcoming events come first into the limit,
+    the soonest first, then past events, the latest first. Takes three queries.
     """
-    places = {
-        place.event_id: place
-        # Of two places at one event, made under two addresses, the confirmed one counts.
-        for place in Registration.objects.existing().live().filter(user=user).order_by("-status")
+    registrations = Registration.objects.existing().live().filter(user=user)
+    registration_by_event = {
+        registration.event_id: registration
+        # Of two registrations for one event, under two addresses, the confirmed one is used.
+        for registration in registrations.order_by("-status")
     }
     events = (
         Event.objects.existing()
-        .filter(Q(organizer=user) | Q(pk__in=list(places)))
+        .filter(Q(organizer=user) | Q(pk__in=list(registration_by_event)))
         .for_feed()
         .order_by("start_time", "pk")
     )
     now = timezone.now()
-    to_come = list(events.filter(end_time__gt=now)[:MAX_ENTRIES])
-    over = events.filter(end_time__lte=now).reverse()[: MAX_ENTRIES - len(to_come)]
+    upcoming = list(events.filter(end_time__gt=now)[:MAX_ENTRIES])
+    past = events.filter(end_time__lte=now).reverse()[: MAX_ENTRIES - len(upcoming)]
     return [
-        _entry(event, None if event.organizer_id == user.pk else places[event.pk])
-        for event in chain(reversed(over), to_come)
+        _entry(event, None if event.organizer_id == user.pk else registration_by_event[event.pk])
+        for event in chain(reversed(past), upcoming)
     ]
 
 
-def _entry(event: Event, place: Registration | None) -> Entry:
-    """An event for its organizer, or for who has a place."""
-    if place is None:
+def _entry(event: Event, registration: Registration | None) -> Entry:
+    """The entry of an attendee; without a registration, that of the organizer."""
+    if registration is None:
         return Entry(event, shows_meeting_url=True)
-    is_waiting = place.status == Registration.Status.WAITLISTED
+    is_waitlisted = registration.status == Registration.Status.WAITLISTED
     return Entry(
         event,
-        is_tentative=is_waiting,
-        shows_meeting_url=not is_waiting,
-        changed_at=place.confirmed_at or place.registered_at,
+        is_tentative=is_waitlisted,
+        shows_meeting_url=not is_waitlisted,
+        changed_at=registration.confirmed_at or registration.registered_at,
     )

@@ -8,8 +8,8 @@ class EventFull(DomainError):
     detail = "All seats are taken. Try again later: a seat becomes free when somebody cancels."
     help = (
         "Every seat is taken, and the event has no waitlist that is open. A seat becomes free when "
-        "somebody cancels or the organizer raises the capacity, which the member max_capacity "
-        "tells."
+        "somebody cancels or the organizer raises the capacity. The member max_capacity has the "
+        "present capacity."
     )
     example = {"max_capacity": 50}
 
@@ -34,7 +34,7 @@ class RegistrationNotOpen(DomainError):
     status = 409
     title = "Registration is not open yet"
     detail = "Registration opens later; see opens_at."
-    help = "The organizer opens registration at the time that the member opens_at tells."
+    help = "Registration opens at the time in the member opens_at."
     example = {"opens_at": "2032-02-01T09:00:00Z"}
 
 
@@ -43,7 +43,7 @@ class RegistrationClosed(DomainError):
     status = 409
     title = "Registration is closed"
     detail = "Registration for this event has closed."
-    help = "The organizer let registration end before the event's start."
+    help = "The organizer has set an end of registration before the event's start."
 
 
 class CancellationClosed(DomainError):
@@ -52,8 +52,8 @@ class CancellationClosed(DomainError):
     title = "Cancelling is closed"
     detail = "Attendees can no longer cancel; ask the organizer."
     help = (
-        "The organizer let cancelling end before the event's start, at the time that the member "
-        "closed_at tells. The organizer can still cancel a registration, and a place on the "
+        "The organizer has set a deadline for cancelling before the event's start. It is in the "
+        "member closed_at. The organizer can still cancel a registration, and a place on the "
         "waitlist can be given up until the start."
     )
     example = {"closed_at": "2032-03-14T09:00:00Z"}
@@ -64,7 +64,7 @@ class RegistrationCancelled(DomainError):
     status = 409
     title = "The registration is cancelled"
     detail = "This registration is cancelled; register again instead."
-    help = "A cancelled registration stays as it is. Whoever wants to come registers again."
+    help = "A cancelled registration is final. To attend, register again."
 
 
 class AccountHasUpcomingEvents(DomainError):
@@ -84,7 +84,7 @@ class TicketNotValid(DomainError):
     title = "The ticket is not valid here"
     detail = "The ticket does not let its holder in; see reason."
     help = (
-        "The member reason tells why: cancelled, waitlisted (no seat yet) or other_event (a "
+        "The member reason has the cause: cancelled, waitlisted (no seat yet) or other_event (a "
         "ticket for something else)."
     )
     example = {"reason": "waitlisted"}
@@ -95,7 +95,7 @@ class FeedbackNotOpen(DomainError):
     status = 409
     title = "The event is not over yet"
     detail = "Feedback opens when the event ends; see opens_at."
-    help = "Feedback is given after the event's end, which the member opens_at tells."
+    help = "Feedback opens when the event ends, at the time in the member opens_at."
     example = {"opens_at": "2032-03-17T17:00:00Z"}
 
 
@@ -105,9 +105,8 @@ class NotAnAttendee(DomainError):
     title = "You had no seat at this event"
     detail = "Only accounts that were confirmed on the event give feedback."
     help = (
-        "Feedback is for those who were there: an account with a confirmed registration. Whoever "
-        "registered as a guest gives it once an account with the same address has confirmed that "
-        "address."
+        "Feedback needs an account with a confirmed registration for the event. A person who "
+        "registered as a guest first signs up with the same address and confirms it."
     )
 
 

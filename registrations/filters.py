@@ -41,17 +41,18 @@ class AttendeeFilter(StrictFilterSet):
 
 
 class OwnRegistrationFilter(OwnEventFilter):
-    """The filters of events, applied to the events of one's registrations."""
+    """The filters of events, applied to the events of the user's registrations."""
 
     status = ChoicesFilter(
-        choices=_STATUS_CHOICES, method="keep", help_text="Of the registration. May be repeated."
+        choices=_STATUS_CHOICES, method="accept", help_text="Of the registration. May be repeated."
     )
 
     class Meta:
         model = Registration
         fields: list[str] = []
 
-    def keep(self, events: Any, name: str, status: list[str]) -> Any:
+    def accept(self, events: Any, name: str, status: list[str]) -> Any:
+        """Applies nothing: `filter_queryset` filters the registrations by status."""
         return events
 
     def filter_queryset(self, queryset: Any) -> Any:

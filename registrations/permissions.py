@@ -17,14 +17,14 @@ def sees_meeting(viewer: User | AnonymousUser, event: Event) -> bool:
 
 
 class ReadsOrIsAuthor(BasePermission):
-    """Whoever may see it reads; its author writes."""
+    """Reading is allowed; writing is for the author."""
 
     def has_object_permission(self, request: Request, view: APIView, row: Feedback) -> bool:
         return request.method in SAFE_METHODS or row.author_id == request.user.pk
 
 
 class ManagesRegistration(BasePermission):
-    """Whose it is, who made it and the organizer; staff with the permission that the view needs."""
+    """Allows the holder, the account that made it, the organizer, and permitted staff."""
 
     def has_object_permission(self, request: Request, view: APIView, row: Registration) -> bool:
         people = {row.user_id, row.registered_by_id, row.event.organizer_id} - {None}

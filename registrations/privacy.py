@@ -1,7 +1,7 @@
-"""All that is held of a person, as one JSON object.
+"""The export of a person's data as one JSON object.
 
-Each part is one `Section`: a list of rows that belong to the person, with the columns that are
-shown. Rows are fetched and written a batch at a time, so memory stays flat whatever there is.
+Each part is one `Section`: a list of rows that belong to the person, with the exported columns.
+Rows are read and written in batches, so memory use does not grow with their number.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -36,7 +36,7 @@ _REGISTRATION = (
     "cancelled_at",
     "checked_in_at",
 )
-_PLAN = (
+_EVENT = (
     "id",
     "name",
     "description",
@@ -61,7 +61,7 @@ _PLAN = (
 
 @dataclass(frozen=True)
 class Section:
-    """Rows of a person. `columns` have the names they have in the database, `renamed` others."""
+    """Rows of a person. `columns` are exported under their own names, `renamed` under others."""
 
     name: str
     rows: Callable[[User], QuerySet[Any]]
@@ -69,8 +69,8 @@ class Section:
     renamed: dict[str, F] = field(default_factory=dict)
 
 
-def _told_as_guest(user: User) -> Q:
-    """At the account's address, once it is proven: before, anybody could claim it."""
+def _sent_to_guest(user: User) -> Q:
+    """Notifications to the account's address, if it is confirmed: else anybody could claim it."""
     return Q(user=None, email=user.email) if user.email_verified else Q(pk=None)
 
 
@@ -83,24 +83,24 @@ SECTIONS = (
     Section("former_addresses", lambda user: user.former_addresses.all(), ("email", "left_at")),
     Section(
         "notifications",
-        lambda user: Notification.objects.filter(Q(user=user) | _told_as_guest(user)),
+        lambda user: Notification.objects.filter(Q(user=user) | _sent_to_guest(user)),
         ("kind", "email", "event_id", "created_at", "sent_at", "read_at", "subject", "body"),
     ),
     Section(
-        "opt_outs",  # of the mailbox, whoever gave them
+        "opt_outs",  # those of the mailbox, with or without the account
         lambda user: Unsubscription.objects.filter(
             address_digest=digest_of(user.email) if user.email_verified else ""
         ),
         ("kind", "created_at"),
     ),
     Section(
-        "changes",  # made by others to this account, and by this account to itself
+        "changes",  # changes to this account, by others and by itself
         changes_of,
         ("at", "action", "before", "after"),
     ),
-    Section("events", lambda user: Event.objects.filter(organizer=user), _PLAN),
+    Section("events", lambda user: Event.objects.filter(organizer=user), _EVENT),
     Section(
-        "series", lambda user: Series.objects.filter(organizer=user), (*_PLAN, "rule", "excluded")
+        "series", lambda user: Series.objects.filter(organizer=user), (*_EVENT, "rule", "excluded")
     ),
     Section(
         "messages",
@@ -120,7 +120,7 @@ SECTIONS = (
         {"event_name": F("event__name")},
     ),
     Section(
-        "history",  # what happened to one's places, and what one did to those of others
+        "history",  # ledger entries of own registrations, and own actions on others
         lambda user: LedgerEntry.objects.filter(Q(registration__user=user) | Q(actor=user)),
         ("at", "kind", "reason", "event_id", "registration_id"),
     ),
@@ -133,13 +133,13 @@ SECTIONS = (
 
 
 def export_pieces(user: User, zone: tzinfo) -> Generator[bytes]:
-    """The object in pieces; times are told in `zone`."""
+    """The JSON object in pieces; times are in `zone`."""
     now = render_instant(timezone.now(), zone)
-    yield b'{"exported_at":' + to_json(now) + b',"user":' + _rendered(_account(user), zone)
+    yield b'{"exported_at":' + to_json(now) + b',"user":' + _render(_account(user), zone)
     for section in SECTIONS:
         yield b"," + to_json(section.name) + b":["
         for number, batch in enumerate(_batches(section, user)):
-            yield (b"," if number else b"") + b",".join(_rendered(row, zone) for row in batch)
+            yield (b"," if number else b"") + b",".join(_render(row, zone) for row in batch)
         yield b"]"
     yield b"}"
 
@@ -161,7 +161,7 @@ def _account(user: User) -> dict[str, Any]:
 
 
 def _batches(section: Section, user: User) -> Iterator[list[dict[str, Any]]]:
-    """The rows, by primary key; none of the batches is empty."""
+    """The rows in batches, ordered by primary key. No batch is empty."""
     rows = section.rows(user).order_by("pk").values("pk", *section.columns, **section.renamed)
     batch = list(rows[:ROWS_OF_A_BATCH])
     while batch:
@@ -170,7 +170,7 @@ def _batches(section: Section, user: User) -> Iterator[list[dict[str, Any]]]:
         batch = list(rows.filter(pk__gt=last)[:ROWS_OF_A_BATCH])
 
 
-def _rendered(row: dict[str, Any], zone: tzinfo) -> bytes:
+def _render(row: dict[str, Any], zone: tzinfo) -> bytes:
     return to_json(
         {
             name: render_instant(value, zone) if isinstance(value, datetime) else value

@@ -1,4 +1,4 @@
-"""What follows here from a change of an event or an account."""
+"""Receivers of the signals of events and accounts. Each calls one service."""
 
 from typing import Any
 
@@ -23,14 +23,14 @@ from .services.waitlist import promote_waiting
 
 @receiver(events_edited)
 def promote_after_edit(edits: list[tuple[Event, dict[str, Any]]], **kwargs: Any) -> None:
-    """More seats, or a later end of registration, may let people in who wait."""
+    """More seats, or a later end of registration, may promote people on the waitlist."""
     for event, _ in edits:
         promote_waiting(event, reason=LedgerEntry.Reason.EVENT_EDITED)
 
 
 @receiver(events_restored)
-def promote_after_return(events: list[Event], **kwargs: Any) -> None:
-    """What came free while the event was away goes to those who wait."""
+def promote_after_restoration(events: list[Event], **kwargs: Any) -> None:
+    """Seats that became free while the event was deleted go to the waitlist."""
     for event in events:
         promote_waiting(event, reason=LedgerEntry.Reason.EVENT_EDITED)
 
@@ -65,6 +65,6 @@ def move_with_the_account(user: User, former: str, was_confirmed: bool, **kwargs
 
 
 @receiver(email_confirmed)
-def join_what_the_guest_made(user: User, **kwargs: Any) -> None:
-    """What somebody registered as a guest becomes part of their account."""
+def join_registrations_of_guest(user: User, **kwargs: Any) -> None:
+    """Registrations made as a guest with this address become part of the account."""
     join_guest_registrations(user)

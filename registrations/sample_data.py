@@ -1,4 +1,4 @@
-"""A small world to try things out in, read from the files in sample_data/."""
+"""Loads sample events, accounts and registrations from the files in sample_data/."""
 
 import csv
 import secrets
@@ -37,7 +37,7 @@ class Account:
 
     @property
     def known_password(self) -> str:
-        """Such as demo-password-2027: in the open, so for databases that hold nothing else."""
+        """For example demo-password-2027. Public, so only for databases without other data."""
         return f"{self.email.partition('@')[0]}-password-2027"
 
 
@@ -53,8 +53,8 @@ _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
 @dataclass
-class Loaded:
-    """What was made, as opposed to found; `passwords` of new accounts by address."""
+class LoadResult:
+    """What a run created; `passwords` of new accounts by address. False if it created nothing."""
 
     passwords: dict[str, str] = field(default_factory=dict)
     events: int = 0
@@ -65,38 +65,41 @@ class Loaded:
 
 
 @transaction.atomic
-def load_sample_data(*, known_passwords: bool) -> Loaded:
-    """Make what is not there yet; what is there stays as it is by now.
+def load_sample_data(*, known_passwords: bool) -> LoadResult:
+    """Creates missing accounts, events and registrations. Existing ones stay unchanged.
 
-    Without `known_passwords` each new account gets a random one. Raises `ImportRefused` when a
-    file has been changed to something that cannot be loaded.
+    Without `known_passwords` each new account gets a random one. Raises `ImportRefused` if a file
+    cannot be loaded.
     """
-    loaded = Loaded()
-    users = {account.email: _find_or_make(account, loaded, known_passwords) for account in ACCOUNTS}
+    result = LoadResult()
+    users = {
+        account.email: _get_or_create_account(account, result, known_passwords)
+        for account in ACCOUNTS
+    }
     plans = {plan["key"]: plan for plan in _read("events.csv")}
-    events = _make_events(plans, users)
-    loaded.registrations = _register_attendees(events, users)
+    events = _create_events(plans, users)
+    result.registrations = _register_attendees(events, users)
     for key, event in events.items():
         if plans[key]["status"] == Event.Status.CANCELLED:
             cancel_event(event, reason="Storm warning for the whole weekend.")
         if int(plans[key]["starts_in_days"]) < 0:
             _move_into_the_past(event, plans[key])
-            _tell_how_it_was(event)
+            _give_sample_feedback(event)
     _set_coordinates(events, plans)
-    # These addresses are made up, or belong to nobody who asked: they get no mail, now or later.
+    # The addresses are made up, or their owners did not consent: they get no mail, now or later.
     series = {event.series_id for event in events.values() if event.series_id}
     Series.objects.filter(pk__in=series).update(reminder_hours=[])
-    firsts = [event.pk for event in events.values()]
-    is_made = Q(pk__in=firsts) | Q(series__in=series)
-    made = list(Event.objects.filter(is_made).values_list("pk", flat=True))
-    loaded.events = len(made)
-    Event.objects.filter(pk__in=made).update(reminder_hours=[], feedback_asked_at=timezone.now())
-    keep_in_inbox(made)
-    return loaded
+    listed = [event.pk for event in events.values()]
+    is_new = Q(pk__in=listed) | Q(series__in=series)
+    new_ids = list(Event.objects.filter(is_new).values_list("pk", flat=True))
+    result.events = len(new_ids)
+    Event.objects.filter(pk__in=new_ids).update(reminder_hours=[], feedback_asked_at=timezone.now())
+    keep_in_inbox(new_ids)
+    return result
 
 
 def accounts_with_known_password() -> list[Account]:
-    """The sample accounts of this database that `Account.known_password` signs in to."""
+    """The sample accounts of this database that still have their `known_password`."""
     users = {user.email: user for user in _sample_accounts()}
     return [
         account
@@ -106,11 +109,11 @@ def accounts_with_known_password() -> list[Account]:
     ]
 
 
-def _find_or_make(account: Account, loaded: Loaded, known_passwords: bool) -> User:
+def _get_or_create_account(account: Account, result: LoadResult, known_passwords: bool) -> User:
     user = User.objects.filter(email=account.email).first()
     if user is None:
         password = account.known_password if known_passwords else secrets.token_urlsafe(12)
-        loaded.passwords[account.email] = password
+        result.passwords[account.email] = password
         user = User.objects.create_user(
             account.email,
             password,
@@ -130,23 +133,23 @@ def _read(name: str) -> list[dict[str, Any]]:
         return [{**cells, "line": reader.line_num} for cells in reader]
 
 
-def _make_events(plans: dict[str, dict[str, Any]], users: dict[str, User]) -> dict[str, Event]:
-    """The events that were not there, by key."""
+def _create_events(plans: dict[str, dict[str, Any]], users: dict[str, User]) -> dict[str, Event]:
+    """Creates the events that are missing and returns them by key."""
     digests = {import_key(_identity(key)): key for key in plans}
-    ours = Event.objects.filter(import_key__in=digests, organizer__in=users.values())
-    for digest in ours.values_list("import_key", flat=True):
+    sample_events = Event.objects.filter(import_key__in=digests, organizer__in=users.values())
+    for digest in sample_events.values_list("import_key", flat=True):
         del digests[str(digest)]
     for email, organizer in users.items():
         rows = [_row(plans[key]) for key in digests.values() if plans[key]["organizer"] == email]
         report = import_rows(rows, organizer)
         if report.errors:
             raise ImportRefused(f"sample_data/events.csv: {report.errors[0]}")
-    made = ours.filter(import_key__in=digests)
-    return {digests[str(event.import_key)]: event for event in made}
+    created = sample_events.filter(import_key__in=digests)
+    return {digests[str(event.import_key)]: event for event in created}
 
 
 def _set_coordinates(events: dict[str, Event], plans: dict[str, dict[str, Any]]) -> None:
-    """`latitude` and `longitude` of the plans that have them, also for a series' occurrences."""
+    """Sets the coordinates of the plans that have them, also on all occurrences of a series."""
     for key, event in events.items():
         if plans[key]["latitude"]:
             siblings = Q(series=event.series_id) if event.series_id else Q(pk=event.pk)
@@ -162,7 +165,7 @@ def _identity(key: str) -> str:
 def _row(plan: dict[str, Any]) -> Row:
     start, end = _times(plan)
     if int(plan["starts_in_days"]) < 0:
-        # What is over takes no registrations: it begins tomorrow until all have registered.
+        # Past events take no registrations: it starts tomorrow until all attendees are registered.
         start, end = _times(plan | {"starts_in_days": 1})
     status = "" if plan["status"] == Event.Status.CANCELLED else plan["status"]
     names = ("name", "description", "location", "timezone", "category", "max_capacity")
@@ -177,8 +180,8 @@ def _row(plan: dict[str, Any]) -> Row:
 def _times(plan: dict[str, Any]) -> tuple[datetime, datetime]:
     """Start and end as wall-clock time in the event's zone.
 
-    A plan with a `weekday` starts on the first such day from `starts_in_days` on, so that a
-    Saturday workshop is on a Saturday.
+    A plan with a `weekday` starts on the first such day on or after `starts_in_days`. So a Saturday
+    workshop is on a Saturday.
     """
     today = timezone.localdate(timezone=ZoneInfo(plan["timezone"]))
     day = today + timedelta(days=int(plan["starts_in_days"]))
@@ -189,7 +192,7 @@ def _times(plan: dict[str, Any]) -> tuple[datetime, datetime]:
 
 
 def _register_attendees(events: dict[str, Event], users: dict[str, User]) -> int:
-    """In the order of the file, which so decides who waits. Only for events that are new."""
+    """Registers attendees for new events, in the order of the file; returns their number."""
     count = 0
     for attendee in _read("attendees.csv"):
         user = users.get(attendee["email"])
@@ -207,7 +210,7 @@ def _register_attendees(events: dict[str, Event], users: dict[str, User]) -> int
 
 
 def _move_into_the_past(event: Event, plan: dict[str, Any]) -> None:
-    """Three of four came."""
+    """Moves an event to its planned time in the past, and checks in three of four attendees."""
     start, end = (instant(moment, event.zone) for moment in _times(plan))
     announced, registered = start - timedelta(days=60), start - timedelta(days=14)
     Event.objects.filter(pk=event.pk).update(
@@ -215,27 +218,24 @@ def _move_into_the_past(event: Event, plan: dict[str, Any]) -> None:
     )
     attendees = Registration.objects.filter(event=event)
     attendees.update(registered_at=registered, confirmed_at=registered)
-    came = [
+    checked_in = [
         pk
         for number, pk in enumerate(attendees.order_by("email").values_list("pk", flat=True))
         if number % 4
     ]
-    attendees.filter(pk__in=came).update(checked_in_at=start)
+    attendees.filter(pk__in=checked_in).update(checked_in_at=start)
 
 
-def _tell_how_it_was(event: Event) -> None:
-    """Those with an account liked it."""
+def _give_sample_feedback(event: Event) -> None:
+    """Gives feedback in the name of the attendees with an account."""
     event.refresh_from_db()
     comment = "Everybody left with a site that runs. Bring a charger."
     for author in User.objects.filter(registrations__event=event):
         give_feedback(event, author=author, rating=5, comment=comment)
 
 
-# --- Starting over ------------------------------------------------------------------------------
-
-
-def count_what_a_wipe_deletes() -> dict[str, int]:
-    """Rows by what they are called, without those of which there are none."""
+def count_wiped_rows() -> dict[str, int]:
+    """The number of rows that `wipe_events` deletes, by model; models without rows are left out."""
     counts = Counter(
         {
             str(model._meta.verbose_name_plural): model._default_manager.count()
@@ -248,10 +248,10 @@ def count_what_a_wipe_deletes() -> dict[str, int]:
 
 @transaction.atomic
 def wipe_events() -> None:
-    """Delete every event with all that hangs on it, and the sample accounts.
+    """Deletes all events with everything that refers to them, and the sample accounts.
 
-    Other accounts and the categories stay. The tables are named one by one, so that the database
-    refuses to empty one that was not counted.
+    Other accounts and the categories stay. TRUNCATE names each table and has no CASCADE, so the
+    database refuses to empty a table that was not counted.
     """
     tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in _wiped_models())
     with connection.cursor() as cursor:
@@ -264,22 +264,22 @@ def _sample_accounts() -> models.QuerySet[User]:
 
 
 def _wiped_models() -> list[type[models.Model]]:
-    """All of these two apps except the categories, and whatever refers to one of those."""
-    waiting = [
+    """The models of events and registrations but `Category`, and all that refer to them."""
+    pending = [
         model
         for app in ("events", "registrations")
         for model in apps.get_app_config(app).get_models(include_auto_created=True)
         if model is not Category
     ]
-    found: list[type[models.Model]] = []
-    while waiting:
-        model = waiting.pop(0)
-        if model in found:
+    wiped: list[type[models.Model]] = []
+    while pending:
+        model = pending.pop(0)
+        if model in wiped:
             continue
-        found.append(model)
-        waiting += [
+        wiped.append(model)
+        pending += [
             relation.related_model
             for relation in model._meta.get_fields(include_hidden=True)
             if isinstance(relation, models.ManyToOneRel)
         ]
-    return found
+    return wiped

@@ -1,4 +1,4 @@
-"""Addresses of registrations, wherever in the API they begin: rooms follow the imports."""
+"""URLs of this app. Some begin with `events/`: packages follow imports, not paths."""
 
 from django.urls import path
 

@@ -14,19 +14,22 @@ class FeedbackQuerySet(models.QuerySet["Feedback"]):
         return self.filter(hidden_at=None)
 
     def visible_to(self, user: "User | AnonymousUser") -> "FeedbackQuerySet":
-        """To whoever may see the event, unless hidden; one's own also then."""
-        seen = Q(hidden_at=None) | Q(author=user) if user.is_authenticated else Q(hidden_at=None)
-        return self.filter(seen, event__in=Event.objects.visible_to(user))
+        """Feedback on visible events that is not hidden, and the user's own."""
+        visible = Q(hidden_at=None)
+        if user.is_authenticated:
+            visible |= Q(author=user)
+        return self.filter(visible, event__in=Event.objects.visible_to(user))
 
     def for_display(self) -> "FeedbackQuerySet":
-        """With what `FeedbackOut` shows, in one query."""
+        """With the related rows that `FeedbackOut` renders, in one query."""
         return self.select_related("author")
 
 
 class Feedback(models.Model):
-    """What somebody who was there says of an event.
+    """An attendee's rating of an event, with a comment.
 
-    A trigger keeps `average_rating` and `feedback_count` of the event: what is shown, counts.
+    A trigger updates `average_rating` and `feedback_count` of the event from the feedback that is
+    not hidden.
     """
 
     event = models.ForeignKey(Event, models.PROTECT, related_name="feedback")
@@ -42,7 +45,7 @@ class Feedback(models.Model):
 
     objects = FeedbackQuerySet.as_manager()
 
-    audited_fields = ("hidden_at", "hidden_by", "hidden_reason")  # what staff do with it
+    audited_fields = ("hidden_at", "hidden_by", "hidden_reason")  # the fields that staff change
 
     class Meta:
         verbose_name_plural = "feedback"
@@ -58,7 +61,7 @@ class Feedback(models.Model):
             ),
         ]
         indexes = [
-            # Also what the average is made of, without a look at the rows.
+            # Includes the rating, so that the average needs an index-only scan.
             models.Index(
                 fields=["event", "created_at", "id"],
                 include=["rating"],

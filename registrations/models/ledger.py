@@ -10,8 +10,8 @@ from .registration import Registration
 class LedgerEntry(models.Model):
     """One change of state of a registration. Append-only: the database refuses edits.
 
-    What takes, frees or passes on a place is numbered in the order in which it took effect, since
-    it is written under the event's lock.
+    Entries that take, free or hand on a place are written under the event's lock. So their ids are
+    in the order in which the changes took effect.
     """
 
     class Kind(models.TextChoices):
@@ -24,7 +24,7 @@ class LedgerEntry(models.Model):
         CHECK_IN_UNDONE = "check_in_undone"
 
     class Reason(models.TextChoices):
-        """Why, or in which role whoever did it was acting."""
+        """Why the state changed, or the role of the actor."""
 
         BY_GUEST = "by_guest"
         BY_ATTENDEE = "by_attendee"

@@ -10,22 +10,22 @@ from events.models import Event
 
 class MessageQuerySet(models.QuerySet["Message"]):
     def visible_to(self, user: "User | AnonymousUser") -> "MessageQuerySet":
-        """To the organizer, and to staff who may view messages. Recipients have it as a mail."""
+        """To the organizer and to staff who may view messages. Recipients have only the mail."""
         rows = self.filter(event__deleted_at=None)
         if has_staff_right(user, "registrations.view_message"):
             return rows
         return rows.filter(event__organizer_id=user.pk) if user.pk else rows.none()
 
     def for_display(self) -> "MessageQuerySet":
-        """With what `MessageOut` shows, in one query."""
+        """With the related rows that `MessageOut` renders, in one query."""
         return self.select_related("author")
 
 
 class Message(models.Model):
-    """What an organizer wrote to the attendees of an event. Sent once, never edited."""
+    """A message of an organizer to the attendees of an event. Sent once, never edited."""
 
     class Status(models.TextChoices):
-        """Of the registrations to which it went."""
+        """The status of the registrations that received it."""
 
         CONFIRMED = "confirmed"
         WAITLISTED = "waitlisted"

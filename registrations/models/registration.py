@@ -21,30 +21,33 @@ if TYPE_CHECKING:
 
 
 ERASED_NAME = "Erased account"
-# Nobody has an address there (RFC 6761, section 6.4), so it marks a registration without a person.
+# A domain without addresses (RFC 6761, section 6.4). It marks registrations of erased people.
 ERASED_DOMAIN = "@invalid"
 
 
 def new_ticket_code() -> str:
-    """80 random bits as 16 characters that people can read to each other (RFC 4648, section 6)."""
+    """80 random bits as 16 characters that are easy to read aloud (base32, RFC 4648, section 6)."""
     return base64.b32encode(secrets.token_bytes(10)).decode()
 
 
 class RegistrationQuerySet(models.QuerySet["Registration"]):
     def existing(self) -> "RegistrationQuerySet":
-        """Of events that are not deleted."""
+        """Registrations for events that are not deleted."""
         return self.filter(event__deleted_at=None)
 
     def identified(self) -> "RegistrationQuerySet":
-        """Of people whose data was not erased."""
+        """Registrations whose person is not erased."""
         return self.exclude(email__endswith=ERASED_DOMAIN)
 
     def opened_by_link(self) -> "RegistrationQuerySet":
-        """What the link of a mail may open, whoever holds it."""
+        """Registrations that the link in a mail may open."""
         return self.existing().identified()
 
     def erase_people(self) -> int:
-        """Forget who they are: each gets an address of its own that nobody has. How many."""
+        """Erases names and addresses and returns the number of rows.
+
+        Each row gets a unique address that nobody has.
+        """
         erased = Concat(
             Value("erased-"),
             Cast("id", models.TextField()),
@@ -55,21 +58,21 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
         return self.update(name=ERASED_NAME, email=erased)
 
     def live(self) -> "RegistrationQuerySet":
-        """Confirmed or waiting."""
+        """Confirmed or waitlisted."""
         return self.exclude(status=Registration.Status.CANCELLED)
 
     def waiting(self) -> "RegistrationQuerySet":
-        """In the queue, the first to be promoted first."""
+        """The queue, in the order of promotion."""
         return self.filter(status=Registration.Status.WAITLISTED).order_by("queue_number")
 
     def managed_by(self, user: "User") -> "RegistrationQuerySet":
-        """One's own, and those that one made for others."""
+        """The user's own registrations and those that the user made for others."""
         return self.existing().filter(Q(user=user) | Q(registered_by=user))
 
     def visible_to(self, user: "User | AnonymousUser", *permissions: str) -> "RegistrationQuerySet":
-        """To whom it belongs, who made it, the event's organizer, and staff.
+        """Visible to their account, the account that made them, the organizer, and staff.
 
-        Staff see them by the permission to view registrations, or by any of `permissions`.
+        Staff need the permission to view registrations, or any of `permissions`.
         """
         if not user.is_authenticated:
             return self.none()
@@ -80,7 +83,7 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
         )
 
     def for_display(self) -> "RegistrationQuerySet":
-        """With what `RegistrationOut` shows, in one query."""
+        """With the event and `position`, which `RegistrationOut` renders, in one query."""
         ahead = (
             Registration.objects.filter(
                 event=OuterRef("event"),
@@ -102,7 +105,7 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
         )
 
     def for_listing(self) -> "RegistrationQuerySet":
-        """With nothing else than what `RegistrationOut` shows."""
+        """`for_display` with only the columns that `RegistrationOut` renders."""
         return self.for_display().only(
             "name", "email", "status", "registered_at", "confirmed_at", "cancelled_at",
             "checked_in_at", "ticket_code",
@@ -112,7 +115,10 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
 
 
 class Registration(models.Model):
-    """A place at an event or in its queue. Cancelled is final: who returns gets another row."""
+    """A seat at an event or a place in its queue.
+
+    Cancelled is final: registering again makes another row.
+    """
 
     class Status(models.TextChoices):
         CONFIRMED = "confirmed"
@@ -120,8 +126,8 @@ class Registration(models.Model):
         CANCELLED = "cancelled"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    # Of the indexes below, some begin with the event; the accounts' leave guests out. Each index
-    # that need not be is one that a registration need not wait for.
+    # Foreign keys have no index of their own, since each index slows a registration down. Several
+    # indexes below begin with the event; those on accounts leave guests out.
     event = models.ForeignKey(Event, models.PROTECT, related_name="registrations", db_index=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -179,7 +185,7 @@ class Registration(models.Model):
                 name="one_live_registration_per_address",
             ),
             models.CheckConstraint(
-                # Of ASCII alone: beyond it PostgreSQL and IDNA disagree on what lower case is.
+                # ASCII only: for other characters PostgreSQL and IDNA disagree about lower case.
                 condition=Q(email=Lower(Collate("email", "C"))),
                 name="registration_email_lower_case",
             ),
@@ -205,7 +211,7 @@ class Registration(models.Model):
                 condition=Q(status="waitlisted"),
                 name="one_place_in_the_queue",
             ),
-            # Not `unique=True`, which would bring a second index for LIKE.
+            # Not `unique=True`, which would add a second index for LIKE.
             models.UniqueConstraint(fields=["ticket_code"], name="one_registration_per_ticket"),
         ]
         indexes = [
@@ -233,5 +239,5 @@ class Registration(models.Model):
         return f"{self.name} <{self.email}>"
 
     def is_own_doing(self, actor_id: int | None) -> bool:
-        """Whether who acts is whose place it is, or made it: for a guest, with their token."""
+        """Whether the actor is the holder or made the registration; None is a guest with a token."""
         return actor_id in {None, self.user_id, self.registered_by_id}

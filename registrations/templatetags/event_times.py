@@ -1,4 +1,4 @@
-"""When an event is, in words and in a zone."""
+"""Template filters that render the times of an event in a zone."""
 
 from datetime import datetime
 from typing import Any
@@ -11,9 +11,9 @@ register = template.Library()
 
 @register.filter
 def when(event: Any, zone_name: str) -> str:
-    """From when to when, in a zone that is named. `event` has `start_time` and `end_time`.
+    """The start and the end in a zone, with its name. `event` has `start_time` and `end_time`.
 
-    Such as `Monday, 15 March 2027, 14:30 - 15:30 (Asia/Kolkata, IST)`.
+    For example `Monday, 15 March 2027, 14:30 - 15:30 (Asia/Kolkata, IST)`.
     """
     zone = ZoneInfo(zone_name)
     start, end = event.start_time.astimezone(zone), event.end_time.astimezone(zone)
@@ -23,7 +23,7 @@ def when(event: Any, zone_name: str) -> str:
 
 @register.filter
 def begins(event: Any, zone_name: str) -> str:
-    """The start alone, shorter: `15 March 2027, 14:30 (Asia/Kolkata, IST)`."""
+    """The start only, shorter: `15 March 2027, 14:30 (Asia/Kolkata, IST)`."""
     start = event.start_time.astimezone(ZoneInfo(zone_name))
     return f"{start.day} {start:%B %Y}, {_clock(start)} ({_zone(start, zone_name)})"
 
@@ -37,7 +37,7 @@ def _clock(moment: datetime) -> str:
 
 
 def _zone(moment: datetime, name: str) -> str:
-    """The zone and what its clocks are called then; a zone without such a name has its offset."""
+    """The zone and its abbreviation at that moment; the offset if it has no abbreviation."""
     short = moment.tzname() or ""
     if not short.isalpha():
         offset = f"{moment:%z}"

@@ -11,7 +11,7 @@ from accounts.models import User
 from accounts.services import erase_account
 from accounts.services.accounts import _made
 from accounts.tests.factories import PASSWORD, UserFactory
-from registrations import load
+from registrations import benchmark_data
 from registrations.management.commands import prove_capacity
 from registrations.models import Registration
 from registrations.tests.factories import registered
@@ -51,7 +51,7 @@ def make_colliding_account() -> User:
         make_erased_account,
         make_colliding_account,
         lambda: prove_capacity._open_event(1).organizer,
-        lambda: User.objects.get(pk=load._organizers()[0]),
+        lambda: User.objects.get(pk=benchmark_data._organizers()[0]),
     ],
 )
 def test_nobody_takes_what_the_system_makes_for_accounts(anyone, max_, signed_in, make):

@@ -5,12 +5,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from registrations.load import Load, Progress, generate
+from registrations.benchmark_data import DataSize, Progress, generate
 
 
 class Command(BaseCommand):
     help = (
-        "Adds a large number of believable events and registrations, to measure on. "
+        "Adds a large number of realistic events and registrations for benchmarks. "
         "Not for a database that people use."
     )
 
@@ -29,25 +29,25 @@ class Command(BaseCommand):
                 "DATABASE_URL is set and DEBUG is off: this looks like a database that people "
                 "use. Set DEBUG=on if it is not."
             )
-        began = time.monotonic()
+        started = time.monotonic()
         busiest = generate(
-            Load(events, registrations, seed),
+            DataSize(events, registrations, seed),
             on_events=self._bar("events", events),
             on_registrations=self._bar("registrations", registrations),
         )
         self.stdout.write(
             f"{events:,} events and {registrations:,} registrations in "
-            f"{time.monotonic() - began:.0f} s; the busiest event is {busiest}."
+            f"{time.monotonic() - started:.0f} s; the busiest event is {busiest}."
         )
 
-    def _bar(self, what: str, total: int) -> Progress:
-        """Draws on a terminal only."""
+    def _bar(self, label: str, total: int) -> Progress:
+        """A progress bar, which is drawn only on a terminal."""
 
         def draw(number: int) -> None:
             if sys.stderr.isatty():
                 filled = 30 * number // max(total, 1)
                 bar = "#" * filled + "." * (30 - filled)
                 end = "\n" if number > total - 1000 else ""
-                self.stderr.write(f"\r[{bar}] {number:,} of {total:,} {what}", ending=end)
+                self.stderr.write(f"\r[{bar}] {number:,} of {total:,} {label}", ending=end)
 
         return draw

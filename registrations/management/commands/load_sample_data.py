@@ -1,4 +1,4 @@
-"""`manage.py load_sample_data`: events, people and registrations to try things out with."""
+"""`manage.py load_sample_data`: sample events, accounts and registrations."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -12,9 +12,9 @@ from events.models import Event
 from registrations.sample_data import (
     ACCOUNTS,
     Account,
-    Loaded,
+    LoadResult,
     accounts_with_known_password,
-    count_what_a_wipe_deletes,
+    count_wiped_rows,
     load_sample_data,
     wipe_events,
 )
@@ -58,26 +58,26 @@ class Command(BaseCommand):
             with transaction.atomic():
                 if reset:
                     wipe_events()
-                loaded = load_sample_data(known_passwords=_is_for_trying_out())
+                result = load_sample_data(known_passwords=_is_trial_database())
         except ImportRefused as error:
             raise CommandError(str(error)) from error
-        self._tell(loaded)
+        self._report(result)
 
     def _confirm_wipe(self, interactive: bool) -> None:
-        """Returns when the rows may go."""
-        if not _is_for_trying_out():
+        """Returns if the rows may be deleted. Raises `CommandError` otherwise."""
+        if not _is_trial_database():
             raise CommandError(
                 "--reset deletes every event and registration, and this looks like production: "
                 "DATABASE_URL is set and DEBUG is off. Nothing was deleted. On a database that "
                 "is for trying things out, run it with DEBUG=on."
             )
-        counts = count_what_a_wipe_deletes()
+        counts = count_wiped_rows()
         if not (counts and interactive):
             return
         database = connection.settings_dict["NAME"]
-        what = ", ".join(f"{name}: {count:,}" for name, count in counts.items())
+        summary = ", ".join(f"{name}: {count:,}" for name, count in counts.items())
         self.stdout.write(
-            f"This deletes ALL of these from the database {database!r}, for good:\n  {what}\n"
+            f"This deletes ALL of these from the database {database!r}, for good:\n  {summary}\n"
             f"The sample accounts are {', '.join(account.email for account in ACCOUNTS)}; "
             "other accounts and the categories stay."
         )
@@ -89,7 +89,7 @@ class Command(BaseCommand):
             raise CommandError("Nothing was deleted.")
 
     def _show_known_logins(self) -> None:
-        """The sample accounts that still have the password from these sources."""
+        """Prints the sample accounts that still have the known password."""
         known = accounts_with_known_password()
         if not known:
             self.stdout.write(
@@ -105,23 +105,23 @@ class Command(BaseCommand):
         role = "staff, for /admin/" if account.is_admin else str(account.role)
         self.stdout.write(f"  {account.email:<20} {password:<24} {role}")
 
-    def _tell(self, loaded: Loaded) -> None:
-        if not loaded:
+    def _report(self, result: LoadResult) -> None:
+        if not result:
             self.stdout.write("The sample data is there already: nothing was changed.")
             return
         self.stdout.write(
-            f"Made {len(loaded.passwords)} accounts, {loaded.events} events "
-            f"and {loaded.registrations} registrations."
+            f"Made {len(result.passwords)} accounts, {result.events} events "
+            f"and {result.registrations} registrations."
         )
-        if loaded.passwords and _is_for_trying_out():
+        if result.passwords and _is_trial_database():
             self.stdout.write("Sign in with one of the sample accounts:")
-        elif loaded.passwords:
+        elif result.passwords:
             self.stdout.write("Sign in with one of these; the passwords are shown this once:")
         for account in ACCOUNTS:
-            if account.email in loaded.passwords:
-                self._show_login(account, loaded.passwords[account.email])
+            if account.email in result.passwords:
+                self._show_login(account, result.passwords[account.email])
 
 
-def _is_for_trying_out() -> bool:
-    """Passwords that everybody can read here, and a wipe, are not for production."""
+def _is_trial_database() -> bool:
+    """Whether known passwords and a wipe are allowed. They are not for production."""
     return bool(settings.USES_EMBEDDED_POSTGRES or settings.DEBUG)

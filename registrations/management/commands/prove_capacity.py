@@ -44,16 +44,17 @@ class Command(BaseCommand):
     def _check_connections(self, clients: int) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('max_connections')::int")
-            most = cursor.fetchone()[0]
-        if clients > most - 10:
+            max_connections = cursor.fetchone()[0]
+        if clients > max_connections - 10:
             raise CommandError(
-                f"PostgreSQL allows {most} connections; choose --clients of at most {most - 10}."
+                f"PostgreSQL allows {max_connections} connections; choose --clients of at most "
+                f"{max_connections - 10}."
             )
 
     def _sell(self, event: Event, clients: int, number: int) -> None:
-        began = time.perf_counter()
-        results = _everybody_at_once(event, clients)
-        seconds = time.perf_counter() - began
+        started = time.perf_counter()
+        results = _register_concurrently(event, clients)
+        seconds = time.perf_counter() - started
         outcomes = Counter(outcome for outcome, _ in results)
         latencies = sorted(1000 * latency for _, latency in results)
         event.refresh_from_db()
@@ -89,15 +90,15 @@ def _open_event(seats: int) -> Event:
     )
 
 
-def _everybody_at_once(event: Event, clients: int) -> list[tuple[str, float]]:
-    """Outcome and latency in seconds of each client."""
+def _register_concurrently(event: Event, clients: int) -> list[tuple[str, float]]:
+    """The outcome and the latency in seconds of each client."""
     barrier = Barrier(clients)
 
     def client(number: int) -> tuple[str, float]:
         try:
             connection.ensure_connection()
             barrier.wait(60)
-            began = time.perf_counter()
+            started = time.perf_counter()
             try:
                 register(
                     event.pk,
@@ -108,7 +109,7 @@ def _everybody_at_once(event: Event, clients: int) -> list[tuple[str, float]]:
                 outcome = "confirmed"
             except DomainError as error:
                 outcome = error.code
-            return outcome, time.perf_counter() - began
+            return outcome, time.perf_counter() - started
         finally:
             connection.close()
 

@@ -10,8 +10,8 @@ from registrations.services.retention import count_old_data, forget_old_data
 
 class Command(BaseCommand):
     help = (
-        "Forgets who came to events that ended some time ago, and what was noted of people before "
-        "that. Counts stay as they are. Tells what it would do, unless --apply is given."
+        "Erases the attendees of events that ended some time ago, and older records of people. "
+        "Counts stay as they are. Without --apply it only prints what it would do."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -24,10 +24,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, older_than: str, apply: bool, **options: Any) -> None:
         before = timezone.now() - _age(older_than)
-        found = forget_old_data(before) if apply else count_old_data(before)
-        done = "forgotten" if apply else "would be forgotten"
-        for name, number in found.items():
-            self.stdout.write(f"{number} {name} {done}")
+        counts = forget_old_data(before) if apply else count_old_data(before)
+        outcome = "forgotten" if apply else "would be forgotten"
+        for name, number in counts.items():
+            self.stdout.write(f"{number} {name} {outcome}")
         if not apply:
             self.stdout.write("Nothing was changed; --apply does it.")
 

@@ -1,4 +1,4 @@
-"""A large, believable, repeatable database to measure on."""
+"""Generates a large, realistic and repeatable database for benchmarks."""
 
 import random
 import uuid
@@ -19,7 +19,7 @@ from .models import new_ticket_code
 
 ORGANIZERS = 1000
 
-# With latitude and longitude.
+# Name, time zone, latitude and longitude.
 _CITIES = (
     ("Berlin", "Europe/Berlin", 52.52, 13.41), ("München", "Europe/Berlin", 48.14, 11.58),
     ("Zürich", "Europe/Zurich", 47.38, 8.54), ("Paris", "Europe/Paris", 48.86, 2.35),
@@ -74,29 +74,29 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Load:
+class DataSize:
     events: int
     registrations: int
     seed: int = 1
 
 
-def generate(load: Load, *, on_events: Progress, on_registrations: Progress) -> int:
-    """Add events and registrations by COPY, in one transaction; returns the busiest event's id.
+def generate(size: DataSize, *, on_events: Progress, on_registrations: Progress) -> int:
+    """Adds events and registrations by COPY in one transaction; returns the busiest event's id.
 
-    A fifth of the registrations are for one event, the rest spread over upcoming ones that have
-    room. The same seed makes the same events, dated from today on.
+    A fifth of the registrations are for one event. The others are spread over upcoming events with
+    free seats. The same seed generates the same events, with dates relative to today.
     """
-    dice = random.Random(load.seed)  # noqa: S311  # repeatable, not secret
+    rng = random.Random(size.seed)  # noqa: S311  # repeatable, not secret
     with transaction.atomic():
         organizers = _organizers()
         categories = dict(Category.objects.values_list("slug", "id"))
-        rows = _event_rows(load.events, dice, organizers, categories)
-        first = _copy_events(rows, load.events, on_events)
-        busiest = first + load.events - 1
+        rows = _event_rows(size.events, rng, organizers, categories)
+        first = _copy_events(rows, size.events, on_events)
+        busiest = first + size.events - 1
         _copy(
             "registrations_registration",
             _REGISTRATION_COLUMNS,
-            _registration_rows(load, dice, _free_seats(first, busiest), busiest),
+            _registration_rows(size, rng, _free_seats(first, busiest), busiest),
             on_registrations,
         )
         _count_registrations(first)
@@ -124,44 +124,44 @@ def _organizers() -> list[int]:
 
 
 def _event_rows(
-    number: int, dice: random.Random, organizers: list[int], categories: dict[str, int]
+    number: int, rng: random.Random, organizers: list[int], categories: dict[str, int]
 ) -> Iterator[tuple[Any, ...]]:
     today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
     for serial in range(number):
-        subject, (kind, slug) = dice.choice(_SUBJECTS), dice.choice(_KINDS)
-        city, zone, latitude, longitude = dice.choice(_CITIES)
-        has_place = dice.random() < 0.7
+        subject, (kind, slug) = rng.choice(_SUBJECTS), rng.choice(_KINDS)
+        city, zone, latitude, longitude = rng.choice(_CITIES)
+        has_coordinates = rng.random() < 0.7
         is_last = serial == number - 1  # the busiest one: upcoming, without limit
-        days = dice.randint(-500, 700) if not is_last else 90
-        start = today + timedelta(days=days, minutes=15 * dice.randint(28, 84))
-        created = today - timedelta(days=dice.randint(1, 400), seconds=dice.randint(0, 86_399))
-        status = "published" if is_last else dice.choices(
+        days = rng.randint(-500, 700) if not is_last else 90
+        start = today + timedelta(days=days, minutes=15 * rng.randint(28, 84))
+        created = today - timedelta(days=rng.randint(1, 400), seconds=rng.randint(0, 86_399))
+        status = "published" if is_last else rng.choices(
             ("published", "draft", "cancelled"), (95, 3, 2)
         )[0]  # fmt: skip
         yield (
             f"{city} {subject} {kind} {serial % 997}",
-            " ".join(dice.sample(_SENTENCES, dice.randint(1, 3))),
-            f"{dice.choice(_VENUES)}, {city}",
+            " ".join(rng.sample(_SENTENCES, rng.randint(1, 3))),
+            f"{rng.choice(_VENUES)}, {city}",
             start,
-            start + timedelta(minutes=30 * dice.randint(1, 96)),
+            start + timedelta(minutes=30 * rng.randint(1, 96)),
             zone,
-            categories.get(slug) if dice.random() < 0.95 else None,
+            categories.get(slug) if rng.random() < 0.95 else None,
             status,
-            dice.choice(organizers),
-            [],  # nobody is reminded
-            None if is_last else dice.choice(_CAPACITIES),
-            dice.random() < 0.3,
+            rng.choice(organizers),
+            [],  # no reminders
+            None if is_last else rng.choice(_CAPACITIES),
+            rng.random() < 0.3,
             created,
             created,
-            latitude + dice.uniform(-0.15, 0.15) if has_place else None,
-            longitude + dice.uniform(-0.15, 0.15) if has_place else None,
+            latitude + rng.uniform(-0.15, 0.15) if has_coordinates else None,
+            longitude + rng.uniform(-0.15, 0.15) if has_coordinates else None,
         )
 
 
 def _copy_events(rows: Iterator[tuple[Any, ...]], number: int, on_events: Progress) -> int:
-    """COPY the events and return the first one's id; ids of one COPY follow each other."""
+    """Copies the events and returns the id of the first; the ids of one COPY are consecutive."""
     with connection.cursor() as cursor:
-        # Nobody else may take ids in between.
+        # The lock prevents other inserts, which would take ids in between.
         cursor.execute("LOCK TABLE events_event IN SHARE ROW EXCLUSIVE MODE")
         cursor.execute("SELECT nextval(pg_get_serial_sequence('events_event', 'id'))")
         before: int = cursor.fetchone()[0]
@@ -173,7 +173,7 @@ def _copy_events(rows: Iterator[tuple[Any, ...]], number: int, on_events: Progre
 
 
 def _default_values() -> dict[str, Any]:
-    """What the model gives to the columns that COPY must name and the rows leave out."""
+    """The model's defaults for required columns that the generated rows leave out."""
     return {
         field.attname: field.get_default()
         for field in Event._meta.concrete_fields
@@ -183,7 +183,7 @@ def _default_values() -> dict[str, Any]:
 
 
 def _free_seats(first: int, busiest: int) -> dict[int, int]:
-    """How many the generated events may take, by event; those without limit take a hundred."""
+    """The free seats of upcoming generated events, by id; unlimited events get a hundred."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, coalesce(max_capacity, 100) FROM events_event WHERE id >= %s AND id < %s"
@@ -194,22 +194,22 @@ def _free_seats(first: int, busiest: int) -> dict[int, int]:
 
 
 def _registration_rows(
-    load: Load, dice: random.Random, room: dict[int, int], busiest: int
+    size: DataSize, rng: random.Random, free_seats: dict[int, int], busiest: int
 ) -> Iterator[tuple[Any, ...]]:
-    open_events = list(room)
+    open_events = list(free_seats)
     now = datetime.now(UTC)
-    for serial in range(load.registrations):
+    for serial in range(size.registrations):
         event_id = busiest
         if serial % 5 and open_events:
-            place = dice.randrange(len(open_events))
-            event_id = open_events[place]
-            room[event_id] -= 1
-            if room[event_id] == 0:
-                open_events[place] = open_events[-1]
+            index = rng.randrange(len(open_events))
+            event_id = open_events[index]
+            free_seats[event_id] -= 1
+            if free_seats[event_id] == 0:
+                open_events[index] = open_events[-1]
                 open_events.pop()
-        at = now - timedelta(seconds=load.registrations - serial)
+        at = now - timedelta(seconds=size.registrations - serial)
         yield (
-            uuid.UUID(int=dice.getrandbits(128), version=4),
+            uuid.UUID(int=rng.getrandbits(128), version=4),
             event_id,
             f"Attendee {serial}",
             f"attendee{serial}@load.invalid",
