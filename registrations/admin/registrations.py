@@ -33,7 +33,7 @@ class RegistrationForm(ServiceForm):
         super().__init__(*args, **kwargs)
         if self.instance._state.adding:
             self.fields["name"].required = self.fields["email"].required = False
-            self.fields["user"].help_text = "The account whose place it is. Empty: a guest."
+            self.fields["user"].help_text = "The account that is registered. Empty: a guest."
             self.fields["name"].help_text = "May stay empty for an account."
             self.fields["email"].help_text = "Stays empty for an account, which has its own."
 

@@ -9,7 +9,7 @@ from events.models import Event
 
 
 class FeedbackQuerySet(models.QuerySet["Feedback"]):
-    def shown(self) -> "FeedbackQuerySet":
+    def not_hidden(self) -> "FeedbackQuerySet":
         """Not hidden by staff."""
         return self.filter(hidden_at=None)
 

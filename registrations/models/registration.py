@@ -61,7 +61,7 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
         """Confirmed or waitlisted."""
         return self.exclude(status=Registration.Status.CANCELLED)
 
-    def waiting(self) -> "RegistrationQuerySet":
+    def waitlisted(self) -> "RegistrationQuerySet":
         """The queue, in the order of promotion."""
         return self.filter(status=Registration.Status.WAITLISTED).order_by("queue_number")
 

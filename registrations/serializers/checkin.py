@@ -13,7 +13,7 @@ from .registrations import REGISTRATION_EXAMPLE, RegistrationOut
 class TicketIn(serializers.Serializer[Registration]):
     schema_name = "TicketScan"
 
-    ticket_code = LineField(max_length=64, help_text="What the QR symbol says.")
+    ticket_code = LineField(max_length=64, help_text="The text of the QR symbol.")
 
 
 @extend_schema_serializer(
@@ -33,7 +33,7 @@ class TicketIn(serializers.Serializer[Registration]):
 class CheckInOut(serializers.Serializer[Any]):
     registration = RegistrationOut()
     already_checked_in = serializers.BooleanField(
-        help_text="A second scan; checked_in_at tells when the first was."
+        help_text="True for a second scan; checked_in_at has the time of the first."
     )
 
 

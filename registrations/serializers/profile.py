@@ -43,14 +43,14 @@ class OwnEventsOut(serializers.Serializer[Any]):
 )
 class ProfileOut(UserOut):
     notification_preferences = serializers.SerializerMethodField(
-        help_text="Whether mails of each kind are wanted."
+        help_text="Whether e-mails of each kind are sent."
     )
     unread_notifications = serializers.SerializerMethodField()
     calendar_url = serializers.SerializerMethodField(
-        help_text="The secret link to my calendar; null in what staff see of others."
+        help_text="The secret link to my calendar; null in the profiles of others."
     )
     pending_email = serializers.SerializerMethodField(
-        help_text="The new address, while it waits to be confirmed."
+        help_text="The new address, until it is confirmed."
     )
     events_created = OwnEventsOut(read_only=True)
     events_registered = OwnEventsOut(read_only=True)

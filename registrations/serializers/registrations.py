@@ -136,12 +136,12 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
 class NewRegistrationOut(RegistrationOut):
     ticket_code = serializers.CharField(
         max_length=16,
-        help_text="Empty for a guest where an account has the address, to which it goes by mail.",
+        help_text="Empty for a guest if an account has the address: its owner gets the ticket by mail.",
     )
     manage_token = serializers.CharField(
         required=False,
-        help_text="For guests: opens the registration as ?token=… It does not where the address "
-        "belongs to an account, and no longer once the registration joins one.",
+        help_text="For guests: opens the registration as ?token=… Not valid if the address "
+        "belongs to an account, or once the registration joins one.",
     )
 
     class Meta(RegistrationOut.Meta):
@@ -230,7 +230,7 @@ def parse_simple_guest(body: bytes) -> tuple[str, str] | None:
 class RegistrationEditIn(serializers.Serializer[Registration]):
     name = LineField(max_length=200)
     email = EmailAddressField(
-        required=False, help_text="Another address hands the place on, with a new ticket."
+        required=False, help_text="Another address hands the registration on, with a new ticket."
     )
 
 
@@ -246,5 +246,5 @@ class RegistrationEditIn(serializers.Serializer[Registration]):
 class EditedRegistrationOut(RegistrationOut):
     ticket_code = serializers.CharField(
         allow_null=True,
-        help_text="Null when the place was handed on: the new one is sent by e-mail alone.",
+        help_text="Null after a hand-on: the new ticket is sent by e-mail only.",
     )

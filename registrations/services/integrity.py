@@ -196,7 +196,7 @@ def repair_counters(event_id: int) -> None:
     live = event.registrations.live()
     event.registered_count = live.filter(status="confirmed").count()
     event.waitlist_count = live.filter(status="waitlisted").count()
-    feedback = event.feedback.shown().aggregate(number=Count("pk"), average=_AVERAGE)
+    feedback = event.feedback.not_hidden().aggregate(number=Count("pk"), average=_AVERAGE)
     Event.objects.filter(pk=event_id).update(
         registered_count=event.registered_count,
         waitlist_count=event.waitlist_count,

@@ -49,7 +49,7 @@ _MERGE = """
         AND NOT EXISTS (SELECT FROM accounts_notification AS other WHERE other.key = new_key)
 """
 
-_HOLD_BACK = """
+_DELAY_MAILS = """
     UPDATE accounts_notification SET
         attempt_at = greatest(attempt_at, (%(moments)s::jsonb ->> event_id::text)::timestamptz)
     WHERE state = 'pending' AND claimed_by IS NULL AND kind = 'event_changed'
@@ -96,7 +96,7 @@ def notify_events_changed(edits: Iterable[tuple[Event, Mapping[str, Any]]]) -> N
     number += _notify_changed(
         facts_for_confirmed, live.filter(status=Registration.Status.CONFIRMED)
     )
-    _hold_back([*facts_for_all, *facts_for_confirmed])
+    _delay_mails([*facts_for_all, *facts_for_confirmed])
     count_mails(number)
 
 
@@ -127,7 +127,7 @@ def _merge_into_undelivered(facts: Mapping[str, Any]) -> None:
         cursor.execute(_MERGE, parameters)
 
 
-def _hold_back(event_ids: Iterable[str]) -> None:
+def _delay_mails(event_ids: Iterable[str]) -> None:
     """Delays the mails of an event that is edited often, so that they include the next edits.
 
     Up to `RATE_LIMITS["changes"]` edits are mailed at once. Inboxes show each change at once.
@@ -135,23 +135,23 @@ def _hold_back(event_ids: Iterable[str]) -> None:
     limit, now = settings.RATE_LIMITS["changes"], timezone.now()
     if limit is None:
         return
-    waits = {int(pk): token_buckets.take("changes", f"event {pk}", *limit) for pk in event_ids}
-    held = {pk: now + timedelta(seconds=wait) for pk, wait in waits.items() if wait}
-    if held:
-        moments = json.dumps({pk: until.isoformat() for pk, until in held.items()})
-        parameters: dict[str, Any] = {"events": list(held), "moments": moments}
+    delays = {int(pk): token_buckets.take("changes", f"event {pk}", *limit) for pk in event_ids}
+    delayed_until = {pk: now + timedelta(seconds=delay) for pk, delay in delays.items() if delay}
+    if delayed_until:
+        moments = json.dumps({pk: until.isoformat() for pk, until in delayed_until.items()})
+        parameters: dict[str, Any] = {"events": list(delayed_until), "moments": moments}
         with connection.cursor() as cursor:
-            cursor.execute(_HOLD_BACK, parameters)
+            cursor.execute(_DELAY_MAILS, parameters)
 
 
 def notify_events_cancelled(events: Iterable[Event]) -> None:
-    _notify_called_off("cancelled", events)
+    _notify_ended("cancelled", events)
 
 
 def notify_events_deleted(events: Iterable[Event]) -> None:
     """Notifies as for a cancellation. Events that were cancelled before are not notified again."""
     published = [event for event in events if event.status == Event.Status.PUBLISHED]
-    _notify_called_off("deleted", published)
+    _notify_ended("deleted", published)
 
 
 def notify_events_restored(events: Iterable[Event]) -> None:
@@ -170,7 +170,7 @@ def notify_message(message: Message) -> int:
     return number
 
 
-def _notify_called_off(action: str, events: Iterable[Event]) -> None:
+def _notify_ended(action: str, events: Iterable[Event]) -> None:
     _notify_all("event_cancelled", events, {"how": Value(action)})
 
 

@@ -40,7 +40,7 @@ class FeedbackListView(ListView):
     @operation("List feedback", responses=FeedbackOut(many=True))
     def get(self, request: Request, pk: int) -> Response:
         """The latest first. Feedback that staff have hidden is left out."""
-        feedback = Feedback.objects.filter(event=self.event(pk)).shown()
+        feedback = Feedback.objects.filter(event=self.event(pk)).not_hidden()
         return self.page(feedback.for_display(), FeedbackOut)
 
     @operation(
