@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from accounts.models import Notification
 from accounts.notifications import notify, outbox
 from accounts.tests.mail_server import MailServer, running
-from registrations.tests.house import wait_for
+from registrations.tests.deployment import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("note_kinds")]
 

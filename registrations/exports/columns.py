@@ -22,8 +22,8 @@ class Column:
     kind: str = "plain"
 
 
-# One scalar subquery computes all positions once. With a join the planner guesses the length of the
-# queue: it then loops over the whole queue for each row, or sorts all rows before sending the first.
+# One scalar subquery computes all positions once. With a join the planner guesses the length of
+# the queue. It then loops over the queue for each row, or sorts all rows before sending the first.
 _POSITION = """CASE WHEN chosen.status = 'waitlisted' THEN ((
     SELECT jsonb_object_agg(id, position) FROM (
         SELECT id, row_number() OVER (ORDER BY queue_number) AS position

@@ -20,8 +20,8 @@ ROWS_OF_A_BATCH = 1000
 # ISO 8601 as in the rest of the API: microseconds only if they are not zero, UTC as Z.
 _TIME = """replace(to_char({0}, 'YYYY-MM-DD"T"HH24:MI:SS.US{1}'), '.000000', '')"""
 
-# Rendering times is the most expensive part, and almost every attendee is confirmed at the moment of
-# registering. So that text is made once per row, in a subquery. OFFSET 0 prevents the planner from
+# Rendering times is the most expensive part, and almost every attendee is confirmed when they
+# register. So that text is made once per row, in a subquery. OFFSET 0 prevents the planner from
 # merging it into the outer query. The inner ORDER BY lets an index do the sorting.
 _SELECT = """
     WITH chosen AS ({chosen}) SELECT {columns} FROM (

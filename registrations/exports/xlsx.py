@@ -141,12 +141,12 @@ def _parts(sheets: int) -> Iterator[tuple[str, str]]:
     """Names and texts of the parts besides the sheets (ECMA-376, part 1, section 12.3)."""
     numbers = range(1, sheets + 1)
     yield "xl/styles.xml", _STYLES
-    sheets_xml = "".join(
+    listed = "".join(
         f'<sheet name="Sheet{number}" sheetId="{number}" r:id="rId{number}"/>' for number in numbers
     )
     yield (
         "xl/workbook.xml",
-        f'{_XML}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>{sheets_xml}</sheets></workbook>',
+        f'{_XML}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>{listed}</sheets></workbook>',
     )
     targets = [("worksheet", f"worksheets/sheet{number}.xml") for number in numbers]
     yield (

@@ -239,5 +239,5 @@ class Registration(models.Model):
         return f"{self.name} <{self.email}>"
 
     def is_own_doing(self, actor_id: int | None) -> bool:
-        """Whether the actor is the holder or made the registration; None is a guest with a token."""
+        """Whether the actor holds or made the registration. None is a guest with a token."""
         return actor_id in {None, self.user_id, self.registered_by_id}

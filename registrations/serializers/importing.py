@@ -73,7 +73,9 @@ class AttendeeRowOut(serializers.Serializer[Any]):
     ]
 )
 class AttendeeImportOut(serializers.Serializer[Any]):
-    saved = serializers.BooleanField(help_text="Whether anybody was registered; false for a dry run.")
+    saved = serializers.BooleanField(
+        help_text="Whether anybody was registered; false for a dry run."
+    )
     counts = serializers.DictField(
         child=serializers.IntegerField(), help_text="How many rows have each outcome."
     )

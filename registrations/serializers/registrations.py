@@ -136,7 +136,7 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
 class NewRegistrationOut(RegistrationOut):
     ticket_code = serializers.CharField(
         max_length=16,
-        help_text="Empty for a guest if an account has the address: its owner gets the ticket by mail.",
+        help_text="Empty for a guest if an account has the address; its owner gets it by mail.",
     )
     manage_token = serializers.CharField(
         required=False,
@@ -151,9 +151,7 @@ class NewRegistrationOut(RegistrationOut):
 _REGISTRATION_OUT = RegistrationOut()
 
 
-def render_new_registration(
-    registration: Registration, *, caller_id: int | None
-) -> dict[str, Any]:
+def render_new_registration(registration: Registration, *, caller_id: int | None) -> dict[str, Any]:
     """The fields of `NewRegistrationOut`; `caller_id` is the caller's account, None for a guest.
 
     The address that a guest sends is not proven. If it belongs to an account, the ticket and

@@ -17,7 +17,7 @@ from events.errors import EventCancelled, EventNotPublished, EventStarted
 from events.models import Event
 from events.services import lock_event
 
-from ..importing import InvalidRow, Candidate
+from ..importing import Candidate, InvalidRow
 from ..models import LedgerEntry, Registration, new_ticket_code
 from .mail_limits import count_mails
 

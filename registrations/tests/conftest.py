@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from registrations.tests.house import House
+from registrations.tests.deployment import Deployment
 
 
 @pytest.fixture
-def house(tmp_path) -> Iterator[House]:
+def deployment(tmp_path) -> Iterator[Deployment]:
     if not Path("/proc/self/task").exists():
         pytest.skip("finds the processes to kill in /proc")
     tmp_path.chmod(0o755)
-    house = House(tmp_path / "data")
+    deployment = Deployment(tmp_path / "data")
     try:
-        yield house
+        yield deployment
     finally:
-        house.stop()
+        deployment.stop()
         time.sleep(1.5)  # the supervisor leaves after its database
-        shutil.rmtree(house.postgres.base, ignore_errors=True)
+        shutil.rmtree(deployment.postgres.base, ignore_errors=True)

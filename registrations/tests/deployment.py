@@ -1,4 +1,4 @@
-"""The application as its own processes, for tests of what only they can show."""
+"""The application as separate processes, for tests of crashes and of several processes."""
 
 import http.client
 import os
@@ -17,8 +17,8 @@ from config.tests.server import command, free_port
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class House:
-    """The application as its own processes on its own database."""
+class Deployment:
+    """The server processes of the application, with their own database."""
 
     def __init__(self, data_dir: Path) -> None:
         self.environment = {
@@ -65,7 +65,7 @@ class House:
         os.kill(int(pid), signal.SIGKILL)
 
     def sql(self, statement: str) -> list[tuple]:
-        """Run in a session of its own; the rows of its answer."""
+        """Runs a statement in its own session and returns the rows."""
         where = {"host": str(self.postgres.socket_dir), "user": self.postgres.user}
         with psycopg.connect(**where, dbname="postgres", autocommit=True) as connection:
             cursor = connection.execute(statement)
@@ -81,5 +81,5 @@ class House:
 def wait_for(condition, seconds: float = 30) -> None:
     until = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < until, "waited in vain"
+        assert time.monotonic() < until, "timed out"
         time.sleep(0.05)

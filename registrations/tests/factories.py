@@ -1,4 +1,4 @@
-"""Registrations come about through the service, so that counters and queue are always right."""
+"""Factories of registrations. They call the service, so counters and queue are consistent."""
 
 from itertools import count
 
@@ -10,12 +10,12 @@ _numbers = count(1)
 
 
 def registered(event: Event, **fields: object) -> Registration:
-    """A guest who registered, with an address of their own unless `email` says which."""
+    """The registration of a guest, with a unique address unless `email` is given."""
     number = next(_numbers)
     values = {"name": f"Guest {number}", "email": f"guest{number}@example.com", **fields}
     return register(event.pk, **values)
 
 
-def untold(event: Event, **fields: object) -> Registration:
-    """As `registered`, with nobody told: for tests of what they are told later."""
+def registered_silently(event: Event, **fields: object) -> Registration:
+    """`registered` without a notification, for tests of later notifications."""
     return registered(event, notify=False, **fields)

@@ -1,4 +1,4 @@
-"""What attendees would be told by now, as the mailer tells it: see `told`."""
+"""The mails that are due, rendered as the mailer renders them: see `due_mails`."""
 
 from dataclasses import dataclass
 
@@ -36,8 +36,8 @@ class Mail:
         return [file.inline for file in self.attachments if file.inline] == ["ticket"]
 
 
-def told() -> list[Mail]:
-    """Every mail that is due and still holds, in the order of being caused; each but once."""
+def due_mails() -> list[Mail]:
+    """The due mails that are not outdated, oldest first. Marks all as sent or dropped."""
     State = Notification.State
     rows = list(
         Notification.objects.filter(state=State.PENDING, due_at__lte=timezone.now())
@@ -59,5 +59,5 @@ def told() -> list[Mail]:
 
 
 def outline() -> list[tuple[str, str]]:
-    """Of `told`, the kind and the beginning of the address."""
-    return [(mail.kind, mail.to.partition("@")[0]) for mail in told()]
+    """The kind and the local part of the address of each of `due_mails`."""
+    return [(mail.kind, mail.to.partition("@")[0]) for mail in due_mails()]

@@ -116,7 +116,7 @@ def test_registration_add_to_a_full_event_is_an_error_of_the_form(client):
         ),
     ],
 )
-def test_registration_add_tells_what_is_missing(client, event, form, errors):
+def test_registration_add_reports_missing_fields(client, event, form, errors):
     response = client.post(f"{LIST}add/", {"event": event.pk, **form})
 
     assert errors_of(response) == errors
@@ -195,24 +195,24 @@ def test_registration_page_shows_its_history(client, root, event):
     assert "By Staff" in page
 
 
-def test_cancel_action_frees_the_seat_for_who_waits(client, root):
+def test_cancel_action_promotes_the_waitlist(client, root):
     event = EventFactory(max_capacity=1, waitlist_enabled=True)
     first, second = registered(event), registered(event)
 
-    asked = act(client, LIST, "cancel_registrations", first)
+    question_page = act(client, LIST, "cancel_registrations", first)
     response = act(client, LIST, "cancel_registrations", first, confirmed="yes")
 
     first.refresh_from_db()
     second.refresh_from_db()
     event.refresh_from_db()
-    assert asked.template_name == "admin/ask_first.html"
+    assert question_page.template_name == "admin/ask_first.html"
     assert messages_of(response) == ["Cancelled 1 registration."]
     assert (first.status, second.status) == ("cancelled", "confirmed")
     assert (event.registered_count, event.waitlist_count) == (1, 0)
     assert LedgerEntry.objects.get(registration=first, kind="cancelled").actor == root
 
 
-def test_cancel_action_tells_what_is_too_late(client, root, event, clock):
+def test_cancel_action_reports_events_that_have_started(client, root, event, clock):
     registration = registered(event, name="Bob")
     clock.move_to(event.start_time + timedelta(minutes=1))
     client.force_login(root)
@@ -225,7 +225,7 @@ def test_cancel_action_tells_what_is_too_late(client, root, event, clock):
     assert registration.status == "confirmed"
 
 
-def test_raised_capacity_promotes_who_waits(client):
+def test_raised_capacity_promotes_the_waitlist(client):
     event = EventFactory(max_capacity=1, waitlist_enabled=True)
     registered(event)
     waiting = registered(event)
@@ -272,7 +272,7 @@ def test_export_action_joins_events_below_one_header(client, clock):
     assert 'filename="attendees.csv"' in response["Content-Disposition"]
 
 
-def test_export_action_is_for_who_may_see_registrations(sam, event):
+def test_export_action_needs_the_right_to_view_registrations(sam, event):
     sam.user_permissions.add(Permission.objects.get(codename="view_event"))
     client = Client()
     client.force_login(sam)
@@ -283,20 +283,20 @@ def test_export_action_is_for_who_may_see_registrations(sam, event):
 def test_erase_action_closes_accounts(client, root, ana, event):
     registration = registered(event, user=ana, email=ana.email)
 
-    asked = act(client, USERS, "erase_accounts", ana, root)
+    question_page = act(client, USERS, "erase_accounts", ana, root)
     response = act(client, USERS, "erase_accounts", ana, root, confirmed="yes")
 
     ana.refresh_from_db()
     root.refresh_from_db()
     registration.refresh_from_db()
-    assert asked.context["names"] == ["ana"]
+    assert question_page.context["names"] == ["ana"]
     assert messages_of(response) == ["Erased 1 user."]
     assert (ana.erased_at, ana.is_active) == (NOW, False)
     assert registration.status == "cancelled"
     assert root.erased_at is None
 
 
-def test_erase_action_refuses_who_has_upcoming_events(client, olga, event):
+def test_erase_action_refuses_organizers_of_upcoming_events(client, olga, event):
     response = act(client, USERS, "erase_accounts", olga, confirmed="yes")
 
     olga.refresh_from_db()

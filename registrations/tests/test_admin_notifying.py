@@ -1,4 +1,4 @@
-"""Staff see how many people an action notifies, and may choose that it notifies nobody."""
+"""Admin actions show how many people they notify; staff may turn notifications off."""
 
 import pytest
 from django.test import Client
@@ -9,7 +9,7 @@ from events.models import Event
 from events.services import delete_event, edit_event, end_series
 from events.tests.factories import EventFactory, SeriesFactory
 from registrations.services import cancel_registration
-from registrations.tests.factories import untold
+from registrations.tests.factories import registered_silently
 
 EVENTS = "/admin/events/event/"
 SERIES = "/admin/events/series/"
@@ -40,7 +40,7 @@ def events(db) -> list[Event]:
     small = EventFactory(max_capacity=1, waitlist_enabled=True)
     large = EventFactory()
     for event, name in ((small, "a"), (small, "b"), (large, "c")):
-        untold(event, email=f"{name}@example.com")
+        registered_silently(event, email=f"{name}@example.com")
     return [Event.objects.get(pk=event.pk) for event in (small, large)]
 
 
@@ -70,7 +70,7 @@ def test_confirmed_action_without_notifying_notifies_nobody(client, events, acti
     assert notified() == []
 
 
-def test_restoring_notifies_only_when_staff_want_it(client, events):
+def test_restoring_notifies_only_when_staff_choose_it(client, events):
     for event in events:
         delete_event(event, notify=False)
     where = f"{EVENTS}?deleted=yes"
@@ -93,7 +93,7 @@ def test_delete_page_offers_not_to_notify(client, events):
     assert notified() == [("event_cancelled", "c@example.com")]
 
 
-def test_draft_concerns_nobody(client):
+def test_draft_notifies_nobody(client):
     draft = EventFactory(status="draft")
 
     page = act(client, EVENTS, "delete_selected", draft).content.decode()
@@ -102,9 +102,9 @@ def test_draft_concerns_nobody(client):
 
 
 @pytest.mark.parametrize(("answers", "kinds"), [({}, []), ({"notify": "on"}, ["event_cancelled"])])
-def test_ending_a_series_notifies_only_when_staff_want_it(client, olga, answers, kinds):
+def test_ending_a_series_notifies_only_when_staff_choose_it(client, olga, answers, kinds):
     series = SeriesFactory(organizer=olga)
-    untold(series.events.earliest("start_time"), email="a@example.com")
+    registered_silently(series.events.earliest("start_time"), email="a@example.com")
 
     question = act(client, SERIES, "delete_selected", series)
     act(client, SERIES, "delete_selected", series, confirmed="yes", **answers)
@@ -115,7 +115,7 @@ def test_ending_a_series_notifies_only_when_staff_want_it(client, olga, answers,
 
 def test_series_delete_page_offers_not_to_notify(client, olga):
     series = SeriesFactory(organizer=olga)
-    untold(series.events.earliest("start_time"))
+    registered_silently(series.events.earliest("start_time"))
 
     page = client.get(f"{SERIES}{series.pk}/delete/").content.decode()
     client.post(f"{SERIES}{series.pk}/delete/", {"post": "yes"})
@@ -126,7 +126,7 @@ def test_series_delete_page_offers_not_to_notify(client, olga):
     assert notified() == []
 
 
-def test_cancelling_a_registration_silently_still_notifies_whoever_is_promoted(client, events):
+def test_cancelling_a_registration_silently_still_notifies_the_promoted(client, events):
     seated = events[0].registrations.get(email="a@example.com")
 
     question = act(client, REGISTRATIONS, "cancel_registrations", seated)
@@ -138,7 +138,7 @@ def test_cancelling_a_registration_silently_still_notifies_whoever_is_promoted(c
 
 def test_services_notify_by_default(events, olga):
     series = SeriesFactory(organizer=olga)
-    untold(series.events.earliest("start_time"), email="d@example.com")
+    registered_silently(series.events.earliest("start_time"), email="d@example.com")
 
     delete_event(events[1])
     end_series(series)
@@ -154,7 +154,7 @@ def test_services_notify_by_default(events, olga):
 # --- History ------------------------------------------------------------------------------------
 
 
-def test_history_of_an_event_shows_what_the_audit_has(client, event):
+def test_history_of_an_event_shows_its_audit_entries(client, event):
     edit_event(event, {"name": "Renamed"})
 
     page = client.get(f"{EVENTS}{event.pk}/history/").content.decode()
@@ -164,7 +164,7 @@ def test_history_of_an_event_shows_what_the_audit_has(client, event):
 
 
 def test_history_of_a_registration_has_the_ledger_as_well(client, event):
-    registration = untold(event)
+    registration = registered_silently(event)
     cancel_registration(registration)
 
     response = client.get(f"{REGISTRATIONS}{registration.pk}/history/")

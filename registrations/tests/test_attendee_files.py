@@ -1,4 +1,4 @@
-"""Lists of attendees as spreadsheets and ticket shops write them: who is found in each."""
+"""Import of attendee lists that spreadsheets and ticket shops have exported."""
 
 import io
 from pathlib import Path
@@ -54,7 +54,7 @@ def workbook(*rows: list, sheets: int = 1) -> bytes:
         ("status-upper-case.csv", ("Ann Adams", "ann@example.com"), []),
     ],
 )
-def test_a_list_from_the_field_is_read(client, event, name, expected, ignored):
+def test_a_list_of_another_product_is_read(client, event, name, expected, ignored):
     response = send(client, event, (DATA / name).read_bytes())
 
     assert response.status_code == 201, response.content
@@ -104,7 +104,7 @@ def test_separators_and_line_ends(client, event, body):
         ("First Name,Last Name,Name,Email", "Ann,A,,ann@example.com", "Ann A"),
     ],
 )
-def test_headers_that_name_people(client, event, header, cells, name):
+def test_headers_of_names_and_addresses(client, event, header, cells, name):
     response = send(client, event, f"{header}\n{cells}\n")
 
     assert response.json()["ignored_columns"] == []
@@ -160,7 +160,7 @@ def test_encodings(client, event, encoding, content_type):
 
 
 @pytest.mark.parametrize("charset", ["klingon", "zlib", "unicode_escape", "utf-8\\0"])
-def test_a_charset_that_is_none_is_refused(client, event, charset):
+def test_an_unknown_charset_is_refused(client, event, charset):
     response = send(client, event, "name,email\n", f"text/csv; charset={charset}")
 
     assert response.status_code == 400
@@ -198,7 +198,7 @@ def test_the_first_sheet_of_a_workbook_is_read(client, event):
     assert people() == [("Zoë Müller", "zoe@example.com"), ("42", "bob@example.com")]
 
 
-def test_our_own_workbook_is_read_back_as_it_was(client, olga, clock):
+def test_an_exported_workbook_is_imported_unchanged(client, olga, clock):
     first = EventFactory(organizer=olga)
     for number, name in enumerate(("=SUM(A1)", "'=quoted", "+49 30 1234", "Zoë <&> _x0041_")):
         clock.shift(1)

@@ -1,4 +1,4 @@
-"""Attendees from CSV files."""
+"""Import of attendees from CSV files."""
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -66,9 +66,9 @@ def test_rows_take_seats_and_then_the_queue_in_their_order(client, olga, seats):
 
     assert response.status_code == 201
     assert response["Location"] == f"http://testserver/api/events/{seats.pk}/attendees/"
-    told = response.json()
-    assert (told["saved"], told["ignored_columns"]) == (True, [])
-    assert told["counts"] == {
+    report = response.json()
+    assert (report["saved"], report["ignored_columns"]) == (True, [])
+    assert report["counts"] == {
         "confirmed": 2,
         "waitlisted": 2,
         "already_registered": 0,
@@ -83,10 +83,10 @@ def test_rows_take_seats_and_then_the_queue_in_their_order(client, olga, seats):
     ]
     listed = client.get(f"/api/events/{seats.pk}/attendees/").json()["results"]
     assert [(r["id"], r["name"], r["status"], r["waitlist_position"]) for r in listed] == [
-        (told["rows"][0]["registration_id"], "Ana", "confirmed", None),
-        (told["rows"][1]["registration_id"], "Bob", "confirmed", None),
-        (told["rows"][2]["registration_id"], "Cem", "waitlisted", 1),
-        (told["rows"][3]["registration_id"], "Dee", "waitlisted", 2),
+        (report["rows"][0]["registration_id"], "Ana", "confirmed", None),
+        (report["rows"][1]["registration_id"], "Bob", "confirmed", None),
+        (report["rows"][2]["registration_id"], "Cem", "waitlisted", 1),
+        (report["rows"][3]["registration_id"], "Dee", "waitlisted", 2),
     ]
     seats.refresh_from_db()
     assert (seats.registered_count, seats.waitlist_count, seats.last_queue_number) == (2, 2, 2)
@@ -102,7 +102,7 @@ def test_rows_take_seats_and_then_the_queue_in_their_order(client, olga, seats):
     assert list(find_faults()) == []
 
 
-def test_a_form_brings_the_file_too(client, event):
+def test_a_form_may_contain_the_file(client, event):
     upload = SimpleUploadedFile("guests.csv", file_of("Ana").encode(), "text/csv")
 
     response = client.post(path_of(event), {"file": upload}, format="multipart")
@@ -110,7 +110,7 @@ def test_a_form_brings_the_file_too(client, event):
     assert outcomes_of(response) == [(2, "ana@example.com", "confirmed", None)]
 
 
-def test_a_dry_run_tells_all_and_saves_nothing(client, seats):
+def test_a_dry_run_reports_all_outcomes_and_saves_nothing(client, seats):
     body = file_of("Ana", "Bob", "Cem") + "Dee,no address\r\n"
 
     response = send(client, seats, body, "dry_run=true")
@@ -128,7 +128,7 @@ def test_a_dry_run_tells_all_and_saves_nothing(client, seats):
     assert not LedgerEntry.objects.exists()
 
 
-def test_one_bad_row_and_nothing_is_saved(client, event):
+def test_one_invalid_row_prevents_saving(client, event):
     body = (
         "Email,NAME,status\r\n"
         "ana@example.com,Ana,confirmed\r\n"
@@ -175,7 +175,7 @@ def test_a_full_event_without_a_queue_refuses_by_line(client, olga):
     assert list(find_faults()) == []
 
 
-def test_who_is_there_keeps_the_place(client, event):
+def test_registered_people_keep_their_registration(client, event):
     registered(event, name="Ana", email="ana@example.com")
     body = "name,email\nAna B,ANA@example.com\nBob,bob@example.com\nBobby,Bob@Example.com\n"
 
@@ -200,7 +200,7 @@ def test_a_file_sent_twice_adds_nobody(client, event):
     assert list(find_faults()) == []
 
 
-def test_who_waits_comes_before_the_file(client, olga):
+def test_the_waitlist_comes_before_the_file(client, olga):
     """Seats that came free after registration closed stay free, but are not for newcomers."""
     event = EventFactory(organizer=olga, max_capacity=1, waitlist_enabled=True)
     registered(event)
@@ -223,15 +223,17 @@ def test_an_address_that_an_account_confirmed_is_the_accounts(client, event):
     assert list(owners) == [(known.pk, None), (None, None)]
 
 
-def test_who_gets_a_place_is_told_once(client, seats):
+def test_new_attendees_are_notified_once(client, seats):
     known = UserFactory(email="bob@example.com", email_verified_at=NOW)
 
     response = send(client, seats, file_of("Ana", "Bob", "Cem"))
     send(client, seats, file_of("Ana", "Bob", "Cem"))
 
     ids = [row["registration_id"] for row in response.json()["rows"]]
-    told = Notification.objects.order_by("email").values_list("kind", "key", "email", "user")
-    assert list(told) == [
+    notifications = Notification.objects.order_by("email").values_list(
+        "kind", "key", "email", "user"
+    )
+    assert list(notifications) == [
         ("registration_confirmed", f"registration_confirmed:{ids[0]}", "ana@example.com", None),
         ("registration_confirmed", f"registration_confirmed:{ids[1]}", "bob@example.com", known.pk),
         ("registration_waitlisted", f"registration_waitlisted:{ids[2]}", "cem@example.com", None),
@@ -241,19 +243,19 @@ def test_who_gets_a_place_is_told_once(client, seats):
 
 
 @pytest.mark.parametrize("query", ["notify=false", "dry_run=true"])
-def test_nobody_is_told_when_nobody_is_to_be(client, seats, query):
+def test_without_notify_nobody_is_notified(client, seats, query):
     assert send(client, seats, file_of("Ana", "Bob"), query).status_code in {200, 201}
 
     assert not Notification.objects.exists()
 
 
-def test_staff_import_in_their_own_name(event, sam, signed_in):
+def test_an_import_by_staff_has_staff_as_the_actor(event, sam, signed_in):
     send(signed_in(grant(sam, "registrations.add_registration")), event, file_of("Ana"))
 
     assert LedgerEntry.objects.values_list("actor", "reason").get() == (sam.pk, "by_staff")
 
 
-def test_an_export_is_read_back_as_it_was(client, olga, clock):
+def test_an_export_is_imported_unchanged(client, olga, clock):
     first = EventFactory(organizer=olga, max_capacity=3, waitlist_enabled=True)
     names = ("=SUM(A1)", "'=quoted", "+49 30 1234", "-5", 'Zoë, "Zo"', "''", "@home")
     for number, name in enumerate(names):
@@ -275,7 +277,7 @@ def test_an_export_is_read_back_as_it_was(client, olga, clock):
     )
 
 
-def test_rows_that_were_cancelled_get_no_place(client, event):
+def test_cancelled_rows_are_not_registered(client, event):
     body = "name,email,status\nAna,ana@example.com,cancelled\nAna,ana@example.com,confirmed\n"
 
     response = send(client, event, body)
@@ -319,7 +321,7 @@ def test_guarded_text_is_read_back(db, text):
         (b'name,email\r\nA,"a@example.com\r\n', None, ""),
     ],
 )
-def test_a_file_that_is_no_list_is_refused_in_words(client, event, body, code, words):
+def test_a_file_without_a_list_is_refused_with_a_reason(client, event, body, code, words):
     response = send(client, event, body)
 
     if code is None:
@@ -342,7 +344,7 @@ def test_json_is_no_file(client, event):
     assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
 
 
-def test_many_rows_take_as_many_queries_as_few(client, event):
+def test_queries_do_not_grow_with_the_rows(client, event):
     counts = []
     for number in (2, 500):
         body = file_of(*(f"N{n}" for n in range(number)), domain=f"n{number}.example.com")
@@ -353,7 +355,7 @@ def test_many_rows_take_as_many_queries_as_few(client, event):
     assert counts[0] == counts[1]
 
 
-def test_an_event_that_takes_nobody_refuses_the_file(client, olga):
+def test_an_event_without_registration_refuses_the_file(client, olga):
     draft = EventFactory(organizer=olga, status="draft")
     assert send(client, draft, file_of("Ana")).json()["code"] == "event_not_published"
     cancelled = EventFactory(organizer=olga)
@@ -365,7 +367,7 @@ def test_an_event_that_takes_nobody_refuses_the_file(client, olga):
         assert (refused.status_code, refused.json()["code"]) == (409, "event_started")
 
 
-def test_who_runs_the_event_may_import(anyone, ana, signed_in, olga, event):
+def test_only_organizers_and_staff_import(anyone, ana, signed_in, olga, event):
     draft = EventFactory(organizer=olga, status="draft")
 
     assert send(anyone, event, file_of("Ana")).status_code == 401
@@ -374,7 +376,7 @@ def test_who_runs_the_event_may_import(anyone, ana, signed_in, olga, event):
     assert not Registration.objects.exists()
 
 
-def test_a_repeated_import_answers_alike_and_another_file_does_not(client, event):
+def test_a_repeated_import_replays_its_response_unless_the_file_differs(client, event):
     def post(*names: str):
         upload = SimpleUploadedFile("guests.csv", file_of(*names).encode(), "text/csv")
         return client.post(
@@ -387,7 +389,7 @@ def test_a_repeated_import_answers_alike_and_another_file_does_not(client, event
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-def test_a_file_that_brings_nobody_new_saves_nothing(client, event):
+def test_a_file_without_new_attendees_saves_nothing(client, event):
     send(client, event, file_of("Ana"))
 
     again = send(client, event, file_of("Ana"))
@@ -438,7 +440,7 @@ def test_a_file_over_the_limit_is_too_large(client, event, settings, as_form):
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_an_event_that_was_deleted_a_moment_ago_is_not_found(olga, seats, dry_run):
+def test_an_event_deleted_meanwhile_is_not_found(olga, seats, dry_run):
     delete_event(seats)
 
     with pytest.raises(NotFound):

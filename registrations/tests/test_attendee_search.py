@@ -1,4 +1,4 @@
-"""Attendees by words of their names, and in alphabetical order."""
+"""Search of attendees by words of their names, and their alphabetical order."""
 
 import csv
 import io
@@ -41,7 +41,7 @@ def fair(olga) -> Event:
     return event
 
 
-def found(client, event: Event, **query) -> list[str]:
+def search(client, event: Event, **query) -> list[str]:
     response = client.get(f"/api/events/{event.pk}/attendees/", {"page_size": 100, **query})
     assert response.status_code == 200, response.content
     return [row["name"] for row in response.json()["results"]]
@@ -94,11 +94,11 @@ def found(client, event: Event, **query) -> list[str]:
         ("nobody", []),
     ],
 )
-def test_attendees_are_found_by_their_words(fair, olga, signed_in, text, expected):
-    assert sorted(found(signed_in(olga), fair, search=text)) == sorted(expected)
+def test_search_matches_words_of_attendees(fair, olga, signed_in, text, expected):
+    assert sorted(search(signed_in(olga), fair, search=text)) == sorted(expected)
 
 
-def test_the_export_has_the_attendees_that_are_found(fair, olga, signed_in):
+def test_the_export_has_the_attendees_that_match_the_search(fair, olga, signed_in):
     path = f"/api/events/{fair.pk}/attendees/export/"
 
     response = signed_in(olga).get(path, {"search": "muller zoe"})
@@ -118,7 +118,7 @@ def test_attendees_and_exports_are_in_alphabetical_order(olga, signed_in, direct
     client = signed_in(olga)
     expected = NAMES if not direction else NAMES[::-1]
 
-    listed = found(client, event, ordering=f"{direction}name")
+    listed = search(client, event, ordering=f"{direction}name")
     response = client.get(
         f"/api/events/{event.pk}/attendees/export/", {"ordering": f"{direction}name"}
     )
@@ -133,7 +133,7 @@ def test_pages_of_attendees_in_alphabetical_order_have_each_once(olga, signed_in
     for name in [*NAMES, "Zoe", "ZOE", "zoë", "Zoé"]:
         registered(event, name=name)
     client = signed_in(olga)
-    everybody = found(client, event, ordering="name")
+    everybody = search(client, event, ordering="name")
 
     rows, link = [], f"/api/events/{event.pk}/attendees/?ordering=name&page_size=2"
     while link:
@@ -172,7 +172,7 @@ def test_the_index_has_the_order_of_names(olga):
     assert "Sort" not in plan
 
 
-def test_plain_names_are_folded_as_all_are(db):
+def test_the_shortcut_for_plain_names_folds_like_the_full_function(db):
     letters = [
         *range(0x20, 0x250), *range(0x2010, 0x2040), *range(0x391, 0x3CA), *range(0x410, 0x450),
         *range(0x5D0, 0x5EB), *range(0x621, 0x64B), *range(0xE01, 0xE47), *range(0x3041, 0x30FF),
@@ -192,7 +192,7 @@ def test_plain_names_are_folded_as_all_are(db):
         assert cursor.fetchall() == []
 
 
-def test_a_search_that_many_match_reads_no_more_attendees_than_a_page_needs(olga, signed_in):
+def test_a_search_with_many_matches_reads_only_one_page_of_attendees(olga, signed_in):
     event = EventFactory(organizer=olga)
     for number in range(300):
         registered(event, name=f"Ann Adams {number}", email=f"ann{number}@example.com")
@@ -201,7 +201,7 @@ def test_a_search_that_many_match_reads_no_more_attendees_than_a_page_needs(olga
         cursor.execute("ANALYZE registrations_registration")
 
     with CaptureQueriesContext(connection) as captured:
-        names = found(client, event, search="adams ann", page_size=5)
+        names = search(client, event, search="adams ann", page_size=5)
 
     (listed,) = [
         query["sql"]

@@ -51,7 +51,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("path", ["attendees/", "attendees/export/"])
-def test_attendees_are_for_who_runs_the_event(anyone, ana, olga, sam, fair, signed_in, path):
+def test_only_organizers_and_staff_list_attendees(anyone, ana, olga, sam, fair, signed_in, path):
     address = f"/api/events/{fair.pk}/{path}"
 
     assert anyone.get(address).status_code == 401
@@ -84,7 +84,7 @@ def test_list(olga, fair, signed_in, query, expected):
     assert names(attendees(signed_in(olga), fair, query)) == expected
 
 
-def test_list_tells_the_place_in_the_queue(olga, fair, signed_in):
+def test_list_has_the_place_in_the_queue(olga, fair, signed_in):
     rows = attendees(signed_in(olga), fair, "?search=zoe").json()["results"]
 
     assert [(row["status"], row["waitlist_position"]) for row in rows] == [("waitlisted", 1)]
@@ -93,13 +93,13 @@ def test_list_tells_the_place_in_the_queue(olga, fair, signed_in):
 def test_pages_have_each_attendee_once(olga, event, signed_in):
     for _ in range(7):
         registered(event)
-    client, path, found = signed_in(olga), f"/api/events/{event.pk}/attendees/?page_size=2", []
+    client, path, ids = signed_in(olga), f"/api/events/{event.pk}/attendees/?page_size=2", []
     while path:
         page = client.get(path).json()
-        found += [row["id"] for row in page["results"]]
+        ids += [row["id"] for row in page["results"]]
         path = page["next"]
 
-    assert len(found) == len(set(found)) == 7
+    assert len(ids) == len(set(ids)) == 7
 
 
 def test_a_list_costs_the_same_queries_for_one_row_and_three(olga, event, signed_in):
@@ -126,12 +126,12 @@ def test_csv_has_every_column_and_row(olga, fair, signed_in):
     assert text.startswith(",".join(column.name for column in COLUMNS) + "\r\n")
     assert text.count("\r\n") == 4
     assert [row["name"] for row in rows] == ["bob", "Ána", "Zoë"]
-    for row, shown in zip(rows, listed, strict=True):
-        assert row["registration_id"] == shown["id"]
-        assert row["registered_at"] == shown["registered_at"]
-        assert row["confirmed_at"] == (shown["confirmed_at"] or "")
-        assert row["waitlist_position"] == str(shown["waitlist_position"] or "")
-        assert row["ticket_code"] == shown["ticket_code"]
+    for row, item in zip(rows, listed, strict=True):
+        assert row["registration_id"] == item["id"]
+        assert row["registered_at"] == item["registered_at"]
+        assert row["confirmed_at"] == (item["confirmed_at"] or "")
+        assert row["waitlist_position"] == str(item["waitlist_position"] or "")
+        assert row["ticket_code"] == item["ticket_code"]
         assert (row["event_id"], row["event_name"]) == (str(fair.pk), "Fair")
 
 
@@ -145,13 +145,13 @@ def test_csv_is_a_streamed_attachment(olga, fair, signed_in):
     assert "Content-Length" not in response
 
 
-def test_csv_tells_times_in_the_readers_zone(olga, fair, signed_in):
+def test_csv_renders_times_in_the_zone_of_the_request(olga, fair, signed_in):
     client = signed_in(olga)
 
     row = rows_of(export(client, fair, "?timezone=Asia/Kolkata"))[0]
 
-    shown = attendees(client, fair, "?timezone=Asia/Kolkata").json()["results"][0]
-    assert row["registered_at"] == shown["registered_at"]
+    item = attendees(client, fair, "?timezone=Asia/Kolkata").json()["results"][0]
+    assert row["registered_at"] == item["registered_at"]
     assert row["registered_at"].endswith("+05:30")
 
 
@@ -206,7 +206,7 @@ def test_csv_quotes_every_text(olga, event, signed_in, query):
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])
-def test_no_cell_runs_where_others_separate_cells(olga, event, signed_in, separator):
+def test_no_cell_runs_as_a_formula_with_other_separators(olga, event, signed_in, separator):
     Event.objects.filter(pk=event.pk).update(name=f'Fair{separator}=1{separator}"=2')
     row = registered(event, name=f"Bob{separator}=1+1")
     Registration.objects.filter(pk=row.pk).update(email=f'"b{separator}=1+1"@example.com')
@@ -230,11 +230,11 @@ def test_csv_may_begin_with_a_bom(olga, fair, signed_in):
     assert export(signed_in(olga), fair, "?bom=true").startswith("\ufeffname,")
 
 
-def test_csv_of_nobody_is_a_header(olga, event, signed_in):
+def test_csv_without_attendees_is_a_header(olga, event, signed_in):
     assert export(signed_in(olga), event).count("\r\n") == 1
 
 
-def test_csv_comes_in_pieces(olga, event, signed_in):
+def test_csv_is_streamed_in_pieces(olga, event, signed_in):
     template = registered(event, name="x" * 200)
     Registration.objects.bulk_create(
         Registration(
@@ -260,7 +260,7 @@ def test_a_bad_option_is_refused(olga, event, signed_in, query):
     assert (response.status_code, response.json()["code"]) == (400, "validation_error")
 
 
-def test_an_export_accepts_what_it_produces(olga, event, signed_in):
+def test_an_export_accepts_its_own_media_type(olga, event, signed_in):
     path = f"/api/events/{event.pk}/attendees/export/"
     client = signed_in(olga)
 

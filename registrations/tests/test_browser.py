@@ -1,4 +1,4 @@
-"""The pages behind the links of e-mails, in a real browser, with the keyboard alone."""
+"""The pages behind the links of e-mails, in a real browser, used with the keyboard only."""
 
 from collections.abc import Iterator
 
@@ -73,8 +73,8 @@ def test_people_find_their_way_with_the_keyboard(phone):
     phone.press("Enter", loads=True)
     assert "Your registration is cancelled." in phone.text
 
-    told = Notification(kind="registration_confirmed", user=ana, email=ana.email)
-    phone.open(unsubscribe_url(told))
+    notification = Notification(kind="registration_confirmed", user=ana, email=ana.email)
+    phone.open(unsubscribe_url(notification))
     assert phone.overflow == 0
     phone.tab_to("Send me no more of them")
     phone.press("Enter", loads=True)
@@ -84,11 +84,11 @@ def test_people_find_their_way_with_the_keyboard(phone):
     assert "You get these e-mails again" in phone.text
 
     ana.refresh_from_db()
-    [kept] = Registration.objects.all()
+    [registration] = Registration.objects.all()
     assert ana.email_verified
     assert preferences_of(ana)["registration_confirmed"] is True
     assert ana.check_password("another-horse-battery-7")
-    assert (kept.name, kept.status) == ("Bob Ray", "cancelled")
+    assert (registration.name, registration.status) == ("Bob Ray", "cancelled")
     assert phone.complaints == []
     assert phone.evaluate("document.referrer") == ""
 

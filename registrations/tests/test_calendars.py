@@ -30,11 +30,11 @@ def attend(event, user):
 
 
 def entries(response) -> dict:
-    """The VEVENTs by their summaries, which are told once each."""
+    """The VEVENTs by their summaries, each of which occurs once."""
     assert response.status_code == 200, response.content
-    found = Calendar.from_ical(response.content).walk("VEVENT")
-    by_name = {str(entry["SUMMARY"]): entry for entry in found}
-    assert len(by_name) == len(found)
+    events = Calendar.from_ical(response.content).walk("VEVENT")
+    by_name = {str(entry["SUMMARY"]): entry for entry in events}
+    assert len(by_name) == len(events)
     return by_name
 
 
@@ -47,7 +47,7 @@ def link(ana, signed_in) -> str:
     return link_of(signed_in(ana))
 
 
-def test_the_calendar_has_what_i_attend_and_organize(ana, olga, anyone, link, signed_in):
+def test_the_calendar_has_attended_and_organized_events(ana, olga, anyone, link, signed_in):
     full = EventFactory(name="Full", max_capacity=1, waitlist_enabled=True)
     registered(full)
     for event in (EventFactory(name="Going"), full, EventFactory(name="Not going")):
@@ -86,21 +86,23 @@ def test_a_promotion_confirms_the_entry_and_moves_its_stamp(clock, ana, anyone, 
     assert (waiting["DTSTAMP"].dt, confirmed["DTSTAMP"].dt) == (NOW, NOW + timedelta(hours=1))
 
 
-def test_only_who_may_sees_where_to_dial_in(ana, max_, olga, anyone, signed_in):
+def test_the_meeting_url_is_only_for_the_confirmed_and_the_organizer(
+    ana, max_, olga, anyone, signed_in
+):
     event = EventFactory(
         organizer=olga, max_capacity=1, waitlist_enabled=True, meeting_url="https://meet.example.org/x"
     )  # fmt: skip
     attend(event, ana)
     attend(event, max_)
 
-    shown = {
+    has_meeting_url = {
         user.username: b"https://meet.example.org/x" in anyone.get(link_of(signed_in(user))).content
         for user in (ana, max_, olga)
     }
-    assert shown == {"ana": True, "max": False, "olga": True}
+    assert has_meeting_url == {"ana": True, "max": False, "olga": True}
 
 
-def test_a_guest_of_mine_is_not_in_my_calendar(ana, event, anyone, link):
+def test_a_registration_for_a_guest_is_not_in_the_calendar(ana, event, anyone, link):
     register(event.pk, name="Bob", email="bob@example.com", registered_by=ana)
 
     assert entries(anyone.get(link)) == {}
@@ -114,7 +116,7 @@ def test_two_addresses_at_one_event_are_one_entry(ana, event, anyone, link):
     assert statuses(anyone.get(link)) == {"Twice": "CONFIRMED"}
 
 
-def test_what_is_to_come_is_cut_last(clock, olga, anyone, signed_in, monkeypatch):
+def test_past_events_are_cut_before_upcoming_ones(clock, olga, anyone, signed_in, monkeypatch):
     monkeypatch.setattr(calendars, "MAX_ENTRIES", 4)
     for day in (-3, -2, -1, 1, 2, 3):
         EventFactory(name=f"Day {day}", organizer=olga, start_time=NOW + timedelta(days=day))
@@ -134,7 +136,7 @@ def test_the_calendar_takes_four_queries(ana, anyone, link, count, django_assert
         assert len(entries(anyone.get(link))) == count
 
 
-def test_the_calendar_is_not_sent_twice(ana, event, anyone, link):
+def test_an_unchanged_calendar_is_not_sent_again(ana, event, anyone, link):
     attend(event, ana)
     first = anyone.get(link)
 
@@ -163,7 +165,7 @@ def test_a_reset_is_for_the_signed_in(anyone):
     assert anyone.post("/api/me/calendar/reset/").json()["code"] == "not_authenticated"
 
 
-def test_what_is_no_link_is_not_found(ana, max_, anyone, link, signed_in):
+def test_an_invalid_link_is_not_found(ana, max_, anyone, link, signed_in):
     token = link.partition("=")[2]
     signature = token.rpartition(".")[2]
 
@@ -193,7 +195,7 @@ def test_each_link_has_a_limit_of_its_own(ana, max_, anyone, link, signed_in, cl
     assert anyone.get("/api/events/").status_code == 200
 
 
-def test_the_link_outlives_a_password_and_ends_with_the_account(ana, anyone, link, signed_in):
+def test_the_link_survives_a_new_password_and_ends_with_the_account(ana, anyone, link, signed_in):
     changed = signed_in(ana).post(
         "/api/password/change/",
         {"current_password": PASSWORD, "password": "eleven quiet green rivers"},

@@ -1,4 +1,4 @@
-"""Correcting the address of a registration, which hands the place on, and resending its e-mail."""
+"""Changes of the address of a registration, which hand it on, and resending of its e-mail."""
 
 from datetime import timedelta
 
@@ -18,8 +18,8 @@ from registrations.errors import AlreadyRegistered
 from registrations.models import LedgerEntry, Registration
 from registrations.services import cancel_registration, edit_registration, register
 from registrations.services.integrity import find_faults
-from registrations.tests.factories import registered, untold
-from registrations.tests.mails import told
+from registrations.tests.factories import registered, registered_silently
+from registrations.tests.mails import due_mails
 from registrations.tickets import manage_link, manage_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -34,7 +34,7 @@ def event(olga) -> Event:
 
 @pytest.fixture
 def bob(event) -> Registration:
-    return untold(event, name="Bob", email="bob@example.com")
+    return registered_silently(event, name="Bob", email="bob@example.com")
 
 
 def path_of(registration: Registration, token: str | None = None) -> str:
@@ -60,26 +60,26 @@ def attends(event: Event, user: User) -> Registration:
 # --- handing on ---
 
 
-def test_place_is_handed_on_with_its_row_and_seat(anyone, event, bob):
+def test_hand_on_retains_the_row_and_the_seat(anyone, event, bob):
     response = hand_on(anyone, bob, name="Ann")
 
-    shown = response.json()
+    body = response.json()
     assert response.status_code == 200
-    assert (shown["id"], shown["status"]) == (str(bob.pk), "confirmed")
-    assert (shown["name"], shown["email"]) == ("Ann", "ann@example.com")
+    assert (body["id"], body["status"]) == (str(bob.pk), "confirmed")
+    assert (body["name"], body["email"]) == ("Ann", "ann@example.com")
     event.refresh_from_db()
     assert event.registered_count == 1
     assert Registration.objects.count() == 1
     assert list(find_faults()) == []
 
 
-def test_place_in_the_queue_is_kept(anyone, event, bob):
-    waiting = untold(event, email="eve@example.com")
-    untold(event, email="zoe@example.com")
+def test_hand_on_retains_the_place_in_the_queue(anyone, event, bob):
+    waiting = registered_silently(event, email="eve@example.com")
+    registered_silently(event, email="zoe@example.com")
 
-    shown = hand_on(anyone, waiting).json()
+    body = hand_on(anyone, waiting).json()
 
-    assert (shown["status"], shown["waitlist_position"]) == ("waitlisted", 1)
+    assert (body["status"], body["waitlist_position"]) == ("waitlisted", 1)
 
 
 def test_old_ticket_and_token_become_invalid_at_once(anyone, olga, signed_in, event, bob):
@@ -110,7 +110,7 @@ def test_both_addresses_are_notified_and_the_new_one_gets_ticket_and_link(anyone
     hand_on(anyone, bob, name="Ann")
 
     bob.refresh_from_db()
-    mails = {mail.to: mail for mail in told()}
+    mails = {mail.to: mail for mail in due_mails()}
     assert mails.keys() == {"bob@example.com", "ann@example.com"}
     new, old = mails["ann@example.com"], mails["bob@example.com"]
     assert (new.kind, old.kind) == ("registration_confirmed", "registration_handed_on")
@@ -122,12 +122,12 @@ def test_both_addresses_are_notified_and_the_new_one_gets_ticket_and_link(anyone
             assert secret not in part
 
 
-def test_waitlisted_place_is_handed_on_with_the_mail_of_the_waitlist(anyone, event, bob):
-    waiting = untold(event, email="eve@example.com")
+def test_hand_on_of_a_waitlisted_registration_sends_the_waitlist_mail(anyone, event, bob):
+    waiting = registered_silently(event, email="eve@example.com")
 
     hand_on(anyone, waiting)
 
-    assert {mail.to: mail.kind for mail in told()} == {
+    assert {mail.to: mail.kind for mail in due_mails()} == {
         "eve@example.com": "registration_handed_on",
         "ann@example.com": "registration_waitlisted",
     }
@@ -138,7 +138,7 @@ def test_mails_that_were_queued_for_the_old_address_are_dropped(anyone, event):
 
     hand_on(anyone, bob)
 
-    assert [(mail.kind, mail.to) for mail in told()] == [
+    assert [(mail.kind, mail.to) for mail in due_mails()] == [
         ("registration_handed_on", "bob@example.com"),
         ("registration_confirmed", "ann@example.com"),
     ]
@@ -155,7 +155,7 @@ def test_registration_of_a_user_leaves_the_account(ana, event, signed_in):
     assert client.get("/api/me/registrations/").json()["results"] == []
 
 
-def test_place_goes_to_the_account_that_confirmed_the_new_address(anyone, bob, signed_in):
+def test_hand_on_assigns_the_account_that_confirmed_the_new_address(anyone, bob, signed_in):
     kim = UserFactory(email="kim@example.com", email_verified_at=NOW)
     lea = UserFactory(email="lea@example.com", email_verified_at=None)
 
@@ -203,12 +203,12 @@ def test_same_mailbox_in_another_spelling_changes_nothing(anyone, bob):
     assert response.status_code == 200
     assert response.json()["ticket_code"] == code
     assert anyone.get(path).status_code == 200
-    assert told() == []
+    assert due_mails() == []
     assert LedgerEntry.objects.filter(kind="handed_on").count() == 0
 
 
 def test_address_that_is_registered_is_refused(anyone, event, bob):
-    untold(event, email="eve@example.com")
+    registered_silently(event, email="eve@example.com")
 
     response = hand_on(anyone, bob, "EVE@example.com", name="Eve")
 
@@ -218,7 +218,7 @@ def test_address_that_is_registered_is_refused(anyone, event, bob):
 
 
 def test_address_of_a_cancelled_registration_is_free(anyone, event, bob):
-    eve = untold(event, email="eve@example.com")
+    eve = registered_silently(event, email="eve@example.com")
     cancel_registration(eve)
 
     assert hand_on(anyone, bob, "eve@example.com").status_code == 200
@@ -242,7 +242,7 @@ def test_address_can_no_longer_be_corrected(anyone, bob, clock, is_cancelled, da
     assert (response.status_code, response.json()["code"]) == (409, code)
 
 
-def test_place_at_a_cancelled_event_is_not_handed_on(anyone, event, bob):
+def test_registration_for_a_cancelled_event_is_not_handed_on(anyone, event, bob):
     cancel_event(event)
 
     assert hand_on(anyone, bob).json()["code"] == EventCancelled.code
@@ -299,7 +299,7 @@ def test_ledger_shows_the_hand_over(anyone, olga, event, bob, signed_in):
 
 
 def test_race_that_the_check_cannot_see_is_stopped_by_the_constraint(event, bob, monkeypatch):
-    untold(event, email="ann@example.com")
+    registered_silently(event, email="ann@example.com")
     monkeypatch.setattr(
         "registrations.services.changing._check_may_be_handed_on", lambda *facts: None
     )
@@ -313,12 +313,12 @@ def test_race_that_the_check_cannot_see_is_stopped_by_the_constraint(event, bob,
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_confirmation_is_sent_again_and_earlier_links_stay_valid(anyone, event, bob, number):
-    registration = (bob, untold(event, email="eve@example.com"))[number]
+    registration = (bob, registered_silently(event, email="eve@example.com"))[number]
     path = with_token(registration)
 
     response = anyone.post(path.replace("/?", "/resend/?"))
 
-    (mail,) = told()
+    (mail,) = due_mails()
     assert (response.status_code, response.content) == (202, b"")
     assert (mail.to, mail.kind) == (registration.email, f"registration_{LIVE_STATES[number]}")
     assert manage_link(registration.pk) in mail.text
@@ -331,17 +331,17 @@ def test_confirmation_is_sent_each_time(anyone, bob):
     statuses = [anyone.post(path).status_code for _ in range(2)]
 
     assert statuses == [202, 202]
-    assert len(told()) == 2
+    assert len(due_mails()) == 2
 
 
 def test_confirmation_of_a_cancelled_registration_is_refused(anyone, bob):
     cancel_registration(bob)
-    told()
+    due_mails()
 
     response = anyone.post(with_token(bob).replace("/?", "/resend/?"))
 
     assert (response.status_code, response.json()["code"]) == (409, "registration_cancelled")
-    assert told() == []
+    assert due_mails() == []
 
 
 def test_resending_is_limited_by_address(anyone, olga, bob, signed_in, settings):
@@ -370,7 +370,7 @@ def closing(olga) -> Event:
 
 
 def test_attendees_cancel_until_cancellation_closes(anyone, closing, clock):
-    bob = untold(closing)
+    bob = registered_silently(closing)
     clock.shift(timedelta(days=25) - timedelta(seconds=1))
 
     assert anyone.delete(with_token(bob)).status_code == 204
@@ -378,7 +378,7 @@ def test_attendees_cancel_until_cancellation_closes(anyone, closing, clock):
 
 def test_attendees_no_longer_cancel_after_it(anyone, ana, closing, clock, signed_in):
     Event.objects.filter(pk=closing.pk).update(max_capacity=2)
-    bob, own = untold(closing), attends(closing, ana)
+    bob, own = registered_silently(closing), attends(closing, ana)
     clock.shift(timedelta(days=25))
 
     responses = [anyone.delete(with_token(bob)), signed_in(ana).delete(path_of(own))]
@@ -390,7 +390,7 @@ def test_attendees_no_longer_cancel_after_it(anyone, ana, closing, clock, signed
 
 
 def test_organizer_and_staff_still_cancel(olga, sam, closing, clock, signed_in):
-    bob, eve = untold(closing), untold(closing)
+    bob, eve = registered_silently(closing), registered_silently(closing)
     clock.shift(timedelta(days=26))
     grant(sam, "registrations.change_registration")
 
@@ -403,22 +403,22 @@ def test_organizer_and_staff_still_cancel(olga, sam, closing, clock, signed_in):
 
 
 def test_waitlisted_registration_is_cancelled_until_the_start(anyone, closing, clock):
-    untold(closing)
-    waiting = untold(closing)
+    registered_silently(closing)
+    waiting = registered_silently(closing)
     clock.shift(timedelta(days=29))
 
     assert anyone.delete(with_token(waiting)).status_code == 204
 
 
 def test_started_event_takes_precedence(anyone, closing, clock):
-    bob = untold(closing)
+    bob = registered_silently(closing)
     clock.shift(timedelta(days=31))
 
     assert anyone.delete(with_token(bob)).json()["code"] == "event_started"
 
 
-def test_place_at_a_cancelled_event_is_given_up_at_any_time(anyone, closing, clock):
-    bob = untold(closing)
+def test_registration_for_a_cancelled_event_may_be_cancelled_at_any_time(anyone, closing, clock):
+    bob = registered_silently(closing)
     cancel_event(closing)
     clock.shift(timedelta(days=26))
 
@@ -426,7 +426,7 @@ def test_place_at_a_cancelled_event_is_given_up_at_any_time(anyone, closing, clo
 
 
 def test_cancelled_registration_stays_cancelled_after_it(anyone, closing, clock):
-    bob = untold(closing)
+    bob = registered_silently(closing)
     cancel_registration(bob)
     clock.shift(timedelta(days=26))
 

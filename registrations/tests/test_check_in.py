@@ -1,4 +1,4 @@
-"""Tickets at the door, and the ledger."""
+"""Check-in of tickets, and the ledger."""
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -20,7 +20,7 @@ def scan(client, event: Event, code: str, undo: str = ""):
     return client.post(f"/api/events/{event.pk}/check-in{undo}", {"ticket_code": code})
 
 
-def test_a_scan_lets_in_and_a_second_tells_when_the_first_was(clock, event, olga, signed_in):
+def test_a_second_scan_has_the_time_of_the_first(clock, event, olga, signed_in):
     registration, client = registered(event), signed_in(olga)
 
     first = scan(client, event, registration.ticket_code)
@@ -67,7 +67,7 @@ def test_a_ticket_that_does_not_let_in_says_why(olga, signed_in):
     assert scan(client, event, "").json()["errors"][0]["code"] == "blank"
 
 
-def test_only_who_runs_the_event_checks_in(anyone, ana, event, sam, signed_in):
+def test_only_organizers_and_staff_check_in(anyone, ana, event, sam, signed_in):
     code = registered(event).ticket_code
 
     assert scan(anyone, event, code).status_code == 401
@@ -77,7 +77,7 @@ def test_only_who_runs_the_event_checks_in(anyone, ana, event, sam, signed_in):
     assert scan(staff, event, code).status_code == 200
 
 
-def test_the_attendee_list_counts_who_is_in(event, olga, signed_in):
+def test_the_attendee_list_counts_checked_in_attendees(event, olga, signed_in):
     client = signed_in(olga)
     there = registered(event)
     registered(event)
@@ -102,7 +102,7 @@ def ledger(client, event: Event, query: str = "") -> list[tuple]:
     ]
 
 
-def test_the_ledger_tells_what_who_and_why(anyone, ana, olga, sam, signed_in):
+def test_the_ledger_has_kind_actor_and_reason(anyone, ana, olga, sam, signed_in):
     event = EventFactory(organizer=olga, max_capacity=1, waitlist_enabled=True)
     client = signed_in(olga)
     guest = registered(event)
@@ -139,7 +139,7 @@ def test_the_ledger_tells_what_who_and_why(anyone, ana, olga, sam, signed_in):
     ]
 
 
-def test_the_ledger_is_for_who_runs_the_event(anyone, ana, event, sam, signed_in):
+def test_only_organizers_and_staff_read_the_ledger(anyone, ana, event, sam, signed_in):
     path = f"/api/events/{event.pk}/ledger"
 
     assert anyone.get(path).status_code == 401
@@ -150,7 +150,7 @@ def test_the_ledger_is_for_who_runs_the_event(anyone, ana, event, sam, signed_in
     assert staff.get(f"{path}?registration=x").json()["errors"][0]["code"] == "invalid"
 
 
-def test_what_changes_nothing_leaves_no_entry(event, olga, signed_in):
+def test_requests_without_a_change_leave_no_entry(event, olga, signed_in):
     registration = registered(event)
     for _ in range(2):
         cancel_registration(registration)

@@ -1,4 +1,4 @@
-"""Edits of an event in a row: one row for each recipient, and few mails."""
+"""Successive edits of an event: one notification for each recipient, and few mails."""
 
 from datetime import timedelta
 
@@ -15,8 +15,8 @@ from events.services import edit_event
 from events.tests.factories import EventFactory
 from registrations.models import Registration
 from registrations.services import edit_registration, register
-from registrations.tests.factories import untold
-from registrations.tests.mails import told
+from registrations.tests.factories import registered_silently
+from registrations.tests.mails import due_mails
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
@@ -48,24 +48,24 @@ def attends(event: Event) -> User:
 
 def test_changes_that_nobody_was_notified_of_are_one_row(event):
     for name in ("ada", "bob"):
-        untold(event, email=f"{name}@example.com")
+        registered_silently(event, email=f"{name}@example.com")
 
     move(event, *range(1, 51))
 
     assert Notification.objects.count() == 2
-    mails = told()
+    mails = due_mails()
     assert [mail.to for mail in mails] == ["ada@example.com", "bob@example.com"]
     assert "Where: Hall 50\n" in mails[0].text
     assert mails[0].text.count("Hall") == 2
     assert "This is how it was:\nWhere: Hall 0\n" in mails[0].text
 
 
-def test_what_is_changed_back_after_many_changes_is_not_mailed(event):
-    untold(event)
+def test_a_change_that_is_reverted_is_not_mailed(event):
+    registered_silently(event)
 
     move(event, *range(1, 51), 0)
 
-    assert told() == []
+    assert due_mails() == []
 
 
 def test_a_merged_change_is_unread_and_on_top_again(event, clock, signed_in):
@@ -76,13 +76,13 @@ def test_a_merged_change_is_unread_and_on_top_again(event, clock, signed_in):
 
     move(event, 2)
 
-    [shown] = client.get("/api/me/notifications/").json()["results"]
-    assert shown["body"].endswith("Hall 2")
-    assert (shown["read_at"], shown["created_at"]) == (None, "2027-01-15T12:01:00Z")
+    [notification] = client.get("/api/me/notifications/").json()["results"]
+    assert notification["body"].endswith("Hall 2")
+    assert (notification["read_at"], notification["created_at"]) == (None, "2027-01-15T12:01:00Z")
 
 
 def test_a_change_while_a_mailer_is_at_the_one_before_has_its_own_row(event):
-    untold(event)
+    registered_silently(event)
     move(event, 1)
     [in_hand] = outbox.claim(1, 10)
 
@@ -93,12 +93,12 @@ def test_a_change_while_a_mailer_is_at_the_one_before_has_its_own_row(event):
     assert list(Notification.objects.order_by("id").values_list("state", "facts__sequence")) == [
         ("sent", 1), ("pending", 3),
     ]  # fmt: skip
-    [mail] = told()
+    [mail] = due_mails()
     assert "This is how it was:\nWhere: Hall 1\n" in mail.text
 
 
 def test_two_undelivered_rows_of_one_registration_are_one_mail(event):
-    untold(event)
+    registered_silently(event)
     move(event, 1)
     [in_hand] = outbox.claim(1, 10)
     move(event, 2)
@@ -106,20 +106,20 @@ def test_two_undelivered_rows_of_one_registration_are_one_mail(event):
 
     move(event, 3)
 
-    [mail] = told()
+    [mail] = due_mails()
     assert "Where: Hall 3\n" in mail.text
     assert "This is how it was:\nWhere: Hall 0\n" in mail.text
 
 
-def test_the_new_holder_of_a_place_learns_of_later_changes(event):
-    registration = untold(event, email="bob@example.com")
+def test_the_new_holder_is_notified_of_later_changes(event):
+    registration = registered_silently(event, email="bob@example.com")
     move(event, 1)
     edit_registration(Registration.objects.get(pk=registration.pk), email="ann@example.com")
     Notification.objects.exclude(kind="event_changed").delete()
 
     move(event, 2)
 
-    assert [(mail.to, mail.kind) for mail in told()] == [("ann@example.com", "event_changed")]
+    assert [(mail.to, mail.kind) for mail in due_mails()] == [("ann@example.com", "event_changed")]
 
 
 def test_an_edit_loop_sends_few_mails_also_to_confirmed_mailboxes(event, clock, settings):

@@ -1,4 +1,4 @@
-"""Web processes and PostgreSQL are killed in the middle of load; nothing acknowledged is lost."""
+"""Crashes of web processes and PostgreSQL under load lose no acknowledged registration."""
 
 import http.client
 import json
@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 from threading import Event as Flag
 from threading import Thread
 
-from registrations.tests.house import House, wait_for
+from registrations.tests.deployment import Deployment, wait_for
 
 SET_UP = """
 from datetime import timedelta
@@ -25,15 +25,17 @@ print(*Registration.objects.filter(status="confirmed").values_list("id", flat=Tr
 """
 
 
-def load(house: House, event_id: int, number: int, done: Flag, acknowledged: list[str]) -> None:
-    """Registers new addresses until told to stop; keeps the ids that were answered with 201."""
+def load(
+    deployment: Deployment, event_id: int, number: int, done: Flag, acknowledged: list[str]
+) -> None:
+    """Registers new addresses until `done` is set; collects the ids of responses with 201."""
     attempt = 0
     while not done.is_set():
         attempt += 1
         body = json.dumps({"name": "N", "email": f"n{number}-{attempt}@example.com"})
         with (
             suppress(OSError, http.client.HTTPException),
-            closing(http.client.HTTPConnection("127.0.0.1", house.port, timeout=10)) as client,
+            closing(http.client.HTTPConnection("127.0.0.1", deployment.port, timeout=10)) as client,
         ):
             client.request(
                 "POST",
@@ -48,20 +50,24 @@ def load(house: House, event_id: int, number: int, done: Flag, acknowledged: lis
                 acknowledged.append(json.loads(content)["id"])
 
 
-def test_no_acknowledged_registration_is_lost(house):
-    house.manage("migrate", "--verbosity", "0")
-    event_id = int(house.manage("shell", "--verbosity", "0", "--command", SET_UP))
-    house.start()
+def test_no_acknowledged_registration_is_lost(deployment):
+    deployment.manage("migrate", "--verbosity", "0")
+    event_id = int(deployment.manage("shell", "--verbosity", "0", "--command", SET_UP))
+    deployment.start()
     done, acknowledged = Flag(), []
     threads = [
-        Thread(target=load, args=(house, event_id, number, done, acknowledged))
+        Thread(target=load, args=(deployment, event_id, number, done, acknowledged))
         for number in range(6)
     ]
     for thread in threads:
         thread.start()
 
     milestones = []
-    for kill in (house.kill_a_web_process, house.kill_postgres, house.kill_a_web_process):
+    for kill in (
+        deployment.kill_a_web_process,
+        deployment.kill_postgres,
+        deployment.kill_a_web_process,
+    ):
         before = len(acknowledged)
         wait_for(lambda before=before: len(acknowledged) >= before + 50)
         kill()
@@ -71,6 +77,6 @@ def test_no_acknowledged_registration_is_lost(house):
     for thread in threads:
         thread.join(30)
 
-    kept = set(house.manage("shell", "--verbosity", "0", "--command", REGISTERED).split())
-    assert set(acknowledged) <= kept
-    assert "ok: " in house.manage("check_integrity")
+    stored = set(deployment.manage("shell", "--verbosity", "0", "--command", REGISTERED).split())
+    assert set(acknowledged) <= stored
+    assert "ok: " in deployment.manage("check_integrity")

@@ -31,7 +31,7 @@ LATER = timezone.now() + timedelta(days=3650)
 
 @dataclass
 class ModelEvent:
-    """What the API promises, in a few lists: who has a seat, who waits, in order."""
+    """A model of the API: the lists of seats and of the queue, in order."""
 
     capacity: int | None
     waitlist: bool
@@ -116,7 +116,7 @@ class Engine(RuleBasedStateMachine):
 
     @rule(target=registrations, email=EMAILS, upper=st.booleans())
     def register_guest(self, email: str, upper: bool):
-        # The organizer registers guests, so that a draft is told and not hidden.
+        # The organizer registers guests, for whom a draft is refused and not hidden.
         expected = self.model.register(email)
         address = email.upper() if upper else email
 
@@ -236,7 +236,7 @@ class Engine(RuleBasedStateMachine):
         assert event.waitlist_count == len(waiting)
 
     @invariant()
-    def keeps_its_promises(self) -> None:
+    def holds_its_invariants(self) -> None:
         assert list(find_faults()) == []
 
 

@@ -1,4 +1,4 @@
-"""The same rows in every format."""
+"""Exports of attendees in every format."""
 
 import csv
 import io
@@ -79,7 +79,7 @@ def test_every_format_has_the_same_columns_and_rows(fair, export, format_):
 
 
 @pytest.mark.parametrize("format_", EXPORTS)
-def test_every_format_of_nobody_is_whole(event, export, format_):
+def test_every_format_without_attendees_is_complete(event, export, format_):
     assert rows_of(format_, export(event, f"format={format_}")[1]) == []
 
 
@@ -93,7 +93,7 @@ def test_json_has_numbers_and_nulls(fair, export, format_):
 
 
 @pytest.mark.parametrize("format_", EXPORTS)
-def test_every_time_is_told_as_the_list_tells_it(olga, event, export, signed_in, format_):
+def test_every_format_renders_times_like_the_list(olga, event, export, signed_in, format_):
     later = {"confirmed_at": timedelta(hours=3), "checked_in_at": timedelta(microseconds=120)}
     for name, delay in later.items():
         row = registered(event, name=name)
@@ -137,7 +137,7 @@ def test_a_spreadsheet_holds_any_text_as_it_is(event, export, name):
     assert load_workbook(io.BytesIO(export(event, "format=xlsx")[1])).active["A2"].value == name
 
 
-def test_a_spreadsheet_leaves_out_what_xml_cannot_hold(event, export):
+def test_a_spreadsheet_leaves_out_characters_that_xml_cannot_represent(event, export):
     registered(event, name="a\x01b\ufffe_x0041_c")
 
     with ZipFile(io.BytesIO(export(event, "format=xlsx")[1])) as archive:
@@ -158,7 +158,7 @@ def test_a_spreadsheet_goes_on_on_another_sheet(fair, export, monkeypatch):
 
 
 @pytest.mark.parametrize("format_", EXPORTS)
-def test_a_reader_who_leaves_ends_the_query(fair, format_):
+def test_a_disconnect_ends_the_query(fair, format_):
     rows = Registration.objects.filter(event=fair)
     pieces = EXPORTS[format_].pieces(fair, rows, ZoneInfo("Asia/Kolkata"), Options())
     started = StreamedPieces(pieces)
@@ -173,7 +173,7 @@ def test_a_reader_who_leaves_ends_the_query(fair, format_):
         assert cursor.fetchone()[0] == 0
 
 
-def test_a_response_closes_what_it_streams(olga, fair, signed_in):
+def test_a_response_closes_its_stream(olga, fair, signed_in):
     response = signed_in(olga).get(f"/api/events/{fair.pk}/attendees/export/")
 
     assert any(isinstance(closer.__self__, StreamedPieces) for closer in response._resource_closers)
@@ -187,7 +187,7 @@ def plan_of(select: str, parameters: dict) -> str:
 
 
 @pytest.mark.parametrize("ordering", ["registered_at", "-registered_at", "email"])
-def test_an_index_does_the_sorting(event, ordering):
+def test_an_index_sorts_the_export(event, ordering):
     rows = Registration.objects.filter(event=event)
     select, parameters = attendee_select(event, rows, UTC, Options(ordering=ordering))
 
@@ -198,7 +198,7 @@ def test_an_index_does_the_sorting(event, ordering):
     assert "Sort" not in plan_of(select, parameters)
 
 
-def test_a_long_queue_is_not_gone_through_for_each_who_waits(event):
+def test_a_long_queue_is_not_scanned_for_each_row(event):
     rows = Registration.objects.filter(event=event)
     select, parameters = attendee_select(event, rows, UTC, Options())
 
@@ -209,7 +209,7 @@ def test_a_long_queue_is_not_gone_through_for_each_who_waits(event):
     assert "InitPlan" in plan
 
 
-def test_only_so_many_read_at_once(fair, olga, signed_in, monkeypatch):
+def test_concurrent_exports_are_limited(fair, olga, signed_in, monkeypatch):
     monkeypatch.setattr(FILES, "_free", BoundedSemaphore(1))
     client, path = signed_in(olga), f"/api/events/{fair.pk}/attendees/export/"
 
@@ -226,7 +226,7 @@ def test_only_so_many_read_at_once(fair, olga, signed_in, monkeypatch):
     assert b"".join(third.streaming_content).count(b"\r\n") == 4
 
 
-def test_all_is_read_before_the_second_piece_is_sent(fair, monkeypatch):
+def test_all_rows_are_read_before_the_second_piece_is_sent(fair, monkeypatch):
     monkeypatch.setattr("registrations.exports.formats.PIECE_BYTES", 1)
     rows = Registration.objects.filter(event=fair)
     pieces = EXPORTS["csv"].pieces(fair, rows, ZoneInfo("Asia/Kolkata"), Options())

@@ -1,4 +1,4 @@
-"""What people say of an event after it."""
+"""Feedback on events."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -56,8 +56,8 @@ def code_of(response) -> tuple[int, str]:
 
 
 def ratings(client, event: Event) -> tuple[float | None, int]:
-    shown = client.get(f"/api/events/{event.pk}/").json()
-    return shown["average_rating"], shown["feedback_count"]
+    body = client.get(f"/api/events/{event.pk}/").json()
+    return body["average_rating"], body["feedback_count"]
 
 
 def test_an_attendee_rates_and_anyone_reads(anyone, ana, event, signed_in):
@@ -100,7 +100,7 @@ def test_a_comment_may_be_left_out(ana, event, signed_in):
         ({"rating": 5, "comment": "\x00"}, "comment", "invalid"),
     ],
 )
-def test_what_is_no_feedback_is_refused(ana, event, signed_in, body, field, code):
+def test_invalid_feedback_is_refused(ana, event, signed_in, body, field, code):
     refused = signed_in(ana).post(path_of(event), body)
 
     assert code_of(refused) == (400, "validation_error")
@@ -121,7 +121,7 @@ def test_feedback_opens_at_the_end(clock, ana, event, signed_in):
     assert then.status_code == 201
 
 
-def test_only_who_had_a_seat_gives_feedback(clock, anyone, ana, max_, olga, signed_in):
+def test_only_confirmed_attendees_give_feedback(clock, anyone, ana, max_, olga, signed_in):
     event = EventFactory(organizer=olga, max_capacity=1, waitlist_enabled=True)
     registered(event)
     attended(event, ana)  # waits
@@ -237,12 +237,12 @@ def test_the_latest_comes_first_and_no_query_is_added_by_a_row(clock, anyone, ev
         Feedback.objects.create(event=event, author=user, rating=number + 1)
 
     def walk() -> list[int]:
-        url, seen = f"{path_of(event)}?page_size=2", []
+        url, ratings_of_pages = f"{path_of(event)}?page_size=2", []
         while url:
             page = anyone.get(url).json()
-            seen += [row["rating"] for row in page["results"]]
+            ratings_of_pages += [row["rating"] for row in page["results"]]
             url = page["next"]
-        return seen
+        return ratings_of_pages
 
     assert walk() == [5, 4, 3, 2, 1]
     counts = []
@@ -256,7 +256,7 @@ def test_the_latest_comes_first_and_no_query_is_added_by_a_row(clock, anyone, ev
     assert anyone.get(f"{path_of(event)}?rating=5").json()["code"] == "unknown_parameter"
 
 
-def test_the_database_keeps_average_and_count(clock, anyone, event):
+def test_the_database_maintains_average_and_count(clock, anyone, event):
     clock.move_to(NOW)
     users = UserFactory.create_batch(3)
     attended(event, *users)
@@ -339,9 +339,9 @@ def test_an_account_that_ends_leaves_its_rating_and_no_word(anyone, ana, event, 
 
     assert client.delete("/api/me/", {"password": PASSWORD}).status_code == 204
 
-    (shown,) = anyone.get(path_of(event)).json()["results"]
-    assert (shown["rating"], shown["comment"]) == (4, "")
-    assert shown["author"] == {"id": ana.pk, "username": f"erased:{ana.pk}"}
+    (item,) = anyone.get(path_of(event)).json()["results"]
+    assert (item["rating"], item["comment"]) == (4, "")
+    assert item["author"] == {"id": ana.pk, "username": f"erased:{ana.pk}"}
     assert ratings(anyone, event) == (4.0, 1)
 
 
@@ -375,9 +375,9 @@ def test_staff_hide_feedback_with_a_reason_and_show_it_again(anyone, ana, event,
     where = author.post(path_of(event), {"rating": 1, "comment": "<b>Buy pills</b>"})["Location"]
     feedback = Feedback.objects.get()
 
-    asked = act(root, "hide_selected", feedback)
+    question_page = act(root, "hide_selected", feedback)
     unreasoned = act(root, "hide_selected", feedback, confirmed="yes", reason=" ")
-    assert (asked.status_code, unreasoned.status_code) == (200, 200)
+    assert (question_page.status_code, unreasoned.status_code) == (200, 200)
     assert ratings(anyone, event) == (1.0, 1)
     assert act(root, "hide_selected", feedback, confirmed="yes", reason="spam").status_code == 302
 
@@ -400,10 +400,10 @@ def test_the_admin_shows_feedback_and_edits_none(ana, event, root):
     feedback = Feedback.objects.create(event=event, author=ana, rating=1, comment="<b>Pills</b>")
 
     listed, page = root.get(ADMIN), root.get(f"{ADMIN}{feedback.pk}/change/")
-    found = root.get(f"{ADMIN}?q=pills&hidden_at=no")
+    search_page = root.get(f"{ADMIN}?q=pills&hidden_at=no")
 
-    assert (listed.status_code, page.status_code, found.status_code) == (200, 200, 200)
-    assert "&lt;b&gt;Pills&lt;/b&gt;" in found.content.decode()
+    assert (listed.status_code, page.status_code, search_page.status_code) == (200, 200, 200)
+    assert "&lt;b&gt;Pills&lt;/b&gt;" in search_page.content.decode()
     assert root.post(f"{ADMIN}{feedback.pk}/change/", {"rating": 5}).status_code == 403
     assert root.post(f"{ADMIN}{feedback.pk}/delete/", {"post": "yes"}).status_code == 403
     assert root.get(f"{ADMIN}add/").status_code == 403

@@ -54,7 +54,7 @@ def sent(browser: Client, registration: Registration, **fields: str):
     return browser.post(path_of(registration), {"token": token, **fields}, follow=True)
 
 
-def test_who_attended_says_how_it_was_and_changes_it(browser, registration, ana):
+def test_an_attendee_gives_feedback_and_edits_it(browser, registration, ana):
     page = browser.get(link_of(registration))
     assert "How was it? Talk &amp; Tea, 15 January 2027, 14:00 (Europe/Berlin, CET)" in text_of(
         page
@@ -81,7 +81,7 @@ def test_who_attended_says_how_it_was_and_changes_it(browser, registration, ana)
         ({"rating": "x"}, "Send a whole number."),
     ],
 )
-def test_what_is_no_feedback_is_refused_in_words(browser, registration, fields, sentence):
+def test_invalid_feedback_is_refused_with_a_reason(browser, registration, fields, sentence):
     response = sent(browser, registration, comment="Kept", **fields)
 
     assert response.status_code == 400
@@ -150,7 +150,7 @@ def test_the_link_dies_with_the_event_and_with_the_account(
     assert browser.get(link_of(theirs)).status_code == 404
 
 
-def test_who_gave_the_place_up_is_told(browser, clock, ana, olga):
+def test_a_cancelled_registration_gives_no_feedback(browser, clock, ana, olga):
     clock.move_to(NOW)
     event = EventFactory(organizer=olga, start_time=NOW + timedelta(hours=1))
     mine = register(event.pk, name="Ana", email=ana.email, user=ana)

@@ -1,4 +1,4 @@
-"""Whoever registers somebody else's address has no part in what the address's account has."""
+"""A registration with the address of an account gives the registering caller no access to it."""
 
 import json
 
@@ -10,8 +10,8 @@ from events.models import Event
 from events.tests.factories import EventFactory
 from registrations.models import LedgerEntry, Registration
 from registrations.services.people import settle_accounts
-from registrations.tests.factories import registered, untold
-from registrations.tests.mails import told
+from registrations.tests.factories import registered, registered_silently
+from registrations.tests.mails import due_mails
 from registrations.tickets import manage_link, manage_token
 
 pytestmark = pytest.mark.django_db
@@ -94,15 +94,15 @@ def test_queue_shows_a_stranger_no_more(anyone, confirmed_ana, event):
 def test_owner_of_the_address_gets_ticket_and_link_by_mail(anyone, confirmed_ana, event, signed_in):
     made = register(anyone, event, confirmed_ana.email).json()
 
-    [mail] = told()
+    [mail] = due_mails()
     row = Registration.objects.get()
     assert (mail.to, mail.has_ticket) == (confirmed_ana.email, True)
     assert row.ticket_code in mail.text
     assert MEETING in mail.text
     assert manage_link(row.pk, row.link_version) in mail.text
     assert anyone.get(manage_link(row.pk, row.link_version)).status_code == 200
-    shown = signed_in(confirmed_ana).get(f"/api/registrations/{made['id']}/").json()
-    assert (shown["ticket_code"], shown["meeting_url"]) == (row.ticket_code, MEETING)
+    body = signed_in(confirmed_ana).get(f"/api/registrations/{made['id']}/").json()
+    assert (body["ticket_code"], body["meeting_url"]) == (row.ticket_code, MEETING)
 
 
 def test_account_that_registers_another_ones_address_has_no_part_in_it(
@@ -152,8 +152,8 @@ def test_token_of_a_guest_ends_when_the_registration_joins_an_account(
 
     for client, made in ((anyone, of_guest), (anyone, of_max), (signed_in(max_), of_max)):
         assert_shut(client, made, made["manage_token"])
-    shown = signed_in(ana).get(f"/api/registrations/{of_guest['id']}/").json()
-    assert shown["ticket_code"] == of_guest["ticket_code"]
+    body = signed_in(ana).get(f"/api/registrations/{of_guest['id']}/").json()
+    assert body["ticket_code"] == of_guest["ticket_code"]
 
 
 def test_mail_that_is_written_after_the_join_has_a_link_that_works(anyone, ana, event):
@@ -161,7 +161,7 @@ def test_mail_that_is_written_after_the_join_has_a_link_that_works(anyone, ana, 
 
     confirm_email(ana)
 
-    [mail] = [mail for mail in told() if mail.kind == "registration_confirmed"]
+    [mail] = [mail for mail in due_mails() if mail.kind == "registration_confirmed"]
     row = Registration.objects.get()
     assert row.link_version == 1
     assert manage_link(row.pk, 1) in mail.text
@@ -169,7 +169,7 @@ def test_mail_that_is_written_after_the_join_has_a_link_that_works(anyone, ana, 
 
 
 def test_registration_that_was_loaded_knows_its_owner(confirmed_ana, max_, event):
-    made = untold(event, email=confirmed_ana.email, registered_by=max_)
+    made = registered_silently(event, email=confirmed_ana.email, registered_by=max_)
 
     row = Registration.objects.get()
     assert (made.user_id, made.registered_by_id, made.link_version) == (confirmed_ana.pk, None, 1)

@@ -153,7 +153,7 @@ def test_registering_and_cancelling_in_a_loop_fills_no_mailbox(olga, clock):
 
 
 @pytest.mark.usefixtures("_limits")
-def test_a_cancelled_event_is_told_also_when_the_budget_is_used_up(olga):
+def test_a_cancelled_event_is_mailed_with_an_exhausted_budget(olga):
     events = EventFactory.create_batch(6, organizer=olga)
     for event in events:
         registered(event, email=VICTIM)
@@ -179,7 +179,7 @@ def test_edits_in_a_loop_fill_no_mailbox(olga, clock):
 
 
 @pytest.mark.usefixtures("_limits")
-def test_messages_are_whole_also_in_one_mail_for_several(olga):
+def test_merged_mails_have_the_whole_messages(olga):
     event = EventFactory(organizer=olga)
     registered(event, email=VICTIM, notify=False)
     for number in range(6):

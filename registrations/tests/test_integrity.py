@@ -1,4 +1,4 @@
-"""The commands that check and prove the promises."""
+"""The commands that check the invariants and prove the capacity."""
 
 from io import StringIO
 
@@ -43,7 +43,7 @@ def test_a_sound_database_passes(busy):
     assert out.getvalue().count("ok: ") == 7
 
 
-def test_wrong_counters_are_found_and_repaired(busy):
+def test_wrong_counters_are_reported_and_repaired(busy):
     Event.objects.update(registered_count=1, waitlist_count=7)
     err, out = StringIO(), StringIO()
 
@@ -58,7 +58,7 @@ def test_wrong_counters_are_found_and_repaired(busy):
     assert faults() == []
 
 
-def test_an_overbooked_event_is_found(busy):
+def test_an_overbooked_event_is_reported(busy):
     unguarded("ALTER TABLE events_event DROP CONSTRAINT event_not_overbooked")
     try:
         Registration.objects.filter(status="waitlisted").update(
@@ -75,7 +75,7 @@ def test_an_overbooked_event_is_found(busy):
         )
 
 
-def test_a_free_seat_beside_a_queue_is_found(busy):
+def test_a_free_seat_beside_a_queue_is_reported(busy):
     Event.objects.update(max_capacity=3)
 
     assert faults() == [(busy.pk, "2 wait, 2 of 3 seats are taken")]
@@ -83,8 +83,8 @@ def test_a_free_seat_beside_a_queue_is_found(busy):
     assert faults() == []
 
 
-def test_a_promotion_out_of_order_is_found(busy):
-    _, second = Registration.objects.waiting()
+def test_a_promotion_out_of_order_is_reported(busy):
+    _, second = Registration.objects.waitlisted()
     Registration.objects.filter(pk=second.pk).update(
         status="confirmed", confirmed_at="2027-01-01T00:00Z"
     )
@@ -93,7 +93,7 @@ def test_a_promotion_out_of_order_is_found(busy):
     assert faults() == [(busy.pk, "number 1 waits, number 2 was promoted")]
 
 
-def test_a_newcomer_who_overtook_is_found(busy):
+def test_a_newcomer_ahead_of_the_queue_is_reported(busy):
     Event.objects.update(max_capacity=3, waitlist_count=0)
     register(busy.pk, name="Pusher", email="pusher@example.com")
     Event.objects.update(waitlist_count=2)
@@ -103,7 +103,7 @@ def test_a_newcomer_who_overtook_is_found(busy):
     assert fault[1].startswith(f"entry {newest} gave a seat while entry")
 
 
-def test_two_live_rows_of_an_address_are_found(busy):
+def test_two_live_rows_of_an_address_are_reported(busy):
     unguarded("DROP INDEX one_live_registration_per_address")
     try:
         Registration.objects.filter(event=busy, status="confirmed").update(email="a@b.example")

@@ -1,4 +1,4 @@
-"""What is left of a person whose account has ended, and what happens at the same moment."""
+"""Closing an account: the data that remains, and concurrent requests."""
 
 import json
 from collections.abc import Callable
@@ -43,18 +43,19 @@ def columns_with(text: str) -> list[str]:
             "SELECT table_name, column_name, data_type FROM information_schema.columns"
             " WHERE table_schema = 'public'"
         )
-        found = []
+        columns = []
         for table, column, kind in cursor.fetchall():
-            shown = f"encode(\"{column}\", 'escape')" if kind == "bytea" else f'"{column}"::text'
+            text_sql = f"encode(\"{column}\", 'escape')" if kind == "bytea" else f'"{column}"::text'
             cursor.execute(
-                f'SELECT count(*) FROM "{table}" WHERE position(%s IN lower({shown})) > 0', [text]
+                f'SELECT count(*) FROM "{table}" WHERE position(%s IN lower({text_sql})) > 0',
+                [text],
             )
             if cursor.fetchone()[0]:
-                found.append(f"{table}.{column}")
-    return found
+                columns.append(f"{table}.{column}")
+    return columns
 
 
-def test_nothing_in_the_database_names_who_has_left(clock, anyone, olga, sam, signed_in):
+def test_nothing_in_the_database_names_a_closed_account(clock, anyone, olga, sam, signed_in):
     """However the name came there: each line below puts it somewhere."""
     sign_up = {"email": "quilla@example.com", "password": PASSWORD, "username": "quilla"}
     quilla = User.objects.get(pk=anyone.post("/api/register/", sign_up).json()["id"])
@@ -107,7 +108,7 @@ def test_answers_to_others_are_still_replayed(ana, max_, event, signed_in):
     assert again["Idempotent-Replayed"] == "true"
 
 
-def test_what_others_are_told_stays(ana, max_, signed_in):
+def test_notifications_of_others_stay(ana, max_, signed_in):
     for user in (ana, max_):
         notify("password_changed", key=str(user.pk), email=user.email, user=user)
 
@@ -116,7 +117,7 @@ def test_what_others_are_told_stays(ana, max_, signed_in):
     assert [row.user for row in Notification.objects.all()] == [max_]
 
 
-def test_who_only_claims_an_address_takes_no_mails_from_its_owner(event, signed_in):
+def test_closing_an_unconfirmed_account_drops_no_mails_of_the_owner(event, signed_in):
     """Neither as the account's address, nor as one to change to, nor on a registration."""
     registered(event, name="Vic", email="vic@example.com")
     claims = UserFactory(username="claims", email="vic@example.com", email_verified_at=None)
@@ -128,8 +129,8 @@ def test_who_only_claims_an_address_takes_no_mails_from_its_owner(event, signed_
     for user in (claims, changes):
         assert leave(signed_in(user)).status_code == 204
 
-    told = Notification.objects.get()
-    assert (told.kind, told.event_id) == ("registration_confirmed", event.pk)
+    notification = Notification.objects.get()
+    assert (notification.kind, notification.event_id) == ("registration_confirmed", event.pk)
 
 
 def test_a_seat_on_a_deleted_event_is_freed(ana, olga, signed_in):
@@ -226,7 +227,7 @@ def test_an_account_does_not_end_while_it_publishes(leaving):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.xdist_group("races")
-def test_who_publishes_locks_the_account_before_the_event(leaving):
+def test_publishing_locks_the_account_before_the_event(leaving):
     """In the other order the two would wait for each other."""
     draft = EventFactory(organizer=leaving, status="draft")
     client = client_of(leaving)
@@ -242,7 +243,7 @@ def test_who_publishes_locks_the_account_before_the_event(leaving):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.xdist_group("races")
-def test_who_ends_a_series_locks_the_account_before_it(leaving):
+def test_ending_a_series_locks_the_account_before_it(leaving):
     """As the account's end does, which then ends the series."""
     series = SeriesFactory(organizer=leaving)
     client, path = client_of(leaving), f"/api/series/{series.pk}/"

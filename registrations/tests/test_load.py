@@ -21,7 +21,7 @@ def names() -> list[str]:
     return list(Event.objects.order_by("id").values_list("name", flat=True))
 
 
-def test_generated_load_is_sound_and_can_be_found(anyone):
+def test_generated_data_is_consistent_and_searchable(anyone):
     out = StringIO()
 
     call_command("generate_load", "--events", "300", "--registrations", "200", stdout=out)
@@ -32,8 +32,8 @@ def test_generated_load_is_sound_and_can_be_found(anyone):
     assert Event.objects.latest("id").registered_count == 40
     assert not Notification.objects.exists()
     assert list(find_faults()) == []
-    found = anyone.get("/api/events/?search=jazz&when=all&count=true").json()
-    assert found["count"] == Event.objects.published().filter(name__contains="Jazz").count() > 0
+    body = anyone.get("/api/events/?search=jazz&when=all&count=true").json()
+    assert body["count"] == Event.objects.published().filter(name__contains="Jazz").count() > 0
 
 
 def test_the_same_seed_makes_the_same_events():

@@ -1,4 +1,4 @@
-"""E-mails that one account causes: by its acts, and about its events."""
+"""Limits of the e-mails that one account causes, by its actions and about its events."""
 
 import pytest
 from django.core import mail as django_mail
@@ -10,7 +10,7 @@ from conftest import NOW
 from events.models import Event
 from events.tests.factories import EventFactory
 from registrations.models import Registration
-from registrations.tests.factories import registered, untold
+from registrations.tests.factories import registered, registered_silently
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
@@ -26,7 +26,7 @@ def _limits(settings):
 def event(olga) -> Event:
     event = EventFactory(organizer=olga)
     for _ in range(2):
-        untold(event)
+        registered_silently(event)
     return event
 
 
@@ -109,7 +109,7 @@ def test_people_always_learn_that_an_event_is_off(event, olga, signed_in):
     client = signed_in(olga)
     use_up(client, event)
     other = EventFactory(organizer=olga)
-    own = untold(other)
+    own = registered_silently(other)
 
     answers = [
         client.post(f"/api/events/{event.pk}/cancel/").status_code,
@@ -124,10 +124,10 @@ def test_people_always_learn_that_an_event_is_off(event, olga, signed_in):
     assert deliver() == 3
 
 
-def test_what_others_cause_is_not_the_accounts(event, olga, max_, signed_in):
+def test_mails_caused_by_others_are_not_counted_for_the_account(event, olga, max_, signed_in):
     use_up(signed_in(olga), event)
     others = EventFactory(organizer=max_)
-    untold(others)
+    registered_silently(others)
 
     answer = signed_in(max_).patch(f"/api/events/{others.pk}/", {"location": "Hall 3"})
 
@@ -136,7 +136,7 @@ def test_what_others_cause_is_not_the_accounts(event, olga, max_, signed_in):
 
 def test_an_act_larger_than_the_limit_passes_once(event, olga, signed_in):
     for _ in range(5):
-        untold(event)
+        registered_silently(event)
     client = signed_in(olga)
 
     first = client.patch(f"/api/events/{event.pk}/", {"location": "Hall 1"})

@@ -50,7 +50,7 @@ def test_invisible_characters_take_no_seat(anyone, event, character):
     assert not Registration.objects.exists()
 
 
-def test_domains_that_look_alike_are_two_people(anyone, event):
+def test_similar_domains_are_different_mailboxes(anyone, event):
     statuses = [
         register(anyone, event, f"x@{name}.example").status_code for name in ("faß", "fass")
     ]
@@ -62,7 +62,7 @@ def test_domains_that_look_alike_are_two_people(anyone, event):
     "email",
     ["ann@xn--a.example", "ann@xn--mller-kva.example", f"{'a' * 65}@example.com", "Ann@a.de"],
 )
-def test_the_fast_path_leaves_what_is_not_canonical_to_the_ordinary_way(email):
+def test_the_fast_path_leaves_other_spellings_to_the_view(email):
     assert parse_simple_guest(f'{{"name": "Ann", "email": "{email}"}}'.encode()) is None
 
 
@@ -75,7 +75,7 @@ def test_a_guest_in_another_spelling_belongs_to_the_confirmed_account(anyone, ev
     assert Registration.objects.get().user == user
 
 
-def test_what_a_guest_registered_joins_the_account_of_the_mailbox(anyone, event):
+def test_registrations_of_a_guest_join_the_account_of_the_mailbox(anyone, event):
     register(anyone, event, A_LABEL)
     user = UserFactory(email=DECOMPOSED)
 
@@ -111,7 +111,7 @@ def test_an_import_reads_any_spelling(event, olga, signed_in):
 
 
 @pytest.mark.parametrize("search", [COMPOSED, DECOMPOSED, A_LABEL, "ann@müller"])
-def test_attendees_are_found_by_any_spelling_of_an_address(event, olga, signed_in, search):
+def test_attendee_search_matches_any_spelling_of_an_address(event, olga, signed_in, search):
     registered(event, email=COMPOSED)
     registered(event)
 
@@ -129,16 +129,16 @@ def test_exports_show_the_domain_as_people_write_it(anyone, event, olga, signed_
     assert [row["email"] for row in csv.DictReader(io.StringIO(text))] == [COMPOSED]
 
 
-def test_the_privacy_export_finds_what_the_mailbox_was_told(anyone, event, signed_in):
+def test_the_privacy_export_has_notifications_to_the_mailbox(anyone, event, signed_in):
     register(anyone, event, A_LABEL)
     user = UserFactory(email=COMPOSED, email_verified_at=NOW)
     Notification.objects.create(kind="x", key="guest", email=DECOMPOSED)
 
     response = signed_in(user).get("/api/me/export/")
 
-    told = json.loads(b"".join(response.streaming_content))
-    assert {row["email"] for row in told["notifications"]} == {COMPOSED}
-    assert told["opt_outs"] == []
+    exported = json.loads(b"".join(response.streaming_content))
+    assert {row["email"] for row in exported["notifications"]} == {COMPOSED}
+    assert exported["opt_outs"] == []
 
 
 def test_an_invitation_names_the_domain_as_the_dns_has_it(event):

@@ -1,6 +1,6 @@
-"""Every link that a mail carries works for the state that it changes, and for no other.
+"""Every link in a mail is valid only for the state that it changes.
 
-One table has them all: what each is, and what ends it.
+One table lists all links, with the changes that end each.
 """
 
 from collections.abc import Callable

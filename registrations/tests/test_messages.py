@@ -1,4 +1,4 @@
-"""What an organizer writes to those who come."""
+"""Messages of organizers to attendees."""
 
 import pytest
 from django.db import connection
@@ -12,8 +12,8 @@ from events.services import delete_event
 from events.tests.factories import EventFactory
 from registrations.models import Message
 from registrations.services import cancel_registration
-from registrations.tests.factories import untold
-from registrations.tests.mails import told
+from registrations.tests.factories import registered_silently
+from registrations.tests.mails import due_mails
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
@@ -25,9 +25,9 @@ def event(olga) -> Event:
     """Ada and bob have seats, dora waits, emil has left."""
     event = EventFactory(organizer=olga, name="Talk", max_capacity=2, waitlist_enabled=True)
     for name in ("ada", "bob", "dora"):
-        untold(event, name=name.title(), email=f"{name}@example.com")
-    cancel_registration(untold(event, email="emil@example.com"))
-    told()
+        registered_silently(event, name=name.title(), email=f"{name}@example.com")
+    cancel_registration(registered_silently(event, email="emil@example.com"))
+    due_mails()
     return event
 
 
@@ -52,7 +52,7 @@ def test_an_organizer_writes_to_those_with_a_seat(event, olga, signed_in):
     }
     assert client.get(sent["Location"]).json() == sent.json()
     assert client.get(path_of(event)).json()["results"] == [sent.json()]
-    mails = sorted(told(), key=lambda mail: mail.to)
+    mails = sorted(due_mails(), key=lambda mail: mail.to)
     assert [(mail.kind, mail.to) for mail in mails] == [
         ("organizer_message", "ada@example.com"),
         ("organizer_message", "bob@example.com"),
@@ -65,18 +65,20 @@ def test_an_organizer_writes_to_those_with_a_seat(event, olga, signed_in):
     assert mails[0].attachments == []
 
 
-def test_a_message_may_go_to_those_who_wait(event, olga, signed_in):
+def test_a_message_may_go_to_the_waitlist(event, olga, signed_in):
     sent = signed_in(olga).post(path_of(event), {**WRITTEN, "status": "waitlisted"})
 
     assert sent.json()["recipient_count"] == 1
-    assert [mail.to for mail in told()] == ["dora@example.com"]
+    assert [mail.to for mail in due_mails()] == ["dora@example.com"]
 
 
-def test_who_leaves_before_the_mail_goes_gets_none(event, olga, signed_in):
+def test_a_registration_cancelled_before_the_mail_gets_none(event, olga, signed_in):
     signed_in(olga).post(path_of(event), WRITTEN)
     cancel_registration(event.registrations.get(email="ada@example.com"))
 
-    assert [mail.to for mail in told() if mail.kind == "organizer_message"] == ["bob@example.com"]
+    assert [mail.to for mail in due_mails() if mail.kind == "organizer_message"] == [
+        "bob@example.com"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_who_leaves_before_the_mail_goes_gets_none(event, olga, signed_in):
         ({"status": None}, "status", "null"),
     ],
 )
-def test_what_is_no_message_is_refused(event, olga, signed_in, change, field, code):
+def test_an_invalid_message_is_refused(event, olga, signed_in, change, field, code):
     refused = signed_in(olga).post(path_of(event), WRITTEN | change)
 
     assert refused.status_code == 400
@@ -103,7 +105,9 @@ def test_what_is_no_message_is_refused(event, olga, signed_in, change, field, co
     assert not Notification.objects.filter(kind="organizer_message").exists()
 
 
-def test_only_who_runs_the_event_writes_and_reads(anyone, ana, event, olga, sam, signed_in):
+def test_only_organizers_and_staff_write_and_read_messages(
+    anyone, ana, event, olga, sam, signed_in
+):
     assert signed_in(sam).post(path_of(event), WRITTEN).status_code == 403
     staff = signed_in(grant(sam, "registrations.add_message"))
     where = staff.post(path_of(event), WRITTEN)["Location"]
@@ -140,7 +144,7 @@ def test_a_repeated_post_sends_once(event, olga, signed_in):
         client.post(path_of(event), WRITTEN, headers={"Idempotency-Key": "k"})
 
     assert Message.objects.count() == 1
-    assert len(told()) == 2
+    assert len(due_mails()) == 2
 
 
 def test_the_latest_comes_first_at_a_fixed_number_of_queries(clock, event, olga, signed_in):
@@ -163,7 +167,7 @@ def test_the_latest_comes_first_at_a_fixed_number_of_queries(clock, event, olga,
 def test_a_message_to_thousands_is_one_statement(event, olga, signed_in):
     Event.objects.filter(pk=event.pk).update(max_capacity=None)
     for _ in range(20):
-        untold(event)
+        registered_silently(event)
     client = signed_in(olga)
 
     with CaptureQueriesContext(connection) as queries:

@@ -16,8 +16,8 @@ from events.services import cancel_event
 from events.tests.factories import EventFactory
 from registrations.models import LedgerEntry, Registration
 from registrations.services.people import settle_accounts
-from registrations.tests.factories import registered, untold
-from registrations.tests.mails import told
+from registrations.tests.factories import registered, registered_silently
+from registrations.tests.mails import due_mails
 from registrations.tickets import manage_link
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -175,7 +175,7 @@ def test_registrations_of_a_confirmed_account_go_to_its_new_address(
 ):
     row = own(event, confirmed_ana)
     former_link = manage_link(row.pk, row.link_version)
-    told()
+    due_mails()
 
     move(confirmed_ana, NEW)
     signed_in(confirmed_ana).post(f"/api/registrations/{row.pk}/resend/")
@@ -183,9 +183,9 @@ def test_registrations_of_a_confirmed_account_go_to_its_new_address(
     row.refresh_from_db()
     assert (row.email, row.user, row.link_version) == (NEW, confirmed_ana, 1)
     assert anyone.get(former_link).status_code == 404
-    assert ("registration_confirmed", NEW) in [(mail.kind, mail.to) for mail in told()]
+    assert ("registration_confirmed", NEW) in [(mail.kind, mail.to) for mail in due_mails()]
     cancel_event(event)
-    assert [(mail.kind, mail.to) for mail in told()] == [("event_cancelled", NEW)]
+    assert [(mail.kind, mail.to) for mail in due_mails()] == [("event_cancelled", NEW)]
     assert Registration.objects.get().ticket_code == row.ticket_code
 
 
@@ -231,12 +231,12 @@ def test_mails_that_are_not_sent_yet_go_to_the_new_address(event, confirmed_ana)
 
     move(confirmed_ana, NEW)
 
-    mails = [(mail.kind, mail.to) for mail in told() if mail.kind.startswith("registration")]
+    mails = [(mail.kind, mail.to) for mail in due_mails() if mail.kind.startswith("registration")]
     assert mails == [("registration_confirmed", NEW)]
 
 
 def test_ledger_has_who_moved_a_registration(event, confirmed_ana):
-    untold(event, email=HOME, user=confirmed_ana, registered_by=confirmed_ana)
+    registered_silently(event, email=HOME, user=confirmed_ana, registered_by=confirmed_ana)
 
     move(confirmed_ana, NEW)
 

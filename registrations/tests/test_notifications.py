@@ -1,4 +1,4 @@
-"""What attendees are told of their places and of events: one story each, and each but once."""
+"""Notifications of attendees about their registrations and events, each sent once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -16,8 +16,8 @@ from events.tests.factories import EventFactory
 from registrations.models import Registration
 from registrations.services import cancel_registration, register
 from registrations.services.people import settle_accounts
-from registrations.tests.factories import registered, untold
-from registrations.tests.mails import outline, told
+from registrations.tests.factories import registered, registered_silently
+from registrations.tests.mails import due_mails, outline
 from registrations.tickets import manage_link
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -46,10 +46,10 @@ def attends(event: Event, user: User, **fields: object) -> Registration:
 # --- confirmed and waitlisted ---
 
 
-def test_who_gets_a_seat_gets_ticket_calendar_and_links(event):
+def test_a_confirmation_has_ticket_calendar_and_links(event):
     bob = registered(event, name="Bob", email="bob@example.com")
 
-    (mail,) = told()
+    (mail,) = due_mails()
 
     assert (mail.kind, mail.to) == ("registration_confirmed", "bob@example.com")
     assert mail.subject == "You have a seat: Talk & Tea"
@@ -70,11 +70,11 @@ def test_who_gets_a_seat_gets_ticket_calendar_and_links(event):
     assert 'src="cid:ticket"' in mail.html
 
 
-def test_times_are_told_in_the_zone_of_the_event_and_in_ones_own(event):
+def test_times_are_in_the_zone_of_the_event_and_of_the_recipient(event):
     kim = UserFactory(username="kim", timezone="Asia/Kathmandu")
     attends(event, kim)
 
-    (mail,) = told()
+    (mail,) = due_mails()
 
     times = (
         "When: Sunday, 14 February 2027, 13:00 – 15:00 (Europe/Berlin, CET)\n"
@@ -85,12 +85,12 @@ def test_times_are_told_in_the_zone_of_the_event_and_in_ones_own(event):
     assert mail.notice == "14 February 2027, 17:45 (Asia/Kathmandu, UTC+05:45), Hall 2"
 
 
-def test_who_waits_is_told_the_place_and_no_link_to_join(event):
+def test_a_waitlist_mail_has_the_place_and_no_link_to_join(event):
     for _ in range(3):
-        untold(event)
+        registered_silently(event)
     registered(event, email="dora@example.com")
 
-    (mail,) = told()
+    (mail,) = due_mails()
 
     assert (mail.kind, mail.to) == ("registration_waitlisted", "dora@example.com")
     assert "number 2 on the waitlist" in mail.text
@@ -100,7 +100,7 @@ def test_who_waits_is_told_the_place_and_no_link_to_join(event):
         assert "meet.example.com" not in part
 
 
-def test_a_confirmation_that_no_longer_holds_is_dropped(event):
+def test_an_outdated_confirmation_is_dropped(event):
     cancelled = registered(event)
     cancel_registration(cancelled)
     called_off = registered(EventFactory())
@@ -108,14 +108,14 @@ def test_a_confirmation_that_no_longer_holds_is_dropped(event):
     gone = registered(EventFactory())
     delete_event(gone.event)
 
-    kinds = [mail.kind for mail in told()]
+    kinds = [mail.kind for mail in due_mails()]
 
     assert kinds == ["registration_cancelled", "event_cancelled", "event_cancelled"]
 
 
-def test_who_waited_until_the_mail_went_is_told_of_the_seat_alone(event):
-    first = untold(event)
-    untold(event)
+def test_a_promotion_before_the_waitlist_mail_replaces_it(event):
+    first = registered_silently(event)
+    registered_silently(event)
     registered(event, email="dora@example.com")
     cancel_registration(first)
 
@@ -125,26 +125,26 @@ def test_who_waited_until_the_mail_went_is_told_of_the_seat_alone(event):
     ]
 
 
-def test_nothing_is_told_of_an_event_that_is_over(clock, event):
+def test_a_past_event_sends_no_mails(clock, event):
     registered(event)
     clock.move_to(event.end_time)
 
-    assert told() == []
+    assert due_mails() == []
 
 
 # --- promoted ---
 
 
-def test_who_moves_up_is_told_once_each_in_order(event):
+def test_promotions_are_mailed_once_each_in_order(event):
     for _ in range(2):
-        untold(event)
+        registered_silently(event)
     for name in ("dora", "emil", "fred"):
-        untold(event, email=f"{name}@example.com")
+        registered_silently(event, email=f"{name}@example.com")
 
     edit_event(event, {"max_capacity": 4})
     edit_event(event, {"max_capacity": None})
 
-    mails = told()
+    mails = due_mails()
     assert [(mail.kind, mail.to.partition("@")[0]) for mail in mails] == [
         ("registration_promoted", "dora"),
         ("registration_promoted", "emil"),
@@ -158,13 +158,13 @@ def test_who_moves_up_is_told_once_each_in_order(event):
 # --- cancelled registrations ---
 
 
-def test_whoever_gives_a_place_up_is_told(ana, event, signed_in):
+def test_a_cancellation_by_the_holder_is_mailed(ana, event, signed_in):
     registration = attends(event, ana)
-    told()
+    due_mails()
     for _ in range(2):
         signed_in(ana).delete(f"/api/registrations/{registration.pk}/")
 
-    (mail,) = told()
+    (mail,) = due_mails()
 
     assert (mail.kind, mail.to) == ("registration_cancelled", ana.email)
     assert "your registration is cancelled. If you change your mind" in mail.text
@@ -174,27 +174,27 @@ def test_whoever_gives_a_place_up_is_told(ana, event, signed_in):
     assert set(Notification.objects.values_list("user", flat=True)) == {ana.pk}
 
 
-def test_who_is_sent_away_is_told_by_whom(event, olga, signed_in):
-    registration = untold(event)
+def test_a_cancellation_by_the_organizer_names_the_organizer(event, olga, signed_in):
+    registration = registered_silently(event)
     signed_in(olga).delete(f"/api/registrations/{registration.pk}/")
 
-    (mail,) = told()
+    (mail,) = due_mails()
 
     assert "the organizer has cancelled your registration." in mail.text
     assert mail.notice.startswith("The organizer cancelled it.")
 
 
-def test_an_account_that_ends_is_told_nothing_any_more(ana, event, signed_in):
+def test_a_closed_account_gets_no_mails(ana, event, signed_in):
     attends(event, ana)
     past = EventFactory(start_time=NOW + timedelta(hours=1))
     attends(past, ana)
 
     assert signed_in(ana).delete("/api/me/", {"password": PASSWORD}).status_code == 204
 
-    assert told() == []
+    assert due_mails() == []
 
 
-def test_a_place_taken_while_the_account_ended_is_given_back_in_silence(ana, event):
+def test_a_registration_made_while_the_account_closes_is_cancelled_without_a_mail(ana, event):
     attends(event, ana, notify=False)
     User.objects.filter(pk=ana.pk).update(erased_at=NOW)
 
@@ -207,8 +207,8 @@ def test_a_place_taken_while_the_account_ended_is_given_back_in_silence(ana, eve
 # --- changed events ---
 
 
-def test_a_new_time_and_place_are_told_beside_the_old(event):
-    untold(event, email="bob@example.com")
+def test_a_change_of_time_and_location_has_the_former_ones(event):
+    registered_silently(event, email="bob@example.com")
     start = event.start_time
 
     edit_event(
@@ -220,7 +220,7 @@ def test_a_new_time_and_place_are_told_beside_the_old(event):
         },
     )
 
-    (mail,) = told()
+    (mail,) = due_mails()
     assert (mail.kind, mail.to) == ("event_changed", "bob@example.com")
     assert mail.subject == "New time and place: Talk & Tea"
     assert mail.notice == "15 February 2027, 13:00 (Europe/Berlin, CET), Hall 3"
@@ -246,10 +246,10 @@ def test_a_new_time_and_place_are_told_beside_the_old(event):
     ],
 )
 def test_a_change_is_named(event, changes, subject):
-    untold(event)
+    registered_silently(event)
     edit_event(event, changes)
 
-    assert [mail.subject for mail in told()] == [subject]
+    assert [mail.subject for mail in due_mails()] == [subject]
 
 
 @pytest.mark.parametrize(
@@ -262,36 +262,36 @@ def test_a_change_is_named(event, changes, subject):
         {"location": "Hall 2"},
     ],
 )
-def test_what_is_no_change_of_time_or_place_is_not_told(event, changes):
-    untold(event)
+def test_other_changes_of_an_event_are_not_mailed(event, changes):
+    registered_silently(event)
     edit_event(event, changes)
 
     assert not Notification.objects.exists()
 
 
-def test_a_new_link_is_told_to_those_alone_who_may_have_it(event):
+def test_a_new_meeting_url_is_mailed_to_the_confirmed_only(event):
     names = ("ada", "bob", "dora")
     for name in names:
-        untold(event, email=f"{name}@example.com")
+        registered_silently(event, email=f"{name}@example.com")
 
     edit_event(event, {"meeting_url": "https://meet.example.com/2"})
     assert outline() == [("event_changed", "ada"), ("event_changed", "bob")]
 
     edit_event(event, {"meeting_url": "https://meet.example.com/3", "location": "Hall 3"})
-    mails = told()
+    mails = due_mails()
     assert [mail.to.partition("@")[0] for mail in mails] == ["ada", "bob", "dora"]
     assert "meet.example.com" not in mails[2].text + mails[2].html + mails[2].calendar
     assert "https://meet.example.com/3" in mails[0].text
     assert not Notification.objects.filter(facts__icontains="meet.example").exists()
 
 
-def test_two_changes_before_the_mail_goes_are_one_mail_of_the_whole(event):
-    untold(event)
+def test_two_changes_before_the_mail_are_one_mail(event):
+    registered_silently(event)
     edit_event(event, {"location": "Hall 3"})
     edit_event(event, {"end_time": LATER})
     edit_event(event, {"location": "Hall 4"})
 
-    (mail,) = told()
+    (mail,) = due_mails()
 
     assert mail.subject == "New time and place: Talk & Tea"
     assert "Where: Hall 2\n" in mail.text.partition("This is how it was")[2]
@@ -299,48 +299,48 @@ def test_two_changes_before_the_mail_goes_are_one_mail_of_the_whole(event):
     assert [row.state for row in Notification.objects.all()] == ["sent"]
 
 
-def test_a_change_that_was_told_is_the_old_of_the_next(event):
-    untold(event)
+def test_a_mailed_change_is_the_former_schedule_of_the_next(event):
+    registered_silently(event)
     edit_event(event, {"location": "Hall 3"})
-    told()
+    due_mails()
     edit_event(event, {"end_time": LATER})
     edit_event(event, {"location": "Hall 4"})
 
-    (mail,) = told()
+    (mail,) = due_mails()
 
     assert "Where: Hall 3\n" in mail.text.partition("This is how it was")[2]
 
 
-def test_what_was_changed_back_before_the_mail_went_is_not_told(event):
-    untold(event)
+def test_a_change_reverted_before_the_mail_is_not_mailed(event):
+    registered_silently(event)
     edit_event(event, {"location": "Hall 3"})
     edit_event(event, {"location": "Hall 2"})
 
-    assert told() == []
+    assert due_mails() == []
 
 
-def test_what_was_changed_back_afterwards_is_told(event):
-    untold(event)
+def test_a_change_reverted_after_the_mail_is_mailed(event):
+    registered_silently(event)
     edit_event(event, {"location": "Hall 3"})
-    told()
+    due_mails()
     edit_event(event, {"location": "Hall 2"})
 
-    (mail,) = told()
+    (mail,) = due_mails()
 
     assert mail.subject == "New place: Talk & Tea"
     assert "Where: Hall 3" in mail.text.partition("This is how it was")[2]
 
 
-def test_a_change_is_not_told_of_a_place_that_was_given_up(event):
-    registration = untold(event)
+def test_a_change_is_not_mailed_for_a_cancelled_registration(event):
+    registration = registered_silently(event)
     edit_event(event, {"location": "Hall 3"})
     cancel_registration(registration)
 
     assert [kind for kind, _ in outline()] == ["registration_cancelled"]
 
 
-def test_a_change_of_an_event_that_is_called_off_is_not_told(event):
-    untold(event)
+def test_a_change_of_a_cancelled_event_is_not_mailed(event):
+    registered_silently(event)
     edit_event(event, {"location": "Hall 3"})
     cancel_event(event)
 
@@ -350,16 +350,16 @@ def test_a_change_of_an_event_that_is_called_off_is_not_told(event):
 # --- cancelled and deleted events ---
 
 
-def test_everybody_is_told_once_that_an_event_is_cancelled(event, olga, signed_in):
+def test_a_cancelled_event_is_mailed_once_to_each_attendee(event, olga, signed_in):
     for name in ("ada", "bob", "dora"):  # dora waits
-        untold(event, email=f"{name}@example.com")
-    gone = untold(event)
+        registered_silently(event, email=f"{name}@example.com")
+    gone = registered_silently(event)
     cancel_registration(gone)
-    told()
+    due_mails()
 
     for _ in range(2):
         signed_in(olga).post(f"/api/events/{event.pk}/cancel/", {"reason": "A <flood>."})
-    mails = told()
+    mails = due_mails()
 
     assert [(mail.kind, mail.to.partition("@")[0]) for mail in mails] == [
         ("event_cancelled", "ada"),
@@ -372,24 +372,24 @@ def test_everybody_is_told_once_that_an_event_is_cancelled(event, olga, signed_i
     assert "meet.example.com" not in mails[0].text + mails[0].html + mails[0].calendar
     assert (mails[0].method, mails[0].has_ticket) == ("CANCEL", False)
     signed_in(olga).delete(f"/api/events/{event.pk}/")
-    assert told() == []
+    assert due_mails() == []
 
 
-def test_a_deleted_event_is_told_like_a_cancelled_one(event):
-    untold(event, email="bob@example.com")
+def test_a_deleted_event_is_mailed_like_a_cancelled_one(event):
+    registered_silently(event, email="bob@example.com")
     delete_event(event)
 
-    (mail,) = told()
+    (mail,) = due_mails()
 
     assert (mail.kind, mail.to) == ("event_cancelled", "bob@example.com")
     assert "STATUS:CANCELLED" in mail.calendar
 
 
-def test_an_event_that_is_back_is_told_to_whom_it_was_called_off(event):
-    untold(event, email="bob@example.com")
+def test_a_restored_event_is_mailed_after_a_mailed_deletion(event):
+    registered_silently(event, email="bob@example.com")
     delete_event(event)
     restore_event(event)
-    assert told() == []
+    assert due_mails() == []
 
     delete_event(event)
     restore_event(event)
@@ -397,14 +397,14 @@ def test_an_event_that_is_back_is_told_to_whom_it_was_called_off(event):
     assert outline() == [("event_cancelled", "bob")]
 
     restore_event(event)
-    (mail,) = told()
+    (mail,) = due_mails()
     assert (mail.kind, mail.subject) == ("event_restored", "It takes place after all: Talk & Tea")
     assert "your seat is still yours" in mail.text
     assert (mail.method, mail.has_ticket) == ("REQUEST", True)
 
 
-def test_the_end_of_a_past_event_or_a_draft_is_told_to_nobody(clock, event):
-    untold(event)
+def test_deleting_a_past_event_or_a_draft_notifies_nobody(clock, event):
+    registered_silently(event)
     clock.move_to(event.end_time)
     cancel_event(event)
     delete_event(EventFactory(status="draft"))
@@ -428,7 +428,7 @@ def crowded(event: Event, people: int) -> Event:
     return event
 
 
-def test_cancelling_answers_at_once_and_tells_thousands_once_each(event, olga, signed_in):
+def test_cancelling_notifies_thousands_once_each_with_constant_queries(event, olga, signed_in):
     client = signed_in(olga)
     costs = []
 
@@ -444,11 +444,11 @@ def test_cancelling_answers_at_once_and_tells_thousands_once_each(event, olga, s
     assert rows.values("email").distinct().count() == 2_000
 
 
-def test_what_a_batch_of_mails_needs_is_read_at_once(event):
+def test_a_batch_of_mails_reads_its_rows_together(event):
     cancel_event(crowded(event, 30))
 
     with CaptureQueriesContext(connection) as queries:
-        assert len(told()) == 30
+        assert len(due_mails()) == 30
 
     reads = [q["sql"] for q in queries if q["sql"].startswith("SELECT")]
     assert len(reads) == 2  # the rows, and all of their facts
@@ -457,17 +457,17 @@ def test_what_a_batch_of_mails_needs_is_read_at_once(event):
 # --- series ---
 
 
-def test_a_change_of_a_series_is_told_to_those_of_each_event(olga, signed_in):
+def test_a_change_of_a_series_is_mailed_to_the_attendees_of_each_event(olga, signed_in):
     client = signed_in(olga)
     fields = {"name": "Yoga", "location": "Park", "start_time": "2027-03-01T18:00"}
     rule = {"timezone": "Europe/Berlin", "recurrence": "FREQ=WEEKLY;COUNT=4"}
     series = client.post("/api/series/", fields | rule).json()
     first, second, *_ = Event.objects.filter(series_id=series["id"]).order_by("start_time")
-    untold(first, email="ada@example.com")
-    untold(second, email="bob@example.com")
+    registered_silently(first, email="ada@example.com")
+    registered_silently(second, email="bob@example.com")
 
     client.patch(f"/api/series/{series['id']}/", {"location": "Hall"})
-    changed = told()
+    changed = due_mails()
     client.delete(f"/api/series/{series['id']}/")
 
     assert [(mail.kind, mail.to) for mail in changed] == [
@@ -482,9 +482,9 @@ def test_a_change_of_a_series_is_told_to_those_of_each_event(olga, signed_in):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_cancellations_at_one_moment_one_tells(event, olga, signed_in):
+def test_two_concurrent_cancellations_notify_once(event, olga, signed_in):
     for name in ("ada", "bob"):
-        untold(event, email=f"{name}@example.com")
+        registered_silently(event, email=f"{name}@example.com")
 
     def cancel(client) -> int:
         try:
@@ -500,8 +500,8 @@ def test_of_two_cancellations_at_one_moment_one_tells(event, olga, signed_in):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_undone_is_not_told(event):
-    untold(event)
+def test_a_rolled_back_change_is_not_mailed(event):
+    registered_silently(event)
 
     with transaction.atomic():
         cancel_event(event)

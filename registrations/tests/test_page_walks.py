@@ -1,6 +1,6 @@
-"""Walks through pages, whatever comes, goes and moves meanwhile.
+"""Walks through pages while rows are inserted, deleted and moved.
 
-Rows that stay as they are come each once and in order, in either direction and after any turn.
+Each unchanged row occurs once and in order, in either direction and after any change of it.
 """
 
 from collections.abc import Callable
@@ -112,15 +112,15 @@ class Walk:
         response = self.client.get(url)
         assert response.status_code == 200, response.content
         self.page = response.json()
-        shown = [row["id"] for row in self.page["results"]]
-        kept = [key for key in shown if key in self.staying]
-        assert len(shown) == len(set(shown))
+        ids = [row["id"] for row in self.page["results"]]
+        unchanged = [key for key in ids if key in self.staying]
+        assert len(ids) == len(set(ids))
         if side == "next":
-            self.first, self.after = self.after, self.after + len(kept)
+            self.first, self.after = self.after, self.after + len(unchanged)
         else:
-            self.first, self.after = self.first - len(kept), self.first
+            self.first, self.after = self.first - len(unchanged), self.first
         assert self.first >= 0
-        assert kept == self.staying[self.first : self.after]
+        assert unchanged == self.staying[self.first : self.after]
 
     def step(self, side: str) -> bool:
         """False where there is no such page: then nothing that stays lies there."""
@@ -142,7 +142,7 @@ class Walk:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_rows_that_stay_come_each_once(olga, signed_in, listed, data):
+def test_pages_have_each_unchanged_row_once(olga, signed_in, listed, data):
     with transaction.atomic():
         walk_about(signed_in(olga), listed(olga), data.draw)
         transaction.set_rollback(True)

@@ -71,13 +71,13 @@ def test_the_page_shows_place_time_and_ticket(clock, browser, olga):
 
     response = browser.get(manage_link(registration.pk))
 
-    shown = text_of(response)
+    text = text_of(response)
     assert response.status_code == 200
-    assert "Tea &amp; &lt;b&gt;Talk&lt;/b&gt; You have a seat." in shown
-    assert "Monday, 15 March 2027, 14:30 to 17:00 Local time there (Asia/Kolkata)" in shown
-    assert "Bengaluru Take part online" in shown
-    assert "Bob, bob@example.com" in shown
-    assert registration.ticket_code in shown
+    assert "Tea &amp; &lt;b&gt;Talk&lt;/b&gt; You have a seat." in text
+    assert "Monday, 15 March 2027, 14:30 to 17:00 Local time there (Asia/Kolkata)" in text
+    assert "Bengaluru Take part online" in text
+    assert "Bob, bob@example.com" in text
+    assert registration.ticket_code in text
     assert 'src="data:image/svg+xml;base64,' in response.content.decode()
 
 
@@ -112,7 +112,7 @@ def test_the_name_is_corrected(browser, registration):
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 201, "a\nb", "a\x00b"])
-def test_a_name_that_cannot_be_is_refused_in_words(browser, registration, name):
+def test_an_invalid_name_is_refused_with_a_reason(browser, registration, name):
     response = sent(browser, registration, name=name)
 
     assert response.status_code == 400
@@ -130,18 +130,18 @@ def test_the_registration_is_cancelled(browser, registration, event):
     assert "<form" not in response.content.decode()
 
 
-def test_too_late_to_cancel_is_told(clock, browser, registration, event):
+def test_the_page_says_when_cancelling_is_closed(clock, browser, registration, event):
     clock.move_to(event.start_time)
 
     refused = sent(browser, registration, cancel="yes")
-    shown = browser.get(manage_link(registration.pk))
+    page = browser.get(manage_link(registration.pk))
 
     assert refused.status_code == 400
     assert "The event has started; a registration can no longer be cancelled." in text_of(refused)
-    assert "I cannot come" not in text_of(shown)
+    assert "I cannot come" not in text_of(page)
 
 
-def test_a_guest_at_the_door_is_told(browser, registration, event, olga):
+def test_the_page_says_that_the_holder_is_checked_in(browser, registration, event, olga):
     check_in(event, registration.ticket_code, by=olga)
 
     assert "You have a seat, and you are checked in." in text_of(
@@ -149,7 +149,7 @@ def test_a_guest_at_the_door_is_told(browser, registration, event, olga):
     )
 
 
-def test_an_event_that_was_called_off_says_why(browser, registration, event):
+def test_a_cancelled_event_gives_its_reason(browser, registration, event):
     cancel_event(event, reason="Storm.")
 
     response = browser.get(manage_link(registration.pk))
@@ -177,7 +177,7 @@ def test_the_link_of_another_registration_opens_nothing(browser, registration, e
     assert browser.get(path, {"token": manage_token(registration.pk)}).status_code == 404
 
 
-def test_the_link_dies_with_the_event_and_with_the_person(browser, ana, event, signed_in, anyone):
+def test_the_link_ends_with_the_event_and_with_the_person(browser, ana, event, signed_in, anyone):
     guest = registered(event)
     delete_event(event)
     other = EventFactory()
@@ -193,7 +193,7 @@ def test_the_link_dies_with_the_event_and_with_the_person(browser, ana, event, s
     assert Registration.objects.get(pk=mine.pk).name == "Erased account"
 
 
-def test_the_page_keeps_its_token_to_itself(browser, registration):
+def test_the_page_does_not_leak_its_token(browser, registration):
     for link in (manage_link(registration.pk), manage_link(registration.pk)[:-1]):
         response = browser.get(link)
 

@@ -1,4 +1,4 @@
-"""`/api/me/export/`, and what `purge_personal_data` forgets."""
+"""`/api/me/export/` and `purge_personal_data`."""
 
 import json
 from datetime import timedelta
@@ -35,7 +35,7 @@ def exported(client, query: str = "") -> dict:
 # --- the export ---
 
 
-def test_the_export_holds_all_of_a_person(clock, ana, olga, max_, sam, event, signed_in):
+def test_the_export_has_all_data_of_a_person(clock, ana, olga, max_, sam, event, signed_in):
     registered(event, name="Ana as a guest", email=ana.email)
     ana = confirm_email(ana)
     mine = EventFactory(organizer=ana, name="Mine")
@@ -46,10 +46,10 @@ def test_the_export_holds_all_of_a_person(clock, ana, olga, max_, sam, event, si
     staff = signed_in(grant(sam, "accounts.change_user"))
     staff.patch(f"/api/users/{ana.pk}/", {"timezone": "Asia/Tokyo"})
 
-    shown = exported(signed_in(ana))
+    data = exported(signed_in(ana))
 
-    assert shown["exported_at"] == "2027-01-15T12:00:00Z"
-    assert shown["user"] == {
+    assert data["exported_at"] == "2027-01-15T12:00:00Z"
+    assert data["user"] == {
         "id": ana.pk,
         "username": "ana",
         "email": "ana@example.com",
@@ -58,28 +58,28 @@ def test_the_export_holds_all_of_a_person(clock, ana, olga, max_, sam, event, si
         "role": "attendee",
         "timezone": "Asia/Tokyo",
         "is_staff": False,
-        "notification_preferences": shown["user"]["notification_preferences"],
+        "notification_preferences": data["user"]["notification_preferences"],
         "date_joined": "2027-01-15T12:00:00Z",
         "last_login": None,
     }
-    assert len(shown["sessions"]) == 1
-    assert shown["former_addresses"] == [
+    assert len(data["sessions"]) == 1
+    assert data["former_addresses"] == [
         {"email": "ana@former.example.org", "left_at": "2027-01-15T12:00:00Z"}
     ]
-    assert [row["name"] for row in shown["registrations"]] == ["Ana as a guest"]
-    assert shown["registrations"][0]["event_name"] == event.name
-    assert [row["id"] for row in shown["registrations_for_others"]] == [str(friend.pk)]
-    assert [row["id"] for row in shown["events"]] == [mine.pk]
-    assert {row["kind"] for row in shown["history"]} == {"registered"}
-    assert len(shown["history"]) == 2
-    assert [row["comment"] for row in shown["feedback"]] == ["Good."]
-    assert "password_changed" in {row["kind"] for row in shown["notifications"]}
-    assert {"action": "edited", "after": {"timezone": "Asia/Tokyo"}}.items() <= shown["changes"][
+    assert [row["name"] for row in data["registrations"]] == ["Ana as a guest"]
+    assert data["registrations"][0]["event_name"] == event.name
+    assert [row["id"] for row in data["registrations_for_others"]] == [str(friend.pk)]
+    assert [row["id"] for row in data["events"]] == [mine.pk]
+    assert {row["kind"] for row in data["history"]} == {"registered"}
+    assert len(data["history"]) == 2
+    assert [row["comment"] for row in data["feedback"]] == ["Good."]
+    assert "password_changed" in {row["kind"] for row in data["notifications"]}
+    assert {"action": "edited", "after": {"timezone": "Asia/Tokyo"}}.items() <= data["changes"][
         0
     ].items()
 
 
-def test_the_export_holds_nothing_of_others(ana, olga, max_, event, signed_in):
+def test_the_export_has_no_data_of_others(ana, olga, max_, event, signed_in):
     registered(event, name="Max Stranger", email=max_.email, user=max_, registered_by=max_)
     notify("password_changed", key="m", email=max_.email, user=max_)
     open_session(max_)
@@ -90,7 +90,7 @@ def test_the_export_holds_nothing_of_others(ana, olga, max_, event, signed_in):
     assert "Stranger" not in text
 
 
-def test_the_export_holds_what_guests_were_told_once_the_address_is_proven(event, signed_in):
+def test_the_export_has_notifications_of_guests_once_the_address_is_confirmed(event, signed_in):
     registered(event, name="Vic", email="vic@example.com")
     claims = UserFactory(username="claims", email="vic@example.com", email_verified_at=None)
 
@@ -102,14 +102,14 @@ def test_the_export_holds_what_guests_were_told_once_the_address_is_proven(event
     assert [row["kind"] for row in after["notifications"]] == ["registration_confirmed"]
 
 
-def test_the_export_is_a_file_in_the_zone_that_was_asked_for(clock, ana, signed_in):
+def test_the_export_is_a_file_in_the_requested_zone(clock, ana, signed_in):
     response = signed_in(ana).get("/api/me/export/?timezone=Asia/Kolkata")
-    shown = json.loads(b"".join(response))
+    data = json.loads(b"".join(response))
 
     assert response["Content-Type"] == "application/json"
     assert response["Content-Disposition"] == 'attachment; filename="my-data.json"'
     assert response["Cache-Control"] == "no-store"
-    assert shown["exported_at"] == "2027-01-15T17:30:00+05:30"
+    assert data["exported_at"] == "2027-01-15T17:30:00+05:30"
 
 
 def test_the_export_is_streamed_in_batches(ana, signed_in, django_assert_max_num_queries):
@@ -159,18 +159,18 @@ def old(clock, olga, ana, sam, signed_in) -> Registration:
     return row
 
 
-def test_the_purge_is_a_rehearsal_unless_told_otherwise(old):
-    told = purge("--older-than", "730d")
+def test_the_purge_changes_nothing_without_apply(old):
+    output = purge("--older-than", "730d")
 
     old.refresh_from_db()
     assert old.name == "Ana R."
-    assert "1 registrations" in told
-    assert "Nothing was changed; --apply does it." in told
+    assert "1 registrations" in output
+    assert "Nothing was changed; --apply does it." in output
     assert Notification.objects.filter(key="old").exists()
 
 
 @pytest.mark.parametrize("flag", ["--apply", "--yes"])
-def test_the_purge_forgets_who_came_and_keeps_that_somebody_did(old, flag):
+def test_the_purge_erases_attendees_and_retains_their_number(old, flag):
     recent = registered(EventFactory(), name="Bob", email="bob@example.com")
     event = old.event
 
@@ -196,7 +196,7 @@ def test_the_purge_forgets_who_came_and_keeps_that_somebody_did(old, flag):
     assert list(find_faults()) == []
 
 
-def test_the_purge_forgets_sessions_notifications_and_records(old):
+def test_the_purge_erases_sessions_notifications_and_records(old):
     open_session(User.objects.get(username="ana"))
 
     purge("--older-than", "730d", "--apply")
@@ -204,19 +204,19 @@ def test_the_purge_forgets_sessions_notifications_and_records(old):
     assert Session.objects.count() == 1
     assert not Notification.objects.filter(key="old").exists()
     assert LogEntry.objects.get().object_repr == "(erased)"
-    kept = json.dumps(list(AuditEntry.objects.values_list("before", "after")))
-    assert "Ana" not in kept
+    values = json.dumps(list(AuditEntry.objects.values_list("before", "after")))
+    assert "Ana" not in values
 
 
-def test_the_purge_twice_finds_nothing_more(old):
+def test_a_second_purge_changes_nothing(old):
     purge("--older-than", "730d", "--apply")
 
-    told = purge("--older-than", "730d", "--apply")
+    output = purge("--older-than", "730d", "--apply")
 
-    assert "0 registrations" in told
+    assert "0 registrations" in output
 
 
-def test_the_purge_leaves_what_is_younger(old):
+def test_the_purge_leaves_recent_data(old):
     purge("--older-than", "1200d", "--apply")
 
     old.refresh_from_db()
@@ -230,6 +230,6 @@ def test_the_purge_leaves_events_to_their_organizers(old, olga):
 
 
 @pytest.mark.parametrize("age", ["730", "0d", "-1d", "2y", "", "99999999d"])
-def test_the_purge_wants_days(db, age):
+def test_the_purge_needs_a_number_of_days(db, age):
     with pytest.raises(CommandError, match="such as 730d"):
         purge(f"--older-than={age}")

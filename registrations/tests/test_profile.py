@@ -15,7 +15,7 @@ from registrations.tests.factories import registered
 pytestmark = pytest.mark.django_db
 
 
-def test_me_shows_what_i_organize_and_attend(ana, olga, event, signed_in):
+def test_me_shows_organized_and_attended_events(ana, olga, event, signed_in):
     EventFactory(organizer=olga, status="draft")
     registered(event, email=ana.email, user=ana, registered_by=ana)
 
@@ -25,16 +25,16 @@ def test_me_shows_what_i_organize_and_attend(ana, olga, event, signed_in):
     assert of_olga["events_created"]["count"] == 2
     assert of_olga["events_created"]["url"] == "http://testserver/api/me/events/"
     assert of_olga["events_registered"]["count"] == 0
-    assert [shown["id"] for shown in of_ana["events_registered"]["upcoming"]] == [event.pk]
+    assert [item["id"] for item in of_ana["events_registered"]["upcoming"]] == [event.pk]
     assert of_ana["role"] == "attendee"
 
 
 def test_me_lists_the_next_five(olga, signed_in):
     EventFactory.create_batch(7, organizer=olga)
 
-    shown = signed_in(olga).get("/api/me/").json()["events_created"]
+    created = signed_in(olga).get("/api/me/").json()["events_created"]
 
-    assert (shown["count"], len(shown["upcoming"])) == (7, 5)
+    assert (created["count"], len(created["upcoming"])) == (7, 5)
 
 
 def test_me_is_for_the_signed_in(anyone):
@@ -44,7 +44,7 @@ def test_me_is_for_the_signed_in(anyone):
     assert response.json()["code"] == "not_authenticated"
 
 
-def test_patch_me_changes_what_one_may(ana, signed_in):
+def test_patch_me_changes_editable_fields(ana, signed_in):
     body = {"role": "organizer", "timezone": "Asia/Kolkata", "is_staff": True, "id": 99}
 
     response = signed_in(ana).patch("/api/me/", body, headers={"Prefer": "handling=lenient"})
@@ -66,7 +66,7 @@ def test_guest_registrations_join_once_the_address_is_confirmed(ana, event, sign
     assert [row["email"] for row in after] == [ana.email]
 
 
-def test_what_a_guest_makes_later_belongs_to_the_confirmed_account(ana, anyone, event, signed_in):
+def test_later_guest_registrations_belong_to_the_confirmed_account(ana, anyone, event, signed_in):
     confirm_email(ana)
 
     made = anyone.post(f"/api/events/{event.pk}/register/", {"name": "A", "email": ana.email})
@@ -83,7 +83,7 @@ def test_a_taken_address_is_refused(ana, olga, signed_in):
     assert response.json()["errors"][0]["code"] == "unique"
 
 
-def test_deleting_me_wants_the_password(ana, signed_in):
+def test_deleting_me_needs_the_password(ana, signed_in):
     client = signed_in(ana)
 
     missing = client.delete("/api/me/", {})
@@ -114,7 +114,7 @@ def test_deleting_me_erases_the_person_and_frees_the_seat(ana, olga, signed_in):
     assert waiting.status == "confirmed"
 
 
-def test_what_was_made_while_an_account_ended_is_settled(ana, olga, event, signed_in):
+def test_registrations_made_while_an_account_closes_are_settled(ana, olga, event, signed_in):
     signed_in(ana).delete("/api/me/", {"password": PASSWORD})
     late = register(event.pk, name="Ana", email="ana@example.com", user=ana, registered_by=ana)
 
@@ -127,7 +127,7 @@ def test_what_was_made_while_an_account_ended_is_settled(ana, olga, event, signe
     assert "ana" not in late.email
 
 
-def test_who_registered_while_the_address_was_confirmed_joins_later(ana, event):
+def test_registrations_made_during_the_confirmation_join_later(ana, event):
     registration = registered(event, email=ana.email)
     User.objects.filter(pk=ana.pk).update(email_verified_at=event.created_at)
 
@@ -150,7 +150,7 @@ def test_past_attendance_stays_counted(ana, olga, signed_in, clock):
     assert Registration.objects.get().name == "Erased account"
 
 
-def test_an_organizer_with_upcoming_events_cannot_leave(olga, event, signed_in):
+def test_an_organizer_with_upcoming_events_cannot_close_the_account(olga, event, signed_in):
     response = signed_in(olga).delete("/api/me/", {"password": PASSWORD})
 
     assert response.status_code == 409
@@ -158,7 +158,7 @@ def test_an_organizer_with_upcoming_events_cannot_leave(olga, event, signed_in):
     assert User.objects.get(pk=olga.pk).is_active
 
 
-def test_leaving_takes_drafts_along(olga, signed_in):
+def test_closing_an_account_deletes_its_drafts(olga, signed_in):
     draft = EventFactory(organizer=olga, status="draft")
 
     signed_in(olga).delete("/api/me/", {"password": PASSWORD})
@@ -189,7 +189,7 @@ def test_a_user_is_shown_to_itself_and_staff(anyone, ana, max_, sam, signed_in):
     assert staff.patch(path, {"timezone": "Asia/Tokyo"}).status_code == 200
 
 
-def test_a_profile_shows_staff_the_events_and_places_that_they_may_see(
+def test_a_profile_shows_staff_only_visible_events_and_registrations(
     ana, olga, event, sam, signed_in
 ):
     EventFactory(organizer=olga, status="draft")

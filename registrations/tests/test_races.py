@@ -1,4 +1,4 @@
-"""Many clients at once, each on a connection of its own."""
+"""Races of concurrent clients, each with its own database connection."""
 
 import time
 from collections import Counter
@@ -30,8 +30,8 @@ from registrations.services import (
 from registrations.services.integrity import find_faults
 from registrations.services.people import join_guest_registrations
 from registrations.services.reminders import queue_feedback_invitations, queue_reminders
+from registrations.tests.deployment import wait_for
 from registrations.tests.factories import registered
-from registrations.tests.house import wait_for
 from registrations.tickets import manage_token
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("races")]
@@ -75,7 +75,7 @@ def test_64_clients_on_20_seats(_round):
 
 
 @pytest.mark.parametrize("_round", range(3))
-def test_places_handed_on_to_one_address_while_it_registers(_round):
+def test_concurrent_hand_ons_and_registration_of_one_address(_round):
     event = EventFactory(max_capacity=9)
     places = [registered(event) for _ in range(8)]
     ann = {"email": "ann@example.com"}
@@ -96,7 +96,7 @@ def test_places_handed_on_to_one_address_while_it_registers(_round):
 
 
 @pytest.mark.parametrize("_round", range(3))
-def test_place_that_is_cancelled_while_it_is_handed_on(_round):
+def test_concurrent_cancellation_and_hand_on(_round):
     event = EventFactory(max_capacity=1, waitlist_enabled=True)
     place, waiting = registered(event), registered(event)
     path = f"/api/registrations/{place.pk}/?token={manage_token(place.pk)}"
@@ -123,13 +123,13 @@ def test_64_clients_on_20_seats_with_a_queue(_round):
 
     assert Counter(codes) == {201: 64}
     assert_sound()
-    queue = Registration.objects.filter(event=event).waiting()
+    queue = Registration.objects.filter(event=event).waitlisted()
     assert list(queue.values_list("queue_number", flat=True)) == list(range(1, 45))
 
 
 @pytest.mark.parametrize("has_queue", [True, False])
 @pytest.mark.parametrize("_round", range(3))
-def test_imports_and_guests_want_the_same_seats(olga, signed_in, has_queue, _round):
+def test_concurrent_imports_and_guests(olga, signed_in, has_queue, _round):
     event = EventFactory(organizer=olga, max_capacity=30, waitlist_enabled=has_queue)
     rows = "".join(f"N{number},n{number}@example.com\n" for number in range(40))
     path = f"/api/events/{event.pk}/attendees/import/?partial=true"
@@ -196,7 +196,7 @@ def test_a_newcomer_never_overtakes_the_queue(_round):
 
 
 @pytest.mark.parametrize("_round", range(3))
-def test_everything_at_once_stays_sound(_round):
+def test_concurrent_requests_of_all_kinds_stay_consistent(_round):
     olga = UserFactory()
     event = EventFactory(organizer=olga, max_capacity=5, waitlist_enabled=True)
     there = [registered(event) for _ in range(8)]
@@ -274,7 +274,7 @@ def test_a_link_that_is_followed_by_many_at_once_works_once():
     assert user.check_password(f"another-horse-{codes.index(204)}")
 
 
-def test_who_waited_for_an_edit_is_told_of_the_event_as_edited():
+def test_a_registration_blocked_by_an_edit_returns_the_edited_event():
     event = EventFactory(location="Old")
 
     def registers() -> str:
@@ -297,10 +297,10 @@ def wait_until_blocked() -> None:
             if cursor.fetchone()[0]:
                 return
         time.sleep(0.01)
-    pytest.fail("nobody waited")
+    pytest.fail("no session was blocked")
 
 
-def test_who_holds_the_event_registers_before_those_who_wait_for_it():
+def test_the_holder_of_the_event_lock_registers_before_blocked_requests():
     event = EventFactory(max_capacity=4)
 
     with ThreadPoolExecutor(1) as pool:
@@ -315,42 +315,42 @@ def test_who_holds_the_event_registers_before_those_who_wait_for_it():
     assert_sound()
 
 
-def told(event_id: int, email: str) -> Callable[[], str]:
-    """The address of the registration that was made, or why there is none."""
+def registering(event_id: int, email: str) -> Callable[[], str]:
+    """A call that returns the address of the new registration, or the code of the error."""
 
-    def asks() -> str:
+    def run() -> str:
         try:
             return register(event_id, name="N", email=email).email
         except DomainError as error:
             return error.code
 
-    return asks
+    return run
 
 
-def test_who_gives_up_waiting_in_line_is_not_registered_later(monkeypatch):
+def test_a_timed_out_job_is_not_registered_later(monkeypatch):
     monkeypatch.setattr(contention, "_MAX_WAIT_SECONDS", 0.1)
     event = EventFactory()
 
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             lock_event(event.pk)
-            first = pool.submit(at_once, told(event.pk, "a@x.org"))
+            first = pool.submit(at_once, registering(event.pk, "a@x.org"))
             wait_until_blocked()
-            assert at_once(told(event.pk, "b@x.org")) == ["temporarily_unavailable"]
+            assert at_once(registering(event.pk, "b@x.org")) == ["temporarily_unavailable"]
         assert first.result(10) == ["a@x.org"]
 
-    assert at_once(told(event.pk, "b@x.org")) == ["b@x.org"]
+    assert at_once(registering(event.pk, "b@x.org")) == ["b@x.org"]
     assert_sound()
 
 
-def test_each_in_line_gets_the_answer_to_what_was_asked():
+def test_each_queued_job_returns_its_own_result():
     event = EventFactory()
-    gone = event.pk + 64_000  # has the same line
-    asked = [(gone if number % 3 else event.pk, f"n{number}@x.org") for number in range(30)]
+    missing = event.pk + 64_000  # has the same queue
+    requests = [(missing if number % 3 else event.pk, f"n{number}@x.org") for number in range(30)]
 
-    answers = at_once(*(told(*each) for each in asked))
+    results = at_once(*(registering(*request) for request in requests))
 
-    assert answers == [email if pk == event.pk else "not_found" for pk, email in asked]
+    assert results == [email if pk == event.pk else "not_found" for pk, email in requests]
     assert_sound()
 
 
@@ -359,13 +359,13 @@ def test_a_full_event_refuses_without_waiting_for_anybody():
     registered(event)
 
     with transaction.atomic():
-        lock_event(event.pk)  # whoever wants to write has to wait for the end of this
+        lock_event(event.pk)  # a write would block until this transaction ends
         codes = [*at_once(posted(event, 1)), *at_once(posted(event, 2))]
 
     assert codes == [409, 409]
 
 
-def test_who_waits_too_long_for_a_lock_is_told_to_come_back():
+def test_a_lock_timeout_is_answered_with_retry_after():
     event = EventFactory()
     client = APIClient()
     client.raise_request_exception = False
@@ -385,20 +385,20 @@ def test_who_waits_too_long_for_a_lock_is_told_to_come_back():
     assert_sound()
 
 
-def test_the_first_rush_reads_no_table_whole():
-    """Plans that were made while the tables were known to be small are not used for long."""
+def test_the_first_peak_scans_no_whole_table():
+    """Plans made for small tables are soon replaced."""
     event = EventFactory()
     with connection.cursor() as cursor:
         cursor.execute(f"VACUUM ANALYZE {', '.join(GROWING)}")
     before = rows_read_in_sequence()
 
-    def rush() -> None:
+    def peak() -> None:
         for number in range(400):
             register(event.pk, name="N", email=f"n{number}@example.com")
 
-    at_once(rush)
+    at_once(peak)
 
-    # All of it each time, twice, would be 160,000.
+    # Two full scans for each registration would read 160,000 rows.
     assert rows_read_in_sequence() - before < 60_000
 
 

@@ -1,4 +1,4 @@
-"""Taking a place, reading it, giving it back."""
+"""Registering, reading a registration, cancelling it."""
 
 from datetime import timedelta
 
@@ -56,20 +56,30 @@ def test_a_guest_gets_a_seat_and_a_token(anyone, event, slash):
 @pytest.mark.parametrize(
     ("capacity", "kind"), [(1, "registration_confirmed"), (0, "registration_waitlisted")]
 )
-def test_who_registers_is_told_in_the_same_transaction(anyone, olga, capacity, kind):
+def test_registering_enqueues_the_notification_in_the_same_transaction(
+    anyone, olga, capacity, kind
+):
     event = EventFactory(organizer=olga, max_capacity=1, waitlist_enabled=True)
     if not capacity:
         register(anyone, event, name="First", email="first@example.com")
 
     made = register(anyone, event, **BOB).json()
 
-    told = Notification.objects.get(registration_id=made["id"])
-    assert (told.kind, told.key, told.email) == (kind, f"{kind}:{made['id']}", "bob@example.com")
-    assert (told.user, told.event_id) == (None, event.pk)
-    assert told.due_at == told.created_at == Registration.objects.get(pk=made["id"]).registered_at
+    notification = Notification.objects.get(registration_id=made["id"])
+    assert (notification.kind, notification.key, notification.email) == (
+        kind,
+        f"{kind}:{made['id']}",
+        "bob@example.com",
+    )
+    assert (notification.user, notification.event_id) == (None, event.pk)
+    assert (
+        notification.due_at
+        == notification.created_at
+        == Registration.objects.get(pk=made["id"]).registered_at
+    )
 
 
-def test_who_is_refused_is_told_by_the_answer_alone(anyone, olga):
+def test_a_refused_registration_enqueues_no_notification(anyone, olga):
     event = EventFactory(organizer=olga, max_capacity=1)
     register(anyone, event, name="First", email="first@example.com")
 
@@ -77,7 +87,7 @@ def test_who_is_refused_is_told_by_the_answer_alone(anyone, olga):
     assert Notification.objects.count() == 1
 
 
-def test_who_is_signed_in_may_send_nothing(ana, event, signed_in):
+def test_a_signed_in_caller_may_send_an_empty_body(ana, event, signed_in):
     response = signed_in(ana).post(f"/api/events/{event.pk}/register")
 
     made = response.json()
@@ -87,7 +97,7 @@ def test_who_is_signed_in_may_send_nothing(ana, event, signed_in):
     assert Registration.objects.get().user == ana
 
 
-def test_who_is_signed_in_may_give_a_name(ana, event, signed_in):
+def test_a_signed_in_caller_may_give_a_name(ana, event, signed_in):
     assert register(signed_in(ana), event, name="Ana García").json()["name"] == "Ana García"
 
 
@@ -117,12 +127,12 @@ def test_another_address_makes_a_guest_that_the_caller_manages(ana, max_, event,
         ({"name": "x" * 201, "email": "bob@example.com"}, {"name": "max_length"}),
     ],
 )
-def test_a_guest_is_told_which_field_is_wrong(anyone, event, body, expected):
+def test_an_invalid_field_of_a_guest_is_named(anyone, event, body, expected):
     response = register(anyone, event, **body)
 
     assert response.status_code == 400
-    found = {error["field"]: error["code"] for error in response.json()["errors"]}
-    assert found == expected
+    codes = {error["field"]: error["code"] for error in response.json()["errors"]}
+    assert codes == expected
 
 
 def test_one_address_registers_once_in_any_case(anyone, event):
@@ -159,7 +169,7 @@ def sold_out(olga, anyone) -> Event:
     return event
 
 
-def test_who_comes_after_the_last_seat_is_refused_by_reading_alone(anyone, sold_out):
+def test_a_sold_out_event_refuses_by_reading_only(anyone, sold_out):
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION READ ONLY")
         refused = register(anyone, sold_out, **BOB)
@@ -169,7 +179,7 @@ def test_who_comes_after_the_last_seat_is_refused_by_reading_alone(anyone, sold_
         transaction.set_rollback(True)
 
 
-def test_a_seat_that_comes_free_is_found_at_once(anyone, sold_out):
+def test_a_freed_seat_is_available_at_once(anyone, sold_out):
     cancel(anyone, Registration.objects.get(email="first@example.com"))
 
     assert register(anyone, sold_out, **BOB).json()["status"] == "confirmed"
@@ -185,14 +195,14 @@ def test_a_seat_that_comes_free_is_found_at_once(anyone, sold_out):
         ({"waitlist_enabled": True}, "waitlisted"),
     ],
 )
-def test_what_another_process_changed_is_found_at_once(anyone, sold_out, facts, status):
+def test_changes_of_another_process_apply_at_once(anyone, sold_out, facts, status):
     Event.objects.filter(pk=sold_out.pk).update(**facts)
 
     assert register(anyone, sold_out, **BOB).json()["status"] == status
 
 
 class TestOrderOfRefusals:
-    """The first that applies is told, also of an event that was full when last seen."""
+    """The first reason that applies is reported, also for an event that was last seen full."""
 
     @pytest.fixture(params=[False, True], ids=["", "was_full"])
     def opens(self, clock, olga, anyone, request) -> Event:
@@ -289,11 +299,11 @@ def test_a_full_event_queues(anyone, popular):
     assert (third["status"], third["waitlist_position"]) == ("waitlisted", 2)
     assert second["confirmed_at"] is None
     assert counts(popular) == (1, 2)
-    shown = anyone.get(f"/api/events/{popular.pk}/").json()
-    assert (shown["registration_state"], shown["waitlist_count"]) == ("waitlist", 2)
+    response_body = anyone.get(f"/api/events/{popular.pk}/").json()
+    assert (response_body["registration_state"], response_body["waitlist_count"]) == ("waitlist", 2)
 
 
-def test_a_cancellation_promotes_the_first_who_waits(anyone, popular):
+def test_a_cancellation_promotes_the_first_of_the_queue(anyone, popular):
     waiting = [registered(popular, name=f"W{number}") for number in (1, 2)]
     seat = Registration.objects.get(email="first@example.com")
 
@@ -310,7 +320,7 @@ def cancel(client, registration: Registration):
     return client.delete(f"/api/registrations/{registration.pk}/?token={token}")
 
 
-def test_leaving_the_queue_moves_up_the_others(anyone, popular):
+def test_leaving_the_queue_advances_the_others(anyone, popular):
     first, _, _ = (registered(popular, name=f"W{number}") for number in (1, 2, 3))
 
     cancel(anyone, first)
@@ -323,9 +333,9 @@ def test_a_higher_capacity_promotes_in_order(popular, olga, signed_in):
     for number in range(1, 4):
         registered(popular, name=f"W{number}")
 
-    shown = signed_in(olga).patch(f"/api/events/{popular.pk}/", {"max_capacity": 3}).json()
+    response_body = signed_in(olga).patch(f"/api/events/{popular.pk}/", {"max_capacity": 3}).json()
 
-    assert (shown["registered_count"], shown["waitlist_count"]) == (3, 1)
+    assert (response_body["registered_count"], response_body["waitlist_count"]) == (3, 1)
     assert [row[:2] for row in positions(popular)[:3]] == [
         ("W1", "confirmed"),
         ("W2", "confirmed"),
@@ -362,7 +372,7 @@ def test_reopening_registration_promotes(clock, anyone, popular):
     assert counts(popular) == (1, 0)
 
 
-def test_a_switched_off_waitlist_still_serves_who_waits(anyone, popular):
+def test_a_disabled_waitlist_still_promotes_its_queue(anyone, popular):
     waiting = registered(popular)
     edit_event(popular, {"waitlist_enabled": False})
 
@@ -374,7 +384,7 @@ def test_a_switched_off_waitlist_still_serves_who_waits(anyone, popular):
     assert waiting.status == "confirmed"
 
 
-def test_who_returns_is_at_the_end_of_the_queue(anyone, popular):
+def test_registering_again_is_at_the_end_of_the_queue(anyone, popular):
     first = registered(popular, name="W1", email="w1@example.com")
     registered(popular, name="W2")
     cancel(anyone, first)
@@ -402,11 +412,11 @@ def test_cancel_frees_the_seat_once(anyone, event):
 
 
 def test_after_the_start_nothing_is_cancelled_any_more(clock, anyone, event):
-    kept, given_back = registered(event), registered(event)
+    confirmed, given_back = registered(event), registered(event)
     cancel(anyone, given_back)
     clock.move_to(event.start_time)
 
-    assert refusal(cancel(anyone, kept)) == "event_started"
+    assert refusal(cancel(anyone, confirmed)) == "event_started"
     assert cancel(anyone, given_back).status_code == 204
 
 
@@ -420,9 +430,7 @@ def test_registrations_of_a_cancelled_event_may_be_cancelled(anyone, popular):
     assert waiting.status == "waitlisted"
 
 
-def test_a_registration_is_seen_by_those_it_concerns(
-    anyone, ana, max_, olga, sam, event, signed_in
-):
+def test_a_registration_is_visible_to_its_people(anyone, ana, max_, olga, sam, event, signed_in):
     registration = registered(event, email=ana.email, user=ana, registered_by=ana)
     path = f"/api/registrations/{registration.pk}/"
 
@@ -447,10 +455,10 @@ def test_the_name_can_be_corrected_on_a_full_event(ana, popular, signed_in):
     client = signed_in(ana)
     made = register(client, popular).json()
 
-    shown = client.patch(f"/api/registrations/{made['id']}/", {"name": "Ana G."})
+    response_body = client.patch(f"/api/registrations/{made['id']}/", {"name": "Ana G."})
 
-    assert shown.status_code == 200
-    assert (shown.json()["name"], shown.json()["email"]) == ("Ana G.", ana.email)
+    assert response_body.status_code == 200
+    assert (response_body.json()["name"], response_body.json()["email"]) == ("Ana G.", ana.email)
 
 
 def test_the_meeting_url_is_for_the_confirmed(anyone, popular):
@@ -464,7 +472,7 @@ def test_the_meeting_url_is_for_the_confirmed(anyone, popular):
 
 
 @pytest.mark.parametrize(("kind", "magic"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
-def test_a_ticket_is_drawn_for_who_may_see_it(anyone, event, kind, magic):
+def test_a_ticket_is_an_image_for_those_who_may_see_it(anyone, event, kind, magic):
     registration = registered(event)
     path = f"/api/registrations/{registration.pk}/ticket.{kind}"
 

@@ -1,4 +1,4 @@
-"""What the clock tells people: reminders, and the question how it was."""
+"""Periodic notifications: reminders, and invitations to give feedback."""
 
 from datetime import timedelta
 
@@ -16,8 +16,8 @@ from registrations.models import Feedback, Registration
 from registrations.services import cancel_registration, register
 from registrations.services.reminders import queue_feedback_invitations, queue_reminders
 from registrations.tasks import ask_for_feedback, remind
-from registrations.tests.factories import untold
-from registrations.tests.mails import outline, told
+from registrations.tests.factories import registered_silently
+from registrations.tests.mails import due_mails, outline
 from registrations.tickets import feedback_link
 
 pytestmark = pytest.mark.django_db
@@ -39,17 +39,17 @@ def next_of(event: Event) -> object:
 
 
 def test_everybody_with_a_seat_is_reminded_a_day_and_an_hour_before(clock, event):
-    bob = untold(event, email="bob@example.com")
+    bob = registered_silently(event, email="bob@example.com")
     clock.move_to(START - hours(24) - timedelta(seconds=1))
     assert queue_reminders() == 0
 
     clock.move_to(START - hours(24))
     assert queue_reminders() == 1
     assert queue_reminders() == 0
-    (day,) = told()
+    (day,) = due_mails()
     clock.move_to(START - hours(1))
     assert queue_reminders() == 1
-    (hour,) = told()
+    (hour,) = due_mails()
     clock.move_to(START + hours(9))
     assert queue_reminders() == 0
 
@@ -61,7 +61,7 @@ def test_everybody_with_a_seat_is_reminded_a_day_and_an_hour_before(clock, event
     assert next_of(event) is None
 
 
-def test_who_waits_or_has_left_is_not_reminded(clock, olga):
+def test_waitlisted_and_cancelled_registrations_are_not_reminded(clock, olga):
     event = EventFactory(
         organizer=olga,
         start_time=START,
@@ -69,18 +69,18 @@ def test_who_waits_or_has_left_is_not_reminded(clock, olga):
         max_capacity=1,
         waitlist_enabled=True,
     )
-    untold(event, email="ada@example.com")
-    untold(event, email="dora@example.com")
-    leaver = untold(event, email="emil@example.com")
+    registered_silently(event, email="ada@example.com")
+    registered_silently(event, email="dora@example.com")
+    leaver = registered_silently(event, email="emil@example.com")
     cancel_registration(leaver)
-    told()
+    due_mails()
     clock.move_to(START - hours(24))
 
     assert queue_reminders() == 1
     assert outline() == [("event_reminder", "ada")]
 
 
-def test_who_gets_the_seat_after_a_reminder_is_reminded_by_the_next(clock, olga):
+def test_a_promotion_after_a_reminder_gets_the_next_one(clock, olga):
     event = EventFactory(
         organizer=olga,
         start_time=START,
@@ -88,11 +88,11 @@ def test_who_gets_the_seat_after_a_reminder_is_reminded_by_the_next(clock, olga)
         max_capacity=1,
         waitlist_enabled=True,
     )
-    first = untold(event, email="ada@example.com")
-    untold(event, email="dora@example.com")
+    first = registered_silently(event, email="ada@example.com")
+    registered_silently(event, email="dora@example.com")
     clock.move_to(START - hours(24) + timedelta(seconds=1))  # the task is a little late
     cancel_registration(first)
-    told()
+    due_mails()
 
     assert queue_reminders() == 0
     clock.move_to(START - hours(1))
@@ -100,30 +100,30 @@ def test_who_gets_the_seat_after_a_reminder_is_reminded_by_the_next(clock, olga)
     assert outline() == [("event_reminder", "dora")]
 
 
-def test_a_worker_that_was_away_reminds_once(clock, event):
-    untold(event)
+def test_a_delayed_worker_reminds_once(clock, event):
+    registered_silently(event)
     clock.move_to(START - timedelta(minutes=40))
 
     assert queue_reminders() == 1
-    (mail,) = told()
+    (mail,) = due_mails()
     assert mail.subject == "Talk starts in 40 minutes"
 
 
 def test_a_reminder_moves_with_its_event(clock, event):
-    untold(event)
+    registered_silently(event)
     edit_event(event, {"start_time": START + hours(48), "end_time": START + hours(50)})
-    told()
+    due_mails()
     clock.move_to(START - hours(24))
     assert queue_reminders() == 0
 
     clock.move_to(START + hours(24))
     assert queue_reminders() == 1
-    (mail,) = told()
+    (mail,) = due_mails()
     assert mail.subject == "Talk starts in 24 hours"
 
 
 def test_an_event_that_is_moved_after_its_reminder_reminds_again(clock, event):
-    untold(event)
+    registered_silently(event)
     clock.move_to(START - hours(24))
     queue_reminders()
     edit_event(event, {"start_time": START + hours(48), "end_time": START + hours(50)})
@@ -134,8 +134,8 @@ def test_an_event_that_is_moved_after_its_reminder_reminds_again(clock, event):
     assert [kind for kind, _ in outline()] == ["event_reminder"]
 
 
-def test_whom_a_move_has_just_told_is_not_reminded_of_it(clock, event):
-    untold(event)
+def test_a_move_into_the_reminder_time_sends_no_reminder(clock, event):
+    registered_silently(event)
     edit_event(event, {"start_time": NOW + hours(5), "end_time": NOW + hours(6)})
 
     assert queue_reminders() == 0
@@ -143,8 +143,8 @@ def test_whom_a_move_has_just_told_is_not_reminded_of_it(clock, event):
     assert queue_reminders() == 1
 
 
-def test_the_hours_are_the_organizers(clock, event, olga, signed_in):
-    untold(event)
+def test_the_organizer_sets_the_hours(clock, event, olga, signed_in):
+    registered_silently(event)
     signed_in(olga).patch(f"/api/events/{event.pk}/", {"reminder_hours": [2]})
     clock.move_to(START - hours(24))
     assert queue_reminders() == 0
@@ -156,17 +156,17 @@ def test_the_hours_are_the_organizers(clock, event, olga, signed_in):
 
 
 @pytest.mark.parametrize("end", [cancel_event, delete_event])
-def test_nobody_is_reminded_of_what_is_called_off(clock, event, end):
-    untold(event)
+def test_a_cancelled_event_has_no_reminders(clock, event, end):
+    registered_silently(event)
     end(event)
-    told()
+    due_mails()
     clock.move_to(START - hours(24))
 
     assert queue_reminders() == 0
 
 
-def test_a_reminder_of_what_is_called_off_meanwhile_is_dropped(clock, event):
-    untold(event)
+def test_a_reminder_is_dropped_when_the_event_is_cancelled_meanwhile(clock, event):
+    registered_silently(event)
     clock.move_to(START - hours(24))
     queue_reminders()
     cancel_event(event)
@@ -175,15 +175,15 @@ def test_a_reminder_of_what_is_called_off_meanwhile_is_dropped(clock, event):
 
 
 def test_a_reminder_that_is_late_is_dropped(clock, event):
-    untold(event)
+    registered_silently(event)
     clock.move_to(START - hours(1))
     queue_reminders()
     clock.move_to(START)
 
-    assert told() == []
+    assert due_mails() == []
 
 
-def test_many_events_are_reminded_of_by_a_few_statements(clock, olga):
+def test_reminders_for_many_events_take_few_statements(clock, olga):
     for number in range(6):
         event = EventFactory(
             organizer=olga,
@@ -191,8 +191,8 @@ def test_many_events_are_reminded_of_by_a_few_statements(clock, olga):
             end_time=START + hours(2),
             reminder_hours=[24] if number % 2 else [24, 3],
         )
-        untold(event)
-        untold(event)
+        registered_silently(event)
+        registered_silently(event)
     clock.move_to(START - hours(24))
 
     with CaptureQueriesContext(connection) as queries:
@@ -202,7 +202,7 @@ def test_many_events_are_reminded_of_by_a_few_statements(clock, olga):
     assert len(queries) == 4
 
 
-def test_what_is_due_is_found_by_its_index(clock, event):
+def test_due_reminders_are_read_by_an_index(clock, event):
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
     plan = Event.objects.filter(next_reminder_at__lte=NOW).order_by("next_reminder_at").explain()
@@ -220,10 +220,10 @@ def attends(event: Event, user) -> Registration:
     )
 
 
-def test_who_attended_with_an_account_is_asked_a_day_after(clock, event, ana, max_):
+def test_accounts_that_attended_are_invited_a_day_later(clock, event, ana, max_):
     own = attends(event, ana)
     attends(event, max_)
-    untold(event)  # a guest cannot answer
+    registered_silently(event)  # a guest cannot answer
     clock.move_to(event.end_time + hours(1))
     Feedback.objects.create(event=event, author=max_, rating=4)
     clock.move_to(event.end_time + hours(24) - timedelta(seconds=1))
@@ -233,7 +233,7 @@ def test_who_attended_with_an_account_is_asked_a_day_after(clock, event, ana, ma
     assert queue_feedback_invitations() == 1
     assert queue_feedback_invitations() == 0
 
-    (mail,) = told()
+    (mail,) = due_mails()
     assert (mail.kind, mail.to) == ("feedback_invitation", ana.email)
     assert mail.subject == "How was it? Talk"
     assert feedback_link(own.pk, ana.pk) in mail.text
@@ -241,16 +241,16 @@ def test_who_attended_with_an_account_is_asked_a_day_after(clock, event, ana, ma
     assert mail.attachments == []
 
 
-def test_who_has_answered_meanwhile_is_not_asked(clock, event, ana):
+def test_an_author_of_feedback_is_not_invited(clock, event, ana):
     attends(event, ana)
     clock.move_to(event.end_time + hours(24))
     queue_feedback_invitations()
     Feedback.objects.create(event=event, author=ana, rating=4)
 
-    assert told() == []
+    assert due_mails() == []
 
 
-def test_the_hours_until_the_question_are_a_setting(clock, event, ana, settings):
+def test_the_hours_until_the_invitation_are_a_setting(clock, event, ana, settings):
     settings.FEEDBACK_INVITE_HOURS = 2
     attends(event, ana)
     clock.move_to(event.end_time + hours(2))
@@ -258,7 +258,7 @@ def test_the_hours_until_the_question_are_a_setting(clock, event, ana, settings)
     assert queue_feedback_invitations() == 1
 
 
-def test_nobody_is_asked_about_what_did_not_take_place_or_is_long_ago(clock, olga, ana):
+def test_cancelled_and_old_events_send_no_invitations(clock, olga, ana):
     events = [
         EventFactory(organizer=olga, start_time=START, end_time=START + hours(2)) for _ in range(3)
     ]
@@ -266,7 +266,7 @@ def test_nobody_is_asked_about_what_did_not_take_place_or_is_long_ago(clock, olg
         attends(event, ana)
     cancel_event(events[0])
     delete_event(events[1])
-    told()
+    due_mails()
 
     clock.move_to(START + timedelta(days=9))
     assert queue_feedback_invitations() == 0
@@ -275,9 +275,9 @@ def test_nobody_is_asked_about_what_did_not_take_place_or_is_long_ago(clock, olg
     assert Notification.objects.get(kind="feedback_invitation").event_id == events[2].pk
 
 
-def test_asked_events_are_found_by_their_index(clock, olga, event):
-    asked = EventFactory.build_batch(2000, organizer=olga, feedback_asked_at=NOW)
-    Event.objects.bulk_create(asked)
+def test_events_without_invitations_are_read_by_an_index(clock, olga, event):
+    invited = EventFactory.build_batch(2000, organizer=olga, feedback_asked_at=NOW)
+    Event.objects.bulk_create(invited)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE events_event; SET LOCAL enable_bitmapscan = off")
     rows = Event.objects.published().filter(feedback_asked_at=None, end_time__lte=NOW)
@@ -285,7 +285,7 @@ def test_asked_events_are_found_by_their_index(clock, olga, event):
     assert "Index Scan using feedback_not_asked" in rows.order_by("end_time").explain()
 
 
-def test_the_tasks_of_the_clock_do_both(clock, event, ana):
+def test_the_periodic_tasks_queue_both(clock, event, ana):
     attends(event, ana)
     clock.move_to(START - hours(24))
     remind(timestamp=0)

@@ -1,4 +1,4 @@
-"""What a client reads it can send back: that changes nothing."""
+"""A body that a client has read can be sent back, which changes nothing."""
 
 from typing import Any
 
@@ -24,9 +24,9 @@ def row_of(row: Any) -> dict[str, Any]:
 
 def send_back(client, method: str, address: str, **changes: Any):
     """The response to a body that is what the address shows."""
-    shown = client.get(address)
-    assert shown.status_code == 200, shown.content
-    body = {**shown.json(), **changes}
+    original = client.get(address)
+    assert original.status_code == 200, original.content
+    body = {**original.json(), **changes}
     response = getattr(client, method)(address, body)
     assert response.status_code == 200, response.content
     return response
@@ -70,13 +70,13 @@ def test_a_row_of_a_list_may_be_sent_back(clock, olga, signed_in, method):
     event = EventFactory(organizer=olga, latitude=52.5, longitude=13.4)
     client = signed_in(olga)
     query = "?highlight=true&search=Berlin&near=52.5,13.4"
-    (shown,) = client.get(f"/api/me/events/{query}").json()["results"]
+    (original,) = client.get(f"/api/me/events/{query}").json()["results"]
     before = row_of(event)
 
-    response = getattr(client, method)(f"/api/events/{event.pk}/", shown)
+    response = getattr(client, method)(f"/api/events/{event.pk}/", original)
 
     assert response.status_code == 200, response.content
-    assert {"headline", "distance_km"} < shown.keys()
+    assert {"headline", "distance_km"} < original.keys()
     assert row_of(event) == before
 
 
@@ -84,9 +84,9 @@ def test_an_event_may_be_copied(clock, olga, signed_in):
     event = EventFactory(organizer=olga, max_capacity=5)
     registered(event)
     client = signed_in(olga)
-    shown = client.get(f"/api/events/{event.pk}/").json()
+    original = client.get(f"/api/events/{event.pk}/").json()
 
-    made = client.post("/api/events/", shown)
+    made = client.post("/api/events/", original)
 
     assert made.status_code == 201, made.content
     assert made.json()["id"] != event.pk
@@ -119,7 +119,7 @@ def test_a_profile_that_is_sent_back_stays_as_it_is(olga, signed_in, method, que
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_a_profile_that_is_sent_back_keeps_the_address_that_is_pending(olga, signed_in, method):
+def test_a_profile_that_is_sent_back_retains_the_pending_address(olga, signed_in, method):
     confirm_email(olga)
     edit_profile(olga, {"email": "new@example.com"})
     before = row_of(olga)
@@ -130,7 +130,7 @@ def test_a_profile_that_is_sent_back_keeps_the_address_that_is_pending(olga, sig
     assert row_of(olga) == before
 
 
-def test_the_present_address_alone_withdraws_the_one_that_is_pending(olga, signed_in):
+def test_the_present_address_alone_withdraws_the_pending_one(olga, signed_in):
     confirm_email(olga)
     edit_profile(olga, {"email": "new@example.com"})
 
@@ -158,15 +158,15 @@ def test_a_registration_that_is_sent_back_stays_as_it_is(event, olga, ana, signe
     assert row_of(registration) == before
 
 
-def test_what_a_guest_got_when_registering_may_be_sent_back(event, anyone):
+def test_the_response_to_a_new_guest_may_be_sent_back(event, anyone):
     body = {"name": "Bob", "email": "bob@example.com"}
-    shown = anyone.post(f"/api/events/{event.pk}/register/", body).json()
-    registration = Registration.objects.get(pk=shown["id"])
+    original = anyone.post(f"/api/events/{event.pk}/register/", body).json()
+    registration = Registration.objects.get(pk=original["id"])
     before = row_of(registration)
 
     response = anyone.patch(
-        f"/api/registrations/{registration.pk}/?token={shown['manage_token']}",
-        {**shown, "name": "Bob Ray"},
+        f"/api/registrations/{registration.pk}/?token={original['manage_token']}",
+        {**original, "name": "Bob Ray"},
     )
 
     assert response.status_code == 200, response.content
@@ -258,7 +258,7 @@ def test_another_end_is_a_choice_and_none_takes_it_back(clock, olga, signed_in):
     )
 
 
-def test_another_zone_keeps_the_clock_of_times_that_are_sent_back(clock, olga, signed_in):
+def test_another_zone_retains_the_local_times_that_are_sent_back(clock, olga, signed_in):
     client = signed_in(olga)
     event = made_by(client, timezone="Europe/Berlin", registration_opens_at="2027-02-01T09:00:00Z")
 
@@ -270,8 +270,8 @@ def test_another_zone_keeps_the_clock_of_times_that_are_sent_back(clock, olga, s
         keep_local_time=True,
     )
 
-    shown = response.json()
-    assert (shown["start_time"], shown["end_time"], shown["registration_opens_at"]) == (
+    original = response.json()
+    assert (original["start_time"], original["end_time"], original["registration_opens_at"]) == (
         "2027-03-15T14:00:00Z",  # 10:00 in Berlin, where the clocks go forward later
         "2027-03-15T15:00:00Z",
         "2027-02-01T15:00:00Z",

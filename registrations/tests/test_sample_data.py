@@ -1,4 +1,4 @@
-"""The sample data: what it holds, that it is loaded once, and what a wipe takes."""
+"""The sample data: its content, loading it once, and the wipe."""
 
 from io import StringIO
 
@@ -47,10 +47,10 @@ def refusal(*options: str) -> str:
 
 
 def answering(monkeypatch, answer: str) -> list[str]:
-    """Answers the question; the list gets what was asked."""
-    asked: list[str] = []
-    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or answer)
-    return asked
+    """Answers every question and returns the list of the questions."""
+    questions: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda question: questions.append(question) or answer)
+    return questions
 
 
 def rows() -> list[list[dict]]:
@@ -63,10 +63,10 @@ def rows() -> list[list[dict]]:
 # --- What it holds ------------------------------------------------------------------------------
 
 
-def test_it_says_what_it_made_and_how_to_sign_in(anyone):
-    told = load()
+def test_the_output_has_the_counts_and_the_logins(anyone):
+    output = load()
 
-    assert told.splitlines() == [
+    assert output.splitlines() == [
         "Made 4 accounts, 34 events and 247 registrations.",
         "Sign in with one of the sample accounts:",
         "  demo@example.com     demo-password-2027       organizer",
@@ -132,7 +132,7 @@ def test_one_of_them_recurs(clock):
 def test_the_queue_is_in_the_order_of_the_file():
     load()
 
-    waiting = Registration.objects.filter(event__name="Pottery for Beginners").waiting()
+    waiting = Registration.objects.filter(event__name="Pottery for Beginners").waitlisted()
     listed = [line["name"] for line in sample_data._read("attendees.csv")]
     names = [registration.name for registration in waiting]
     assert len(names) == 3
@@ -192,7 +192,7 @@ def test_an_attendee_with_an_account_has_the_registrations_on_it():
     assert Registration.objects.filter(user=None).count() == 239
 
 
-def test_the_files_name_only_what_exists():
+def test_the_files_refer_only_to_existing_keys():
     keys = {plan["key"] for plan in sample_data._read("events.csv")}
     organizers = {plan["organizer"] for plan in sample_data._read("events.csv")}
     attendees = sample_data._read("attendees.csv")
@@ -214,13 +214,13 @@ def test_a_second_run_changes_nothing(clock):
     before = rows()
     clock.shift(3 * 24 * 3600)
 
-    told = load()
+    output = load()
 
-    assert told == "The sample data is there already: nothing was changed.\n"
+    assert output == "The sample data is there already: nothing was changed.\n"
     assert rows() == before
 
 
-def test_a_second_run_respects_what_was_done_since():
+def test_a_second_run_leaves_later_changes():
     load()
     cancel_registration(Registration.objects.filter(event__name="Open Garden Day").first())
     User.objects.get(email="demo@example.com").set_password("changed-it-myself")
@@ -278,7 +278,7 @@ def test_events_named_after_a_weekday_start_on_it(clock):
     assert {each.start_time.astimezone(each.zone).strftime("%A") for each in yoga} == {"Sunday"}
 
 
-def test_sample_events_are_found_near_a_place(anyone):
+def test_sample_events_are_searchable_by_distance(anyone):
     load()
 
     nearby = anyone.get("/api/events/?near=52.52,13.40&radius=20").json()["results"]
@@ -308,17 +308,17 @@ def test_a_faulty_file_loads_nothing(monkeypatch):
 def test_reset_asks_with_numbers_and_starts_over(monkeypatch, olga, ana):
     load()
     registered(EventFactory(organizer=olga))
-    asked = answering(monkeypatch, connection.settings_dict["NAME"])
+    questions = answering(monkeypatch, connection.settings_dict["NAME"])
 
-    told = load("--reset")
+    output = load("--reset")
 
     database = connection.settings_dict["NAME"]
-    assert asked == [f"Type the name of the database ({database}) to go on: "]
-    assert f"This deletes ALL of these from the database {database!r}, for good:" in told
-    assert "events: 35, feedback: 1, " in told
-    assert "registrations: 248, " in told
-    assert "sample accounts: 4\n" in told
-    assert "Made 4 accounts, 34 events and 247 registrations." in told
+    assert questions == [f"Type the name of the database ({database}) to go on: "]
+    assert f"This deletes ALL of these from the database {database!r}, for good:" in output
+    assert "events: 35, feedback: 1, " in output
+    assert "registrations: 248, " in output
+    assert "sample accounts: 4\n" in output
+    assert "Made 4 accounts, 34 events and 247 registrations." in output
     assert (Event.objects.count(), Registration.objects.count()) == (34, 247)
     assert User.objects.filter(pk__in=[olga.pk, ana.pk]).count() == 2
     assert Category.objects.filter(slug="conference").exists()
@@ -343,21 +343,21 @@ def test_no_answer_deletes_nothing(monkeypatch, event):
 
 
 def test_no_input_resets_without_a_question(monkeypatch, event):
-    asked = answering(monkeypatch, "")
+    questions = answering(monkeypatch, "")
 
     load("--reset", "--no-input")
 
-    assert asked == []
+    assert questions == []
     assert not Event.objects.filter(pk=event.pk).exists()
     assert Event.objects.count() == 34
 
 
 def test_an_empty_database_needs_no_question(monkeypatch):
-    asked = answering(monkeypatch, "")
+    questions = answering(monkeypatch, "")
 
     load("--reset")
 
-    assert asked == []
+    assert questions == []
     assert Event.objects.count() == 34
 
 
@@ -372,9 +372,9 @@ def test_reset_is_refused_in_production(production, event, options):
 
 
 def test_in_production_the_passwords_are_random(production, anyone):
-    told = load()
+    output = load()
 
-    lines = [line.split() for line in told.splitlines()[2:]]
+    lines = [line.split() for line in output.splitlines()[2:]]
     assert [line[0] for line in lines] == [account.email for account in sample_data.ACCOUNTS]
     for account, line in zip(sample_data.ACCOUNTS, lines, strict=True):
         user = User.objects.get(email=account.email)

@@ -1,10 +1,10 @@
-"""Exports against real server processes: readers who stall, and readers who leave."""
+"""Exports by real server processes to clients that stall or disconnect."""
 
 import http.client
 import socket
 from contextlib import ExitStack, closing
 
-from registrations.tests.house import wait_for
+from registrations.tests.deployment import wait_for
 
 # 60,000 people, more than the kernel holds for a reader who takes nothing.
 SET_UP = """
@@ -62,18 +62,18 @@ def get(port: int, path: str, token: str = "") -> tuple[int, bytes]:
         return answer.status, answer.read()
 
 
-def test_readers_who_stall_cost_the_others_nothing(house):
-    house.manage("migrate", "--verbosity", "0")
-    shown = house.manage("shell", "--verbosity", "0", "--command", SET_UP)
-    event_id, token = shown.split()
+def test_stalled_clients_do_not_block_others(deployment):
+    deployment.manage("migrate", "--verbosity", "0")
+    output = deployment.manage("shell", "--verbosity", "0", "--command", SET_UP)
+    event_id, token = output.split()
     export = f"/api/events/{event_id}/attendees/export/"
-    house.start()
+    deployment.start()
 
     for format_ in ("csv", "json"):
         with ExitStack() as stack:
             readers = [
                 stack.enter_context(
-                    closing(Reader(house.port, f"{export}?format={format_}", token))
+                    closing(Reader(deployment.port, f"{export}?format={format_}", token))
                 )
                 for _ in range(16)
             ]
@@ -82,12 +82,12 @@ def test_readers_who_stall_cost_the_others_nothing(house):
             assert set(statuses) == {200, 503}
             assert statuses.count(200) <= 4  # half the threads of two processes
             for _ in range(20):
-                assert get(house.port, "/api/events/")[0] == 200
-            wait_for(lambda: house.sql(OPEN_TRANSACTIONS) == [])
-            house.sql(ALONE)
+                assert get(deployment.port, "/api/events/")[0] == 200
+            wait_for(lambda: deployment.sql(OPEN_TRANSACTIONS) == [])
+            deployment.sql(ALONE)
 
         for _ in range(4):  # those who left have left their threads
-            wait_for(lambda: is_read_whole(house.port, export, token))
+            wait_for(lambda: is_read_whole(deployment.port, export, token))
 
 
 def is_read_whole(port: int, path: str, token: str) -> bool:

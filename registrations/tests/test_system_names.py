@@ -1,4 +1,4 @@
-"""Unique values that the system makes are ones that nobody can take before it needs them."""
+"""Unique values that the system generates cannot be taken by users."""
 
 from importlib import import_module
 
@@ -54,7 +54,7 @@ def make_colliding_account() -> User:
         lambda: User.objects.get(pk=benchmark_data._organizers()[0]),
     ],
 )
-def test_nobody_takes_what_the_system_makes_for_accounts(anyone, max_, signed_in, make):
+def test_nobody_takes_generated_names_and_addresses(anyone, max_, signed_in, make):
     made = make()
     account = {"email": "new@example.com", "username": "new", "password": PASSWORD}
 
@@ -88,7 +88,7 @@ def test_nobody_registers_the_address_of_an_erased_registration(anyone, event):
     assert [(e["field"], e["code"]) for e in response.json()["errors"]] == [("email", "invalid")]
 
 
-def test_name_that_is_made_in_a_hurry_is_one_that_its_owner_may_send_back(signed_in, monkeypatch):
+def test_name_generated_under_contention_may_be_sent_back(signed_in, monkeypatch):
     """Of two sign-ups that would be given one name at the same moment, one gets another."""
     UserFactory(username="obrien")
     monkeypatch.setattr(type(User.objects), "free_username", lambda *names: "obrien")

@@ -1,4 +1,4 @@
-"""What one server process writes, another one tells at once: nothing is cached but by readers."""
+"""A write of one server process is visible to another at once: only clients cache responses."""
 
 import copy
 import http.client
@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from config.tests.server import free_port
-from registrations.tests.house import House
+from registrations.tests.deployment import Deployment
 
 TOKEN = """
 from accounts.models import User
@@ -20,11 +20,11 @@ FAIR = {"name": "Fair", "location": "Hall", "start_time": "2099-03-15T09:00:00Z"
 
 
 @pytest.fixture
-def other(house) -> Iterator[House]:
+def other(deployment) -> Iterator[Deployment]:
     """A second server on the same database."""
-    house.manage("migrate", "--verbosity", "0")
-    house.start()
-    other = copy.copy(house)
+    deployment.manage("migrate", "--verbosity", "0")
+    deployment.start()
+    other = copy.copy(deployment)
     other.port = free_port()
     other.start()
     yield other
@@ -33,8 +33,8 @@ def other(house) -> Iterator[House]:
 
 
 class Client:
-    def __init__(self, house: House, token: str = "") -> None:
-        self.port = house.port
+    def __init__(self, deployment: Deployment, token: str = "") -> None:
+        self.port = deployment.port
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def ask(self, method: str, path: str, body: dict | None = None, **headers: str):
@@ -47,13 +47,13 @@ class Client:
             return answer.status, answer.headers, json.loads(content) if content else None
 
 
-def test_no_process_tells_what_another_has_changed(house, other):
-    token = house.manage("shell", "--verbosity", "0", "--command", TOKEN).strip()
-    writer, reader = Client(house, token), Client(other)
+def test_no_process_serves_stale_data_after_a_write_of_another(deployment, other):
+    token = deployment.manage("shell", "--verbosity", "0", "--command", TOKEN).strip()
+    writer, reader = Client(deployment, token), Client(other)
     lists = ("/api/events/", "/api/events/?search=fair", "/api/events/?available=true")
     known: dict[str, str] = {}
 
-    def told(path: str) -> list[tuple]:
+    def listed(path: str) -> list[tuple]:
         """Name and count of each event; a reader who knows an older answer is given this one."""
         condition = {"If-None-Match": known[path]} if path in known else {}
         status, headers, page = reader.ask("GET", path, **condition)
@@ -65,22 +65,22 @@ def test_no_process_tells_what_another_has_changed(house, other):
         assert reader.ask("GET", path, **{"If-None-Match": known[path]})[0] == 304
         return [(event["name"], event["registered_count"]) for event in page["results"]]
 
-    assert [told(path) for path in lists] == [[], [], []]
+    assert [listed(path) for path in lists] == [[], [], []]
 
     made = writer.ask("POST", "/api/events/", FAIR)[2]
     event = f"/api/events/{made['id']}/"
-    assert [told(path) for path in lists] == [[("Fair", 0)]] * 3
+    assert [listed(path) for path in lists] == [[("Fair", 0)]] * 3
 
     writer.ask("PATCH", event, {"name": "Big fair"})
-    assert [told(path) for path in lists] == [[("Big fair", 0)]] * 3
+    assert [listed(path) for path in lists] == [[("Big fair", 0)]] * 3
 
     guest = {"name": "Ana", "email": "ana@example.com"}
     assert writer.ask("POST", f"{event}register/", guest)[0] == 201
-    assert [told(path) for path in lists] == [[("Big fair", 1)], [("Big fair", 1)], []]
+    assert [listed(path) for path in lists] == [[("Big fair", 1)], [("Big fair", 1)], []]
     assert reader.ask("GET", event)[2]["registration_state"] == "full"
 
     assert writer.ask("DELETE", event)[0] == 204
-    assert [told(path) for path in lists[:2]] == [[], []]
+    assert [listed(path) for path in lists[:2]] == [[], []]
     assert reader.ask("GET", event)[0] == 404
 
     assert writer.ask("GET", lists[0])[1]["Cache-Control"] == "private, no-cache"

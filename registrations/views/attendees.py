@@ -107,9 +107,11 @@ class LedgerView(ListView):
 
     @operation(
         "Read the ledger",
-        parameters=[OpenApiParameter(
+        parameters=[
+            OpenApiParameter(
                 "registration", OpenApiTypes.UUID, description="Only entries of this registration."
-            )],
+            )
+        ],
         responses=LedgerEntryOut(many=True),
         raises=[PermissionDenied],
     )
