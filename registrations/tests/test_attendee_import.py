@@ -190,7 +190,7 @@ def test_registered_people_keep_their_registration(client, event):
     assert list(names) == ["Ana", "Bob"]
 
 
-def test_a_file_sent_twice_adds_nobody(client, event):
+def test_a_repeated_file_adds_no_attendees(client, event):
     send(client, event, file_of("Ana", "Bob"))
 
     again = send(client, event, file_of("Ana", "Bob"))
@@ -213,7 +213,7 @@ def test_the_waitlist_comes_before_the_file(client, olga):
     assert list(find_faults()) == []
 
 
-def test_an_address_that_an_account_confirmed_is_the_accounts(client, event):
+def test_a_row_with_a_confirmed_address_belongs_to_the_account(client, event):
     known = UserFactory(email="ana@example.com", email_verified_at=NOW)
     UserFactory(email="bob@example.com", email_verified_at=None)
 
@@ -338,7 +338,7 @@ def test_too_many_rows_are_refused(client, event, monkeypatch):
     assert send(client, event, file_of("A", "B")).status_code == 201
 
 
-def test_json_is_no_file(client, event):
+def test_a_json_body_is_not_a_file(client, event):
     response = client.post(path_of(event), {"name": "Ana"}, format="json")
 
     assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
@@ -411,7 +411,7 @@ def test_a_refused_file_is_reported_row_by_row(client, event):
     assert not Registration.objects.exists()
 
 
-def test_skip_errors_is_the_name_of_partial(client, event):
+def test_skip_errors_is_an_alias_of_partial(client, event):
     body = file_of("Ana") + "Bob,nowhere\r\n"
 
     assert send(client, event, body, "skip_errors=true").status_code == 201

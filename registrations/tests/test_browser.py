@@ -29,7 +29,7 @@ def phone(live_server, settings) -> Iterator[Tab]:
         yield tab
 
 
-def test_people_find_their_way_with_the_keyboard(phone):
+def test_the_pages_are_usable_with_the_keyboard(phone):
     """One test for all pages: a browser takes two seconds to start."""
     ana = UserFactory(username="ana")
     event = EventFactory(name="Donaudampfschifffahrtselektrizitätenhauptbetriebswerk")

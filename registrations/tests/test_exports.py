@@ -131,7 +131,7 @@ def test_a_spreadsheet_holds_text_and_no_formulas(fair, export):
 @pytest.mark.parametrize(
     "name", ["<b> & </b>", ' "quoted" ', "&amp;", "]]>", "100 %", "%s {0}", "Zoë 🎉", "a\tb"]
 )
-def test_a_spreadsheet_holds_any_text_as_it_is(event, export, name):
+def test_a_spreadsheet_preserves_any_text(event, export, name):
     registered(event, name=name)
 
     assert load_workbook(io.BytesIO(export(event, "format=xlsx")[1])).active["A2"].value == name
@@ -149,7 +149,7 @@ def test_a_spreadsheet_leaves_out_characters_that_xml_cannot_represent(event, ex
     assert len(others) == 6
 
 
-def test_a_spreadsheet_goes_on_on_another_sheet(fair, export, monkeypatch):
+def test_a_spreadsheet_continues_on_another_sheet(fair, export, monkeypatch):
     monkeypatch.setattr(XlsxExport, "rows_of_a_sheet", 3)
 
     workbook = load_workbook(io.BytesIO(export(fair, "format=xlsx")[1]))

@@ -160,7 +160,7 @@ def test_one_account_gives_feedback_once(ana, event, signed_in):
     assert Feedback.objects.get().rating == 2
 
 
-def test_a_cancelled_event_takes_none(anyone, ana, event, signed_in):
+def test_a_cancelled_event_takes_no_feedback(anyone, ana, event, signed_in):
     cancel_event(event)
 
     assert code_of(signed_in(ana).post(path_of(event), {"rating": 5})) == (409, "event_cancelled")
@@ -200,7 +200,7 @@ def test_feedback_needs_a_confirmed_address(anyone, event, signed_in, clock):
     assert ratings(anyone, event) == (5.0, 1)
 
 
-def test_its_author_edits_and_takes_back(anyone, ana, event, signed_in):
+def test_the_author_edits_and_deletes_feedback(anyone, ana, event, signed_in):
     client = signed_in(ana)
     where = client.post(path_of(event), {"rating": 2, "comment": "Cold."})["Location"]
 
@@ -217,7 +217,7 @@ def test_its_author_edits_and_takes_back(anyone, ana, event, signed_in):
     assert client.post(path_of(event), {"rating": 5}).status_code == 201
 
 
-def test_nobody_else_touches_it(anyone, ana, olga, max_, sam, event, signed_in):
+def test_others_do_not_change_feedback(anyone, ana, olga, max_, sam, event, signed_in):
     where = signed_in(ana).post(path_of(event), {"rating": 2})["Location"]
 
     assert code_of(anyone.patch(where, {"rating": 5})) == (401, "not_authenticated")
@@ -272,13 +272,13 @@ def test_the_database_maintains_average_and_count(clock, anyone, event):
 
 
 @pytest.mark.parametrize("rating", [0, 6])
-def test_the_database_refuses_a_rating_that_is_none(ana, event, rating):
+def test_the_database_refuses_an_invalid_rating(ana, event, rating):
     with pytest.raises(IntegrityError, match="feedback_rating_1_to_5"), transaction.atomic():
         Feedback.objects.create(event=event, author=ana, rating=rating)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ratings_at_one_moment_are_all_counted(clock, event, signed_in):
+def test_concurrent_ratings_are_all_counted(clock, event, signed_in):
     clock.move_to(NOW)
     users = UserFactory.create_batch(8, email_verified_at=NOW)
     attended(event, *users)
@@ -302,7 +302,7 @@ def test_ratings_at_one_moment_are_all_counted(clock, event, signed_in):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_ratings_by_one_account_at_one_moment_one_counts(ana, event, signed_in):
+def test_concurrent_ratings_by_one_account_count_once(ana, event, signed_in):
     def rate(client) -> int:
         try:
             return client.post(path_of(event), {"rating": 5}).status_code
@@ -333,7 +333,9 @@ def test_integrity_finds_and_repairs_a_wrong_average(clock, ana, event):
     assert list(find_faults()) == []
 
 
-def test_an_account_that_ends_leaves_its_rating_and_no_word(anyone, ana, event, signed_in):
+def test_closing_an_account_retains_its_rating_and_erases_its_comment(
+    anyone, ana, event, signed_in
+):
     client = signed_in(ana)
     client.post(path_of(event), {"rating": 4, "comment": "Ask ana@example.com for photos."})
 
@@ -345,7 +347,7 @@ def test_an_account_that_ends_leaves_its_rating_and_no_word(anyone, ana, event, 
     assert ratings(anyone, event) == (4.0, 1)
 
 
-def test_a_comment_given_while_the_account_ended_is_forgotten_later(ana, event):
+def test_a_comment_made_while_the_account_closes_is_erased_later(ana, event):
     User.objects.filter(pk=ana.pk).update(erased_at=NOW)
     Feedback.objects.create(event=event, author=ana, rating=4, comment="Just in time.")
 
@@ -409,7 +411,7 @@ def test_the_admin_shows_feedback_and_edits_none(ana, event, root):
     assert root.get(f"{ADMIN}add/").status_code == 403
 
 
-def test_the_database_wants_a_reason_for_hiding(ana, event):
+def test_the_database_requires_a_reason_for_hiding(ana, event):
     feedback = Feedback.objects.create(event=event, author=ana, rating=1)
 
     with (

@@ -90,7 +90,7 @@ def test_invalid_feedback_is_refused_with_a_reason(browser, registration, fields
     assert not Feedback.objects.exists()
 
 
-def test_before_the_end_there_is_nothing_to_fill_in(browser, clock, registration):
+def test_before_the_end_the_form_is_closed(browser, clock, registration):
     clock.move_to(ENDS - timedelta(seconds=1))
 
     page, refused = browser.get(link_of(registration)), sent(browser, registration, rating="5")
@@ -135,7 +135,7 @@ def test_the_link_that_was_mailed_proves_the_address(browser, registration, ana)
     assert Feedback.objects.get().author == ana
 
 
-def test_the_link_dies_with_the_event_and_with_the_account(
+def test_the_link_ends_with_the_event_and_with_the_account(
     browser, clock, registration, ana, signed_in
 ):
     assert signed_in(ana).delete("/api/me/", {"password": PASSWORD}).status_code == 204

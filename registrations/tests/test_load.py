@@ -45,7 +45,7 @@ def test_the_same_seed_makes_the_same_events():
     assert first == second != third
 
 
-def test_a_database_that_people_use_is_left_alone(settings):
+def test_a_production_database_is_refused(settings):
     settings.USES_EMBEDDED_POSTGRES = False
 
     with pytest.raises(CommandError, match="DEBUG"):

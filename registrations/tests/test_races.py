@@ -354,7 +354,7 @@ def test_each_queued_job_returns_its_own_result():
     assert_sound()
 
 
-def test_a_full_event_refuses_without_waiting_for_anybody():
+def test_a_full_event_refuses_without_blocking():
     event = EventFactory(max_capacity=1)
     registered(event)
 

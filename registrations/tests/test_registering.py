@@ -343,7 +343,7 @@ def test_a_higher_capacity_promotes_in_order(popular, olga, signed_in):
     ]
 
 
-def test_no_limit_promotes_everybody(popular):
+def test_an_unlimited_capacity_promotes_everybody(popular):
     for _ in range(3):
         registered(popular)
 
@@ -411,7 +411,7 @@ def test_cancel_frees_the_seat_once(anyone, event):
     assert counts(event) == (0, 0)
 
 
-def test_after_the_start_nothing_is_cancelled_any_more(clock, anyone, event):
+def test_after_the_start_registrations_cannot_be_cancelled(clock, anyone, event):
     confirmed, given_back = registered(event), registered(event)
     cancel(anyone, given_back)
     clock.move_to(event.start_time)

@@ -209,7 +209,7 @@ def made_by(client, **more: Any) -> Event:
         ("2027-03-15T09:30:00Z", "2027-03-15T10:30:00Z"),
     ],
 )
-def test_an_end_that_nobody_chose_follows_the_start(clock, olga, signed_in, method, start, end):
+def test_a_default_end_follows_the_start(clock, olga, signed_in, method, start, end):
     client = signed_in(olga)
     event = made_by(client)
 
@@ -218,7 +218,7 @@ def test_an_end_that_nobody_chose_follows_the_start(clock, olga, signed_in, meth
     assert response.json()["end_time"] == end
 
 
-def test_an_end_that_nobody_chose_follows_a_start_that_is_sent_alone(clock, olga, signed_in):
+def test_a_default_end_follows_a_start_that_is_sent_alone(clock, olga, signed_in):
     client = signed_in(olga)
     event = made_by(client)
 
@@ -228,7 +228,7 @@ def test_an_end_that_nobody_chose_follows_a_start_that_is_sent_alone(clock, olga
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_an_end_that_was_chosen_stays_where_it_was_sent(clock, olga, signed_in, method):
+def test_a_chosen_end_stays_as_sent(clock, olga, signed_in, method):
     """Also one that is where the default would be."""
     client = signed_in(olga)
     event = made_by(client, end_time="2027-03-15T10:00:00Z")

@@ -117,7 +117,7 @@ def test_there_is_an_event_of_each_kind(clock):
     assert Event.objects.upcoming().count() == 33
 
 
-def test_one_of_them_recurs(clock):
+def test_one_sample_event_recurs(clock):
     load()
 
     series = Series.objects.get()
