@@ -131,6 +131,12 @@ class MailboxBudget(models.Model):
         max_length=64, primary_key=True, help_text="SHA-256 of the address, in hexadecimal digits."
     )
     sent_at = ArrayField(models.DateTimeField(), help_text="The newest last.")
+    shares = ArrayField(
+        models.TextField(),
+        default=list,
+        db_default=[],
+        help_text="The share that each mail was taken from, in the order of `sent_at`.",
+    )
 
     def __str__(self) -> str:
         return f"{len(self.sent_at)} to {self.mailbox[:12]}"

@@ -5,44 +5,42 @@ So a mailbox that is not proven gets at most `RATE_LIMITS["mailbox"]` mails in a
 length, whatever their kinds and whoever caused them. The mailer asks when it is about to send, so
 the requests that cause mails pay nothing.
 
-The last mail of a budget is reserved for vital kinds (`Kind.is_vital`): a stranger who uses up the
-rest does not keep a person from confirming an address or from learning that an event is off.
+A budget has shares (`Share`). Each of them has one mail that no other share can use, and account
+security uses two fifths of the budget at most: a stranger can cause mails of each share, but none
+that keep the mails of another one back. The remaining mails go to whichever share needs them first.
 """
 
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import chain, repeat
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from ..models import FormerAddress, MailboxBudget, Notification, User
+from .kinds import Share
 from .opt_outs import digest_of
 
-# One statement, so that of two mailers that want the last mail of a budget one gets it.
-_TAKE = """
-    INSERT INTO accounts_mailboxbudget AS stored (mailbox, sent_at)
-    VALUES (%(mailbox)s, ARRAY[%(now)s::timestamptz])
-    ON CONFLICT (mailbox) DO UPDATE SET sent_at = ARRAY(
-        SELECT moment FROM unnest(stored.sent_at) AS moment
-        WHERE moment > %(since)s ORDER BY moment
-    ) || %(now)s::timestamptz
-    WHERE (
-        SELECT count(*) FROM unnest(stored.sent_at) AS moment WHERE moment > %(since)s
-    ) < %(allowed)s
-    RETURNING sent_at
-"""
-
-_GIVE_BACK = """
-    UPDATE accounts_mailboxbudget SET sent_at = trim_array(sent_at, 1)
-    WHERE mailbox = %s AND cardinality(sent_at) > 0
+# Of two mailers that read the same mails and add one, the second finds them changed.
+_STORE = """
+    INSERT INTO accounts_mailboxbudget AS stored (mailbox, sent_at, shares)
+    VALUES (%(mailbox)s, %(sent_at)s::timestamptz[], %(shares)s::text[])
+    ON CONFLICT (mailbox) DO UPDATE SET sent_at = EXCLUDED.sent_at, shares = EXCLUDED.shares
+    WHERE stored.sent_at = %(expected)s::timestamptz[]
 """
 
 _FORGET = """
     DELETE FROM accounts_mailboxbudget
     WHERE NOT EXISTS (SELECT FROM unnest(sent_at) AS moment WHERE moment > %s)
 """
+
+
+class SentMail(NamedTuple):
+    at: datetime
+    share: str
 
 
 def proven_addresses(rows: Collection[Notification]) -> set[str]:
@@ -64,67 +62,85 @@ class Budgets:
     """The budgets of some mailboxes, read at once. Without a limit they never end."""
 
     def __init__(self, addresses: Iterable[str]) -> None:
-        self._limit: tuple[int, int] | None = settings.RATE_LIMITS["mailbox"]
-        self._digests = {address: digest_of(address) for address in addresses}
-        stored: dict[str, list[datetime]] = {}
-        if self._limit is not None and self._digests:
-            rows = MailboxBudget.objects.filter(mailbox__in=self._digests.values())
-            stored = dict(rows.values_list("mailbox", "sent_at"))
-        self._sent = {address: stored.get(digest, []) for address, digest in self._digests.items()}
+        limit: tuple[int, int] | None = settings.RATE_LIMITS["mailbox"]
+        self._limit, seconds = limit or (0, 0)
+        self._period = timedelta(seconds=seconds)
+        self._digests = {address: digest_of(address) for address in addresses} if limit else {}
+        self._stored = _stored_mails(set(self._digests.values()))
+        self._taken: dict[str, SentMail] = {}
 
-    def left(self, address: str, *, is_vital: bool) -> int | None:
-        """How many mails the mailbox may get now; None without a limit, also if it is proven."""
-        if self._limit is None or address not in self._digests:
+    def left(self, address: str, share: Share) -> int | None:
+        """How many mails of a share the mailbox may get now; None if its budget never ends."""
+        if address not in self._digests:
             return None
-        return max(0, self._allowed(is_vital) - len(self._recent(address)))
+        return self._left(share, self._recent(address))
 
-    def free_at(self, address: str, *, is_vital: bool) -> datetime:
-        """When the mailbox may get the next mail; now, if it may get one."""
-        now, recent = timezone.now(), self._recent(address)
-        allowed = self._allowed(is_vital)
-        if self._limit is None or len(recent) < allowed:
-            return now
-        return recent[len(recent) - allowed] + self._period
-
-    def take(self, address: str, *, is_vital: bool) -> bool:
-        """Count one mail that is about to be sent; False where the budget has none left."""
-        if self._limit is None or address not in self._digests:
-            return True
+    def free_at(self, address: str, share: Share) -> datetime:
+        """When the mailbox may get the next mail of a share; now, if it may get one."""
         now = timezone.now()
-        parameters: dict[str, Any] = {
-            "mailbox": self._digests[address],
-            "now": now,
-            "since": now - self._period,
-            "allowed": self._allowed(is_vital),
-        }
-        with connection.cursor() as cursor:
-            cursor.execute(_TAKE, parameters)
-            row = cursor.fetchone()
-        if row is None:  # another mailer has sent the last one since this was read
-            self._sent[address] = _sent_to(self._digests[address])
-            return False
-        self._sent[address] = row[0]
-        return True
+        if address not in self._digests:
+            return now
+        recent = sorted(self._recent(address))
+        expired = 0
+        while not self._left(share, recent[expired:]):
+            expired += 1
+        return recent[expired - 1].at + self._period if expired else now
+
+    def take(self, address: str, share: Share) -> bool:
+        """Count one mail that is about to be sent; False where its share has none left."""
+        if address not in self._digests:
+            return True
+        while True:
+            recent = self._recent(address)
+            if not self._left(share, recent):
+                return False
+            mail = SentMail(timezone.now(), share)
+            if self._store(address, [*recent, mail]):
+                self._taken[address] = mail
+                return True
 
     def give_back(self, address: str) -> None:
-        """The mail that was counted last was certainly not accepted."""
-        if self._limit is None or address not in self._digests:
-            return
-        with connection.cursor() as cursor:
-            cursor.execute(_GIVE_BACK, [self._digests[address]])
-        self._sent[address] = self._sent[address][:-1]
+        """The mail that was taken last of this budget, here, was certainly not accepted."""
+        mail = self._taken.pop(address, None)
+        while mail is not None:
+            rest = list(self._stored.get(self._digests[address], []))
+            if mail not in rest:
+                return
+            rest.remove(mail)
+            if self._store(address, rest):
+                return
 
-    @property
-    def _period(self) -> timedelta:
-        return timedelta(seconds=self._limit[1] if self._limit else 0)
+    def _left(self, share: Share, sent: Sequence[SentMail]) -> int:
+        """What of a share is left after these mails; with none sent it is at least one."""
+        used = Counter(mail.share for mail in sent)
+        left = self._limit - len(sent)
+        if self._limit >= len(Share):
+            left -= sum(not used[other] for other in Share if other is not share)
+        if share is Share.SECURITY:
+            left = min(left, max(1, self._limit * 2 // 5) - used[share])
+        return max(0, left)
 
-    def _allowed(self, is_vital: bool) -> int:
-        most = self._limit[0] if self._limit else 0
-        return most if is_vital else max(1, most - 1)
-
-    def _recent(self, address: str) -> list[datetime]:
+    def _recent(self, address: str) -> list[SentMail]:
         since = timezone.now() - self._period
-        return sorted(moment for moment in self._sent.get(address, []) if moment > since)
+        return [mail for mail in self._stored.get(self._digests[address], []) if mail.at > since]
+
+    def _store(self, address: str, mails: list[SentMail]) -> bool:
+        """False if another mailer has changed the budget since it was read; then it is read again.
+
+        Each failure is another mailer's success, so repeating it comes to an end.
+        """
+        mailbox = self._digests[address]
+        parameters: dict[str, Any] = {
+            "mailbox": mailbox,
+            "sent_at": [mail.at for mail in mails],
+            "shares": [str(mail.share) for mail in mails],
+            "expected": [mail.at for mail in self._stored.get(mailbox, [])],
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(_STORE, parameters)
+            is_stored = bool(cursor.rowcount)
+        self._stored[mailbox] = mails if is_stored else _stored_mails({mailbox}).get(mailbox, [])
+        return is_stored
 
 
 def forget_old_budgets() -> int:
@@ -140,6 +156,15 @@ def _is_own(address: str, user: User) -> bool:
     return user.email == address and user.email_verified and user.is_active
 
 
-def _sent_to(digest: str) -> list[datetime]:
-    row = MailboxBudget.objects.filter(pk=digest).values_list("sent_at", flat=True).first()
-    return row or []
+def _stored_mails(mailboxes: Collection[str]) -> dict[str, list[SentMail]]:
+    """By mailbox. A version without shares stores none, and its mails are of no special share."""
+    if not mailboxes:
+        return {}
+    rows = MailboxBudget.objects.filter(mailbox__in=mailboxes)
+    return {
+        mailbox: [
+            SentMail(at, share)
+            for at, share in zip(sent_at, chain(shares, repeat(Share.OTHER)), strict=False)
+        ]
+        for mailbox, sent_at, shares in rows.values_list("mailbox", "sent_at", "shares")
+    }

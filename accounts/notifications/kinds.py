@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from ..models import Notification
@@ -21,6 +22,14 @@ class Attachment:
     inline: str = ""
 
 
+class Share(StrEnum):
+    """The part of a mailbox's budget that a mail is taken from; see `budget`."""
+
+    SECURITY = "security"
+    CANCELLED_EVENT = "cancelled_event"
+    OTHER = "other"
+
+
 def _no_attachments(row: Notification, facts: Facts) -> Iterable[Attachment]:
     return ()
 
@@ -32,7 +41,7 @@ class Kind:
     `load` answers the facts of a batch by the rows' primary keys; a row that it leaves out no
     longer holds, and is dropped. `switchable`: whether people may switch its mails off; account
     security may not. `in_app`: whether the inbox shows it. `mail`: whether it is mailed.
-    `cannot_wait`: whether it may use the last mail of a mailbox's budget; see `budget`.
+    `cannot_wait`: whether its mails have the share of cancelled events; see `budget`.
     `sample` makes facts up, for staff who look at what a mail is like.
     """
 
@@ -53,9 +62,15 @@ class Kind:
         return not self.switchable
 
     @property
+    def share(self) -> Share:
+        if self.is_urgent:
+            return Share.SECURITY
+        return Share.CANCELLED_EVENT if self.cannot_wait else Share.OTHER
+
+    @property
     def is_vital(self) -> bool:
-        """Whether it may use what is reserved of a mailbox's budget, and is never given up."""
-        return self.is_urgent or self.cannot_wait
+        """Whether a mail of this kind is deferred for as long as it holds, and never given up."""
+        return self.share is not Share.OTHER
 
 
 _KINDS: dict[str, Kind] = {}

@@ -235,11 +235,10 @@ class Mailer:
             until = timezone.now() + timedelta(seconds=seconds)
             outbox.defer(self._number, parcel.rows, until, TOO_MANY_CAUSED)
             return False
-        address, is_vital = parcel.address, parcel.kind.is_vital
-        if budgets.take(address, is_vital=is_vital):
+        address, share = parcel.address, parcel.kind.share
+        if budgets.take(address, share):
             return True
-        free_at = budgets.free_at(address, is_vital=is_vital)
-        found = deferral(parcel.rows, free_at, is_vital=is_vital)
+        found = deferral(parcel.rows, share, budgets.free_at(address, share))
         outbox.defer(self._number, found.rows, found.until, outbox.OVER_BUDGET)
         outbox.drop(self._number, found.given_up, GIVEN_UP)
         return False

@@ -1,8 +1,9 @@
 """Which of the due notifications go together, which go alone, and which have to be deferred.
 
 A mailbox that is proven gets a mail for each. One that is not has a budget (see `budget`): what is
-more than it has left goes as one mail per kind, and what comes after the last one is deferred until
-the budget allows another. So nothing is lost, and nobody can fill a stranger's mailbox.
+more than a share of it has left goes as one mail per kind, and what comes after the last one is
+deferred until the budget allows another. So nothing is lost, and nobody can fill a stranger's
+mailbox.
 """
 
 from collections import defaultdict
@@ -16,7 +17,7 @@ from config.api.http.rate_limits import seconds_to_wait
 
 from ..models import Notification
 from .budget import Budgets
-from .kinds import Facts, Kind, find_kind
+from .kinds import Facts, Kind, Share, find_kind
 
 GIVEN_UP = "It was deferred for a day: too many mails for a mailbox that nobody has confirmed."
 TOO_MANY_CAUSED = "Very many e-mails about events of this organizer were sent today."
@@ -67,18 +68,18 @@ def seconds_until_allowed(parcel: Parcel) -> int:
 
 def over_budget(rows: Iterable[Notification], budgets: Budgets) -> Iterator[Deferral]:
     """The rows, all to be mailed, whose mailbox has nothing left for their kind."""
-    found: dict[tuple[str, bool], list[Notification]] = defaultdict(list)
+    deferred: dict[tuple[str, Share], list[Notification]] = defaultdict(list)
     for row in rows:
         kind = find_kind(row.kind)
-        if kind is not None and budgets.left(row.email, is_vital=kind.is_vital) == 0:
-            found[row.email, kind.is_vital].append(row)
-    for (address, is_vital), deferred in found.items():
-        yield deferral(deferred, budgets.free_at(address, is_vital=is_vital), is_vital=is_vital)
+        if kind is not None and budgets.left(row.email, kind.share) == 0:
+            deferred[row.email, kind.share].append(row)
+    for (address, share), of_share in deferred.items():
+        yield deferral(of_share, share, budgets.free_at(address, share))
 
 
-def deferral(rows: Sequence[Notification], free_at: datetime, *, is_vital: bool) -> Deferral:
-    """What becomes of rows whose budget allows the next mail at `free_at`."""
-    if is_vital:
+def deferral(rows: Sequence[Notification], share: Share, free_at: datetime) -> Deferral:
+    """What becomes of rows whose share of a budget allows the next mail at `free_at`."""
+    if share is not Share.OTHER:
         return Deferral(free_at, rows, [])
     oldest = timezone.now() - _LONGEST_DEFERRAL
     given_up = [row for row in rows if row.due_at <= oldest]
@@ -97,19 +98,19 @@ def parcels_of(
 
     `known` has kind and facts by primary key, `mailed` the keys of rows that go by mail.
     """
-    by_mailbox: dict[str, list[Notification]] = defaultdict(list)
+    by_share: dict[tuple[str, Share], list[Notification]] = defaultdict(list)
     for row in rows:
         if row.pk in mailed and row.email not in proven:
-            by_mailbox[row.email].append(row)
+            by_share[row.email, known[row.pk][0].share].append(row)
     leaders: dict[int, list[Notification]] = {}
     repeated: list[Notification] = []
-    for address, all_of_it in by_mailbox.items():
-        left = budgets.left(address, is_vital=False)
-        if left is None or len(all_of_it) <= left:
+    for (address, share), of_share in by_share.items():
+        left = budgets.left(address, share)
+        if left is None or len(of_share) <= left:
             continue
-        theirs = list(_without_repeated(all_of_it, known, repeated))
-        if len(theirs) > left:
-            leaders |= {group[0].pk: group for group in _by_kind(theirs, known)}
+        news = list(_without_repeated(of_share, known, repeated))
+        if len(news) > left:
+            leaders |= {group[0].pk: group for group in _by_kind(news, known)}
     grouped = {row.pk for group in leaders.values() for row in group} | {row.pk for row in repeated}
     parcels = []
     for row in rows:

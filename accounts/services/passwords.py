@@ -43,8 +43,16 @@ def set_password(user: User, password: str | None) -> User:
     user.save(update_fields=["password"])
     end_all_sessions(user)
     forgive(user)
-    notify("password_changed", key=f"password_changed:{uuid4()}", email=user.email, user=user)
+    _notify_of_change(user)
     return user
+
+
+def _notify_of_change(user: User) -> None:
+    """Whoever signs up with somebody else's address does not fill that mailbox by changes."""
+    if user.email_verified:
+        notify("password_changed", key=f"password_changed:{uuid4()}", email=user.email, user=user)
+    else:
+        notify_unless_fresh("password_changed", email=user.email, user=user)
 
 
 def request_password_reset(email: str) -> None:

@@ -50,4 +50,11 @@ TICKET = Kind(
 )
 QUIET = Kind(name="quiet", title="Quiet", template="tests/note.html", load=load, mail=False)
 STRANGE = Kind(name="strange", title="Strange", template="tests/strange.html", load=load)
-ALL = (NOTE, SECRET, TICKET, QUIET, STRANGE)
+CALLED_OFF = Kind(
+    name="called_off",
+    title="Cancelled events",
+    template="tests/note.html",
+    load=load,
+    cannot_wait=True,
+)
+ALL = (NOTE, SECRET, TICKET, QUIET, STRANGE, CALLED_OFF)

@@ -113,6 +113,21 @@ def test_another_password_of_an_unconfirmed_account_sends_no_more_links(ana):
     assert reset(mail.token, "yet-another-battery-8").status_code == 204
 
 
+def test_changes_of_a_password_send_a_mail_in_a_while_to_an_unconfirmed_address(ana):
+    for number in range(4):
+        set_password(ana, f"{NEW_PASSWORD}-{number}")
+
+    assert number_of_mails(ana.email) == 1
+
+
+def test_each_change_of_a_password_is_mailed_to_a_confirmed_address(ana):
+    confirm_email(ana)
+    for number in range(4):
+        set_password(ana, f"{NEW_PASSWORD}-{number}")
+
+    assert number_of_mails(ana.email) == 4
+
+
 def test_who_asks_too_often_is_limited_and_nobody_else(ana):
     codes = [ask(f"somebody{number}@example.com", "198.51.100.9") for number in range(11)]
 

@@ -1,6 +1,7 @@
 """What a mailbox gets before an account has confirmed its address: five mails an hour.
 
-The last of the five is reserved for kinds that cannot wait; `secret` of the tests' kinds is one.
+Of the tests' kinds `secret` has the share of account security, `called_off` that of cancelled
+events. Each share has one mail of its own, and account security gets two at most.
 """
 
 from collections import Counter
@@ -14,6 +15,7 @@ from django.db import connection
 from accounts.models import MailboxBudget, Notification
 from accounts.notifications import notify
 from accounts.notifications.budget import Budgets, forget_old_budgets
+from accounts.notifications.kinds import Share
 from accounts.notifications.mailer import Mailer
 from accounts.notifications.opt_outs import digest_of, opt_out
 from accounts.services.addresses import take_address
@@ -23,6 +25,11 @@ from conftest import NOW
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("note_kinds", "clock")]
 
 VICTIM = "victim@example.com"
+KIND_OF_SHARE = {
+    Share.SECURITY: "secret",
+    Share.CANCELLED_EVENT: "called_off",
+    Share.OTHER: "note",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +58,7 @@ def test_a_mailbox_gets_five_mails_an_hour_whatever_their_kinds(clock):
     received = []
 
     for minute in range(300):
-        tell(minute, "secret" if minute % 3 else "note")
+        tell(minute, KIND_OF_SHARE[tuple(Share)[minute % 3]])
         received += [minute] * len(deliver())
         clock.shift(60)
 
@@ -76,8 +83,8 @@ def test_every_spelling_of_an_address_is_one_mailbox(clock):
             tell(f"{spelling} {number}", email=spelling)
             deliver()
 
-    assert len(django_mail.outbox) == 4
-    assert len(MailboxBudget.objects.get().sent_at) == 4
+    assert len(django_mail.outbox) == 3
+    assert len(MailboxBudget.objects.get().sent_at) == 3
 
 
 def test_more_than_the_budget_has_left_is_one_mail_of_each_kind(clock):
@@ -97,12 +104,12 @@ def test_more_than_the_budget_has_left_is_one_mail_of_each_kind(clock):
 
 
 def test_what_is_beyond_the_budget_is_deferred_and_sent_later(clock):
-    for number in range(4):
+    for number in range(3):
         tell(number)
         deliver()
         clock.shift(60)
+    tell("fourth", facts={"title": "Fourth"})
     tell("fifth", facts={"title": "Fifth"})
-    tell("sixth", facts={"title": "Sixth"})
 
     assert deliver() == []
     waiting = Notification.objects.filter(state="pending")
@@ -114,26 +121,50 @@ def test_what_is_beyond_the_budget_is_deferred_and_sent_later(clock):
     }
 
     clock.move_to(NOW + timedelta(hours=1, seconds=1))
-    assert subjects() == ["Note: Fifth (and 1 more)"]
+    assert subjects() == ["Note: Fourth (and 1 more)"]
     assert not Notification.objects.exclude(state="sent").exists()
     assert set(Notification.objects.values_list("error", flat=True)) == {""}
 
 
-def test_the_last_mail_is_for_what_cannot_wait(clock):
+@pytest.mark.parametrize("share", Share)
+def test_each_share_has_a_mail_that_the_others_cannot_use(clock, share):
     for number in range(6):
-        tell(number)
-        deliver()
+        for other, kind in KIND_OF_SHARE.items():
+            if other is not share:
+                tell(number, kind, user=UserFactory())
+                deliver()
 
-    tell("confirm", "secret")
+    tell("one", KIND_OF_SHARE[share])
 
     assert subjects() == ["Note: A & B"]
     assert len(django_mail.outbox) == 5
-    assert Notification.objects.get(kind="secret").state == "sent"
 
 
-def test_what_cannot_wait_goes_first_when_there_is_a_mail_again(clock):
-    for number in range(5):
-        tell(number, "secret", user=UserFactory())
+@pytest.mark.parametrize(
+    ("share", "number"), [(Share.SECURITY, 2), (Share.CANCELLED_EVENT, 3), (Share.OTHER, 3)]
+)
+def test_a_share_is_not_the_whole_budget(clock, share, number):
+    for row in range(9):
+        tell(row, KIND_OF_SHARE[share], user=UserFactory())
+        deliver()
+
+    assert len(django_mail.outbox) == number
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+@pytest.mark.parametrize("share", Share)
+def test_a_budget_smaller_than_the_number_of_shares_is_for_all_of_them(settings, share, limit):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "mailbox": (limit, 3600)}
+    for number in range(3):
+        tell(number, KIND_OF_SHARE[share], user=UserFactory())
+        deliver()
+
+    assert len(django_mail.outbox) == (1 if share is Share.SECURITY else limit)
+
+
+def test_vital_mails_go_first_when_there_is_a_mail_again(clock):
+    for number, kind in enumerate(["note", "note", "note", "called_off", "secret"]):
+        tell(number, kind)
         deliver()
     tell("note")
     tell("confirm", "secret")
@@ -210,7 +241,7 @@ def test_a_mailbox_gets_the_rest_once_it_is_proven(clock):
     UserFactory(email=VICTIM, email_verified_at=NOW)
     clock.shift(3601)
 
-    assert len(deliver()) == 5
+    assert len(deliver()) == 6
 
 
 def test_what_was_deferred_is_due_as_soon_as_the_address_is_confirmed(clock):
@@ -221,7 +252,7 @@ def test_what_was_deferred_is_due_as_soon_as_the_address_is_confirmed(clock):
 
     take_address(max_)
 
-    assert len(deliver()) == 5
+    assert len(deliver()) == 6
 
 
 def test_the_inbox_shows_at_once_what_is_deferred_and_as_it_was_written(clock, signed_in):
@@ -254,6 +285,39 @@ def test_a_mail_that_the_server_did_not_take_is_not_counted(mail_server, clock):
     deliver()
 
     assert [budget.sent_at for budget in MailboxBudget.objects.all()] == [[], [], []]
+
+
+def test_a_mailer_gives_back_the_mail_that_it_took(clock):
+    slow, quick = Budgets([VICTIM]), Budgets([VICTIM])
+    slow.take(VICTIM, Share.SECURITY)
+    clock.shift(300)
+    quick.take(VICTIM, Share.SECURITY)
+    quick.take(VICTIM, Share.OTHER)
+
+    slow.give_back(VICTIM)
+
+    budget = MailboxBudget.objects.get()
+    assert budget.sent_at == [NOW + timedelta(seconds=300)] * 2
+    assert budget.shares == ["security", "other"]
+
+
+def test_a_mailer_gives_back_a_mail_once(clock):
+    mailer, other = Budgets([VICTIM]), Budgets([VICTIM])
+    mailer.take(VICTIM, Share.OTHER)
+    other.take(VICTIM, Share.OTHER)
+
+    mailer.give_back(VICTIM)
+    mailer.give_back(VICTIM)
+
+    assert MailboxBudget.objects.get().sent_at == [NOW]
+
+
+def test_a_budget_without_shares_of_an_earlier_version_is_counted(clock):
+    MailboxBudget.objects.create(mailbox=digest_of(VICTIM), sent_at=[NOW] * 2)
+
+    left = {share: Budgets([VICTIM]).left(VICTIM, share) for share in Share}
+
+    assert left == {Share.SECURITY: 2, Share.CANCELLED_EVENT: 2, Share.OTHER: 1}
 
 
 def test_a_mail_whose_fate_is_open_is_counted(mail_server, settings):
@@ -311,9 +375,9 @@ def test_budgets_of_the_past_are_forgotten(clock):
 
 @pytest.mark.django_db(transaction=True)
 def test_mailers_at_one_moment_share_a_budget():
-    def take(_: int) -> bool:
+    def take(number: int) -> bool:
         try:
-            return Budgets({VICTIM}).take(VICTIM, is_vital=True)
+            return Budgets({VICTIM}).take(VICTIM, tuple(Share)[number % 3])
         finally:
             connection.close()
 
