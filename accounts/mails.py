@@ -30,6 +30,7 @@ def _load_confirmations(rows: Sequence[Notification]) -> Found:
         row.pk: {
             "user": user,
             "link": confirmation_link(user),
+            "is_unsolicited": True,  # also where another account has left the address lately
             "hours": settings.CONFIRMATION_LINK_LIFETIME // timedelta(hours=1),
         }
         for row, user in _with_owners(rows)

@@ -70,8 +70,9 @@ the footer and the way to unsubscribe. Templates get what `load` gave, and:
     unsubscribe_url   of this kind for this recipient; "" where the kind cannot be switched off
 
 A fact `caused_by`, the id of an account, makes the mail count for that account
-(`RATE_LIMITS["caused_mails"]`). A mail that stands for several shows the fact `in_full`, if there
-is one, in place of the notice.
+(`RATE_LIMITS["caused_mails"]`). A fact `is_unsolicited` that is true takes the mail from the budget
+of the mailbox, and defangs it, even if an account has confirmed the address. A mail that stands for
+several shows the fact `in_full`, if there is one, in place of the notice.
 
 Times are shown in the recipient's zone: the account's, for a guest `facts["timezone"]`, else UTC.
 For the event's own, `{% load tz %}{{ event.start_time|timezone:event.timezone|date:"H:i e" }}`.

@@ -1,9 +1,12 @@
-"""How many mails a mailbox gets before an account has confirmed its address.
+"""How many mails a mailbox gets that its owner did not ask for.
 
 Anybody can name a mailbox that is not theirs: at sign-up, in a registration, in an imported file.
-So a mailbox that is not proven gets at most `RATE_LIMITS["mailbox"]` mails in any period of that
-length, whatever their kinds and whoever caused them. The mailer asks when it is about to send, so
-the requests that cause mails pay nothing.
+So a mailbox gets at most `RATE_LIMITS["mailbox"]` such mails in any period of that length, whatever
+their kinds and whoever caused them. The mailer asks when it is about to send, so the requests that
+cause mails pay nothing.
+
+Every mail to a mailbox that is not proven is such a mail. Of those to a proven one it is what has
+the fact `is_unsolicited`, such as the mails of a registration that somebody else made.
 
 A budget has shares (`Share`). Each of them has one mail that no other share can use, and account
 security uses two fifths of the budget at most: a stranger can cause mails of each share, but none

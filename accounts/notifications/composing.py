@@ -119,13 +119,13 @@ class Mail:
         return made
 
 
-def compose(kind: Kind, row: Notification, facts: Facts, *, is_proven: bool = True) -> Mail:
+def compose(kind: Kind, row: Notification, facts: Facts, *, is_guarded: bool = False) -> Mail:
     """The mail of a row that has its subject, its short text and its `message_id`.
 
-    A mailbox that is not proven gets defanged text; the row keeps the words for the inbox.
+    A guarded mail has defanged text; the row keeps the words for the inbox.
     """
     subject = row.subject
-    if not is_proven:
+    if is_guarded:
         subject, preview = defanged_text(row.subject), defanged_text(row.body)
         guarded = defanged_facts(facts, recipient=row.email)
         facts = {**guarded, "subject": subject, "preview": preview}
@@ -137,7 +137,7 @@ def compose(kind: Kind, row: Notification, facts: Facts, *, is_proven: bool = Tr
 
 
 def compose_several(kind: Kind, rows: Sequence[Notification], facts: Sequence[Facts]) -> Mail:
-    """One mail for several rows of a kind to one mailbox that is not proven.
+    """One guarded mail for several rows of a kind to one mailbox.
 
     It has the `message_id` of the first row, and no files. Of each row it has the subject, the fact
     `in_full` or else the short text, and the fact `manage_url`, which is the service's own link.

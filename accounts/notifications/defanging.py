@@ -1,6 +1,6 @@
 """Facts of a mail without anything that a mail client makes a link of.
 
-A mail to a mailbox that nobody has confirmed goes to somebody who may never have asked for it, and
+A mail that is taken from a mailbox's budget goes to somebody who may never have asked for it, and
 names, places and messages in it are what a stranger typed. Mail clients make links of URLs, of
 bare domains and of addresses, in plain text and in HTML alike. So these are written as people
 write them who do not want them followed: `https[:]//evil[.]example/x`, `ann[at]evil[.]example`.
@@ -48,7 +48,7 @@ def defanged_text(text: str) -> str:
 
 
 def defanged_facts(facts: Mapping[str, Any], *, recipient: str) -> dict[str, Any]:
-    """The facts as templates and attachments may show them to a mailbox that is not proven.
+    """The facts as templates and attachments may show them in a guarded mail.
 
     Text is defanged wherever it is: in the facts, and in what is read of the objects among them.
     Exceptions are the service's own links and the recipient's address. `is_guarded` tells

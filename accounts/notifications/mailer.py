@@ -31,6 +31,7 @@ from .parcels import (
     Deferral,
     Parcel,
     deferral,
+    guarded_rows,
     mailed_rows,
     over_budget,
     parcels_of,
@@ -126,17 +127,17 @@ class Mailer:
         """Deliver rows for as long as what is known of them is not stale."""
         fresh_until = time.monotonic() + _FACTS_HOLD_SECONDS
         opted_out = unwanted(waiting)
-        mailed = mailed_rows(waiting, opted_out=opted_out, is_nowhere=_is_nowhere)
-        proven = proven_addresses(waiting)
-        budgets = Budgets({row.email for row in mailed} - proven)
-        for found in over_budget(mailed, budgets):
-            self._defer(found, waiting)
         known = self._look_up(waiting)
+        mailed = mailed_rows(waiting, opted_out=opted_out, is_nowhere=_is_nowhere)
+        guarded = guarded_rows(mailed, known, proven=proven_addresses(mailed))
+        budgets = Budgets({row.email for row in guarded})
+        for found in over_budget(guarded, budgets):
+            self._defer(found, waiting)
         parcels, repeated = parcels_of(
             waiting,
             known,
             mailed={row.pk for row in mailed},
-            proven=proven,
+            guarded={row.pk for row in guarded},
             budgets=budgets,
         )
         outbox.drop(self._number, repeated, REPEATED)
@@ -194,17 +195,17 @@ class Mailer:
         except ServerAway:
             for row in parcel.rows:
                 outbox.uncount(self._number, row)
-            budgets.give_back(parcel.address)
+            _give_back(parcel, budgets)
             raise
         except _DATABASE_AWAY:
             raise
         except Refused as error:
-            budgets.give_back(parcel.address)
+            _give_back(parcel, budgets)
             self._refused(parcel, error)
         except Exception as error:
             logger.warning("notification %s failed", parcel.rows[0].pk, exc_info=True)
             if was_rejected(error):
-                budgets.give_back(parcel.address)
+                _give_back(parcel, budgets)
             for row in parcel.rows:
                 outbox.retry_later(self._number, row, words_of(error))
         else:
@@ -229,12 +230,14 @@ class Mailer:
 
     def _is_affordable(self, parcel: Parcel, budgets: Budgets) -> bool:
         """Takes the mail out of the budgets that it is in, or defers the parcel."""
-        if not parcel.by_mail or parcel.is_proven:
+        if not parcel.by_mail:
             return True
         if seconds := seconds_until_allowed(parcel):
             until = timezone.now() + timedelta(seconds=seconds)
             outbox.defer(self._number, parcel.rows, until, TOO_MANY_CAUSED)
             return False
+        if not parcel.is_guarded:
+            return True
         address, share = parcel.address, parcel.kind.share
         if budgets.take(address, share):
             return True
@@ -319,7 +322,12 @@ def _written(parcel: Parcel) -> Mail:
     if len(parcel.rows) > 1:
         return compose_several(parcel.kind, parcel.rows, parcel.facts)
     [row], [facts] = parcel.rows, parcel.facts
-    return compose(parcel.kind, row, facts, is_proven=parcel.is_proven)
+    return compose(parcel.kind, row, facts, is_guarded=parcel.is_guarded)
+
+
+def _give_back(parcel: Parcel, budgets: Budgets) -> None:
+    if parcel.is_guarded:
+        budgets.give_back(parcel.address)
 
 
 def _remove(waiting: deque[Notification], rows: Iterable[Notification]) -> None:

@@ -26,7 +26,7 @@ _LONGEST_DELAY = timedelta(hours=6)
 _DELETED_AT_ONCE = 10_000
 _LOCKS = 0x4D41494C  # the class of the mailers' advisory locks
 
-OVER_BUDGET = "The mailbox, which nobody has confirmed, has got all the mails of its budget."
+OVER_BUDGET = "The mailbox has got all the e-mails of its budget."
 
 _CLAIM = """
     WITH due AS MATERIALIZED (

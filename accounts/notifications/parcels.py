@@ -1,9 +1,9 @@
 """Which of the due notifications go together, which go alone, and which have to be deferred.
 
-A mailbox that is proven gets a mail for each. One that is not has a budget (see `budget`): what is
-more than a share of it has left goes as one mail per kind, and what comes after the last one is
-deferred until the budget allows another. So nothing is lost, and nobody can fill a stranger's
-mailbox.
+What a mailbox's owner asked for goes as a mail each. For the rest there is a budget (see `budget`):
+what is more than a share of it has left goes as one mail per kind, and what comes after the last
+one is deferred until the budget allows another. So nothing is lost, and nobody can fill a
+stranger's mailbox.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ from ..models import Notification
 from .budget import Budgets
 from .kinds import Facts, Kind, Share, find_kind
 
-GIVEN_UP = "It was deferred for a day: too many mails for a mailbox that nobody has confirmed."
+GIVEN_UP = "It was deferred for a day: the mailbox got too many e-mails that nobody asked for."
 TOO_MANY_CAUSED = "Very many e-mails about events of this organizer were sent today."
 REPEATED = "A later one says the same."
 
@@ -32,14 +32,15 @@ _AFTER_VITAL = timedelta(seconds=1)
 class Parcel:
     """What is delivered at once: one row, or several of a kind to one mailbox.
 
-    `by_mail`: whether it is mailed; if not, it is shown in the inbox at most.
+    `by_mail`: whether it is mailed; if not, it is shown in the inbox at most. `is_guarded`: whether
+    the mail is taken from the mailbox's budget, and shows no link of a stranger.
     """
 
     kind: Kind
     rows: Sequence[Notification]
     facts: Sequence[Facts]
     by_mail: bool
-    is_proven: bool
+    is_guarded: bool
 
     @property
     def address(self) -> str:
@@ -67,7 +68,7 @@ def seconds_until_allowed(parcel: Parcel) -> int:
 
 
 def over_budget(rows: Iterable[Notification], budgets: Budgets) -> Iterator[Deferral]:
-    """The rows, all to be mailed, whose mailbox has nothing left for their kind."""
+    """The rows, all taken from budgets, whose mailbox has nothing left for their kind."""
     deferred: dict[tuple[str, Share], list[Notification]] = defaultdict(list)
     for row in rows:
         kind = find_kind(row.kind)
@@ -91,16 +92,17 @@ def parcels_of(
     known: Mapping[int, tuple[Kind, Facts]],
     *,
     mailed: Collection[int],
-    proven: Collection[str],
+    guarded: Collection[int],
     budgets: Budgets,
 ) -> tuple[list[Parcel], list[Notification]]:
     """The parcels in the order of the rows, and the rows that a later one repeats.
 
-    `known` has kind and facts by primary key, `mailed` the keys of rows that go by mail.
+    `known` has kind and facts by primary key, `mailed` the keys of rows that go by mail, and
+    `guarded` those of `guarded_rows`.
     """
     by_share: dict[tuple[str, Share], list[Notification]] = defaultdict(list)
     for row in rows:
-        if row.pk in mailed and row.email not in proven:
+        if row.pk in guarded:
             by_share[row.email, known[row.pk][0].share].append(row)
     leaders: dict[int, list[Notification]] = {}
     repeated: list[Notification] = []
@@ -118,8 +120,7 @@ def parcels_of(
         if group:
             kind = known[row.pk][0]
             facts = [known[member.pk][1] for member in group]
-            is_proven = row.email in proven
-            parcels.append(Parcel(kind, group, facts, row.pk in mailed, is_proven))
+            parcels.append(Parcel(kind, group, facts, row.pk in mailed, row.pk in guarded))
     return parcels, repeated
 
 
@@ -152,6 +153,20 @@ def _by_kind(
         alone = known[row.pk][0].is_urgent or row.attempts
         groups[f"{row.kind}:{row.pk}" if alone else row.kind].append(row)
     yield from groups.values()
+
+
+def guarded_rows(
+    mailed: Iterable[Notification],
+    known: Mapping[int, tuple[Kind, Facts]],
+    *,
+    proven: Collection[str],
+) -> list[Notification]:
+    """Those of the mailed rows that the owner of the mailbox may not have asked for."""
+    return [
+        row
+        for row in mailed
+        if row.email not in proven or known[row.pk][1].get("is_unsolicited", False)
+    ]
 
 
 def mailed_rows(

@@ -116,9 +116,7 @@ def test_what_is_beyond_the_budget_is_deferred_and_sent_later(clock):
     assert {(row.attempts, row.attempt_at) for row in waiting} == {
         (0, NOW + timedelta(hours=1, seconds=1))
     }
-    assert {row.error for row in waiting} == {
-        "The mailbox, which nobody has confirmed, has got all the mails of its budget."
-    }
+    assert {row.error for row in waiting} == {"The mailbox has got all the e-mails of its budget."}
 
     clock.move_to(NOW + timedelta(hours=1, seconds=1))
     assert subjects() == ["Note: Fourth (and 1 more)"]
@@ -210,6 +208,17 @@ def test_a_proven_mailbox_gets_every_mail(clock):
 
     assert len(deliver()) == 24
     assert not MailboxBudget.objects.exists()
+
+
+def test_of_a_proven_mailbox_only_what_is_unsolicited_is_counted(clock):
+    ana = UserFactory(email_verified_at=NOW)
+    for number in range(6):
+        tell(number, email=ana.email, facts={"is_unsolicited": True})
+        tell(number, "ticket", email=ana.email, facts={"title": f"T{number}"})
+        deliver()
+
+    assert len(MailboxBudget.objects.get().sent_at) == 3
+    assert len(django_mail.outbox) == 3 + 6
 
 
 @pytest.mark.parametrize(

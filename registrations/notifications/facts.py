@@ -34,13 +34,20 @@ def registrations_of(rows: Sequence[Notification]) -> dict[int, Registration]:
 
 
 def facts_of(registration: Registration, **more: Any) -> dict[str, Any]:
-    """What every template gets. Only who has a seat learns where an event is held online."""
+    """What every template gets. Only who has a seat learns where an event is held online.
+
+    A registration that its account did not make while signed in may be a stranger's doing.
+    """
     event, has_seat = registration.event, registration.status == Status.CONFIRMED
+    is_own = (
+        registration.user_id is not None and registration.registered_by_id == registration.user_id
+    )
     return {
         "registration": registration,
         "event": event,
         "timezone": event.timezone,
         "caused_by": event.organizer_id,
+        "is_unsolicited": not is_own,
         "meeting_url": event.meeting_url if has_seat else "",
         "manage_url": manage_link(registration.pk, registration.link_version),
         **more,

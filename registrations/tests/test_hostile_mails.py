@@ -81,7 +81,7 @@ def test_no_kind_of_mail_shows_a_strangers_link(kind):
     row.subject, row.body = render_notice(kind, row, facts)
     row.message_id = message_id(row)
 
-    parts = parts_of(compose(kind, row, facts, is_proven=False))
+    parts = parts_of(compose(kind, row, facts, is_guarded=True))
 
     assert {name for name, text in parts.items() if "evil.example" in text} == set()
     links = re.findall(r'(?:href|src)="([^"]*)"', unescape(parts["text/html"]))
@@ -111,6 +111,16 @@ def test_a_confirmed_mailbox_gets_the_link_to_join(olga):
     assert "\nOnline: https://meet.example.com/tea\n" in mail.text
     assert '<a href="https://meet.example.com/tea">' in mail.html
     assert "https://meet.example.com/tea" in parts_of(mail)["text/calendar"]
+
+
+def test_a_stranger_sends_no_link_to_a_confirmed_mailbox(olga):
+    ana = UserFactory(username="ana", email_verified_at=NOW)
+    event = EventFactory(organizer=olga, name="evil.example", meeting_url="https://evil.example/x")
+    registered(event, name="https://evil.example", email=ana.email)
+
+    [mail] = deliver()
+
+    assert {text for text in parts_of(mail).values() if "evil.example" in text} == set()
 
 
 # --- five mails an hour ---
@@ -150,6 +160,32 @@ def test_registering_and_cancelling_in_a_loop_fills_no_mailbox(olga, clock):
         clock.shift(30)
 
     assert len(django_mail.outbox) == 3
+
+
+@pytest.mark.usefixtures("_limits")
+def test_guest_registrations_fill_no_confirmed_mailbox(olga, anyone, signed_in, clock):
+    ana = UserFactory(username="ana", email_verified_at=NOW)
+    for event in EventFactory.create_batch(9, organizer=olga):
+        body = {"name": "Ana", "email": ana.email}
+        made = anyone.post(f"/api/events/{event.pk}/register/", body).json()
+        deliver()
+        signed_in(olga).delete(f"/api/registrations/{made['id']}/")
+        deliver()
+
+    assert len(django_mail.outbox) == 3
+
+
+@pytest.mark.usefixtures("_limits")
+def test_what_strangers_cause_keeps_no_mail_of_an_own_registration_back(olga):
+    ana = UserFactory(username="ana", email_verified_at=NOW)
+    own, *others = EventFactory.create_batch(9, organizer=olga)
+    for event in others:
+        registered(event, email=ana.email)
+        deliver()
+
+    register(own.pk, name="ana", email=ana.email, user=ana, registered_by=ana)
+
+    assert [mail.subject for mail in deliver()] == [f"You have a seat: {own.name}"]
 
 
 @pytest.mark.usefixtures("_limits")
