@@ -243,8 +243,8 @@ RATE_LIMITS = env.rates(
         "login": "30/min",
         "signup": "60/min",
         "password_reset": "10/min",
-        "mails": "10/hour",  # requested mails: to one address, or by one account
-        "mailbox": "5/hour",  # mails to an address that no account has confirmed
+        "mails": "10/hour",  # requested mails: by one account, or for one registration
+        "mailbox": "5/hour",  # mails to one mailbox that its owner did not ask for
         "caused_mails": "200000/day",  # caused by one account, and about one account's events
         "changes": "4/hour",  # of one event, each mailed at once; further ones are mailed together
         "register": "300/min",  # a school or an office is one address

@@ -53,7 +53,7 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
     check_free(email=email, other_than=user)
     # Changes by staff do not use up the owner's own allowance. The present address is notified of
     # each, so they have one of their own.
-    limit_mails(email, f"changes of user {user.pk} by staff" if by_staff else f"user {user.pk}")
+    limit_mails(f"changes of user {user.pk} by staff" if by_staff else f"user {user.pk}")
     former, had_address = user.email, not user.needs_address
     was_pending = bool(user.pending_email)
     if user.email_verified or by_staff:
@@ -74,11 +74,14 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
 def resend_confirmation(user: User) -> None:
     """Send the link once more, where an address waits for its confirmation.
 
-    Requests are counted by the account alone: what strangers ask for cannot keep its owner out.
+    Requests are counted by the account alone, and a mail about another account is none about this
+    one: what strangers ask for cannot keep its owner out.
     """
     if user.unconfirmed_email:
         limit_mails(f"user {user.pk}")
-        notify_unless_fresh("confirm_address", email=user.unconfirmed_email, user=user)
+        notify_unless_fresh(
+            "confirm_address", email=user.unconfirmed_email, about=f"user {user.pk}", user=user
+        )
 
 
 def user_to_confirm(token: str) -> User:
@@ -228,7 +231,10 @@ def notify_of_change(user: User, *, former: str) -> None:
     notify("address_changed", key=f"address_changed:{uuid4()}", email=former, user=user)
 
 
-def limit_mails(*recipients: str) -> None:
-    """Raises `RateLimited` when somebody asks for many mails to one address, or by one account."""
-    for recipient in recipients:
-        check_limit("mails", recipient, "You asked for many e-mails. Wait before the next one.")
+def limit_mails(requester: str) -> None:
+    """Count a mail that is asked for by an account, or for a registration. Raises `RateLimited`.
+
+    Mails are never counted by the address that they go to: strangers who name it would keep its
+    owner out. The budget of its mailbox bounds what it gets; see `notifications.budget`.
+    """
+    check_limit("mails", requester, "You asked for many e-mails. Wait before the next one.")

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.audit import audited
 from accounts.models import User
 from accounts.notifications import notify
+from accounts.notifications.fresh import notify_unless_fresh
 from accounts.services.addresses import limit_mails
 from config.errors import NotFound
 from events.errors import EventCancelled, EventStarted
@@ -53,14 +54,21 @@ def edit_registration(
 
 
 def send_confirmation_again(registration: Registration) -> None:
-    """Queue the confirmation e-mail of the present state.
+    """Queue the confirmation e-mail of the present state, unless one was queued a moment ago.
 
-    Raises `RegistrationCancelled`, and `RateLimited` for many e-mails to one address.
+    Raises `RegistrationCancelled`, and `RateLimited` for many e-mails of one registration.
     """
     if registration.status == Status.CANCELLED:
         raise RegistrationCancelled
-    limit_mails(registration.email)
-    _send_confirmation(registration)
+    limit_mails(f"registration {registration.pk}")
+    notify_unless_fresh(
+        _CONFIRMATIONS[Status(registration.status)],
+        email=registration.email,
+        about=f"registration {registration.pk} {registration.link_version}",
+        user=registration.user,
+        event_id=registration.event_id,
+        registration_id=registration.pk,
+    )
 
 
 @audited("renamed", unless=Registration.is_own_doing)
@@ -80,7 +88,7 @@ def _hand_on(registration: Registration, event: Event, email: str, by: User | No
         return False
     now = timezone.now()
     _check_may_be_handed_on(event, row, email)
-    limit_mails(row.email, email)
+    limit_mails(f"registration {row.pk}")
     reason = role_of(by, row, event)
     former_email, former_user = row.email, row.user
     row.email = email

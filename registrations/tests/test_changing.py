@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from rest_framework.test import APIClient
 
-from accounts.models import User
+from accounts.models import Notification, User
 from accounts.services import confirm_email
 from accounts.tests.factories import PASSWORD, UserFactory, grant
 from config.errors import NotFound
@@ -325,13 +325,54 @@ def test_confirmation_is_sent_again_and_earlier_links_stay_valid(anyone, event, 
     assert anyone.get(path).status_code == 200
 
 
-def test_confirmation_is_sent_each_time(anyone, bob):
+def test_confirmation_is_sent_once_in_a_while(anyone, bob, clock):
     path = with_token(bob).replace("/?", "/resend?")
 
-    statuses = [anyone.post(path).status_code for _ in range(2)]
+    statuses = [anyone.post(path).status_code for _ in range(3)]
+    first = len(due_mails())
+    clock.shift(15 * 60)
+    statuses.append(anyone.post(path).status_code)
 
-    assert statuses == [202, 202]
-    assert len(due_mails()) == 2
+    assert statuses == [202] * 4
+    assert (first, len(due_mails())) == (1, 1)
+
+
+def test_confirmations_of_two_registrations_of_a_mailbox_are_two(anyone, olga, bob):
+    other = registered_silently(EventFactory(organizer=olga), email=bob.email)
+
+    for registration in (bob, other):
+        anyone.post(with_token(registration).replace("/?", "/resend?"))
+
+    assert {mail.to for mail in due_mails()} == {bob.email}
+    assert Notification.objects.count() == 2
+
+
+def test_requests_for_mails_to_an_address_do_not_keep_its_owner_out(
+    anyone, ana, bob, signed_in, settings
+):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "mails": (3, 3600)}
+    path = with_token(bob).replace("/?", "/resend?")
+
+    statuses = [anyone.post(path).status_code for _ in range(4)]
+    answer = signed_in(ana).patch("/api/me/", {"email": bob.email})
+
+    assert statuses == [202, 202, 202, 429]
+    assert answer.status_code == 200
+
+
+def test_registrations_that_are_handed_on_to_an_address_do_not_keep_its_owner_out(
+    event, olga, ana, bob, signed_in, settings
+):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "mails": (1, 3600)}
+    organizer = signed_in(olga)
+    path = f"/api/registrations/{bob.pk}/"
+
+    first = organizer.patch(path, {"email": "new@example.com"})
+    second = organizer.patch(path, {"email": "newer@example.com"})
+    answer = signed_in(ana).patch("/api/me/", {"email": "new@example.com"})
+
+    assert (first.status_code, second.status_code) == (200, 429)
+    assert answer.status_code == 200
 
 
 def test_confirmation_of_a_cancelled_registration_is_refused(anyone, bob):
@@ -344,7 +385,7 @@ def test_confirmation_of_a_cancelled_registration_is_refused(anyone, bob):
     assert due_mails() == []
 
 
-def test_resending_is_limited_by_address(anyone, olga, bob, signed_in, settings):
+def test_resending_is_limited_for_each_registration(anyone, olga, bob, signed_in, settings):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "mails": (1, 3600)}
     path = f"/api/registrations/{bob.pk}/resend/"
 
