@@ -36,6 +36,9 @@ _LINKED = re.compile(
 )
 _HARMLESS = {"dot": "[.]", "at": "[at]", "colon": "[:]", "share": "\\ \\"}
 _OWN_PATH = r"(?:/[\w/?=&.,:%~-]*)?"
+#: The facts that are links of the service. Any other text with such a link is a stranger's: one
+#: that opens the stranger's own account or registration, for example.
+_OWN_LINKS = frozenset({"link", "manage_url", "feedback_url"})
 
 
 def defanged_text(text: str) -> str:
@@ -55,7 +58,7 @@ def defanged_facts(facts: Mapping[str, Any], *, recipient: str) -> dict[str, Any
     templates that a link which a stranger gave, such as that of a meeting, is not for this mail.
     """
     guard = _Guard(recipient)
-    shown = {name: guard.fact(value) for name, value in facts.items()}
+    shown = {name: guard.fact(name, value) for name, value in facts.items()}
     return {**shown, "is_guarded": True}
 
 
@@ -63,12 +66,13 @@ class _Guard:
     def __init__(self, recipient: str) -> None:
         self._recipient = recipient
 
-    def fact(self, value: Any) -> Any:
-        """A fact by itself may be one of the service's own links."""
-        is_own = isinstance(value, str) and re.fullmatch(
-            re.escape(settings.PUBLIC_URL) + _OWN_PATH, value
+    def fact(self, name: str, value: Any) -> Any:
+        is_own_link = (
+            name in _OWN_LINKS
+            and isinstance(value, str)
+            and re.fullmatch(re.escape(settings.PUBLIC_URL) + _OWN_PATH, value)
         )
-        return value if is_own else self.shown(value)
+        return value if is_own_link else self.shown(value)
 
     def shown(self, value: Any) -> Any:
         if isinstance(value, str):

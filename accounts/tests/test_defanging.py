@@ -77,10 +77,10 @@ def test_text_is_defanged_wherever_it_is(settings):
             "place": place,
             "notes": ["x.example", {"y": "z.example"}],
             "number": 3,
-            "home": "https://events.example.org",
             "link": "https://events.example.org/confirm/?token=1.2-x_y",
-            "false_friend": "https://events.example.org.evil.example/",
-            "mixed": "https://events.example.org/ https://evil.example",
+            "manage_url": "https://events.example.org.evil.example/",
+            "feedback_url": "https://events.example.org/ https://evil.example",
+            "in_full": "https://events.example.org/reset-password/?token=1.2-x_y",
         },
         recipient="bob@example.com",
     )
@@ -93,10 +93,10 @@ def test_text_is_defanged_wherever_it_is(settings):
     assert facts == {
         "notes": ["x[.]example", {"y": "z[.]example"}],
         "number": 3,
-        "home": "https://events.example.org",
         "link": "https://events.example.org/confirm/?token=1.2-x_y",
-        "false_friend": "https[:]//events[.]example[.]org[.]evil[.]example/",
-        "mixed": "https[:]//events[.]example[.]org/ https[:]//evil[.]example",
+        "manage_url": "https[:]//events[.]example[.]org[.]evil[.]example/",
+        "feedback_url": "https[:]//events[.]example[.]org/ https[:]//evil[.]example",
+        "in_full": "https[:]//events[.]example[.]org/reset-password/?token=1.2-x_y",
         "is_guarded": True,
     }
 

@@ -265,6 +265,21 @@ def test_merged_mails_have_the_whole_messages(olga):
         assert f"end of {number}<br><a href=" in mail.html
 
 
+@pytest.mark.usefixtures("_limits")
+@pytest.mark.parametrize("number", [1, 6], ids=["one", "several"])
+def test_a_link_of_the_service_in_a_message_is_a_strangers_link(olga, number):
+    event = EventFactory(organizer=olga)
+    registered(event, email=VICTIM, notify=False)
+    link = "http://localhost:8000/reset-password/?token=1.2-x_y"
+    for row in range(number):
+        send_message(event, author=olga, subject=f"News {row}", body=link)
+
+    [mail] = deliver()
+
+    assert {text for text in parts_of(mail).values() if link in text} == set()
+    assert mail.text.count("http[:]//localhost:8000/reset-password/?token=1.2-x_y") == number
+
+
 def test_no_sequence_of_calls_sends_more_than_five_mails_an_hour(
     olga, anyone, signed_in, clock, settings
 ):
