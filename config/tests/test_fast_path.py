@@ -392,7 +392,7 @@ def test_list_passed_on_to_the_view_is_counted_once(listed, settings, monkeypatc
         return fetch(*args, **options)
 
     monkeypatch.setattr(page_cache, "fetch", fetch_after_a_change)
-    page_cache.render_cache.forget()
+    page_cache.render_cache.clear()
 
     assert list_for_guest(PlainRequest(environ, "http://localhost:8000")) is None
     assert Client().request(**environ).status_code == 200

@@ -17,7 +17,7 @@ from config.api.text.visible_characters import validate_visible
 
 from ..models import AttendanceMode, Category, Event
 from ..models.base import default_reminder_hours
-from ..serializers.events import EventCreateIn, EventIn
+from ..serializers.event_input import EventCreateIn, EventIn
 from ..services import (
     cancel_event,
     create_event,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from config.api.text.email_addresses import ascii_address
 
 from ..models import Event
-from ..models.event import FEED_DESCRIPTION_LENGTH
+from ..models.event_queryset import FEED_DESCRIPTION_LENGTH
 from .lines import folded, local, parameter, text, utc
 from .timezones import FIRST_YEAR, LAST_YEAR, vtimezone
 

@@ -12,7 +12,7 @@ from config.api.files.csv_rows import RowError
 from config.api.http.strict_bodies import validate_body
 from config.errors import FieldError, ValidationFailed
 
-from ..serializers.events import EventCreateIn
+from ..serializers.event_input import EventCreateIn
 
 _REASONS: dict[tuple[str | None, str], str] = {
     ("status", "invalid_choice"): "Write published or draft.",

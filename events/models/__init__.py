@@ -1,6 +1,7 @@
-from .base import ONLINE, AttendanceMode, Plan, derived_attendance_mode
+from .base import ONLINE, AttendanceMode, EventDetails, derived_attendance_mode
 from .category import Category
-from .event import Event, EventQuerySet, happens_between, is_ongoing
+from .event import Event
+from .event_queryset import EventQuerySet, happens_between, is_ongoing
 from .search_word import SearchWord
 from .series import Series, SeriesQuerySet
 
@@ -9,8 +10,8 @@ __all__ = [
     "AttendanceMode",
     "Category",
     "Event",
+    "EventDetails",
     "EventQuerySet",
-    "Plan",
     "SearchWord",
     "Series",
     "SeriesQuerySet",

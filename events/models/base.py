@@ -6,20 +6,20 @@ from zoneinfo import ZoneInfo
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-_zone_named = cache(ZoneInfo)  # which itself keeps eight zones, and reads the others again
+_zone_named = cache(ZoneInfo)  # ZoneInfo itself caches eight zones and reads the others again
 
 
 def default_reminder_hours() -> list[int]:
     return [24, 1]
 
 
-_HAS_PLACE = models.Q(latitude__isnull=False, longitude__isnull=False)
-# Both or none; not a number is more than every number.
-IS_SOMEWHERE = _HAS_PLACE & models.Q(latitude__range=(-90, 90), longitude__range=(-180, 180))
+_HAS_COORDINATES = models.Q(latitude__isnull=False, longitude__isnull=False)
+# Both or neither. PostgreSQL sorts NaN after every number, so the ranges exclude it.
+IS_SOMEWHERE = _HAS_COORDINATES & models.Q(latitude__range=(-90, 90), longitude__range=(-180, 180))
 IS_NOWHERE = models.Q(latitude__isnull=True, longitude__isnull=True)
 
 
-# The location of what takes place on the internet alone.
+# The location of an event without a physical location.
 ONLINE = "Online"
 
 
@@ -30,14 +30,14 @@ class AttendanceMode(models.TextChoices):
 
 
 def derived_attendance_mode(location: str, meeting_url: str) -> AttendanceMode:
-    """The mode that a place and a link imply."""
+    """The mode that a location and a link imply."""
     if location.casefold() == ONLINE.casefold():
         return AttendanceMode.ONLINE
     return AttendanceMode.HYBRID if meeting_url else AttendanceMode.IN_PERSON
 
 
-class Plan(models.Model):
-    """What an organizer says of an event, and of a series of events alike."""
+class EventDetails(models.Model):
+    """The columns that an organizer edits, which events and series have in common."""
 
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)

@@ -1,133 +1,22 @@
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.indexes import GinIndex, GistIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import ExpressionWrapper, F, Q, Sum, Value
-from django.db.models.functions import Left
+from django.db.models import ExpressionWrapper, F, Q
 from django.utils.timezone import now
 
-from config.api.sql.compiled_queries import current_instant
-from config.api.staff_rights import has_staff_right
 from config.api.text.folding import Folded, alphabetical
 
-from .base import IS_NOWHERE, IS_SOMEWHERE, Plan, default_reminder_hours  # noqa: F401  # a migration looks for it here
+from .base import IS_NOWHERE, IS_SOMEWHERE, EventDetails, default_reminder_hours  # noqa: F401  # a migration imports it from here
 from .category import Category
-from .expressions import Holds, Overlaps, Point, Span
+from .event_queryset import EventQuerySet
+from .expressions import Point, Span
 from .local_time import LocalDateTimeField
 from .sample import Halvings, HalvingsUpTo, IsSampled
 from .search_word import HeadingWords, NamesByWeek, NameWords
 from .series import Series
-
-FEED_DESCRIPTION_LENGTH = 500  # characters
-
-if TYPE_CHECKING:
-    from accounts.models import User
-
-    from ..search.page_planner import PagePlan
-
-
-def is_ongoing() -> Q:
-    return Q(Holds(Span("start_time", "end_time"), Value(current_instant())))
-
-
-def happens_between(begin: datetime, end: datetime) -> Q:
-    """Whether an event has a moment from `begin` on and before `end`."""
-    return Q(Overlaps(Span("start_time", "end_time"), Span(Value(begin), Value(end))))
-
-
-class EventQuerySet(models.QuerySet["Event"]):
-    # How this very queryset was narrowed, for a quicker way to its pages; one derived from it has
-    # other conditions, and takes the plain way.
-    page_plan: "PagePlan | None" = None
-
-    @property
-    def page_note(self) -> Any:
-        return self.page_plan and self.page_plan.note
-
-    def existing(self) -> "EventQuerySet":
-        """Not deleted."""
-        return self.filter(deleted_at=None)
-
-    def published(self) -> "EventQuerySet":
-        return self.existing().filter(status=Event.Status.PUBLISHED)
-
-    def visible_to(self, user: "User | AnonymousUser", *permissions: str) -> "EventQuerySet":
-        """Published and cancelled ones; drafts for their organizer and staff; no deleted ones.
-
-        Staff see drafts by the permission to view events, or by any of `permissions`.
-        """
-        if has_staff_right(user, "events.view_event", *permissions):
-            return self.existing()
-        not_draft = ~Q(status=Event.Status.DRAFT)
-        own = Q(organizer_id=user.pk) if user.pk else Q()
-        return self.existing().filter(not_draft | own if own else not_draft)
-
-    def upcoming(self) -> "EventQuerySet":
-        return self.filter(start_time__gt=current_instant())
-
-    def ongoing(self) -> "EventQuerySet":
-        return self.filter(is_ongoing())
-
-    def past(self) -> "EventQuerySet":
-        # That it started says nothing more, except to the index of starts.
-        at = current_instant()
-        return self.filter(end_time__lte=at, start_time__lt=at)
-
-    def with_free_seat(self) -> "EventQuerySet":
-        return self.filter(is_available=True)
-
-    def without_free_seat(self) -> "EventQuerySet":
-        return self.filter(is_available=False)
-
-    def ended_with_series(self, at: datetime) -> "EventQuerySet":
-        """Of a series' events, those that its end cancels or removes."""
-        return self.existing().filter(start_time__gt=at).exclude(status=Event.Status.CANCELLED)
-
-    def people_to_notify(self) -> int:
-        """How many people hear of it when these events are cancelled, deleted or restored.
-
-        Registered and waitlisted people of published events that have not ended.
-        """
-        public = self.filter(status=Event.Status.PUBLISHED, end_time__gt=now())
-        total = public.order_by().aggregate(
-            people=Sum(F("registered_count") + F("waitlist_count"), default=0)
-        )
-        return int(total["people"])
-
-    def for_display(self) -> "EventQuerySet":
-        """With what `EventOut` shows, in one query."""
-        return self.select_related("organizer", "category").defer("search_vector")
-
-    def for_listing(self) -> "EventQuerySet":
-        """With nothing else than what `EventOut` shows."""
-        return self.select_related("organizer", "category").only(
-            "name", "description", "location", "latitude", "longitude",
-            "start_time", "end_time", "timezone", "status",
-            "max_capacity", "registered_count", "waitlist_enabled", "waitlist_count",
-            "registration_opens_at", "registration_closes_at", "cancellation_closes_at",
-            "attendance_mode", "series", "average_rating",
-            "feedback_count", "created_at", "updated_at", "version", "meeting_url",
-            "reminder_hours",
-            "organizer__username", "category__slug",
-        )  # fmt: skip
-
-    def for_calendar(self) -> "EventQuerySet":
-        """With nothing else than what calendars show."""
-        return self.select_related("organizer", "category").only(
-            "name", "description", "location", "latitude", "longitude", "start_time", "end_time",
-            "timezone", "status", "sequence", "created_at", "updated_at", "meeting_url",
-            "organizer__username", "category__name",
-        )  # fmt: skip
-
-    def for_feed(self) -> "EventQuerySet":
-        """As for calendars, with `description_start` in place of the description."""
-        start = Left("description", FEED_DESCRIPTION_LENGTH + 1)
-        return self.for_calendar().defer("description").annotate(description_start=start)
-
 
 _HAS_FREE_SEAT = Q(waitlist_count=0) & (
     Q(max_capacity=None) | Q(registered_count__lt=F("max_capacity"))
@@ -135,7 +24,7 @@ _HAS_FREE_SEAT = Q(waitlist_count=0) & (
 _IS_PUBLIC = Q(status="published", deleted_at=None)
 
 
-class Event(Plan):
+class Event(EventDetails):
     class Status(models.TextChoices):
         DRAFT = "draft"
         PUBLISHED = "published"
@@ -151,7 +40,7 @@ class Event(Plan):
         CANCELLED = "cancelled"
         DRAFT = "draft"
 
-    # Indexes on both and the start are below.
+    # `Meta.indexes` has an index on each of these keys and the start.
     category = models.ForeignKey(
         Category, models.SET_NULL, null=True, blank=True, related_name="events", db_index=False
     )
@@ -234,13 +123,13 @@ class Event(Plan):
     created_at = models.DateTimeField(default=now, editable=False)
     updated_at = models.DateTimeField(default=now, editable=False)
 
-    # Kept by a trigger from name (A), category (B), location (C) and description (D).
+    # Maintained by a trigger from name (A), category (B), location (C) and description (D).
     search_vector = SearchVectorField(null=True, editable=False)
 
     objects = EventQuerySet.as_manager()
 
     audited_fields = (
-        *Plan.audited_fields,
+        *EventDetails.audited_fields,
         "category",
         "status",
         "organizer",
@@ -263,7 +152,7 @@ class Event(Plan):
             ),
             models.CheckConstraint(condition=IS_SOMEWHERE | IS_NOWHERE, name="event_on_earth"),
             models.UniqueConstraint(fields=["organizer", "import_key"], name="event_imported_once"),
-            # Checked at the end of a transaction, since a moved series takes its own places.
+            # Deferred: occurrences of a moved series take the times of each other.
             models.UniqueConstraint(
                 fields=["series", "rule_number", "nominal_start"],
                 name="one_event_per_occurrence",
@@ -273,7 +162,7 @@ class Event(Plan):
         indexes = [
             models.Index(fields=["start_time", "id"], condition=_IS_PUBLIC, name="public_by_start"),
             models.Index(fields=["end_time", "id"], condition=_IS_PUBLIC, name="public_by_end"),
-            # With the start, or what is upcoming would be looked for among all that is over.
+            # With the start, which tells upcoming events from past ones within the index.
             models.Index(
                 fields=["created_at", "id", "start_time"],
                 condition=_IS_PUBLIC,
@@ -302,7 +191,7 @@ class Event(Plan):
                 name="others_by_status",
             ),
             models.Index(fields=["category"], condition=_IS_PUBLIC, name="public_by_category"),
-            # These two for staff as well.
+            # For staff as well: these two include drafts.
             models.Index(fields=["start_time"], condition=Q(deleted_at=None), name="by_start"),
             GistIndex(Span("start_time", "end_time"), condition=Q(deleted_at=None), name="by_span"),
             GistIndex(
@@ -327,7 +216,7 @@ class Event(Plan):
                 condition=Q(series__isnull=False),
                 name="by_series_and_start",
             ),
-            # What is new waits in a list, which searches read through: a short one, in kilobytes.
+            # New entries are in the pending list, which every search reads: short, in kilobytes.
             GinIndex(fields=["search_vector"], name="event_search", gin_pending_list_limit=256),
             GinIndex(
                 HeadingWords("search_vector"),
@@ -337,15 +226,15 @@ class Event(Plan):
             GinIndex(
                 NameWords("search_vector"), name="event_name_search", gin_pending_list_limit=256
             ),
-            # Looked into once for each of many weeks, so nothing may wait in a list.
+            # A suggestion searches it once for each of many weeks, so it has no pending list.
             GinIndex(
                 NamesByWeek("search_vector", "start_time"),
                 condition=_IS_PUBLIC,
                 fastupdate=False,
                 name="public_names_by_week",
             ),
-            # What facets are counted from, without a look into the table. An entry has room for
-            # name and location at their longest, and for no longer text.
+            # Facets are counted from this index alone. An entry has room for the longest name and
+            # location, but not for a longer text.
             models.Index(
                 F("status"),
                 F("category"),
@@ -381,7 +270,7 @@ class Event(Plan):
 
     @property
     def edit_tag(self) -> str:
-        """Names this row as it was last edited; see `config.api.http.conditional`."""
+        """Identifies the last edit of the row; see `config.api.http.conditional`."""
         return f"{self.pk}.{self.version}"
 
     @property
@@ -391,7 +280,7 @@ class Event(Plan):
 
     @property
     def has_free_seat(self) -> bool:
-        """Whether a newcomer gets one: those who wait come first."""
+        """Whether a new registration gets a seat: waitlisted ones come first."""
         return self.waitlist_count == 0 and self.available_seats != 0
 
     def has_started(self, at: datetime | None = None) -> bool:
@@ -417,7 +306,7 @@ class Event(Plan):
             return state.OPEN
         return state.WAITLIST if self.waitlist_enabled else state.FULL
 
-    def registration_turns_at(self, after: datetime) -> datetime | None:
-        """When `registration_state` may next be another one with nothing of the event changed."""
-        turns = (self.start_time, self.registration_opens_at, self.registration_closes_at)
-        return min((turn for turn in turns if turn and turn > after), default=None)
+    def registration_state_changes_at(self, after: datetime) -> datetime | None:
+        """When `registration_state` may next change without a write to the event."""
+        changes = (self.start_time, self.registration_opens_at, self.registration_closes_at)
+        return min((change for change in changes if change and change > after), default=None)

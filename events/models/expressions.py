@@ -1,17 +1,19 @@
+"""Database expressions on times and coordinates."""
+
 from django.contrib.postgres.fields import DateTimeRangeField
 from django.db.models import BooleanField, FloatField, Func
 from django.db.models.expressions import Combinable
 
 
 class Span(Func):
-    """The time from a start to an end, without the end."""
+    """The time range from a start to an end, without the end."""
 
     function = "tstzrange"
     output_field = DateTimeRangeField()
 
 
-class Holds(Func):
-    """Whether a span has a moment in it."""
+class Contains(Func):
+    """Whether a span contains an instant."""
 
     arg_joiner = " @> "
     template = "(%(expressions)s)"
@@ -19,7 +21,7 @@ class Holds(Func):
 
 
 class Overlaps(Func):
-    """Whether two spans have a moment in common."""
+    """Whether two spans have an instant in common."""
 
     arg_joiner = " && "
     template = "(%(expressions)s)"
@@ -27,17 +29,17 @@ class Overlaps(Func):
 
 
 class Point(Func):
-    """The point of a latitude and a longitude in space, in kilometres from the Earth's centre.
+    """A latitude and a longitude as a point in space, in kilometres from the Earth's centre.
 
-    In space there are no poles and no date line to mind.
+    Points in space need no special cases at the poles and the date line.
     """
 
     function = "earth_point"
     output_field = FloatField()  # a `cube`, which the ORM has no field for
 
 
-class StraightLine(Func):
-    """Kilometres between two points, through the Earth: longer where the way on it is longer."""
+class Chord(Func):
+    """Kilometres between two points, through the Earth. It grows with the distance on the Earth."""
 
     arg_joiner = " <-> "
     template = "(%(expressions)s)"
@@ -48,7 +50,7 @@ class StraightLine(Func):
 
 
 class Box(Func):
-    """The box around a point, with so many kilometres to each side."""
+    """The box around a point, with this number of kilometres to each side."""
 
     function = "cube_enlarge"
     template = "%(function)s(%(expressions)s, 3)"

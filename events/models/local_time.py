@@ -1,3 +1,5 @@
+"""A model field for wall-clock times."""
+
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +21,7 @@ class LocalDateTimeField(models.DateTimeField):
         return datetime.fromisoformat(value)
 
     def get_prep_value(self, value: Any) -> Any:
-        """As it is: the base class would take it to the current zone."""
+        """Returns the value unchanged: the base class would convert it to the current zone."""
         return self.to_python(value)
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:

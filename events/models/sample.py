@@ -3,12 +3,13 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import BooleanField, F, Func, IntegerField
 
-SIXTEEN = 16
-MOST_HALVINGS = 12
+# One of so many events is sampled.
+SAMPLE_DIVISOR = 16
+MAX_HALVINGS = 12
 
 
-class Spread(Func):  # a migration looks for it here
-    """A number from -2³¹ to 2³¹ - 1 for an id, so that any part of those is a fair sample."""
+class Spread(Func):  # a migration imports it
+    """A hash of the id, from -2³¹ to 2³¹ - 1: the ids of any range of hashes are a fair sample."""
 
     function = "hashint8"
     output_field = IntegerField()
@@ -18,7 +19,7 @@ class Spread(Func):  # a migration looks for it here
 
 
 class IsSampled(Func):
-    """Whether an event is one of the sixteenth of all that samples are taken from."""
+    """Whether an event is in the sample, which has one in sixteen events."""
 
     function = "hashint8"
     template = "%(function)s(%(expressions)s) & 15 = 0"
@@ -29,8 +30,10 @@ class IsSampled(Func):
 
 
 class Halvings(Func):
-    """How often the sample can be halved until an event is not in it: once for every second one,
-    twice for every second one of the others, and so on.
+    """The halving of the sample that removes an event.
+
+    The first halving removes every second event, the second one every second of the others, and so
+    on.
     """
 
     function = "hashint8"
@@ -42,16 +45,17 @@ class Halvings(Func):
 
 
 class HalvingsUpTo(Halvings):
-    """All numbers up to that one: of an index of words, only equal values are quickly found."""
+    """All numbers up to `Halvings`, for the index of texts: GIN finds equal values only."""
 
-    numbers = ",".join(map(str, range(1, MOST_HALVINGS + 1)))
+    numbers = ",".join(map(str, range(1, MAX_HALVINGS + 1)))
     template = f"(ARRAY[{numbers}])[:{Halvings.template}]"
     output_field: Any = ArrayField(IntegerField())
 
 
-class IsLeftAfter(HalvingsUpTo):
-    """Whether an event is in what is left of the sample when it is halved so often, at least once:
-    said so that the index of texts knows it.
+class IsInReducedSample(HalvingsUpTo):
+    """Whether an event is in the sample after `halvings`, of which there is at least one.
+
+    The index of texts answers this form of the condition.
     """
 
     template = f"{HalvingsUpTo.template} @> ARRAY[%(number)s]"

@@ -1,3 +1,5 @@
+"""The vocabulary of the search, and expressions on search vectors."""
+
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
@@ -5,7 +7,7 @@ from django.db.models import Func, Q
 
 
 class NameWords(Func):
-    """The words of the name alone, of a search vector."""
+    """The part of a search vector with the words of the name."""
 
     function = "ts_filter"
     template = "%(function)s(%(expressions)s, '{a}')"
@@ -13,27 +15,27 @@ class NameWords(Func):
 
 
 class HeadingWords(NameWords):
-    """The words of name, category and location, of a search vector."""
+    """The part of a search vector with the words of name, category and location."""
 
     template = "%(function)s(%(expressions)s, '{a,b,c}')"
 
 
 class NamesByWeek(Func):
-    """The words of the name, each behind its event's ISO week (UTC): `202647jazz`."""
+    """The words of the name, each with the ISO week (UTC) of its event before it: `202647jazz`."""
 
     function = "search_names_by_week"
     output_field = SearchVectorField()
 
 
 class SearchWord(models.Model):
-    """A word that events have, or had until lately.
+    """A word that events have, or had until the last count.
 
-    A trigger adds the words of an event as it is written, so every word of every event is here: a
-    search by beginnings of words needs them all. Misspelt words are compared with those alone that
+    A trigger adds the words of an event when it is written. So the table has every word of every
+    event, as a search by prefixes requires. Misspelt words are compared only with words that
     correct: words of headings, and words of several organizers. The trigger takes no lock that
-    another writer could wait for, so a word may be here twice for a while.
-    `events.services.count_words` counts words, decides which correct, leaves one of each, and
-    deletes those of deleted events.
+    blocks another writer, so a word may have two rows for a while. `events.services.count_words`
+    counts the words, decides which ones correct, and deletes second rows and the words of deleted
+    events.
     """
 
     word = models.TextField(db_collation="C")
@@ -44,7 +46,7 @@ class SearchWord(models.Model):
     in_texts = models.PositiveIntegerField(
         null=True, help_text="Events with the word anywhere. Null: not counted yet."
     )
-    # No foreign key: its check would lock the organizer's row once for each word.
+    # Not a foreign key, whose check would lock the organizer's row once for each word.
     brought_by = models.BigIntegerField(
         null=True, help_text="The organizer whose event brought it; none before this was recorded."
     )

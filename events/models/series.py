@@ -13,7 +13,7 @@ from config.api.staff_rights import has_staff_right
 
 from ..recurrence import Schedule, Turn, parse_exclusion, parse_rule, shown_rule, stored_exclusion
 from ..zones import at_wall_clock
-from .base import IS_NOWHERE, IS_SOMEWHERE, Plan
+from .base import IS_NOWHERE, IS_SOMEWHERE, EventDetails
 from .category import Category
 from .local_time import LocalDateTimeField
 
@@ -27,7 +27,7 @@ class SeriesQuerySet(models.QuerySet["Series"]):
         return self.filter(deleted_at=None)
 
     def visible_to(self, user: "User | AnonymousUser", *permissions: str) -> "SeriesQuerySet":
-        """Drafts for their organizer and staff; no deleted ones.
+        """Published series; drafts for their organizer and staff; no deleted ones.
 
         Staff see drafts by the permission to view series, or by any of `permissions`.
         """
@@ -38,18 +38,17 @@ class SeriesQuerySet(models.QuerySet["Series"]):
         return self.existing().filter(not_draft | own if own else not_draft)
 
     def for_display(self) -> "SeriesQuerySet":
-        """With what `SeriesOut` shows, in one query."""
-        counted = Q(events__deleted_at=None) & ~Q(events__status="cancelled")
+        """With everything that `SeriesOut` shows, in one query."""
+        is_counted = Q(events__deleted_at=None) & ~Q(events__status="cancelled")
         return self.select_related("organizer", "category").annotate(
-            occurrence_count=Count("events", filter=counted)
+            occurrence_count=Count("events", filter=is_counted)
         )
 
 
-class Series(Plan):
-    """Events that recur. The times are those of the first occurrence; the others follow the rule.
+class Series(EventDetails):
+    """A recurring event. Its times are those of the first occurrence; the others follow the rule.
 
-    Its columns are what the next occurrences will be like; those that exist are events of their
-    own.
+    New occurrences copy the columns of the series. Each existing occurrence is an `Event`.
     """
 
     class Status(models.TextChoices):
@@ -72,7 +71,7 @@ class Series(Plan):
         max_length=64,
         help_text="Whose clocks the rule goes by: `timezone`, unless that alone was changed since.",
     )
-    # What the rule is expanded from; see `recurrence.Schedule`.
+    # Occurrences are expanded from these columns; see `recurrence.Schedule`.
     written_rule = models.TextField(editable=False, help_text="The rule, before it was moved.")
     written_start = LocalDateTimeField(
         editable=False, help_text="The wall-clock time that the written rule starts at."
@@ -115,7 +114,7 @@ class Series(Plan):
     objects = SeriesQuerySet.as_manager()
 
     audited_fields = (
-        *Plan.audited_fields,
+        *EventDetails.audited_fields,
         "category",
         "status",
         "rule",
@@ -149,7 +148,7 @@ class Series(Plan):
 
     @property
     def edit_tag(self) -> str:
-        """Names this row as it was last edited; see `config.api.http.conditional`."""
+        """Identifies the last edit of the row; see `config.api.http.conditional`."""
         return f"series-{self.pk}.{self.version}"
 
     @property
@@ -162,7 +161,7 @@ class Series(Plan):
         return self.written_start + self.moved_by
 
     def turn_at(self, nominal: datetime) -> Turn:
-        """As `Schedule.turn_at`, without reading the rule."""
+        """The same as `Schedule.turn_at`, without parsing the rule."""
         is_first = nominal == self.nominal_start
         return Turn(
             nominal, self.start_time if is_first else at_wall_clock(nominal, self.rule_zone)

@@ -1,10 +1,10 @@
-"""How many events of a list there are by category, month and location.
+"""The number of events of a list by category, month and location.
 
-Counting a million takes half a second. So a list of more than `EXACT` events is told from a sample,
-the same one each time, and the numbers are near. Which events are sampled is decided by a number
-that their ids give, and so is in which halves of the sample, halves of these and so on they are.
-One index has that with all columns that facets and most filters need, another one with the texts.
-How often the sample is halved depends on the list: the shorter that is, the less.
+Counting a million events takes half a second. So the counts of a list of more than
+`MAX_EXACT_COUNT` events are estimates from a sample. The sample is stable: a hash of the id decides
+whether an event is sampled, and in which halves of the sample, quarters and so on it is. One index
+has the sampled events with all columns that facets and most filters need; another one has their
+texts. The shorter the list, the larger the part of the sample that is counted.
 """
 
 from collections.abc import Sequence
@@ -22,25 +22,24 @@ from config.api.sql.statements import Statement
 
 from ..models import EventQuerySet
 from ..models.expressions import Within
-from ..models.sample import MOST_HALVINGS, SIXTEEN, Halvings, IsLeftAfter, IsSampled
+from ..models.sample import MAX_HALVINGS, SAMPLE_DIVISOR, Halvings, IsInReducedSample, IsSampled
 from .page_planner import PagePlan
 from .query import TsQueries
 
-EXACT = 5_000
-MOST_MONTHS = 120
-MOST_LOCATIONS = 20
+MAX_EXACT_COUNT = 5_000
+MAX_MONTHS = 120
+MAX_LOCATIONS = 20
 
-# So many events at least are looked at first; if fewer of them are in the list than the second,
-# more are.
-LOOKED_AT = 10_000
-RENDERED_FROM = 2_000
+# The first count reads at least this many sampled events. If fewer than the second number of them
+# are in the list, a larger part of the sample is counted.
+SAMPLE_ROWS = 10_000
+MIN_SAMPLE_MATCHES = 2_000
 
-# The same where texts are asked for, which are in an index of their own: each event that has them
-# is read.
-READ = 2_500
-RENDERED_FROM_READ = 1_200
+# The same for filters by text, whose index is separate: each matching event is read from the table.
+TEXT_SAMPLE_ROWS = 2_500
+MIN_TEXT_SAMPLE_MATCHES = 1_200
 
-_HOW_MANY = Statement("SELECT coalesce(max(id) - min(id) + 1, 0) FROM events_event")
+_ID_RANGE = Statement("SELECT coalesce(max(id) - min(id) + 1, 0) FROM events_event")
 
 _COUNT = """
     WITH counted AS MATERIALIZED (
@@ -48,8 +47,8 @@ _COUNT = """
             count(*) AS number
         FROM (
             SELECT category_id, date_trunc('month', start_time AT TIME ZONE %s) AS month, location
-            FROM ({events}) AS listed
-        ) AS found
+            FROM ({events}) AS selected
+        ) AS event
         GROUP BY GROUPING SETS ((), (category_id), (month), (location))
     )
     SELECT 'total', NULL, NULL, number FROM counted WHERE counts = 7
@@ -66,7 +65,7 @@ _COUNT = """
 
 
 class _Counts(NamedTuple):
-    """How many events there are; of each category (slug and name), month and location."""
+    """The number of events in total, by category (slug and name), month and location."""
 
     total: int = 0
     categories: Sequence[tuple[str | None, str | None, int]] = ()
@@ -76,107 +75,109 @@ class _Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Facets:
-    """Counts of the events, with months as they are in the zone.
+    """The counts of the events of `page_plan`, with months in `zone`.
 
-    `by_texts` says that they are those with certain words, or a part of the name or location.
+    `by_texts` says that the events are filtered by words or by a part of the name or location.
     """
 
     page_plan: PagePlan
     zone: tzinfo
     by_texts: bool = False
 
-    def told(self) -> dict[str, Any]:
-        """`approximate` tells whether all numbers are estimates, from a sample."""
-        counts, step = self._found()
-        page_plan = self.page_plan if counts.total else self.page_plan.loosened()
+    def as_dict(self) -> dict[str, Any]:
+        """The response. `approximate` says whether all counts are estimates from a sample."""
+        counts, scale = self._counts()
+        page_plan = self.page_plan if counts.total else self.page_plan.relaxed()
         if page_plan is not self.page_plan:
-            counts, step = replace(self, page_plan=page_plan)._found()
+            counts, scale = replace(self, page_plan=page_plan)._counts()
         categories = sorted(counts.categories, key=lambda each: (-each[-1], str(each[1])))
         return {
-            "count": counts.total * step,
-            "approximate": step > 1,
+            "count": counts.total * scale,
+            "approximate": scale > 1,
             "categories": [
-                {"slug": slug, "name": name, "count": number * step}
+                {"slug": slug, "name": name, "count": number * scale}
                 for slug, name, number in categories
             ],
-            "months": [{"month": month, "count": number * step} for month, number in counts.months],
+            "months": [
+                {"month": month, "count": number * scale} for month, number in counts.months
+            ],
             "locations": [
-                {"location": location, "count": number * step}
+                {"location": location, "count": number * scale}
                 for location, number in counts.locations
             ],
         }
 
-    def _found(self) -> tuple[_Counts, int]:
-        """Counts, and how many events each one that was counted stands for."""
-        if self.page_plan.finds_nothing:
+    def _counts(self) -> tuple[_Counts, int]:
+        """The counts, and the number of events that each counted one stands for."""
+        if self.page_plan.is_empty:
             return _Counts(), 1
-        counts, step = _Counts(), 1
-        ((number,),) = run_sql(_HOW_MANY, [], reading_connection())
+        counts, scale = _Counts(), 1
+        ((max_events,),) = run_sql(_ID_RANGE, [], reading_connection())
         try:
-            if number > EXACT:
-                counts, step = self._estimated(number)
-            if counts.total * step <= EXACT:
-                counts, step = self._counted(None), 1
+            if max_events > MAX_EXACT_COUNT:
+                counts, scale = self._estimate(max_events)
+            if counts.total * scale <= MAX_EXACT_COUNT:
+                counts, scale = self._count(None), 1
         except EmptyResultSet:  # nothing can match, and there is no SQL for that
             pass
-        return counts, step
+        return counts, scale
 
-    def _estimated(self, number: int) -> tuple[_Counts, int]:
-        """The same from a sample of so many events."""
-        looked_at, rendered_from = (
-            (READ, RENDERED_FROM_READ) if self.by_texts else (LOOKED_AT, RENDERED_FROM)
-        )
+    def _estimate(self, max_events: int) -> tuple[_Counts, int]:
+        """The same from a sample of at most `max_events` events."""
+        sample_rows, min_matches = SAMPLE_ROWS, MIN_SAMPLE_MATCHES
+        if self.by_texts:
+            sample_rows, min_matches = TEXT_SAMPLE_ROWS, MIN_TEXT_SAMPLE_MATCHES
         if self.page_plan.search is not None:
-            number = min(number, self.page_plan.search.estimate())
-        often = (number // SIXTEEN // looked_at).bit_length() - 1
-        halvings = first = max(0, min(often, MOST_HALVINGS - 1))
-        counts = self._counted(halvings)
-        if counts.total * SIXTEEN << first > EXACT:
-            # The shorter the list, the larger the part that is needed to tell it from.
-            while halvings and counts.total << (first - halvings) < rendered_from:
+            max_events = min(max_events, self.page_plan.search.estimate())
+        most_halvings = (max_events // SAMPLE_DIVISOR // sample_rows).bit_length() - 1
+        halvings = first = max(0, min(most_halvings, MAX_HALVINGS - 1))
+        counts = self._count(halvings)
+        if counts.total * SAMPLE_DIVISOR << first > MAX_EXACT_COUNT:
+            # The shorter the list, the larger the part of the sample that an estimate needs.
+            while halvings and counts.total << (first - halvings) < min_matches:
                 halvings -= 1
             if halvings < first:
-                counts = self._counted(halvings)
-        return counts, SIXTEEN << halvings
+                counts = self._count(halvings)
+        return counts, SAMPLE_DIVISOR << halvings
 
-    def _counted(self, halvings: int | None) -> _Counts:
-        """Of what is left of the sample when it is halved so often; without a number of all."""
+    def _count(self, halvings: int | None) -> _Counts:
+        """Counts the sample after that many halvings. None counts all events."""
 
         def build(ts_queries: TsQueries, _: list[Any]) -> tuple[str, list[Any]]:
             return self._sql(halvings, ts_queries.indexed_condition())
 
         shape = ("facets", self.zone, halvings, self.by_texts)
         total, categories, months, locations = 0, [], [], []
-        for kind, one, other, number in self.page_plan.fetch(shape, build):
+        for kind, value, name, number in self.page_plan.fetch(shape, build):
             if kind == "total":
                 total = number
             elif kind == "category":
-                categories.append((one, other, number))
+                categories.append((value, name, number))
             elif kind == "month":
-                months.append((one, number))
+                months.append((value, number))
             else:
-                locations.append((one, number))
+                locations.append((value, number))
         return _Counts(total, categories, months, locations)
 
-    def _sql(self, halvings: int | None, words: Q) -> tuple[str, list[Any]]:
-        events, condition = self.page_plan.make()
+    def _sql(self, halvings: int | None, text_condition: Q) -> tuple[str, list[Any]]:
+        events, condition = self.page_plan.select()
         if halvings is not None:
-            # Said for the index of places alone, which would find all that are not sampled, too.
-            said = [each for each in condition.children if not isinstance(each, Within)]
-            condition = Q(*said, _connector=condition.connector, _negated=condition.negated)
-        events = self._sampled(events.filter(condition & words), halvings).order_by()
+            # `Within` is for the index of points alone, which also has the events that are not
+            # sampled.
+            children = [each for each in condition.children if not isinstance(each, Within)]
+            condition = Q(*children, _connector=condition.connector, _negated=condition.negated)
+        events = self._sampled(events.filter(condition & text_condition), halvings).order_by()
         rows = events.values_list("category_id", "start_time", "location")
         sql, parameters = rows.query.sql_with_params()
-        limits = MOST_MONTHS, MOST_LOCATIONS
+        limits = MAX_MONTHS, MAX_LOCATIONS
         return _COUNT.format(events=sql), [str(self.zone), *parameters, *limits]
 
     def _sampled(self, events: EventQuerySet, halvings: int | None) -> EventQuerySet:
-        """Always the same events."""
         if halvings is None:
             return events
         sample = events.filter(Q(IsSampled()))
         if not halvings:
             return sample
         if self.by_texts:
-            return sample.filter(Q(IsLeftAfter(halvings)))
+            return sample.filter(Q(IsInReducedSample(halvings)))
         return sample.filter(GreaterThanOrEqual(Halvings(), halvings + 1))

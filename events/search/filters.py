@@ -31,12 +31,13 @@ from config.errors import FieldError, ValidationFailed
 from ..models import AttendanceMode, Category, Event, EventQuerySet, happens_between, is_ongoing
 from .geo import DEFAULT_RADIUS_KM, MAX_RADIUS_KM, MIN_RADIUS_KM, Nearby
 from .page_planner import PagePlan
-from .page_sql import Listed
-from .query import OF_TRIGRAMS, folded_length, has_part, read_search
+from .page_sql import Selection
+from .parsing import read_search
+from .short_parts import TRIGRAM_LENGTH, folded_length, short_part_condition
 
 WHEN = ("upcoming", "ongoing", "past", "all")
-# Filters by a part of a text, with its column.
-_PARTS = {"name": "name", "title": "name", "location": "location"}
+# The column of each filter by a part of a text.
+_PART_COLUMNS = {"name": "name", "title": "name", "location": "location"}
 
 
 @extend_schema_field(
@@ -51,7 +52,7 @@ _PARTS = {"name": "name", "title": "name", "location": "location"}
     }
 )
 class SlugsFilter(TextFilter):
-    """A slug; given several times, any of them."""
+    """A slug. A repeated parameter matches any of its slugs."""
 
     takes_several = True
 
@@ -59,15 +60,16 @@ class SlugsFilter(TextFilter):
         slugs = self.parent.data.getlist("category") if "category" in self.parent.data else []
         for slug in slugs:
             require_query_text("category", slug)
-            if not slug:  # one empty value would quietly let every event through
+            if not slug:  # an empty value would silently match every event
                 raise ValidationFailed(FieldError("category", "invalid", "Send a slug."))
         if not slugs:
             return qs
-        # A value, and not a join, for the index on category and start. Several: see `_listed`.
-        return qs.filter(category=_with(slugs)[:1]) if len(slugs) == 1 else qs
+        # A value instead of a join, for the index on category and start. `_select` filters by
+        # several slugs.
+        return qs.filter(category=_category_ids(slugs)[:1]) if len(slugs) == 1 else qs
 
 
-def _with(slugs: list[str]) -> QuerySet[Category, int]:
+def _category_ids(slugs: list[str]) -> QuerySet[Category, int]:
     return Category.objects.filter(slug__in=slugs).values_list("pk", flat=True)
 
 
@@ -76,22 +78,24 @@ class EventFilter(StrictFilterSet):
     default_status: str | None = Event.Status.PUBLISHED
 
     search = TextFilter(
-        method="last",
+        method="apply_later",
         help_text=(
             "Words in name, description, location or category, in any order; each may be the"
             ' beginning of a word. "Quoted words" stand together; -word leaves events out.'
         ),
     )
-    name = TextFilter(method="last", help_text="Part of the name. Case and accents do not matter.")
-    title = TextFilter(method="last", help_text="The same as `name`.")
+    name = TextFilter(
+        method="apply_later", help_text="Part of the name. Case and accents do not matter."
+    )
+    title = TextFilter(method="apply_later", help_text="The same as `name`.")
     location = TextFilter(
-        method="last", help_text="Part of the place. Case and accents do not matter."
+        method="apply_later", help_text="Part of the place. Case and accents do not matter."
     )
     category = SlugsFilter(help_text="Slug of a category; may be repeated.")
     organizer = IdFilter(field_name="organizer_id", help_text="Id of the organizer.")
     date = DayFilter(method="on_day", help_text="Starts on this day in the request's zone.")
     on = DayFilter(
-        method="last",
+        method="apply_later",
         help_text="Happens on this day in the request's zone, if only in part.",
     )
     start_after = InstantFilter(
@@ -116,10 +120,11 @@ class EventFilter(StrictFilterSet):
     )
 
     near = CoordinatesFilter(
-        method="last", help_text="Latitude and longitude, in degrees: within `radius` of there."
+        method="apply_later",
+        help_text="Latitude and longitude, in degrees: within `radius` of there.",
     )
     radius = KilometresFilter(
-        method="last",
+        method="apply_later",
         min_value=MIN_RADIUS_KM,
         max_value=MAX_RADIUS_KM,
         help_text=f"Kilometres around `near`. Default: {DEFAULT_RADIUS_KM:.0f}.",
@@ -130,97 +135,104 @@ class EventFilter(StrictFilterSet):
         fields: list[str] = []
 
     @staticmethod
-    def narrows(parameters: QueryDict) -> bool:
-        """Whether these parameters make a `PagePlan`."""
-        page_plan = {"search", "name", "title", "location", "near", "radius", "on"}
+    def needs_page_plan(parameters: QueryDict) -> bool:
+        """Whether no ordered index answers these parameters."""
+        planned = {"search", "name", "title", "location", "near", "radius", "on"}
         return (
-            not page_plan.isdisjoint(parameters)
+            not planned.isdisjoint(parameters)
             or len(parameters.getlist("category")) > 1
             or parameters.get("when") == "ongoing"
         )
 
     @classmethod
     def compiled_page_plan(
-        cls, request: Request, make: Callable[[], EventQuerySet]
+        cls, request: Request, build_events: Callable[[], EventQuerySet]
     ) -> PagePlan | None:
-        """Of what a guest asks for, by SQL that is kept. None where it depends on more than the
-        parameters."""
-        given = request.query_params
-        text = given.get("search", "").strip()
-        parts = [given.get(name, "").strip() for name in _PARTS]
+        """The plan for a guest's request, with cached SQL.
+
+        None if the SQL depends on more than the parameters.
+        """
+        parameters = request.query_params
+        text = parameters.get("search", "").strip()
+        parts = [parameters.get(name, "").strip() for name in _PART_COLUMNS]
         if (
             "\x00" in text
-            or len(given.getlist("category")) > 1
-            or any(part and folded_length(part) < OF_TRIGRAMS for part in parts)
+            or len(parameters.getlist("category")) > 1
+            or any(part and folded_length(part) < TRIGRAM_LENGTH for part in parts)
         ):
             return None
 
-        def listed() -> Listed:
-            filters = cls(given, queryset=make(), request=request)
+        def select() -> Selection:
+            filters = cls(parameters, queryset=build_events(), request=request)
             if not filters.is_valid():
                 raise translate_validation(filters.errors)
-            return filters._listed(make())
+            return filters._select(build_events())
 
         search = read_search(text, read_corrections(request)) if text else None
         if search and search.is_empty:
             return None
-        key = read_filters(request, but="search")
-        is_rare = given.get("when") == "ongoing" or "on" in given
-        return PagePlan(listed, search, is_rare, key)
+        cache_key = read_filters(request, but="search")
+        is_rare = parameters.get("when") == "ongoing" or "on" in parameters
+        return PagePlan(select, search, is_rare, cache_key)
 
     def filter_queryset(self, queryset: Any) -> Any:
-        listed = self._listed(queryset)
-        chosen = self.form.cleaned_data
-        is_rare = chosen["when"] == "ongoing" or chosen["on"] is not None
-        if not chosen["search"]:
-            page_plan = PagePlan(lambda: listed, is_rare=is_rare)
-            return page_plan.applied() if listed.condition else listed.events
-        search = read_search(chosen["search"], read_corrections(self.request))
+        selection = self._select(queryset)
+        values = self.form.cleaned_data
+        is_rare = values["when"] == "ongoing" or values["on"] is not None
+        if not values["search"]:
+            page_plan = PagePlan(lambda: selection, is_rare=is_rare)
+            return page_plan.queryset() if selection.condition else selection.events
+        search = read_search(values["search"], read_corrections(self.request))
         if search.is_empty:
-            return listed.events.none().annotate(rank=search.ts_queries.rank())
-        return PagePlan(lambda: listed, search, is_rare).settled().applied()
+            return selection.events.none().annotate(rank=search.ts_queries.rank())
+        return PagePlan(lambda: selection, search, is_rare).finalized().queryset()
 
-    def _listed(self, queryset: Any) -> Listed:
-        chosen = self.form.cleaned_data
+    def _select(self, queryset: Any) -> Selection:
+        """The events by all filters except the search."""
+        values = self.form.cleaned_data
         events = super().filter_queryset(queryset)
-        if not chosen["when"]:
-            is_of_a_day = chosen["on"] is not None or chosen["date"] is not None
+        if not values["when"]:
+            is_of_a_day = values["on"] is not None or values["date"] is not None
             when = "all" if is_of_a_day else self.default_when
             events = self.by_time(events, "when", when)
-        if self.default_status and not chosen.get("status"):
+        if self.default_status and not values.get("status"):
             events = events.filter(status=self.default_status)
         user = self.request.user
-        only_drafts = chosen.get("status") == [Event.Status.DRAFT]
+        only_drafts = values.get("status") == [Event.Status.DRAFT]
         if only_drafts and not has_staff_right(user, "events.view_event"):
-            # Others see no drafts; that they are one's own, an index knows.
+            # Other users see only their own drafts, for which there is an index.
             events = events.filter(organizer=user.pk)
+        return self._select_planned(events, values)
+
+    def _select_planned(self, events: EventQuerySet, values: dict[str, Any]) -> Selection:
+        """Adds the filters that no ordered index answers."""
         condition = Q()
-        if chosen["when"] == "ongoing":
+        if values["when"] == "ongoing":
             condition &= is_ongoing()
-        if chosen["on"] is not None:
-            day = _bounds(chosen["on"])
+        if values["on"] is not None:
+            day = _bounds(values["on"])
             if day is None:
-                return Listed(events.none())
+                return Selection(events.none())
             condition &= happens_between(*day)
-        for name, column in _PARTS.items():
-            if chosen[name]:
-                folded = {f"{column}__contains_folded": chosen[name]}
-                condition &= Q(**folded) & has_part(chosen[name])
+        for name, column in _PART_COLUMNS.items():
+            if values[name]:
+                folded = {f"{column}__contains_folded": values[name]}
+                condition &= Q(**folded) & short_part_condition(values[name])
         slugs = self.data.getlist("category") if "category" in self.data else []
         if len(slugs) > 1:
-            # By their ids, of which the planner knows how common each is; none is 0.
-            condition &= Q(category__in=list(_with(slugs)) or [0])
-        if chosen["radius"] is not None and chosen["near"] is None:
+            # The planner knows how common each id is. No category has the id 0.
+            condition &= Q(category__in=list(_category_ids(slugs)) or [0])
+        if values["radius"] is not None and values["near"] is None:
             raise ValidationFailed(FieldError("near", "required", "Send it with radius."))
-        if chosen["near"] is not None:
-            latitude, longitude = chosen["near"]
-            nearby = Nearby(latitude, longitude, chosen["radius"] or DEFAULT_RADIUS_KM)
-            events = nearby.measured(events)
+        if values["near"] is not None:
+            latitude, longitude = values["near"]
+            nearby = Nearby(latitude, longitude, values["radius"] or DEFAULT_RADIUS_KM)
+            events = nearby.with_chord(events)
             condition &= nearby.condition
-        return Listed(events, condition)
+        return Selection(events, condition)
 
-    def last(self, events: EventQuerySet, name: str, value: Any) -> EventQuerySet:
-        """See `_listed`."""
+    def apply_later(self, events: EventQuerySet, name: str, value: Any) -> EventQuerySet:
+        """Leaves the filter to `_select_planned` and `filter_queryset`."""
         return events
 
     def on_day(self, events: EventQuerySet, name: str, day: Any) -> EventQuerySet:
@@ -231,7 +243,7 @@ class EventFilter(StrictFilterSet):
         return events.filter(start_time__gte=begin, start_time__lt=end)
 
     def by_time(self, events: EventQuerySet, name: str, when: str) -> EventQuerySet:
-        if when in {"all", "ongoing"}:  # what is going on is in `_listed`
+        if when in {"all", "ongoing"}:  # `_select_planned` filters the ongoing ones
             return events
         return getattr(events, when)()  # type: ignore[no-any-return]
 
@@ -240,8 +252,10 @@ class EventFilter(StrictFilterSet):
 
 
 def _bounds(day: date) -> tuple[datetime, datetime] | None:
-    """A day's first instant in the request's zone, and the next day's. None beyond the calendar:
-    the last day that a date can name, or the first one west of UTC."""
+    """The first instants of a day and of the next one, in the request's zone.
+
+    None beyond the calendar: for the last day of a `date`, and for the first one west of UTC.
+    """
     zone = timezone.get_current_timezone()
     try:
         begin = datetime.combine(day, time.min, zone).astimezone(UTC)
@@ -251,13 +265,13 @@ def _bounds(day: date) -> tuple[datetime, datetime] | None:
 
 
 def read_corrections(request: Request) -> dict[str, list[str]] | None:
-    """Those that a search has from its first page. None on that page."""
+    """The corrections in the cursor, from the first page of the search. None on that page."""
     note = read_note(request)
     return note if isinstance(note, dict) else None
 
 
 class OwnEventFilter(EventFilter):
-    """Of one's own events nothing is left out unless asked for."""
+    """The filters of one's own events, which include every status and time by default."""
 
     default_when = "all"
     default_status = None

@@ -1,6 +1,6 @@
-"""Why an event was found: its texts with the words that were looked for marked.
+"""Headlines of search results: the texts of an event with its matches marked.
 
-The text is escaped and then marked, so `headline` is safe to put into a page as it is.
+The text is escaped first and marked then, so `headline` is safe HTML.
 """
 
 import html
@@ -12,99 +12,101 @@ from config.api.sql.replica import reading_connection
 from config.api.text.folding import fold_texts
 
 from .query import Search
-from .scripts import IN_RUNS, letters_in_run, words_in_text
+from .scripts import UNSPACED_LETTER, letters_in_run, words_in_text
 
 if TYPE_CHECKING:
     from ..models import Event
 
-# A description is looked through so far.
-_LOOKED_THROUGH = 5_000
+# Characters of a description that are searched for matches.
+_MAX_DESCRIPTION_LENGTH = 5_000
+# Characters of an excerpt before and after its first match.
 _BEFORE, _AFTER = 60, 140
 
-_PLAIN = re.compile("[A-Za-z0-9]+")
+_PLAIN_WORD = re.compile("[A-Za-z0-9]+")
 
-Place = tuple[int, int]
+# The begin and the end of a part of a text, as in a slice.
+Range = tuple[int, int]
 
 
-class Marker:
-    """Marks the words of one search in the texts of one page."""
+class Highlighter:
+    """Marks the matches of one search in the texts of the events of one page."""
 
     def __init__(self, search: Search, events: Iterable["Event"]) -> None:
-        self._beginnings = tuple(
+        self._prefixes = tuple(
             {word.text for word in search.words}
-            | {other for words in search.corrections.values() for other in words}
+            | {correction for words in search.corrections.values() for correction in words}
         )
-        self._whole = {word.text for phrase in search.phrases for word in phrase}
-        self._whole |= {word.stem for word in search.words if word.stem}
+        self._whole_words = {word.text for phrase in search.phrases for word in phrase}
+        self._whole_words |= {word.plain_word for word in search.words if word.plain_word}
         self._runs = search.runs
         words: set[str] = set()
         letters: set[str] = set()
         for text in (text for event in events for text in _texts(event)):
             for word in words_in_text().findall(text):
-                if IN_RUNS.match(word):
+                if UNSPACED_LETTER.match(word):
                     letters.update(letters_in_run().findall(word) if self._runs else ())
                 else:
                     words.add(word)
-        self._split = _split(words)
-        self._folded = fold_texts(letters)
+        self._folded_words = _fold_words(words)
+        self._folded_letters = fold_texts(letters)
 
     def headline(self, event: "Event") -> str:
-        """The name, then what else has a match: the location, a part of the description."""
+        """HTML of the name, of a location with a match, and of an excerpt around a match."""
         name, location, description = _texts(event)
         parts = [self._marked(name)]
-        if any(self._places(location)):
+        if any(self._matches(location)):
             parts.append(self._marked(location))
-        if first := next(self._places(description), None):
-            begin, end = _around(description, first[0])
-            cut_off = "… " if begin else ""
-            goes_on = " …" if end < len(event.description) else ""
-            parts.append(f"{cut_off}{self._marked(description[begin:end])}{goes_on}")
+        if first := next(self._matches(description), None):
+            begin, end = _excerpt(description, first[0])
+            before = "… " if begin else ""
+            after = " …" if end < len(event.description) else ""
+            parts.append(f"{before}{self._marked(description[begin:end])}{after}")
         return " · ".join(parts)
 
-    def _places(self, text: str) -> Iterator[Place]:
-        for found in words_in_text().finditer(text):
-            word = found[0]
-            if IN_RUNS.match(word):
-                for begin, end in self._places_in_run(word):
-                    yield found.start() + begin, found.start() + end
-            elif self._is_wanted(word):
-                yield found.span()
+    def _matches(self, text: str) -> Iterator[Range]:
+        for match in words_in_text().finditer(text):
+            word = match[0]
+            if UNSPACED_LETTER.match(word):
+                for begin, end in self._matches_in_run(word):
+                    yield match.start() + begin, match.start() + end
+            elif self._is_match(word):
+                yield match.span()
 
-    def _is_wanted(self, word: str) -> bool:
+    def _is_match(self, word: str) -> bool:
         # Some letters fold to several words.
         return any(
-            part in self._whole
-            or part.startswith(self._beginnings)
+            part in self._whole_words
+            or part.startswith(self._prefixes)
             or any(run in part for run in self._runs)
-            for part in self._split.get(word, [word.lower()])
+            for part in self._folded_words.get(word, [word.lower()])
         )
 
-    def _places_in_run(self, run: str) -> list[Place]:
-        """Where the runs that are looked for are in a longer one; none overlap."""
-        letters = [(found.span(), found[0]) for found in letters_in_run().finditer(run)]
-        # Of each folded letter the one that it was.
-        folded, places = "", []
-        for span, letter in letters:
-            text = self._folded.get(letter, letter)
+    def _matches_in_run(self, run: str) -> list[Range]:
+        """The matches within an unspaced run. Overlapping ones are merged."""
+        # `sources` has the range of the original letter of each folded letter.
+        folded = ""
+        sources: list[Range] = []
+        for letter in letters_in_run().finditer(run):
+            text = self._folded_letters.get(letter[0], letter[0])
             folded += text
-            places += [span] * len(text)
-        wanted = sorted(
-            (found.start(), -found.end())
-            for each in self._runs
-            for found in re.finditer(re.escape(each), folded)
+            sources += [letter.span()] * len(text)
+        matches = sorted(
+            (match.start(), -match.end())
+            for searched in self._runs
+            for match in re.finditer(re.escape(searched), folded)
         )
-        marked: list[Place] = []
-        for start, end in wanted:
-            begin, stop = places[start][0], places[-end - 1][1]
-            if marked and begin <= marked[-1][1]:
-                marked[-1] = marked[-1][0], max(stop, marked[-1][1])
+        ranges: list[Range] = []
+        for start, negative_end in matches:
+            begin, end = sources[start][0], sources[-negative_end - 1][1]
+            if ranges and begin <= ranges[-1][1]:
+                ranges[-1] = ranges[-1][0], max(end, ranges[-1][1])
             else:
-                marked.append((begin, stop))
-        return marked
+                ranges.append((begin, end))
+        return ranges
 
     def _marked(self, text: str) -> str:
         pieces, done = [], 0
-        for begin, end in self._places(text):
+        for begin, end in self._matches(text):
             pieces += [html.escape(text[done:begin]), "<mark>", html.escape(text[begin:end])]
             pieces.append("</mark>")
             done = end
@@ -112,27 +114,29 @@ class Marker:
 
 
 def _texts(event: "Event") -> Sequence[str]:
-    return event.name, event.location, event.description[:_LOOKED_THROUGH]
+    return event.name, event.location, event.description[:_MAX_DESCRIPTION_LENGTH]
 
 
-def _around(text: str, place: int) -> Place:
-    """A part of the text around a place, that cuts no word."""
-    begin, end = max(0, place - _BEFORE), min(len(text), place + _AFTER)
-    while 0 < begin < place and not (text[begin - 1].isspace() or _is_in_run(text, begin)):
+def _excerpt(text: str, match_start: int) -> Range:
+    """The range of an excerpt around a match. It does not cut words."""
+    begin, end = max(0, match_start - _BEFORE), min(len(text), match_start + _AFTER)
+    while 0 < begin < match_start and not _is_border(text, begin, text[begin - 1]):
         begin += 1
-    while place < end < len(text) and not (text[end].isspace() or _is_in_run(text, end)):
+    while match_start < end < len(text) and not _is_border(text, end, text[end]):
         end -= 1
-    return begin, end if end > place else min(len(text), place + _AFTER)
+    return begin, end if end > match_start else min(len(text), match_start + _AFTER)
 
 
-def _is_in_run(text: str, place: int) -> bool:
-    """Whether the letters before and after a place are of scripts that have no spaces."""
-    return bool(IN_RUNS.match(text[place - 1]) and IN_RUNS.match(text[place]))
+def _is_border(text: str, index: int, neighbour: str) -> bool:
+    """Whether a cut before `index`, beside the character `neighbour`, cuts no word."""
+    if neighbour.isspace():
+        return True
+    return bool(UNSPACED_LETTER.match(text[index - 1]) and UNSPACED_LETTER.match(text[index]))
 
 
-def _split(words: Iterable[str]) -> dict[str, list[str]]:
-    """Words that are not plain as the search has them folded: the database knows the accents."""
-    foreign = sorted(word for word in words if not _PLAIN.fullmatch(word))
+def _fold_words(words: Iterable[str]) -> dict[str, list[str]]:
+    """The words that are not plain ASCII, folded as the search folds them, by the database."""
+    foreign = sorted(word for word in words if not _PLAIN_WORD.fullmatch(word))
     if not foreign:
         return {}
     with reading_connection().cursor() as cursor:

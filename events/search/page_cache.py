@@ -1,11 +1,11 @@
-"""A guest's page of events, of rows that were rendered before.
+"""Pages of events for guests, from rows that were rendered before.
 
-A row's `ctid` and `xmin` name one version of it: whatever is written, by whomever, is another
-version. So a page asks for the versions of the rows that its events are told from, and what was
-rendered from these very versions is what they say now. Only the rest is read and rendered.
+A row's `ctid` and `xmin` name one version of the row. Every write makes another version. So the
+query of a page returns the versions of the rows that its events are rendered from, and JSON that
+was rendered from the same versions is current. Only the other events are read and rendered.
 
-What goes by time alone, `registration_state`, holds until a known instant. An hour at the most, as
-`xmin` begins anew after four thousand million transactions.
+`registration_state` depends on time as well. It is valid until a known instant, and a rendering is
+used for one hour at most, since `xmin` wraps around after four thousand million transactions.
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -41,20 +41,20 @@ EVENT_ORDERINGS = {
         ("name", PlannedOrdering("name_key", expression=alphabetical("name"))),
     ),
     "relevance": PlannedOrdering("start_time", leading="rank"),
-    "distance": PlannedOrdering("line", needs="near"),
+    "distance": PlannedOrdering("chord", needs="near"),
 }
 
-_MOST_BYTES = 20_000_000
-_BYTES_BESIDE = 1_000  # what a kept row takes beside its text, roughly
-_LONGEST = timedelta(hours=1)
+_MAX_BYTES = 20_000_000
+_OVERHEAD_BYTES = 1_000  # of a cached row beside its text, roughly
+_MAX_AGE = timedelta(hours=1)
 
 Versions = tuple[bytes, ...]
 
 
 class SystemColumn(Func):
-    """A column that PostgreSQL itself gives each row: that of the row which has the column `of`.
+    """A system column of PostgreSQL, of the row that has the column `of`.
 
-    `of` must not be a key, which would be read from the row that refers to it.
+    `of` must not be a key: a key is read from the row that refers to it.
     """
 
     output_field = BinaryField()  # as the driver reads types that it does not know
@@ -75,7 +75,7 @@ _VERSIONS = {
 
 
 class Rendered(NamedTuple):
-    """An event as JSON: of these versions, from that instant on and before the other one."""
+    """The JSON of an event, rendered from these versions. Valid from `since` until `until`."""
 
     versions: Versions
     since: datetime
@@ -84,97 +84,102 @@ class Rendered(NamedTuple):
 
 
 class RenderCache:
-    """What this process has rendered: of each event the last, by what else it depends on.
+    """The last rendering of each event in this process, by the context that it depends on.
 
-    All is forgotten when it comes to more than `most_bytes`, and with each new connection: the
-    server may be another one, which lacks the last transactions of the one before, and gives their
-    numbers to others.
+    The cache is cleared when it exceeds `max_bytes`, and with each new database connection: that
+    may lead to another server, which lacks the last transactions of the one before and reuses their
+    numbers.
     """
 
-    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
-        self.most_bytes = most_bytes
+    def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
+        self.max_bytes = max_bytes
         self._lock = RLock()
-        self.forget()
+        self.clear()
 
-    def forget(self, **_: Any) -> None:
+    def clear(self, **_: Any) -> None:
         with self._lock:
-            self._by_where: dict[Hashable, dict[int, Rendered]] = {}
+            self._rows_by_context: dict[Hashable, dict[int, Rendered]] = {}
             self.bytes = 0
 
-    def of(self, where: Hashable) -> dict[int, Rendered]:
-        """By the event's id. To be asked for before the database is."""
-        return self._by_where.setdefault(where, {})
+    def rows_in(self, context: Hashable) -> dict[int, Rendered]:
+        """The renderings of a context, by event id. Call it before the versions are queried."""
+        return self._rows_by_context.setdefault(context, {})
 
-    def keep(self, where: Hashable, rows: dict[int, Rendered], new: dict[int, Rendered]) -> None:
-        """`rows` are `of(where)`, as it was before the new ones were read."""
+    def store(self, context: Hashable, rows: dict[int, Rendered], new: dict[int, Rendered]) -> None:
+        """Adds `new`. `rows` is `rows_in(context)`, from before the new events were read."""
         with self._lock:
-            if self._by_where.get(where) is not rows:
-                return  # forgotten meanwhile
+            if self._rows_by_context.get(context) is not rows:
+                return  # cleared since
             for pk, rendered in new.items():
                 old = rows.get(pk)
                 self.bytes += _size(rendered) - (_size(old) if old else 0)
                 rows[pk] = rendered
-            if self.bytes > self.most_bytes:
-                self.forget()
+            if self.bytes > self.max_bytes:
+                self.clear()
 
 
 def _size(rendered: Rendered) -> int:
-    return len(rendered.text) + _BYTES_BESIDE
+    return len(rendered.text) + _OVERHEAD_BYTES
 
 
 render_cache = RenderCache()
-connection_created.connect(render_cache.forget)
+connection_created.connect(render_cache.clear)
 
 _guest = HttpRequest()
 _guest.user = AnonymousUser()
 
 
 def guest_page(
-    page: Page, *, make: Callable[[], Any], filters: Hashable, zone: tzinfo
+    page: Page, *, build_events: Callable[[], Any], filters: Hashable, zone: tzinfo
 ) -> bytes | None:
-    """The body of a page as the serializer tells it to guests; None where it must be asked.
+    """The body of a page, as the serializer renders it for guests.
 
-    `make` gives the events that are listed, and depends on nothing but `filters`. None is for
-    queries that cannot be kept, and when somebody changed a row while it was read.
+    `build_events` returns the events of the list and must depend on `filters` alone. None if the
+    query cannot be compiled, or if a row was written while it was read: the caller then uses the
+    serializer.
     """
     key = ("versions", *page.key(filters))
     query = compiled_query(
-        key, lambda place: _versions(page, make(), place), page.position, prepare=not filters
+        key,
+        lambda position: _versions(page, build_events(), position),
+        page.position,
+        prepare=not filters,
     )
     if query is None:
         return None
-    reading = _Reading(zone)
+    reader = _CacheReader(zone)
     keys = len(page.ordering.attributes)
-    found = query.run(page.position)
-    rows, links = page.cut(found, lambda row: row[:keys])
-    texts = reading.texts({row[keys - 1]: row[keys:] for row in rows})
+    rows, links = page.cut(query.run(page.position), lambda row: row[:keys])
+    texts = reader.texts({row[keys - 1]: row[keys:] for row in rows})
     if texts is None:
         return None
-    counted = {"count": make().count()} if page.is_counted else {}
-    return _body({**links, **counted}, texts.values())
+    count = {"count": build_events().count()} if page.is_counted else {}
+    return _body({**links, **count}, texts.values())
 
 
 def planned_guest_page(page: Page, page_plan: PagePlan, *, zone: tzinfo) -> bytes | None:
-    """The same of events that are searched for, or near a place."""
-    reading = _Reading(zone)
-    asked = PageRequest(page.ordering, page.position, page.backwards, page.size + 1)
-    if not asked.is_first:
-        page_plan = page_plan.settled()  # it is, unless the cursor is one of a list of all
-    places = page_plan.places(asked)
-    if not places and asked.is_first:
-        loosened = page_plan.loosened()
-        if loosened is not page_plan:
-            places = loosened.places(asked)
-            page_plan = loosened
-    places, links = page.cut(places, lambda place: place, page_plan.note)
-    rows = page_plan.rows([place[-1] for place in places], _VERSIONS)
-    texts = reading.texts({row[0]: row[-len(_VERSIONS) :] for row in rows})
+    """The same for a page with a plan: a search, or events near a point."""
+    reader = _CacheReader(zone)
+    request = PageRequest(page.ordering, page.position, page.backwards, page.size + 1)
+    if not request.is_first:
+        # The cursor of a list without a search does not have the corrections.
+        page_plan = page_plan.finalized()
+    positions = page_plan.positions(request)
+    if not positions and request.is_first:
+        relaxed = page_plan.relaxed()
+        if relaxed is not page_plan:
+            positions = relaxed.positions(request)
+            page_plan = relaxed
+    positions, links = page.cut(positions, lambda position: position, page_plan.note)
+    ids = [position[-1] for position in positions]
+    rows = page_plan.rows(ids, _VERSIONS)
+    texts = reader.texts({row[0]: row[-len(_VERSIONS) :] for row in rows})
     if texts is None:
         return None
-    for pk, *line in (row[: -len(_VERSIONS)] for row in rows):
-        if line:
-            texts[pk] = b'%b,"distance_km":%b}' % (texts[pk][:-1], to_json(distance_km(*line)))
-    return _body(links, [texts[place[-1]] for place in places if place[-1] in texts])
+    for pk, *chord in (row[: -len(_VERSIONS)] for row in rows):
+        if chord:
+            texts[pk] = b'%b,"distance_km":%b}' % (texts[pk][:-1], to_json(distance_km(*chord)))
+    return _body(links, [texts[pk] for pk in ids if pk in texts])
 
 
 def fast_guest_page(
@@ -184,14 +189,14 @@ def fast_guest_page(
     size: int = DEFAULT_PAGE_SIZE,
     zone: tzinfo = UTC,
 ) -> bytes | None:
-    """`guest_page` of the list without filters, in its own order.
+    """`guest_page` of the list without filters, in its default order.
 
     Raises `InvalidCursor`.
     """
     name, list_name = "start_time", "EventListView"
-    place = read_cursor(cursor, list_name, name)
-    page = Page(url, list_name, name, EVENT_ORDERINGS[name], size, place)
-    return guest_page(page, make=_upcoming, filters=(), zone=zone)
+    page_cursor = read_cursor(cursor, list_name, name)
+    page = Page(url, list_name, name, EVENT_ORDERINGS[name], size, page_cursor)
+    return guest_page(page, build_events=_upcoming, filters=(), zone=zone)
 
 
 def _body(links: dict[str, Any], texts: Iterable[bytes]) -> bytes:
@@ -199,33 +204,33 @@ def _body(links: dict[str, Any], texts: Iterable[bytes]) -> bytes:
 
 
 def _upcoming() -> EventQuerySet:
-    seen = Event.objects.visible_to(_guest.user)
-    listed: EventQuerySet = EventFilter(QueryDict(), queryset=seen, request=_guest).qs
-    return listed
+    visible = Event.objects.visible_to(_guest.user)
+    events: EventQuerySet = EventFilter(QueryDict(), queryset=visible, request=_guest).qs
+    return events
 
 
-def _versions(page: Page, events: EventQuerySet, place: list[Any] | None) -> Any:
-    rows = page.query(events.annotate(**_VERSIONS), place)
+def _versions(page: Page, events: EventQuerySet, position: list[Any] | None) -> Any:
+    rows = page.query(events.annotate(**_VERSIONS), position)
     return rows.values_list(*page.ordering.attributes, *_VERSIONS)
 
 
-class _Reading:
-    """One look at what was rendered before; to be begun before the database is asked."""
+class _CacheReader:
+    """Reads the render cache for one page. Create it before the versions are queried."""
 
     def __init__(self, zone: tzinfo) -> None:
         alias = router.db_for_read(Event)
-        connections[alias].ensure_connection()  # which may forget all renderings
+        connections[alias].ensure_connection()  # a new connection clears the cache
         self.zone = zone
-        self.where = (alias, zone, settings.PUBLIC_URL)
-        self.kept = render_cache.of(self.where)
+        self.context = (alias, zone, settings.PUBLIC_URL)
+        self.cached = render_cache.rows_in(self.context)
 
     def texts(self, versions: dict[int, Versions]) -> dict[int, bytes] | None:
-        """Events of these versions as JSON; None when somebody changed one while it was read."""
+        """The JSON of the events with these versions. None if one was written meanwhile."""
         now = timezone.now()
-        found = {pk: self.kept.get(pk) for pk in versions}
+        rows = {pk: self.cached.get(pk) for pk in versions}
         missing = {
             pk: versions[pk]
-            for pk, rendered in found.items()
+            for pk, rendered in rows.items()
             if not (
                 rendered
                 and rendered.versions == versions[pk]
@@ -234,27 +239,27 @@ class _Reading:
         }
         if missing:
             new = _render(list(missing), self.zone, now)
-            render_cache.keep(self.where, self.kept, new)
+            render_cache.store(self.context, self.cached, new)
             if {pk: rendered.versions for pk, rendered in new.items()} != missing:
                 return None
-            found |= new
-        return {pk: rendered.text for pk, rendered in found.items() if rendered}
+            rows |= new
+        return {pk: rendered.text for pk, rendered in rows.items() if rendered}
 
 
 def _render(pks: list[int], zone: tzinfo, now: datetime) -> dict[int, Rendered]:
-    def build(place: list[Any] | None) -> EventQuerySet:
-        (wanted,) = place or [pks]
-        return Event.objects.for_listing().annotate(**_VERSIONS).filter(AnyOf(wanted))
+    def build(position: list[Any] | None) -> EventQuerySet:
+        (ids,) = position or [pks]
+        return Event.objects.for_listing().annotate(**_VERSIONS).filter(AnyOf(ids))
 
     events = fetch("events with their versions", build, [pks], prepare=True)
-    latest = now + _LONGEST
+    latest = now + _MAX_AGE
     with timezone.override(zone):
         serializer = EventOut(context={"request": _guest})
         return {
             event.pk: Rendered(
                 tuple(getattr(event, name) for name in _VERSIONS),
                 now,
-                min(event.registration_turns_at(now) or latest, latest),
+                min(event.registration_state_changes_at(now) or latest, latest),
                 to_json(serializer.to_representation(event)),
             )
             for event in events

@@ -1,7 +1,7 @@
-"""The SQL of the ways to a page of events: walking along its ordering, and collecting what matches.
+"""The SQL of the strategies for a page of events: an index walk, and gathering all matches.
 
-Each function tells of the events `listed` those that have the words, `level` being None for all
-that have them anywhere, and a number for those whose words are there and not in a better place.
+Each function selects the events of a `Selection` that match the text search. A `level` selects the
+matches of that level alone; None selects the matches of every level.
 """
 
 from collections.abc import Iterable
@@ -19,15 +19,16 @@ from config.api.pagination.keyset import Ordering
 from ..models import Event, EventQuerySet
 from .query import TsQueries
 
-Place = tuple[Any, ...]
+# The sort key of a row: the attributes of its ordering, the id last.
+Position = tuple[Any, ...]
 Sql = tuple[str, Iterable[Any]]
 
-# What the conditions read.
-_COLUMNS = ("search_vector", "name", "location", "latitude", "longitude", "category_id")
+# Everything that the conditions read.
+_CONDITION_COLUMNS = ("search_vector", "name", "location", "latitude", "longitude", "category_id")
 
 
 class AnyOf(Func):
-    """Whether an id is among those given, however many these are."""
+    """Whether the id is in a list. The SQL is the same for every length of the list."""
 
     template = "(%(expressions)s))"
     arg_joiner = " = ANY ("
@@ -37,7 +38,7 @@ class AnyOf(Func):
         super().__init__(F("pk"), Value(pks, output_field=ArrayField(BigIntegerField())))
 
 
-class Listed(NamedTuple):
+class Selection(NamedTuple):
     """Events by filters that ordered indexes answer, and the condition of the other filters."""
 
     events: EventQuerySet
@@ -46,38 +47,38 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True)
 class PageRequest:
-    """At most `limit` places beyond one of them, or from the start."""
+    """A request for at most `limit` rows beyond a position. None is the start of the ordering."""
 
     ordering: Ordering
-    place: list[Any] | None = None
+    position: list[Any] | None = None
     reverse: bool = False
     limit: int = 1
 
     @property
     def is_first(self) -> bool:
-        return self.place is None and not self.reverse
+        return self.position is None and not self.reverse
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """All but the place itself."""
+        """Everything that the SQL depends on, without the values of the position."""
         names = tuple(self.ordering.attributes)
-        types = tuple(map(type, self.place or ()))
+        types = tuple(map(type, self.position or ()))
         return names, self.ordering.descending, self.reverse, self.limit, types
 
     def is_past(self, level: int) -> bool:
-        """Whether a page in the order of levels has nothing of this one any more."""
-        if self.place is None:
+        """Whether every row of the level is before the position, in the order of levels."""
+        if self.position is None:
             return False
-        return bool(level > self.place[0] if self.reverse else level < self.place[0])
+        return bool(level > self.position[0] if self.reverse else level < self.position[0])
 
     def of_level(self, level: int) -> "PageRequest":
-        """The same in one level."""
-        begins_here = self.place is not None and self.place[0] == level
-        place = self.place[1:] if self.place is not None and begins_here else None
-        return replace(self, ordering=replace(self.ordering, leading=""), place=place)
+        """The same request within one level."""
+        begins_here = self.position is not None and self.position[0] == level
+        position = self.position[1:] if self.position is not None and begins_here else None
+        return replace(self, ordering=replace(self.ordering, leading=""), position=position)
 
     def rows(self, events: EventQuerySet) -> EventQuerySet:
-        rows: Any = self.ordering.query(events, self.place, reverse=self.reverse)
+        rows: Any = self.ordering.query(events, self.position, reverse=self.reverse)
         return rows  # type: ignore[no-any-return]
 
     @property
@@ -91,79 +92,97 @@ class PageRequest:
 
 
 def walk(
-    listed: Listed, ts_queries: TsQueries, asked: PageRequest, level: int | None, most: int
+    selection: Selection,
+    ts_queries: TsQueries,
+    request: PageRequest,
+    level: int | None,
+    max_walked: int,
 ) -> Sql:
-    """What matches among the next `most` events; stops as soon as there are enough."""
-    condition = listed.condition
+    """The matches among the next `max_walked` events, read until the limit is reached."""
+    condition = selection.condition
     if level is None:
         condition &= ts_queries.condition()
     else:
-        condition &= ts_queries.condition(level) & ts_queries.beyond(level)
-    wanted = ", ".join(f'"{name}"' for name in asked.columns)
-    sql, parameters = _next(listed, asked, most)
-    where, more = _where(condition)
-    found = f"SELECT {wanted} FROM {sql} WHERE {where}"  # noqa: S608  # nosec
-    return f"{found} ORDER BY {asked.sorting} LIMIT {asked.limit}", (*parameters, *more)
+        condition &= ts_queries.condition(level) & ts_queries.beyond_better_levels(level)
+    columns = ", ".join(f'"{name}"' for name in request.columns)
+    sql, parameters = _next_events(selection, request, max_walked)
+    where, where_parameters = _where(condition)
+    rows = f"SELECT {columns} FROM {sql} WHERE {where}"  # noqa: S608  # nosec
+    page = f"{rows} ORDER BY {request.sorting} LIMIT {request.limit}"
+    return page, (*parameters, *where_parameters)
 
 
-def look_around(listed: Listed, ts_queries: TsQueries, asked: PageRequest, most: int) -> Sql:
-    """What matches among the next `most` events, by level: of each so many as are asked for."""
-    columns = ", ".join(f'"{name}"' for name in asked.columns)
-    sql, parameters = _next(listed, asked, most)
-    where, more = _where(listed.condition & ts_queries.condition())
-    rank, of_rank = _expression(ts_queries.rank())
+def walk_by_level(
+    selection: Selection, ts_queries: TsQueries, request: PageRequest, max_walked: int
+) -> Sql:
+    """The matches among the next `max_walked` events, at most `request.limit` of each level.
+
+    The columns are the level and those of the request.
+    """
+    columns = ", ".join(f'"{name}"' for name in request.columns)
+    sql, parameters = _next_events(selection, request, max_walked)
+    where, where_parameters = _where(selection.condition & ts_queries.condition())
+    rank, rank_parameters = _expression(ts_queries.rank())
     return (
         f"""
-        WITH found AS (SELECT {rank} AS rank, {columns} FROM {sql} WHERE {where})
+        WITH matches AS (SELECT {rank} AS rank, {columns} FROM {sql} WHERE {where})
         SELECT rank, {columns} FROM (
-            SELECT *, row_number() OVER (PARTITION BY rank ORDER BY {asked.sorting}) AS nth
-            FROM found
-        ) AS found WHERE nth <= {asked.limit} ORDER BY rank, nth
+            SELECT *, row_number() OVER (PARTITION BY rank ORDER BY {request.sorting}) AS nth
+            FROM matches
+        ) AS matches WHERE nth <= {request.limit} ORDER BY rank, nth
         """,  # noqa: S608  # nosec
-        (*of_rank, *parameters, *more),
+        (*rank_parameters, *parameters, *where_parameters),
     )
 
 
-def collect(listed: Listed, ts_queries: TsQueries, asked: PageRequest, level: int | None) -> Sql:
-    """All that match, then sorted. Materialized, or the planner would walk for the limit's sake."""
-    condition = listed.condition
+def gather(
+    selection: Selection, ts_queries: TsQueries, request: PageRequest, level: int | None
+) -> Sql:
+    """All matches, then sorted. Materialized: for the limit's sake the planner would walk."""
+    condition = selection.condition
     if level is None:
         condition &= ts_queries.indexed_condition()
     else:
-        condition &= ts_queries.indexed_condition(level) & ts_queries.beyond(level)
-    sql, parameters = _matching(listed.events.filter(condition), asked)
-    found = f"WITH found AS MATERIALIZED ({sql}) SELECT * FROM found"  # noqa: S608  # nosec
-    return f"{found} ORDER BY {asked.sorting} LIMIT {asked.limit}", parameters
+        condition &= ts_queries.indexed_condition(level) & ts_queries.beyond_better_levels(level)
+    sql, parameters = _matches(selection.events.filter(condition), request)
+    rows = f"WITH matches AS MATERIALIZED ({sql}) SELECT * FROM matches"  # noqa: S608  # nosec
+    return f"{rows} ORDER BY {request.sorting} LIMIT {request.limit}", parameters
 
 
-def collect_few(
-    listed: Listed, ts_queries: TsQueries, asked: PageRequest, level: int, most: int
+def gather_levels(
+    selection: Selection,
+    ts_queries: TsQueries,
+    request: PageRequest,
+    level: int,
+    max_gathered: int,
 ) -> Sql:
-    """The same of the level and of better ones, by rank. How many there are is the last column;
-    above `most` the rest is not looked for.
+    """The matches of the level and of better ones, by rank.
+
+    The last column is the number of matches. At most `max_gathered + 1` are read.
     """
-    condition = listed.condition & ts_queries.indexed_condition(level)
-    events = listed.events.annotate(rank=ts_queries.rank()).filter(condition)
-    sql, parameters = _matching(events, asked)
+    condition = selection.condition & ts_queries.indexed_condition(level)
+    events = selection.events.annotate(rank=ts_queries.rank()).filter(condition)
+    sql, parameters = _matches(events, request)
     return (
         f"""
-        WITH found AS MATERIALIZED ({sql}), few AS (SELECT * FROM found LIMIT {most + 1})
-        SELECT *, count(*) OVER () FROM few ORDER BY {asked.sorting} LIMIT {asked.limit}
+        WITH matches AS MATERIALIZED ({sql}),
+            gathered AS (SELECT * FROM matches LIMIT {max_gathered + 1})
+        SELECT *, count(*) OVER () FROM gathered ORDER BY {request.sorting} LIMIT {request.limit}
         """,  # noqa: S608  # nosec
         parameters,
     )
 
 
-def _matching(events: EventQuerySet, asked: PageRequest) -> Sql:
-    rows = asked.rows(events).order_by()
-    sql, parameters = rows.values_list(*asked.columns).query.sql_with_params()
+def _matches(events: EventQuerySet, request: PageRequest) -> Sql:
+    rows = request.rows(events).order_by()
+    sql, parameters = rows.values_list(*request.columns).query.sql_with_params()
     return sql, parameters
 
 
-def _next(listed: Listed, asked: PageRequest, most: int) -> Sql:
-    """The next events with all that conditions read, under the name of their table."""
-    read = dict.fromkeys((*asked.columns, *_COLUMNS))
-    rows = asked.rows(listed.events).values_list(*read)[:most]
+def _next_events(selection: Selection, request: PageRequest, limit: int) -> Sql:
+    """The next events with every column that conditions read, under the name of their table."""
+    columns = dict.fromkeys((*request.columns, *_CONDITION_COLUMNS))
+    rows = request.rows(selection.events).values_list(*columns)[:limit]
     sql, parameters = rows.query.sql_with_params()
     return f'({sql}) AS "events_event"', parameters
 
@@ -180,8 +199,8 @@ def _where(condition: Q) -> Sql:
 
 
 def _expression(expression: Combinable) -> Sql:
-    query = Event.objects.annotate(told=expression).query
+    query = Event.objects.annotate(value=expression).query
     compiler = query.get_compiler(DEFAULT_DB_ALIAS)
     compiler.pre_sql_setup()
-    sql, parameters = compiler.compile(query.annotations["told"])
+    sql, parameters = compiler.compile(query.annotations["value"])
     return sql, parameters

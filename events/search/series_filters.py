@@ -1,4 +1,4 @@
-"""The query parameters of the list of series, and what its rows show."""
+"""The query parameters of the list of series, and the columns of its rows."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from ..models import Event, Series, SeriesQuerySet
 
 
 def series_for_listing() -> SeriesQuerySet:
-    """Existing series with what `SeriesOut` shows.
+    """Series that are not deleted, with everything that `SeriesOut` shows.
 
-    Occurrences are counted by a subquery, which runs for the rows of a page alone.
+    Occurrences are counted by a subquery, which runs only for the rows of a page.
     """
     occurrences = (
         Event.objects.existing()
@@ -25,18 +25,18 @@ def series_for_listing() -> SeriesQuerySet:
         .annotate(number=Count("pk"))
         .values("number")
     )
-    listed: SeriesQuerySet = (
+    series: SeriesQuerySet = (
         Series.objects.existing()
         .select_related("organizer", "category")
         .annotate(occurrence_count=Coalesce(Subquery(occurrences, output_field=IntegerField()), 0))
     )
-    return listed
+    return series
 
 
 class SeriesFilter(StrictFilterSet):
     organizer = IdFilter(field_name="organizer_id", help_text="Id of the organizer.")
     mine = TrueOrFalseFilter(
-        method="leave",
+        method="apply_later",
         help_text="My own, drafts and finished ones too; needs a sign-in. Default: false.",
     )
 
@@ -44,8 +44,8 @@ class SeriesFilter(StrictFilterSet):
         model = Series
         fields: list[str] = []
 
-    def leave(self, series: SeriesQuerySet, name: str, value: Any) -> SeriesQuerySet:
-        """See `filter_queryset`."""
+    def apply_later(self, series: SeriesQuerySet, name: str, value: Any) -> SeriesQuerySet:
+        """Leaves the filter to `filter_queryset`."""
         return series
 
     def filter_queryset(self, queryset: Any) -> Any:

@@ -1,8 +1,9 @@
-"""Names of events for somebody who is still typing.
+"""Suggestions: names of events for completion while typing.
 
-Of words that are common each, and rarely together, an index of words has many events to compare,
-and an index of time many to walk past. So names are looked for week by week, the soonest first, in
-an index whose words stand behind the week of their event, until there are enough.
+Words may be common and rarely occur together. An index of words then has many events to compare,
+and a walk along the index of time passes many events. So names are searched week by week, the
+soonest first, until there are enough. The index of this search has each word behind the week of its
+event.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -13,23 +14,25 @@ from django.utils import timezone
 from config.api.sql.replica import reading_connection
 from config.api.text.folding import fold_texts
 
-from .query import NAME, Search, loosened, read_search
+from .parsing import read_search
+from .query import NAME, Search
+from .spelling import relax
 
 MAX_NAMES = 10
 
-# Of several events by one name, as those of a series, one name is told.
-_LOOKED_AT = 50
-_ENOUGH = 2 * MAX_NAMES
+# Several events may have the same name, as those of a series, which is suggested once.
+_MAX_EVENTS = 50
+_MIN_EVENTS = 2 * MAX_NAMES
 
-# Rare words have so few events that all are collected at once.
-RARE = 300
+# Up to this many matches are gathered at once.
+MAX_GATHERED = 300
 
-# Among the very next events are enough with the most common words.
-SOONEST = 300
+# The most common words have enough matches among this many next events.
+SOONEST_EVENTS = 300
 
-# Two years; what is later is collected at once. Each beginning that is as common as a letter makes
-# a week cost more, so several are looked for in as many times fewer weeks, and not beyond.
-WEEKS = 105
+# Two years. Later matches are gathered at once. A prefix in many names makes a week slower, so
+# with several such prefixes proportionally fewer weeks are searched, and no later events.
+MAX_WEEKS = 105
 
 _AMONG_THE_SOONEST = """
     SELECT start_time, id, name FROM (
@@ -41,11 +44,10 @@ _AMONG_THE_SOONEST = """
     ORDER BY start_time, id LIMIT %(limit)s
 """
 
-# Week after week, and none after the limit is reached. Materialized, or the planner would walk
-# along the order of time for the limit's sake; the exact query outside, or it would take its index
-# too.
+# No week is read after the limit is reached. Materialized: for the limit's sake the planner would
+# walk along the order of time. The exact query is outside: the planner would use its index as well.
 _WEEK_BY_WEEK = """
-    SELECT found.* FROM unnest(%(weeks)s::text[]) AS week, LATERAL (
+    SELECT event.* FROM unnest(%(weeks)s::text[]) AS week, LATERAL (
         WITH matching AS MATERIALIZED (
             SELECT start_time, id, name, search_vector FROM events_event
             WHERE search_names_by_week(search_vector, start_time)
@@ -55,7 +57,7 @@ _WEEK_BY_WEEK = """
         SELECT start_time, id, name FROM matching
         WHERE search_vector @@ %(query)s::tsquery
         ORDER BY start_time, id LIMIT %(limit)s
-    ) AS found
+    ) AS event
     LIMIT %(limit)s
 """
 
@@ -72,58 +74,59 @@ _AT_ONCE = """
 
 
 def suggest_names(text: str) -> list[str]:
-    """Different names of published upcoming events that have each word, misspelt or not.
+    """At most `MAX_NAMES` different names of published upcoming events that have every word.
 
-    Names that begin as the text does come first, the soonest event's first among equals.
+    Names that begin with the text come first. Within both groups the soonest event comes first.
+    Misspelt words are corrected if nothing matches.
     """
     search = read_search(text)
     if not search.words and not search.phrases:
         return []
     names = _soonest_names(search)
     if not names:
-        other = loosened(search)
-        names = _soonest_names(other) if other.corrections else []
+        relaxed = relax(search)
+        names = _soonest_names(relaxed) if relaxed.corrections else []
     folded = fold_texts([text.strip(), *names])
-    beginning = folded[text.strip()]
-    names.sort(key=lambda name: not folded[name].startswith(beginning))
+    prefix = folded[text.strip()]
+    names.sort(key=lambda name: not folded[name].startswith(prefix))
     return names[:MAX_NAMES]
 
 
 def _soonest_names(search: Search) -> list[str]:
     now = timezone.now()
-    facts = {
+    parameters = {
         "query": search.name_query(),
         "keys": search.name_keys("~"),
         "begin": now,
-        "limit": _LOOKED_AT,
+        "limit": _MAX_EVENTS,
     }
-    if search.estimate(NAME) <= RARE:
-        return _different(_run(_AT_ONCE, facts))
-    found = _run(_AMONG_THE_SOONEST, {**facts, "soonest": SOONEST})
-    if len(found) >= _ENOUGH:
-        return _different(found)
-    letters = sum(word.begins_everywhere for word in search.words)
-    mondays = _mondays(now, WEEKS // max(letters, 1))
+    if search.estimate(NAME) <= MAX_GATHERED:
+        return _distinct(_names(_AT_ONCE, parameters))
+    names = _names(_AMONG_THE_SOONEST, {**parameters, "soonest": SOONEST_EVENTS})
+    if len(names) >= _MIN_EVENTS:
+        return _distinct(names)
+    common_prefixes = sum(word.is_in_many_names for word in search.words)
+    mondays = _mondays(now, MAX_WEEKS // max(common_prefixes, 1))
     weeks = ["{}{:02}".format(*monday.isocalendar()) for monday in mondays]
-    found = _run(_WEEK_BY_WEEK, {**facts, "weeks": weeks})
-    if len(found) < _ENOUGH and letters <= 1:
+    names = _names(_WEEK_BY_WEEK, {**parameters, "weeks": weeks})
+    if len(names) < _MIN_EVENTS and common_prefixes <= 1:
         later = mondays[-1] + timedelta(weeks=1, microseconds=-1)
-        found += _run(_AT_ONCE, {**facts, "begin": later})
-    return _different(found)
+        names += _names(_AT_ONCE, {**parameters, "begin": later})
+    return _distinct(names)
 
 
 def _mondays(now: datetime, number: int) -> list[datetime]:
-    """When this week and those after it begin, in UTC."""
+    """The first instants of this week and of the following ones, in UTC."""
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     monday = midnight - timedelta(days=midnight.weekday())
     return [monday + timedelta(weeks=week) for week in range(number)]
 
 
-def _run(sql: str, facts: dict[str, Any]) -> list[str]:
+def _names(sql: str, parameters: dict[str, Any]) -> list[str]:
     with reading_connection().cursor() as cursor:
-        cursor.execute(sql, facts)
+        cursor.execute(sql, parameters)
         return [name for _, _, name in cursor.fetchall()]
 
 
-def _different(names: list[str]) -> list[str]:
+def _distinct(names: list[str]) -> list[str]:
     return list(dict.fromkeys(names))

@@ -1,4 +1,4 @@
-"""Many events in one body, and what became of each."""
+"""Many events in one request body, and the result of each row."""
 
 from typing import Any, ClassVar
 
@@ -11,14 +11,15 @@ from config.errors import FIELD_CODES, ValidationFailed
 
 from ..models import Category, Event
 from ..services.bulk import placed
-from .events import EVENT_EXAMPLE, EVENT_IN_EXAMPLE, EventCreateIn, EventOut, ListedEventOut
+from .event_input import EVENT_IN_EXAMPLE, EventCreateIn
+from .events import EVENT_EXAMPLE, EventOut, ListedEventOut
 
 MAX_ROWS = 1000
 
 
 @extend_schema_field(EventCreateIn(many=True))
 class EventRowsField(serializers.Field[Any, Any, Any, Any]):
-    """A list of events to be: of each row its values, or the `ValidationFailed` that it ends in."""
+    """A list of new events. The value of a row is its fields or a `ValidationFailed`."""
 
     schema_extra: ClassVar[dict[str, Any]] = {"minItems": 1, "maxItems": MAX_ROWS}
     default_error_messages = {
@@ -36,21 +37,21 @@ class EventRowsField(serializers.Field[Any, Any, Any, Any]):
             self.fail("max_length")
         row_in = EventCreateIn(context={**self.context, "categories": _categories(data)})
         read_only = frozenset(ListedEventOut().fields)
-        return [_read(row_in, row, read_only) for row in data]
+        return [_read_row(row_in, row, read_only) for row in data]
 
 
 def _categories(rows: list[Any]) -> dict[str, Category]:
-    """Those that the rows name, by slug."""
-    given = {row.get("category") for row in rows if isinstance(row, dict) and _names_one(row)}
-    return {category.slug: category for category in Category.objects.filter(slug__in=given)}
+    """The categories of the rows, by slug."""
+    slugs = {row.get("category") for row in rows if isinstance(row, dict) and _has_slug(row)}
+    return {category.slug: category for category in Category.objects.filter(slug__in=slugs)}
 
 
-def _names_one(row: dict[str, Any]) -> bool:
+def _has_slug(row: dict[str, Any]) -> bool:
     slug = row.get("category")
-    return isinstance(slug, str) and "\x00" not in slug  # which PostgreSQL cannot hold
+    return isinstance(slug, str) and "\x00" not in slug  # PostgreSQL cannot store it
 
 
-def _read(
+def _read_row(
     row_in: EventCreateIn, row: Any, read_only: frozenset[str]
 ) -> dict[str, Any] | ValidationFailed:
     is_lenient = row_in.context.get("is_lenient", False)
@@ -130,10 +131,10 @@ class EventBulkOut(serializers.Serializer[Any]):
         for index, outcome in enumerate(outcomes):
             if isinstance(outcome, Event):
                 event = event_out.to_representation(outcome)
-                told: dict[str, Any] = {"status": "created", "event": event, "errors": []}
+                result: dict[str, Any] = {"status": "created", "event": event, "errors": []}
             else:
                 errors = [error.as_dict() for error in placed(outcome, index)]
-                told = {"status": "refused", "event": None, "errors": errors}
-            results.append({"index": index, **told})
+                result = {"status": "refused", "event": None, "errors": errors}
+            results.append({"index": index, **result})
         created = sum(isinstance(outcome, Event) for outcome in outcomes)
         return {"created": created, "refused": len(outcomes) - created, "results": results}

@@ -1,4 +1,4 @@
-"""Input fields that only events have."""
+"""Input fields of events and series."""
 
 import re
 from datetime import datetime
@@ -26,7 +26,7 @@ MAX_REMINDERS = 10
 
 @extend_schema_field({"type": "string"})
 class MomentField(serializers.Field[datetime, str, str, Any]):
-    """ISO 8601 date and time: with an offset it is that instant, without one it stays naive."""
+    """An ISO 8601 date and time. Without an offset the value is a naive datetime."""
 
     schema_extra: ClassVar[dict[str, Any]] = MOMENT
     default_error_messages = {
@@ -63,7 +63,7 @@ class CategoryField(serializers.Field[Category, str, str, Any]):
     def to_internal_value(self, data: Any) -> Category:
         if not isinstance(data, str) or not re.fullmatch(self.schema_extra["pattern"], data):
             self.fail("invalid")
-        known = self.context.get("categories")  # whoever has many rows looks them up at once
+        known = self.context.get("categories")  # looked up in advance for many rows
         category = Category.objects.filter(slug=data).first() if known is None else known.get(data)
         if category is None:
             self.fail("unknown_category", slug=data[:50])
@@ -71,7 +71,7 @@ class CategoryField(serializers.Field[Category, str, str, Any]):
 
 
 class WebAddressField(TextField):
-    """An http or https address; null and the empty text are none."""
+    """An http or https address. Null and the empty text mean no address."""
 
     default_error_messages = {"invalid": "Send an address that begins with https:// or http://."}
 
@@ -90,7 +90,7 @@ class WebAddressField(TextField):
         return (True, "") if data is None else super().validate_empty_values(data)
 
 
-# Of a choice that may be null drf-spectacular makes `oneOf`, which generated clients read badly.
+# For a choice that may be null drf-spectacular writes `oneOf`, which client generators read badly.
 @extend_schema_field({"type": "string"})
 class AttendanceModeField(ChoiceField):
     schema_extra: ClassVar[dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""How an import of events is shown."""
+"""The report of an import of events."""
 
 from typing import Any
 

@@ -1,38 +1,33 @@
-"""Series of events in request and answer bodies."""
+"""Series of events in request and response bodies."""
 
 import datetime
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.http import QueryDict
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
-from config.api.fields import DAY_OR_MOMENT, ListField, TextField, WholeNumberField
+from config.api.fields import WholeNumberField
 from config.api.filters import MAX_ID
 from config.api.http.timezones import InstantField, instant_formatter
 from config.api.staff_rights import has_staff_right
 
 from ..models import Event, Series
 from ..recurrence import (
-    FREQUENCIES,
-    MAX_OCCURRENCES,
-    MAX_TEXT,
     InvalidRecurrence,
     Recurrence,
     parse_exclusion,
-    parse_moment,
     parse_recurrence,
     shown_exclusion,
     stored_exclusion,
 )
-from .events import EVENT_IN_EXAMPLE, EventCreateIn, EventEditIn, OrganizerOut
+from .event_input import EVENT_IN_EXAMPLE, EventCreateIn, EventEditIn
+from .events import OrganizerOut
+from .recurrence_fields import RULE_EXAMPLE, ExcludedListField, RecurrenceField
 
-_UTC = ZoneInfo("UTC")
-_RULE_EXAMPLE = "FREQ=WEEKLY;BYDAY=MO;COUNT=10"
 SERIES_IN_EXAMPLE = {
     **EVENT_IN_EXAMPLE,
     "name": "Yoga in the park",
@@ -40,7 +35,7 @@ SERIES_IN_EXAMPLE = {
     "category": "meetup",
     "start_time": "2032-03-15T18:00:00",
     "end_time": "2032-03-15T19:30:00",
-    "recurrence": _RULE_EXAMPLE,
+    "recurrence": RULE_EXAMPLE,
 }
 
 
@@ -50,78 +45,9 @@ _EXDATES = (
 )
 
 
-class RecurrenceField(TextField):
-    """An RRULE; lines of EXDATE may follow it. Read again where the zone is known."""
-
-    schema_extra: ClassVar[dict[str, Any]] = {
-        "pattern": f"^[^\\x00]*FREQ=({'|'.join(FREQUENCIES)})[^\\x00]*$",
-        "examples": [_RULE_EXAMPLE],
-    }
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=MAX_TEXT, **kwargs)
-
-    def to_internal_value(self, data: Any) -> str:
-        text = super().to_internal_value(data)
-        if len(text) > MAX_TEXT:
-            return text  # refused by its length
-        try:
-            parse_recurrence(text, _UTC)
-        except InvalidRecurrence as error:
-            detail = str(error) if "=" in text else _explain_rule(text)
-            raise ValidationError([ErrorDetail(detail, "invalid_recurrence")]) from error
-        return text
-
-
-_FREQUENCY_BY_WORD = {
-    **dict.fromkeys(("daily", "day", "days"), "DAILY"),
-    **dict.fromkeys(("weekly", "week", "weeks"), "WEEKLY"),
-    **dict.fromkeys(("monthly", "month", "months"), "MONTHLY"),
-    **dict.fromkeys(("yearly", "annually", "annual", "year", "years"), "YEARLY"),
-}
-
-
-def _explain_rule(text: str) -> str:
-    """How a rule is written, for one that is in words."""
-    words = text.lower().split()
-    found = [_FREQUENCY_BY_WORD[word] for word in words if word in _FREQUENCY_BY_WORD]
-    if found:
-        return f"Did you mean FREQ={found[0]};COUNT=10? Send a rule of RFC 5545."
-    return f"Send a rule of RFC 5545, such as {_RULE_EXAMPLE}."
-
-
-class ExcludedField(TextField):
-    """A day, or a time in the series' zone, that the rule leaves out."""
-
-    schema_extra: ClassVar[dict[str, Any]] = DAY_OR_MOMENT
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=40, **kwargs)
-
-    def to_internal_value(self, data: Any) -> str:
-        text = super().to_internal_value(data)
-        try:
-            parse_moment(text)
-        except InvalidRecurrence as error:
-            raise ValidationError([ErrorDetail(str(error), "invalid")]) from error
-        return text
-
-
-class ExcludedListField(ListField):
-    child = ExcludedField()
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=MAX_OCCURRENCES, **kwargs)
-
-    def get_value(self, dictionary: Any) -> Any:
-        if isinstance(dictionary, QueryDict) and self.field_name not in dictionary:
-            return serializers.empty
-        return super().get_value(dictionary)
-
-
 @extend_schema_serializer(examples=[OpenApiExample("Ten Mondays", SERIES_IN_EXAMPLE)])
 class SeriesIn(EventCreateIn):
-    """The first event of a series, and the rule that the others follow."""
+    """The first event of a series, and the recurrence rule of the others."""
 
     schema_name = "SeriesCreate"
 
@@ -136,7 +62,7 @@ class SeriesIn(EventCreateIn):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
-        recurrence, exdates = _read(attrs, ZoneInfo(attrs["timezone"]))
+        recurrence, exdates = _read_recurrence(attrs, ZoneInfo(attrs["timezone"]))
         assert recurrence is not None  # noqa: S101  # the field is required
         excluded = recurrence.excluded | (exdates or frozenset())
         attrs["recurrence"] = Recurrence(recurrence.rule, excluded)
@@ -178,25 +104,26 @@ class SeriesEditIn(EventEditIn):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        sent = list(attrs.get("exdates", ()))
+        sent_exdates = list(attrs.get("exdates", ()))
         attrs = super().validate(attrs)
         series: Series = self.context["event"]
         zone = ZoneInfo(attrs.get("timezone") or series.timezone)
-        recurrence, exdates = _read(attrs, zone)
+        recurrence, exdates = _read_recurrence(attrs, zone)
         if recurrence is not None:
             attrs["rule"] = recurrence.rule.text
             if recurrence.excluded:
                 exdates = recurrence.excluded | (exdates or frozenset())
-        # A client may send back the list that it was shown beside another zone.
-        if exdates is not None and not (sent and sorted(sent) == sorted(shown_exdates(series))):
+        # A client may send the unchanged list back together with another zone.
+        is_unchanged = sent_exdates and sorted(sent_exdates) == sorted(rendered_exdates(series))
+        if exdates is not None and not is_unchanged:
             attrs["excluded"] = sorted(map(stored_exclusion, exdates))
         return attrs
 
 
-def _read(
+def _read_recurrence(
     attrs: dict[str, Any], zone: ZoneInfo
 ) -> tuple[Recurrence | None, frozenset[datetime.date] | None]:
-    """The rule and the exclusions, with times on the clocks of `zone`; None when not sent."""
+    """The rule and the exclusions, with wall-clock times of `zone`. None for a field not sent."""
     text, dates = attrs.pop("recurrence", None), attrs.pop("exdates", None)
     try:
         recurrence = None if text is None else parse_recurrence(text, zone)
@@ -211,8 +138,8 @@ def _read(
     return recurrence, excluded
 
 
-def shown_exdates(series: Series) -> list[str]:
-    """Days, and times on the clocks of the series' zone."""
+def rendered_exdates(series: Series) -> list[str]:
+    """The exclusions: days, and wall-clock times of the series' zone."""
     zone = ZoneInfo(series.timezone)
     return [shown_exclusion(stored, zone) for stored in series.excluded]
 
@@ -236,7 +163,7 @@ SERIES_EXAMPLE = {
     "registration_closes_at": None,
     "cancellation_closes_at": None,
     "attendance_mode": "in_person",
-    "recurrence": _RULE_EXAMPLE,
+    "recurrence": RULE_EXAMPLE,
     "exdates": [],
     "occurrence_count": 10,
     "events_url": "http://localhost:8000/api/events/?series=3&when=all",
@@ -247,7 +174,7 @@ SERIES_EXAMPLE = {
 
 @extend_schema_serializer(examples=[OpenApiExample("Series", SERIES_EXAMPLE)])
 class SeriesOut(serializers.ModelSerializer[Series]):
-    """What the coming events of a series are like. Its times are those of the first one."""
+    """A series, with the values of its coming events. Its times are those of the first event."""
 
     start_time = InstantField()
     end_time = InstantField()
@@ -266,7 +193,7 @@ class SeriesOut(serializers.ModelSerializer[Series]):
     events_url = serializers.SerializerMethodField()
     created_at = InstantField()
     updated_at = InstantField()
-    # Not `read_only`, which the OpenAPI document would tell as always there.
+    # Not `read_only`: the OpenAPI document lists such fields as required.
     meeting_url = serializers.CharField(required=False, allow_null=True)
     reminder_hours = serializers.ListField(child=serializers.IntegerField(), required=False)
 
@@ -304,7 +231,7 @@ class SeriesOut(serializers.ModelSerializer[Series]):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_exdates(self, series: Series) -> list[str]:
-        return shown_exdates(series)
+        return rendered_exdates(series)
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_events_url(self, series: Series) -> str:
@@ -312,13 +239,13 @@ class SeriesOut(serializers.ModelSerializer[Series]):
         return f"{settings.PUBLIC_URL}/api/events/?series={series.pk}&when=all{drafts}"
 
     def to_representation(self, series: Series) -> dict[str, Any]:
-        shown = super().to_representation(series)
+        representation = super().to_representation(series)
         viewer = self.context["request"].user
         if viewer.pk == series.organizer_id or has_staff_right(viewer, "events.view_series"):
-            shown["meeting_url"] = series.meeting_url or None
+            representation["meeting_url"] = series.meeting_url or None
         else:
-            del shown["meeting_url"], shown["reminder_hours"]
-        return shown
+            del representation["meeting_url"], representation["reminder_hours"]
+        return representation
 
 
 class OccurrenceOut(serializers.Serializer[Event]):
@@ -341,17 +268,20 @@ class OccurrenceOut(serializers.Serializer[Event]):
     ]
 )
 class SeriesPreviewOut(serializers.Serializer[Any]):
-    """What a series would be: nothing was written."""
+    """The occurrences that a series would have. Nothing is written."""
 
     occurrence_count = serializers.IntegerField()
     occurrences = OccurrenceOut(many=True)
 
     def to_representation(self, events: list[Event]) -> dict[str, Any]:
-        told = instant_formatter()
+        format_instant = instant_formatter()
         return {
             "occurrence_count": len(events),
             "occurrences": [
-                {"start_time": told(event.start_time), "end_time": told(event.end_time)}
+                {
+                    "start_time": format_instant(event.start_time),
+                    "end_time": format_instant(event.end_time),
+                }
                 for event in events
             ],
         }

@@ -4,12 +4,14 @@ from typing import Any
 
 from config.errors import FieldError, ValidationFailed
 
-from ..models import AttendanceMode, Plan, derived_attendance_mode
+from ..models import AttendanceMode, EventDetails, derived_attendance_mode
 
 NEEDS_PLACE = "An event in person needs a place; or send another attendance_mode."
 
 
-def with_attendance_mode(fields: dict[str, Any], plan: Plan | None = None) -> dict[str, Any]:
+def with_attendance_mode(
+    fields: dict[str, Any], plan: EventDetails | None = None
+) -> dict[str, Any]:
     """`fields` of a new event or series, or changes of `plan`, with the mode that results.
 
     A mode that is sent is kept from then on. None, and a derived mode that is sent back, derive it

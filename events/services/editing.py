@@ -17,7 +17,7 @@ from config.api.http.conditional import check_version
 from config.errors import FieldError, NotFound, PermissionDenied, ValidationFailed
 
 from ..errors import CapacityBelowRegistered, EventCancelled, EventStarted
-from ..models import Event, Plan, Series
+from ..models import Event, EventDetails, Series
 from ..signals import events_deleted, events_edited, events_restored
 from ..zones import NonexistentTime, at_wall_clock, instant, same_wall_clock, wall_clock
 from .attendance import with_attendance_mode
@@ -204,7 +204,7 @@ def save_edit(event: Event, fields: set[str], now: datetime) -> None:
 
 
 def times_at(
-    plan: Plan, at: datetime, zone: tzinfo, *, planned_in: tzinfo | None = None
+    plan: EventDetails, at: datetime, zone: tzinfo, *, planned_in: tzinfo | None = None
 ) -> dict[str, Any]:
     """The times of an event that starts at an instant, as far from it as a plan's from its start.
 
@@ -241,7 +241,7 @@ def check_clocks(event: Event, zone: tzinfo, names: set[str]) -> None:
         raise ValidationFailed(*errors)
 
 
-def check_times(event: Plan, changed: set[str], now: datetime) -> None:
+def check_times(event: EventDetails, changed: set[str], now: datetime) -> None:
     """Raises `ValidationFailed`; a start in the past is refused only when it is `changed`."""
     errors = []
     if "start_time" in changed and event.start_time <= now:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
-from ..models import Plan, Series
+from ..models import EventDetails, Series
 from ..recurrence import Turn
 from ..zones import at_wall_clock, wall_clock
 from .editing import TIMES
@@ -13,7 +13,7 @@ from .editing import TIMES
 ClockOffsets = Mapping[str, float | None]
 
 
-def clock_offsets(plan: Plan, zone: tzinfo) -> dict[str, float | None]:
+def clock_offsets(plan: EventDetails, zone: tzinfo) -> dict[str, float | None]:
     """How far the plan's times are from its start on the clocks of `zone`."""
     return {
         name: None if moment is None else clock_offset(plan.start_time, moment, zone)

@@ -17,7 +17,7 @@ from accounts.models import User
 from config.api.http.conditional import check_version
 from config.errors import FieldError, NotFound, ValidationFailed
 
-from ..models import Event, Plan, Series
+from ..models import Event, EventDetails, Series
 from ..recurrence import AHEAD, InvalidRecurrence, Recurrence, Schedule, Turn
 from .attendance import with_attendance_mode
 from .editing import (
@@ -35,7 +35,9 @@ MAX_LENGTH = timedelta(days=366)
 _BATCH = 100
 # What an occurrence has as its series has it.
 SHARED = tuple(
-    field.name for field in Plan._meta.get_fields() if not field.name.endswith(("_time", "_at"))
+    field.name
+    for field in EventDetails._meta.get_fields()
+    if not field.name.endswith(("_time", "_at"))
 )
 
 

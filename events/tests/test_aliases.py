@@ -24,9 +24,9 @@ def test_aliases_make_an_event_or_a_series(clock, olga, signed_in, form, address
     response = signed_in(olga).post(address, body, format=form)
 
     assert response.status_code == 201, response.content
-    shown = response.json()
-    assert (shown["name"], shown["max_capacity"]) == ("Talk", 3)
-    assert {"title", "capacity"} & shown.keys() == set()
+    result = response.json()
+    assert (result["name"], result["max_capacity"]) == ("Talk", 3)
+    assert {"title", "capacity"} & result.keys() == set()
 
 
 def test_aliases_edit_an_event(clock, olga, signed_in):
@@ -55,8 +55,8 @@ def test_aliases_are_read_in_each_of_many_events(clock, olga, signed_in):
     response = signed_in(olga).post("/api/events/bulk/", {"events": rows})
 
     assert response.status_code == 201, response.content
-    found = Event.objects.order_by("name").values_list("name", "max_capacity")
-    assert list(found) == [("One", None), ("Two", 2)]
+    rows = Event.objects.order_by("name").values_list("name", "max_capacity")
+    assert list(rows) == [("One", None), ("Two", 2)]
 
 
 def test_an_error_names_the_alias_that_was_sent(clock, olga, signed_in):
@@ -75,14 +75,14 @@ def test_an_error_of_many_events_names_the_alias_that_was_sent(clock, olga, sign
     assert errors_of(response) == [("events.0.capacity", "min_value")]
 
 
-def test_a_missing_name_is_called_by_its_canonical_name(clock, olga, signed_in):
+def test_a_missing_name_is_reported_by_its_canonical_name(clock, olga, signed_in):
     response = signed_in(olga).post("/api/events/", TALK)
 
     assert errors_of(response) == [("name", "required")]
 
 
 @pytest.mark.parametrize("form", ["json", "multipart"])
-def test_both_names_may_say_the_same(clock, olga, signed_in, form):
+def test_both_names_may_have_the_same_value(clock, olga, signed_in, form):
     body = {**TALK, "name": "Talk", "title": " Talk", "max_capacity": 3, "capacity": 3}
 
     response = signed_in(olga).post("/api/events/", body, format=form)
@@ -104,7 +104,7 @@ def test_both_names_may_say_the_same(clock, olga, signed_in, form):
         ({"name": "Talk", "max_capacity": 3, "capacity": "3"}, [("capacity", "invalid")]),
     ],
 )
-def test_both_names_may_not_say_different_things(clock, olga, signed_in, body, expected):
+def test_both_names_may_not_have_different_values(clock, olga, signed_in, body, expected):
     response = signed_in(olga).post("/api/events/", {**TALK, **body})
 
     assert errors_of(response) == expected
@@ -127,7 +127,7 @@ def test_both_names_may_not_say_different_things(clock, olga, signed_in, body, e
         ("catgory", "category"),
     ],
 )
-def test_an_unknown_field_says_which_one_was_probably_meant(clock, olga, signed_in, sent, meant):
+def test_an_unknown_field_suggests_the_probable_one(clock, olga, signed_in, sent, meant):
     response = signed_in(olga).post("/api/events/", {**TALK, "name": "Talk", sent: 3})
 
     assert response.status_code == 400
@@ -141,7 +141,7 @@ def test_an_unknown_field_says_which_one_was_probably_meant(clock, olga, signed_
     ]
 
 
-def test_an_unknown_field_is_reported_with_all_that_is_wrong(clock, olga, signed_in):
+def test_an_unknown_field_is_reported_with_the_other_errors(clock, olga, signed_in):
     body = {"capacity_max": 3, "name": "", "location": "Hall"}
 
     response = signed_in(olga).post("/api/events/", body)
@@ -157,6 +157,6 @@ def test_title_is_a_filter(anyone, olga):
     talk = EventFactory(name="Python talk", organizer=olga)
     EventFactory(name="Walk", organizer=olga)
 
-    found = anyone.get("/api/events/?title=python").json()["results"]
+    rows = anyone.get("/api/events/?title=python").json()["results"]
 
-    assert [row["id"] for row in found] == [talk.pk]
+    assert [row["id"] for row in rows] == [talk.pk]

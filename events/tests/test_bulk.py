@@ -22,7 +22,7 @@ def talks(number: int) -> list[dict]:
     return [{**TALK, "name": f"Talk {n}"} for n in range(number)]
 
 
-def test_bulk_creates_each_event_as_a_single_create_would(client):
+def test_bulk_creates_the_same_events_as_single_creates(client):
     rows = [
         {**TALK, "category": "conference", "max_capacity": 5},
         {"name": " Draft ", "location": "Hall", "date": "2027-05-25", "time": "14:00",
@@ -34,35 +34,37 @@ def test_bulk_creates_each_event_as_a_single_create_would(client):
 
     assert response.status_code == 201
     assert response["Location"] == "http://testserver/api/me/events/"
-    told = response.json()
-    assert (told["created"], told["refused"]) == (2, 0)
-    assert [(r["index"], r["status"], r["errors"]) for r in told["results"]] == [
+    report = response.json()
+    assert (report["created"], report["refused"]) == (2, 0)
+    assert [(r["index"], r["status"], r["errors"]) for r in report["results"]] == [
         (0, "created", []),
         (1, "created", []),
     ]
     own = ("id", "calendar_url", "google_calendar_url")
     assert [
         {name: value for name, value in result["event"].items() if name not in own}
-        for result in told["results"]
+        for result in report["results"]
     ] == [{name: value for name, value in event.items() if name not in own} for event in single]
-    assert client.get(f"/api/events/{told['results'][1]['event']['id']}/").json()["name"] == "Draft"
+    assert (
+        client.get(f"/api/events/{report['results'][1]['event']['id']}/").json()["name"] == "Draft"
+    )
 
 
-def test_bulk_reads_a_bare_array(client):
+def test_bulk_accepts_a_bare_array(client):
     response = client.post(BULK, talks(3))
 
     assert response.json()["created"] == Event.objects.count() == 3
 
 
-def test_bulk_events_are_found_by_search(client, anyone):
+def test_bulk_events_match_searches(client, anyone):
     client.post(BULK, talks(2))
 
-    found = anyone.get("/api/events/?search=talk").json()["results"]
+    rows = anyone.get("/api/events/?search=talk").json()["results"]
 
-    assert sorted(event["name"] for event in found) == ["Talk 0", "Talk 1"]
+    assert sorted(event["name"] for event in rows) == ["Talk 0", "Talk 1"]
 
 
-def test_one_bad_row_and_nothing_is_made(client):
+def test_one_bad_row_prevents_all_events(client):
     rows = [
         *talks(3),
         {**TALK, "name": " ", "max_capacity": 0},
@@ -89,24 +91,26 @@ def test_one_bad_row_and_nothing_is_made(client):
 
 
 @pytest.mark.parametrize(("query", "body"), [("?partial=true", {}), ("", {"partial": True})])
-def test_partial_makes_the_good_rows(client, query, body):
+def test_partial_creates_the_good_rows(client, query, body):
     rows = [TALK, {**TALK, "name": ""}, {**TALK, "start_time": "2020-01-01T00:00:00Z"}]
 
     response = client.post(BULK + query, {"events": rows, **body})
 
     assert response.status_code == 201
-    told = response.json()
-    assert (told["created"], told["refused"]) == (1, 2)
-    assert [result["status"] for result in told["results"]] == ["created", "refused", "refused"]
-    assert told["results"][1]["event"] is None
-    assert [(error["field"], error["code"]) for r in told["results"] for error in r["errors"]] == [
+    report = response.json()
+    assert (report["created"], report["refused"]) == (1, 2)
+    assert [result["status"] for result in report["results"]] == ["created", "refused", "refused"]
+    assert report["results"][1]["event"] is None
+    assert [
+        (error["field"], error["code"]) for r in report["results"] for error in r["errors"]
+    ] == [
         ("events.1.name", "blank"),
         ("events.2.start_time", "in_the_past"),
     ]
-    assert Event.objects.get().pk == told["results"][0]["event"]["id"]
+    assert Event.objects.get().pk == report["results"][0]["event"]["id"]
 
 
-def test_partial_of_bad_rows_alone_is_refused(client):
+def test_partial_with_only_bad_rows_is_refused(client):
     response = client.post(f"{BULK}?partial=true", [{**TALK, "name": ""}])
 
     assert response.status_code == 400
@@ -125,7 +129,7 @@ def test_partial_of_bad_rows_alone_is_refused(client):
         (talks(1001), "max_length"),
     ],
 )
-def test_bulk_refuses_what_is_no_list_of_events(client, body, code):
+def test_bulk_refuses_a_body_without_a_list_of_events(client, body, code):
     response = client.post(BULK, body)
 
     assert response.status_code == 400
@@ -156,7 +160,7 @@ def test_bulk_takes_a_larger_body_than_other_routes(client, settings):
     assert (refused.status_code, refused.json()["max_bytes"]) == (413, 300)
 
 
-def test_a_repeated_bulk_is_done_once(client):
+def test_a_repeated_bulk_runs_once(client):
     headers = {"Idempotency-Key": "spring"}
 
     first = client.post(BULK, talks(3), headers=headers)
@@ -173,7 +177,7 @@ def test_bulk_is_for_organizers(anyone, ana, signed_in):
     assert (refused.status_code, refused.json()["code"]) == (403, "organizer_role_required")
 
 
-def test_bulk_has_a_limit_of_its_own(client, settings):
+def test_bulk_has_a_separate_rate_limit(client, settings):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "bulk": (2, 60)}
 
     codes = [client.post(BULK, talks(1)).status_code for _ in range(3)]
@@ -191,7 +195,7 @@ def test_a_body_of_many_megabytes_is_refused_by_default(client):
 
 
 @pytest.mark.parametrize("path", ["/api/events/import/", "/api/events/import/?dry_run=true"])
-def test_imports_have_a_limit_of_their_own_dry_runs_too(client, settings, path):
+def test_imports_have_a_separate_rate_limit(client, settings, path):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "import": (2, 60)}
 
     codes = [client.post(path, "x", content_type="text/csv").status_code for _ in range(3)]

@@ -33,7 +33,7 @@ def create(client, **changes):
     return client.post("/api/events/", {**SUMMIT, **changes})
 
 
-def test_create_answers_with_the_whole_event(clock, olga, signed_in):
+def test_create_returns_the_whole_event(clock, olga, signed_in):
     response = create(signed_in(olga))
 
     made = response.json()
@@ -72,7 +72,7 @@ def test_create_answers_with_the_whole_event(clock, olga, signed_in):
     }
 
 
-def test_create_fills_in_what_is_left_out(clock, olga, signed_in):
+def test_create_fills_in_defaults(clock, olga, signed_in):
     body = {"name": " Talk ", "location": "Hall", "start_time": "2027-05-25T14:00"}
 
     made = signed_in(olga).post("/api/events", body).json()
@@ -84,7 +84,7 @@ def test_create_fills_in_what_is_left_out(clock, olga, signed_in):
     assert (made["max_capacity"], made["available_seats"], made["category"]) == (None, None, None)
 
 
-def test_create_ignores_what_a_caller_may_not_set(olga, max_, signed_in):
+def test_create_ignores_read_only_fields(olga, max_, signed_in):
     body = {"organizer": max_.pk, "registered_count": 700, "id": 5}
 
     made = create(signed_in(olga), **body).json()
@@ -148,7 +148,7 @@ def test_create_ignores_what_a_caller_may_not_set(olga, max_, signed_in):
         ({"cancellation_closes_at": "soon"}, {"cancellation_closes_at": "invalid"}),
     ],
 )
-def test_create_names_the_field_at_fault(clock, olga, signed_in, changes, expected):
+def test_create_names_the_invalid_field(clock, olga, signed_in, changes, expected):
     response = create(signed_in(olga), **changes)
 
     assert errors_of(response) == expected
@@ -170,30 +170,30 @@ def test_create_names_every_missing_field(olga, signed_in):
         ({"start_time": "x", "name": "x", "location": "y"}, {"start_time": "invalid"}),
     ],
 )
-def test_create_tells_a_missing_start_with_the_rest(olga, signed_in, given, expected):
+def test_create_reports_a_missing_start_with_the_other_errors(olga, signed_in, given, expected):
     assert errors_of(signed_in(olga).post("/api/events/", given)) == expected
 
 
-def test_patch_wants_no_start(event, olga, signed_in):
+def test_patch_requires_no_start(event, olga, signed_in):
     response = signed_in(olga).patch(f"/api/events/{event.pk}/", {"name": ""})
 
     assert errors_of(response) == {"name": "blank"}
 
 
-def test_create_wants_a_start(olga, signed_in):
+def test_create_requires_a_start(olga, signed_in):
     response = signed_in(olga).post("/api/events/", {"name": "x", "location": "y"})
 
     assert errors_of(response) == {"start_time": "required"}
 
 
 @pytest.mark.parametrize("body", [[], "text", 5, None])
-def test_a_body_that_is_no_object_is_refused(olga, signed_in, body):
+def test_a_body_that_is_not_an_object_is_refused(olga, signed_in, body):
     response = signed_in(olga).post("/api/events/", body, format="json")
 
     assert response.status_code == 400
 
 
-def test_create_reads_forms_too(clock, olga, signed_in):
+def test_create_accepts_forms(clock, olga, signed_in):
     body = {"name": "Talk", "location": "Hall", "start_time": "2027-05-25T14:00:00Z",
             "max_capacity": "5", "waitlist_enabled": "true"}  # fmt: skip
 
@@ -206,7 +206,7 @@ def test_create_reads_forms_too(clock, olga, signed_in):
 # --- times ---
 
 
-def test_date_and_time_stand_for_the_start_in_the_events_zone(clock, olga, signed_in):
+def test_date_and_time_are_the_start_in_the_events_zone(clock, olga, signed_in):
     body = {"name": "x", "location": "y", "date": "2027-05-25", "time": "14:00"}
 
     made = signed_in(olga).post("/api/events/", {**body, "timezone": "Asia/Kolkata"}).json()
@@ -228,7 +228,7 @@ def test_date_and_time_stand_for_the_start_in_the_events_zone(clock, olga, signe
         ({"date": "2027-03-28", "time": "02:30"}, {"time": "nonexistent_time"}),
     ],
 )
-def test_date_and_time_go_together(clock, olga, signed_in, given, expected):
+def test_date_and_time_require_each_other(clock, olga, signed_in, given, expected):
     body = {"name": "x", "location": "y", "timezone": "Europe/Berlin", **given}
 
     assert errors_of(signed_in(olga).post("/api/events/", body)) == expected
@@ -279,7 +279,7 @@ def test_a_time_that_the_clocks_skip_is_refused(clock, olga, signed_in, zone, sk
         ("?timezone=UTC", {}, "2027-07-01T12:00:00Z"),
     ],
 )
-def test_times_are_told_in_the_readers_zone(anyone, olga, path, headers, expected):
+def test_times_are_rendered_in_the_readers_zone(anyone, olga, path, headers, expected):
     start = datetime(2027, 7, 1, 12, tzinfo=UTC)
     event = EventFactory(organizer=olga, start_time=start)
 
@@ -299,10 +299,10 @@ def test_an_unknown_zone_is_refused(anyone, event, zone):
 def test_a_new_zone_keeps_the_instant(clock, event, olga, signed_in):
     before = event.start_time
 
-    shown = signed_in(olga).patch(f"/api/events/{event.pk}/", {"timezone": "Asia/Kolkata"}).json()
+    result = signed_in(olga).patch(f"/api/events/{event.pk}/", {"timezone": "Asia/Kolkata"}).json()
 
     event.refresh_from_db()
-    assert shown["timezone"] == "Asia/Kolkata"
+    assert result["timezone"] == "Asia/Kolkata"
     assert event.start_time == before
     assert event.sequence == 1
 
@@ -316,24 +316,24 @@ def test_a_new_zone_with_keep_local_time_moves_the_instant(clock, olga, signed_i
     )
     body = {"timezone": "America/New_York", "keep_local_time": True}
 
-    shown = signed_in(olga).patch(f"/api/events/{event.pk}/", body).json()
+    result = signed_in(olga).patch(f"/api/events/{event.pk}/", body).json()
 
-    assert shown["start_time"] == "2027-07-01T22:00:00Z"  # 18:00 in New York
-    assert shown["end_time"] == "2027-07-02T00:00:00Z"
-    assert shown["registration_closes_at"] == "2027-07-01T04:00:00Z"
-    assert shown["cancellation_closes_at"] == "2027-06-30T04:00:00Z"
+    assert result["start_time"] == "2027-07-01T22:00:00Z"  # 18:00 in New York
+    assert result["end_time"] == "2027-07-02T00:00:00Z"
+    assert result["registration_closes_at"] == "2027-07-01T04:00:00Z"
+    assert result["cancellation_closes_at"] == "2027-06-30T04:00:00Z"
 
 
 # --- editing ---
 
 
-def test_patch_changes_what_is_sent(clock, event, olga, signed_in):
+def test_patch_changes_the_sent_fields(clock, event, olga, signed_in):
     clock.shift(60)
 
-    shown = signed_in(olga).patch(f"/api/events/{event.pk}", {"name": "New"}).json()
+    result = signed_in(olga).patch(f"/api/events/{event.pk}", {"name": "New"}).json()
 
     event.refresh_from_db()
-    assert (shown["name"], shown["location"]) == ("New", "Berlin")
+    assert (result["name"], result["location"]) == ("New", "Berlin")
     assert event.updated_at == NOW + timedelta(seconds=60)
     assert (event.version, event.sequence) == (2, 0)
 
@@ -347,7 +347,7 @@ def test_patch_changes_what_is_sent(clock, event, olga, signed_in):
         ("2027-03-28T01:30:00", "2027-03-28T03:30:00+02:00"),  # on the clock, in a shorter night
     ],
 )
-def test_a_start_moved_beyond_the_end_takes_it_along(clock, olga, signed_in, start, end):
+def test_a_start_moved_beyond_the_end_moves_the_end(clock, olga, signed_in, start, end):
     event = EventFactory(
         organizer=olga,
         start_time=datetime(2027, 3, 15, 9, tzinfo=UTC),
@@ -361,7 +361,7 @@ def test_a_start_moved_beyond_the_end_takes_it_along(clock, olga, signed_in, sta
     assert event.end_time == datetime.fromisoformat(end)
 
 
-def test_an_end_that_is_sent_is_not_moved(clock, event, olga, signed_in):
+def test_a_sent_end_is_not_moved(clock, event, olga, signed_in):
     later = event.end_time + timedelta(days=1)
     body = {"start_time": later.isoformat(), "end_time": event.end_time.isoformat()}
 
@@ -370,7 +370,7 @@ def test_an_end_that_is_sent_is_not_moved(clock, event, olga, signed_in):
     assert errors_of(response) == {"end_time": "before_start"}
 
 
-def test_an_edit_that_changes_nothing_is_no_edit(event, olga, signed_in):
+def test_an_edit_without_changes_leaves_the_version(event, olga, signed_in):
     signed_in(olga).patch(f"/api/events/{event.pk}/", {"name": event.name})
 
     event.refresh_from_db()
@@ -391,29 +391,29 @@ def test_cancellation_closes_at_the_start_or_before(clock, olga, signed_in):
     assert reset["cancellation_closes_at"] is None
 
 
-def test_put_gives_defaults_to_what_is_left_out(clock, olga, signed_in):
+def test_put_resets_left_out_fields_to_defaults(clock, olga, signed_in):
     event = EventFactory(
         organizer=olga, max_capacity=5, description="old", category=CategoryFactory()
     )
     body = {"name": "New", "location": "Here", "start_time": "2027-05-25T14:00:00Z"}
 
-    shown = signed_in(olga).put(f"/api/events/{event.pk}/", body).json()
+    result = signed_in(olga).put(f"/api/events/{event.pk}/", body).json()
 
-    assert (shown["description"], shown["max_capacity"], shown["category"]) == ("", None, None)
-    assert shown["end_time"] == "2027-05-25T15:00:00Z"
-    assert shown["status"] == "published"
+    assert (result["description"], result["max_capacity"], result["category"]) == ("", None, None)
+    assert result["end_time"] == "2027-05-25T15:00:00Z"
+    assert result["status"] == "published"
 
 
 def test_the_default_zone_is_the_organizers_also_for_staff(event, sam, signed_in):
     body = {"name": "New", "location": "Here", "start_time": "2027-07-01T12:00:00"}
 
     staff = signed_in(grant(sam, "events.change_event"))
-    shown = staff.put(f"/api/events/{event.pk}/", body).json()
+    result = staff.put(f"/api/events/{event.pk}/", body).json()
 
-    assert (shown["timezone"], shown["start_time"]) == ("Europe/Berlin", "2027-07-01T10:00:00Z")
+    assert (result["timezone"], result["start_time"]) == ("Europe/Berlin", "2027-07-01T10:00:00Z")
 
 
-def test_put_wants_the_required_fields(event, olga, signed_in):
+def test_put_requires_the_required_fields(event, olga, signed_in):
     response = signed_in(olga).put(f"/api/events/{event.pk}/", {"name": "New"})
 
     assert errors_of(response) == {"location": "required", "start_time": "required"}
@@ -461,14 +461,14 @@ def test_only_organizer_and_staff_may_write(anyone, event, max_, sam, signed_in)
     assert staff.patch(path, {"name": "By staff"}).status_code == 200
 
 
-def test_attendees_create_no_events(ana, anyone, signed_in):
+def test_attendees_may_not_create_events(ana, anyone, signed_in):
     response = create(signed_in(ana))
 
     assert create(anyone).status_code == 401
     assert (response.status_code, response.json()["code"]) == (403, "organizer_role_required")
 
 
-def test_a_draft_is_seen_by_its_organizer_and_staff(anyone, olga, max_, sam, signed_in):
+def test_a_draft_is_visible_to_its_organizer_and_staff(anyone, olga, max_, sam, signed_in):
     draft = EventFactory(organizer=olga, status="draft")
     path = f"/api/events/{draft.pk}/"
 
@@ -480,7 +480,7 @@ def test_a_draft_is_seen_by_its_organizer_and_staff(anyone, olga, max_, sam, sig
     assert signed_in(grant(sam, "events.view_event")).get(path).status_code == 200
 
 
-def test_meeting_url_is_for_those_who_run_the_event(anyone, max_, olga, sam, signed_in):
+def test_meeting_url_is_visible_to_organizer_and_staff(anyone, max_, olga, sam, signed_in):
     event = EventFactory(organizer=olga, meeting_url="https://meet.example.com/x")
     path = f"/api/events/{event.pk}/"
 
@@ -507,7 +507,7 @@ def test_publish_is_idempotent(olga, signed_in):
     assert draft.version == 2
 
 
-def test_a_draft_whose_start_is_over_cannot_be_published(clock, olga, signed_in):
+def test_a_draft_with_a_past_start_cannot_be_published(clock, olga, signed_in):
     draft = EventFactory(organizer=olga, status="draft")
     clock.move_to(draft.start_time)
 
@@ -537,13 +537,13 @@ def test_cancel_is_final_and_idempotent(event, olga, anyone, signed_in):
         assert (response.status_code, response.json()["code"]) == (409, "event_cancelled")
 
 
-def test_the_largest_capacity_is_what_the_database_holds(clock, olga, anyone, signed_in):
+def test_the_largest_capacity_is_that_of_the_column(clock, olga, anyone, signed_in):
     made = create(signed_in(olga), max_capacity=2**31 - 1).json()
     body = {"name": "Bob", "email": "bob@example.com"}
 
     assert anyone.post(f"/api/events/{made['id']}/register/", body).status_code == 201
-    shown = anyone.get(f"/api/events/{made['id']}/").json()
-    assert shown["available_seats"] == 2**31 - 2
+    result = anyone.get(f"/api/events/{made['id']}/").json()
+    assert result["available_seats"] == 2**31 - 2
 
 
 def test_a_draft_cannot_be_cancelled(olga, signed_in):
@@ -554,7 +554,7 @@ def test_a_draft_cannot_be_cancelled(olga, signed_in):
     assert (response.status_code, response.json()["code"]) == (409, "event_not_published")
 
 
-def test_a_deleted_event_is_gone_for_everybody(event, olga, sam, anyone, signed_in):
+def test_a_deleted_event_is_visible_to_nobody(event, olga, sam, anyone, signed_in):
     path = f"/api/events/{event.pk}/"
     grant(sam, "events.change_event", "events.delete_event")
 
@@ -568,7 +568,7 @@ def test_a_deleted_event_is_gone_for_everybody(event, olga, sam, anyone, signed_
     assert Event.objects.filter(pk=event.pk).exists()
 
 
-def test_a_restored_event_is_back(event, anyone):
+def test_a_restored_event_is_visible(event, anyone):
     delete_event(event)
 
     restore_event(event)

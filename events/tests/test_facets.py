@@ -41,7 +41,7 @@ def programme(olga) -> None:
 
 
 @pytest.mark.usefixtures("programme")
-def test_facets_count_what_the_list_shows(anyone):
+def test_facets_count_the_events_of_the_list(anyone):
     assert facets_of(anyone) == {
         "count": 3,
         "approximate": False,
@@ -57,10 +57,10 @@ def test_facets_count_what_the_list_shows(anyone):
 
 @pytest.mark.usefixtures("programme")
 def test_facets_take_the_filters_of_the_list(anyone, olga, signed_in):
-    found = facets_of(anyone, "?search=jaz")
+    counts = facets_of(anyone, "?search=jaz")
 
-    assert found["count"] == 2
-    assert [month["month"] for month in found["months"]] == ["2027-03", "2027-04"]
+    assert counts["count"] == 2
+    assert [month["month"] for month in counts["months"]] == ["2027-03", "2027-04"]
     assert facets_of(anyone, "?category=meetup")["locations"] == [
         {"location": "Oslo", "count": 1},
         {"location": "Rom", "count": 1},
@@ -88,7 +88,7 @@ def test_months_are_those_of_the_requests_zone(anyone):
         ("near=1", "near", "invalid"),
     ],
 )
-def test_facets_are_strict(anyone, query, field, code):
+def test_facets_refuse_bad_parameters(anyone, query, field, code):
     response = anyone.get(f"{PATH}?{query}")
 
     assert response.status_code == 400
@@ -96,9 +96,9 @@ def test_facets_are_strict(anyone, query, field, code):
 
 
 @pytest.fixture
-def many(olga, monkeypatch) -> None:
-    """4,000 events, which are many; by their ids it is always the same ones that are sampled."""
-    monkeypatch.setattr(facets, "EXACT", 300)
+def many_events(olga, monkeypatch) -> None:
+    """4,000 events, more than are counted exactly. The sample of these ids is always the same."""
+    monkeypatch.setattr(facets, "MAX_EXACT_COUNT", 300)
     slugs = ("conference", "meetup", "workshop")
     categories = [Category.objects.get(slug=slug) for slug in slugs]
     Event.objects.bulk_create(
@@ -114,43 +114,45 @@ def many(olga, monkeypatch) -> None:
     )
 
 
-@pytest.mark.usefixtures("many")
-@pytest.mark.parametrize(("looked_at", "rendered_from"), [(10_000, 2_000), (60, 20), (60, 200)])
-def test_facets_of_many_are_estimates_from_a_sample(anyone, monkeypatch, looked_at, rendered_from):
-    for name in ("LOOKED_AT", "READ"):
-        monkeypatch.setattr(facets, name, looked_at)
-    for name in ("RENDERED_FROM", "RENDERED_FROM_READ"):
-        monkeypatch.setattr(facets, name, rendered_from)
+@pytest.mark.usefixtures("many_events")
+@pytest.mark.parametrize(("sample_rows", "min_matches"), [(10_000, 2_000), (60, 20), (60, 200)])
+def test_facets_of_long_lists_are_estimates_from_a_sample(
+    anyone, monkeypatch, sample_rows, min_matches
+):
+    for name in ("SAMPLE_ROWS", "TEXT_SAMPLE_ROWS"):
+        monkeypatch.setattr(facets, name, sample_rows)
+    for name in ("MIN_SAMPLE_MATCHES", "MIN_TEXT_SAMPLE_MATCHES"):
+        monkeypatch.setattr(facets, name, min_matches)
 
-    found = facets_of(anyone)
+    counts = facets_of(anyone)
 
-    near = 0.1 if rendered_from > looked_at // 2 else 0.4
+    near = 0.1 if min_matches > sample_rows // 2 else 0.4
     expected = Counter(Event.objects.values_list("category__slug", flat=True))
-    assert found["approximate"] is True
-    assert found["count"] == pytest.approx(4000, rel=near)
-    assert {each["slug"]: each["count"] for each in found["categories"]} == pytest.approx(
+    assert counts["approximate"] is True
+    assert counts["count"] == pytest.approx(4000, rel=near)
+    assert {each["slug"]: each["count"] for each in counts["categories"]} == pytest.approx(
         expected, rel=2 * near
     )
-    assert [each["month"] for each in found["months"]] == ["2027-01", "2027-02", "2027-03"]
-    assert len(found["locations"]) == 5
-    assert facets_of(anyone) == found  # the same sample, and so the same ETag
+    assert [each["month"] for each in counts["months"]] == ["2027-01", "2027-02", "2027-03"]
+    assert len(counts["locations"]) == 5
+    assert facets_of(anyone) == counts  # the same sample, and so the same ETag
     some = facets_of(anyone, "?search=hall&location=hall 3")
     assert (some["approximate"], some["count"]) == (True, pytest.approx(800, rel=2 * near))
 
 
-@pytest.mark.usefixtures("many")
+@pytest.mark.usefixtures("many_events")
 @pytest.mark.parametrize("is_counted", [True, False])
-def test_facets_of_few_among_many_are_exact(anyone, is_counted):
+def test_facets_of_short_lists_among_many_events_are_exact(anyone, is_counted):
     if is_counted:
         count_words()
     for query, number in (("date=2027-01-17", 80), ('search="concert 3" "hall 4"', 100)):
-        found = facets_of(anyone, f"?{query}")
+        counts = facets_of(anyone, f"?{query}")
 
-        assert (found["count"], found["approximate"]) == (number, False)
-        assert sum(month["count"] for month in found["months"]) == number
+        assert (counts["count"], counts["approximate"]) == (number, False)
+        assert sum(month["count"] for month in counts["months"]) == number
 
 
-def test_facets_cost_the_same_queries_whatever_there_is(anyone, olga):
+def test_facets_take_the_same_queries_for_any_number_of_events(anyone, olga):
     EventFactory(organizer=olga, category=CategoryFactory())
     with CaptureQueriesContext(connection) as few:
         facets_of(anyone)
@@ -162,7 +164,7 @@ def test_facets_cost_the_same_queries_whatever_there_is(anyone, olga):
     assert len(more) == len(few) == 2
 
 
-def test_facets_asked_again_are_of_that_time_and_of_what_there_is_then(anyone, olga, clock):
+def test_facets_are_current_at_each_request(anyone, olga, clock):
     category = CategoryFactory(slug="meetup", name="Meetup")
     EventFactory(organizer=olga, category=category, start_time=NOW + timedelta(hours=1))
     late = EventFactory(organizer=olga, start_time=NOW + timedelta(hours=3), location="Oslo")
@@ -182,20 +184,18 @@ def test_facets_asked_again_are_of_that_time_and_of_what_there_is_then(anyone, o
     assert after["locations"] == [{"location": "Oslo", "count": 2}]
 
 
-def test_facets_are_of_who_asks_and_not_of_who_asked_before(
-    anyone, olga, max_, sam, signed_in, clock
-):
+def test_facets_depend_on_the_viewer_of_each_request(anyone, olga, max_, sam, signed_in, clock):
     EventFactory(organizer=olga, status=Event.Status.DRAFT, name="Jazz")
     path = "?status=draft&search=jazz"
     grant(sam, "events.view_event")
 
     for client, number in ((sam, 1), (None, 0), (olga, 1), (max_, 0), (None, 0)):
-        found = facets_of(signed_in(client) if client else anyone, path)
-        assert found["count"] == number
+        counts = facets_of(signed_in(client) if client else anyone, path)
+        assert counts["count"] == number
 
 
 @pytest.mark.usefixtures("programme")
-def test_facets_of_other_words_and_zones_are_their_own(anyone):
+def test_facets_depend_on_the_words_and_zone_of_each_request(anyone):
     numbers = [facets_of(anyone, f"?search={word}")["count"] for word in ("jazz", "rock", "oslo")]
     zones = ("UTC", "Asia/Kolkata", "UTC")
     months = [facets_of(anyone, f"?search=oslo&timezone={zone}")["months"] for zone in zones]
@@ -206,7 +206,7 @@ def test_facets_of_other_words_and_zones_are_their_own(anyone):
     assert facets_of(anyone, '?search="jazz again"')["count"] == 1
 
 
-def test_facets_count_what_the_list_finds_for_misspelt_words(anyone, olga):
+def test_facets_count_the_events_of_the_list_for_misspelt_words(anyone, olga):
     EventFactory(organizer=olga, name="Jazz", start_time=NOW - timedelta(days=9))
     EventFactory(organizer=olga, name="Jazzy night")
     EventFactory(organizer=olga, name="Rocket launch", location="Oslo")
@@ -218,7 +218,7 @@ def test_facets_count_what_the_list_finds_for_misspelt_words(anyone, olga):
     assert facets_of(anyone, "?search=rockets")["locations"] == [{"location": "Oslo", "count": 1}]
 
 
-def test_facets_of_filters_that_ask_the_database_first_are_not_of_then(anyone, olga):
+def test_facets_do_not_cache_the_results_of_earlier_queries(anyone, olga):
     path = "?category=a&category=b&location=ro"
     before = facets_of(anyone, path)
     for slug in "ab":

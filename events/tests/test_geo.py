@@ -1,4 +1,4 @@
-"""Where events are, and which are near: against a calculation of our own for every one of them."""
+"""Coordinates of events, and `near` against the haversine formula for every event."""
 
 import math
 import random
@@ -58,7 +58,7 @@ degrees = st.floats(-90, 90).map(lambda number: round(number, 6))
 @example(latitude=0, half_longitude=90, radius=50)
 @example(latitude=10, half_longitude=-89.999, radius=1000)
 @example(latitude=52.52, half_longitude=6.7025, radius=0.1)
-def test_near_is_what_a_calculation_says(anyone, world, latitude, half_longitude, radius):
+def test_near_agrees_with_the_haversine_formula(anyone, world, latitude, half_longitude, radius):
     here = (latitude, half_longitude * 2)
     path = f"/api/events/?near={here[0]:.6f},{here[1]:.6f}&radius={radius}&ordering=distance"
 
@@ -66,21 +66,21 @@ def test_near_is_what_a_calculation_says(anyone, world, latitude, half_longitude
 
     far = {pk: haversine(here, place) for pk, place in world.items()}
     margin = 1e-6
-    found = {row["id"] for row in rows}
-    assert {pk for pk, km in far.items() if km < radius - margin} <= found
-    assert found <= {pk for pk, km in far.items() if km < radius + margin}
-    assert len(found) == len(rows)
+    ids = {row["id"] for row in rows}
+    assert {pk for pk, km in far.items() if km < radius - margin} <= ids
+    assert ids <= {pk for pk, km in far.items() if km < radius + margin}
+    assert len(ids) == len(rows)
     for row in rows:
         assert row["distance_km"] == pytest.approx(far[row["id"]], abs=0.001)
     assert [row["distance_km"] for row in rows] == sorted(row["distance_km"] for row in rows)
     by_time = anyone.get(path.replace("distance", "start_time") + "&page_size=100&count=true")
-    assert {row["id"] for row in by_time.json()["results"]} == found
-    assert by_time.json()["count"] == len(found)
+    assert {row["id"] for row in by_time.json()["results"]} == ids
+    assert by_time.json()["count"] == len(ids)
 
 
-def test_pages_lead_back_and_forth_by_distance(anyone, olga, monkeypatch):
-    monkeypatch.setattr(page_planner, "WALK", 5)
-    monkeypatch.setattr(page_planner, "WALK_ON", 20)
+def test_pages_by_distance_lead_in_both_directions(anyone, olga, monkeypatch):
+    monkeypatch.setattr(page_planner, "MAX_WALKED", 5)
+    monkeypatch.setattr(page_planner, "MAX_WALKED_FAR", 20)
     for number in range(20):  # in fours at one place
         EventFactory(organizer=olga, latitude=50 + number // 4 / 100, longitude=10)
     path = "/api/events/?near=50,10&ordering=distance"
@@ -99,7 +99,7 @@ def test_pages_lead_back_and_forth_by_distance(anyone, olga, monkeypatch):
         assert back["results"] == page["results"]
 
 
-def test_near_goes_with_the_other_filters(anyone, olga):
+def test_near_combines_with_the_other_filters(anyone, olga):
     here = {"organizer": olga, "latitude": 52.5, "longitude": 13.4}
     EventFactory(name="Jazz", **here)
     EventFactory(name="Polka", **here)
@@ -114,7 +114,7 @@ def test_near_goes_with_the_other_filters(anyone, olga):
     assert names(anyone, "?near=52.5,+13.4&name=pol") == ["Polka"]
 
 
-def test_the_index_answers_what_is_near(world):
+def test_an_index_answers_near(world):
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_sort = off")
@@ -150,7 +150,7 @@ def test_the_index_answers_what_is_near(world):
         ("ordering=distance", "near", "required"),
     ],
 )
-def test_what_does_not_parse_is_refused_by_name(anyone, event, query, field, code):
+def test_invalid_parameters_are_refused_by_name(anyone, event, query, field, code):
     for path in ("/api/events/", "/api/events/calendar.ics"):
         response = anyone.get(f"{path}?{query}")
 
@@ -170,7 +170,7 @@ def client(olga, signed_in):
 TALK = {"name": "Talk", "location": "Hall", "start_time": "2027-05-25T14:00:00Z"}
 
 
-def test_a_place_is_told_kept_and_taken_back(client, anyone):
+def test_coordinates_are_set_and_removed(client, anyone):
     made = client.post("/api/events/", {**TALK, "latitude": -33.9, "longitude": 151}, "json").json()
     assert (made["latitude"], made["longitude"]) == (-33.9, 151.0)
     path = f"/api/events/{made['id']}/"
@@ -201,7 +201,7 @@ def test_a_place_is_told_kept_and_taken_back(client, anyone):
         ({"latitude": [], "longitude": 5}, "latitude", "invalid"),
     ],
 )
-def test_half_a_place_or_one_off_the_earth_is_refused(client, event, place, field, code):
+def test_half_coordinates_and_those_not_on_earth_are_refused(client, event, place, field, code):
     for response in (
         client.post("/api/events/", {**TALK, **place}, "json"),
         client.patch(f"/api/events/{event.pk}/", place, "json"),
@@ -218,12 +218,12 @@ def test_half_a_place_or_one_off_the_earth_is_refused(client, event, place, fiel
         {"latitude": float("nan"), "longitude": 0},
     ],
 )  # fmt: skip
-def test_the_database_has_whole_places_on_earth_only(event, place):
+def test_the_database_refuses_coordinates_that_are_not_on_earth(event, place):
     with pytest.raises(IntegrityError, match="event_on_earth"), transaction.atomic():
         Event.objects.filter(pk=event.pk).update(**place)
 
 
-def test_occurrences_of_a_series_are_where_it_is(client):
+def test_occurrences_have_the_coordinates_of_their_series(client):
     series = {**TALK, "recurrence": "FREQ=WEEKLY;COUNT=2", "latitude": 1.5, "longitude": 2.5}
 
     made = client.post("/api/series/", series, "json")

@@ -1,4 +1,4 @@
-"""Finding events: filters, search, orderings, pages."""
+"""Lists of events: filters, search, orderings, pages."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -107,7 +107,7 @@ class TestFilters:
     def test_filter(self, anyone, query, expected):
         assert names(anyone, query) == expected
 
-    def test_a_day_is_one_of_the_readers_zone(self, anyone, olga):
+    def test_a_day_is_in_the_readers_zone(self, anyone, olga):
         late = datetime(2027, 2, 1, 20, 0, tzinfo=UTC)  # already the 2nd in Kolkata
         EventFactory(organizer=olga, name="Late", start_time=late)
 
@@ -115,7 +115,7 @@ class TestFilters:
         assert names(anyone, "?date=2027-02-01&timezone=Asia/Kolkata") == []
         assert names(anyone, "?date=2027-02-02&timezone=Asia/Kolkata") == ["Late"]
 
-    def test_an_event_is_on_each_day_that_it_has_a_part_of(self, anyone, olga):
+    def test_an_event_is_on_each_day_of_its_time(self, anyone, olga):
         start = datetime(2027, 6, 1, 20, 0, tzinfo=UTC)
         EventFactory(
             organizer=olga, name="Fair", start_time=start, end_time=start + timedelta(hours=52)
@@ -146,11 +146,11 @@ class TestFilters:
 
         assert names(anyone, f"?organizer={max_.pk}") == ["By Max"]
 
-    def test_drafts_are_listed_to_their_organizer(self, olga, max_, signed_in):
+    def test_drafts_are_listed_for_their_organizer(self, olga, max_, signed_in):
         assert names(signed_in(olga), "?status=draft") == ["Secret"]
         assert names(signed_in(max_), "?status=draft") == []
 
-    def test_my_events_leave_out_nothing(self, olga, max_, signed_in):
+    def test_my_events_include_every_status_and_time(self, olga, max_, signed_in):
         mine = signed_in(olga).get("/api/me/events/?count=true").json()
 
         assert mine["count"] == 7
@@ -190,7 +190,7 @@ class TestSearch:
         assert names(anyone, "?search=python") == ["Python Conference", "Talk"]
         assert names(anyone, "?search=python&ordering=start_time") == ["Talk", "Python Conference"]
 
-    def test_search_looks_into_descriptions_of_drafts_and_cancelled_events(
+    def test_search_matches_descriptions_of_drafts_and_cancelled_events(
         self, anyone, olga, signed_in
     ):
         EventFactory(organizer=olga, name="Mine", description="quokkas", status="draft")
@@ -200,7 +200,7 @@ class TestSearch:
         mine = signed_in(olga).get("/api/me/events/?search=quokkas&ordering=name").json()
         assert [event["name"] for event in mine["results"]] == ["Mine", "Off"]
 
-    def test_a_typo_of_the_past_hides_no_correction(self, anyone, olga):
+    def test_a_misspelt_past_event_prevents_no_correction(self, anyone, olga):
         EventFactory(
             organizer=olga, name="Pyhton Days",
             start_time=NOW - timedelta(days=9), end_time=NOW - timedelta(days=8),
@@ -208,7 +208,7 @@ class TestSearch:
 
         assert names(anyone, "?search=pyhton") == ["Python Conference"]
 
-    def test_a_text_of_misspelt_words_finds_nothing(self, anyone):
+    def test_a_text_of_many_misspelt_words_matches_nothing(self, anyone):
         assert names(anyone, "?search=pyhton+conferense+berlim+djanog") == []
 
     def test_search_follows_edits(self, anyone):
@@ -220,7 +220,7 @@ class TestSearch:
         assert names(anyone, "?search=treffen") == ["Café littéraire"]
         assert names(anyone, "?search=robots") == ["Robots"]
 
-    def test_pages_of_matches_have_each_once(self, anyone, olga):
+    def test_pages_have_each_match_once(self, anyone, olga):
         EventFactory.create_batch(7, organizer=olga, name="Same words")
 
         rows = walk(anyone, "/api/events/?search=same&page_size=2")
@@ -256,7 +256,7 @@ class TestSearch:
         ("search=a%00b&name=%00", "search", "invalid"),
     ],
 )
-def test_a_filter_that_does_not_parse_is_refused_by_name(anyone, query, field, code):
+def test_an_invalid_filter_is_refused_by_name(anyone, query, field, code):
     response = anyone.get(f"/api/events/?{query}")
 
     assert response.status_code == 400
@@ -307,7 +307,7 @@ def test_pages_lead_back_to_the_first(anyone, olga):
     assert back["previous"] is None
 
 
-def test_events_made_meanwhile_neither_repeat_nor_hide_a_row(clock, anyone, olga):
+def test_events_created_between_pages_neither_repeat_nor_hide_a_row(clock, anyone, olga):
     there = EventFactory.create_batch(6, organizer=olga)
     first = anyone.get("/api/events/?page_size=3").json()
     EventFactory(organizer=olga, start_time=there[0].start_time - timedelta(days=1))
@@ -317,13 +317,13 @@ def test_events_made_meanwhile_neither_repeat_nor_hide_a_row(clock, anyone, olga
     assert [row["id"] for row in first["results"] + rest] == [event.pk for event in there]
 
 
-def test_count_is_told_when_asked(anyone, event):
+def test_count_is_optional(anyone, event):
     assert anyone.get("/api/events/?count=true").json()["count"] == 1
     assert "count" not in anyone.get("/api/events/").json()
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "W10", "WyJuYW1lIixmYWxzZSxbXV0:aaaa:bbbb", "%00"])
-def test_a_made_up_cursor_is_refused(anyone, cursor):
+def test_a_forged_cursor_is_refused(anyone, cursor):
     response = anyone.get(f"/api/events/?cursor={cursor}")
 
     assert (response.status_code, response.json()["code"]) == (400, "invalid_cursor")
@@ -339,7 +339,7 @@ def test_a_cursor_belongs_to_its_ordering(anyone, olga):
 
 
 @pytest.mark.parametrize("path", ["/api/events/", "/api/me/events/"])
-def test_a_list_costs_the_same_queries_for_one_row_and_three(olga, signed_in, path):
+def test_a_list_takes_the_same_queries_for_one_row_and_three(olga, signed_in, path):
     client = signed_in(olga)
     EventFactory(organizer=olga, category=CategoryFactory())
     with CaptureQueriesContext(

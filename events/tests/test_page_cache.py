@@ -1,6 +1,6 @@
-"""What guests list is rendered once for each version of an event, and never told when it is older.
+"""The render cache of guests' pages: each version of an event is rendered once and never stale.
 
-Who is signed in gets each page rendered anew: what the guests' pages are compared with.
+Pages of signed-in users are not cached. The guests' pages are compared with them.
 """
 
 from collections.abc import Callable
@@ -26,37 +26,37 @@ from registrations.tests.factories import registered
 pytestmark = pytest.mark.django_db
 
 PATH = "/api/events/"
-OWN_HEADERS = {"X-Request-ID", "Cache-Control"}  # of a request, and of who is signed in
+OWN_HEADERS = {"X-Request-ID", "Cache-Control"}  # they depend on the request and the user
 
 
 @pytest.fixture(autouse=True)
-def _nothing_rendered():
-    page_cache.render_cache.forget()
+def _empty_render_cache():
+    page_cache.render_cache.clear()
 
 
 @pytest.fixture
 def pages(anyone, ana, signed_in) -> Callable:
-    """A page as a guest gets it twice, and as somebody who is signed in does."""
+    """The responses for a guest, for the guest again, and for a signed-in user."""
     reader = signed_in(ana)
 
-    def asked(path: str, **headers: str) -> list:
+    def responses(path: str, **headers: str) -> list:
         return [client.get(path, headers=headers) for client in (anyone, anyone, reader)]
 
-    return asked
+    return responses
 
 
 @pytest.fixture
-def shown(anyone, ana, signed_in) -> Callable:
-    """The events of a list, told to a guest as to somebody for whom they are rendered anew."""
+def listed(anyone, ana, signed_in) -> Callable:
+    """The events of a list for a guest, who gets the same response as a signed-in user."""
     reader = signed_in(ana)
 
-    def told(path: str = PATH) -> list[dict]:
+    def rows(path: str = PATH) -> list[dict]:
         response = anyone.get(path)
         assert response.status_code == 200, response.content
         assert response.content == reader.get(path).content
         return response.json()["results"]
 
-    return told
+    return rows
 
 
 def headers_of(response) -> dict[str, str]:
@@ -68,7 +68,7 @@ def write(sql: str, *parameters: object) -> None:
         cursor.execute(sql, parameters)
 
 
-# --- the same answer ---
+# --- the same response ---
 
 
 @pytest.fixture
@@ -93,10 +93,10 @@ def programme(clock, olga, max_) -> None:
 
 
 @pytest.mark.usefixtures("programme")
-class TestAnswer:
+class TestGuestPage:
     @pytest.mark.parametrize("ordering", [n for n in page_cache.EVENT_ORDERINGS if n != "distance"])
     @pytest.mark.parametrize("size", [1, 3, 7])
-    def test_pages_are_those_of_the_serializer_in_every_direction(self, pages, ordering, size):
+    def test_pages_equal_the_serializers_in_every_direction(self, pages, ordering, size):
         path, walked = f"{PATH}?ordering={ordering}&page_size={size}", 0
         for link in ("next", "previous"):
             while path:
@@ -160,14 +160,14 @@ class TestAnswer:
             "search=no such words&near=0,0",
         ],
     )
-    def test_so_are_those_of_filters(self, pages, query):
+    def test_pages_of_filters_equal_the_serializers(self, pages, query):
         first, again, reference = pages(f"{PATH}?{query}")
 
         assert first.content == again.content == reference.content
         assert headers_of(first) == headers_of(again) == headers_of(reference)
 
     @pytest.mark.parametrize("query", ["search=fete", "search=fete 1", "near=0,0&radius=1000"])
-    def test_so_are_those_of_searches_in_every_direction(self, pages, query):
+    def test_pages_of_searches_equal_the_serializers_in_every_direction(self, pages, query):
         path, walked = f"{PATH}?{query}&page_size=1", 0
         for link in ("next", "previous"):
             while path:
@@ -179,7 +179,7 @@ class TestAnswer:
         assert walked >= 4
 
     @pytest.mark.parametrize("text", ["fete", "feet", "fetaa"])
-    def test_a_search_may_begin_where_a_list_without_one_was(self, pages, anyone, olga, text):
+    def test_a_search_accepts_the_cursor_of_a_list_without_one(self, pages, anyone, olga, text):
         EventFactory(organizer=olga, start_time=NOW - timedelta(days=1), name="Fetaa")
         path = f"{PATH}?ordering=start_time&page_size=1"
         following = anyone.get(path).json()["next"]
@@ -203,16 +203,16 @@ class TestAnswer:
             "name=%00",
         ],
     )
-    def test_so_are_refusals(self, pages, query):
+    def test_refusals_equal_the_serializers(self, pages, query):
         pages(f"{PATH}?search=fete")
         first, again, reference = pages(f"{PATH}?{query}")
 
         assert first.status_code == again.status_code == reference.status_code == 400
-        told = [response.json() for response in (first, again, reference)]
-        assert told[0]["code"] == told[1]["code"] == told[2]["code"]
-        assert told[0].get("errors") == told[1].get("errors") == told[2].get("errors")
+        bodies = [response.json() for response in (first, again, reference)]
+        assert bodies[0]["code"] == bodies[1]["code"] == bodies[2]["code"]
+        assert bodies[0].get("errors") == bodies[1].get("errors") == bodies[2].get("errors")
 
-    def test_each_zone_has_its_own(self, pages, anyone):
+    def test_each_zone_has_its_own_rendering(self, pages, anyone):
         zones = ["UTC", "Asia/Kolkata", "America/St_Johns", "Etc/UTC"]
         for zone in zones * 2:
             by_header = pages(PATH, **{"Time-Zone": zone})
@@ -231,14 +231,14 @@ class TestAnswer:
             "2027-01-16T12:00:00Z",
         ]
 
-    def test_a_reader_who_has_the_page_is_told_so(self, anyone):
+    def test_a_matching_etag_returns_304(self, anyone):
         etag = anyone.get(PATH)["ETag"]
 
         response = anyone.get(PATH, headers={"If-None-Match": etag})
 
         assert (response.status_code, response.content) == (304, b"")
 
-    def test_the_page_beside_the_view_is_the_same(self, anyone):
+    def test_the_fast_page_equals_the_page_of_the_view(self, anyone):
         url = f"http://testserver{PATH}"
         EventFactory.create_batch(21, start_time=NOW + timedelta(days=90))
         first = anyone.get(PATH)
@@ -250,18 +250,18 @@ class TestAnswer:
         with pytest.raises(InvalidCursor):
             fast_guest_page(url, cursor="no-such")
 
-    def test_what_is_for_the_organizer_alone_is_told_to_them_alone(
+    def test_private_fields_are_rendered_for_organizer_and_staff_only(
         self, anyone, olga, sam, signed_in
     ):
         Event.objects.update(meeting_url="https://meet.example.org/secret")
         staff = signed_in(grant(sam, "events.view_event"))
-        asked = [signed_in(olga), anyone, staff, anyone]
+        clients = [signed_in(olga), anyone, staff, anyone]
 
-        secrets = [client.get(PATH).content.count(b"meet.example.org/secret") for client in asked]
+        secrets = [client.get(PATH).content.count(b"meet.example.org/secret") for client in clients]
 
         assert secrets == [4, 0, 7, 0]
 
-    def test_a_page_rendered_before_is_one_query_and_another_two(
+    def test_a_cached_page_takes_one_query_and_another_two(
         self, anyone, olga, django_assert_num_queries
     ):
         with django_assert_num_queries(2):
@@ -274,12 +274,12 @@ class TestAnswer:
         with django_assert_num_queries(2):
             anyone.get(PATH)
 
-    def test_an_empty_page_is_one_query(self, anyone, django_assert_num_queries):
+    def test_an_empty_page_takes_one_query(self, anyone, django_assert_num_queries):
         with django_assert_num_queries(1):
             assert anyone.get(f"{PATH}?category=no-such").json()["results"] == []
 
 
-# --- never an older one ---
+# --- never a stale one ---
 
 CHANGES = {
     "name": "name = 'Other'",
@@ -311,23 +311,23 @@ CHANGES = {
 }
 
 
-def test_every_field_is_changed_by_one_of_the_changes():
+def test_the_changes_cover_every_field():
     constant = {"id", "calendar_url", "status"}  # the status is what a list is of: below
 
     assert set(CHANGES) == {*EventOut.Meta.fields} - {"meeting_url", "reminder_hours"} - constant
 
 
 @pytest.mark.parametrize("field", CHANGES)
-def test_what_somebody_writes_by_hand_is_told_at_once(clock, olga, max_, shown, field):
+def test_a_change_by_sql_is_rendered_at_once(clock, olga, max_, listed, field):
     event = EventFactory(organizer=olga, max_capacity=10)
     SeriesFactory(organizer=olga)
     path = f"{PATH}?organizer={{}}&when=all".format
-    before = next(each for each in shown(path(olga.pk)) if each["id"] == event.pk)
+    before = next(each for each in listed(path(olga.pk)) if each["id"] == event.pk)
 
     write(f"UPDATE events_event SET {CHANGES[field]} WHERE id = %s", event.pk)
 
     organizer = max_ if field == "organizer" else olga
-    after = next(each for each in shown(path(organizer.pk)) if each["id"] == event.pk)
+    after = next(each for each in listed(path(organizer.pk)) if each["id"] == event.pk)
     assert after[field] != before[field]
 
 
@@ -349,109 +349,109 @@ def test_what_somebody_writes_by_hand_is_told_at_once(clock, olga, max_, shown, 
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_an_edit_is_told_at_once(clock, olga, signed_in, shown, change):
+def test_an_edit_is_rendered_at_once(clock, olga, signed_in, listed, change):
     event = EventFactory(organizer=olga, start_time=NOW + timedelta(days=30))
-    shown()
+    listed()
 
     edited = signed_in(olga).patch(f"{PATH}{event.pk}/", change, format="json")
 
     assert edited.status_code == 200, edited.content
-    (told,) = shown()
-    assert {name: told[name] for name in change} == change
-    assert told == {
+    (item,) = listed()
+    assert {name: item[name] for name in change} == change
+    assert item == {
         name: value
         for name, value in edited.json().items()
         if name not in {"meeting_url", "reminder_hours"}
     }
 
 
-def test_a_cancelled_event_changes_lists(olga, event, signed_in, shown):
-    assert [each["status"] for each in shown(f"{PATH}?organizer={olga.pk}")] == ["published"]
+def test_a_cancelled_event_changes_lists(olga, event, signed_in, listed):
+    assert [each["status"] for each in listed(f"{PATH}?organizer={olga.pk}")] == ["published"]
 
     assert signed_in(olga).post(f"{PATH}{event.pk}/cancel/").status_code == 200
 
-    assert shown() == []
-    (told,) = shown(f"{PATH}?status=cancelled")
-    assert (told["status"], told["registration_state"]) == ("cancelled", "cancelled")
+    assert listed() == []
+    (item,) = listed(f"{PATH}?status=cancelled")
+    assert (item["status"], item["registration_state"]) == ("cancelled", "cancelled")
 
 
-def test_a_deleted_event_is_gone(event, shown):
-    assert len(shown()) == 1
+def test_a_deleted_event_is_not_listed(event, listed):
+    assert len(listed()) == 1
 
     delete_event(event)
 
-    assert shown() == []
+    assert listed() == []
 
 
-def test_seats_are_counted_at_once(olga, shown):
+def test_seats_are_counted_at_once(olga, listed):
     event = EventFactory(organizer=olga, max_capacity=2, waitlist_enabled=True)
-    told = []
+    counts = []
     for _ in range(4):
-        (row,) = shown()
-        told.append((row["registered_count"], row["waitlist_count"], row["registration_state"]))
+        (row,) = listed()
+        counts.append((row["registered_count"], row["waitlist_count"], row["registration_state"]))
         registered(event)
 
-    assert told == [(0, 0, "open"), (1, 0, "open"), (2, 0, "waitlist"), (2, 1, "waitlist")]
+    assert counts == [(0, 0, "open"), (1, 0, "open"), (2, 0, "waitlist"), (2, 1, "waitlist")]
 
 
-def test_an_organizer_who_is_renamed_is_told_by_the_new_name(olga, max_, event, shown):
+def test_a_renamed_organizer_has_the_new_name(olga, max_, event, listed):
     EventFactory(organizer=max_)
-    assert [each["organizer"]["username"] for each in shown()] == ["olga", "max"]
+    assert [each["organizer"]["username"] for each in listed()] == ["olga", "max"]
 
     olga.username = "olga.2"
     olga.save()
 
-    assert [each["organizer"]["username"] for each in shown()] == ["olga.2", "max"]
+    assert [each["organizer"]["username"] for each in listed()] == ["olga.2", "max"]
 
 
-def test_a_category_that_changes_or_goes_is_told_as_it_is(olga, sam, signed_in, shown):
+def test_a_changed_or_deleted_category_is_rendered_at_once(olga, sam, signed_in, listed):
     EventFactory(organizer=olga, category=CategoryFactory(slug="fair"))
     staff = signed_in(grant(sam, "events.change_category", "events.delete_category"))
-    told = [shown()[0]["category"]]
+    slugs = [listed()[0]["category"]]
 
     staff.patch("/api/categories/fair/", {"slug": "expo"}, format="json")
-    told.append(shown()[0]["category"])
+    slugs.append(listed()[0]["category"])
     Category.objects.filter(slug="expo").update(slug="show")
-    told.append(shown()[0]["category"])
+    slugs.append(listed()[0]["category"])
     staff.delete("/api/categories/show/")
-    told.append(shown()[0]["category"])
+    slugs.append(listed()[0]["category"])
 
-    assert told == ["fair", "expo", "show", None]
+    assert slugs == ["fair", "expo", "show", None]
 
 
-def test_versions_differ_within_one_transaction_and_after_what_was_undone(event, shown):
-    told = []
+def test_versions_differ_within_a_transaction_and_after_a_rollback(event, listed):
+    names = []
     for name in ("One", "Two", "One"):
         write("SAVEPOINT here")
         write("UPDATE events_event SET name = %s", name)
-        told.append(shown()[0]["name"])
+        names.append(listed()[0]["name"])
         write("ROLLBACK TO SAVEPOINT here" if name == "Two" else "RELEASE SAVEPOINT here")
-        told.append(shown()[0]["name"])
+        names.append(listed()[0]["name"])
 
-    assert told == ["One", "One", "Two", "One", "One", "One"]
+    assert names == ["One", "One", "Two", "One", "One", "One"]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_place_that_is_used_again_is_another_version(olga, shown):
+def test_a_reused_ctid_is_another_version(olga, listed):
     EventFactory(organizer=olga)
-    told, places = [], []
+    names, places = [], []
     for number in range(6):
-        for name in ("unseen", str(number)):  # the second may come to where the last one shown was
+        for name in ("unseen", str(number)):  # the second may reuse the last rendered ctid
             write("UPDATE events_event SET name = %s", name)
             write("VACUUM (INDEX_CLEANUP ON) events_event")  # also in a table that was large
-        told.append(shown()[0]["name"])
+        names.append(listed()[0]["name"])
         with connection.cursor() as cursor:
             cursor.execute("SELECT ctid FROM events_event")
             places += cursor.fetchall()
 
     assert len(set(places)) < len(places) / 2
-    assert told == [str(number) for number in range(6)]
+    assert names == [str(number) for number in range(6)]
 
 
 @pytest.mark.parametrize(
     "change", ["UPDATE events_event SET name = 'New'", "DELETE FROM events_event"]
 )
-def test_what_changes_while_it_is_read_is_read_again(event, anyone, monkeypatch, change):
+def test_a_row_that_changes_during_the_read_is_read_again(event, anyone, monkeypatch, change):
     fetch = page_cache.fetch
 
     def fetch_after_a_change(*args, **options):
@@ -466,30 +466,30 @@ def test_what_changes_while_it_is_read_is_read_again(event, anyone, monkeypatch,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_another_process_commits_is_told_at_once(olga, shown):
+def test_a_commit_of_another_process_is_rendered_at_once(olga, listed):
     event = EventFactory(organizer=olga)
-    shown()
+    listed()
 
     with psycopg.connect(**connection.get_connection_params() | {"cursor_factory": None}) as other:
         other.execute("UPDATE events_event SET name = 'Theirs'")
-        before = shown()[0]["name"]
+        before = listed()[0]["name"]
 
-    assert (before, shown()[0]["name"]) == (event.name, "Theirs")
+    assert (before, listed()[0]["name"]) == (event.name, "Theirs")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_readers_beside_writers_never_see_less_than_was_committed(olga, settings):
+def test_concurrent_readers_get_the_committed_counts(olga, settings):
     event = EventFactory(organizer=olga)
     committed = [0]
 
     def read(_) -> list[tuple[int, int]]:
         try:
-            seen, client = [], APIClient()
+            counts, client = [], APIClient()
             for _ in range(40):
                 at_least = committed[0]
-                (told,) = client.get(PATH).json()["results"]
-                seen.append((told["registered_count"], at_least))
-            return seen
+                (item,) = client.get(PATH).json()["results"]
+                counts.append((item["registered_count"], at_least))
+            return counts
         finally:
             connection.close()
 
@@ -503,19 +503,19 @@ def test_readers_beside_writers_never_see_less_than_was_committed(olga, settings
 
     with ThreadPoolExecutor(4) as pool:
         writer = pool.submit(fill)
-        seen = [pair for pairs in pool.map(read, range(3)) for pair in pairs]
+        counts = [pair for pairs in pool.map(read, range(3)) for pair in pairs]
         writer.result()
 
-    assert [pair for pair in seen if pair[0] < pair[1]] == []
+    assert [pair for pair in counts if pair[0] < pair[1]] == []
     assert APIClient().get(PATH).json()["results"][0]["registered_count"] == 40
 
 
-def test_an_event_is_told_from_no_other_rows_than_those_whose_versions_are_read():
-    told = str(Event.objects.for_listing().query)
+def test_versions_cover_every_table_that_events_are_rendered_from():
+    events_sql = str(Event.objects.for_listing().query)
     versions = str(
         Event.objects.annotate(**page_cache._VERSIONS).values(*page_cache._VERSIONS).query
     )
-    read = [table for table in connection.introspection.table_names() if f'"{table}"' in told]
+    read = [table for table in connection.introspection.table_names() if f'"{table}"' in events_sql]
 
     assert read == ["accounts_user", "events_category", "events_event"]
     for table in read:
@@ -523,34 +523,32 @@ def test_an_event_is_told_from_no_other_rows_than_those_whose_versions_are_read(
         assert f'"{table}".xmin' in versions
 
 
-def test_addresses_are_those_of_the_site_as_it_is_called_now(event, shown, settings):
-    shown()
+def test_urls_follow_the_public_url(event, listed, settings):
+    listed()
     settings.PUBLIC_URL = "https://events.example.org"
 
-    (told,) = shown()
+    (item,) = listed()
 
-    assert told["calendar_url"] == f"https://events.example.org{PATH}{event.pk}/calendar.ics"
-
-
-# --- what goes by time alone ---
+    assert item["calendar_url"] == f"https://events.example.org{PATH}{event.pk}/calendar.ics"
 
 
-def test_the_state_turns_though_no_row_changes(
-    olga, shown, clock, anyone, django_assert_num_queries
-):
+# --- time ---
+
+
+def test_the_state_changes_with_time(olga, listed, clock, anyone, django_assert_num_queries):
     EventFactory(
         organizer=olga,
         registration_opens_at=NOW + timedelta(minutes=10),
         registration_closes_at=NOW + timedelta(minutes=20),
         start_time=NOW + timedelta(minutes=30),
     )
-    told = []
+    states = []
     for minute in (0, 9, 10, 19, 20, 29, 30, 29, 10, 9):  # also where the clock is set back
         clock.move_to(NOW + timedelta(minutes=minute, seconds=59 if minute % 10 else 0))
         (event,) = anyone.get(f"{PATH}?when=all").json()["results"]
-        told.append(event["registration_state"])
+        states.append(event["registration_state"])
 
-    assert told == [
+    assert states == [
         "not_open", "not_open", "open", "open", "closed", "closed", "started", "closed", "open",
         "not_open",
     ]  # fmt: skip
@@ -561,7 +559,7 @@ def test_the_state_turns_though_no_row_changes(
 @pytest.mark.parametrize("status", Event.Status)
 @pytest.mark.parametrize("opens", [None, 1, 5])
 @pytest.mark.parametrize("closes", [None, 2, 4])
-def test_the_state_turns_at_no_other_time_than_foretold(clock, status, opens, closes):
+def test_the_state_changes_only_at_predicted_times(clock, status, opens, closes):
     def after(hours: int | None):
         return None if hours is None else NOW + timedelta(hours=hours)
 
@@ -569,69 +567,71 @@ def test_the_state_turns_at_no_other_time_than_foretold(clock, status, opens, cl
         status=status, start_time=after(3), end_time=after(6),
         registration_opens_at=after(opens), registration_closes_at=after(closes),
     )  # fmt: skip
-    turns, at = {NOW}, NOW
-    while turn := event.registration_turns_at(at):
-        turns.add(at := turn)
+    changes, at = {NOW}, NOW
+    while change := event.registration_state_changes_at(at):
+        changes.add(at := change)
     state = None
     for minutes in range(0, 8 * 60, 30):
         clock.move_to(NOW + timedelta(minutes=minutes))
         was, state = state, event.registration_state
-        assert was == state or NOW + timedelta(minutes=minutes) in turns
+        assert was == state or NOW + timedelta(minutes=minutes) in changes
 
 
-def test_nothing_is_kept_for_longer_than_an_hour(clock, event, anyone, django_assert_num_queries):
+def test_a_rendering_is_used_for_at_most_an_hour(clock, event, anyone, django_assert_num_queries):
     for hours, queries in ((0, 2), (0.99, 1), (1, 2), (1.99, 1)):
         clock.move_to(NOW + timedelta(hours=hours))
         with django_assert_num_queries(queries):
             anyone.get(PATH)
 
 
-# --- what is kept ---
+# --- the cache ---
 
 
-def test_no_more_is_kept_than_there_is_room_for():
-    render_cache, most = RenderCache(most_bytes=50_000), 0
+def test_the_cache_stays_within_its_limit():
+    render_cache, largest = RenderCache(max_bytes=50_000), 0
     rows = [Rendered((b"1",), NOW, NOW, b"x" * 4_000) for _ in range(3)]
     for number in range(100):
-        held = render_cache.of(number % 7)
-        render_cache.keep(
-            number % 7, held, {number * 3 + place: row for place, row in enumerate(rows)}
+        cached = render_cache.rows_in(number % 7)
+        render_cache.store(
+            number % 7, cached, {number * 3 + place: row for place, row in enumerate(rows)}
         )
-        most = max(most, render_cache.bytes)
-        assert render_cache.bytes == 5_000 * sum(len(render_cache.of(zone)) for zone in range(7))
+        largest = max(largest, render_cache.bytes)
+        assert render_cache.bytes == 5_000 * sum(
+            len(render_cache.rows_in(zone)) for zone in range(7)
+        )
 
-    assert most == 45_000
+    assert largest == 45_000
 
 
-def test_a_newer_rendering_takes_the_place_of_an_older_one():
-    render_cache = RenderCache(most_bytes=50_000)
-    held = render_cache.of("here")
+def test_a_newer_rendering_replaces_an_older_one():
+    render_cache = RenderCache(max_bytes=50_000)
+    cached = render_cache.rows_in("here")
     for number in range(100):
-        render_cache.keep("here", held, {1: Rendered((b"%d" % number,), NOW, NOW, b"x" * 4_000)})
+        render_cache.store("here", cached, {1: Rendered((b"%d" % number,), NOW, NOW, b"x" * 4_000)})
 
-    assert (render_cache.bytes, held[1].versions) == (5_000, (b"99",))
+    assert (render_cache.bytes, cached[1].versions) == (5_000, (b"99",))
 
 
-def test_what_was_read_before_all_was_forgotten_is_not_kept():
+def test_renderings_from_before_a_clear_are_not_stored():
     render_cache = RenderCache()
-    held = render_cache.of("here")
-    render_cache.forget()
+    cached = render_cache.rows_in("here")
+    render_cache.clear()
 
-    render_cache.keep("here", held, {1: Rendered((b"1",), NOW, NOW, b"x")})
+    render_cache.store("here", cached, {1: Rendered((b"1",), NOW, NOW, b"x")})
 
-    assert (render_cache.of("here"), render_cache.bytes) == ({}, 0)
+    assert (render_cache.rows_in("here"), render_cache.bytes) == ({}, 0)
 
 
-def test_lists_go_on_where_there_is_no_room(event, olga, anyone, shown, monkeypatch):
-    monkeypatch.setattr(page_cache.render_cache, "most_bytes", 0)
+def test_lists_work_without_a_cache(event, olga, anyone, listed, monkeypatch):
+    monkeypatch.setattr(page_cache.render_cache, "max_bytes", 0)
     EventFactory.create_batch(3, organizer=olga)
 
-    assert len(shown()) == len(shown()) == 4
+    assert len(listed()) == len(listed()) == 4
     assert page_cache.render_cache.bytes == 0
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_new_connection_begins_with_nothing(event, anyone, django_assert_num_queries):
+def test_a_new_connection_clears_the_cache(event, anyone, django_assert_num_queries):
     anyone.get(PATH)
     anyone.get(PATH)
     connection.close()

@@ -13,7 +13,7 @@ from config.api.pagination.keyset import Cursor
 from conftest import NOW
 from events.models import Event, SearchWord
 from events.search import page_planner, query, suggestions
-from events.search.query import edit_distance
+from events.search.spelling import edit_distance
 from events.services import count_words
 from events.tests.factories import CategoryFactory, EventFactory
 from events.tests.test_lists import names, walk
@@ -28,12 +28,12 @@ no_limits = settings(
 
 
 @pytest.fixture(params=["uncounted", "few", "many"])
-def ways(request, monkeypatch):
-    """Every way to a page, which what is counted decides: call it once the events are there."""
+def strategy(request, monkeypatch):
+    """Selects each strategy by the word counts. Call it after the events are created."""
     if request.param == "many":
-        monkeypatch.setattr(page_planner, "FEW", 0)
-        monkeypatch.setattr(suggestions, "RARE", -1)
-        monkeypatch.setattr(suggestions, "SOONEST", 0)
+        monkeypatch.setattr(page_planner, "MAX_GATHERED", 0)
+        monkeypatch.setattr(suggestions, "MAX_GATHERED", -1)
+        monkeypatch.setattr(suggestions, "SOONEST_EVENTS", 0)
     return count_words if request.param != "uncounted" else lambda: None
 
 
@@ -41,7 +41,7 @@ def event_in(days: float, **fields) -> Event:
     return EventFactory(start_time=NOW + timedelta(days=days), **fields)
 
 
-# --- what is found ---
+# --- matches ---
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def library(olga) -> None:
 
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("open data", ["Open Data Day", "Data, an open question"]),
         ('"open data"', ["Open Data Day"]),
@@ -92,13 +92,13 @@ def library(olga) -> None:
         ("! data", ["Open Data Day", "Data, an open question"]),
     ],
 )
-def test_search_reads_what_people_write(anyone, ways, text, found):
-    ways()
+def test_search_accepts_common_notation(anyone, strategy, text, expected):
+    strategy()
 
-    assert names(anyone, f"?search={quote(text)}") == found
+    assert names(anyone, f"?search={quote(text)}") == expected
 
 
-def test_names_go_before_categories_and_places_and_those_before_descriptions(anyone, olga, ways):
+def test_matches_are_sorted_by_match_level(anyone, olga, strategy):
     festival = CategoryFactory(slug="jazz-festival")
     event_in(1, organizer=olga, name="In passing", description="There will be jazz.")
     event_in(2, organizer=olga, name="In Jazzland", location="Jazz Club")
@@ -108,7 +108,7 @@ def test_names_go_before_categories_and_places_and_those_before_descriptions(any
     event_in(6, organizer=olga, name="All that jazz")
     event_in(7, organizer=olga, name="Nothing")
     expected = ["All that jazz", "In Jazzland", "Jazzy", "By kind", "At home", "In passing"]
-    ways()
+    strategy()
 
     assert names(anyone, "?search=jazz") == expected
     pages = walk(anyone, "/api/events/?search=jazz&page_size=2")
@@ -121,7 +121,7 @@ def test_a_word_with_digits_is_never_corrected(anyone, olga):
     assert names(anyone, "?search=20272") == []
 
 
-def test_the_nearest_words_win(anyone, olga):
+def test_only_the_nearest_words_are_corrections(anyone, olga):
     EventFactory(organizer=olga, name="Pilates")
     EventFactory(organizer=olga, name="Pirates")
     EventFactory(organizer=olga, name="Private views")
@@ -133,16 +133,16 @@ def test_the_nearest_words_win(anyone, olga):
     ("one", "other", "edits"),
     [("", "", 0), ("a", "", 1), ("ab", "ba", 1), ("abc", "cba", 2), ("jazz", "jzaz", 1)],
 )
-def test_edit_distance(one, other, edits):
+def test_edit_distance_counts_edits_in_both_directions(one, other, edits):
     assert edit_distance(one, other) == edit_distance(other, one) == edits
 
 
 # --- the vocabulary ---
 
 
-def test_counting_words_keeps_one_of_each(olga):
+def test_counting_words_leaves_one_row_of_each_word(olga):
     EventFactory(organizer=olga, name="Jazz", location="Rom", description="jazz and more")
-    gone = EventFactory(organizer=olga, name="Polka", location="Rom")
+    renamed = EventFactory(organizer=olga, name="Polka", location="Rom")
     SearchWord.objects.create(word="jazz")
     count_words()
     counted = dict(SearchWord.objects.values_list("word", "in_texts"))
@@ -150,7 +150,7 @@ def test_counting_words_keeps_one_of_each(olga):
     assert SearchWord.objects.get(word="rom").in_names == 0
     assert SearchWord.objects.get(word="rom").in_headings == 2
 
-    Event.objects.filter(pk=gone.pk).update(name="Waltz")
+    Event.objects.filter(pk=renamed.pk).update(name="Waltz")
     count_words()
 
     assert SearchWord.objects.get(word="polka").in_texts == 0
@@ -159,7 +159,7 @@ def test_counting_words_keeps_one_of_each(olga):
     assert SearchWord.objects.filter(word="polka", in_texts=None).count() == 1
 
 
-def test_words_that_no_event_has_any_more_correct_nothing(anyone, olga):
+def test_words_of_no_event_are_not_corrections(anyone, olga):
     event = EventFactory(organizer=olga, name="Polka")
     Event.objects.filter(pk=event.pk).update(name="Folk")
     count_words()
@@ -170,7 +170,7 @@ def test_words_that_no_event_has_any_more_correct_nothing(anyone, olga):
 # --- headlines ---
 
 
-def test_a_headline_marks_what_was_found(anyone, olga):
+def test_a_headline_marks_the_matches(anyone, olga):
     EventFactory(
         organizer=olga,
         name="Café <b>littéraire</b>",
@@ -178,9 +178,9 @@ def test_a_headline_marks_what_was_found(anyone, olga):
         description="& " * 200 + "Un grand café au lait " + "et plus " * 100,
     )
 
-    found = anyone.get("/api/events/?search=cafe&highlight=true").json()["results"][0]
+    item = anyone.get("/api/events/?search=cafe&highlight=true").json()["results"][0]
 
-    name, location, description = found["headline"].split(" · ")
+    name, location, description = item["headline"].split(" · ")
     assert name == "<mark>Café</mark> &lt;b&gt;littéraire&lt;/b&gt;"
     assert location == "<mark>Café</mark> de Flore"
     assert "Un grand <mark>café</mark> au lait et plus" in description
@@ -193,8 +193,8 @@ def test_a_headline_marks_corrections_and_phrases(anyone, olga):
     EventFactory(organizer=olga, name="Open data with Python")
 
     def headline(text: str) -> str:
-        answer = anyone.get(f"/api/events/?search={quote(text)}&highlight=true").json()
-        return answer["results"][0]["headline"]
+        page = anyone.get(f"/api/events/?search={quote(text)}&highlight=true").json()
+        return page["results"][0]["headline"]
 
     assert headline("pyhton") == "Open data with <mark>Python</mark>"
     assert headline('"open data"') == "<mark>Open</mark> <mark>data</mark> with Python"
@@ -202,8 +202,8 @@ def test_a_headline_marks_corrections_and_phrases(anyone, olga):
 
 def test_without_highlight_or_search_there_is_no_headline(anyone, event):
     assert "headline" not in anyone.get("/api/events/").json()["results"][0]
-    shown = anyone.get("/api/events/?highlight=true").json()["results"][0]
-    assert shown["headline"] is None
+    item = anyone.get("/api/events/?highlight=true").json()["results"][0]
+    assert item["headline"] is None
     assert anyone.get("/api/events/?highlight=perhaps").status_code == 400
 
 
@@ -214,12 +214,12 @@ WORDS = ("jazz", "rock", "polka", "swing")
 
 @pytest.mark.parametrize("query", ["", "&ordering=start_time", "&ordering=-name", "&name=o"])
 @pytest.mark.parametrize("text", ["jazz", "jazz rock", "ja po", "sw ro -jazz"])
-def test_pages_of_matches_have_each_once_whatever_the_way(
-    anyone, olga, ways, monkeypatch, text, query
+def test_pages_have_each_match_once_by_every_strategy(
+    anyone, olga, strategy, monkeypatch, text, query
 ):
-    monkeypatch.setattr(page_planner, "WALK", 7)
-    monkeypatch.setattr(page_planner, "WALK_ON", 14)
-    monkeypatch.setattr(page_planner, "FEW_SEEN", 1)
+    monkeypatch.setattr(page_planner, "MAX_WALKED", 7)
+    monkeypatch.setattr(page_planner, "MAX_WALKED_FAR", 14)
+    monkeypatch.setattr(page_planner, "MAX_RARE_MATCHES", 1)
     for number in range(40):
         one, two, three = (WORDS[number // step % 4] for step in (1, 4, 3))
         event_in(
@@ -229,21 +229,21 @@ def test_pages_of_matches_have_each_once_whatever_the_way(
             location=two,
             description=three,
         )
-    ways()
+    strategy()
     path = f"/api/events/?search={text}{query}"
     everything = [row["id"] for row in walk(anyone, f"{path}&page_size=100")]
-    wanted = [word for word in text.split() if word[0] != "-"]
+    required = [word for word in text.split() if word[0] != "-"]
 
     def level(event: Event) -> int | None:
         name = event.name.split()
         all_words = [*name, event.location, event.description]
         if "-jazz" in text and "jazz" in all_words:
             return None
-        places = [name, [*name, event.location], all_words]
-        if all(word in name for word in wanted):
+        scopes = [name, [*name, event.location], all_words]
+        if all(word in name for word in required):
             return 0
-        for number, words in enumerate(places, start=1):
-            if all(any(each.startswith(word) for each in words) for word in wanted):
+        for number, words in enumerate(scopes, start=1):
+            if all(any(each.startswith(word) for each in words) for word in required):
                 return number
         return None
 
@@ -274,22 +274,24 @@ def test_pages_of_matches_have_each_once_whatever_the_way(
 
 @pytest.mark.parametrize("text", ["quetzalcoaty", "fiesta jazz"])
 @pytest.mark.parametrize("hidden", [{"status": "draft"}, {"deleted_at": NOW}])
-def test_words_of_drafts_and_deleted_events_are_in_no_correction(anyone, olga, ways, hidden, text):
-    """Corrections are told in cursors, and decide what is found."""
+def test_words_of_drafts_and_deleted_events_are_not_corrections(
+    anyone, olga, strategy, hidden, text
+):
+    """Cursors contain the corrections, and results depend on them."""
     for name in ("Quetzalcoatx fair", "Quetzalcoatx day", "Fiestx jazz", "Fiestx jazz jaza"):
         event_in(1, organizer=olga, name=name)
-    ways()
+    strategy()
 
-    def told() -> tuple:
+    def first_page() -> tuple:
         body = anyone.get("/api/events/", {"search": text, "page_size": 1}).json()
         note = Cursor.decode(parse_qs(urlsplit(body["next"]).query)["cursor"][0]).note
         return body["results"][0]["name"], note
 
-    before = told()
+    before = first_page()
     event_in(1, organizer=olga, name="Quetzalcoatl Fiestamara", **hidden)
-    ways()
+    strategy()
 
-    assert told() == before
+    assert first_page() == before
 
 
 def test_later_pages_keep_the_corrections_of_the_first(anyone, olga):
@@ -312,8 +314,8 @@ def test_later_pages_keep_the_corrections_of_the_first(anyone, olga):
 def test_search_never_fails(anyone, text):
     response = anyone.get("/api/events/", {"search": text, "highlight": "true"})
 
-    refused = "\x00" in text
-    assert response.status_code == (400 if refused else 200), response.content
+    has_nul = "\x00" in text
+    assert response.status_code == (400 if has_nul else 200), response.content
 
 
 @no_limits
@@ -321,7 +323,7 @@ def test_search_never_fails(anyone, text):
     text=st.text(alphabet="ab'\"-\\:*&|!()<> \t%_éß東㍿ﬁ0.", max_size=40),
     name=st.text(alphabet="ab'\"%_\\é", max_size=5),
 )
-def test_search_never_fails_on_what_has_a_meaning_somewhere(anyone, olga, text, name):
+def test_search_never_fails_on_special_characters(anyone, olga, text, name):
     if not Event.objects.exists():
         EventFactory(organizer=olga, name='ab b\'a-a "b" 東 ﬁ', description="a%_b\\")
     response = anyone.get("/api/events/", {"search": text, "name": name, "highlight": "true"})
@@ -334,8 +336,8 @@ def test_long_searches_are_cut(anyone, event, text):
     assert names(anyone, f"?search={text}") == []
 
 
-def test_a_word_is_written_without_waiting_for_others(olga):
-    """No unique index, so no writer waits until another one has committed the same new word."""
+def test_new_words_do_not_block_other_writers(olga):
+    """With a unique index, a writer would block until another one commits the same new word."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_index WHERE indrelid = 'events_searchword'::regclass"
@@ -347,13 +349,13 @@ def test_a_word_is_written_without_waiting_for_others(olga):
 # --- suggestions ---
 
 
-def suggested(client, text: str) -> list[str]:
+def suggestions_for(client, text: str) -> list[str]:
     response = client.get("/api/events/suggest/", {"q": text})
     assert response.status_code == 200, response.content
     return response.json()["results"]
 
 
-def test_suggestions_are_names_of_published_upcoming_events(anyone, olga, ways):
+def test_suggestions_are_names_of_published_upcoming_events(anyone, olga, strategy):
     event_in(3, organizer=olga, name="Python Conference")
     event_in(1, organizer=olga, name="Learn Python")
     event_in(2, organizer=olga, name="Learn Python")
@@ -362,64 +364,64 @@ def test_suggestions_are_names_of_published_upcoming_events(anyone, olga, ways):
     event_in(2, organizer=olga, name="Python off", status="cancelled")
     event_in(2, organizer=olga, name="Python deleted", deleted_at=NOW)
     event_in(-9, organizer=olga, name="Python past", end_time=NOW - timedelta(days=8))
-    ways()
+    strategy()
 
-    assert suggested(anyone, "pyth") == ["Python Conference", "Learn Python"]
-    assert suggested(anyone, "python con") == ["Python Conference"]
-    assert suggested(anyone, "pyhton") == ["Learn Python", "Python Conference"]
-    assert suggested(anyone, "drafts") == []
-    assert suggested(anyone, " ") == suggested(anyone, "-python") == []
+    assert suggestions_for(anyone, "pyth") == ["Python Conference", "Learn Python"]
+    assert suggestions_for(anyone, "python con") == ["Python Conference"]
+    assert suggestions_for(anyone, "pyhton") == ["Learn Python", "Python Conference"]
+    assert suggestions_for(anyone, "drafts") == []
+    assert suggestions_for(anyone, " ") == suggestions_for(anyone, "-python") == []
 
 
-def test_suggestions_take_the_notation_of_search(anyone, olga, ways):
+def test_suggestions_take_the_notation_of_search(anyone, olga, strategy):
     event_in(1, organizer=olga, name="Open Data Day", location="Rom")
     event_in(2, organizer=olga, name="Data, an open question", location="Oslo")
-    ways()
+    strategy()
 
-    assert suggested(anyone, '"open data"') == ["Open Data Day"]
-    assert suggested(anyone, '"data open"') == []
-    assert suggested(anyone, "data -day") == ["Data, an open question"]
-    assert suggested(anyone, "data -rom") == ["Data, an open question"]
-    assert suggested(anyone, "data rom") == []
+    assert suggestions_for(anyone, '"open data"') == ["Open Data Day"]
+    assert suggestions_for(anyone, '"data open"') == []
+    assert suggestions_for(anyone, "data -day") == ["Data, an open question"]
+    assert suggestions_for(anyone, "data -rom") == ["Data, an open question"]
+    assert suggestions_for(anyone, "data rom") == []
 
 
-def test_the_soonest_are_suggested_first_however_far_away(anyone, olga, ways):
+def test_suggestions_are_sorted_by_start(anyone, olga, strategy):
     days = {"Jazz today": 0.01, "Jazz this week": 2, "Jazz next year": 300, "Jazz in ten": 3650}
     for name, number in reversed(days.items()):
         event_in(number, organizer=olga, name=name)
-    ways()
+    strategy()
 
-    assert suggested(anyone, "jaz") == list(days)
-    assert suggested(anyone, "jaz tod") == ["Jazz today"]
-    assert suggested(anyone, "jaz te") == ["Jazz in ten"]
+    assert suggestions_for(anyone, "jaz") == list(days)
+    assert suggestions_for(anyone, "jaz tod") == ["Jazz today"]
+    assert suggestions_for(anyone, "jaz te") == ["Jazz in ten"]
 
 
-def test_series_leave_room_for_other_names(anyone, olga, ways):
+def test_a_series_is_suggested_once(anyone, olga, strategy):
     for number in range(15):
         event_in(1 + number, organizer=olga, name="Jazz Night")
     event_in(30, organizer=olga, name="Jazz Day")
-    ways()
+    strategy()
 
-    assert suggested(anyone, "jazz") == ["Jazz Night", "Jazz Day"]
+    assert suggestions_for(anyone, "jazz") == ["Jazz Night", "Jazz Day"]
 
 
-def test_several_letters_are_looked_for_in_the_next_weeks_only(anyone, olga, monkeypatch):
-    """Each is in so many names that the index of a week takes long."""
-    monkeypatch.setattr(query, "MANY_NAMES", 0)
-    monkeypatch.setattr(suggestions, "RARE", -1)
-    monkeypatch.setattr(suggestions, "SOONEST", 0)
+def test_several_common_prefixes_are_searched_in_the_next_weeks_only(anyone, olga, monkeypatch):
+    """Each prefix is in so many names that the search of one week takes long."""
+    monkeypatch.setattr(query, "MAX_NAMES_OF_RARE_WORD", 0)
+    monkeypatch.setattr(suggestions, "MAX_GATHERED", -1)
+    monkeypatch.setattr(suggestions, "SOONEST_EVENTS", 0)
     event_in(7 * 30, organizer=olga, name="Jazz Night Rome")
     event_in(7 * 40, organizer=olga, name="Jazz Night Oslo")
     count_words()
 
-    assert suggested(anyone, "j") == ["Jazz Night Rome", "Jazz Night Oslo"]
-    assert suggested(anyone, "j n j") == ["Jazz Night Rome"]
+    assert suggestions_for(anyone, "j") == ["Jazz Night Rome", "Jazz Night Oslo"]
+    assert suggestions_for(anyone, "j n j") == ["Jazz Night Rome"]
 
 
-def test_suggestions_are_ten_at_most(anyone, olga):
+def test_suggestions_are_at_most_ten(anyone, olga):
     EventFactory.create_batch(12, organizer=olga)
 
-    assert len(suggested(anyone, "event")) == 10
+    assert len(suggestions_for(anyone, "event")) == 10
 
 
 @pytest.mark.parametrize(
@@ -440,17 +442,17 @@ def test_suggestions_are_strict(anyone, query, field, code):
 
 @no_limits
 @given(name=st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), max_size=40))
-def test_an_event_is_suggested_by_its_own_name(anyone, olga, ways, name):
+def test_an_event_is_suggested_by_its_own_name(anyone, olga, strategy, name):
     name = re.sub('[-"“”„«»]', " ", name)  # which mean something in a search
     event = EventFactory(organizer=olga)
     Event.objects.filter(pk=event.pk).update(name=name, location="", description="")
-    ways()
+    strategy()
 
     has_words = Event.objects.values_list("search_vector", flat=True).get() != ""
-    found = suggested(anyone, name)
+    results = suggestions_for(anyone, name)
     Event.objects.all().delete()
 
-    assert found == ([name] if has_words else [])
+    assert results == ([name] if has_words else [])
 
 
 @no_limits
@@ -463,7 +465,7 @@ def test_suggestions_never_fail(anyone, event, text):
 
 @pytest.mark.parametrize("query", ["search=conf", "near=1,1", "name=x", "search=%EF%BF%BD"])
 @pytest.mark.parametrize("path", ["", "facets/", "calendar.ics"])
-def test_a_day_that_no_event_can_be_on_finds_nothing(anyone, event, path, query):
+def test_the_last_day_of_the_calendar_has_no_events(anyone, event, path, query):
     response = anyone.get(f"/api/events/{path}?{query}&date=9999-12-31")
 
     assert response.status_code == 200

@@ -1,4 +1,4 @@
-"""Pages of searches against a plain calculation, whatever is asked and whichever way is taken."""
+"""Pages of random searches, by every strategy, against a plain calculation."""
 
 import random
 from datetime import timedelta
@@ -34,44 +34,44 @@ filters = st.fixed_dictionaries(
         ),
     },
 )
-ways = st.fixed_dictionaries(
+limits = st.fixed_dictionaries(
     {
-        "WALK": st.sampled_from([1, 5, 20, 2000]),
-        "WALK_ON": st.sampled_from([5, 30, 8000]),
-        "GOOD_PART": st.sampled_from([0.01, 0.25, 1]),
-        "FEW": st.sampled_from([0, 3, 10, 5000]),
-        "FEW_SEEN": st.sampled_from([0, 1, 5]),
+        "MAX_WALKED": st.sampled_from([1, 5, 20, 2000]),
+        "MAX_WALKED_FAR": st.sampled_from([5, 30, 8000]),
+        "MIN_WALKED_SHARE": st.sampled_from([0.01, 0.25, 1]),
+        "MAX_GATHERED": st.sampled_from([0, 3, 10, 5000]),
+        "MAX_RARE_MATCHES": st.sampled_from([0, 1, 5]),
     }
 )
 
 
 @pytest.fixture
-def crowd(olga, max_, clock) -> list[Event]:
-    lot = random.Random(7)
+def events(olga, max_, clock) -> list[Event]:
+    dice = random.Random(7)
 
     def text(least: int) -> str:
-        return " ".join(lot.choices(WORDS, k=lot.randint(least, 3)))
+        return " ".join(dice.choices(WORDS, k=dice.randint(least, 3)))
 
     kinds = [None, CategoryFactory(slug="ab", name="Ab"), CategoryFactory(slug="c")]
-    for hours in lot.choices([-3, -1, 0, 1, 2, 2, 2, 9], k=50):
+    for hours in dice.choices([-3, -1, 0, 1, 2, 2, 2, 9], k=50):
         start = NOW + timedelta(hours=hours)
         EventFactory(
             name=text(1),
             location=text(0),
             description=text(0),
-            category=lot.choice(kinds),
-            organizer=lot.choice([olga, max_]),
+            category=dice.choice(kinds),
+            organizer=dice.choice([olga, max_]),
             start_time=start,
-            end_time=start + timedelta(hours=lot.choice([1, 2, 5])),
-            created_at=NOW - timedelta(hours=lot.randint(0, 4)),
-            status=lot.choice(["published"] * 8 + ["cancelled", "draft"]),
-            deleted_at=lot.choice([None] * 9 + [NOW]),
+            end_time=start + timedelta(hours=dice.choice([1, 2, 5])),
+            created_at=NOW - timedelta(hours=dice.randint(0, 4)),
+            status=dice.choice(["published"] * 8 + ["cancelled", "draft"]),
+            deleted_at=dice.choice([None] * 9 + [NOW]),
         )
     count_words()
     return list(Event.objects.select_related("category"))
 
 
-def level_of(event: Event, asked: list[tuple[str, list[str]]]) -> int | None:
+def level_of(event: Event, terms: list[tuple[str, list[str]]]) -> int | None:
     kind = event.category
     texts = (event.name, f"{kind.name} {kind.slug}" if kind else "", event.location)
     vector = [
@@ -80,22 +80,29 @@ def level_of(event: Event, asked: list[tuple[str, list[str]]]) -> int | None:
         for word in text.lower().split()
     ]
 
-    def has(wanted: list[str], weights: str, *, whole: bool) -> bool:
-        """Whether the words stand there, one after the other."""
+    def has(words_of_term: list[str], weights: str, *, whole: bool) -> bool:
+        """Whether the event has the words, one after the other."""
         return any(
             all(
                 weight in weights and (word == one if whole else word.startswith(one))
-                for (word, weight), one in zip(vector[place:], wanted, strict=False)
+                for (word, weight), one in zip(vector[index:], words_of_term, strict=False)
             )
-            for place in range(len(vector) - len(wanted) + 1)
+            for index in range(len(vector) - len(words_of_term) + 1)
         )
 
-    if any(has(wanted, "ABCD", whole=True) for kind, wanted in asked if kind == "minus"):
+    if any(
+        has(words_of_term, "ABCD", whole=True) for kind, words_of_term in terms if kind == "minus"
+    ):
         return None
-    found = [(wanted, kind == "phrase") for kind, wanted in asked if kind != "minus"]
+    required = [
+        (words_of_term, kind == "phrase") for kind, words_of_term in terms if kind != "minus"
+    ]
     for level, weights in enumerate(WEIGHTS_OF_LEVELS):
-        if all(has(wanted, weights, whole=phrase or not level) for wanted, phrase in found):
-            return level if found else 3
+        if all(
+            has(words_of_term, weights, whole=phrase or not level)
+            for words_of_term, phrase in required
+        ):
+            return level if required else 3
     return None
 
 
@@ -120,34 +127,39 @@ def is_listed(event: Event, chosen: dict[str, str]) -> bool:
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    chosen=filters, way=ways, many=st.sampled_from([0, 20]), size=st.sampled_from([1, 3, 8, 100])
+    chosen=filters,
+    limits=limits,
+    max_completions=st.sampled_from([0, 20]),
+    size=st.sampled_from([1, 3, 8, 100]),
 )
-def test_pages_have_all_that_match_in_their_order(
-    crowd, anyone, reader, monkeypatch, chosen, way, many, size
+def test_pages_have_every_match_in_order(
+    events, anyone, reader, monkeypatch, chosen, limits, max_completions, size
 ):
-    for name, number in way.items():
+    for name, number in limits.items():
         monkeypatch.setattr(page_planner, name, number)
-    monkeypatch.setattr(query, "MAX_BEGINNINGS", many)
-    # Words of their own are each a term.
-    asked = [
+    monkeypatch.setattr(query, "MAX_NAMED_COMPLETIONS", max_completions)
+    # Every word outside a phrase is a term.
+    search_terms = [
         term
-        for kind, wanted in chosen["search"]
-        for term in ([(kind, [one]) for one in wanted] if kind == "word" else [(kind, wanted)])
+        for kind, words_of_term in chosen["search"]
+        for term in (
+            [(kind, [one]) for one in words_of_term] if kind == "word" else [(kind, words_of_term)]
+        )
     ]
     marks = {"word": "%s", "phrase": '"%s"', "minus": '-"%s"'}
-    text = " ".join(marks[kind] % " ".join(wanted) for kind, wanted in asked)
+    text = " ".join(marks[kind] % " ".join(words_of_term) for kind, words_of_term in search_terms)
     ordering = chosen.get("ordering", "")
-    places = sorted(
+    positions = sorted(
         (
             level if not ordering else 0,
             getattr(event, ordering.lstrip("-") or "start_time"),
             event.pk,
         )
-        for event in crowd
-        if is_listed(event, chosen) and (level := level_of(event, asked)) is not None
+        for event in events
+        if is_listed(event, chosen) and (level := level_of(event, search_terms)) is not None
     )
     if ordering.startswith("-"):
-        places.reverse()
+        positions.reverse()
 
     parameters = {**chosen, "search": text, "page_size": size}
     pages = [anyone.get(PATH, parameters)]
@@ -157,7 +169,7 @@ def test_pages_have_all_that_match_in_their_order(
         assert pages[-1].content == reader.get(link).content
     ids = [[event["id"] for event in page.json()["results"]] for page in pages]
 
-    assert [pk for page in ids for pk in page] == [place[-1] for place in places]
+    assert [pk for page in ids for pk in page] == [position[-1] for position in positions]
     back = pages[-1]
     for page in reversed(ids[:-1]):
         back = anyone.get(back.json()["previous"])
@@ -166,5 +178,5 @@ def test_pages_have_all_that_match_in_their_order(
 
 @pytest.fixture
 def reader(signed_in):
-    """Who is signed in is answered by the ORM's queries."""
+    """A signed-in reader, whose pages are read by the ORM."""
     return signed_in(UserFactory(username="eva"))

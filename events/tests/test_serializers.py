@@ -17,7 +17,7 @@ def context(olga) -> dict:
     return {"request": request}
 
 
-def test_what_is_shown_is_what_the_document_says(olga, context):
+def test_rendered_fields_are_those_of_the_document(olga, context):
     event = EventFactory(organizer=olga)
     row = Registration.objects.for_display().get(pk=registered(event).pk)
 

@@ -1,4 +1,4 @@
-"""`GET /api/series/`: series that are still to come, and one's own."""
+"""`GET /api/series/`: upcoming series, and one's own."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ def names(client, query: str = "") -> list[str]:
 
 @pytest.fixture
 def many(olga, max_, clock) -> None:
-    """Olga's are coming, over, a draft, called off, emptied and ended; one is Max's."""
+    """Olga's series are upcoming, past, a draft, cancelled, empty and ended. One is Max's."""
     for name in ("coming", "over", "called off", "emptied", "ended"):
         SeriesFactory(organizer=olga, name=name)
         clock.shift(1)
@@ -60,7 +60,7 @@ def test_series_of_an_organizer(anyone, olga, max_):
 
 
 @pytest.mark.usefixtures("many")
-def test_mine_are_drafts_and_finished_ones_too(olga, max_, signed_in):
+def test_mine_includes_drafts_and_finished_series(olga, max_, signed_in):
     client = signed_in(olga)
 
     expected = ["called off", "coming", "draft", "emptied", "over"]
@@ -85,7 +85,7 @@ def test_mine_needs_a_sign_in(anyone):
         ("dry_run=true", "dry_run", "unknown_parameter"),
     ],
 )
-def test_bad_parameters_are_named(anyone, query, field, code):
+def test_invalid_parameters_are_refused_by_name(anyone, query, field, code):
     response = anyone.get(f"{PATH}?{query}")
 
     assert response.status_code == 400
@@ -93,7 +93,7 @@ def test_bad_parameters_are_named(anyone, query, field, code):
     assert (error["field"], error["code"]) == (field, code)
 
 
-def test_row_is_what_the_series_shows_itself(anyone, olga, signed_in):
+def test_row_equals_the_series_itself(anyone, olga, signed_in):
     series = SeriesFactory(organizer=olga, meeting_url="https://meet.example.com/1")
 
     for client in (anyone, signed_in(olga)):
@@ -104,14 +104,14 @@ def test_row_is_what_the_series_shows_itself(anyone, olga, signed_in):
 
 def test_pages_lead_to_each_series_once(anyone, olga):
     made = [SeriesFactory(organizer=olga).pk for _ in range(5)]
-    seen, path = [], f"{PATH}?page_size=2&count=true"
+    ids, path = [], f"{PATH}?page_size=2&count=true"
 
     while path:
         page = anyone.get(path).json()
-        seen += [series["id"] for series in page["results"]]
+        ids += [series["id"] for series in page["results"]]
         path = page["next"]
 
-    assert seen == made[::-1]
+    assert ids == made[::-1]
     assert page["count"] == 5
 
 

@@ -1,4 +1,4 @@
-"""Which words correct misspelt ones, and how many do."""
+"""The vocabulary: which words correct misspelt ones, their limits, and their counts."""
 
 import logging
 import random
@@ -9,7 +9,7 @@ from django.db import connection
 from config.api.sql.time_limits import TookTooLong, limited
 from conftest import NOW
 from events.models import Event, SearchWord
-from events.search import query
+from events.search import parsing, short_parts, spelling
 from events.services import count_words, delete_event, restore_event, vocabulary
 from events.tests.factories import EventFactory
 from events.tests.test_lists import names
@@ -29,11 +29,11 @@ def random_words(number: int, seed: int) -> list[str]:
 
 @pytest.fixture(params=["uncounted", "counted"])
 def settle(request):
-    """Call it once the events are there: words correct before they are counted, and after."""
+    """Call it after the events are created. Words correct before and after they are counted."""
     return count_words if request.param == "counted" else lambda: None
 
 
-def test_words_of_one_organizers_descriptions_correct_nothing(anyone, olga, settle):
+def test_words_of_one_organizers_descriptions_are_not_corrections(anyone, olga, settle):
     EventFactory(organizer=olga, name="Concert", description="saxophone")
     EventFactory(organizer=olga, name="Rehearsal", description="saxophone")
     settle()
@@ -42,7 +42,7 @@ def test_words_of_one_organizers_descriptions_correct_nothing(anyone, olga, sett
     assert names(anyone, "?search=saxo") == ["Concert", "Rehearsal"]
 
 
-def test_words_of_several_organizers_correct(anyone, olga, max_, settle):
+def test_words_of_several_organizers_are_corrections(anyone, olga, max_, settle):
     EventFactory(organizer=olga, name="Concert", description="saxophone")
     EventFactory(organizer=max_, name="Rehearsal", description="saxophone")
     settle()
@@ -51,7 +51,7 @@ def test_words_of_several_organizers_correct(anyone, olga, max_, settle):
 
 
 @pytest.mark.parametrize("fields", [{"name": "Saxophone"}, {"location": "Saxophone"}])
-def test_words_of_names_and_places_correct(anyone, olga, settle, fields):
+def test_words_of_names_and_locations_are_corrections(anyone, olga, settle, fields):
     event = EventFactory(organizer=olga, **fields)
     settle()
 
@@ -67,7 +67,7 @@ def test_a_word_of_a_description_corrects_once_it_is_in_a_name(anyone, olga, set
     assert names(anyone, "?search=saxofone") == ["Saxophone day", "Concert"]
 
 
-def test_random_words_of_descriptions_do_not_grow_the_words_that_correct(olga):
+def test_random_words_of_descriptions_are_not_corrections(olga):
     for seed in range(5):
         EventFactory(organizer=olga, name="Jazz", description=" ".join(random_words(1000, seed)))
     count_words()
@@ -76,7 +76,7 @@ def test_random_words_of_descriptions_do_not_grow_the_words_that_correct(olga):
     assert SearchWord.objects.count() == 5002
 
 
-def test_an_event_brings_at_most_fifty_words_that_correct(olga, max_):
+def test_an_event_adds_at_most_fifty_corrections(olga, max_):
     described = random_words(200, seed=1)
     EventFactory(organizer=olga, description=" ".join(described))
 
@@ -97,7 +97,7 @@ def fill(organizer, *, seed: int) -> None:
     )
 
 
-def test_an_organizer_brings_at_most_a_thousand_words_that_correct_between_counts(olga, max_):
+def test_an_organizer_adds_at_most_a_thousand_corrections_between_counts(olga, max_):
     fill(olga, seed=1)
     fill(max_, seed=2)
 
@@ -106,7 +106,7 @@ def test_an_organizer_brings_at_most_a_thousand_words_that_correct_between_count
     assert brought.filter(brought_by=max_.pk).count() == 1000
 
 
-def test_an_organizer_may_bring_more_words_after_a_count(olga):
+def test_an_organizer_may_add_more_corrections_after_a_count(olga):
     fill(olga, seed=1)
     count_words()
     counted = len(correcting())
@@ -117,7 +117,7 @@ def test_an_organizer_may_bring_more_words_after_a_count(olga):
     assert SearchWord.objects.filter(corrects=True, in_texts=None).count() == 1000
 
 
-def test_who_brings_most_words_loses_words_first(olga, max_, monkeypatch):
+def test_the_organizer_with_most_corrections_loses_some_first(olga, max_, monkeypatch):
     monkeypatch.setattr(vocabulary, "MAX_CORRECTING", 8)
     flood = random_words(20, 1)
     EventFactory(organizer=max_, name=" ".join(flood), location="Rome")
@@ -129,7 +129,7 @@ def test_who_brings_most_words_loses_words_first(olga, max_, monkeypatch):
     assert correcting() - set(flood) == {"saxophone", "concert", "oslo"} | correcting() & {"rome"}
 
 
-def test_words_of_one_organizer_alone_are_bounded(olga, max_, monkeypatch):
+def test_corrections_of_a_single_organizer_are_limited(olga, max_, monkeypatch):
     monkeypatch.setattr(vocabulary, "MAX_CORRECTING_OF_ORGANIZER", 5)
     EventFactory(organizer=olga, name=" ".join(random_words(10, 1)), location="Rome")
     EventFactory(organizer=olga, name="Saxophone concert", location="Rome")
@@ -149,7 +149,7 @@ def test_a_counted_word_stays_counted_when_another_organizer_brings_it(olga, max
     EventFactory(organizer=max_, name="Rehearsal", description="saxophone")
 
     assert SearchWord.objects.filter(word="saxophone").count() == 2
-    (word,) = query.read_search("saxophone").words
+    (word,) = parsing.read_search("saxophone").words
     assert (word.is_counted, word.in_texts) == (True, 1)
 
 
@@ -158,12 +158,12 @@ def test_a_new_word_is_not_counted(olga):
     count_words()
     EventFactory(organizer=olga, name="Saxophones")
 
-    (word,) = query.read_search("saxophone").words
+    (word,) = parsing.read_search("saxophone").words
 
     assert not word.is_counted
 
 
-def test_words_of_deleted_events_go(anyone, olga):
+def test_words_of_deleted_events_are_deleted(anyone, olga):
     event = EventFactory(organizer=olga, name="Saxophone")
     EventFactory(organizer=olga, name="Jazz")
     count_words()
@@ -176,7 +176,7 @@ def test_words_of_deleted_events_go(anyone, olga):
     assert SearchWord.objects.filter(word="jazz").count() == 1
 
 
-def test_words_of_restored_events_come_back_at_once(anyone, olga):
+def test_words_of_restored_events_return_at_once(anyone, olga):
     event = EventFactory(organizer=olga, name="Saxophone")
     delete_event(event)
     count_words()
@@ -188,7 +188,7 @@ def test_words_of_restored_events_come_back_at_once(anyone, olga):
     assert names(anyone, "?search=saxo") == ["Saxophone"]
 
 
-def test_an_edit_of_a_deleted_event_brings_no_words(olga):
+def test_an_edit_of_a_deleted_event_adds_no_words(olga):
     event = EventFactory(organizer=olga, deleted_at=NOW)
 
     Event.objects.filter(pk=event.pk).update(name="Saxophone")
@@ -196,8 +196,8 @@ def test_an_edit_of_a_deleted_event_brings_no_words(olga):
     assert not SearchWord.objects.filter(word="saxophone").exists()
 
 
-def test_new_words_that_correct_are_soon_in_the_index(olga):
-    """A search reads all that is in the index's pending list, by default up to 4 MB of it."""
+def test_new_corrections_are_soon_in_the_index(olga):
+    """A search reads the whole pending list of the index, by default up to 4 MB."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT reloptions FROM pg_class WHERE relname = 'search_word_corrections'")
         (options,) = cursor.fetchone()
@@ -214,23 +214,23 @@ SLOW_COMPARISON = """
 """
 
 
-def test_a_search_goes_on_without_corrections_that_take_too_long(anyone, olga, monkeypatch, caplog):
-    monkeypatch.setattr(query, "LIMIT_MILLISECONDS", 20)
+def test_a_search_skips_corrections_that_take_too_long(anyone, olga, monkeypatch, caplog):
+    monkeypatch.setattr(spelling, "LIMIT_MILLISECONDS", 20)
     EventFactory(organizer=olga, name="Jazz")
     with connection.cursor() as cursor:
         cursor.execute(SLOW_COMPARISON)
 
     with caplog.at_level(logging.WARNING):
-        found = names(anyone, "?search=jaxz")
+        results = names(anyone, "?search=jaxz")
 
-    assert found == []
+    assert results == []
     assert "no corrections" in caplog.text
     assert names(anyone, "?search=jazz") == ["Jazz"]
 
 
-def test_part_of_a_name_is_found_when_words_with_it_take_too_long(anyone, olga, monkeypatch):
-    monkeypatch.setattr(query, "LIMIT_MILLISECONDS", 20)
-    monkeypatch.setattr(query, "_WITH_PART", "SELECT pg_sleep(30)::text, %s, %s")
+def test_part_of_a_name_matches_when_its_words_take_too_long(anyone, olga, monkeypatch):
+    monkeypatch.setattr(short_parts, "LIMIT_MILLISECONDS", 20)
+    monkeypatch.setattr(short_parts, "_WORDS_WITH_PART", "SELECT pg_sleep(30)::text, %s, %s")
     EventFactory(organizer=olga, name="Jazz")
 
     assert names(anyone, "?name=zz") == ["Jazz"]

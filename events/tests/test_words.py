@@ -1,4 +1,4 @@
-"""Words and names as people write them, script by script."""
+"""Search, parts of names and alphabetical order in every script."""
 
 import re
 from importlib import import_module
@@ -9,16 +9,16 @@ from django.db import connection
 
 from config.api.text.folding import fold_texts
 from events.models import Event
-from events.search.scripts import RUN
+from events.search.scripts import UNSPACED_LETTERS
 from events.services import count_words
 from events.tests.factories import CategoryFactory, EventFactory
 from events.tests.test_lists import names, walk
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
-# --- what is found ---
+# --- matches ---
 
-FOUND = {
+MATCHES = {
     "a word within a run": ("勉強会", "東京Python勉強会"),
     "the beginning of a run": ("東京", "東京Python勉強会"),
     "the middle of a run": ("強", "東京Python勉強会"),
@@ -30,7 +30,7 @@ FOUND = {
     "a phrase after a border": ('"東京 python"', "東京Python勉強会"),
     "kana and kanji": ("申し込み", "お申し込み受付"),
     "half-width kana": ("ガイド", "山のｶﾞｲﾄﾞ"),
-    "half-width kana asked for": ("ｶﾞｲﾄﾞ", "山のガイドさん"),
+    "half-width kana in the search": ("ｶﾞｲﾄﾞ", "山のガイドさん"),
     "a squared word": ("株式", "㍿山田"),
     "behind a middle dot": ("ジャクソン", "マイケル・ジャクソン"),
     "Chinese": ("读书", "北京读书会"),
@@ -43,10 +43,10 @@ FOUND = {
     "Myanmar": ("ပွဲ", "ပုဂံပွဲတော်"),
     "Korean words by their beginning": ("서울", "서울에서 만나요"),
     "final sigma": ("ΟΔΟΣ", "Η οδός μας"),
-    "final sigma asked for": ("οδος", "ΟΔΌΣ"),
+    "final sigma in the search": ("οδος", "ΟΔΌΣ"),
     "Greek accents": ("μουσικη", "Μουσική"),
     "Hebrew points": ("שלום", "שָׁלוֹם עולם"),
-    "Hebrew points asked for": ("שָׁלוֹם", "שלום"),
+    "Hebrew points in the search": ("שָׁלוֹם", "שלום"),
     "Arabic vowels": ("موسيقى", "مُوسِيقَى"),
     "a lengthened Arabic word": ("موسيقى", "موســيقى"),
     "Arabic hamza": ("احمد", "أحمد"),
@@ -67,7 +67,7 @@ FOUND = {
     "a ligature": ("official", "Oﬃcial"),
     "full-width Latin": ("python", "ＰＹＴＨＯＮ"),
     "a subscript": ("H2O", "H₂O"),
-    "a subscript asked for": ("H₂O", "h2o"),
+    "a subscript in the search": ("H₂O", "h2o"),
     "a dotted capital I": ("istanbul", "İstanbul"),
     "a dotless i": ("Isparta", "ısparta"),
     "decomposed": ("cafe", "Cafe\u0301"),
@@ -82,8 +82,8 @@ FOUND = {
 
 
 @pytest.mark.parametrize("counted", [False, True])
-@pytest.mark.parametrize(("text", "name"), FOUND.values(), ids=FOUND)
-def test_a_name_is_found_by_its_words(anyone, olga, text, name, counted):
+@pytest.mark.parametrize(("text", "name"), MATCHES.values(), ids=MATCHES)
+def test_a_name_matches_its_words(anyone, olga, text, name, counted):
     EventFactory(organizer=olga, name="Other", description="Nothing")
     EventFactory(organizer=olga, name=name)
     if counted:
@@ -103,26 +103,26 @@ def test_a_name_is_found_by_its_words(anyone, olga, text, name, counted):
         ("เทพกรุง", "งานวิ่งกรุงเทพ"),
     ],
 )
-def test_a_name_is_not_found_by_what_it_has_not(anyone, olga, text, name):
+def test_a_name_does_not_match_other_words(anyone, olga, text, name):
     EventFactory(organizer=olga, name=name)
 
     assert names(anyone, f"?search={quote(text)}") == []
 
 
-def test_words_within_runs_are_found_wherever_they_stand(anyone, olga):
+def test_words_within_runs_match_in_every_text(anyone, olga):
     category = CategoryFactory(slug="study", name="勉強会")
     EventFactory(organizer=olga, name="In the text", description="楽しい勉強会です")
     EventFactory(organizer=olga, name="By place", location="勉強会館")
     EventFactory(organizer=olga, name="By kind", category=category)
     EventFactory(organizer=olga, name="朝の勉強会")
 
-    found = names(anyone, f"?search={quote('勉強会')}")
+    results = names(anyone, f"?search={quote('勉強会')}")
 
-    assert found == ["朝の勉強会", "By place", "By kind", "In the text"]
+    assert results == ["朝の勉強会", "By place", "By kind", "In the text"]
     assert [
         event["name"]
         for event in walk(anyone, f"/api/events/?search={quote('勉強会')}&page_size=1")
-    ] == found
+    ] == results
 
 
 @pytest.mark.parametrize(
@@ -140,16 +140,16 @@ def test_words_within_runs_are_found_wherever_they_stand(anyone, olga):
     ],
 )
 @pytest.mark.parametrize("counted", [False, True])
-def test_names_with_signs_go_before_the_plain_word(anyone, olga, text, expected, counted):
+def test_names_with_signs_are_sorted_before_the_plain_word(anyone, olga, text, expected, counted):
     for name in ("C++ night", "C night", "C# night", "net of fish", ".NET Core", "F# for you"):
         EventFactory(organizer=olga, name=name)
     if counted:
         count_words()
 
-    found = names(anyone, f"?search={quote(text)}")
+    results = names(anyone, f"?search={quote(text)}")
 
-    assert found[0] == expected[0]
-    assert sorted(found) == sorted(expected)
+    assert results[0] == expected[0]
+    assert sorted(results) == sorted(expected)
 
 
 def test_a_name_with_a_sign_is_not_corrected(anyone, olga):
@@ -158,7 +158,7 @@ def test_a_name_with_a_sign_is_not_corrected(anyone, olga):
     assert names(anyone, f"?search={quote('C#')}") == []
 
 
-def test_facets_and_suggestions_know_words_within_runs(anyone, olga):
+def test_facets_and_suggestions_match_words_within_runs(anyone, olga):
     EventFactory(organizer=olga, name="東京Python勉強会", location="東京")
     EventFactory(organizer=olga, name="Café littéraire", location="Paris")
 
@@ -173,7 +173,7 @@ def test_facets_and_suggestions_know_words_within_runs(anyone, olga):
     assert suggested == [study, study, study, ["Café littéraire"], []]
 
 
-def test_suggestions_that_begin_so_go_first_whatever_their_accents(anyone, olga):
+def test_suggestions_with_the_prefix_come_first_without_regard_to_accents(anyone, olga):
     for name in ("A Zoë day", "Zoë speaks"):
         EventFactory(organizer=olga, name=name)
 
@@ -209,7 +209,7 @@ def test_a_headline_marks_the_words_of_every_script(anyone, olga, text, name, he
 
 
 @pytest.mark.parametrize(
-    ("part", "found"),
+    ("part", "is_match"),
     [
         ("cafe", True),
         ("CAFÉ LIT", True),
@@ -230,13 +230,15 @@ def test_a_headline_marks_the_words_of_every_script(anyone, olga, text, name, he
     ],
 )
 @pytest.mark.parametrize("field", ["name", "location"])
-def test_parts_of_names_and_places_are_folded(anyone, olga, max_, signed_in, field, part, found):
+def test_parts_of_names_and_locations_are_folded(
+    anyone, olga, max_, signed_in, field, part, is_match
+):
     text = "Café Littéraire Python勉強会 100% life"
     event = EventFactory(organizer=olga, **{field: text})
     EventFactory(organizer=olga, name="Other", location="Elsewhere")
 
     for client in (anyone, signed_in(max_)):
-        assert names(client, f"?{field}={quote(part)}") == ([event.name] if found else [])
+        assert names(client, f"?{field}={quote(part)}") == ([event.name] if is_match else [])
 
 
 # --- alphabetical order ---
@@ -281,10 +283,10 @@ def test_equal_names_are_in_the_order_of_accents_and_then_of_ids(anyone, olga):
     created = ["ZOË", "Zoe", "Zoë", "ZOE", "Zoé"]
     ids = {name: EventFactory(organizer=olga, name=name).pk for name in created}
 
-    found = walk(anyone, "/api/events/?ordering=name&page_size=1")
+    events = walk(anyone, "/api/events/?ordering=name&page_size=1")
 
     expected = ["Zoe", "ZOE", "Zoé", "ZOË", "Zoë"]
-    assert [event["id"] for event in found] == [ids[name] for name in expected]
+    assert [event["id"] for event in events] == [ids[name] for name in expected]
 
 
 def test_own_events_and_categories_are_in_alphabetical_order(olga, signed_in, anyone):
@@ -306,21 +308,23 @@ def test_the_longest_name_has_room_in_every_index(olga):
     assert Event.objects.count() == 1
 
 
-# --- what all of it stands on ---
+# --- the functions of Python and the database ---
 
 
-def test_python_and_the_database_split_texts_alike():
+def test_python_and_the_database_split_texts_in_the_same_way():
     functions = import_module("events.migrations.0022_words_of_every_script")
-    wanted = re.compile(f"[{functions.LETTERS}{functions.MARKS}]")
-    here = re.compile(f"[{RUN}]")
+    in_database = re.compile(f"[{functions.LETTERS}{functions.MARKS}]")
+    in_python = re.compile(f"[{UNSPACED_LETTERS}]")
     letters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
 
-    differences = [each for each in letters if bool(wanted.match(each)) != bool(here.match(each))]
+    differences = [
+        each for each in letters if bool(in_database.match(each)) != bool(in_python.match(each))
+    ]
 
     assert differences == []
 
 
-def test_names_in_latin_letters_are_folded_as_all_are():
+def test_latin_letters_are_folded_as_all_letters_are():
     letters = [f"x{chr(code)}A" for code in (*range(0x20, 0x250), *range(0x2010, 0x2040))]
 
     with connection.cursor() as cursor:
@@ -332,5 +336,5 @@ def test_names_in_latin_letters_are_folded_as_all_are():
         assert cursor.fetchall() == []
 
 
-def test_texts_are_folded_for_python_as_for_queries():
+def test_python_and_queries_fold_texts_in_the_same_way():
     assert fold_texts(["Zoe", "Zoë", "ΟΔΟΣ"]) == {"Zoe": "zoe", "Zoë": "zoe", "ΟΔΟΣ": "οδοσ"}

@@ -29,17 +29,17 @@ class EventBulkView(ApiView):
         raises=[OrganizerRoleRequired],
     )
     def post(self, request: Request) -> Response:
-        """Up to 1,000 events, each as one is created by itself; a bare array is read as `events`.
+        """Up to 1,000 events, with the rules for a single one. A bare array is read as `events`.
 
-        All or nothing: one bad row and none is made, and `errors` names the fields of all bad
-        rows as `events.<index>.<field>`. With `partial` the good rows are made, and `results`
-        tells of each row, in their order, what became of it.
+        All or nothing: one bad row and no event is created, and `errors` names the fields of all
+        bad rows as `events.<index>.<field>`. With `partial` the good rows are created, and
+        `results` has the result of each row, in order.
         """
         with ROWS.one():
-            given = self.valid(EventBulkIn)
-            partial = given["partial"] or read_flag(request, "partial")
+            values = self.valid(EventBulkIn)
+            partial = values["partial"] or read_flag(request, "partial")
             organizer = current_user(request)
-            outcomes = services.create_events(organizer, given["events"], partial=partial)
-            shown: Any = EventBulkOut(outcomes, context=self.get_serializer_context()).data
+            outcomes = services.create_events(organizer, values["events"], partial=partial)
+            body: Any = EventBulkOut(outcomes, context=self.get_serializer_context()).data
         location = request.build_absolute_uri("/api/me/events/")
-        return Response(shown, status=201, headers={"Location": location})
+        return Response(body, status=201, headers={"Location": location})

@@ -16,7 +16,7 @@ from ..calendars import Entry, calendar_of, feed_of
 from ..models import Event
 from .events import EventPages
 
-# Calendars are read whole: the first so many events in the order that is asked for.
+# A calendar has no pages. It has this many events, the first ones of the ordering.
 MAX_ENTRIES = 1000
 
 _EXAMPLE = (
@@ -35,7 +35,7 @@ CALENDAR: dict[Any, Any] = {
 
 
 class CalendarView(ApiView):
-    """What every calendar file has in common."""
+    """The base of all calendar files."""
 
     tag = "calendars"
     permission_classes = (AllowAny,)
@@ -79,14 +79,14 @@ class EventFeedView(CalendarView, EventPages):
         filters=True,
     )
     def get(self, request: Request) -> HttpResponse:
-        """What the list of events shows, as a calendar to subscribe to: the first 1,000.
+        """The first 1,000 events of the list with the same filters, as a calendar to subscribe to.
 
         Descriptions are cut after 500 characters; `URL` leads to the event.
         """
         ordering = self.orderings[read_ordering(request, self)]
         events: Any = Event.objects.visible_to(request.user).for_feed()
-        found = self.filter_queryset(events)
+        matches = self.filter_queryset(events)
         with ROWS.one():
-            rows = ordering.page(found, None, reverse=False, limit=MAX_ENTRIES)
+            rows = ordering.page(matches, None, reverse=False, limit=MAX_ENTRIES)
             body = feed_of(map(Entry, rows), name="Events", public_url=settings.PUBLIC_URL)
         return self.file(body, "events.ics")

@@ -14,13 +14,13 @@ from config.api.views import ApiView, ListView
 from config.errors import PermissionDenied
 
 from ..models import Category, Event
-from ..serializers.events import CategoryIn, CategoryOut
+from ..serializers.categories import CategoryIn, CategoryOut
 from ..services.categories import delete_category, save_category
 
 
-def _counted() -> QuerySet[Category]:
-    # One look into an index for each; joined, every event would be read.
-    counted = (
+def _with_counts() -> QuerySet[Category]:
+    # An index answers the subquery of each category. A join would read every event.
+    counts = (
         Event.objects.published()
         .filter(category=OuterRef("pk"))
         .order_by()
@@ -28,7 +28,7 @@ def _counted() -> QuerySet[Category]:
         .annotate(number=Count("*"))
         .values("number")
     )
-    return Category.objects.annotate(event_count=Coalesce(Subquery(counted), 0))
+    return Category.objects.annotate(event_count=Coalesce(Subquery(counts), 0))
 
 
 class CategoryListView(ListView):
@@ -46,7 +46,7 @@ class CategoryListView(ListView):
 
     @operation("List categories", responses=CategoryOut(many=True))
     def get(self, request: Request) -> Response:
-        return self.page(_counted(), CategoryOut)
+        return self.page(_with_counts(), CategoryOut)
 
     @operation(
         "Create a category",
@@ -57,9 +57,9 @@ class CategoryListView(ListView):
     def post(self, request: Request) -> Response:
         """For staff with `events.add_category`."""
         category = save_category(Category(), **self.valid(CategoryIn))
-        shown = CategoryOut(_counted().get(pk=category.pk)).data
+        body = CategoryOut(_with_counts().get(pk=category.pk)).data
         location = request.build_absolute_uri(f"/api/categories/{category.slug}/")
-        return Response(shown, status=201, headers={"Location": location})
+        return Response(body, status=201, headers={"Location": location})
 
 
 class CategoryView(ApiView):
@@ -73,7 +73,7 @@ class CategoryView(ApiView):
 
     @operation("Read a category", responses=CategoryOut)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(CategoryOut(self.found(_counted(), slug=slug)).data)
+        return Response(CategoryOut(self.found(_with_counts(), slug=slug)).data)
 
     @operation(
         "Replace a category", request=CategoryIn, responses=CategoryOut, raises=[PermissionDenied]
@@ -98,4 +98,4 @@ class CategoryView(ApiView):
     def _edit(self, slug: str, *, partial: bool) -> Response:
         category = self.found(Category.objects.all(), slug=slug)
         save_category(category, **self.valid(CategoryIn, partial=partial))
-        return Response(CategoryOut(_counted().get(pk=category.pk)).data)
+        return Response(CategoryOut(_with_counts().get(pk=category.pk)).data)

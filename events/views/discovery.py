@@ -15,9 +15,9 @@ from ..models import Event, EventQuerySet
 from ..search.facets import Facets
 from ..search.filters import EventFilter
 from ..search.page_planner import PagePlan
-from ..search.page_sql import Listed
+from ..search.page_sql import Selection
 from ..search.suggestions import suggest_names
-from ..serializers.events import FacetsOut, SuggestionsIn, SuggestionsOut
+from ..serializers.discovery import FacetsOut, SuggestionsIn, SuggestionsOut
 
 
 class SuggestionsView(ApiView):
@@ -33,16 +33,16 @@ class SuggestionsView(ApiView):
                 "q",
                 {"type": "string", "maxLength": 200},
                 required=True,
-                description="What somebody has typed so far.",
+                description="The text typed so far.",
             )
         ],
         responses=SuggestionsOut,
     )
     def get(self, request: Request) -> Response:
         """At most ten names of published upcoming events, for completion while typing."""
-        given = SuggestionsIn(data=request.query_params)
-        given.is_valid(raise_exception=True)
-        return Response({"results": suggest_names(given.validated_data["q"])})
+        serializer = SuggestionsIn(data=request.query_params)
+        serializer.is_valid(raise_exception=True)
+        return Response({"results": suggest_names(serializer.validated_data["q"])})
 
 
 class FacetsView(ApiView):
@@ -63,21 +63,24 @@ class FacetsView(ApiView):
         filters=True,
     )
     def get(self, request: Request) -> Response:
-        """Of the events that the list shows with the same filters: categories with the most events
-        first, months in order (120 at most) in the request's zone, the twenty most common
-        locations. Of more than 5,000 events, estimates from a sample."""
-        given = request.query_params
-        by_texts = any(given.get(name) for name in ("search", "name", "title", "location"))
+        """The counts of the events that the list shows with the same filters.
+
+        Categories with the most events come first. Months are those of the request's zone, in
+        order, 120 at most. Locations are the twenty most common ones. For more than 5,000 events
+        the counts are estimates from a sample.
+        """
+        parameters = request.query_params
+        by_texts = any(parameters.get(name) for name in ("search", "name", "title", "location"))
         zone = timezone.get_current_timezone()
-        return Response(Facets(self._page_plan(request), zone, by_texts).told())
+        return Response(Facets(self._page_plan(request), zone, by_texts).as_dict())
 
     def _page_plan(self, request: Request) -> PagePlan:
-        def make() -> EventQuerySet:
+        def build_events() -> EventQuerySet:
             return Event.objects.visible_to(request.user)
 
         if not request.user.pk and is_cacheable(request):
-            kept = EventFilter.compiled_page_plan(request, make)
-            if kept is not None:
-                return kept
-        events: Any = self.filter_queryset(make())
-        return events.page_plan or PagePlan(lambda: Listed(events))
+            page_plan = EventFilter.compiled_page_plan(request, build_events)
+            if page_plan is not None:
+                return page_plan
+        events: Any = self.filter_queryset(build_events())
+        return events.page_plan or PagePlan(lambda: Selection(events))

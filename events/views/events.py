@@ -41,18 +41,12 @@ from ..models import Event, EventQuerySet
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
 from ..search.filters import EventFilter, OwnEventFilter
 from ..search.geo import distance_km
-from ..search.highlights import Marker
+from ..search.highlights import Highlighter
 from ..search.page_cache import EVENT_ORDERINGS, fast_guest_page, guest_page, planned_guest_page
-from ..serializers.events import (
-    CancellationIn,
-    EventCreateIn,
-    EventEditIn,
-    EventIn,
-    EventOut,
-    ListedEventOut,
-)
+from ..serializers.event_input import CancellationIn, EventCreateIn, EventEditIn, EventIn
+from ..serializers.events import EventOut, ListedEventOut
 
-_PLAIN_QUERY = re.compile("(?:&(?:cursor=([A-Za-z0-9_%-]+)|page_size=([1-9][0-9]?|100)))*")
+_PAGE_QUERY = re.compile("(?:&(?:cursor=([A-Za-z0-9_%-]+)|page_size=([1-9][0-9]?|100)))*")
 
 
 class EventPagination(KeysetPagination):
@@ -64,20 +58,20 @@ class EventPagination(KeysetPagination):
             "in": "query",
             "required": False,
             "schema": {"type": "boolean", "default": False},
-            "description": "With `search`: also tell `headline`, the texts with matches marked.",
+            "description": "With `search`: add `headline`, the texts with matches marked.",
         }
         return [*super().get_schema_operation_parameters(view), highlight]
 
 
 class EventPages(ListView):
-    """What every list of events has in common."""
+    """The base of all lists of events."""
 
     filter_backends = [DjangoFilterBackend]
     filterset_class = EventFilter
     pagination_class: Any = EventPagination
     orderings = EVENT_ORDERINGS
     may_lag = True
-    queryset = Event.objects.none()  # for the OpenAPI document; `get` says what is listed
+    queryset = Event.objects.none()  # for the OpenAPI document
 
     def default_ordering(self, request: Request) -> str:
         return "relevance" if request.query_params.get("search", "").strip() else "start_time"
@@ -88,16 +82,16 @@ class EventPages(ListView):
         events: Any = self.filter_queryset(queryset)
         rows: Any = self.paginate_queryset(events)
         context = self.get_serializer_context()
-        shown = serializer_class(rows, many=True, context=context).data
+        items = serializer_class(rows, many=True, context=context).data
         if "near" in self.request.query_params:
-            for event, answer in zip(rows, shown, strict=True):
-                answer["distance_km"] = distance_km(event.line)
+            for event, item in zip(rows, items, strict=True):
+                item["distance_km"] = distance_km(event.chord)
         if read_flag(self.request, "highlight"):
             search = events.page_plan and events.page_plan.search
-            marker = search and Marker(search, rows)
-            for event, answer in zip(rows, shown, strict=True):
-                answer["headline"] = marker.headline(event) if marker else None
-        return self.get_paginated_response(shown)
+            highlighter = search and Highlighter(search, rows)
+            for event, item in zip(rows, items, strict=True):
+                item["headline"] = highlighter.headline(event) if highlighter else None
+        return self.get_paginated_response(items)
 
 
 class EventListView(EventPages):
@@ -108,31 +102,35 @@ class EventListView(EventPages):
     def get(self, request: Request) -> HttpResponse:
         """Published events; upcoming ones, soonest first, unless asked otherwise."""
 
-        def make() -> EventQuerySet:
+        def build_events() -> EventQuerySet:
             return Event.objects.visible_to(request.user).for_listing()
 
         if not request.user.pk and is_cacheable(request):
-            body = self._guest_page(request, make)
+            body = self._guest_page(request, build_events)
             if body is not None:
                 return HttpResponse(body, content_type="application/json")
-        # The way to a page then depends on more than the parameters.
-        if EventFilter.narrows(request.query_params) or "highlight" in request.query_params:
-            return self.page(make(), EventOut)
-        return self.cached_page(make, EventOut)
+        # The SQL of such a page depends on more than the parameters.
+        parameters = request.query_params
+        if EventFilter.needs_page_plan(parameters) or "highlight" in parameters:
+            return self.page(build_events(), EventOut)
+        return self.cached_page(build_events, EventOut)
 
-    def _guest_page(self, request: Request, make: Callable[[], EventQuerySet]) -> bytes | None:
-        page, given = read_page(request, self), request.query_params
+    def _guest_page(
+        self, request: Request, build_events: Callable[[], EventQuerySet]
+    ) -> bytes | None:
+        """The body of a guest's page by the render cache. None if the serializer must render it."""
+        page, parameters = read_page(request, self), request.query_params
         zone = timezone.get_current_timezone()
-        if "highlight" in given:
+        if "highlight" in parameters:
             return None
-        if not EventFilter.narrows(given):
+        if not EventFilter.needs_page_plan(parameters):
             return guest_page(
                 page,
-                make=lambda: self.filter_queryset(make()),
+                build_events=lambda: self.filter_queryset(build_events()),
                 filters=read_filters(request),
                 zone=zone,
             )
-        page_plan = EventFilter.compiled_page_plan(request, make)
+        page_plan = EventFilter.compiled_page_plan(request, build_events)
         if page_plan is None or page.is_counted:
             return None
         return planned_guest_page(page, page_plan, zone=zone)
@@ -148,18 +146,18 @@ class EventListView(EventPages):
         event = services.create_event(current_user(request), **self.valid(EventCreateIn))
         self.etag_version = event.edit_tag
         location = request.build_absolute_uri(f"/api/events/{event.pk}/")
-        return _shown(self, event, status=201, headers={"Location": location})
+        return _event_response(self, event, status=201, headers={"Location": location})
 
 
 def list_for_guest(request: PlainRequest) -> Answer | None:
-    """`EventListView.get` without parameters but for those of pages."""
+    """`EventListView.get` for guests. None for parameters other than those of pages."""
     query = request.query
-    found = _PLAIN_QUERY.fullmatch(query and f"&{query}")
-    if found is None or query.count("cursor=") > 1 or query.count("page_size=") > 1:
+    match = _PAGE_QUERY.fullmatch(query and f"&{query}")
+    if match is None or query.count("cursor=") > 1 or query.count("page_size=") > 1:
         return None
     count_guest("anonymous", request)
     url = request.site + "/api/events/" + (f"?{request.query}" if request.query else "")
-    cursor, size = found[1] and unquote(found[1]), int(found[2] or DEFAULT_PAGE_SIZE)
+    cursor, size = match[1] and unquote(match[1]), int(match[2] or DEFAULT_PAGE_SIZE)
     body = reads_from_replica(fast_guest_page)(url, cursor=cursor, size=size)
     return None if body is None else Answer(200, body, {})
 
@@ -189,8 +187,10 @@ class EventView(ApiView):
     @operation("Read an event", responses=EventOut)
     def get(self, request: Request, pk: int) -> Response:
         """Drafts are for their organizer and staff; cancelled events stay readable."""
-        seen = Event.objects.visible_to
-        return self._answer(self.found_by_id(lambda: seen(request.user).for_listing(), pk))
+        visible_to = Event.objects.visible_to
+        return self._tagged_response(
+            self.found_by_id(lambda: visible_to(request.user).for_listing(), pk)
+        )
 
     @operation(
         "Replace an event",
@@ -232,14 +232,14 @@ class EventView(ApiView):
             keep_local_time=keep_local_time,
             expected_versions=self.expected_version(),
         )
-        return self._answer(event)
+        return self._tagged_response(event)
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "event": getattr(self, "event", None)}
 
-    def _answer(self, event: Event) -> Response:
+    def _tagged_response(self, event: Event) -> Response:
         self.etag_version = event.edit_tag
-        return _shown(self, event)
+        return _event_response(self, event)
 
 
 class PublishView(ApiView):
@@ -256,7 +256,7 @@ class PublishView(ApiView):
         """A published event stays as it is."""
         event = self.found(_visible(self), pk=pk)
         self.valid(NoFields)
-        return _shown(self, services.publish_event(event))
+        return _event_response(self, services.publish_event(event))
 
 
 class CancelView(ApiView):
@@ -272,12 +272,12 @@ class CancelView(ApiView):
     def post(self, request: Request, pk: int) -> Response:
         """Final. Registrations stay as a record; a cancelled event stays as it is."""
         event = self.found(_visible(self), pk=pk)
-        return _shown(self, services.cancel_event(event, **self.valid(CancellationIn)))
+        return _event_response(self, services.cancel_event(event, **self.valid(CancellationIn)))
 
 
 def _visible(view: ApiView) -> EventQuerySet:
     return Event.objects.visible_to(view.request.user, *view.needed_permissions).for_display()
 
 
-def _shown(view: ApiView, event: Event, **kwargs: Any) -> Response:
+def _event_response(view: ApiView, event: Event, **kwargs: Any) -> Response:
     return Response(EventOut(event, context=view.get_serializer_context()).data, **kwargs)

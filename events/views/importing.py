@@ -86,16 +86,16 @@ class EventImportView(ApiView):
         skips = skips_errors(request)
         with ROWS.one():
             report, ignored = _imported(upload, organizer, dry_run=is_dry_run, skip_errors=skips)
-        shown: Any = EventImportOut(report, context={"ignored_columns": ignored}).data
+        body: Any = EventImportOut(report, context={"ignored_columns": ignored}).data
         location = request.build_absolute_uri("/api/me/events/")
         errors = line_errors(report.errors)
-        return import_response(shown, errors, is_dry_run=is_dry_run, location=location)
+        return import_response(body, errors, is_dry_run=is_dry_run, location=location)
 
 
 def _imported(
     upload: Upload, organizer: User, *, dry_run: bool, skip_errors: bool
 ) -> tuple[Report, list[str]]:
-    """The report, and what of the file is not read. Raises `ValidationFailed`."""
+    """The report and the ignored columns. Raises `ValidationFailed`."""
     try:
         table = read_events(
             upload.content,

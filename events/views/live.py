@@ -29,9 +29,9 @@ _RESPONSES: dict[Any, Any] = {
 
 
 class SeatStreamView(ApiView):
-    """Streams where no event loop answers them, as `config.server` does before this view.
+    """The stream on servers without an event loop. `config.server` answers it before this view.
 
-    Each message ends the response, and the browser comes back for the next one.
+    Each message ends the response, and the browser reconnects for the next one.
     """
 
     permission_classes = (AllowAny,)
@@ -45,7 +45,7 @@ class SeatStreamView(ApiView):
                 "Last-Event-ID",
                 str,
                 OpenApiParameter.HEADER,
-                description="Sent by a browser that comes back.",
+                description="Sent by a browser that reconnects.",
             )
         ],
         responses=_RESPONSES,

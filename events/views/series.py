@@ -45,14 +45,14 @@ class SeriesListView(ListView):
 
     @operation("List series", responses=SeriesOut(many=True), raises=[NotAuthenticated])
     def get(self, request: Request) -> Response:
-        """Those with a public event that is still to come, the newest first."""
+        """Series with an upcoming public event, the newest first."""
         return self.page(series_for_listing(), SeriesOut)
 
     @operation(
         "Create a series of events",
         operation_id="createSeries",
         parameters=[
-            OpenApiParameter("dry_run", bool, description="Say what would be made; write nothing.")
+            OpenApiParameter("dry_run", bool, description="Return the occurrences; write nothing.")
         ],
         request=SeriesIn,
         responses={200: SeriesPreviewOut, 201: SeriesOut},
@@ -65,13 +65,13 @@ class SeriesListView(ListView):
         as much as they do. The first occurrence is the first that the rule gives: a start on a
         Tuesday and a rule for Mondays begins on the Monday after it.
         """
-        given = self.valid(SeriesIn)
+        values = self.valid(SeriesIn)
         if read_flag(request, "dry_run"):
-            events = services.preview_series(current_user(request), **given)
+            events = services.preview_series(current_user(request), **values)
             return Response(SeriesPreviewOut(events).data)
-        series = services.create_series(current_user(request), **given)
+        series = services.create_series(current_user(request), **values)
         location = request.build_absolute_uri(f"/api/series/{series.pk}/")
-        return _shown(self, series, status=201, headers={"Location": location})
+        return _series_response(self, series, status=201, headers={"Location": location})
 
 
 class SeriesView(ApiView):
@@ -86,8 +86,8 @@ class SeriesView(ApiView):
 
     @operation("Read a series", responses=SeriesOut)
     def get(self, request: Request, pk: int) -> Response:
-        """What its coming events are like; they are at `events_url`."""
-        return _shown(self, self._series(pk))
+        """The values of its coming events. The events are at `events_url`."""
+        return _series_response(self, self._series(pk))
 
     @operation(
         "Edit a series",
@@ -112,7 +112,7 @@ class SeriesView(ApiView):
             keep_local_time=changes.pop("keep_local_time", False),
             expected_versions=self.expected_version(),
         )
-        return _shown(self, series)
+        return _series_response(self, series)
 
     @operation("Delete a series", responses={204: None}, raises=[PermissionDenied])
     def delete(self, request: Request, pk: int) -> Response:
@@ -142,14 +142,14 @@ class SeriesPublishView(ApiView):
         """With its coming events. A published series stays as it is."""
         series = self.found(_visible(self), pk=pk)
         self.valid(NoFields)
-        return _shown(self, services.publish_series(series))
+        return _series_response(self, services.publish_series(series))
 
 
 def _visible(view: ApiView) -> QuerySet[Series]:
     return Series.objects.visible_to(view.request.user, *view.needed_permissions)
 
 
-def _shown(view: ApiView, series: Series, **kwargs: Any) -> Response:
+def _series_response(view: ApiView, series: Series, **kwargs: Any) -> Response:
     view.etag_version = series.edit_tag
     row = Series.objects.for_display().get(pk=series.pk)
     return Response(SeriesOut(row, context=view.get_serializer_context()).data, **kwargs)

@@ -1,0 +1,122 @@
+"""Queries of events: visibility, time, seats, and the columns of each use."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+from django.db.models import F, Q, Sum, Value
+from django.db.models.functions import Left
+from django.utils.timezone import now
+
+from config.api.sql.compiled_queries import current_instant
+from config.api.staff_rights import has_staff_right
+
+from .expressions import Contains, Overlaps, Span
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+    from ..search.page_planner import PagePlan
+    from .event import Event  # noqa: F401  # the type argument of the base class
+
+FEED_DESCRIPTION_LENGTH = 500  # characters
+
+
+def is_ongoing() -> Q:
+    return Q(Contains(Span("start_time", "end_time"), Value(current_instant())))
+
+
+def happens_between(begin: datetime, end: datetime) -> Q:
+    """Whether an event takes place at an instant from `begin` on and before `end`."""
+    return Q(Overlaps(Span("start_time", "end_time"), Span(Value(begin), Value(end))))
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    # The plan for the pages of this queryset. Querysets derived from it have other conditions and
+    # no plan.
+    page_plan: "PagePlan | None" = None
+
+    @property
+    def page_note(self) -> Any:
+        return self.page_plan and self.page_plan.note
+
+    def existing(self) -> "EventQuerySet":
+        """Not deleted."""
+        return self.filter(deleted_at=None)
+
+    def published(self) -> "EventQuerySet":
+        return self.existing().filter(status=self.model.Status.PUBLISHED)
+
+    def visible_to(self, user: "User | AnonymousUser", *permissions: str) -> "EventQuerySet":
+        """Published and cancelled ones; drafts for their organizer and staff; no deleted ones.
+
+        Staff see drafts by the permission to view events, or by any of `permissions`.
+        """
+        if has_staff_right(user, "events.view_event", *permissions):
+            return self.existing()
+        not_draft = ~Q(status=self.model.Status.DRAFT)
+        own = Q(organizer_id=user.pk) if user.pk else Q()
+        return self.existing().filter(not_draft | own if own else not_draft)
+
+    def upcoming(self) -> "EventQuerySet":
+        return self.filter(start_time__gt=current_instant())
+
+    def ongoing(self) -> "EventQuerySet":
+        return self.filter(is_ongoing())
+
+    def past(self) -> "EventQuerySet":
+        # The condition on the start is implied. It is for the index of starts.
+        at = current_instant()
+        return self.filter(end_time__lte=at, start_time__lt=at)
+
+    def with_free_seat(self) -> "EventQuerySet":
+        return self.filter(is_available=True)
+
+    def without_free_seat(self) -> "EventQuerySet":
+        return self.filter(is_available=False)
+
+    def ended_with_series(self, at: datetime) -> "EventQuerySet":
+        """The events of a series that are cancelled or removed when the series ends."""
+        return self.existing().filter(start_time__gt=at).exclude(status=self.model.Status.CANCELLED)
+
+    def people_to_notify(self) -> int:
+        """The number of people to notify when these events are cancelled, deleted or restored.
+
+        Registered and waitlisted people of published events that have not ended.
+        """
+        current = self.filter(status=self.model.Status.PUBLISHED, end_time__gt=now())
+        total = current.order_by().aggregate(
+            people=Sum(F("registered_count") + F("waitlist_count"), default=0)
+        )
+        return int(total["people"])
+
+    def for_display(self) -> "EventQuerySet":
+        """With everything that `EventOut` shows, in one query."""
+        return self.select_related("organizer", "category").defer("search_vector")
+
+    def for_listing(self) -> "EventQuerySet":
+        """With only the columns that `EventOut` shows."""
+        return self.select_related("organizer", "category").only(
+            "name", "description", "location", "latitude", "longitude",
+            "start_time", "end_time", "timezone", "status",
+            "max_capacity", "registered_count", "waitlist_enabled", "waitlist_count",
+            "registration_opens_at", "registration_closes_at", "cancellation_closes_at",
+            "attendance_mode", "series", "average_rating",
+            "feedback_count", "created_at", "updated_at", "version", "meeting_url",
+            "reminder_hours",
+            "organizer__username", "category__slug",
+        )  # fmt: skip
+
+    def for_calendar(self) -> "EventQuerySet":
+        """With only the columns that calendars show."""
+        return self.select_related("organizer", "category").only(
+            "name", "description", "location", "latitude", "longitude", "start_time", "end_time",
+            "timezone", "status", "sequence", "created_at", "updated_at", "meeting_url",
+            "organizer__username", "category__name",
+        )  # fmt: skip
+
+    def for_feed(self) -> "EventQuerySet":
+        """The same as `for_calendar`, with `description_start` instead of the description."""
+        start = Left("description", FEED_DESCRIPTION_LENGTH + 1)
+        return self.for_calendar().defer("description").annotate(description_start=start)

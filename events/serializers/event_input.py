@@ -1,0 +1,312 @@
+"""Events in request bodies."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, ClassVar, cast
+from zoneinfo import ZoneInfo
+
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from config.api.fields import (
+    TITLED_TEXT,
+    ChoiceField,
+    ClockField,
+    DayField,
+    LineField,
+    NumberField,
+    TextField,
+    TrueOrFalseField,
+    WholeNumberField,
+    ZoneField,
+)
+
+from ..models import ONLINE, AttendanceMode, Event
+from ..models.base import default_reminder_hours
+from ..services.attendance import NEEDS_PLACE
+from ..services.editing import TIMES
+from ..zones import NonexistentTime, instant
+from .aliases import FIELD_ALIASES, FIELD_SYNONYMS
+from .fields import AttendanceModeField, CategoryField, HoursField, MomentField, WebAddressField
+
+MAX_NAME = 200
+MAX_CAPACITY = 2**31 - 1  # what the column holds
+
+_START_MISSING = {
+    "start_time": [ErrorDetail("Send start_time, or date and time.", "required")],
+}
+
+EVENT_IN_EXAMPLE = {
+    "name": "Global AI Summit",
+    "location": "Bengaluru International Exhibition Centre",
+    "start_time": "2032-03-15T14:30:00",
+    "end_time": "2032-03-17T22:30:00",
+    "timezone": "Asia/Kolkata",
+    "category": "conference",
+    "max_capacity": 750,
+}
+
+# The required fields of a whole event, in JSON Schema. The conditions are nested: generators of
+# clients skip those, but turn a choice of required fields into a type without fields.
+_REQUIRED_FIELDS = {
+    "required": ["name"],
+    "if": {"properties": {"location": False}},
+    "then": {
+        "required": ["meeting_url"],
+        "properties": {
+            "meeting_url": {"type": "string", "minLength": 1},
+            "attendance_mode": {"not": {"const": AttendanceMode.IN_PERSON.value}},
+        },
+    },
+}
+_REQUIRED_FIELDS_WITH_DATE = {
+    "if": {"properties": {"name": False, "location": False}},
+    "then": {
+        "required": ["description"],
+        "properties": {
+            "description": {"pattern": TITLED_TEXT},
+            "attendance_mode": {"not": {"const": AttendanceMode.IN_PERSON.value}},
+        },
+    },
+    "else": _REQUIRED_FIELDS,
+}
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Event", EVENT_IN_EXAMPLE)])
+class EventIn(serializers.Serializer[Event]):
+    """An event, as its organizer sends it.
+
+    Times without an offset are wall-clock times in the event's zone. `date` and `time` together
+    may replace `start_time`. A field that is left out takes its default on PUT and keeps its value
+    on PATCH. `title` and `capacity` are read as `name` and `max_capacity`.
+    """
+
+    schema_name = "EventReplace"
+    aliases: ClassVar[dict[str, str]] = FIELD_ALIASES
+    synonyms: ClassVar[dict[str, str]] = FIELD_SYNONYMS
+
+    @property
+    def schema_extra(self) -> dict[str, Any]:
+        extra: dict[str, Any] = {"dependentRequired": {"date": ["time"], "time": ["date"]}}
+        if self.partial:
+            extra["not"] = {"required": ["start_time", "date"]}
+        else:
+            extra["if"] = {"required": ["start_time"]}
+            extra["then"] = {"not": {"required": ["date"]}, **_REQUIRED_FIELDS}
+            extra["else"] = {"required": ["date"], **_REQUIRED_FIELDS_WITH_DATE}
+        return extra
+
+    name = LineField(
+        max_length=MAX_NAME,
+        required=False,
+        help_text=(
+            "1 to 200 characters on one line. A body of date, time and description alone makes a"
+            " virtual event, whose name is the first line of the description."
+        ),
+    )
+    description = TextField(max_length=10_000, allow_blank=True, default="")
+    location = LineField(
+        max_length=255,
+        required=False,
+        help_text=(
+            "1 to 255 characters on one line. `Online` when it is left out with a meeting_url, or"
+            " of a virtual event."
+        ),
+    )
+    latitude = NumberField(
+        min_value=-90,
+        max_value=90,
+        allow_null=True,
+        default=None,
+        help_text="Degrees north, with longitude: for `near`.",
+    )
+    longitude = NumberField(
+        min_value=-180, max_value=180, allow_null=True, default=None, help_text="Degrees east."
+    )
+    start_time = MomentField(required=False, help_text="Or send date and time.")
+    date = DayField(required=False, help_text="With time, instead of start_time.")
+    time = ClockField(required=False, help_text="On the clock in the event's zone.")
+    end_time = MomentField(
+        required=False,
+        help_text=(
+            "Default: one hour after the start, wherever that is moved. A PATCH of the start"
+            " alone, to beyond an end that was chosen, takes the end along."
+        ),
+    )
+    timezone = ZoneField(required=False, help_text="IANA name. Default: the organizer's.")
+    category = CategoryField(allow_null=True, default=None)
+    max_capacity = WholeNumberField(
+        min_value=1,
+        max_value=MAX_CAPACITY,
+        allow_null=True,
+        default=None,
+        help_text="Null: no limit.",
+    )
+    waitlist_enabled = TrueOrFalseField(default=False)
+    registration_opens_at = MomentField(allow_null=True, default=None)
+    registration_closes_at = MomentField(
+        allow_null=True, default=None, help_text="Default: the start."
+    )
+    cancellation_closes_at = MomentField(
+        allow_null=True,
+        default=None,
+        help_text="Until when attendees may cancel, at or before the start. Default: the start.",
+    )
+    meeting_url = WebAddressField(
+        default="", help_text="Shown to the organizer, staff and confirmed attendees."
+    )
+    attendance_mode = AttendanceModeField(
+        default=None,
+        help_text=(
+            "`in_person`, `online` or `hybrid`. Default, and null: derived from location and"
+            " meeting_url, again at each edit."
+        ),
+    )
+    reminder_hours = HoursField(default=default_reminder_hours)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Reports the errors of missing fields together with those of the other fields."""
+        try:
+            attrs: dict[str, Any] = super().to_internal_value(data)
+        except ValidationError as error:
+            if self.partial or "non_field_errors" in error.detail:
+                raise
+            errors = cast("dict[str, Any]", error.detail)
+            raise ValidationError({**self._missing(data), **errors}) from error
+        if not self.partial and (missing := self._missing(attrs)):
+            raise ValidationError(missing)
+        return attrs
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Converts wall-clock times in the event's zone to instants."""
+        _require_both(attrs, "latitude", "longitude")
+        event: Event | None = self.context.get("event")
+        if not self.partial:
+            self._complete_texts(attrs, event)
+        if event is None or (not self.partial and "timezone" not in attrs):
+            organizer = event.organizer if event else self.context["request"].user
+            attrs.setdefault("timezone", organizer.timezone)
+        zone = ZoneInfo(attrs.get("timezone") or event.timezone)  # type: ignore[union-attr]
+        start_field = self._join_date_and_time(attrs)
+        errors = {}
+        for name in TIMES:
+            if attrs.get(name) is None:
+                continue
+            try:
+                attrs[name] = instant(attrs[name], zone)
+            except NonexistentTime:
+                errors[start_field if name == "start_time" else name] = [
+                    ErrorDetail(f"The clocks in {zone} skip this time.", "nonexistent_time")
+                ]
+        if errors:
+            raise ValidationError(errors)
+        if not self.partial:
+            attrs.setdefault("end_time", None)
+        return attrs
+
+    def _missing(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The errors of required fields that are not in `values`."""
+        missing: dict[str, Any] = {}
+        is_virtual = _is_virtual(values)
+        if not (is_virtual or "name" in values):
+            missing["name"] = [ErrorDetail("Send a name.", "required")]
+        if "location" not in values and not (is_virtual and self.context.get("event")):
+            if values.get("attendance_mode") == AttendanceMode.IN_PERSON:
+                missing["location"] = [ErrorDetail(NEEDS_PLACE, "required")]
+            elif not (is_virtual or values.get("meeting_url")):
+                hint = "Send a location, or a meeting_url."
+                missing["location"] = [ErrorDetail(hint, "required")]
+        if not {"start_time", "date", "time"} & values.keys():
+            missing |= _START_MISSING
+        return missing
+
+    def _complete_texts(self, attrs: dict[str, Any], event: Event | None) -> None:
+        """Sets name and location of a virtual event. A PUT of that form keeps the event's own."""
+        if event is not None and _is_virtual(attrs):
+            attrs["name"], attrs["location"] = event.name, event.location
+        if "name" not in attrs:
+            attrs["name"] = self._name_in(attrs["description"])
+        attrs.setdefault("location", ONLINE)
+
+    def _name_in(self, description: str) -> str:
+        """The first line that is a valid name. Raises `ValidationError` if no line is."""
+        field = self.fields["name"]
+        for line in description.splitlines():
+            name = line.replace("\t", " ").strip()[:MAX_NAME].strip()
+            with suppress(ValidationError):
+                return str(field.run_validation(name))
+        raise _field_error("name", "required", "Send a name; the description has none.")
+
+    def _join_date_and_time(self, attrs: dict[str, Any]) -> str:
+        """Replaces `date` and `time` by `start_time`. Returns the field for errors of the start."""
+        parts = {name: attrs.pop(name) for name in ("date", "time") if name in attrs}
+        if parts and "start_time" in attrs:
+            raise _field_error(
+                next(iter(parts)), "conflicting_fields", "Send start_time, or date and time."
+            )
+        if len(parts) == 1:
+            missing = "time" if "date" in parts else "date"
+            raise _field_error(missing, "required", "Send date and time together.")
+        if parts:
+            attrs["start_time"] = datetime.combine(parts["date"], parts["time"])
+            if not 1900 <= attrs["start_time"].year <= 9000:
+                raise _field_error("date", "invalid", "Choose a year from 1900 to 9000.")
+            return "time"
+        return "start_time"
+
+
+def _is_virtual(values: Mapping[str, Any]) -> bool:
+    """Whether a body has date, time and description, and neither name nor location."""
+    description = values.get("description")
+    return (
+        {"date", "time"} <= values.keys()
+        and not {"name", "location"} & values.keys()
+        and isinstance(description, str)
+        and bool(description.strip())
+    )
+
+
+def _require_both(attrs: dict[str, Any], one: str, other: str) -> None:
+    """Requires both fields, both of them null, or neither."""
+    for name, missing in ((one, other), (other, one)):
+        if attrs.get(name) is not None and attrs.get(missing) is None:
+            raise _field_error(missing, "required", f"Send it with {name}.")
+        if name in attrs and missing not in attrs:
+            raise _field_error(missing, "required", f"Send it with {name}.")
+
+
+def _field_error(field: str, code: str, detail: str) -> ValidationError:
+    return ValidationError({field: [ErrorDetail(detail, code)]})
+
+
+class EventCreateIn(EventIn):
+    status = ChoiceField(
+        choices=[Event.Status.PUBLISHED.value, Event.Status.DRAFT.value],
+        default=Event.Status.PUBLISHED.value,
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Move to another zone, keeping the time on the clock",
+            {"timezone": "Europe/Berlin", "keep_local_time": True},
+        )
+    ]
+)
+class EventEditIn(EventIn):
+    keep_local_time = TrueOrFalseField(
+        default=False,
+        help_text="With a new timezone: keep the wall-clock time and move the instant.",
+    )
+
+
+@extend_schema_serializer(
+    examples=[OpenApiExample("With a reason", {"reason": "The venue was flooded."})]
+)
+class CancellationIn(serializers.Serializer[Event]):
+    schema_name = "EventCancellation"
+
+    reason = TextField(max_length=500, allow_blank=True, default="")

@@ -1,0 +1,92 @@
+"""Input fields of the recurrence of a series: its rule and its exclusions."""
+
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django.http import QueryDict
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from config.api.fields import DAY_OR_MOMENT, ListField, TextField
+
+from ..recurrence import (
+    FREQUENCIES,
+    MAX_OCCURRENCES,
+    MAX_TEXT,
+    InvalidRecurrence,
+    parse_moment,
+    parse_recurrence,
+)
+
+RULE_EXAMPLE = "FREQ=WEEKLY;BYDAY=MO;COUNT=10"
+
+_UTC = ZoneInfo("UTC")
+
+
+class RecurrenceField(TextField):
+    """An RRULE. Lines of EXDATE may follow it. The serializer parses it again in the right zone."""
+
+    schema_extra: ClassVar[dict[str, Any]] = {
+        "pattern": f"^[^\\x00]*FREQ=({'|'.join(FREQUENCIES)})[^\\x00]*$",
+        "examples": [RULE_EXAMPLE],
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_TEXT, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if len(text) > MAX_TEXT:
+            return text  # the validator of the length rejects it
+        try:
+            parse_recurrence(text, _UTC)
+        except InvalidRecurrence as error:
+            detail = str(error) if "=" in text else _explain_rule(text)
+            raise ValidationError([ErrorDetail(detail, "invalid_recurrence")]) from error
+        return text
+
+
+_FREQUENCY_BY_WORD = {
+    **dict.fromkeys(("daily", "day", "days"), "DAILY"),
+    **dict.fromkeys(("weekly", "week", "weeks"), "WEEKLY"),
+    **dict.fromkeys(("monthly", "month", "months"), "MONTHLY"),
+    **dict.fromkeys(("yearly", "annually", "annual", "year", "years"), "YEARLY"),
+}
+
+
+def _explain_rule(text: str) -> str:
+    """An error text for a rule that is written in words."""
+    words = text.lower().split()
+    frequencies = [_FREQUENCY_BY_WORD[word] for word in words if word in _FREQUENCY_BY_WORD]
+    if frequencies:
+        return f"Did you mean FREQ={frequencies[0]};COUNT=10? Send a rule of RFC 5545."
+    return f"Send a rule of RFC 5545, such as {RULE_EXAMPLE}."
+
+
+class ExcludedField(TextField):
+    """A day, or a time in the series' zone, on which the rule gives no occurrence."""
+
+    schema_extra: ClassVar[dict[str, Any]] = DAY_OR_MOMENT
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=40, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            parse_moment(text)
+        except InvalidRecurrence as error:
+            raise ValidationError([ErrorDetail(str(error), "invalid")]) from error
+        return text
+
+
+class ExcludedListField(ListField):
+    child = ExcludedField()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_OCCURRENCES, **kwargs)
+
+    def get_value(self, dictionary: Any) -> Any:
+        if isinstance(dictionary, QueryDict) and self.field_name not in dictionary:
+            return serializers.empty
+        return super().get_value(dictionary)
