@@ -1,7 +1,7 @@
-"""Seats going in real time: who watches which events, and one query a second for all of them.
+"""Live seat counts of events, for streams: one query a second for all watched events.
 
-`SeatWatch` lives in an event loop; what it knows of the database is `read_seats`, which runs in a
-thread of its own with one connection.
+`SeatWatch` runs in an event loop. `read_seats` queries the database, in a separate thread with one
+connection.
 """
 
 import asyncio
@@ -23,27 +23,27 @@ from .models import Event
 
 logger = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_QUERIES = 1.0
-# A database that is away this long is an answer, too.
-SECONDS_TO_THE_FIRST = 10
-# Of all viewers, one address may be so many, lest one takes the places of all.
-SHARE_OF_ONE_ADDRESS = 4
-# Of a stream: how many milliseconds a browser waits before it comes back.
+QUERY_INTERVAL_SECONDS = 1.0
+# A viewer that has no seats after this time gets an error.
+FIRST_SEATS_TIMEOUT_SECONDS = 10
+# One address may have a quarter of the viewers, so that it cannot use up all of them.
+ADDRESS_SHARE_DIVISOR = 4
+# The first lines of a stream: the milliseconds before a browser reconnects.
 FIRST_LINES = b"retry: 3000\n\n"
 
 
 @dataclass(frozen=True)
 class Seats:
-    """What a viewer is told: JSON with the names that the event has. None when it is deleted.
+    """The seats of an event, as JSON with the field names of the event. None if it is deleted.
 
-    `is_over`: nothing will change any more, as the event has ended or was cancelled.
+    `is_over` says that the seats are final: the event has ended or is cancelled.
     """
 
     data: bytes | None
     is_over: bool
 
     def message(self) -> bytes:
-        """What a browser hands to `onmessage`; after the last one an event `end`."""
+        """The bytes of a server-sent message. An event `end` follows the last one."""
         text = b""
         if self.data is not None:
             event_id = hashlib.blake2b(self.data, digest_size=6).hexdigest()
@@ -55,7 +55,7 @@ GONE = Seats(None, is_over=True)
 
 
 def read_seats(event_ids: Collection[int]) -> dict[int, Seats]:
-    """Of those events that everybody may see. One query."""
+    """The seats of the published and cancelled events, by id. One query."""
     rows = (
         Event.objects.existing()
         .exclude(status=Event.Status.DRAFT)
@@ -74,7 +74,7 @@ def read_seats(event_ids: Collection[int]) -> dict[int, Seats]:
 
 
 def _seats_of(event: Event) -> Seats:
-    shown = {
+    fields = {
         "id": event.pk,
         "max_capacity": event.max_capacity,
         "registered_count": event.registered_count,
@@ -83,21 +83,21 @@ def _seats_of(event: Event) -> Seats:
         "registration_state": event.registration_state,
     }
     has_ended = event.end_time <= timezone.now()
-    return Seats(to_json(shown), has_ended or event.status == Event.Status.CANCELLED)
+    return Seats(to_json(fields), has_ended or event.status == Event.Status.CANCELLED)
 
 
 Reader = Callable[[Collection[int]], Mapping[int, Seats]]
 
 
 class Watched:
-    """One event, for all who watch it. They see its latest state, not each one in between."""
+    """An event and its viewers. A viewer gets the latest seats, not every state in between."""
 
     def __init__(self) -> None:
         self.viewers = 0
         self.seats: Seats | None = None
         self.changed = asyncio.get_running_loop().create_future()
 
-    def tell(self, seats: Seats) -> None:
+    def publish(self, seats: Seats) -> None:
         if seats != self.seats:
             self.seats = seats
             self.changed.set_result(None)
@@ -105,7 +105,7 @@ class Watched:
 
 
 class SeatWatch:
-    """The viewers of one process, at most `max_viewers`."""
+    """The watched events of one process, with at most `max_viewers` viewers."""
 
     def __init__(self, max_viewers: int, read: Reader = read_seats) -> None:
         self._max_viewers = max_viewers
@@ -118,8 +118,8 @@ class SeatWatch:
 
     @asynccontextmanager
     async def viewer(self, event_id: int, address: str) -> AsyncIterator[Watched]:
-        """Watch an event. Raises `NotFound`, `RateLimited`, `TemporarilyUnavailable`."""
-        self._check_room(address)
+        """Watches an event. Raises `NotFound`, `RateLimited`, `TemporarilyUnavailable`."""
+        self._check_limits(address)
         self._addresses[address] += 1
         watched = self._watched.setdefault(event_id, Watched())
         watched.viewers += 1
@@ -127,7 +127,7 @@ class SeatWatch:
             self._polling = asyncio.create_task(self._poll())
         try:
             if watched.seats is None:
-                await asyncio.wait({watched.changed}, timeout=SECONDS_TO_THE_FIRST)
+                await asyncio.wait({watched.changed}, timeout=FIRST_SEATS_TIMEOUT_SECONDS)
             if watched.seats is None:
                 raise TemporarilyUnavailable(headers={"Retry-After": "5"})
             if watched.seats is GONE:
@@ -139,30 +139,30 @@ class SeatWatch:
                 del self._watched[event_id]
             self._addresses -= Counter([address])
 
-    def _check_room(self, address: str) -> None:
+    def _check_limits(self, address: str) -> None:
         if self._addresses.total() >= self._max_viewers:
             raise TemporarilyUnavailable(
                 "As many watch as there is room for. Ask for the event itself now and then.",
                 headers={"Retry-After": "30"},
             )
-        if self._addresses[address] >= max(1, self._max_viewers // SHARE_OF_ONE_ADDRESS):
+        if self._addresses[address] >= max(1, self._max_viewers // ADDRESS_SHARE_DIVISOR):
             raise RateLimited(
                 "Too many streams are open from your address.", headers={"Retry-After": "30"}
             )
 
     async def _poll(self) -> None:
-        """Ask as long as somebody watches, never twice within a second."""
+        """Queries the seats once per interval while there are viewers."""
         loop = asyncio.get_running_loop()
         while self._watched:
-            await asyncio.sleep(self._last_query + SECONDS_BETWEEN_QUERIES - loop.time())
-            asked = dict(self._watched)
-            if not asked:
+            await asyncio.sleep(self._last_query + QUERY_INTERVAL_SECONDS - loop.time())
+            watched_events = dict(self._watched)
+            if not watched_events:
                 return
             self._last_query = loop.time()
             try:
-                found = await loop.run_in_executor(self._thread, self._read, list(asked))
-            except Exception as error:  # noqa: BLE001  # viewers wait for the database to come back
+                seats = await loop.run_in_executor(self._thread, self._read, list(watched_events))
+            except Exception as error:  # noqa: BLE001  # the next query may succeed
                 logger.warning("seats were not read: %s", type(error).__name__)
             else:
-                for event_id, watched in asked.items():
-                    watched.tell(found.get(event_id, GONE))
+                for event_id, watched in watched_events.items():
+                    watched.publish(seats.get(event_id, GONE))

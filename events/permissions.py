@@ -11,7 +11,7 @@ from .models import Event
 
 
 class MayOrganize(BasePermission):
-    """The organizer role, for creating events."""
+    """Users with the organizer role, which creating events requires."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if request.user.is_authenticated and not request.user.may_organize:
@@ -20,14 +20,14 @@ class MayOrganize(BasePermission):
 
 
 class IsOrganizerOrStaff(BasePermission):
-    """The organizer, and staff with the permission that the view needs for the method."""
+    """The organizer, and staff with the permission that the view requires for the method."""
 
     def has_object_permission(self, request: Request, view: APIView, event: Any) -> bool:
         return event.organizer_id == request.user.pk or has_right_for(request, view)
 
 
 class ReadsOrManagesEvent(IsOrganizerOrStaff):
-    """Anyone reads; its organizer and staff write."""
+    """Everybody may read. The organizer and staff may write."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return request.method in SAFE_METHODS or bool(request.user.is_authenticated)

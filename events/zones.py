@@ -1,4 +1,4 @@
-"""Wall-clock time and instants. Pure: values in, values out."""
+"""Conversions between wall-clock times and instants. Pure: values in, values out."""
 
 from datetime import UTC, datetime, tzinfo
 
@@ -8,33 +8,33 @@ class NonexistentTime(ValueError):
 
 
 def instant(moment: datetime, zone: tzinfo) -> datetime:
-    """The instant in UTC of a datetime: an aware one as it is, a naive one as wall-clock in `zone`.
+    """The instant in UTC of a datetime. A naive one is a wall-clock time in `zone`.
 
-    A time that occurs twice is the first of the two; one that a gap skips raises `NonexistentTime`.
-    Raises `OverflowError` beyond the years that datetime can hold.
+    A time that occurs twice is the first of the two. Raises `NonexistentTime` for a time in a gap,
+    and `OverflowError` beyond the range of datetime.
     """
     if moment.tzinfo is not None:
         return moment.astimezone(UTC)
-    found = moment.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    if found.astimezone(zone).replace(tzinfo=None) != moment.replace(fold=0):
+    result = moment.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if result.astimezone(zone).replace(tzinfo=None) != moment.replace(fold=0):
         raise NonexistentTime(moment)
-    return found
+    return result
 
 
 def wall_clock(moment: datetime, zone: tzinfo) -> datetime:
-    """What clocks in `zone` show at an instant, naive."""
+    """The wall-clock time in `zone` at an instant, as a naive datetime."""
     return moment.astimezone(zone).replace(tzinfo=None, fold=0)
 
 
 def at_wall_clock(local: datetime, zone: tzinfo) -> datetime:
-    """The instant in UTC at which clocks in `zone` show a naive time.
+    """The instant in UTC of a wall-clock time in `zone`.
 
-    One that occurs twice is the first of the two; one that a gap skips moves forward by the length
-    of the gap, as RFC 5545 says (section 3.3.5).
+    A time that occurs twice is the first of the two. A time in a gap moves forward by the length of
+    the gap (RFC 5545, section 3.3.5).
     """
     return local.replace(tzinfo=zone, fold=0).astimezone(UTC)
 
 
 def same_wall_clock(moment: datetime, old: tzinfo, new: tzinfo) -> datetime:
-    """The instant at which clocks in `new` show what clocks in `old` show at `moment`."""
+    """The instant with the wall-clock time in `new` that `moment` has in `old`."""
     return at_wall_clock(wall_clock(moment, old), new)

@@ -317,7 +317,7 @@ def test_process_with_viewers_stops_at_once():
 
 @committed
 def test_all_events_are_read_by_one_query_at_a_time(monkeypatch):
-    monkeypatch.setattr(seats, "SECONDS_BETWEEN_QUERIES", 0.2)
+    monkeypatch.setattr(seats, "QUERY_INTERVAL_SECONDS", 0.2)
     events = EventFactory.create_batch(3, max_capacity=2)
     asked = []
 
@@ -370,7 +370,7 @@ def test_reading_many_events_is_one_query(django_assert_num_queries):
 
 
 def test_unreachable_database_is_reported_to_new_viewers(monkeypatch):
-    monkeypatch.setattr(seats, "SECONDS_TO_THE_FIRST", 0.05)
+    monkeypatch.setattr(seats, "FIRST_SEATS_TIMEOUT_SECONDS", 0.05)
 
     def read(event_ids):
         raise OSError("on purpose")
@@ -410,7 +410,7 @@ def test_viewer_that_reads_nothing_is_disconnected(monkeypatch):
 
 
 def test_capacity_of_ended_streams_is_released(monkeypatch):
-    monkeypatch.setattr(seats, "SECONDS_BETWEEN_QUERIES", 0)
+    monkeypatch.setattr(seats, "QUERY_INTERVAL_SECONDS", 0)
     told = seats.Seats(b"{}", is_over=False)
 
     async def come() -> None:
