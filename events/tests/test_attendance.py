@@ -1,4 +1,4 @@
-"""Virtual events, and how people attend: in person, online or both."""
+"""Virtual events, and the attendance mode: in person, online or hybrid."""
 
 import pytest
 
@@ -71,7 +71,7 @@ def test_name_of_a_virtual_event_is_the_first_line_of_the_description(client, de
     assert event["name"] == name
 
 
-def test_virtual_event_takes_the_other_fields(client):
+def test_virtual_event_accepts_the_other_fields(client):
     event = create(client, {**SEED, "max_capacity": 3, "meeting_url": LINK, "status": "draft"})
 
     assert (event["max_capacity"], event["status"]) == (3, "draft")
@@ -94,11 +94,11 @@ def test_virtual_event_takes_the_other_fields(client):
          {"location": "required", "max_capacity": "min_value"}),
     ],
 )  # fmt: skip
-def test_bodies_of_another_form_name_what_is_missing(client, body, expected):
+def test_bodies_of_another_form_name_the_missing_fields(client, body, expected):
     assert errors_of(client.post("/api/events/", body)) == expected
 
 
-def test_virtual_event_is_read_from_a_form(client):
+def test_virtual_event_is_created_from_a_form(client):
     response = client.post("/api/events/", SEED, format="multipart")
 
     assert texts(response.json()) == ("Open hour", "Online", "online")
@@ -115,7 +115,7 @@ def test_put_of_the_virtual_form_keeps_name_and_location_and_resets_the_rest(cli
     assert edited["start_time"] == "2027-05-25T12:00:00Z"
 
 
-def test_put_of_the_virtual_form_may_choose_the_mode_of_the_kept_place(client):
+def test_put_of_the_virtual_form_may_choose_the_mode_of_the_location(client):
     event = create(client, HALL)
 
     edited = edit(client, event, {**SEED, "attendance_mode": "in_person"}, "put")
@@ -130,7 +130,7 @@ def test_location_is_optional_with_a_meeting_url(client):
     assert texts(edit(client, event, CALL, "put")) == ("Call", "Online", "online")
 
 
-def test_an_empty_meeting_url_is_no_place(client):
+def test_an_empty_meeting_url_does_not_replace_a_location(client):
     assert errors_of(client.post("/api/events/", {**CALL, "meeting_url": ""})) == {
         "location": "required"
     }
@@ -171,7 +171,7 @@ def test_unknown_mode_is_refused(client):
     assert errors_of(response) == {"attendance_mode": "invalid_choice"}
 
 
-def test_mode_in_person_with_a_link_needs_a_place(client):
+def test_mode_in_person_with_a_link_requires_a_location(client):
     response = client.post("/api/events/", {**CALL, "attendance_mode": "in_person"})
 
     assert errors_of(response) == {"location": "required"}
@@ -220,7 +220,7 @@ def test_mode_chosen_on_creation_stays(client):
 
 
 @pytest.mark.parametrize("method", ["patch", "put"])
-def test_derived_mode_that_is_sent_back_stays_derived(client, method):
+def test_unchanged_derived_mode_stays_derived(client, method):
     event = create(client, HALL)
     sent_back = {key: event[key] for key in ("name", "location", "start_time", "attendance_mode")}
 
@@ -235,7 +235,7 @@ def test_put_without_a_mode_derives_it(client):
     assert edit(client, event, HALL, "put")["attendance_mode"] == "in_person"
 
 
-def test_an_edit_that_sends_back_all_changes_nothing(client):
+def test_an_edit_with_unchanged_fields_changes_nothing(client):
     event = create(client, CALL)
     sent_back = {
         key: event[key]
@@ -268,7 +268,7 @@ def test_editing_a_series_derives_the_mode_of_its_events(olga):
     assert {event.attendance_mode for event in Event.objects.all()} == {"hybrid"}
 
 
-def test_chosen_mode_of_a_series_goes_to_later_events(olga, clock):
+def test_chosen_mode_of_a_series_applies_to_later_events(olga, clock):
     series = SeriesFactory(organizer=olga, recurrence="FREQ=WEEKLY")
     edit_series(series, {"attendance_mode": "hybrid"})
     clock.shift(60 * 60 * 24 * 60)

@@ -308,13 +308,13 @@ def test_pages_lead_back_to_the_first(anyone, olga):
 
 
 def test_events_created_between_pages_neither_repeat_nor_hide_a_row(clock, anyone, olga):
-    there = EventFactory.create_batch(6, organizer=olga)
+    existing = EventFactory.create_batch(6, organizer=olga)
     first = anyone.get("/api/events/?page_size=3").json()
-    EventFactory(organizer=olga, start_time=there[0].start_time - timedelta(days=1))
+    EventFactory(organizer=olga, start_time=existing[0].start_time - timedelta(days=1))
 
     rest = walk(anyone, first["next"])
 
-    assert [row["id"] for row in first["results"] + rest] == [event.pk for event in there]
+    assert [row["id"] for row in first["results"] + rest] == [event.pk for event in existing]
 
 
 def test_count_is_optional(anyone, event):

@@ -1,4 +1,4 @@
-"""When the next reminder is due: kept by the database, whoever writes the event."""
+"""The time of the next reminder, which the database maintains for every write."""
 
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ def hours(number: float) -> timedelta:
     return timedelta(hours=number)
 
 
-def test_the_first_reminder_that_is_to_come_is_next(olga):
+def test_the_next_reminder_is_the_first_future_one(olga):
     def made(**fields) -> Event:
         return create_event(
             olga, name="Talk", location="Here", timezone="UTC", end_time=None, **fields
@@ -37,7 +37,7 @@ def test_the_first_reminder_that_is_to_come_is_next(olga):
     assert next_of(unannounced) is None
 
 
-def test_it_moves_with_the_event_and_its_hours(clock):
+def test_the_next_reminder_follows_the_start_and_the_hours(clock):
     event = EventFactory(start_time=NOW + hours(48), end_time=NOW + hours(90))
 
     edit_event(event, {"start_time": NOW + hours(72)})
@@ -51,7 +51,7 @@ def test_it_moves_with_the_event_and_its_hours(clock):
     assert next_of(event) is None  # due at the moment of the edit, which is told instead
 
 
-def test_it_is_kept_for_rows_that_no_service_wrote(olga):
+def test_the_next_reminder_is_set_for_rows_written_by_sql(olga):
     Event.objects.bulk_create(
         [
             Event(

@@ -101,9 +101,9 @@ def test_an_organizer_adds_at_most_a_thousand_corrections_between_counts(olga, m
     fill(olga, seed=1)
     fill(max_, seed=2)
 
-    brought = SearchWord.objects.filter(corrects=True)
-    assert brought.filter(brought_by=olga.pk).count() == 1000
-    assert brought.filter(brought_by=max_.pk).count() == 1000
+    corrections = SearchWord.objects.filter(corrects=True)
+    assert corrections.filter(brought_by=olga.pk).count() == 1000
+    assert corrections.filter(brought_by=max_.pk).count() == 1000
 
 
 def test_an_organizer_may_add_more_corrections_after_a_count(olga):
@@ -141,8 +141,8 @@ def test_corrections_of_a_single_organizer_are_limited(olga, max_, monkeypatch):
     assert {"saxophone", "concert", "rome"} < correcting()
 
 
-def test_a_counted_word_stays_counted_when_another_organizer_brings_it(olga, max_):
-    """How common a word is decides how a search is done; its matches would all be read again."""
+def test_a_counted_word_stays_counted_when_another_organizer_uses_it(olga, max_):
+    """Page plans use the counts: the matches of an uncounted word are walked first."""
     EventFactory(organizer=olga, name="Concert", description="saxophone")
     count_words()
 
