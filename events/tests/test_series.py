@@ -1,4 +1,4 @@
-"""Series over HTTP: made, seen, edited, ended."""
+"""Series over HTTP: creating, reading, editing, filling and ending."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -44,7 +44,7 @@ def made(client, **changes) -> dict:
 
 
 def events_of(series: dict) -> list[Event]:
-    """Those that are there, in the order of their start."""
+    """The events that are not deleted, by their start."""
     return list(Event.objects.existing().filter(series_id=series["id"]).order_by("start_time"))
 
 
@@ -56,10 +56,10 @@ def starts(events: list[Event], zone: str = "UTC") -> list[str]:
     return [f"{event.start_time:%Y-%m-%dT%H:%M}" for event in events]
 
 
-# --- making ---
+# --- creating ---
 
 
-def test_a_series_is_shown_with_its_events(clock, anyone, olga, signed_in):
+def test_a_series_is_created_with_its_events(clock, anyone, olga, signed_in):
     response = make(signed_in(olga))
 
     series = response.json()
@@ -111,7 +111,7 @@ def test_a_series_is_shown_with_its_events(clock, anyone, olga, signed_in):
     }
 
 
-def test_a_dry_run_tells_what_would_be_made(clock, olga, signed_in):
+def test_a_dry_run_returns_the_occurrences(clock, olga, signed_in):
     response = signed_in(olga).post(
         "/api/series/?dry_run=true&timezone=Europe/Berlin",
         YOGA | {"recurrence": "RRULE:FREQ=WEEKLY;COUNT=3\nEXDATE:20270308T170000Z"},
@@ -129,7 +129,7 @@ def test_a_dry_run_tells_what_would_be_made(clock, olga, signed_in):
     assert not Event.objects.exists()
 
 
-def test_a_dry_run_is_not_the_answer_to_the_real_one(clock, olga, signed_in):
+def test_a_dry_run_does_not_share_its_idempotency_key(clock, olga, signed_in):
     client = signed_in(olga)
     key = {"Idempotency-Key": "yoga"}
 
@@ -140,7 +140,7 @@ def test_a_dry_run_is_not_the_answer_to_the_real_one(clock, olga, signed_in):
     assert real.json()["code"] == "idempotency_key_reused"
 
 
-def test_times_of_registration_are_those_of_each_event(clock, olga, signed_in):
+def test_registration_times_are_relative_to_each_event(clock, olga, signed_in):
     series = made(
         signed_in(olga),
         registration_opens_at="2027-02-22T09:00",
@@ -172,7 +172,7 @@ def test_cancellation_of_a_series_closes_before_each_event(clock, olga, signed_i
     assert events_of(series)[-1].cancellation_closes_at is None
 
 
-def test_what_is_excluded_is_not_made(clock, olga, signed_in):
+def test_excluded_occurrences_are_not_created(clock, olga, signed_in):
     series = made(signed_in(olga), exdates=["2027-03-08", "2027-03-15T18:00", "20270322T170000Z"])
 
     assert series["exdates"] == ["2027-03-08", "2027-03-15T18:00:00", "2027-03-22T18:00:00"]
@@ -242,7 +242,7 @@ def test_an_endless_rule_is_filled_a_year_ahead(clock, olga, signed_in):
         "FREQ=WEEKLY\nEXDATE;TZID=Europe/Nowhere:20270308T180000",
     ],
 )
-def test_a_rule_that_is_wrong_or_runs_away_is_refused(clock, olga, signed_in, recurrence):
+def test_an_invalid_or_excessive_rule_is_refused(clock, olga, signed_in, recurrence):
     response = make(signed_in(olga), recurrence=recurrence)
 
     assert errors_of(response) == {"recurrence": "invalid_recurrence"}
@@ -264,27 +264,27 @@ def test_a_rule_that_is_wrong_or_runs_away_is_refused(clock, olga, signed_in, re
         ({"name": "", "recurrence": "x"}, {"name": "blank", "recurrence": "invalid_recurrence"}),
     ],
 )
-def test_a_series_names_the_field_at_fault(clock, olga, signed_in, changes, expected):
+def test_an_invalid_series_names_the_field(clock, olga, signed_in, changes, expected):
     assert errors_of(make(signed_in(olga), **changes)) == expected
 
 
-def test_a_series_wants_a_rule(clock, olga, signed_in):
+def test_a_series_requires_a_rule(clock, olga, signed_in):
     body = {name: value for name, value in YOGA.items() if name != "recurrence"}
 
     assert errors_of(signed_in(olga).post("/api/series/", body)) == {"recurrence": "required"}
 
 
-def test_series_are_made_by_organizers(ana, anyone, signed_in):
+def test_only_organizers_create_series(ana, anyone, signed_in):
     refused = make(signed_in(ana))
 
     assert make(anyone).status_code == 401
     assert (refused.status_code, refused.json()["code"]) == (403, "organizer_role_required")
 
 
-# --- who sees and writes ---
+# --- access ---
 
 
-def test_a_draft_series_is_seen_by_its_organizer_and_staff(anyone, max_, olga, sam, signed_in):
+def test_a_draft_series_is_visible_to_its_organizer_and_staff(anyone, max_, olga, sam, signed_in):
     series = made(signed_in(olga), status="draft")
     path = f"/api/series/{series['id']}/"
 
@@ -325,7 +325,7 @@ def test_only_organizer_and_staff_write_a_series(anyone, max_, olga, sam, signed
     assert staff.patch(path, {"name": "By staff"}).json()["name"] == "By staff"
 
 
-def test_an_editor_of_a_series_who_missed_an_edit_is_refused(olga, signed_in):
+def test_an_edit_of_an_outdated_version_is_refused(olga, signed_in):
     client = signed_in(olga)
     series = made(client)
     path = f"/api/series/{series['id']}/"
@@ -339,10 +339,10 @@ def test_an_editor_of_a_series_who_missed_an_edit_is_refused(olga, signed_in):
     assert (first.status_code, second.status_code, ended.status_code) == (200, 412, 412)
 
 
-# --- editing: what the events are like ---
+# --- editing: fields ---
 
 
-def test_an_edit_reaches_the_events_to_come(clock, olga, signed_in):
+def test_an_edit_changes_the_upcoming_events(clock, olga, signed_in):
     series = made(signed_in(olga))
     clock.move_to(datetime(2027, 3, 8, 17, 30, tzinfo=UTC))  # the second has begun
 
@@ -355,7 +355,7 @@ def test_an_edit_reaches_the_events_to_come(clock, olga, signed_in):
     assert [event.sequence for event in events_of(series)] == [0] * 6
 
 
-def test_an_edit_leaves_what_was_edited_by_hand(clock, olga, signed_in):
+def test_an_edit_leaves_events_that_were_edited_by_hand(clock, olga, signed_in):
     client = signed_in(olga)
     series = made(client)
     third = events_of(series)[2]
@@ -368,7 +368,7 @@ def test_an_edit_leaves_what_was_edited_by_hand(clock, olga, signed_in):
     assert starts(events)[1:4] == ["2027-03-08T18:00", "2027-03-15T17:00", "2027-03-22T18:00"]
 
 
-def test_an_edit_from_an_event_on_leaves_those_before(clock, olga, signed_in):
+def test_an_edit_from_an_event_leaves_earlier_events(clock, olga, signed_in):
     client = signed_in(olga)
     series = made(client)
     fourth = events_of(series)[3]
@@ -379,7 +379,7 @@ def test_an_edit_from_an_event_on_leaves_those_before(clock, olga, signed_in):
     assert [event.location for event in events_of(series)] == ["Park"] * 3 + ["Hall"] * 3
 
 
-def test_from_event_is_an_event_of_the_series_that_is_to_come(clock, event, olga, signed_in):
+def test_from_event_must_be_an_upcoming_event_of_the_series(clock, event, olga, signed_in):
     series = made(signed_in(olga))
     first = events_of(series)[0]
     clock.move_to(first.start_time)
@@ -404,7 +404,7 @@ def test_a_capacity_below_the_registered_of_one_event_is_refused(olga, signed_in
     assert accepted.status_code == 200
 
 
-def test_a_higher_capacity_lets_in_who_waits(olga, signed_in):
+def test_a_higher_capacity_promotes_waitlisted_people(olga, signed_in):
     series = made(signed_in(olga), max_capacity=1, waitlist_enabled=True)
     event = events_of(series)[2]
     registered(event)
@@ -416,10 +416,10 @@ def test_a_higher_capacity_lets_in_who_waits(olga, signed_in):
     assert waiting.status == "confirmed"
 
 
-# --- editing: when they take place ---
+# --- editing: times ---
 
 
-def test_a_moved_series_takes_its_registrations_along(clock, olga, signed_in):
+def test_a_moved_series_keeps_its_registrations(clock, olga, signed_in):
     series = made(signed_in(olga))
     before = {event.pk: event.start_time for event in events_of(series)}
     registration = registered(events_of(series)[4])
@@ -448,7 +448,7 @@ def test_a_series_moves_to_another_weekday(clock, olga, signed_in):
     assert starts(events_of(series))[0] == "2027-03-02T17:00"
 
 
-def test_a_move_from_an_event_on_keeps_how_many_there_are(clock, olga, signed_in):
+def test_a_move_from_an_event_keeps_the_number_of_events(clock, olga, signed_in):
     series = made(signed_in(olga))
     ids = [event.pk for event in events_of(series)]
 
@@ -468,7 +468,7 @@ def test_a_move_from_an_event_on_keeps_how_many_there_are(clock, olga, signed_in
     assert {event.name for event in events_of(series)} == {"All"}
 
 
-def test_a_new_rule_keeps_who_is_registered_where_it_can(clock, olga, signed_in):
+def test_a_new_rule_keeps_registrations_where_possible(clock, olga, signed_in):
     series = made(signed_in(olga))
     events = events_of(series)
     kept, called_off = registered(events[2]), registered(events[3])
@@ -493,7 +493,7 @@ def test_a_new_rule_keeps_who_is_registered_where_it_can(clock, olga, signed_in)
     assert len(after) == 5  # those without registrations are gone
 
 
-def test_an_event_keeps_its_people_when_the_rule_moves_it_a_day(clock, olga, signed_in):
+def test_an_event_keeps_its_registrations_when_the_rule_moves_it_a_day(clock, olga, signed_in):
     series = made(signed_in(olga))
     registration = registered(events_of(series)[1])
 
@@ -504,7 +504,7 @@ def test_an_event_keeps_its_people_when_the_rule_moves_it_a_day(clock, olga, sig
     assert len(events_of(series)) == 6
 
 
-def test_an_earlier_end_takes_the_last_events_away(clock, olga, signed_in):
+def test_an_earlier_end_removes_the_last_events(clock, olga, signed_in):
     series = made(signed_in(olga))
     booked = registered(events_of(series)[5]).event
 
@@ -515,7 +515,7 @@ def test_an_earlier_end_takes_the_last_events_away(clock, olga, signed_in):
     assert [event.status for event in events_of(series)] == ["published"] * 3 + ["cancelled"]
 
 
-def test_excluding_a_day_of_a_series(clock, olga, signed_in):
+def test_excluding_a_day_removes_its_event(clock, olga, signed_in):
     series = made(signed_in(olga))
     booked = registered(events_of(series)[1]).event
 
@@ -528,7 +528,7 @@ def test_excluding_a_day_of_a_series(clock, olga, signed_in):
     assert back.json()["occurrence_count"] == 6
 
 
-def test_a_time_that_would_be_over_stays(clock, olga, signed_in):
+def test_an_edit_moves_no_event_into_the_past(clock, olga, signed_in):
     series = made(signed_in(olga))
     clock.move_to(datetime(2027, 3, 8, 12, tzinfo=UTC))  # the second begins in five hours
 
@@ -562,9 +562,7 @@ def test_a_time_that_would_be_over_stays(clock, olga, signed_in):
         {"end_time": "9000-12-31T23:59:59"},
     ],
 )
-def test_no_edit_of_a_rule_at_the_ends_of_the_calendar_is_a_fault(
-    clock, olga, signed_in, rule, changes
-):
+def test_edits_at_the_ends_of_the_calendar_never_fail(clock, olga, signed_in, rule, changes):
     client = signed_in(olga)
     series = made(client, recurrence=rule)
 
@@ -574,7 +572,7 @@ def test_no_edit_of_a_rule_at_the_ends_of_the_calendar_is_a_fault(
     fill_series()
 
 
-def test_a_deleted_event_does_not_come_back(clock, olga, signed_in):
+def test_a_deleted_event_is_not_created_again(clock, olga, signed_in):
     client = signed_in(olga)
     series = made(client, recurrence="FREQ=WEEKLY;BYDAY=MO")
     client.delete(f"/api/events/{events_of(series)[1].pk}/")
@@ -596,7 +594,7 @@ def test_a_deleted_event_does_not_come_back(clock, olga, signed_in):
 # --- zones of a series ---
 
 
-def test_another_zone_alone_keeps_every_instant(clock, olga, signed_in):
+def test_a_new_zone_alone_keeps_every_instant(clock, olga, signed_in):
     series = made(signed_in(olga))
     before = starts(events_of(series))
 
@@ -607,7 +605,7 @@ def test_another_zone_alone_keeps_every_instant(clock, olga, signed_in):
     assert {event.timezone for event in events_of(series)} == {"Asia/Kolkata"}
 
 
-def test_another_zone_can_keep_the_time_on_the_clock(clock, olga, signed_in):
+def test_a_new_zone_can_keep_the_wall_clock_time(clock, olga, signed_in):
     series = made(signed_in(olga))
     ids = [event.pk for event in events_of(series)]
 
@@ -621,7 +619,7 @@ def test_another_zone_can_keep_the_time_on_the_clock(clock, olga, signed_in):
 # --- filling ---
 
 
-def test_filling_adds_what_is_due_and_nothing_twice(clock, olga, signed_in):
+def test_filling_creates_due_events_once(clock, olga, signed_in):
     series = made(signed_in(olga), recurrence="FREQ=WEEKLY;BYDAY=MO")
     count = len(events_of(series))
     edit(signed_in(olga), series, name="Renamed")
@@ -637,7 +635,7 @@ def test_filling_adds_what_is_due_and_nothing_twice(clock, olga, signed_in):
     assert fill_series() == 0
 
 
-def test_an_event_that_was_filled_in_is_like_the_first(clock, olga, signed_in):
+def test_a_filled_event_copies_the_series(clock, olga, signed_in):
     series = made(
         signed_in(olga),
         recurrence="FREQ=WEEKLY;BYDAY=MO",
@@ -663,7 +661,7 @@ def test_an_event_that_was_filled_in_is_like_the_first(clock, olga, signed_in):
     assert last.registration_closes_at is None
 
 
-def test_a_worker_that_slept_makes_no_past_events(clock, olga, signed_in):
+def test_late_filling_creates_no_past_events(clock, olga, signed_in):
     series = made(signed_in(olga), recurrence="FREQ=WEEKLY;BYDAY=MO")
     clock.move_to(NOW + timedelta(days=3 * 365))
 
@@ -676,7 +674,7 @@ def test_a_worker_that_slept_makes_no_past_events(clock, olga, signed_in):
 # --- ending ---
 
 
-def test_a_deleted_series_cancels_what_has_registrations(clock, anyone, olga, signed_in):
+def test_a_deleted_series_cancels_events_with_registrations(clock, anyone, olga, signed_in):
     client = signed_in(olga)
     series = made(client)
     events = events_of(series)
@@ -712,10 +710,10 @@ def test_a_series_ends_with_the_account(clock, anyone, olga, signed_in):
     assert anyone.get(f"/api/series/{series['id']}/").status_code == 404
 
 
-# --- events outside of series ---
+# --- events without a series ---
 
 
-def test_an_event_of_its_own_has_no_series(anyone, olga):
+def test_a_single_event_has_no_series(anyone, olga):
     event = EventFactory(organizer=olga)
 
     assert anyone.get(f"/api/events/{event.pk}/").json()["series"] is None
@@ -729,7 +727,7 @@ def test_the_filter_series_is_an_id(anyone, value):
     )
 
 
-# --- one statement, however many events ---
+# --- number of statements ---
 
 
 def queries_of(work) -> int:
@@ -754,7 +752,7 @@ def booked_series(client, count: int) -> dict:
         {"timezone": "Asia/Kolkata", "keep_local_time": True, "location": "Hall"},
     ],
 )
-def test_an_edit_takes_as_many_statements_for_many_events(clock, olga, signed_in, changes):
+def test_an_edit_takes_the_same_statements_for_more_events(clock, olga, signed_in, changes):
     client = signed_in(olga)
     few, many = booked_series(client, 3), booked_series(client, 30)
 
@@ -764,7 +762,7 @@ def test_an_edit_takes_as_many_statements_for_many_events(clock, olga, signed_in
     assert {event.version for event in events_of(many)} <= {1, 2}
 
 
-def test_the_end_takes_as_many_statements_for_many_events(clock, olga, signed_in):
+def test_the_end_takes_the_same_statements_for_more_events(clock, olga, signed_in):
     client = signed_in(olga)
     few, many = booked_series(client, 3), booked_series(client, 30)
 
@@ -777,7 +775,7 @@ def test_the_end_takes_as_many_statements_for_many_events(clock, olga, signed_in
     assert {event.status for event in events_of(many)} == {"cancelled"}
 
 
-def test_everybody_is_told_that_their_event_was_cancelled(clock, olga, signed_in):
+def test_everybody_is_notified_of_their_cancelled_event(clock, olga, signed_in):
     client = signed_in(olga)
     series = booked_series(client, 3)
     Notification.objects.all().delete()
