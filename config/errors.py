@@ -262,7 +262,7 @@ class PayloadTooLarge(DomainError):
     status = 413
     title = "The body is too large"
     detail = "Send a smaller body."
-    help = "The body exceeds the limit that the member max_bytes tells."
+    help = "The body exceeds the limit in the member max_bytes."
     example = {"max_bytes": 2097152}
 
 

@@ -1,4 +1,4 @@
-"""Who may do what: every route and method, on every kind of row, for every role.
+"""The access table: every route and method, on every kind of row, for every role.
 
 A route or method without a line here fails the suite. Lines are
 `route  row  method  anonymous stranger attendee organizer bare staff`: the status that each role

@@ -1,4 +1,4 @@
-"""A real browser for tests: Chromium without a window, told what to do through a pipe.
+"""A real browser for tests: headless Chromium, controlled through a pipe.
 
 It speaks the Chrome DevTools Protocol, JSON with a NUL behind each message, on file descriptors 3
 and 4, so there is no port and no library.

@@ -1,4 +1,4 @@
-"""Every address of the URL conf, for tests that leave none out."""
+"""All routes of the URL configuration, for tests that cover every one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

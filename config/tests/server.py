@@ -1,4 +1,4 @@
-"""The web server as the Procfile starts it, for tests of what only real connections show."""
+"""The web server as the Procfile starts it, for tests with real connections."""
 
 import asyncio
 import http.client
@@ -67,7 +67,7 @@ class ServerProcess:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
 
     def client(self) -> http.client.HTTPConnection:
-        """A connection that is kept from request to request."""
+        """A connection for several requests."""
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> "Response":

@@ -1,4 +1,4 @@
-"""Object-level access: the table in `access` is complete, and true in every cell."""
+"""Object-level access: the table in `access` is complete and correct."""
 
 from dataclasses import dataclass
 
@@ -31,14 +31,14 @@ class Line:
 
 
 def lines() -> list[Line]:
-    found = []
+    table = []
     for text in ACCESS.strip().splitlines():
         if text.strip() and not text.lstrip().startswith("#"):
             path, row, method, *expected = text.split()
             path = "" if path == "/" else path
             assert len(expected) == len(ROLES), f"one status for each of {ROLES}: {text}"
-            found.append(Line(path, row, method, tuple(expected)))
-    return found
+            table.append(Line(path, row, method, tuple(expected)))
+    return table
 
 
 @pytest.fixture
@@ -48,32 +48,32 @@ def world(db) -> World:
 
 @pytest.fixture
 def clients(world: World) -> dict[str, APIClient]:
-    found = {}
+    by_role = {}
     for role in ROLES:
-        client = found[role] = APIClient(raise_request_exception=False)
+        client = by_role[role] = APIClient(raise_request_exception=False)
         if role in NAMES:
             access = open_session(world.people[NAMES[role]])["access"]
             client.credentials(HTTP_AUTHORIZATION=f"Bearer {access}")
-    return found
+    return by_role
 
 
 def needed() -> set[tuple[str, str, str]]:
     """Each route, row and method that has to have a line; any row where none is prescribed."""
-    found = set()
+    cells = set()
     for route in ROUTES.values():
         rows = next((NEEDED_ROWS[start] for start in NEEDED_ROWS if route.path.startswith(start)),
                     ("*",))  # fmt: skip
-        found |= {(route.path, row, method) for row in rows for method in route.methods}
-    return found
+        cells |= {(route.path, row, method) for row in rows for method in route.methods}
+    return cells
 
 
 def test_every_route_and_method_has_an_expectation():
-    told = {(line.path, line.row, line.method) for line in lines()}
-    told |= {(path, "*", method) for path, _, method in told}
+    covered = {(line.path, line.row, line.method) for line in lines()}
+    covered |= {(path, "*", method) for path, _, method in covered}
 
-    missing = sorted(needed() - told)
+    missing = sorted(needed() - covered)
 
-    wanted = "\n".join(
+    suggestion = "\n".join(
         f"{path or '/'}  {row.replace('*', '-')}  {method}" + "  ?" * len(ROLES)
         for path, row, method in missing
     )
@@ -81,7 +81,7 @@ def test_every_route_and_method_has_an_expectation():
         "Say who may do this: copy these lines into ACCESS of config/tests/access.py, with the "
         f"status for each of {', '.join(ROLES)} instead of the question marks. Where the route "
         "takes a row, name one of `rows()` instead of `-`, and make it in `make_world()`. What "
-        f"a method has to send goes into `bodies()`.\n\n{wanted}"
+        f"a method has to send goes into `bodies()`.\n\n{suggestion}"
     )
 
 
@@ -115,9 +115,9 @@ def test_access_is_exactly_that_of_the_table(world, clients):
         kwargs, query = rows[line.row]
         address = ROUTES[line.path].address(kwargs, query)
         body = bodies.get(f"{line.method} {line.path}", {})
-        told = tuple(status_of(clients[role], line.method, address, body) for role in ROLES)
-        if told != line.expected:
-            wrong.append(f"{line.path}  {line.row}  {line.method}  {'  '.join(told)}")
+        statuses = tuple(status_of(clients[role], line.method, address, body) for role in ROLES)
+        if statuses != line.expected:
+            wrong.append(f"{line.path}  {line.row}  {line.method}  {'  '.join(statuses)}")
 
     assert not wrong, "Other statuses than in config/tests/access.py:\n\n" + "\n".join(wrong)
 

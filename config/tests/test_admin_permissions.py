@@ -1,4 +1,4 @@
-"""What staff with a single permission find in the admin."""
+"""The admin for staff with a single permission."""
 
 import re
 
@@ -63,16 +63,18 @@ def test_addresses_and_tickets_need_the_permissions_for_people(world, signed_in)
     signed_in(world.people["sam"]).patch(f"/api/users/{ana.pk}/", new_address)
     addresses = (ana.email, "ana@new.example.com", guest.email)
 
-    shown = {
+    html_by_permission = {
         permission: "".join(html for _, html in pages_from(client_with(permission)).values())
         for permission in viewable_models()
     }
 
     tells_addresses = [
         permission
-        for permission, html in shown.items()
+        for permission, html in html_by_permission.items()
         if any(address in html for address in addresses)
     ]
-    tells_tickets = [permission for permission, html in shown.items() if guest.ticket_code in html]
+    with_tickets = [
+        permission for permission, html in html_by_permission.items() if guest.ticket_code in html
+    ]
     assert tells_addresses == OF_PEOPLE
-    assert tells_tickets == ["registrations.view_registration"]
+    assert with_tickets == ["registrations.view_registration"]

@@ -33,19 +33,19 @@ def ask(method: str, path: str, body: bytes = b"", **headers: str) -> tuple[str,
     made = RequestFactory().generic(
         method, path, body, content_type="application/json", headers={**HEADERS, **headers}
     )
-    answer: list[Any] = []
+    status_and_headers: list[Any] = []
     environ = {**made.environ, "SERVER_PORT": "8000"}
-    pieces = application(environ, lambda *head, **_: answer.extend(head))
+    pieces = application(environ, lambda *head, **_: status_and_headers.extend(head))
     content = b"".join(pieces)
-    return answer[0], dict(answer[1]), content
+    return status_and_headers[0], dict(status_and_headers[1]), content
 
 
 def ask_and_undo(method: str, path: str, body: bytes) -> tuple[str, dict, bytes]:
     savepoint = connection.savepoint()
     clear_local_counts()
-    answer = ask(method, path, body)
+    response = ask(method, path, body)
     connection.savepoint_rollback(savepoint)
-    return answer
+    return response
 
 
 @pytest.mark.parametrize(
@@ -125,18 +125,18 @@ def test_a_body_may_be_as_large_as_at_the_path_with_the_prefix(settings):
     bulk = ask("POST", "/events/bulk", b" " * 101)
     too_large = ask("POST", "/events/bulk", b" " * 1_001)
 
-    assert [answer[0][:3] for answer in (usual, bulk, too_large)] == ["413", "401", "413"]
+    assert [response[0][:3] for response in (usual, bulk, too_large)] == ["413", "401", "413"]
 
 
 @pytest.mark.parametrize("below", ["bulk", "import/", "1/attendees/import", "1"])
 def test_the_web_server_reads_bodies_of_one_size_at_both_paths(settings, below):
-    """It asks before any layer has changed the path."""
+    """The web server checks before any layer has changed the path."""
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE, settings.MAX_BULK_BODY_BYTES = 100, 1_000
 
     assert body_limit(f"/events/{below}") == body_limit(f"/api/events/{below}")
 
 
 def test_other_paths_are_left_alone():
-    answers = [ask("GET", path)[0] for path in ("/eventsx", "/event", "/series/")]
+    statuses = [ask("GET", path)[0] for path in ("/eventsx", "/event", "/series/")]
 
-    assert answers == ["404 Not Found"] * 3
+    assert statuses == ["404 Not Found"] * 3

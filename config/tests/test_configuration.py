@@ -1,4 +1,4 @@
-"""What the environment may say. Each start below is a process of its own, as for a person."""
+"""Settings from the environment. Each start is a process of its own."""
 
 import json
 import os
@@ -226,9 +226,9 @@ def test_secret_key_is_created_once_by_concurrent_processes(tmp_path):
     ]
 
     with ThreadPoolExecutor(len(processes)) as pool:
-        answers = list(pool.map(lambda process: process.communicate()[0], processes))
+        outputs = list(pool.map(lambda process: process.communicate()[0], processes))
 
-    assert set(answers) == {path.read_text()}
+    assert set(outputs) == {path.read_text()}
     assert len(path.read_text()) >= 50
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(path.parent.iterdir()) == [path]
@@ -242,7 +242,7 @@ def test_secret_key_is_required_where_none_can_be_stored(tmp_path):
 
 
 def test_zones_are_those_of_the_pinned_package(tmp_path):
-    """Also where somebody's own database says that Berlin keeps the time of Kolkata."""
+    """Even if the machine's own database has the rules of Kolkata for Berlin."""
     packaged = files("tzdata") / "zoneinfo"
     (tmp_path / "Europe").mkdir()
     (tmp_path / "Europe" / "Berlin").write_bytes((packaged / "Asia" / "Kolkata").read_bytes())

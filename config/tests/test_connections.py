@@ -1,4 +1,4 @@
-"""Connections that the server has ended cost no request an error."""
+"""Database connections that the server has ended make no request fail."""
 
 import io
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _no_rush(monkeypatch):
+def _check_each_request(monkeypatch):
     monkeypatch.setattr(config_connections, "TRUSTED_SECONDS", 0.0)
 
 
@@ -29,7 +29,7 @@ def thread() -> Iterator[ThreadPoolExecutor]:
 
 
 def status_of(thread: ThreadPoolExecutor, path: str) -> str:
-    told: list[Any] = []
+    head: list[Any] = []
     path, _, query = path.partition("?")
     environ = {
         "REQUEST_METHOD": "GET",
@@ -44,13 +44,13 @@ def status_of(thread: ThreadPoolExecutor, path: str) -> str:
         "wsgi.input": io.BytesIO(),
     }
 
-    def answer() -> None:
-        pieces = application(environ, lambda *status_and_headers: told.extend(status_and_headers))
+    def respond() -> None:
+        pieces = application(environ, lambda *status_and_headers: head.extend(status_and_headers))
         b"".join(pieces)
         getattr(pieces, "close", lambda: None)()
 
-    thread.submit(answer).result()
-    return told[0]
+    thread.submit(respond).result()
+    return head[0]
 
 
 def backend_of(thread: ThreadPoolExecutor) -> int:

@@ -1,4 +1,4 @@
-"""The check of dependencies says what it found, and what it could not ask."""
+"""The check of dependencies reports vulnerabilities, and packages that it cannot check."""
 
 import importlib.util
 import json
@@ -20,12 +20,12 @@ def check(monkeypatch, capsys):
     spec.loader.exec_module(script)
 
     def run(answer: object) -> tuple[int, str]:
-        def answered(*args, **kwargs):
+        def run_stub(*args, **kwargs):
             if isinstance(answer, Exception):
                 raise answer
             return subprocess.CompletedProcess([], 0, stdout=answer)
 
-        monkeypatch.setattr(script.subprocess, "run", answered)
+        monkeypatch.setattr(script.subprocess, "run", run_stub)
         return script.main(), capsys.readouterr().out
 
     return run
@@ -47,6 +47,6 @@ def feed(*dependencies: dict) -> str:
     ],
 )
 def test_feed_response_is_reported(check, answer, status, words):
-    code, told = check(answer)
+    code, output = check(answer)
 
-    assert (code, words in told) == (status, True)
+    assert (code, words in output) == (status, True)

@@ -1,4 +1,4 @@
-"""The pages for people: they answer, ask no outside host for anything, and load all they name."""
+"""The documentation pages: they respond, use no outside hosts, and have no dead links."""
 
 import re
 from html.parser import HTMLParser
@@ -21,14 +21,14 @@ class Addresses(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.links: list[str] = []
         self.inline_scripts = 0
         self.feed(page)
 
     def handle_starttag(self, tag, attrs):
         given = dict(attrs)
         self.inline_scripts += tag == "script" and "src" not in given
-        self.found += [
+        self.links += [
             given[name] for name in ("src", "href", "action", "spec-url") if given.get(name)
         ]
 
@@ -51,7 +51,7 @@ def test_pages_answer_in_html(browser, path):
 def test_pages_name_no_outside_host_and_run_no_inline_script(browser, path):
     addresses = Addresses(browser.get(path).content.decode())
 
-    assert [found for found in addresses.found if urlsplit(found).netloc] == []
+    assert [link for link in addresses.links if urlsplit(link).netloc] == []
     assert addresses.inline_scripts == 0
 
 
@@ -59,7 +59,7 @@ def test_pages_name_no_outside_host_and_run_no_inline_script(browser, path):
 def test_pages_load_only_what_is_there(db, browser, path):
     addresses = Addresses(browser.get(path).content.decode())
 
-    loaded = [found for found in addresses.found if not found.startswith(("data:", "#"))]
+    loaded = [link for link in addresses.links if not link.startswith(("data:", "#"))]
     assert loaded != []
     for address in loaded:
         response = browser.get(address, follow=True)
@@ -81,7 +81,7 @@ def test_pages_carry_a_content_security_policy(browser, path):
 
 def test_docs_start_with_the_document_of_this_server(browser):
     page = Addresses(browser.get("/api/docs/").content.decode())
-    start = next(found for found in page.found if "script=" in found)
+    start = next(link for link in page.links if "script=" in link)
 
     script = browser.get(start)
 
@@ -121,7 +121,7 @@ def test_docs_draw_padlocks_where_a_token_is_needed_and_send_it_everywhere(live_
 
 def test_redoc_requests_nothing_from_its_vendor(browser):
     page = Addresses(browser.get("/api/redoc/").content.decode())
-    scripts = [found for found in page.found if found.endswith(".js")]
+    scripts = [link for link in page.links if link.endswith(".js")]
 
     assert [script.rpartition("/")[2] for script in scripts] == [
         "redoc.js",
@@ -132,7 +132,7 @@ def test_redoc_requests_nothing_from_its_vendor(browser):
 def test_landing_points_to_everything(browser):
     page = Addresses(browser.get("/").content.decode())
 
-    assert {"/api/docs/", "/api/redoc/", "/api/schema/", "/admin/", "/problems/"} <= set(page.found)
+    assert {"/api/docs/", "/api/redoc/", "/api/schema/", "/admin/", "/problems/"} <= set(page.links)
 
 
 def test_landing_shows_commands_for_the_requested_host(browser):
@@ -142,14 +142,14 @@ def test_landing_shows_commands_for_the_requested_host(browser):
 
 
 def test_problem_pages_show_the_answer_and_lead_to_the_others(browser):
-    listed = Addresses(browser.get("/problems/").content.decode()).found
+    listed = Addresses(browser.get("/problems/").content.decode()).links
 
     for error in all_errors():
         address = f"/problems/{error.slug()}"
         page = browser.get(address).content.decode()
         assert address in listed
         assert escape(f'"type": "{address}"') in page
-        assert "/problems/" in Addresses(page).found
+        assert "/problems/" in Addresses(page).links
 
 
 def test_an_unknown_problem_has_no_page(browser):

@@ -1,4 +1,4 @@
-"""One mailbox has one spelling, and mail goes to the domain that was given."""
+"""One mailbox has one spelling, and mail is sent to the given domain."""
 
 import logging
 import os
@@ -262,19 +262,19 @@ def test_accepted_address_is_sent_to_its_own_domain(local, start, end):
     if domain.isascii():
         assert sent_to == domain.strip().lower().removesuffix(".")
     else:
-        shown = canonical_address(address).rpartition("@")[2]
-        assert _folded(shown) == _folded(domain.strip())
+        accepted_domain = canonical_address(address).rpartition("@")[2]
+        assert _folded(accepted_domain) == _folded(domain.strip())
 
 
 def _folded(domain: str) -> str:
     """Without what UTS #46 maps away, by other means: compatibility forms, case and A-labels."""
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", domain).casefold())
     labels = text.replace("。", ".").removesuffix(".").split(".")
-    shown = [
+    labels = [
         label[4:].encode().decode("punycode") if label.startswith("xn--") else label
         for label in labels
     ]
-    return ".".join(shown).casefold()
+    return ".".join(labels).casefold()
 
 
 _WORD = st.text("abnxz019", min_size=1, max_size=8)

@@ -239,10 +239,10 @@ def test_data_survives_a_stop_of_the_server(root, client):
 
 def test_ensure_running_serves_eight_starting_at_once_with_one_postgres(root, client):
     clients = [client() for _ in range(8)]
-    answers = [each.report() for each in clients]
+    reports = [each.report() for each in clients]
 
-    assert len({postmaster for postmaster, _ in answers}) == 1
-    assert sorted(rows for _, rows in answers) == list(range(1, 9))
+    assert len({postmaster for postmaster, _ in reports}) == 1
+    assert sorted(rows for _, rows in reports) == list(range(1, 9))
 
 
 def test_ensure_running_warm_takes_well_under_a_millisecond(root, client):

@@ -1,4 +1,4 @@
-"""Errors say what to do, in words of the API and not of the language that it is written in."""
+"""Error texts say what to do, in the API's terms and not in those of Python."""
 
 import json
 import re
@@ -49,9 +49,9 @@ def serializers_of_bodies() -> dict[str, Serializer[Any]]:
             yield from of(child)
 
     return {
-        found.__name__: found
-        for found in of(Serializer)
-        if found.__name__.endswith("In") and ".tests." not in found.__module__
+        each.__name__: each
+        for each in of(Serializer)
+        if each.__name__.endswith("In") and ".tests." not in each.__module__
     }
 
 
@@ -207,11 +207,11 @@ def test_an_unsupported_media_type_names_those_that_are_read(
 def test_a_day_in_another_form_says_the_form(clock, anyone, olga, signed_in, text, expected):
     body = {"name": "Talk", "location": "Hall", "date": text, "time": "09:00"}
 
-    asked = anyone.get("/api/events/", {"date": text})
+    rejected = anyone.get("/api/events/", {"date": text})
     sent = signed_in(olga).post("/api/events/", body)
 
     error = {"field": "date", "code": "invalid", "detail": expected}
-    assert asked.json()["errors"] == [error]
+    assert rejected.json()["errors"] == [error]
     assert sent.json()["errors"] == [error]
 
 
@@ -246,10 +246,13 @@ def test_unknown_zone_suggests_a_known_one(name, expected):
 def test_an_unknown_zone_is_explained_wherever_it_is_sent(clock, anyone, olga, signed_in):
     body = {"name": "Talk", "location": "Hall", "start_time": "2027-03-15T09:00"}
 
-    asked = anyone.get("/api/events/?timezone=Berlin").json()
+    rejected = anyone.get("/api/events/?timezone=Berlin").json()
     sent = signed_in(olga).post("/api/events/", {**body, "timezone": "Berlin"}).json()
 
-    assert (asked["code"], asked["detail"]) == ("invalid_timezone", "Did you mean Europe/Berlin?")
+    assert (rejected["code"], rejected["detail"]) == (
+        "invalid_timezone",
+        "Did you mean Europe/Berlin?",
+    )
     assert sent["errors"] == [
         {
             "field": "timezone",

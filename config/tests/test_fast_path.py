@@ -1,4 +1,4 @@
-"""What the fast path answers is what the view would; what it is not sure of it leaves alone."""
+"""The fast path returns the bytes of the view, or passes the request on."""
 
 import gc
 import json
@@ -33,7 +33,7 @@ from registrations.tests.factories import registered
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 PLAIN = {"Host": "localhost:8000", "X-Request-ID": "one-and-the-same"}
-LEFT_ALONE = ("left alone", {}, b"")
+PASSED_ON = ("passed on", {}, b"")
 
 
 @pytest.fixture(autouse=True)
@@ -44,20 +44,20 @@ def _fresh():
 
 
 def fast(method: str, path: str, body: bytes = b"", **headers: str) -> tuple[str, dict, bytes]:
-    """Status line, headers and body; `LEFT_ALONE` where the views are to answer."""
-    told: list[Any] = []
+    """Status line, headers and body. `PASSED_ON` where the view handles the request."""
+    head: list[Any] = []
 
     def views(environ, start_response):
-        start_response("left alone", [])
+        start_response("passed on", [])
         return [b""]
 
     environ = _environ(method, path, body, headers)
     request_finished.disconnect(close_old_connections)  # the test's connection stays open
     try:
-        pieces = handler.with_fast_path(views)(environ, lambda *answer: told.extend(answer))
+        pieces = handler.with_fast_path(views)(environ, lambda *answer: head.extend(answer))
     finally:
         request_finished.connect(close_old_connections)
-    return told[0], dict(told[1]), b"".join(pieces)
+    return head[0], dict(head[1]), b"".join(pieces)
 
 
 def ordinary(method: str, path: str, body: bytes = b"", **headers: str) -> tuple[str, dict, bytes]:
@@ -78,49 +78,51 @@ def guest(email: str = "bob@example.com", **more: Any) -> bytes:
     return json.dumps({"name": "Bob", "email": email, **more}).encode()
 
 
-def without_chance(answer: tuple[str, dict, bytes]) -> tuple[str, dict, bytes]:
-    """The answer without what is new with each registration, its ETag checked."""
-    status, headers, body = answer
+def without_random_parts(response: tuple[str, dict, bytes]) -> tuple[str, dict, bytes]:
+    """The response without random parts, after a check of its ETag."""
+    status, headers, body = response
     if "ETag" in headers and body:
         assert headers.pop("ETag") == etag_of(body)
-    told = json.loads(body)
-    for name in {"id", "ticket_code", "manage_token"} & told.keys():
-        if told[name]:  # another's ticket is empty
-            body = body.replace(told[name].encode(), b"chance")
-            headers = {key: text.replace(told[name], "chance") for key, text in headers.items()}
+    registration = json.loads(body)
+    for name in {"id", "ticket_code", "manage_token"} & registration.keys():
+        if registration[name]:  # another's ticket is empty
+            body = body.replace(registration[name].encode(), b"chance")
+            headers = {
+                key: text.replace(registration[name], "chance") for key, text in headers.items()
+            }
     return status, headers, body
 
 
-def assert_alike(path: str, body: bytes, status: int, **headers: str) -> None:
-    """Both ways, each as if it were the only one."""
-    answers = []
+def assert_same_response(path: str, body: bytes, status: int, **headers: str) -> None:
+    """Send the request to both paths, and roll the writes of each back."""
+    responses = []
     for send in (fast, ordinary):
         savepoint = connection.savepoint() if connection.in_atomic_block else None
         clear_local_counts()
-        answers.append(without_chance(send("POST", path, body, **headers)))
+        responses.append(without_random_parts(send("POST", path, body, **headers)))
         connection.savepoint_rollback(savepoint)
-    assert answers[0] == answers[1]
-    assert answers[0][0].startswith(str(status))
+    assert responses[0] == responses[1]
+    assert responses[0][0].startswith(str(status))
 
 
 # --- registering ---
 
 
 def test_registration_gets_the_same_response(event):
-    assert_alike(f"/api/events/{event.pk}/register/", guest(), 201)
+    assert_same_response(f"/api/events/{event.pk}/register/", guest(), 201)
 
 
 def test_waitlisted_registration_gets_the_same_response(event):
     Event.objects.filter(pk=event.pk).update(max_capacity=1, waitlist_enabled=True)
     registered(event)
 
-    assert_alike(f"/api/events/{event.pk}/register/", guest(), 201)
+    assert_same_response(f"/api/events/{event.pk}/register/", guest(), 201)
 
 
 def test_address_of_an_account_gets_the_same_response(event, ana):
     User.objects.filter(pk=ana.pk).update(email_verified_at=NOW)
 
-    assert_alike(f"/api/events/{event.pk}/register/", guest(ana.email), 201)
+    assert_same_response(f"/api/events/{event.pk}/register/", guest(ana.email), 201)
 
 
 def test_both_paths_write_the_same_rows(event):
@@ -147,36 +149,36 @@ def test_both_paths_write_the_same_rows(event):
 def test_refusal_gets_the_same_response(event, facts, status):
     Event.objects.filter(pk=event.pk).update(**facts)
 
-    assert_alike(f"/api/events/{event.pk}/register/", guest(), status)
+    assert_same_response(f"/api/events/{event.pk}/register/", guest(), status)
 
 
 def test_second_registration_gets_the_same_response(event):
     registered(event, email="bob@example.com")
 
-    assert_alike(f"/api/events/{event.pk}/register/", guest(), 409)
+    assert_same_response(f"/api/events/{event.pk}/register/", guest(), 409)
 
 
 @pytest.mark.parametrize("path", ["/api/events/999999/register/", "/api/events/999999/register"])
 def test_unknown_event_gets_the_same_response(path):
-    assert_alike(path, guest(), 404)
+    assert_same_response(path, guest(), 404)
 
 
 def test_rate_limit_gets_the_same_response(event, settings):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "register": (0, 60)}
 
-    assert_alike(f"/api/events/{event.pk}/register/", guest(), 429)
+    assert_same_response(f"/api/events/{event.pk}/register/", guest(), 429)
 
 
 def test_both_paths_count_towards_one_limit(event, settings):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "register": (2, 60)}
     path = f"/api/events/{event.pk}/register/"
 
-    answers = [
+    statuses = [
         send("POST", path, guest(f"guest{number}@example.com"))[0]
         for number, send in enumerate([fast, ordinary, fast])
     ]
 
-    assert answers == ["201 Created", "201 Created", "429 Too Many Requests"]
+    assert statuses == ["201 Created", "201 Created", "429 Too Many Requests"]
 
 
 def test_a_refused_body_counts_once(event, settings):
@@ -184,7 +186,7 @@ def test_a_refused_body_counts_once(event, settings):
     path = f"/api/events/{event.pk}/register/"
 
     for status in ("400 Bad Request", "400 Bad Request", "429 Too Many Requests"):
-        assert fast("POST", path, b'{"name": ""}') == LEFT_ALONE
+        assert fast("POST", path, b'{"name": ""}') == PASSED_ON
         assert ordinary("POST", path, b'{"name": ""}')[0] == status
 
 
@@ -192,7 +194,7 @@ def test_database_error_gets_the_same_response(event):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE registrations_ledgerentry RENAME TO elsewhere")
 
-    assert_alike(f"/api/events/{event.pk}/register/", guest(), 500)
+    assert_same_response(f"/api/events/{event.pk}/register/", guest(), 500)
 
 
 def test_response_behind_https_is_the_same(event, settings):
@@ -201,9 +203,9 @@ def test_response_behind_https_is_the_same(event, settings):
     settings.SECURE_HSTS_SECONDS = 3600
     path = f"/api/events/{event.pk}/register/"
 
-    assert_alike(path, guest(), 201, **{"X-Forwarded-Proto": "https"})
-    assert fast("POST", path, guest()) == LEFT_ALONE
-    assert fast("POST", path, guest(), **{"X-Forwarded-Proto": "http"}) == LEFT_ALONE
+    assert_same_response(path, guest(), 201, **{"X-Forwarded-Proto": "https"})
+    assert fast("POST", path, guest()) == PASSED_ON
+    assert fast("POST", path, guest(), **{"X-Forwarded-Proto": "http"}) == PASSED_ON
 
 
 def test_response_with_allowed_origins_is_the_same(event, settings):
@@ -211,8 +213,8 @@ def test_response_with_allowed_origins_is_the_same(event, settings):
     settings.MIDDLEWARE = ["corsheaders.middleware.CorsMiddleware", *settings.MIDDLEWARE]
     path = f"/api/events/{event.pk}/register/"
 
-    assert_alike(path, guest(), 201)
-    assert fast("POST", path, guest(), Origin="https://example.org") == LEFT_ALONE
+    assert_same_response(path, guest(), 201)
+    assert fast("POST", path, guest(), Origin="https://example.org") == PASSED_ON
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,7 @@ def test_response_with_allowed_origins_is_the_same(event, settings):
 def test_request_with_options_is_left_to_the_view(event, headers):
     path = f"/api/events/{event.pk}/register/"
 
-    assert fast("POST", path, guest(), **headers) == LEFT_ALONE
+    assert fast("POST", path, guest(), **headers) == PASSED_ON
 
 
 @pytest.mark.parametrize(
@@ -244,7 +246,7 @@ def test_request_with_options_is_left_to_the_view(event, headers):
     ],
 )
 def test_other_addresses_are_left_to_the_views(event, method, path):
-    assert fast(method, path.format(event.pk), guest()) == LEFT_ALONE
+    assert fast(method, path.format(event.pk), guest()) == PASSED_ON
 
 
 @pytest.mark.parametrize(
@@ -276,16 +278,16 @@ def test_other_addresses_are_left_to_the_views(event, method, path):
     ],
 )
 def test_an_unusual_body_is_left_to_the_view_unread(event, body):
-    told: list[bytes] = []
+    bodies: list[bytes] = []
 
     def view(environ, start_response):
-        told.append(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+        bodies.append(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
         return []
 
     environ = _environ("POST", f"/api/events/{event.pk}/register/", body, {})
     handler.with_fast_path(view)(environ, lambda *answer: None)
 
-    assert told == [body]
+    assert bodies == [body]
 
 
 _NAMES = st.text(max_size=210) | st.text("Bob -'é中\u200b\u00ad\u3000", max_size=8)
@@ -303,11 +305,11 @@ def test_any_name_and_address_gets_the_same_response(event, name, email):
     path = f"/api/events/{event.pk}/register/"
     body = json.dumps({"name": name, "email": email}).encode()
     savepoint = connection.savepoint()
-    answer = fast("POST", path, body)
+    response = fast("POST", path, body)
     connection.savepoint_rollback(savepoint)
 
-    if answer != LEFT_ALONE:
-        assert_alike(path, body, 201)
+    if response != PASSED_ON:
+        assert_same_response(path, body, 201)
 
 
 # --- listing ---
@@ -318,72 +320,72 @@ def listed(olga) -> list[Event]:
     return [EventFactory(organizer=olga, name=f"Event {number}") for number in range(25)]
 
 
-def assert_listed_alike(path: str, status: int = 200, **headers: str) -> bytes:
-    answers = [send("GET", path, **headers) for send in (fast, ordinary)]
-    assert answers[0] == answers[1]
-    assert answers[0][0].startswith(str(status))
-    return answers[0][2]
+def assert_same_list(path: str, status: int = 200, **headers: str) -> bytes:
+    responses = [send("GET", path, **headers) for send in (fast, ordinary)]
+    assert responses[0] == responses[1]
+    assert responses[0][0].startswith(str(status))
+    return responses[0][2]
 
 
 @pytest.mark.parametrize("path", ["/api/events/", "/api/events"])
 def test_list_gets_the_same_response(listed, path):
-    assert len(json.loads(assert_listed_alike(path))["results"]) == 20
+    assert len(json.loads(assert_same_list(path))["results"]) == 20
 
 
 def test_empty_list_gets_the_same_response(db):
-    assert_listed_alike("/api/events/")
+    assert_same_list("/api/events/")
 
 
 def test_all_pages_get_the_same_responses(listed):
-    first = json.loads(assert_listed_alike("/api/events/"))
-    second = json.loads(assert_listed_alike(first["next"].removeprefix("http://localhost:8000")))
+    first = json.loads(assert_same_list("/api/events/"))
+    second = json.loads(assert_same_list(first["next"].removeprefix("http://localhost:8000")))
     path = second["previous"].removeprefix("http://localhost:8000")
 
     assert len(second["results"]) == 5
-    assert json.loads(assert_listed_alike(path))["results"] == first["results"]
+    assert json.loads(assert_same_list(path))["results"] == first["results"]
 
 
 def test_conditional_list_gets_the_same_response(listed):
     etag = fast("GET", "/api/events/")[1]["ETag"]
 
     for known in (etag, f'"other", {etag}', f"W/{etag}", "*"):
-        assert assert_listed_alike("/api/events/", 304, **{"If-None-Match": known}) == b""
-    assert_listed_alike("/api/events/", 200, **{"If-None-Match": '"other"'})
+        assert assert_same_list("/api/events/", 304, **{"If-None-Match": known}) == b""
+    assert_same_list("/api/events/", 200, **{"If-None-Match": '"other"'})
 
 
 def test_pages_of_another_size_get_the_same_response(listed):
     path = "/api/events/?page_size=10"
 
     for size in (10, 10, 5):
-        answer = json.loads(assert_listed_alike(path))
-        assert len(answer["results"]) == size
-        path = (answer["next"] or "").removeprefix("http://localhost:8000")
-    back = answer["previous"].removeprefix("http://localhost:8000")
-    assert_listed_alike(back.replace("page_size=10", "page_size=100"))
+        page = json.loads(assert_same_list(path))
+        assert len(page["results"]) == size
+        path = (page["next"] or "").removeprefix("http://localhost:8000")
+    back = page["previous"].removeprefix("http://localhost:8000")
+    assert_same_list(back.replace("page_size=10", "page_size=100"))
 
 
 @pytest.mark.parametrize("cursor", ["made-up", "WyJ%3A", "%00", "%E2%82"])
 def test_bad_cursor_gets_the_same_response(listed, cursor):
-    assert_listed_alike(f"/api/events/?cursor={cursor}", 400)
+    assert_same_list(f"/api/events/?cursor={cursor}", 400)
 
 
 def test_cursor_of_another_list_gets_the_same_response(listed):
     path = json.loads(ordinary("GET", "/api/events/?ordering=name")[2])["next"]
     cursor = path.partition("cursor=")[2].partition("&")[0]
 
-    assert_listed_alike(f"/api/events/?cursor={cursor}", 400)
+    assert_same_list(f"/api/events/?cursor={cursor}", 400)
 
 
 def test_rate_limit_of_a_list_gets_the_same_response(listed, settings):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "anonymous": (2, 60)}
 
-    answers = [send("GET", "/api/events/")[0] for send in (fast, ordinary, fast, ordinary)]
+    statuses = [send("GET", "/api/events/")[0] for send in (fast, ordinary, fast, ordinary)]
 
-    assert answers == ["200 OK", "200 OK", *["429 Too Many Requests"] * 2]
+    assert statuses == ["200 OK", "200 OK", *["429 Too Many Requests"] * 2]
 
 
 def test_list_passed_on_to_the_view_is_counted_once(listed, settings, monkeypatch):
-    """Somebody changes a row while it is read: the view answers."""
+    """A row is changed while it is read: the view responds."""
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "anonymous": (1, 60)}
     fetch, environ = page_cache.fetch, _environ("GET", "/api/events/", b"", {})
 
@@ -420,12 +422,12 @@ def test_list_passed_on_to_the_view_is_counted_once(listed, settings, monkeypatc
     ],
 )
 def test_a_list_by_parameters_is_left_to_the_view(query):
-    assert fast("GET", f"/api/events/?{query}") == LEFT_ALONE
+    assert fast("GET", f"/api/events/?{query}") == PASSED_ON
 
 
 @pytest.mark.parametrize("method", ["HEAD", "POST", "OPTIONS", "DELETE"])
 def test_other_methods_on_the_list_are_left_to_the_view(method):
-    assert fast(method, "/api/events/") == LEFT_ALONE
+    assert fast(method, "/api/events/") == PASSED_ON
 
 
 # --- around both ---
@@ -455,21 +457,21 @@ def test_the_fast_path_is_counted_under_the_route(event):
     ids=str,
 )
 def test_long_texts_are_not_cached(listed, settings, query, headers):
-    """A thousand of them would be most of a small machine's memory."""
+    """A thousand of them would fill a small machine's memory."""
     settings.TRUSTED_PROXIES = 1
 
-    def ask(number: int) -> None:
-        told = {name: text.format(number) for name, text in headers.items()}
+    def request(number: int) -> None:
+        long_headers = {name: text.format(number) for name, text in headers.items()}
         for send in (fast, ordinary):
-            send("GET", "/api/events/" + query.format(number), **told)
+            send("GET", "/api/events/" + query.format(number), **long_headers)
 
     for number in (20, 21):
-        ask(number)
+        request(number)
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
         for number in range(20):
-            ask(number)
+            request(number)
         urlsplit.cache_clear()  # the library's own: of the last 128
         gc.collect()
         after, _ = tracemalloc.get_traced_memory()
@@ -483,13 +485,13 @@ def test_long_texts_are_not_cached(listed, settings, query, headers):
 def test_broken_connection_is_closed():
     event = EventFactory()
     environ = _environ("POST", f"/api/events/{event.pk}/register/", guest(), {})
-    told: list[str] = []
+    statuses: list[str] = []
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     connection.connection.close()
 
     for _ in range(2):
-        application(environ, lambda status, headers: told.append(status))
+        application(environ, lambda status, headers: statuses.append(status))
         environ = _environ("POST", f"/api/events/{event.pk}/register/", guest(), {})
 
-    assert told == ["503 Service Unavailable", "201 Created"]
+    assert statuses == ["503 Service Unavailable", "201 Created"]

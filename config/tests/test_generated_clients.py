@@ -1,4 +1,4 @@
-"""The clients that generators make of the OpenAPI document, against a live server.
+"""Clients generated from the OpenAPI document, against a live server.
 
 `make client-tools` installs the generators. Without them these tests are skipped.
 """
@@ -21,7 +21,7 @@ TOOLS = settings.BASE_DIR / ".ci" / "clients"
 PYTHON = TOOLS / ".venv" / "bin"
 NODE_MODULES = TOOLS / "node_modules"
 
-SEEN = {
+EXPECTED = {
     "user": "asha",
     "misspelt": [["capacity_max", "unknown_field"]],
     "found": 1,
@@ -76,9 +76,9 @@ def test_typescript_client_compiles_and_does_the_main_job(tmp_path, document, li
 
     run(commands / "openapi-typescript", document, "--output", "schema.d.ts", cwd=tmp_path)
     run(commands / "tsc", "--project", tmp_path, cwd=tmp_path)
-    seen = run("node", "built/main_job.js", live_server.url, cwd=tmp_path)
+    output = run("node", "built/main_job.js", live_server.url, cwd=tmp_path)
 
-    assert json.loads(seen) == SEEN
+    assert json.loads(output) == EXPECTED
 
 
 def test_python_client_type_checks_and_does_the_main_job(tmp_path, document, live_server):
@@ -94,6 +94,6 @@ def test_python_client_type_checks_and_does_the_main_job(tmp_path, document, liv
     )
     (tmp_path / "event_management_api_client").symlink_to(made / "event_management_api_client")
     run(PYTHON / "mypy", "--strict", "event_management_api_client", "main_job.py", cwd=tmp_path)
-    seen = run(PYTHON / "python", "main_job.py", live_server.url, cwd=tmp_path)
+    output = run(PYTHON / "python", "main_job.py", live_server.url, cwd=tmp_path)
 
-    assert json.loads(seen) == SEEN
+    assert json.loads(output) == EXPECTED

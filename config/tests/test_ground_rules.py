@@ -1,4 +1,4 @@
-"""What holds on every route: slashes, problem documents, ids, conditions, idempotency keys."""
+"""Conventions of every route: slashes, problem documents, ids, ETags, idempotency keys."""
 
 import io
 import json
@@ -575,7 +575,7 @@ def test_body_without_a_length_is_read(rf, olga, said):
 
 
 def status_of(environ: dict) -> str:
-    """What the application that the web server imports answers."""
+    """The status line of the application that the web server imports."""
     told = []
     for signal in (request_started, request_finished):  # the test's connection stays open
         signal.disconnect(close_old_connections)

@@ -1,4 +1,4 @@
-"""What answers tell browsers and caches, and what production may not start with."""
+"""Headers for browsers and caches, and settings that production refuses."""
 
 import re
 
@@ -33,7 +33,7 @@ PRODUCTION = {
 }
 
 
-# --- pages and answers in a browser ---
+# --- pages and responses in a browser ---
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -107,7 +107,7 @@ def test_personal_responses_are_not_cached(ana, olga, event, signed_in, anyone):
     own = signed_in(ana).post(f"/api/events/{event.pk}/register/")
     link = f"/api/registrations/{guests.pk}/"
     token = f"?token={manage_token(guests.pk)}"
-    answers = [
+    responses = [
         own,
         anyone.get(f"{link}{token}"),
         anyone.get(f"{link}ticket.svg{token}"),
@@ -128,8 +128,8 @@ def test_personal_responses_are_not_cached(ana, olga, event, signed_in, anyone):
         ),
     ]
 
-    assert [answer.status_code // 100 for answer in answers] == [2] * len(answers)
-    assert {answer["Cache-Control"] for answer in answers} == {"no-store"}
+    assert [response.status_code // 100 for response in responses] == [2] * len(responses)
+    assert {response["Cache-Control"] for response in responses} == {"no-store"}
 
 
 def test_public_responses_are_cached_and_revalidated(anyone, olga, event, signed_in):
@@ -195,7 +195,7 @@ def test_another_host_is_refused(db, anyone, settings, headers):
 
 
 def test_no_header_of_a_client_gets_into_a_link(anyone, ana, event, settings):
-    """Also where somebody lets every host in, links that others follow begin with PUBLIC_URL."""
+    """Links in mails begin with PUBLIC_URL, even if every host is allowed."""
     settings.ALLOWED_HOSTS = ["*"]
     settings.PUBLIC_URL = "https://events.example.org"
     headers = {
@@ -212,11 +212,11 @@ def test_no_header_of_a_client_gets_into_a_link(anyone, ana, event, settings):
         headers=headers,
     )
     calendar = anyone.get(f"/api/events/{event.pk}/calendar.ics", headers=headers)
-    told = delivered()
+    mails = delivered()
 
-    assert len(told) >= 2
+    assert len(mails) >= 2
     assert "events.example.org" in calendar.content.decode()
-    for text in [*told, calendar.content.decode()]:
+    for text in [*mails, calendar.content.decode()]:
         assert "evil.example.com" not in text
 
 

@@ -1,4 +1,4 @@
-"""Whatever is sent to whichever route: a clear refusal or an answer, never a fault."""
+"""Hostile input to every route gets a response or a clear error, and never a 5xx."""
 
 import csv
 import io
@@ -125,7 +125,7 @@ def world(db) -> World:
 
 @pytest.fixture
 def clients(world: World) -> list[APIClient]:
-    """A guest, and who gets furthest."""
+    """A guest, and the account with the most rights."""
     found = [APIClient(raise_request_exception=False) for _ in range(2)]
     access = open_session(world.people["olga"])["access"]
     found[1].credentials(HTTP_AUTHORIZATION=f"Bearer {access}")
@@ -154,10 +154,10 @@ class Faults:
 
     def __init__(self) -> None:
         self.found: list[str] = []
-        self.asked = 0
+        self.request_count = 0
 
     def send(self, client: Client, method: str, address: str, **extra: Any) -> None:
-        self.asked += 1
+        self.request_count += 1
         with transaction.atomic():
             response = client.generic(method, address, **extra)
             content = b"".join(response) if response.streaming else response.content
@@ -185,7 +185,7 @@ class Faults:
 def faults() -> Iterator[Faults]:
     faults = Faults()
     yield faults
-    assert faults.asked > 50
+    assert faults.request_count > 50
     assert faults.found == []
 
 
@@ -264,11 +264,11 @@ def test_each_field_of_each_body(world, clients, faults):
     for route in ROUTES:
         address = address_of(route, world)
         for method in set(METHODS[1:]) & set(route.methods):
-            told = document["paths"].get(_documented(route), {}).get(method.lower(), {})
+            operation = document["paths"].get(_documented(route), {}).get(method.lower(), {})
             valid = bodies.get(f"{method} {route.path}", {})
             if isinstance(valid, File):
                 continue
-            for name in _properties(document, told):
+            for name in _properties(document, operation):
                 for value in VALUES:
                     body = json.dumps({**valid, name: value})
                     faults.send(

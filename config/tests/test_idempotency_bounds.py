@@ -1,4 +1,4 @@
-"""What is stored for replay is bounded, and found by whom it names."""
+"""Stored responses are bounded, and an index finds those that name a person."""
 
 from datetime import timedelta
 from importlib import import_module
@@ -72,10 +72,10 @@ def test_callers_are_stored_as_digests(anyone, event):
     body = {"name": "Bob", "email": "bob@example.com"}
     anyone.post(f"/api/events/{event.pk}/register/", body, headers={"Idempotency-Key": "k"})
 
-    kept = KeptAnswer.objects.get()
+    stored = KeptAnswer.objects.get()
 
-    assert len(bytes(kept.caller)) == 32
-    assert kept.size == len(bytes(kept.body))
+    assert len(bytes(stored.caller)) == 32
+    assert stored.size == len(bytes(stored.body))
 
 
 @pytest.mark.parametrize(
@@ -90,26 +90,26 @@ def test_callers_are_stored_as_digests(anyone, event):
     ],
 )
 def test_mentions_are_the_addresses_of_a_body(content, content_type):
-    found = mentions_in(content, content_type)
+    mentions = mentions_in(content, content_type)
 
-    assert set(mentions_of(emails=["bob@example.com"])) <= set(found)
-    assert not set(mentions_of(emails=["ob@example.com"])) & set(found)
+    assert set(mentions_of(emails=["bob@example.com"])) <= set(mentions)
+    assert not set(mentions_of(emails=["ob@example.com"])) & set(mentions)
 
 
 @pytest.mark.parametrize(
     "address", ["bob@müller.example", "नमस्ते@example.com", '"a @ b"@example.com']
 )
 def test_mentions_are_addresses_as_they_are_stored(address):
-    found = mentions_in(to_json({"deep": [{"email": address}]}), "application/json")
+    mentions = mentions_in(to_json({"deep": [{"email": address}]}), "application/json")
 
-    assert set(mentions_of(emails=[address])) <= set(found)
+    assert set(mentions_of(emails=[address])) <= set(mentions)
 
 
 def test_mentions_are_the_user_names_of_a_body():
-    found = mentions_in(b'{"organizer":{"id":7,"username":"olga"}}', "application/json")
+    mentions = mentions_in(b'{"organizer":{"id":7,"username":"olga"}}', "application/json")
 
-    assert found == mentions_of(usernames=["olga"])
-    assert found != mentions_of(usernames=["olg"])
+    assert mentions == mentions_of(usernames=["olga"])
+    assert mentions != mentions_of(usernames=["olg"])
 
 
 def test_responses_are_found_by_an_index_without_reading_bodies(db):
@@ -146,8 +146,8 @@ def test_responses_stored_before_the_upgrade_are_found(anyone, event):
 
     import_module("config.api.migrations.0004_bounded_answers").record_mentions(apps, None)
 
-    kept = KeptAnswer.objects.get()
-    assert kept.size == len(bytes(kept.body))
+    stored = KeptAnswer.objects.get()
+    assert stored.size == len(bytes(stored.body))
     assert forget_answers_about(emails=["bob@example.com"]) == 1
 
 
@@ -163,7 +163,7 @@ def test_erasure_deletes_responses_with_a_former_name_of_the_person(
     response = client.delete("/api/me/", {"password": PASSWORD})
 
     assert response.status_code == 204
-    assert [b"max" in bytes(kept.body) for kept in KeptAnswer.objects.all()] == [True]
+    assert [b"max" in bytes(stored.body) for stored in KeptAnswer.objects.all()] == [True]
 
 
 def test_erasure_finds_responses_before_it_locks_an_event(ana, event, signed_in):

@@ -1,4 +1,4 @@
-"""Values of a JSON body are counted before any object is made of them."""
+"""The values of a JSON body are counted before parsing."""
 
 import pytest
 from rest_framework.test import APIClient

@@ -1,4 +1,4 @@
-"""Seats in real time and Swagger's try-out in a real browser, from the pages of the docs."""
+"""Live seat counts and Swagger's try-out in a real browser, from the pages of the docs."""
 
 from collections.abc import Iterator
 
@@ -29,9 +29,9 @@ STATUS = f'{LIST}.querySelector(".live-responses-table tbody .response-col_statu
 
 @pytest.fixture
 def server() -> Iterator[ServerProcess]:
-    found = ServerProcess(WEB_CONCURRENCY="1")
-    yield found
-    found.stop()
+    server = ServerProcess(WEB_CONCURRENCY="1")
+    yield server
+    server.stop()
 
 
 def test_the_docs_watch_seats_and_try_requests_out(server):

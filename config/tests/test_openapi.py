@@ -1,4 +1,4 @@
-"""The OpenAPI document: complete for every operation, valid, and true."""
+"""The OpenAPI document is complete for every operation, valid, and correct."""
 
 import gzip
 import json
@@ -244,9 +244,9 @@ def test_operations_have_a_summary_and_one_tag(document, operations):
 
 
 def test_operations_come_in_the_order_of_their_tags(document, operations):
-    places = [TAGS.index(operation["tags"][0]) for operation in operations.values()]
+    positions = [TAGS.index(operation["tags"][0]) for operation in operations.values()]
 
-    assert places == sorted(places)
+    assert positions == sorted(positions)
     assert list(operations)[:2] == ["signUp", "signIn"]
 
 
@@ -276,15 +276,15 @@ def test_examples_are_valid_by_their_schemas(document, operations):
 def test_operations_document_their_errors_as_problems(operations):
     for name, operation in operations.items():
         statuses = {status for status in operation["responses"] if status[0] in "45"}
-        wanted = {"400", "406", "429", "500", "503"}
+        required = {"400", "406", "429", "500", "503"}
         if "{" in operation["path"]:
-            wanted.add("404")
+            required.add("404")
         if operation["security"]:
-            wanted.add("401")
+            required.add("401")
         if "requestBody" in operation:
-            wanted |= {"413", "415"}
+            required |= {"413", "415"}
 
-        assert wanted <= statuses, name
+        assert required <= statuses, name
         for status in statuses:
             response = operation["responses"][status]
             assert list(response["content"]) == [PROBLEM], (name, status)
@@ -293,7 +293,7 @@ def test_operations_document_their_errors_as_problems(operations):
 
 
 def test_operations_document_the_headers_of_responses(operations):
-    wanted = {
+    required = {
         "201": {"Location"},
         "401": {"WWW-Authenticate"},
         "429": {"Retry-After"},
@@ -302,7 +302,7 @@ def test_operations_document_the_headers_of_responses(operations):
     }
     for name, operation in operations.items():
         for status, response in operation["responses"].items():
-            assert wanted.get(status, set()) | {"X-Request-ID"} <= set(response["headers"]), name
+            assert required.get(status, set()) | {"X-Request-ID"} <= set(response["headers"]), name
             assert response["description"], (name, status)
 
 
@@ -347,7 +347,7 @@ def test_guests_are_refused_where_the_document_says_so(db, operations):
 
 
 def test_every_problem_code_is_documented(document, operations):
-    told = {
+    documented = {
         code
         for operation in operations.values()
         for _, media_type, content in contents(operation)
@@ -358,7 +358,7 @@ def test_every_problem_code_is_documented(document, operations):
 
     assert listed == [error.code for error in all_errors()]
     # The one error of a method that is no operation.
-    assert set(listed) - told == {"method_not_allowed"}
+    assert set(listed) - documented == {"method_not_allowed"}
 
 
 def test_every_code_of_a_problem_has_its_page(document):
@@ -520,17 +520,17 @@ def test_files_are_bytes_for_a_client_that_reads_no_other_type(
         assert body[:4] in {b"\x89PNG", b"PK\x03\x04", b"<svg", b"<?xm"}
 
 
-# --- real answers ---
+# --- real responses ---
 
 
 def check(document, operations, name: str, response: Any) -> None:
-    """The answer is one that the document tells: its status, media type, headers and body."""
-    told = operations[name]["responses"][str(response.status_code)]
-    for header, described in told["headers"].items():
+    """The response matches the document: its status, media type, headers and body."""
+    documented = operations[name]["responses"][str(response.status_code)]
+    for header, described in documented["headers"].items():
         component = document["components"]["headers"].get(header, described)
         assert header in response.headers or not component.get("required"), header
-    if told.get("content"):
-        schema = told["content"][response["Content-Type"].partition(";")[0]]["schema"]
+    if documented.get("content"):
+        schema = documented["content"][response["Content-Type"].partition(";")[0]]["schema"]
         assert errors_of(document, schema, response.json()) == []
 
 

@@ -1,3 +1,5 @@
+"""Liveness, readiness and metrics."""
+
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -74,10 +76,10 @@ def test_recent_value_is_computed_by_one_thread():
 
     recent = Recent(make, seconds=3600)
     with ThreadPoolExecutor(4) as pool:
-        asked = [pool.submit(recent.value) for _ in range(4)]
+        results = [pool.submit(recent.value) for _ in range(4)]
         may_end.set()
 
-    assert [each.result() for each in asked] == [1, 1, 1, 1]
+    assert [each.result() for each in results] == [1, 1, 1, 1]
     assert made == [1]
 
 
@@ -123,10 +125,10 @@ def due_notification(clock) -> None:
 def test_readyz_reports_a_notification_without_a_mailer(client, clock):
     due_notification(clock)
 
-    answer = client.get("/readyz").json()
+    report = client.get("/readyz").json()
 
-    assert answer["checks"]["tasks"] == "a notification has waited 400 s and no mailer runs"
-    assert answer["lag_seconds"] == {"jobs": 0, "notifications": 400}
+    assert report["checks"]["tasks"] == "a notification has waited 400 s and no mailer runs"
+    assert report["lag_seconds"] == {"jobs": 0, "notifications": 400}
 
 
 def test_readyz_accepts_a_long_queue_of_running_mailers(client, clock):
@@ -160,12 +162,12 @@ def test_metrics_are_for_the_configured_networks(client):
 def test_metrics_count_requests_by_route_and_not_by_id(client, db):
     line = 'http_requests_total{method="GET",route="api/events/<id:pk>/",status="404"} '
 
-    def told() -> float:
+    def count() -> float:
         lines = client.get("/metrics").content.decode().splitlines()
-        return sum(float(found.removeprefix(line)) for found in lines if found.startswith(line))
+        return sum(float(sample.removeprefix(line)) for sample in lines if sample.startswith(line))
 
-    before = told()
+    before = count()
     client.get("/api/events/123456/")
     client.get("/api/events/654321/")
 
-    assert told() - before == 2
+    assert count() - before == 2

@@ -1,4 +1,4 @@
-"""Query parameters: known ones, once, and what links add to them."""
+"""Query parameters: unknown, repeated and tracking ones."""
 
 import json
 from typing import Any
@@ -147,14 +147,14 @@ def test_attendees_of_several_states_are_listed_and_exported(event, olga, signed
 def test_own_registrations_of_several_states_are_listed(signed_in):
     user = UserFactory()
     own = {"name": "Me", "email": user.email, "user": user}
-    kept, left = registered(EventFactory(), **own), registered(EventFactory(), **own)
+    confirmed, left = registered(EventFactory(), **own), registered(EventFactory(), **own)
     cancel_registration(left)
     client, address = signed_in(user), "/api/me/registrations/"
 
     both = client.get(f"{address}?status=confirmed&status=cancelled").json()["results"]
     waiting = client.get(f"{address}?status=waitlisted&status=cancelled").json()["results"]
 
-    assert {row["id"] for row in both} == {str(kept.pk), str(left.pk)}
+    assert {row["id"] for row in both} == {str(confirmed.pk), str(left.pk)}
     assert [row["id"] for row in waiting] == [str(left.pk)]
 
 

@@ -1,4 +1,4 @@
-"""Rate limits count across processes, at a price that the hottest route can pay."""
+"""Rate limits count across processes, at a low cost."""
 
 from ipaddress import ip_network
 
@@ -37,7 +37,7 @@ def test_a_second_process_knows_what_the_first_has_counted(
     limited(register=(3, 60))
     first = attempts(anyone, event, 2)
 
-    rate_limits.clear_local_counts()  # what another process has in its memory
+    rate_limits.clear_local_counts()  # as in the memory of another process
 
     assert (first, attempts(anyone, event, 3)) == ([400, 400], [400, 429, 429])
     clock.shift(60)
@@ -144,9 +144,11 @@ def test_another_period_begins_another_count(clock, anyone, event, limited):
 def test_a_network_of_ipv6_is_one_caller(clock, anyone, event, limited, first, second, codes):
     limited(register=(1, 60))
 
-    told = [attempts(anyone, event, 1, REMOTE_ADDR=address) for address in (first, second)]
+    attempts_by_address = [
+        attempts(anyone, event, 1, REMOTE_ADDR=address) for address in (first, second)
+    ]
 
-    assert [code for (code,) in told] == codes
+    assert [code for (code,) in attempts_by_address] == codes
 
 
 def test_memory_is_bounded(clock, anyone, event, limited, monkeypatch):

@@ -120,13 +120,13 @@ def test_unreachable_replica_is_not_used_for_a_while(
     monkeypatch.setitem(settings_of_replica, "HOST", "127.0.0.1")
     monkeypatch.setitem(settings_of_replica, "PORT", "1")
 
-    def answered() -> list[str]:
+    def warnings() -> list[str]:
         caplog.clear()
         response = anyone.get("/api/events/?when=all")
         assert [event["name"] for event in response.json()["results"]] == ["Fair"]
         return [r.message for r in caplog.records if r.name == "config.api.sql.replica"]
 
-    assert len(answered()) == 1
-    assert len(answered()) == 0
+    assert len(warnings()) == 1
+    assert len(warnings()) == 0
     clock.shift(replica.RETRY_SECONDS)
-    assert len(answered()) == 1
+    assert len(warnings()) == 1

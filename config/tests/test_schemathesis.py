@@ -1,5 +1,5 @@
 """The API against its own OpenAPI document: Schemathesis sends what the document allows and what it
-forbids, and all its checks judge the answers.
+forbids, and runs all its checks on the responses.
 
 Runs are alike each time. `API_EXAMPLES=200` makes a longer, random search.
 """
@@ -217,7 +217,7 @@ def _lets_guests_in(context: Any) -> bool:
 def test_api_keeps_its_document_for_guests(case: Case, there: There):
     there.aim(case)
 
-    with nothing_kept():
+    with no_stored_rows():
         case.call_and_validate()
 
 
@@ -225,7 +225,7 @@ def test_api_keeps_its_document_for_guests(case: Case, there: There):
 def test_api_keeps_its_document_for_an_organizer(case: Case, there: There, olga: User):
     there.aim(case)
 
-    with nothing_kept():
+    with no_stored_rows():
         case.call_and_validate(headers=bearer(olga))
 
 
@@ -233,7 +233,7 @@ def test_api_keeps_its_document_for_an_organizer(case: Case, there: There, olga:
 def test_api_keeps_its_document_for_staff(case: Case, there: There, staff: User):
     there.aim(case)
 
-    with nothing_kept():
+    with no_stored_rows():
         case.call_and_validate(headers=bearer(staff))
 
 
@@ -241,7 +241,7 @@ def test_api_keeps_its_document_for_staff(case: Case, there: There, staff: User)
 def test_api_keeps_the_rest_of_its_document_for_staff(case: Case, there: There, staff: User):
     there.aim(case)
 
-    with nothing_kept():
+    with no_stored_rows():
         case.call_and_validate(headers=bearer(staff))
 
 
@@ -249,13 +249,13 @@ def test_api_keeps_the_rest_of_its_document_for_staff(case: Case, there: There, 
 def test_api_keeps_its_document_for_an_attendee(case: Case, there: There, ana: User):
     there.aim(case)
 
-    with nothing_kept():
+    with no_stored_rows():
         case.call_and_validate(headers=bearer(ana))
 
 
 @pytest.mark.parametrize("who", ["olga", "staff"])
 def test_api_keeps_its_document_from_one_answer_to_the_next(who, request, document: BaseSchema):
-    """What one answer names, the next request uses: made, read, edited, deleted, and read again."""
+    """Links between operations: rows are created, read, edited, deleted and read again."""
     headers = bearer(request.getfixturevalue(who))
 
     class Walk(document.as_state_machine()):  # type: ignore[misc]
@@ -290,7 +290,7 @@ def bearer(user: User) -> dict[str, str]:
 
 
 @contextmanager
-def nothing_kept() -> Iterator[None]:
+def no_stored_rows() -> Iterator[None]:
     """Each request meets the same rows, so that what failed can be sent again."""
     with transaction.atomic():
         yield

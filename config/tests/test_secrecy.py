@@ -1,6 +1,6 @@
-"""What strangers may not know is in no answer: no list, search, feed, count, ETag, error or header.
+"""Hidden data is in no response: no list, search, feed, count, ETag, error or header.
 
-A stranger's answers are the same, byte for byte, whether or not something hidden is there.
+A stranger's responses are the same bytes whether or not a hidden row exists.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ HIDDEN = "Quetzalcoatl"
 _BY_CONVERTER = {"<id:": int, "<uuid:": str, "<slug:": str}
 # What a client can ask a list, beside each parameter it knows with the hidden word as its value.
 QUERIES = ("", "?count=true&page_size=100", "?when=all&page_size=100&count=true", "?status=draft")
-# Without these an answer to the same question is the same.
+# Without these a response to the same request is the same.
 _VOLATILE = {"Set-Cookie"}
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -42,7 +42,7 @@ def world(clock, db) -> World:
 
 def client_of(user: User | None) -> APIClient:
     client = APIClient(raise_request_exception=False)
-    # The same id in each answer, which tells it.
+    # The same id in each response, which contains it.
     client.credentials(HTTP_X_REQUEST_ID="the-same")
     if user is not None:
         access = open_session(user)["access"]
@@ -123,7 +123,7 @@ def ask(client: APIClient, method: str, address: str, body: Any = None) -> Answe
 
 
 def swept(client: APIClient, ids: list[Any], *, searching: bool = False) -> dict[str, Answer]:
-    """Every GET that somebody can think of."""
+    """GET requests of every kind."""
     return {
         f"GET {address}{query}": ask(client, "GET", f"{address}{query}")
         for route in routes()
@@ -158,8 +158,10 @@ def test_hidden_rows_change_no_response(world, who):
     not_there = swept(client, ids, searching=True) | written(client, ids, bodies)
 
     assert len(there) > 200
-    assert [asked for asked in there if there[asked] != not_there[asked]] == []
-    assert [asked for asked, (status, _, _) in there.items() if status >= 500] == []
+    assert [
+        request_line for request_line in there if there[request_line] != not_there[request_line]
+    ] == []
+    assert [request_line for request_line, (status, _, _) in there.items() if status >= 500] == []
 
 
 @pytest.mark.parametrize("who", [None, "max"])
@@ -177,11 +179,11 @@ def test_strangers_read_nothing_of_people(world, who):
     ]
     rows.append(world.registrations["ana's"].pk)
 
-    answers = swept(client_of(who and world.people[who]), rows)
+    responses = swept(client_of(who and world.people[who]), rows)
 
-    for asked, (_, headers, content) in answers.items():
-        told = content.decode(errors="replace") + str(headers)
-        assert [secret for secret in secrets if secret in told] == [], asked
+    for request_line, (_, headers, content) in responses.items():
+        text = content.decode(errors="replace") + str(headers)
+        assert [secret for secret in secrets if secret in text] == [], request_line
 
 
 @pytest.mark.parametrize("who", ["olga", "ana", "sam"])
@@ -190,12 +192,16 @@ def test_responses_with_personal_data_are_not_cached(world, who):
     people = [registration.email, registration.ticket_code, world.people["olga"].email]
     rows = [row.pk for row in (*world.events.values(), *world.people.values())]
 
-    answers = swept(client_of(world.people[who]), [*rows, registration.pk])
+    responses = swept(client_of(world.people[who]), [*rows, registration.pk])
 
-    telling = {
-        asked: headers.get("Cache-Control")
-        for asked, (_, headers, content) in answers.items()
+    caching_by_request = {
+        request_line: headers.get("Cache-Control")
+        for request_line, (_, headers, content) in responses.items()
         if any(secret in content.decode(errors="replace") for secret in people)
     }
-    assert len(telling) > 3
-    assert {asked: caching for asked, caching in telling.items() if caching != "no-store"} == {}
+    assert len(caching_by_request) > 3
+    assert {
+        request_line: caching
+        for request_line, caching in caching_by_request.items()
+        if caching != "no-store"
+    } == {}

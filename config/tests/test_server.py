@@ -1,4 +1,4 @@
-"""The web server with real connections: kept ones, slow ones, hostile ones."""
+"""The web server with real connections: reused, slow and hostile ones."""
 
 import http.client
 import os
@@ -463,8 +463,8 @@ def test_connections_are_dealt_to_all_processes(server):
 
 
 def open_sockets(pid: int) -> int:
-    found = Path(f"/proc/{pid}/fd").iterdir()
-    return sum(str(link.readlink()).startswith("socket:") for link in found)
+    links = Path(f"/proc/{pid}/fd").iterdir()
+    return sum(str(link.readlink()).startswith("socket:") for link in links)
 
 
 def test_a_port_that_is_taken_ends_the_start(server):

@@ -1,4 +1,4 @@
-"""Which bodies and readers are too slow, with a clock of the test's own and no sockets."""
+"""Time limits for bodies and readers, with a clock of the test's own and no sockets."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Staff rights follow the model permissions: each by itself, on every route, and nowhere else."""
+"""Staff rights follow the model permissions, each by itself, on every route."""
 
 import ast
 from collections.abc import Callable
@@ -106,8 +106,8 @@ def staff_with(world: World) -> Callable[..., APIClient]:
 
 
 def every_permission() -> set[str]:
-    found = Permission.objects.values_list("content_type__app_label", "codename")
-    return {f"{app_label}.{codename}" for app_label, codename in found}
+    names = Permission.objects.values_list("content_type__app_label", "codename")
+    return {f"{app_label}.{codename}" for app_label, codename in names}
 
 
 def test_every_route_with_staff_rights_names_its_permission():
@@ -226,7 +226,7 @@ def test_only_superusers_outrank_staff(ana, sam):
     assert (outranks(root, sam), outranks(root, root)) == (True, True)
 
 
-# --- and nobody else does ---
+# --- other modules ---
 
 _FLAGS = {"is_staff", "is_superuser", "has_perm", "has_perms", "has_module_perms", "IsAdminUser"}
 _MAY = {
@@ -238,15 +238,15 @@ _MAY = {
 
 def flags_read(module: Path) -> set[str]:
     """Names of `_FLAGS` that the module reads or imports; columns named in strings are none."""
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(module.read_text())):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-            found.add(node.attr)
+            names.add(node.attr)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            found.add(node.id)
+            names.add(node.id)
         elif isinstance(node, ast.ImportFrom):
-            found |= {alias.name for alias in node.names}
-    return found & _FLAGS
+            names |= {alias.name for alias in node.names}
+    return names & _FLAGS
 
 
 def test_no_other_module_reads_staff_flags():

@@ -1,4 +1,4 @@
-"""`make run` as a newcomer sees it: real processes, a new database, README's own commands."""
+"""`make run` with real processes, a new database and README's own commands."""
 
 import http.client
 import json

@@ -29,7 +29,7 @@ UNKNOWN = {"field": "no_such_field", "code": "unknown_field"}
 
 @dataclass(frozen=True)
 class Cell:
-    """A request that succeeds, by somebody who may do it."""
+    """A request that succeeds, by a user with access."""
 
     route: Route
     row: str
@@ -49,7 +49,7 @@ def reads_body(route: Route, method: str) -> bool:
 
 def cells() -> list[Cell]:
     """For each route and method of the API that may have a body, the first success in the table."""
-    found: dict[tuple[str, str], Cell] = {}
+    by_route: dict[tuple[str, str], Cell] = {}
     for line in lines():
         route = ROUTES[line.path]
         if not line.path.startswith("api/") or not reads_body(route, line.method):
@@ -57,8 +57,8 @@ def cells() -> list[Cell]:
         for role, status in zip(ROLES, line.expected, strict=True):
             if status.startswith("2"):
                 cell = Cell(route, line.row, line.method, role, int(status))
-                found.setdefault((line.path, line.method), cell)
-    return list(found.values())
+                by_route.setdefault((line.path, line.method), cell)
+    return list(by_route.values())
 
 
 @pytest.fixture
@@ -106,9 +106,11 @@ def test_there_is_a_success_of_every_route_that_reads_a_body():
 
 
 def test_an_unknown_field_is_an_error_on_every_route(world):
-    found = {str(cell): unknown_in(send(world, cell, {"no_such_field": "x"})) for cell in cells()}
+    errors_by_cell = {
+        str(cell): unknown_in(send(world, cell, {"no_such_field": "x"})) for cell in cells()
+    }
 
-    assert {name for name, errors in found.items() if errors != [UNKNOWN]} == set()
+    assert {name for name, errors in errors_by_cell.items() if errors != [UNKNOWN]} == set()
 
 
 def test_lenient_handling_ignores_unknown_fields_on_every_route(world):

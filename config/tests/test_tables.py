@@ -1,4 +1,4 @@
-"""Tables from files: what spreadsheets contain, and what hostile ones may not do."""
+"""Tables from files: the values of spreadsheets, and limits for hostile ones."""
 
 import io
 import time

@@ -53,7 +53,7 @@ def _store(request, settings, monkeypatch) -> None:
 
 
 def take(number: int, *, caller: str = "192.0.2.1", allowed: int = 5) -> list[int]:
-    """The waits that so many requests are told."""
+    """The seconds to wait for each of so many requests."""
     return [token_buckets.take("login", caller, allowed, 60) for _ in range(number)]
 
 
@@ -90,7 +90,7 @@ def test_a_bucket_holds_no_more_than_the_limit(clock):
 @pytest.mark.usefixtures("_store")
 def test_processes_share_a_bucket(clock):
     first = take(3)
-    token_buckets.clear_local_buckets()  # what another process has in its memory
+    token_buckets.clear_local_buckets()  # as in the memory of another process
 
     assert (first, take(3)) == ([0] * 3, [0, 0, 12])
 

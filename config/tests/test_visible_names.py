@@ -66,7 +66,7 @@ def test_names_without_a_visible_character_are_blank(name, olga, sam, event, sig
     category = CategoryFactory()
     staff = signed_in(grant(sam, "events.add_category", "events.change_category"))
 
-    answers = [
+    responses = [
         client.post("/api/events/", plan, format="json"),
         client.patch(f"/api/events/{event.pk}/", {"name": name}, format="json"),
         client.post("/api/series/", {**plan, "recurrence": "FREQ=DAILY;COUNT=2"}, format="json"),
@@ -79,7 +79,7 @@ def test_names_without_a_visible_character_are_blank(name, olga, sam, event, sig
     sign_up = anyone.post("/api/register/", account, format="json")
     renamed = client.patch("/api/me/", {"username": name}, format="json")
 
-    assert [errors_of(answer) for answer in answers] == [{"name": "blank"}] * len(answers)
+    assert [errors_of(response) for response in responses] == [{"name": "blank"}] * len(responses)
     assert errors_of(sign_up) == errors_of(renamed) == {"username": "blank"}
 
 

@@ -1,4 +1,4 @@
-"""Expensive work is bounded, and what is beyond the bound is told when to come back."""
+"""Expensive work is limited, and requests beyond the limit get Retry-After."""
 
 from contextlib import ExitStack
 from threading import BoundedSemaphore
@@ -22,7 +22,7 @@ CALENDAR = "/api/events/calendar.ics"
 
 @pytest.fixture(autouse=True)
 def _one_each(monkeypatch):
-    """A process of four threads; nobody waits in the tests."""
+    """A process of four threads; requests do not wait in the tests."""
     for group in (FILES, HASHING, ROWS):
         monkeypatch.setattr(group, "_free", BoundedSemaphore(1))
     monkeypatch.setattr(work_slots, "WAIT_SECONDS", 0)
@@ -33,7 +33,7 @@ def slow_hashes(settings):
     settings.PASSWORD_HASHERS = [ARGON2]
 
 
-def assert_told_to_come_back(response, seconds: int) -> None:
+def assert_retry_after(response, seconds: int) -> None:
     assert (response.status_code, response["Retry-After"]) == (503, str(seconds))
     assert response.json()["code"] == "temporarily_unavailable"
 
@@ -41,9 +41,13 @@ def assert_told_to_come_back(response, seconds: int) -> None:
 def test_new_hashes_have_the_parameters_of_owasp():
     encoded = BoundedArgon2PasswordHasher().encode(PASSWORD, "some-salt-of-16-b")
 
-    found = extract_parameters(encoded.removeprefix("argon2"))
-    assert (found.memory_cost, found.time_cost, found.parallelism) == (19 * 1024, 2, 1)
-    assert found.type.name == "ID"
+    parameters = extract_parameters(encoded.removeprefix("argon2"))
+    assert (parameters.memory_cost, parameters.time_cost, parameters.parallelism) == (
+        19 * 1024,
+        2,
+        1,
+    )
+    assert parameters.type.name == "ID"
 
 
 def test_a_sign_in_upgrades_a_hash_of_other_parameters(anyone, slow_hashes):
@@ -75,7 +79,7 @@ def test_concurrent_password_hashes_are_limited(anyone, olga, slow_hashes, path,
         listed = anyone.get("/api/events/")
     later = anyone.post(path, body)
 
-    assert_told_to_come_back(refused, 1)
+    assert_retry_after(refused, 1)
     assert listed.status_code == 200
     assert later.status_code in {200, 201, 401}
 
@@ -119,7 +123,7 @@ def test_requests_with_many_rows_are_limited(olga, event, signed_in):
         ]
 
     for response in refused:
-        assert_told_to_come_back(response, 2)
+        assert_retry_after(response, 2)
     assert client.get(CALENDAR).status_code == 200
 
 
@@ -128,7 +132,7 @@ def test_request_that_waits_a_moment_gets_a_slot(monkeypatch):
     waited = []
 
     class Freed:
-        """A semaphore that gets free while somebody waits for it."""
+        """A semaphore that is released while a request waits for it."""
 
         def acquire(self, *, blocking: bool = True, timeout: float | None = None) -> bool:
             waited.append((blocking, timeout))

@@ -17,13 +17,13 @@ from ..http.exception_handler import PROBLEM_TYPE, problem_document
 
 HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-ID": {
-        "description": "Names the request in our logs: yours if you sent one, else a new one.",
+        "description": "The id of the request in the logs: the client's own, else a new one.",
         "required": True,
         "schema": {"type": "string", "minLength": 1, "maxLength": 128},
         "example": "0f8fad5bd9cb469fa16570867728950e",
     },
     "ETag": {
-        "description": "The version of what is shown, for If-None-Match and If-Match.",
+        "description": "The version of the representation, for If-None-Match and If-Match.",
         "required": True,
         "schema": {"type": "string", "pattern": '^"[^"]+"$'},
         "example": '"v3-9f2c5d1e8b7a4c3f6e0d1b2a"',
@@ -35,7 +35,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "example": "http://localhost:8000/api/events/1/",
     },
     "Idempotent-Replayed": {
-        "description": "`true` when this is the kept answer to an earlier request.",
+        "description": "`true` when this is the stored response to an earlier request.",
         "schema": {"type": "string", "enum": ["true"]},
     },
     "Retry-After": {
@@ -45,7 +45,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "example": 2,
     },
     "WWW-Authenticate": {
-        "description": "RFC 6750: an access token is wanted.",
+        "description": "RFC 6750: the request needs an access token.",
         "required": True,
         "schema": {"type": "string"},
         "example": 'Bearer realm="api"',

@@ -29,31 +29,31 @@ F = TypeVar("F", bound=Callable[..., Any])
 _TIMEZONE = OpenApiParameter(
     "timezone",
     {"type": "string", **ZONE_NAME},
-    description="IANA zone that the answer's times are told in, such as Asia/Kolkata.",
+    description="IANA zone of the times in the response, such as Asia/Kolkata.",
 )
 _TIME_ZONE_HEADER = OpenApiParameter(
     "Time-Zone",
     {"type": "string", "examples": ["Asia/Kolkata"]},
     OpenApiParameter.HEADER,
-    description="As `timezone`, which wins: this one is not read then.",
+    description="The same as `timezone`, which takes precedence.",
 )
 _IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": 255},
     OpenApiParameter.HEADER,
-    description="Sent again within 24 hours with the same body, the first answer is replayed.",
+    description="A repetition within 24 hours with the same body gets the first response again.",
 )
 _IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",
     str,
     OpenApiParameter.HEADER,
-    description="An ETag: answers 304 when nothing changed.",
+    description="An ETag. The response is 304 when nothing has changed.",
 )
 _IF_MATCH = OpenApiParameter(
     "If-Match",
     str,
     OpenApiParameter.HEADER,
-    description="An ETag: answers 412 when the row was edited since.",
+    description="An ETag. The response is 412 when the row was edited since.",
 )
 
 _TAGS_OF_APPS = {"accounts": "account"}
