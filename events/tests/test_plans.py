@@ -234,7 +234,7 @@ def test_every_filter_and_ordering_is_answered_by_an_index(
     ],
 )
 def test_a_far_page_reads_no_more_of_the_index_than_the_first(large, anyone, query, ordering, at):
-    cursor = Cursor("EventListView", ordering, backwards=False, place=(at, 1)).encode()
+    cursor = Cursor("EventListView", ordering, backwards=False, position=(at, 1)).encode()
 
     first = _pages_read(anyone, f"/api/events/?{query}")
     far = _pages_read(anyone, f"/api/events/?{query}&cursor={cursor}")
