@@ -138,7 +138,7 @@ class EventOut(serializers.ModelSerializer[Event]):
 
         The declared fields are those of the OpenAPI document. A test compares the two.
         """
-        format_instant, site, viewer_id, is_staff = self._render_context
+        format_instant, site, viewer_id, is_for_staff = self._render_context
         organizer, category = event.organizer, event.category
         representation = {
             "id": event.pk,
@@ -171,7 +171,7 @@ class EventOut(serializers.ModelSerializer[Event]):
             "created_at": format_instant(event.created_at),
             "updated_at": format_instant(event.updated_at),
         }
-        if is_staff or viewer_id == event.organizer_id:
+        if is_for_staff or viewer_id == event.organizer_id:
             representation["meeting_url"] = event.meeting_url or None
             representation["reminder_hours"] = event.reminder_hours
         return representation

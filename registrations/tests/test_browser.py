@@ -52,6 +52,7 @@ def test_the_pages_are_usable_with_the_keyboard(phone):
     phone.press("Enter", loads=True)
     assert "Sign in with the new password." in phone.text
 
+    ana.refresh_from_db()
     phone.open(reset_link(ana))
     for field in ("password", "again"):
         phone.tab_to(field)
