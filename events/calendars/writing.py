@@ -1,10 +1,11 @@
 """iCalendar objects (RFC 5545), and those that are sent to somebody (iTIP, RFC 5546)."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import parseaddr
-from typing import Literal
+from functools import lru_cache
+from typing import Any, Literal
 from urllib.parse import quote
 
 from config.api.text.email_addresses import ascii_address
@@ -22,6 +23,7 @@ _STATUS = {
     Event.Status.CANCELLED: "CANCELLED",
 }
 _MINUTE = timedelta(minutes=1)
+_CACHED_ENTRIES = 2_000  # two full feeds; a few kilobytes each
 
 
 @dataclass(frozen=True)
@@ -108,21 +110,74 @@ def _calendar(
     people: Iterable[str] = (),
 ) -> bytes:
     years: dict[str, tuple[int, int]] = {}
-    body = [
-        folded(line)
-        for entry in entries
-        for line in _vevent(entry, method, public_url, list(people), years)
-    ]
+    body: list[bytes] = []
+    for entry in entries:
+        source = _Source.of(entry, method, public_url, tuple(people))
+        written, own_years = (_cached if entry.is_short else _written)(source)
+        body.append(written)
+        for zone, (first, last) in own_years.items():
+            earliest, latest = years.get(zone, (first, last))
+            years[zone] = (min(earliest, first), max(latest, last))
     top = ("BEGIN:VCALENDAR", "VERSION:2.0", f"PRODID:{_PRODUCT}", f"METHOD:{method}", *head)
     zones = (vtimezone(name, first, last) for name, (first, last) in sorted(years.items()))
     return b"".join([*map(folded, top), *zones, *body, b"END:VCALENDAR\r\n"])
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a VEVENT is written from. Two are equal if all values that it shows are.
+
+    Names of categories and organizers change without the event, so its version is not enough.
+    """
+
+    values: tuple[Any, ...]
+    entry: Entry = field(compare=False)
+    method: str
+    public_url: str
+    people: tuple[str, ...]
+
+    @classmethod
+    def of(cls, entry: Entry, method: str, public_url: str, people: tuple[str, ...]) -> "_Source":
+        event = entry.event
+        values = (
+            event.pk,
+            event.name,
+            event.location,
+            event.latitude,
+            event.longitude,
+            event.start_time,
+            event.end_time,
+            event.timezone,
+            event.status,
+            event.sequence,
+            event.created_at,
+            event.updated_at,
+            event.category and event.category.name,
+            event.organizer.username,
+            entry.description,
+            entry.is_tentative,
+            entry.changed_at,
+            entry.shows_meeting_url and event.meeting_url,
+        )
+        return cls(values, entry, method, public_url, people)
+
+
+def _written(source: _Source) -> tuple[bytes, dict[str, tuple[int, int]]]:
+    """A VEVENT, and the years of the zone that it needs."""
+    years: dict[str, tuple[int, int]] = {}
+    lines = _vevent(source.entry, source.method, source.public_url, source.people, years)
+    return b"".join(map(folded, lines)), years
+
+
+# Programs ask for feeds every hour. An entry of a feed takes 65 µs to write and 14 to look up.
+_cached = lru_cache(_CACHED_ENTRIES)(_written)
 
 
 def _vevent(
     entry: Entry,
     method: str,
     public_url: str,
-    people: list[str],
+    people: tuple[str, ...],
     years: dict[str, tuple[int, int]],
 ) -> Iterator[str]:
     """The lines of one VEVENT; the years of the zone that it needs are added to `years`."""

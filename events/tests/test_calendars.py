@@ -7,7 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from icalendar import Calendar
 
+from accounts.models import User
 from conftest import NOW
+from events.models import Category
 from events.services import cancel_event, edit_event
 from events.tests.factories import CategoryFactory, EventFactory
 from events.views import calendars
@@ -215,6 +217,19 @@ def test_a_feed_cuts_long_descriptions(clock, event, anyone, description, shown)
     (entry,) = entries(anyone.get(FEED))
 
     assert entry["DESCRIPTION"] == shown
+
+
+def test_a_feed_shows_new_names_of_categories_and_organizers(clock, olga, anyone):
+    category = CategoryFactory()
+    EventFactory(organizer=olga, category=category)
+    anyone.get(FEED)
+
+    Category.objects.filter(pk=category.pk).update(name="Hands-on")
+    User.objects.filter(pk=olga.pk).update(username="olga-b")
+
+    feed = anyone.get(FEED).content.decode()
+    assert "CATEGORIES:Hands-on\r\n" in feed
+    assert 'ORGANIZER;CN="olga-b":' in feed
 
 
 def test_an_event_by_itself_has_its_whole_description(clock, event, anyone):
