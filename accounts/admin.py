@@ -326,9 +326,9 @@ class AccountAdmin(AuditedAdmin, UserAdmin):
             request,
             users,
             question="Confirm these addresses?",
-            consequence="Whoever confirms says that an address is that person's own. What guests "
-            "registered with it becomes part of the account. Everybody who is signed in to the "
-            "account by the API is signed out.",
+            consequence="Confirm an address only if you know that it belongs to that person. Guest "
+            "registrations with the address become part of the account. All API sessions of the "
+            "account end.",
             form=form,
             name=lambda user: f"{user}: {user.email}",
         )

@@ -1,16 +1,16 @@
 """Tokens of the links in e-mails: signed, expiring, single-use, stored nowhere.
 
-A token is `<user id>.<expiry, Unix time>.<signature>`. What is signed beside the two is the state
-that following the link changes (an address to confirm, a hashed password), so the first use of a
-token, and any other change of that state, ends it; and the state is not in the token, so an
-address is in nobody's log. Tokens are made when a mail is written, from the account as it is then.
+A token is `<user id>.<expiry, Unix time>.<signature>`. The signature also covers the state that
+following the link changes (an address to confirm, a hashed password). The first use of a token, and
+any other change of that state, therefore ends it. The state is not part of the token, so no address
+gets into logs. Tokens are made when a mail is written, from the account as it is then.
 
-An account may return to a state: to an earlier address, or to the same pending one. So what is
-signed of addresses includes `User.address_version`, which only grows.
+An account may return to a state: to an earlier address, or to the same pending one. The signed
+state of an address therefore includes `User.address_version`, which only grows.
 
-While nobody has confirmed an account's address, whoever signed up may be a stranger to the mailbox.
-So links that were mailed there depend on the address alone, and end once it is confirmed: neither
-another password nor another address and back again keeps the mailbox's owner from following them.
+The holder of an account whose address is unconfirmed may be a stranger to the mailbox. Links mailed
+to such an address depend on the address alone and end once it is confirmed. The mailbox's owner can
+follow them whatever the holder of the account changes.
 """
 
 import re

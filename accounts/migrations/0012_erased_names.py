@@ -1,4 +1,4 @@
-"""Names of erased accounts become ones that nobody can sign up with."""
+"""Rename erased accounts to `erased:<id>`, which no validator of usernames accepts."""
 
 from django.db import migrations
 from django.db.models import TextField, Value

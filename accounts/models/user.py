@@ -16,8 +16,8 @@ from config.api.text.email_addresses import mailbox_of
 from config.api.text.mailbox_field import MailboxField
 from config.api.text.visible_characters import is_visible
 
-# Names that the system makes have a colon and its addresses a domain of one label (`…@invalid`):
-# no validator accepts either, so nobody can take one before the system needs it.
+# Usernames made by the system contain a colon; its addresses have a domain of one label
+# (`…@invalid`). No validator accepts either, so they are free whenever the system needs one.
 validate_username = RegexValidator(
     r"^[\w.+-]+\Z", "Use letters, digits and the characters . + - _ only.", code="invalid"
 )
@@ -70,7 +70,7 @@ class UserManager(BaseUserManager["User"]):
         return next(free, None) or self.random_username(wanted)
 
     def random_username(self, wanted: str) -> str:
-        """As `free_username`, without a look at who has what."""
+        """A username with a random ending, which is not compared with those in use."""
         return f"{_valid_stem(wanted)}-{secrets.token_hex(4)}"
 
 

@@ -47,7 +47,7 @@ class ConsoleBackend(BaseEmailBackend):
 class FileBackend(BaseEmailBackend):
     """One file for each mail, which is there once it is complete.
 
-    Mails hold links that let somebody in, so nobody but the mailer's user may read them.
+    Mails contain links that sign people in, so only the mailer's system user may read the files.
     """
 
     def send_messages(self, email_messages: Sequence[Any]) -> int:

@@ -212,7 +212,7 @@ class Mailer:
             self._settle_parcel(own)
 
     def _refused(self, parcel: Parcel, error: Refused) -> None:
-        """Of several rows one may be the reason, so each is tried again by itself."""
+        """Park the row. Several rows are each tried again alone, since one may be the reason."""
         for row in parcel.rows:
             if len(parcel.rows) > 1:
                 outbox.retry_later(self._number, row, words_of(error))

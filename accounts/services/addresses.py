@@ -160,10 +160,10 @@ def lock_to_confirm(token: str) -> User:
 @transaction.atomic
 @audited("address confirmed", unless=User.is_own_doing)
 def confirm_email(user: User, *, address: str | None = None, by_owner: bool = False) -> User:
-    """The address is the user's own; what was waiting for that proof follows by signal.
+    """Record that the address is the user's own. Receivers of `email_confirmed` do what follows.
 
     The first confirmation ends every session and the link to the calendar, unless it is
-    `by_owner`: whoever signed up may be a stranger to the mailbox, and would read what joins.
+    `by_owner`: the account may have been opened by a stranger, who would read what joins.
     Raises `PreconditionFailed` when the account's address is not `address`, if that is given, or is
     none: see `User.needs_address`.
     """
