@@ -1,8 +1,8 @@
-"""Words that misspelt ones are compared with are a part of all words, and bounded.
+"""Bound the words that misspelt words are compared with.
 
-Comparing takes time for each word that it is done with, so it is done with words of headings and
-words of several organizers. New ones are capped by event and by organizer; the count of words,
-which runs each hour, decides from then on.
+The comparison takes time for each of them, so they are the words of headings and the words that
+several organizers use. New ones are capped by event and by organizer. The hourly count of words
+decides afterwards.
 """
 
 from django.contrib.postgres.indexes import GinIndex, OpClass
@@ -35,18 +35,31 @@ BEGIN
     END IF;
     -- The table has no unique index, so no writer waits for another one's commit here.
     WITH words AS MATERIALIZED (
-        SELECT given.lexeme, given.weights, known.*
-        FROM unnest(NEW.search_vector) AS given, LATERAL (
-            SELECT coalesce(bool_or(true), false) AS is_known,
-                coalesce(bool_or(corrects), false) AS corrects,
-                coalesce(bool_or(brought_by IS DISTINCT FROM NEW.organizer_id), false) AS is_others
-            FROM events_searchword
+        SELECT given.lexeme, given.weights, EXISTS (
+            SELECT FROM events_searchword
             WHERE word = given.lexeme COLLATE "C" AND in_texts IS DISTINCT FROM 0
             OFFSET 0
-        ) AS known
+        ) AS is_known
+        FROM unnest(NEW.search_vector) AS given
+        -- A word is settled when it corrects or never will, or when this organizer has brought it
+        -- and it is in no heading now.
+        WHERE NOT EXISTS (
+            SELECT FROM events_searchword
+            WHERE word = given.lexeme COLLATE "C" AND in_texts IS DISTINCT FROM 0
+                AND (
+                    corrects
+                    OR NOT search_may_correct(given.lexeme)
+                    OR (
+                        brought_by IS NOT DISTINCT FROM NEW.organizer_id
+                        AND NOT given.weights && '{A,B,C}'
+                    )
+                )
+            OFFSET 0
+        )
     ), correcting AS (
+        -- A word that is known and in no heading is another organizer's.
         SELECT lexeme FROM words
-        WHERE NOT corrects AND (is_others OR weights && '{A,B,C}') AND search_may_correct(lexeme)
+        WHERE (is_known OR weights && '{A,B,C}') AND search_may_correct(lexeme)
         ORDER BY 'A' = ANY(weights) DESC, weights && '{A,B,C}' DESC
         LIMIT least(50, 1000 - (
             SELECT count(*) FROM (
@@ -128,6 +141,9 @@ class Migration(migrations.Migration):
             GinIndex(
                 OpClass("word", "gin_trgm_ops"),
                 condition=models.Q(corrects=True),
+                # A misspelt search reads the whole pending list. At its default of 4 MB, 8,000
+                # new words made each such search 20 ms slower until the next vacuum.
+                gin_pending_list_limit=64,
                 name="search_word_corrections",
             ),
         ),
