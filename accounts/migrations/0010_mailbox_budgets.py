@@ -26,6 +26,16 @@ class Migration(migrations.Migration):
                         base_field=models.DateTimeField(), help_text="The newest last.", size=None
                     ),
                 ),
+                (
+                    "shares",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(),
+                        db_default=[],
+                        default=list,
+                        help_text="The share that each mail was taken from, in the order of `sent_at`.",
+                        size=None,
+                    ),
+                ),
             ],
         ),
         migrations.RunSQL(
