@@ -259,11 +259,11 @@ class _Properties:
     def calendar_zone(self) -> str | None:
         """That of the times which are in none: X-WR-TIMEZONE of the calendar."""
         name = self._calendar.zone_name
-        if not name:
+        start = getattr(self._found.get("DTSTART"), "dt", None)
+        if not name or start is None:  # an entry without a start is refused
             return None
-        start = self._found.get("DTSTART")
         try:
-            zone = self._zones.resolve(name, self._calendar, getattr(start, "dt", _TODAY).year)
+            zone = self._zones.resolve(name, self._calendar, start.year)
         except UnknownZone:
             return None
         return zone if isinstance(zone, str) else None
@@ -371,9 +371,6 @@ class _Properties:
             raise _BadProperty("TZID", str(error)) from error
         except OverflowError as error:
             raise _BadProperty(name, "The time is beyond the calendar.") from error
-
-
-_TODAY = date(2027, 1, 1)
 
 
 def _name(line: str) -> str:
