@@ -247,7 +247,7 @@ class UserDeletionIn(AccountDeletionIn):
         "id": 101,
         "kind": "registration_confirmed",
         "subject": "You have a seat at Global AI Summit",
-        "body": "15 March 2027, 14:30 IST, Bengaluru International Exhibition Centre",
+        "body": "15 March 2032, 14:30 IST, Bengaluru International Exhibition Centre",
         "event": 1,
         "created_at": "2026-11-21T08:00:00Z",
         "read_at": None,

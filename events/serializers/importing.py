@@ -14,7 +14,7 @@ from ..importing import OUTCOMES, Report
 EXAMPLE_FILE = "name,location,start_time\r\nChess club,Town library,2032-03-15T18:00:00\r\n"
 EXAMPLE_CALENDAR = (
     "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Example//EN\r\nBEGIN:VEVENT\r\n"
-    "UID:chess@example.org\r\nDTSTART;TZID=Europe/Berlin:20270315T180000\r\n"
+    "UID:chess@example.org\r\nDTSTART;TZID=Europe/Berlin:20320315T180000\r\n"
     "SUMMARY:Chess club\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
 )
 
