@@ -199,6 +199,15 @@ def test_every_variable_has_a_line_in_the_documentation():
     assert {name for name in read if f"| `{name}` |" not in table} == set()
 
 
+def test_compose_passes_every_setting():
+    compose = (PROJECT / "compose.yaml").read_text()
+    read = re.findall(r'env\.\w+\(\s*"(\w+)"', (PROJECT / "config" / "settings.py").read_text())
+    passed = re.findall(r"^ +([A-Z_0-9]+): ", compose, re.MULTILINE)
+
+    # The image sets HOST and PORT. The other two are for development.
+    assert set(read) - set(passed) == {"HOST", "PORT", "DEBUG", "DATA_DIR"}
+
+
 def test_the_image_runs_the_web_command_of_the_procfile():
     procfile = dict(
         line.split(": ", 1) for line in (PROJECT / "Procfile").read_text().splitlines() if line
