@@ -1,4 +1,4 @@
-"""The WSGI application, which `config.server` serves."""
+"""The WSGI application, which `config.asgi` wraps."""
 
 import io
 import os
