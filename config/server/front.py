@@ -1,7 +1,6 @@
 """The ASGI application of the web server: it collects bodies and dispatches requests."""
 
 import asyncio
-import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -22,8 +21,6 @@ from config.live.streams import STREAM_PATH, LiveStreams, Message, Receive, Send
 from config.middleware import API_HEADERS, safe_request_id
 
 from .wsgi import Application, RawHeaders, Response, environ_of, run
-
-logger = logging.getLogger(__name__)
 
 # The maximum time without a piece of a body, and before its minimum rate applies.
 BODY_PAUSE_SECONDS = 20

@@ -46,7 +46,7 @@ class Http1Protocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._send_timer: asyncio.TimerHandle | None = None
         self._is_in_head = self._is_in_body = False
-        self._header_count = 0
+        self._header_count = self._header_bytes = 0
         self._head_bytes = 0
         self._body_bytes = self._bytes_of_body_segments = 0
         self._close_longest_idle()
@@ -84,7 +84,7 @@ class Http1Protocol(HttpToolsProtocol):
             return
         if not (self._is_responding() or self._is_in_body):
             self._expect_head()  # also after line ends that do not begin a request
-        if began_in_head and self._is_in_head:
+        if began_in_head and self._is_in_head:  # the parser reports a field once it is complete
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self.send_400_response(f"The head is larger than {MAX_HEAD_BYTES} bytes.")
@@ -98,14 +98,19 @@ class Http1Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["state"]["abort"] = self.transport.abort
         self._is_in_head = True
-        self._header_count = self._head_bytes = 0
+        self._header_count = self._header_bytes = self._head_bytes = 0
         self._expect_head()
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._header_bytes += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Raises `ValueError`, for which uvicorn responds with 400."""
         self._header_count += 1
-        if self._header_count > MAX_HEADERS:
-            raise ValueError("too many header fields")
+        self._header_bytes += len(name) + len(value)
+        if self._header_count > MAX_HEADERS or self._header_bytes > MAX_HEAD_BYTES:
+            raise ValueError("too many or too long header fields")
         # Trailers are passed here as well. They are dropped, since they could imitate headers
         # that a proxy sets (RFC 9110, section 6.5.1).
         if self._is_in_head:
@@ -235,7 +240,19 @@ class Http1Protocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._send_timer is None:
-            self._send_timer = self.loop.call_later(SEND_SECONDS, self.transport.abort)
+            self._watch_reader()
+
+    def _watch_reader(self) -> None:
+        """Limit the time in which the client reads nothing. A slow reader is left alone."""
+        unsent = self.transport.get_write_buffer_size()
+
+        def check() -> None:
+            if self.transport.get_write_buffer_size() < unsent:
+                self._watch_reader()
+            else:
+                self.transport.abort()
+
+        self._send_timer = self.loop.call_later(SEND_SECONDS, check)
 
     def resume_writing(self) -> None:
         super().resume_writing()

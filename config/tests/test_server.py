@@ -356,6 +356,11 @@ CHUNKED = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunk
         CHUNKED + b"1;" + b"x" * 500_000,
         b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + b"a:\r\n" * 500 + b"\r\n",
         b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nA: " + b"x" * 500_000,
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+        + b"A: %b\r\n" % (b"x" * 9_000) * 9
+        + b"\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + b"x" * 70_000 + b": a\r\n\r\n",
+        b"GET /healthz?" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /healthz HTTP/1.1\r\n\r\n",
         b"GET /healthz HTTP/2.0\r\nHost: localhost\r\n\r\n",
     ],
@@ -475,3 +480,14 @@ def test_a_port_that_is_taken_ends_the_start(server):
 
     assert done.returncode == 1
     assert done.stderr == f"Cannot listen on 127.0.0.1 port {server.port}: Address already in use\n"
+
+
+def test_a_host_without_an_address_ends_the_start(server):
+    done = subprocess.run(
+        command(), cwd=ROOT, env={**server.environment, "HOST": "nowhere.invalid"}, check=False,
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Cannot listen on nowhere.invalid port ")
+    assert "Unknown error" not in done.stderr

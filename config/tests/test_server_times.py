@@ -87,10 +87,26 @@ def test_reader_that_reads_nothing_is_disconnected(connection):
 
 def test_reader_that_goes_on_reading_stays(connection):
     connection.pause_writing()
+    _, end = connection.loop.calls[-1]
 
     connection.resume_writing()
 
-    assert connection.loop.cancelled == [connection.transport.abort]
+    assert connection.loop.cancelled == [end]
+
+
+def test_slow_reader_of_a_large_response_stays(connection):
+    connection.transport.unsent = 4_000_000
+    connection.pause_writing()
+
+    for unsent in (3_000_000, 2_999_999):
+        connection.transport.unsent = unsent
+        seconds, check = connection.loop.calls[-1]
+        check()
+
+        assert (seconds, connection.transport.is_aborted) == (SEND_SECONDS, False)
+
+    connection.loop.calls[-1][1]()
+    assert connection.transport.is_aborted
 
 
 def test_unread_last_response_ends_the_connection(connection):
