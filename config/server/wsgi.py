@@ -24,7 +24,8 @@ _CONSTANT = {
 
 
 _MAX_CACHED_NAMES = 1000
-# Names in the environment by header names as sent; None for headers that are left out.
+_MAX_CACHED_LENGTH = 100
+# Names in the environment by header names in lower case; None for headers that are left out.
 _cached_names: dict[bytes, str | None] = {}
 
 
@@ -83,7 +84,7 @@ def _name_in_environ(raw_name: bytes) -> str | None:
         name = None
     elif name != "CONTENT_TYPE":
         name = f"HTTP_{name}"
-    if len(_cached_names) < _MAX_CACHED_NAMES:
+    if len(raw_name) <= _MAX_CACHED_LENGTH and len(_cached_names) < _MAX_CACHED_NAMES:
         _cached_names[raw_name] = name
     return name
 
