@@ -5,6 +5,7 @@ process responds. Ctrl-C ends all processes with status 0.
 """
 
 import argparse
+import errno
 import os
 import signal
 import socket
@@ -73,7 +74,7 @@ def _require_free_port() -> None:
     The web server shares its port (SO_REUSEPORT), so two checkouts could start on one port, and
     each would receive some of the requests.
     """
-    host, port = _host(), settings.PORT
+    host, port = settings.HOST, settings.PORT
     if not _is_free(host, port):
         sys.exit(
             f"Port {port} of {host} is taken, perhaps by another checkout. "
@@ -81,16 +82,14 @@ def _require_free_port() -> None:
         )
 
 
-def _host() -> str:
-    return os.environ.get("HOST") or "127.0.0.1"
-
-
 def _is_free(host: str, port: int) -> bool:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with closing(socket.create_server((host, port), family=family)):
             pass
-    except OSError:
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            sys.exit(f"Cannot listen on {host} port {port}: {error.strerror}")
         return False
     # A browser tries ::1 first for localhost.
     with suppress(OSError), closing(socket.create_connection(("localhost", port), timeout=1)):
@@ -155,7 +154,8 @@ def _announce(logins: str, started_at: datetime, stopping: threading.Event) -> N
 
 def _checks(started_at: datetime) -> dict[str, Callable[[], bool]]:
     """A check for each process of the Procfile: whether it responds."""
-    host = _host() if _host() not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104  # nosec
+    is_any = settings.HOST in {"0.0.0.0", "::"}  # noqa: S104  # nosec
+    host = "127.0.0.1" if is_any else settings.HOST
     netloc = f"[{host}]" if ":" in host else host
 
     def web_responds() -> bool:

@@ -35,7 +35,10 @@ def main() -> None:
     try:
         listening = listening_sockets(host, port, count=settings.WEB_CONCURRENCY, backlog=BACKLOG)
     except OSError as error:
-        sys.exit(f"Cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}")
+        number = error.errno or 0
+        # It is negative for a name without an address.
+        reason = os.strerror(number) if number > 0 else error.strerror
+        sys.exit(f"Cannot listen on {host} port {port}: {reason}")
     _allow_open_files(settings.WEB_CONNECTIONS + OTHER_OPEN_FILES)
     logging.getLogger("uvicorn.error").setLevel(logging.INFO)  # of this process, not of its workers
     Processes(_config(), listening).run()

@@ -85,6 +85,17 @@ def test_start_with_a_taken_port_prints_one_line_and_touches_nothing(tmp_path):
     assert not (tmp_path / "data" / "postgres" / "postgres").exists()
 
 
+def test_start_with_an_address_of_another_machine_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOST", "192.0.2.1")
+    process = start(tmp_path / "data", 8000, subprocess.PIPE)
+    output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert output.startswith(
+        "Cannot listen on 192.0.2.1 port 8000: Cannot assign requested address"
+    )
+
+
 @pytest.mark.xdist_group("start")
 def test_start_prints_the_addresses_and_logins_once_everything_responds(application):
     port, log, _ = application
