@@ -19,6 +19,7 @@ from django.db.models.lookups import GreaterThanOrEqual
 from config.api.sql.compiled_queries import run_sql
 from config.api.sql.replica import reading_connection
 from config.api.sql.statements import Statement
+from config.api.sql.time_zones import zone_in_sql
 
 from ..models import EventQuerySet
 from ..models.expressions import Within
@@ -85,11 +86,15 @@ class Facets:
     by_texts: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """The response. `approximate` says whether all counts are estimates from a sample."""
-        counts, scale = self._counts()
-        page_plan = self.page_plan if counts.total else self.page_plan.relaxed()
-        if page_plan is not self.page_plan:
-            counts, scale = replace(self, page_plan=page_plan)._counts()
+        """The response. `approximate` says whether all counts are estimates from a sample.
+
+        Raises `InvalidTimezone` if the database lacks the zone.
+        """
+        with zone_in_sql(self.zone):
+            counts, scale = self._counts()
+            page_plan = self.page_plan if counts.total else self.page_plan.relaxed()
+            if page_plan is not self.page_plan:
+                counts, scale = replace(self, page_plan=page_plan)._counts()
         categories = sorted(counts.categories, key=lambda each: (-each[-1], str(each[1])))
         return {
             "count": counts.total * scale,

@@ -2,15 +2,20 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.factories import grant
+from config.errors import InvalidTimezone
 from conftest import NOW
 from events.models import Category, Event
 from events.search import facets
+from events.search.page_planner import PagePlan
+from events.search.page_sql import Selection
 from events.services import count_words
 from events.tests.factories import CategoryFactory, EventFactory
 
@@ -226,3 +231,13 @@ def test_facets_do_not_cache_the_results_of_earlier_queries(anyone, olga):
 
     assert before["count"] == 0
     assert facets_of(anyone, path)["count"] == 2
+
+
+def test_a_zone_that_the_database_does_not_know_is_refused(olga):
+    EventFactory(organizer=olga)
+    with (files("tzdata.zoneinfo") / "UTC").open("rb") as file:
+        zone = ZoneInfo.from_file(file, key="Mars/Olympus_Mons")
+    page_plan = PagePlan(lambda: Selection(Event.objects.visible_to(olga)))
+
+    with pytest.raises(InvalidTimezone, match="Mars/Olympus_Mons"):
+        facets.Facets(page_plan, zone).as_dict()

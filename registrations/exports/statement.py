@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Any
 
-from django.db import DataError, connection, transaction
+from django.db import connection, transaction
 
-from config.errors import InvalidTimezone
+from config.api.sql.time_zones import zone_in_sql
 from events.models import Event
 
 from ..models import RegistrationQuerySet
@@ -81,16 +81,11 @@ def text_batches(select: str, parameters: dict[str, Any], zone: tzinfo) -> Gener
 def session_zone(zone: tzinfo) -> Iterator[None]:
     """A transaction in which PostgreSQL renders times in `zone`.
 
-    Raises `InvalidTimezone` if the server's own zone database lacks the zone, such as a recent one.
+    Raises `InvalidTimezone`.
     """
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            try:
-                cursor.execute("SELECT set_config('TimeZone', %s, true)", [str(zone)])
-            except DataError as error:
-                raise InvalidTimezone(
-                    f"The database does not know the zone {zone}; choose another."
-                ) from error
+        with connection.cursor() as cursor, zone_in_sql(zone):
+            cursor.execute("SELECT set_config('TimeZone', %s, true)", [str(zone)])
         yield
         with connection.cursor() as cursor:  # an enclosing transaction would keep the zone
             cursor.execute("SELECT set_config('TimeZone', 'UTC', true)")
