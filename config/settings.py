@@ -145,15 +145,16 @@ _common_settings: dict[str, Any] = {
 
 
 def _with_common_settings(database: dict[str, Any], options: str = "") -> dict[str, Any]:
-    common = dict(_common_settings["OPTIONS"])
-    common["options"] += options
-    return database | _common_settings | {"OPTIONS": {**database.get("OPTIONS", {}), **common}}
+    """The query of the URL takes precedence over the common settings, and `options` over both."""
+    common, own = _common_settings["OPTIONS"], database.get("OPTIONS", {})
+    every = " ".join(filter(None, [common["options"], own.get("options"), options]))
+    return database | _common_settings | {"OPTIONS": {**common, **own, "options": every}}
 
 
 DATABASES = {"default": _with_common_settings(_database)}
 if env.text("DATABASE_REPLICA_URL"):
     DATABASES["replica"] = _with_common_settings(
-        env.database("DATABASE_REPLICA_URL"), " -c default_transaction_read_only=on"
+        env.database("DATABASE_REPLICA_URL"), "-c default_transaction_read_only=on"
     )
     DATABASES["replica"]["OPTIONS"]["connect_timeout"] = 2  # reads fall back to the primary
     DATABASES["replica"]["TEST"] = {"MIRROR": "default"}

@@ -173,6 +173,26 @@ def test_a_file_is_read_and_the_real_environment_wins(tmp_path):
     assert json.loads(done.stdout) == [KEY, "https://real.example.org", 2]
 
 
+def test_the_query_of_a_database_url_is_passed_on():
+    url = "postgresql:///events?connect_timeout=3&options=-c%20lock_timeout%3D1s"
+    code = (
+        "from django.db import connections as every\n"
+        "for name in every: print(every[name].settings_dict['OPTIONS']['options'])\n"
+        "print(every['default'].settings_dict['OPTIONS']['connect_timeout'])"
+    )
+
+    done = manage(
+        "shell", "--verbosity", "0", "--command", code,
+        SECRET_KEY=KEY, DATABASE_URL=url, DATABASE_REPLICA_URL=url,
+    )  # fmt: skip
+
+    primary, replica, seconds = done.stdout.splitlines()
+    assert primary.startswith("-c lock_timeout=5s ")
+    assert primary.endswith(" -c lock_timeout=1s")  # the later one counts
+    assert replica == f"{primary} -c default_transaction_read_only=on"
+    assert seconds == "3"
+
+
 def test_the_example_file_names_what_the_settings_read_and_sets_nothing():
     example = (PROJECT / ".env.example").read_text()
     read = re.findall(r'env\.\w+\(\s*"(\w+)"', (PROJECT / "config" / "settings.py").read_text())
