@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 from django.core.cache import cache
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from config.api.http import rate_limits
@@ -87,6 +87,15 @@ def test_count_table_is_unlogged(table):
         assert cursor.fetchone() == ("u",)
 
 
+def test_transaction_that_a_failing_count_aborted_fails(clock, limited, monkeypatch):
+    limited(register=(2, 60))
+    monkeypatch.setattr(rate_limits, "_ADD", rate_limits._ADD.replace("api_requestcount", "gone"))
+
+    with pytest.raises(DatabaseError), transaction.atomic():
+        rate_limits.seconds_to_wait("register", "192.0.2.1")
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("in_cache", [False, True])
 def test_each_process_counts_alone_while_the_shared_store_fails(
     clock, limited, settings, monkeypatch, in_cache

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import caches
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.factories import PASSWORD
@@ -139,6 +139,15 @@ def test_requests_at_one_moment_pass_as_often_as_the_limit_allows(clock, monkeyp
     assert passed.count(True) == 20
 
 
+def test_transaction_that_a_failing_bucket_aborted_fails(clock, monkeypatch):
+    broken = token_buckets._TAKE.replace("api_requestcount", "gone")
+    monkeypatch.setattr(token_buckets, "_TAKE", broken)
+
+    with pytest.raises(DatabaseError), transaction.atomic():
+        take(1)
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("in_cache", [False, True])
 def test_each_process_has_its_own_bucket_while_the_shared_store_fails(
     clock, settings, monkeypatch, in_cache

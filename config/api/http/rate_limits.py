@@ -148,7 +148,11 @@ def _evict_older_half() -> None:
 
 
 def _add(digest: bytes, number: int, hits: int, expires_at: int) -> int:
-    """Add to the shared count and return it. 0 while the store fails: each process counts alone."""
+    """Add to the shared count and return it. 0 while the store fails: each process counts alone.
+
+    Raises the error of the database within a transaction: PostgreSQL has aborted it, and would
+    answer its COMMIT with a silent rollback.
+    """
     try:
         if settings.COUNTS_IN_CACHE:
             return _add_in_cache(f"limit:{digest.hex()}:{number}", hits, expires_at)
@@ -157,6 +161,8 @@ def _add(digest: bytes, number: int, hits: int, expires_at: int) -> int:
             total: int = cursor.fetchone()[0]
             return total
     except Exception:  # each store has errors of its own
+        if connection.in_atomic_block and not settings.COUNTS_IN_CACHE:
+            raise
         logger.exception("rate limits are counted by each process alone: the shared count is away")
         return 0
 

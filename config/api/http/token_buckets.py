@@ -95,7 +95,10 @@ def _evict_older_half() -> None:
 def _take_shared(
     key: tuple[str, str, int, int], now: int, share: int, period: int
 ) -> tuple[int, bool]:
-    """The time at which the bucket is full again, and whether the request passes."""
+    """The time at which the bucket is full again, and whether the request passes.
+
+    Raises the error of the database within a transaction, which PostgreSQL has aborted.
+    """
     scope, caller, allowed, seconds = key
     text = f"{scope} {allowed}/{seconds} {caller}"
     digest = salted_hmac("bucket", text, algorithm="sha256").digest()
@@ -104,6 +107,8 @@ def _take_shared(
             return _take_in_redis(digest, now, share, period)
         return _take_in_table(digest, now, share, period)
     except Exception:  # each store has errors of its own
+        if connection.in_atomic_block and not settings.COUNTS_IN_CACHE:
+            raise
         logger.exception("rate limits are counted by each process alone: the shared count is away")
         with _lock:
             return max(_full_at.get(key, now), now) + share, True
