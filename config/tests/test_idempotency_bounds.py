@@ -97,6 +97,16 @@ def test_mentions_are_the_addresses_of_a_body(content, content_type):
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["Taken: _ann@example.org.", "'_ann@example.org'", "*__ann@example.org*!", "_ann@example.org"],
+)
+def test_mentions_are_addresses_that_begin_with_punctuation(text):
+    mentions = mentions_in(to_json({"detail": text}), "application/problem+json")
+
+    assert set(mentions_of(emails=["_ann@example.org"])) <= set(mentions)
+
+
+@pytest.mark.parametrize(
     "address", ["bob@müller.example", "नमस्ते@example.com", '"a @ b"@example.com']
 )
 def test_mentions_are_addresses_as_they_are_stored(address):

@@ -16,8 +16,8 @@ _AROUND = "'`*_.!?{}|"
 def mentions_in(content: bytes, content_type: str) -> list[int]:
     """One number for each e-mail address and each member `username` in a body.
 
-    They include the numbers of `mentions_of`. Where the end of an address is ambiguous, each
-    reading has a number.
+    They include the numbers of `mentions_of`. Punctuation at either end may belong to the text
+    around an address or to the address, so each reading has a number.
     """
     if b"@" not in content and b'"username"' not in content:
         return []
@@ -48,7 +48,10 @@ def _addresses(text: str) -> Iterator[str]:
     for match in _ADDRESS.finditer(text):
         address = match[0].lower()
         yield address
-        yield address.strip(_AROUND)
+        end = address.rstrip(_AROUND)
+        punctuation = len(end) - len(end.lstrip(_AROUND))
+        for start in range(punctuation + 1):
+            yield end[start:]
     yield text.lower()  # a quoted local part may have any character
 
 
