@@ -1,11 +1,11 @@
 """Enqueues notifications to attendees, each in one statement of the transaction that causes it."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import F, Func, JSONField, TextField, Value
 from django.db.models.expressions import Combinable
@@ -13,7 +13,7 @@ from django.db.models.functions import Cast, Concat, JSONObject
 from django.utils import timezone
 
 from accounts.notifications import notify, notify_many
-from config.api.http import token_buckets
+from config.api.http.rate_limits import seconds_to_wait
 from events.models import Event
 
 from ..models import LedgerEntry, Message, Registration, RegistrationQuerySet
@@ -85,18 +85,20 @@ def notify_events_changed(edits: Iterable[tuple[Event, Mapping[str, Any]]]) -> N
     """
     facts_for_all: dict[str, dict[str, Any]] = {}
     facts_for_confirmed: dict[str, dict[str, Any]] = {}  # only they may see the link to join
+    notified: list[Event] = []
     for event, before in edits:
         if before.keys() & TOLD and _has_attendees(event):
             old, new = Schedule.of(event, before), Schedule.of(event, {})
             is_link_only = old.differences(new) == {"link"}
             facts = facts_for_confirmed if is_link_only else facts_for_all
             facts[str(event.pk)] = {"sequence": event.sequence, "old": old.as_facts()}
+            notified.append(event)
     live = Registration.objects.live()
     number = _notify_changed(facts_for_all, live)
     number += _notify_changed(
         facts_for_confirmed, live.filter(status=Registration.Status.CONFIRMED)
     )
-    _delay_mails([*facts_for_all, *facts_for_confirmed])
+    _delay_mails(notified)
     count_mails(number)
 
 
@@ -127,16 +129,21 @@ def _merge_into_undelivered(facts: Mapping[str, Any]) -> None:
         cursor.execute(_MERGE, parameters)
 
 
-def _delay_mails(event_ids: Iterable[str]) -> None:
+def _delay_mails(events: list[Event]) -> None:
     """Delays the mails of an event that is edited often, so that they include the next edits.
 
     Up to `RATE_LIMITS["changes"]` edits are mailed at once. Inboxes show each change at once.
+    An edit of several events of a series counts once, for the series: one statement, not hundreds.
     """
-    limit, now = settings.RATE_LIMITS["changes"], timezone.now()
-    if limit is None:
-        return
-    delays = {int(pk): token_buckets.take("changes", f"event {pk}", *limit) for pk in event_ids}
-    delayed_until = {pk: now + timedelta(seconds=delay) for pk, delay in delays.items() if delay}
+    edited: dict[str, list[int]] = defaultdict(list)
+    for event in events:
+        is_series = len(events) > 1 and event.series_id is not None
+        edited[f"series {event.series_id}" if is_series else f"event {event.pk}"].append(event.pk)
+    now = timezone.now()
+    delayed_until: dict[int, datetime] = {}
+    for counted, pks in edited.items():
+        if delay := seconds_to_wait("changes", counted):
+            delayed_until |= dict.fromkeys(pks, now + timedelta(seconds=delay))
     if delayed_until:
         moments = json.dumps({pk: until.isoformat() for pk, until in delayed_until.items()})
         parameters: dict[str, Any] = {"events": list(delayed_until), "moments": moments}

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail as django_mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Notification, User
 from accounts.notifications import outbox
@@ -12,7 +14,7 @@ from accounts.tests.factories import UserFactory
 from conftest import NOW
 from events.models import Event
 from events.services import edit_event
-from events.tests.factories import EventFactory
+from events.tests.factories import EventFactory, SeriesFactory
 from registrations.models import Registration
 from registrations.services import edit_registration, register
 from registrations.tests.factories import registered_silently
@@ -134,6 +136,24 @@ def test_an_edit_loop_sends_few_mails_also_to_confirmed_mailboxes(event, clock, 
 
     assert mails[:4] == [1, 1, 1, 1]
     assert sum(mails) <= 11
+
+
+def test_an_edit_of_a_series_counts_once(olga, clock, settings, signed_in):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "changes": (1, 3600)}
+    series = SeriesFactory(organizer=olga)
+    for event in series.events.all():
+        attends(event)
+    client, path = signed_in(olga), f"/api/series/{series.pk}/"
+
+    with CaptureQueriesContext(connection) as queries:
+        client.patch(path, {"location": "Hall 1"})
+    buckets = [query["sql"] for query in queries if "api_requestcount" in query["sql"]]
+    first = len(deliver())
+    client.patch(path, {"location": "Hall 2"})
+    second = len(deliver())
+
+    assert len(buckets) == 1
+    assert (first, second) == (3, 0)
 
 
 def test_the_last_of_many_changes_is_mailed_a_while_later(event, clock, settings):

@@ -4,8 +4,8 @@ Each process counts every request in its memory. It adds a caller's requests to 
 steps of an eighth of the limit, divided by the number of processes, with one statement. Many
 callers with a few requests each cost no statement. A flood from one caller costs one statement in
 dozens of requests, and none once the limit is reached. The processes of a host pass at most an
-eighth too many. Limits up to `EXACT_UP_TO` are shared with every request and are exact. Scopes of
-expensive requests have token buckets instead: see `token_buckets`.
+eighth too many. Limits up to `EXACT_UP_TO` are shared with every request and are exact.
+`EVEN_SCOPES` have token buckets instead: see `token_buckets`.
 
 Redis has the shared counts where it is configured, else an unlogged table. A write to an unlogged
 table needs no disk write. A crash of the database empties it, which resets the counts.
@@ -27,8 +27,8 @@ from . import token_buckets
 logger = logging.getLogger(__name__)
 
 EXACT_UP_TO = 100
-# Each request of these computes a slow hash, so they pass evenly and not in a burst.
-EVEN_SCOPES = frozenset({"login", "signup"})
+# These pass evenly: requests that compute a slow hash, and e-mails about the edits of an event.
+EVEN_SCOPES = frozenset({"changes", "login", "signup"})
 _MAX_TALLIES = 50_000  # some ten megabytes
 
 # A host whose clock is behind adds to the newest window.
