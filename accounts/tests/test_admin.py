@@ -158,6 +158,23 @@ def test_an_address_changed_in_the_admin_awaits_its_confirmation(helper, ana, ad
     assert "The new address is used once its owner confirms it." in response.content.decode()
 
 
+def test_an_address_changed_in_the_admin_is_counted_once(clock, helper, ana, admin_of, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "mails": (1, 3600)}
+    client = admin_of(helper)
+
+    first = client.post(
+        f"{LIST}{ana.pk}/change/", profile_of(ana, email="ana@one.example"), follow=True
+    )
+    second = client.post(
+        f"{LIST}{ana.pk}/change/", profile_of(ana, email="ana@two.example"), follow=True
+    )
+
+    ana.refresh_from_db()
+    assert "The new address is used once its owner confirms it." in messages_of(first)
+    assert messages_of(second) == ["You asked for many e-mails. Wait before the next one."]
+    assert ana.pending_email == "ana@one.example"
+
+
 def test_user_edit_tells_a_taken_name(root, ana, olga, admin_of):
     response = admin_of(root).post(f"{LIST}{ana.pk}/change/", profile_of(ana, username="OLGA"))
 

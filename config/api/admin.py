@@ -26,6 +26,7 @@ from config.errors import (
 )
 
 from .http.exception_handler import to_domain_error
+from .http.rate_limits import without_counting
 
 admin.site.site_header = admin.site.site_title = "Event administration"
 admin.site.index_title = "Times are in UTC unless another zone is named"
@@ -217,12 +218,13 @@ class ReadOnlyAdmin(ServiceAdmin):
 def rehearsed_on(form: forms.BaseForm, fields: Mapping[str, str] | None = None) -> Iterator[None]:
     """Roll back what runs inside, and turn its errors into errors of the form.
 
-    The form then has the errors of the service, so that rules exist once. `fields` maps the code or
+    The form then has the errors of the service, so that rules exist once. Rate limits count the
+    saving alone. `fields` maps the code or
     the field of an error to the form's field.
     """
     fields = fields or {}
     try:
-        with transaction.atomic():
+        with without_counting(), transaction.atomic():
             yield
             transaction.set_rollback(True)
     except _REFUSALS as error:

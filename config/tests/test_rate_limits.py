@@ -95,6 +95,23 @@ def test_transaction_that_a_failing_count_aborted_fails(clock, limited, monkeypa
         rate_limits.seconds_to_wait("register", "192.0.2.1")
 
 
+def test_nothing_is_counted_without_counting(clock, limited):
+    limited(register=(1, 60), login=(1, 60), caused_mails=(1, 60))
+
+    def waits() -> list[int]:
+        return [
+            rate_limits.seconds_to_wait("register", "ana"),
+            rate_limits.seconds_to_wait("login", "ana"),
+            rate_limits.count_many("caused_mails", "ana", 1),
+        ]
+
+    with rate_limits.without_counting():
+        rehearsed = [waits(), waits()]
+
+    assert rehearsed == [[0, 0, 0]] * 2
+    assert (waits(), all(waits())) == ([0, 0, 0], True)
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("in_cache", [False, True])
 def test_each_process_counts_alone_while_the_shared_store_fails(

@@ -13,6 +13,9 @@ table needs no disk write. A crash of the database empties it, which resets the 
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from threading import Lock
 
 from django.conf import settings
@@ -58,12 +61,26 @@ class _Tally:
 
 _tallies: dict[tuple[str, str], _Tally] = {}
 _lock = Lock()
+_is_counting = ContextVar("is_counting", default=True)
+
+
+@contextmanager
+def without_counting() -> Iterator[None]:
+    """Count and refuse nothing inside, such as in a rehearsal that is rolled back.
+
+    A rollback does not undo the counts in this process's memory and in Redis.
+    """
+    token = _is_counting.set(False)
+    try:
+        yield
+    finally:
+        _is_counting.reset(token)
 
 
 def seconds_to_wait(scope: str, caller: str) -> int:
     """Count one request of `caller`. 0 within the limit of `scope`, else the seconds to wait."""
     limit = settings.RATE_LIMITS[scope]
-    if limit is None:
+    if limit is None or not _is_counting.get():
         return 0
     allowed, seconds = limit
     if scope in EVEN_SCOPES:
@@ -89,7 +106,7 @@ def count_many(scope: str, caller: str, hits: int) -> int:
     once. The scope must not have token buckets.
     """
     limit = settings.RATE_LIMITS[scope]
-    if limit is None:
+    if limit is None or not _is_counting.get():
         return 0
     allowed, seconds = limit
     now = time.time()
