@@ -1,9 +1,9 @@
 """`/events` and all paths below it, for clients without the prefix `/api`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+from config.server.wsgi import Application
 
 PREFIX = "/api"
 _BARE = "/events"

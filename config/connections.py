@@ -2,14 +2,14 @@
 
 import select
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from time import monotonic
 from typing import Any
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+from config.server.wsgi import Application
 
 # After so short a pause a connection is not checked.
 TRUSTED_SECONDS = 1.0

@@ -4,7 +4,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -14,8 +14,7 @@ from django.db import close_old_connections, reset_queries
 
 from config.api.http.body_limits import body_limit
 from config.bare_paths import with_bare_paths
-
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+from config.server.wsgi import Application
 
 _CHARSET = re.compile(r";\s*charset=[^;]*", re.IGNORECASE)
 

@@ -103,6 +103,12 @@ class ListField(serializers.ListField):
         "max_length": "Send at most {max_length} items.",
     }
 
+    def get_value(self, dictionary: Any) -> Any:
+        """Of a form without the field nothing, which DRF takes for an empty list."""
+        if isinstance(dictionary, QueryDict) and self.field_name not in dictionary:
+            return serializers.empty
+        return super().get_value(dictionary)
+
 
 class ObjectField(serializers.DictField):
     default_error_messages = {"not_a_dict": "Send an object: {{…}}."}

@@ -36,10 +36,9 @@ from config.fast_path.request import Answer, PlainRequest
 from config.hosts import is_port
 from config.metrics import count_request
 from config.middleware import API_HEADERS, request_id_of
+from config.server.wsgi import Application
 from events.views import list_for_guest
 from registrations.views import register_guest
-
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 MAX_BODY_BYTES = 10_000
 

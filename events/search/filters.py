@@ -57,7 +57,7 @@ class SlugsFilter(TextFilter):
     takes_several = True
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        slugs = self.parent.data.getlist("category") if "category" in self.parent.data else []
+        slugs = self.parent.data.getlist("category")
         for slug in slugs:
             require_query_text("category", slug)
             if not slug:  # an empty value would silently match every event
@@ -218,7 +218,7 @@ class EventFilter(StrictFilterSet):
             if values[name]:
                 folded = {f"{column}__contains_folded": values[name]}
                 condition &= Q(**folded) & short_part_condition(values[name])
-        slugs = self.data.getlist("category") if "category" in self.data else []
+        slugs = self.data.getlist("category")
         if len(slugs) > 1:
             # The planner knows how common each id is. No category has the id 0.
             condition &= Q(category__in=list(_category_ids(slugs)) or [0])

@@ -4,7 +4,6 @@ import re
 from datetime import datetime
 from typing import Any, ClassVar
 
-from django.http import QueryDict
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -109,11 +108,6 @@ class HoursField(ListField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=MAX_REMINDERS, **kwargs)
-
-    def get_value(self, dictionary: Any) -> Any:
-        if isinstance(dictionary, QueryDict) and self.field_name not in dictionary:
-            return serializers.empty
-        return super().get_value(dictionary)
 
     def to_internal_value(self, data: Any) -> list[int]:
         hours = super().to_internal_value(data)

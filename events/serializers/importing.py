@@ -6,8 +6,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from config.api.fields import TextField
-from config.api.files.import_reports import line_errors
-from config.errors import FIELD_CODES
+from config.api.files.import_reports import ImportOut, RowNoteOut, line_errors
 
 from ..importing import OUTCOMES, Report
 
@@ -23,10 +22,8 @@ class EventFileIn(serializers.Serializer[Any]):
     file = serializers.FileField(allow_empty_file=True, help_text="CSV, XLSX or iCalendar.")
 
 
-class EventRowNoteOut(serializers.Serializer[Any]):
-    field = TextField(help_text="`line.<number>`, and the column or property if it is about one.")
-    code = serializers.ChoiceField(choices=[(code, code) for code in FIELD_CODES])
-    detail = TextField()
+class EventRowNoteOut(RowNoteOut):
+    pass
 
 
 class EventImportRowOut(serializers.Serializer[Any]):
@@ -88,12 +85,7 @@ class EventImportRowOut(serializers.Serializer[Any]):
         )
     ]
 )
-class EventImportOut(serializers.Serializer[Any]):
-    saved = serializers.BooleanField(help_text="Whether anything was; false for a dry run.")
-    counts = serializers.DictField(
-        child=serializers.IntegerField(), help_text="How many rows have each outcome."
-    )
-    ignored_columns = serializers.ListField(child=TextField(allow_blank=True))
+class EventImportOut(ImportOut):
     rows = EventImportRowOut(many=True, help_text="Every row of the file, in its order.")
 
     def to_representation(self, report: Report) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from django.http import QueryDict
-from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from config.api.fields import DAY_OR_MOMENT, ListField, TextField
@@ -85,8 +83,3 @@ class ExcludedListField(ListField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=MAX_OCCURRENCES, **kwargs)
-
-    def get_value(self, dictionary: Any) -> Any:
-        if isinstance(dictionary, QueryDict) and self.field_name not in dictionary:
-            return serializers.empty
-        return super().get_value(dictionary)

@@ -4,7 +4,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from config.api.fields import TextField
-from config.errors import FIELD_CODES
+from config.api.files.import_reports import ImportOut, RowNoteOut
 
 from ..services.bulk import OUTCOMES, ImportReport
 
@@ -15,10 +15,8 @@ class AttendeeFileIn(serializers.Serializer[Any]):
     file = serializers.FileField(allow_empty_file=True, help_text="CSV or XLSX.")
 
 
-class AttendeeRowErrorOut(serializers.Serializer[Any]):
-    field = TextField(help_text="`line.<number>`, and the column when it is about one cell.")
-    code = serializers.ChoiceField(choices=[(code, code) for code in FIELD_CODES])
-    detail = TextField()
+class AttendeeRowErrorOut(RowNoteOut):
+    pass
 
 
 class AttendeeRowOut(serializers.Serializer[Any]):
@@ -72,14 +70,7 @@ class AttendeeRowOut(serializers.Serializer[Any]):
         )
     ]
 )
-class AttendeeImportOut(serializers.Serializer[Any]):
-    saved = serializers.BooleanField(
-        help_text="Whether anybody was registered; false for a dry run."
-    )
-    counts = serializers.DictField(
-        child=serializers.IntegerField(), help_text="How many rows have each outcome."
-    )
-    ignored_columns = serializers.ListField(child=TextField(allow_blank=True))
+class AttendeeImportOut(ImportOut):
     rows = AttendeeRowOut(many=True, help_text="Every row of the file, in its order.")
 
     def to_representation(self, report: ImportReport) -> dict[str, Any]:

@@ -3,13 +3,30 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.errors import FieldError, ValidationFailed
+from config.errors import FIELD_CODES, FieldError, ValidationFailed
 
+from ..fields import TextField
 from ..pagination.paginator import read_flag
 from .csv_rows import RowError
+
+
+class RowNoteOut(serializers.Serializer[Any]):
+    field = TextField(help_text="`line.<number>`, and the column or property if it is about one.")
+    code = serializers.ChoiceField(choices=[(code, code) for code in FIELD_CODES])
+    detail = TextField()
+
+
+# The base of reports, to which each import adds `rows`. A docstring would describe it in the API.
+class ImportOut(serializers.Serializer[Any]):
+    saved = serializers.BooleanField(help_text="Whether anything was; false for a dry run.")
+    counts = serializers.DictField(
+        child=serializers.IntegerField(), help_text="How many rows have each outcome."
+    )
+    ignored_columns = serializers.ListField(child=TextField(allow_blank=True))
 
 
 def skips_errors(request: Request) -> bool:

@@ -2,8 +2,8 @@
 
 Each kind of work has a group of slots, a quarter of the process's threads (at least one). A request
 without a free slot blocks for `WAIT_SECONDS` at most, and a quarter of the threads may block. Other
-requests get 503 `temporarily_unavailable` with `Retry-After`. The three groups and the blocked
-requests are at most all threads.
+requests get 503 `temporarily_unavailable` with `Retry-After`. With at least four threads, the three
+groups and the blocked requests are at most all threads. With fewer, expensive work can occupy all.
 """
 
 from collections.abc import Iterator
