@@ -1,15 +1,16 @@
-# make run      starts everything on this machine, with sample data
-# make serve    starts the same processes as in production, without sample data
-# make test     runs all tests
-# make lint     checks style, types, imports, migrations, settings, OpenAPI, security, docs
-# make clients  generates clients from the OpenAPI document and tests them
-# make bench    measures against other implementations; BENCH=--quick for a short run
+# make run          starts everything on this machine, with sample data
+# make serve        starts the same processes as in production, without sample data
+# make test         runs all tests
+# make lint         checks style, types, imports, migrations, settings, OpenAPI, security, docs
+# make clients      generates clients from the OpenAPI document and tests them
+# make screenshots  takes the README's pictures; `make run` must be running
+# make bench        measures against other implementations; BENCH=--quick for a short run
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run serve test lint clients client-tools bench clean
+.PHONY: run serve test lint clients client-tools screenshots bench clean
 
 run: $(VENV)/installed
 	@$(BIN)/python -m config.devserver.start --sample-data
@@ -38,6 +39,9 @@ clients: client-tools $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 0 config/tests/test_generated_clients.py
 
 client-tools: .ci/clients/installed
+
+screenshots: $(VENV)/installed-dev
+	$(BIN)/python .ci/screenshots.py
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks --save .bench/results.md --plots .bench $(BENCH)
