@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -137,6 +137,8 @@ def database(name: str) -> dict[str, Any]:
         config = dict(_reader.db_url_config(value))
         if not config["NAME"]:
             raise ValueError("no database")
+        # The directory of a socket is percent-encoded in a URL (PostgreSQL's manual, 32.1.1.2).
+        config["HOST"] = unquote(config["HOST"])
         return config
 
     return parsed(name, "", parse, "postgresql://user:password@host:5432/database")

@@ -193,6 +193,14 @@ def test_the_query_of_a_database_url_is_passed_on():
     assert seconds == "3"
 
 
+def test_a_database_url_may_name_the_directory_of_a_socket(monkeypatch):
+    monkeypatch.setenv("THIS_ONE", "postgresql://events@%2Fvar%2Frun%2Fpostgresql/events")
+
+    config = env.database("THIS_ONE")
+
+    assert (config["HOST"], config["NAME"]) == ("/var/run/postgresql", "events")
+
+
 def test_the_example_file_names_what_the_settings_read_and_sets_nothing():
     example = (PROJECT / ".env.example").read_text()
     read = re.findall(r'env\.\w+\(\s*"(\w+)"', (PROJECT / "config" / "settings.py").read_text())
