@@ -3,6 +3,7 @@
 # make test         runs all tests
 # make lint         checks style, types, imports, migrations, settings, OpenAPI, security, docs
 # make clients      generates clients from the OpenAPI document and tests them
+# make coverage     runs all tests and reports the lines and branches that they run
 # make screenshots  takes the README's pictures; `make run` must be running
 # make bench        measures against other implementations; BENCH=--quick for a short run
 
@@ -10,7 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run serve test lint clients client-tools screenshots bench clean
+.PHONY: run serve test coverage lint clients client-tools screenshots bench clean
 
 run: $(VENV)/installed
 	@$(BIN)/python -m config.devserver.start --sample-data
@@ -20,6 +21,10 @@ serve: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
+
+# Not part of `make test`, since tracing makes the tests slower.
+coverage: $(VENV)/installed-dev
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
