@@ -25,6 +25,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from config.api.http.rate_limits import REJECTIONS
 from config.api.text.email_addresses import mailbox_of
 from config.errors import RateLimited
 
@@ -111,6 +112,7 @@ def _check(attempt: _Attempt, login: str, address: str) -> bool:
         if seconds > 0 and (of_both or not _has_signed_in(login, address)):
             waits.append(seconds)
     if max(waits) > 0:
+        REJECTIONS.labels("sign_in_failures").inc()
         raise RateLimited(
             "Too many wrong passwords. Wait for the seconds in Retry-After, or set a new password "
             "by POST /api/password/reset/, which ends the wait.",

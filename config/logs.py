@@ -10,6 +10,7 @@ _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
+    structlog.stdlib.ExtraAdder(allow=["request_id", "method", "route", "status", "ms"]),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 

@@ -1,6 +1,6 @@
 """Endpoints for operations: liveness, readiness and metrics."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
 from threading import Lock
@@ -13,14 +13,11 @@ from django.db import Error as AnyDatabaseError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
-from procrastinate.contrib.django.models import ProcrastinateJob
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from accounts.notifications import outbox
 from config.api.http.throttling import client_address
+from config.database_metrics import DatabaseMetrics, oldest_job_seconds
 from config.metrics import metrics_response
 
 T = TypeVar("T")
@@ -66,29 +63,21 @@ def _check_parts() -> tuple[int, bytes]:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus metrics, for the networks in METRICS_NETWORKS."""
+    """Prometheus metrics, for the networks in METRICS_NETWORKS.
+
+    Not for requests that a proxy forwards while none is configured: the address is then that of the
+    proxy, often of this machine.
+    """
+    if not settings.TRUSTED_PROXIES and "X-Forwarded-For" in request.headers:
+        raise Http404
     address = ip_address(client_address(request) or "0.0.0.0")  # noqa: S104  # nosec  # matches none
     if not any(address in network for network in settings.METRICS_NETWORKS):
         raise Http404
     response = metrics_response()
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Notifications())
+    registry.register(DatabaseMetrics())
     response.content += generate_latest(registry)
     return response
-
-
-class _Notifications(Collector):
-    """Gauges from the database, since the mailer is another process, perhaps on another host."""
-
-    def collect(self) -> Iterator[Metric]:
-        with suppress(AnyDatabaseError):
-            backlog = outbox.backlog()
-            for name, meaning, value in (
-                ("due", "Notifications that are due and not sent yet.", backlog.due),
-                ("oldest_due_seconds", "Age of the oldest of those.", backlog.oldest_seconds),
-                ("parked", "Notifications given up; see the admin.", backlog.parked),
-            ):
-                yield GaugeMetricFamily(f"notifications_{name}", meaning, value)
 
 
 def _check_database() -> str:
@@ -109,7 +98,7 @@ def _check_cache() -> str:
 
 
 def _check_tasks() -> str:
-    job_lag = _job_lag()
+    job_lag = oldest_job_seconds()
     if job_lag >= MAX_TASK_LAG_SECONDS:
         return f"a job has waited {int(job_lag)} s"
     lag = outbox.oldest_seconds()
@@ -122,14 +111,8 @@ def _check_tasks() -> str:
 def _lags() -> dict[str, int]:
     """The age of the oldest due job and notification, in seconds. Empty without a database."""
     with suppress(AnyDatabaseError):
-        return {"jobs": int(_job_lag()), "notifications": int(outbox.oldest_seconds())}
+        return {"jobs": int(oldest_job_seconds()), "notifications": int(outbox.oldest_seconds())}
     return {}
-
-
-def _job_lag() -> float:
-    due = ProcrastinateJob.objects.filter(status="todo").exclude(scheduled_at__gt=timezone.now())
-    oldest = due.order_by("id").values_list("procrastinateevent__at", flat=True).first()
-    return (timezone.now() - oldest).total_seconds() if oldest else 0.0
 
 
 class Recent(Generic[T]):

@@ -1,5 +1,6 @@
 """Settings, read from the environment, with defaults that run on a laptop."""
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from config import env, openapi_settings
 from config.devserver import embedded_postgres
 from config.logs import logging_config
+from config.process_names import process_name
 from config.secret_keys import checked_key, token_key
 
 # Time zones are those of the pinned package tzdata, not of this machine or of PYTHONTZPATH. A
@@ -87,7 +89,8 @@ if CORS_ALLOWED_ORIGINS:  # without origins no response has a CORS header
     )
 
 METRICS_NETWORKS = env.networks("METRICS_NETWORKS", ["127.0.0.0/8", "::1/128"])
-if METRICS_NETWORKS:
+ACCESS_LOG = env.boolean("ACCESS_LOG", default=False)
+if METRICS_NETWORKS or ACCESS_LOG:
     MIDDLEWARE.insert(0, "config.metrics.MetricsMiddleware")
 
 TEMPLATES = [
@@ -128,6 +131,8 @@ _common_settings: dict[str, Any] = {
     "CONN_MAX_AGE": None,
     "OPTIONS": {
         "connect_timeout": 10,
+        # In pg_stat_activity. A name in the URL or in PGAPPNAME takes precedence.
+        "fallback_application_name": process_name(sys.argv),
         # For statements run with `prepare`. Off behind a pooler without prepared statements.
         "prepare_threshold": 5 if env.boolean("PREPARED_STATEMENTS", default=True) else None,
         # A lock that is not free in time becomes a 503 with Retry-After.
@@ -337,7 +342,9 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# --- Logs ---------------------------------------------------------------------------------------
+# --- Logs and metrics ---------------------------------------------------------------------------
 
+# The name of the deployed code in metrics and error reports, such as a commit.
+RELEASE = env.text("RELEASE")
 LOGGING_CONFIG = "config.logs.configure"
 LOGGING = logging_config(env.choice("LOG_FORMAT", "console", {"console", "json"}))

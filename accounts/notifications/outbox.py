@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.utils import timezone
 
 from ..models import Notification
@@ -208,6 +208,13 @@ def backlog() -> Backlog:
     rows = Notification.objects.filter(state=State.PENDING, attempt_at__lte=timezone.now())
     parked = Notification.objects.filter(state=State.PARKED).count()
     return Backlog(rows.count(), oldest_seconds(), parked)
+
+
+def deliveries_since(since: datetime) -> dict[str, int]:
+    """The number of notifications created since then, by state. An index has `created_at`."""
+    rows = Notification.objects.filter(created_at__gte=since).values_list("state")
+    counts = dict(rows.annotate(Count("id")).order_by())
+    return {state.value: counts.get(state.value, 0) for state in State}
 
 
 def oldest_seconds() -> float:

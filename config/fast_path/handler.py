@@ -34,7 +34,7 @@ from config.api.views import VARY, VARY_OF_WRITES
 from config.errors import DomainError
 from config.fast_path.request import Answer, PlainRequest
 from config.hosts import is_port
-from config.metrics import count_request
+from config.metrics import report_request
 from config.middleware import API_HEADERS, request_id_of
 from config.server.wsgi import Application
 from events.views import list_for_guest
@@ -135,8 +135,7 @@ def _respond(route: FastRoute, environ: dict[str, Any], *numbers: int) -> Answer
     if answer.status != 304:
         headers["Content-Length"] = str(len(answer.body))
     headers.setdefault("Cache-Control", route.cache_control)
-    if settings.METRICS_NETWORKS:
-        count_request(route.method, route.route, answer.status, perf_counter() - started)
+    report_request(route.method, route.route, answer.status, perf_counter() - started, request_id)
     return answer._replace(headers=headers)
 
 

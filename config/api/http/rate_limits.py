@@ -22,12 +22,15 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.utils.crypto import salted_hmac
+from prometheus_client import Counter
 
 from config.errors import RateLimited
 
 from . import token_buckets
 
 logger = logging.getLogger(__name__)
+
+REJECTIONS = Counter("rate_limit_rejections", "Requests and e-mails over a rate limit.", ["scope"])
 
 EXACT_UP_TO = 100
 # These pass evenly: requests that compute a slow hash, and e-mails about the edits of an event.
@@ -84,12 +87,12 @@ def seconds_to_wait(scope: str, caller: str) -> int:
         return 0
     allowed, seconds = limit
     if scope in EVEN_SCOPES:
-        return token_buckets.take(scope, caller, allowed, seconds)
+        return _rejection(scope, token_buckets.take(scope, caller, allowed, seconds))
     now = time.time()
     number = int(now // seconds)
     if _count(scope, caller, number, allowed, seconds) <= allowed:
         return 0
-    return int((number + 1) * seconds - now) + 1
+    return _rejection(scope, int((number + 1) * seconds - now) + 1)
 
 
 def check_limit(scope: str, caller: str, detail: str = "") -> None:
@@ -113,7 +116,14 @@ def count_many(scope: str, caller: str, hits: int) -> int:
     number = int(now // seconds)
     if _count(scope, caller, number, allowed, seconds, hits=hits) - hits < allowed:
         return 0
-    return int((number + 1) * seconds - now) + 1
+    return _rejection(scope, int((number + 1) * seconds - now) + 1)
+
+
+def _rejection(scope: str, seconds: int) -> int:
+    """`seconds`, which are counted in the metrics as a rejection unless they are 0."""
+    if seconds:
+        REJECTIONS.labels(scope).inc()
+    return seconds
 
 
 def clear_local_counts() -> None:
