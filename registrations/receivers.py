@@ -10,29 +10,29 @@ from events.models import Event
 from events.signals import events_cancelled, events_deleted, events_edited, events_restored
 
 from .models import LedgerEntry
-from .services.moving import move_registrations
+from .services.accounts import join_guest_registrations
+from .services.address_changes import move_registrations
 from .services.notifying import (
     notify_events_cancelled,
     notify_events_changed,
     notify_events_deleted,
     notify_events_restored,
 )
-from .services.people import join_guest_registrations
-from .services.waitlist import promote_waiting
+from .services.waitlist import promote_waitlist
 
 
 @receiver(events_edited)
 def promote_after_edit(edits: list[tuple[Event, dict[str, Any]]], **kwargs: Any) -> None:
     """More seats, or a later end of registration, may promote people on the waitlist."""
     for event, _ in edits:
-        promote_waiting(event, reason=LedgerEntry.Reason.EVENT_EDITED)
+        promote_waitlist(event, reason=LedgerEntry.Reason.EVENT_EDITED)
 
 
 @receiver(events_restored)
 def promote_after_restoration(events: list[Event], **kwargs: Any) -> None:
     """Seats that became free while the event was deleted go to the waitlist."""
     for event in events:
-        promote_waiting(event, reason=LedgerEntry.Reason.EVENT_EDITED)
+        promote_waitlist(event, reason=LedgerEntry.Reason.EVENT_EDITED)
 
 
 @receiver(events_edited)

@@ -1,6 +1,6 @@
 from procrastinate.contrib.django import app
 
-from .services.people import settle_accounts
+from .services.accounts import settle_accounts
 from .services.reminders import queue_feedback_invitations, queue_reminders
 
 

@@ -7,14 +7,15 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 
 from config.api.pages import mail_page, read_form, sentences, token_of
 from config.errors import DomainError
-from events.models import Event
 
 from .. import services
 from ..models import Registration
 from ..serializers import RegistrationEditIn
+from ..services.eligibility import is_cancellation_closed
 from ..tickets import is_manage_token, ticket_svg
 
 # The text that the page shows after an action. The query string has the key, so other keys show
@@ -44,7 +45,9 @@ def registration_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = {
         "registration": registration,
         "event": registration.event,
-        "is_cancelling_closed": _is_cancellation_closed(registration),
+        "is_cancelling_closed": is_cancellation_closed(
+            registration, registration.event, timezone.now()
+        ),
         "token": token,
         "mistakes": problems,
         "name": request.POST.get("name", registration.name),
@@ -53,16 +56,6 @@ def registration_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     }
     status = 400 if problems else 200
     return render(request, "registrations/manage_registration.html", context, status=status)
-
-
-def _is_cancellation_closed(registration: Registration) -> bool:
-    """Whether the holder can no longer cancel because the deadline has passed."""
-    event = registration.event
-    return (
-        registration.status == Registration.Status.CONFIRMED
-        and event.status == Event.Status.PUBLISHED
-        and event.is_cancellation_closed()
-    )
 
 
 def _apply_form(request: HttpRequest, registration: Registration) -> str:

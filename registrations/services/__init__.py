@@ -1,6 +1,8 @@
+from .accounts import close_account
 from .bulk import import_attendees
-from .changing import edit_registration, send_confirmation_again
+from .cancellation import cancel_registration
 from .checkin import check_in, undo_check_in
+from .editing import edit_registration, send_confirmation_again
 from .feedback import (
     check_feedback_open,
     delete_feedback,
@@ -10,9 +12,8 @@ from .feedback import (
     show_feedback,
 )
 from .messages import send_message
-from .people import close_account
-from .registering import register
-from .waitlist import cancel_registration, promote_waiting
+from .registering import register, register_caller
+from .waitlist import promote_waitlist
 
 __all__ = [
     "cancel_registration",
@@ -25,8 +26,9 @@ __all__ = [
     "give_feedback",
     "hide_feedback",
     "import_attendees",
-    "promote_waiting",
+    "promote_waitlist",
     "register",
+    "register_caller",
     "send_confirmation_again",
     "send_message",
     "show_feedback",

@@ -8,10 +8,8 @@ from config.errors import NotFound
 from events.models import Event
 
 from ..errors import TicketNotValid
-from ..models import LedgerEntry, Registration
-from .waitlist import role_of
-
-Kind = LedgerEntry.Kind
+from ..models import Registration
+from .ledger import Kind, record_change, role_of
 
 
 @transaction.atomic
@@ -27,7 +25,7 @@ def check_in(event: Event, ticket_code: str, *, by: User) -> tuple[Registration,
     registration.checked_in_at = timezone.now()
     registration.checked_in_by = by
     registration.save(update_fields=["checked_in_at", "checked_in_by"])
-    _add_to_ledger(event, registration, Kind.CHECKED_IN, by)
+    _record(event, registration, Kind.CHECKED_IN, by)
     return registration, False
 
 
@@ -38,7 +36,7 @@ def undo_check_in(event: Event, ticket_code: str, *, by: User) -> Registration:
     if registration.checked_in_at is not None:
         registration.checked_in_at = registration.checked_in_by = None
         registration.save(update_fields=["checked_in_at", "checked_in_by"])
-        _add_to_ledger(event, registration, Kind.CHECK_IN_UNDONE, by)
+        _record(event, registration, Kind.CHECK_IN_UNDONE, by)
     return registration
 
 
@@ -63,11 +61,5 @@ def _lock_ticket(event: Event, ticket_code: str) -> Registration:
     return registration
 
 
-def _add_to_ledger(event: Event, registration: Registration, kind: Kind, by: User) -> None:
-    LedgerEntry.objects.create(
-        event=event,
-        registration=registration,
-        kind=kind,
-        actor=by,
-        reason=role_of(by, registration, event),
-    )
+def _record(event: Event, registration: Registration, kind: Kind, by: User) -> None:
+    record_change(registration, kind, by=by, reason=role_of(by, registration, event))

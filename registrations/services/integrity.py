@@ -16,23 +16,19 @@ from events.models import Event
 from events.services import lock_event
 
 from ..models import LedgerEntry, Registration
-from .waitlist import promote_waiting
+from .eligibility import may_promote_sql
+from .waitlist import promote_waitlist
 
 _COUNTED = """
     SELECT event_id,
         count(*) FILTER (WHERE status = 'confirmed') AS confirmed,
-        count(*) FILTER (WHERE status = 'waitlisted') AS waiting
+        count(*) FILTER (WHERE status = 'waitlisted') AS waitlisted
     FROM registrations_registration GROUP BY event_id
 """
 
 _SHOWN_FEEDBACK = """
     SELECT event_id, count(*) AS number, round(avg(rating), 2) AS average
     FROM registrations_feedback WHERE hidden_at IS NULL GROUP BY event_id
-"""
-
-_TAKES_PROMOTIONS = """
-    e.status = 'published' AND e.deleted_at IS NULL AND e.start_time > %(now)s
-    AND (e.registration_closes_at IS NULL OR e.registration_closes_at > %(now)s)
 """
 
 # Rounded by the database, as the trigger does.
@@ -62,36 +58,35 @@ CHECKS = (
         SELECT e.id, format(
             'registered_count %%s, confirmed %%s; waitlist_count %%s, waitlisted %%s',
             e.registered_count, coalesce(c.confirmed, 0),
-            e.waitlist_count, coalesce(c.waiting, 0)
+            e.waitlist_count, coalesce(c.waitlisted, 0)
         )
         FROM events_event e LEFT JOIN ({_COUNTED}) c ON c.event_id = e.id
         WHERE (e.registered_count, e.waitlist_count)
-            <> (coalesce(c.confirmed, 0), coalesce(c.waiting, 0))
+            <> (coalesce(c.confirmed, 0), coalesce(c.waitlisted, 0))
         """,  # noqa: S608  # nosec
     ),
     Check(
         "no seat is free while somebody waits and registration is open",
         f"""
-        SELECT e.id, format('%%s wait, %%s of %%s seats are taken',
-            c.waiting, c.confirmed, coalesce(e.max_capacity::text, 'unlimited'))
-        FROM events_event e JOIN ({_COUNTED}) c ON c.event_id = e.id
-        WHERE c.waiting > 0 AND (e.max_capacity IS NULL OR c.confirmed < e.max_capacity)
-            AND {_TAKES_PROMOTIONS}
+        SELECT event.id, format('%%s wait, %%s of %%s seats are taken',
+            c.waitlisted, c.confirmed, coalesce(event.max_capacity::text, 'unlimited'))
+        FROM events_event AS event JOIN ({_COUNTED}) c ON c.event_id = event.id
+        WHERE {may_promote_sql(confirmed="c.confirmed", waitlisted="c.waitlisted")}
         """,  # noqa: S608  # nosec
     ),
     Check(
         "promotion is in the order of joining",
         """
         SELECT w.event_id, format('number %%s waits, number %%s was promoted',
-            w.first_waiting, p.last_promoted)
+            w.first_waitlisted, p.last_promoted)
         FROM (
-            SELECT event_id, min(queue_number) AS first_waiting
+            SELECT event_id, min(queue_number) AS first_waitlisted
             FROM registrations_registration WHERE status = 'waitlisted' GROUP BY event_id
         ) w JOIN (
             SELECT event_id, max(queue_number) AS last_promoted
             FROM registrations_registration WHERE status = 'confirmed' GROUP BY event_id
         ) p USING (event_id)
-        WHERE p.last_promoted > w.first_waiting
+        WHERE p.last_promoted > w.first_waitlisted
         """,
     ),
     Check(
@@ -203,4 +198,4 @@ def repair_counters(event_id: int) -> None:
         feedback_count=feedback["number"],
         average_rating=feedback["average"],
     )
-    promote_waiting(event, reason=LedgerEntry.Reason.PLACE_FREED)
+    promote_waitlist(event, reason=LedgerEntry.Reason.PLACE_FREED)

@@ -1,4 +1,4 @@
-"""What an organizer writes to those who come, or wait."""
+"""Messages of an organizer to the attendees of an event."""
 
 from django.db import transaction
 
@@ -18,7 +18,7 @@ def send_message(
     body: str,
     status: str = Registration.Status.CONFIRMED,
 ) -> Message:
-    """Write to everybody who is `confirmed`, or `waitlisted`, on the event by now."""
+    """Sends a message to the registrations that now have the status, confirmed or waitlisted."""
     message = Message.objects.create(
         event=event, author=author, subject=subject, body=body, status=status
     )

@@ -17,7 +17,7 @@ from config.api.http.rate_limits import seconds_to_wait
 from events.models import Event
 
 from ..models import LedgerEntry, Message, Registration, RegistrationQuerySet
-from ..notifications.schedule import TOLD, Schedule
+from ..notifications.schedule import NOTIFIED_FIELDS, Schedule
 from .mail_limits import count_mails
 
 # Of several undelivered rows of one registration the oldest stays: it has the schedule that was
@@ -64,16 +64,25 @@ def key_of(kind: str, *facts: Any) -> Combinable:
     return Concat(Value(f"{kind}:"), Cast("pk", TextField()), *parts, output_field=TextField())
 
 
-def notify_cancelled(registration: Registration, reason: LedgerEntry.Reason) -> None:
-    """Notifies the holder, also if they cancelled themselves."""
+def notify_holder(
+    registration: Registration, kind: str, *, key: str, facts: dict[str, Any] | None = None
+) -> None:
     notify(
-        "registration_cancelled",
-        key=f"registration_cancelled:{registration.pk}",
+        kind,
+        key=key,
         email=registration.email,
         user=registration.user,
         event_id=registration.event_id,
         registration_id=registration.pk,
-        facts={"reason": reason.value},
+        facts=facts,
+    )
+
+
+def notify_cancelled(registration: Registration, reason: LedgerEntry.Reason) -> None:
+    """Notifies the holder, also if they cancelled themselves."""
+    kind = "registration_cancelled"
+    notify_holder(
+        registration, kind, key=f"{kind}:{registration.pk}", facts={"reason": reason.value}
     )
     count_mails(1, may_refuse=False)
 
@@ -87,7 +96,7 @@ def notify_events_changed(edits: Iterable[tuple[Event, Mapping[str, Any]]]) -> N
     facts_for_confirmed: dict[str, dict[str, Any]] = {}  # only they may see the link to join
     notified: list[Event] = []
     for event, before in edits:
-        if before.keys() & TOLD and _has_attendees(event):
+        if before.keys() & NOTIFIED_FIELDS and _has_attendees(event):
             old, new = Schedule.of(event, before), Schedule.of(event, {})
             is_link_only = old.differences(new) == {"link"}
             facts = facts_for_confirmed if is_link_only else facts_for_all

@@ -16,8 +16,8 @@ from events.services import cancel_event, delete_event
 from events.tests.factories import EventFactory
 from registrations.models import Feedback
 from registrations.services import register
+from registrations.services.accounts import settle_accounts
 from registrations.services.integrity import find_faults, repair_counters
-from registrations.services.people import settle_accounts
 from registrations.tests.factories import registered
 
 pytestmark = pytest.mark.django_db

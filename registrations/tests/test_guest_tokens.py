@@ -9,7 +9,7 @@ from accounts.services import confirm_email
 from events.models import Event
 from events.tests.factories import EventFactory
 from registrations.models import LedgerEntry, Registration
-from registrations.services.people import settle_accounts
+from registrations.services.accounts import settle_accounts
 from registrations.tests.factories import registered, registered_silently
 from registrations.tests.mails import due_mails
 from registrations.tickets import manage_link, manage_token

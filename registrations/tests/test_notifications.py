@@ -15,7 +15,7 @@ from events.services import cancel_event, delete_event, edit_event, restore_even
 from events.tests.factories import EventFactory
 from registrations.models import Registration
 from registrations.services import cancel_registration, register
-from registrations.services.people import settle_accounts
+from registrations.services.accounts import settle_accounts
 from registrations.tests.factories import registered, registered_silently
 from registrations.tests.mails import due_mails, outline
 from registrations.tickets import manage_link

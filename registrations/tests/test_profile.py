@@ -9,7 +9,7 @@ from events.models import Event
 from events.tests.factories import EventFactory
 from registrations.models import Registration
 from registrations.services import register
-from registrations.services.people import settle_accounts
+from registrations.services.accounts import settle_accounts
 from registrations.tests.factories import registered
 
 pytestmark = pytest.mark.django_db

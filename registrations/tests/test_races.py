@@ -1,11 +1,9 @@
 """Races of concurrent clients, each with its own database connection."""
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 
 import pytest
 from django.db import connection, transaction
@@ -27,32 +25,16 @@ from registrations.services import (
     contention,
     register,
 )
+from registrations.services.accounts import join_guest_registrations
 from registrations.services.integrity import find_faults
-from registrations.services.people import join_guest_registrations
 from registrations.services.reminders import queue_feedback_invitations, queue_reminders
-from registrations.tests.deployment import wait_for
+from registrations.tests.concurrency import at_once, wait_until_blocked
 from registrations.tests.factories import registered
 from registrations.tickets import manage_token
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("races")]
 
 GROWING = ("registrations_registration", "registrations_ledgerentry", "accounts_notification")
-
-
-def at_once(*calls: Callable[[], object]) -> list[object]:
-    """Run all calls at the same moment in threads; returns their results in order."""
-    barrier = Barrier(len(calls))
-
-    def run(call: Callable[[], object]) -> object:
-        connection.ensure_connection()
-        barrier.wait(30)
-        try:
-            return call()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result() for future in [pool.submit(run, call) for call in calls]]
 
 
 def posted(event: Event, number: int) -> Callable[[], int]:
@@ -293,16 +275,6 @@ def test_a_registration_blocked_by_an_edit_returns_the_edited_event():
         assert waiting.result(10) == ["New"]
 
 
-def wait_until_blocked() -> None:
-    for _ in range(500):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    pytest.fail("no session was blocked")
-
-
 def test_the_holder_of_the_event_lock_registers_before_blocked_requests():
     event = EventFactory(max_capacity=4)
 
@@ -415,12 +387,6 @@ def rows_read_in_sequence() -> int:
         return cursor.fetchone()[0]
 
 
-def somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
-        return cursor.fetchone()[0]
-
-
 @pytest.fixture
 def pairs() -> dict[Callable[[], object], list[Event] | list[Registration]]:
     """Background work, and two rows that it updates: the first by id lies behind the other."""
@@ -451,6 +417,6 @@ def test_updates_of_several_rows_lock_them_in_the_order_of_their_ids(pairs):
         with ThreadPoolExecutor(1) as pool, transaction.atomic():
             locked.get(pk=first.pk)
             future = pool.submit(at_once, work)
-            wait_for(somebody_waits)
+            wait_until_blocked()
             locked.get(pk=second.pk)
         future.result()

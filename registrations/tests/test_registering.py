@@ -320,7 +320,7 @@ def cancel(client, registration: Registration):
     return client.delete(f"/api/registrations/{registration.pk}/?token={token}")
 
 
-def test_leaving_the_queue_advances_the_others(anyone, popular):
+def test_closing_accounts_the_queue_advances_the_others(anyone, popular):
     first, _, _ = (registered(popular, name=f"W{number}") for number in (1, 2, 3))
 
     cancel(anyone, first)

@@ -26,8 +26,8 @@ from events.tests.factories import EventFactory, SeriesFactory
 from registrations.models import LedgerEntry, Registration
 from registrations.services import close_account
 from registrations.services.integrity import find_faults
+from registrations.tests.concurrency import at_once, wait_until_blocked
 from registrations.tests.factories import registered
-from registrations.tests.test_races import at_once, wait_until_blocked
 
 pytestmark = pytest.mark.django_db
 

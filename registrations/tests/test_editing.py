@@ -301,7 +301,7 @@ def test_ledger_shows_the_hand_over(anyone, olga, event, bob, signed_in):
 def test_race_that_the_check_cannot_see_is_stopped_by_the_constraint(event, bob, monkeypatch):
     registered_silently(event, email="ann@example.com")
     monkeypatch.setattr(
-        "registrations.services.changing._check_may_be_handed_on", lambda *facts: None
+        "registrations.services.editing._check_may_be_handed_on", lambda *facts: None
     )
 
     with pytest.raises(AlreadyRegistered):

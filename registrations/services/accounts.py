@@ -1,4 +1,4 @@
-"""The end of an account, as far as its events and registrations go."""
+"""What the confirmation and the end of an account change in its events and registrations."""
 
 from django.contrib.auth.hashers import check_password
 from django.db import transaction
@@ -16,28 +16,27 @@ from events.services import end_series_of
 
 from ..errors import AccountHasUpcomingEvents
 from ..models import Feedback, LedgerEntry, Registration, RegistrationQuerySet
-from .moving import at_another_address, move_registrations
-from .waitlist import cancel_registration
+from .address_changes import at_another_address, move_registrations
+from .cancellation import cancel_registration
 
 
 @transaction.atomic
 def join_guest_registrations(user: User) -> int:
-    """Give an account the registrations that others made with its address; returns how many.
+    """Gives an account the registrations that others made with its address; returns their number.
 
-    Only for an address that its owner has confirmed: before, anybody could claim it. Whoever made
-    them may be a stranger: see `_join`. They are those of guests, and those of accounts that have
-    another address: see `_claimable`.
+    Only for a confirmed address, since anybody can claim another one. `_claimable` has the
+    conditions.
     """
     return _join(Registration.objects.filter(_claimable(), email=user.email), user)
 
 
 @transaction.atomic
 def close_account(user: User, *, password: str | None = None) -> None:
-    """Delete an account: seats are freed, past attendance stays counted, the person is erased.
+    """Closes an account: frees its seats and erases the person. Past attendance stays counted.
 
-    `password` is checked unless it is None, which is for staff. Raises `ValidationFailed`,
-    `AccountHasUpcomingEvents`. The account is locked first, then the events: whoever publishes one
-    takes the same lock.
+    `password` is checked unless it is None, which is for staff. The account is locked first, then
+    the events. Publishing an event locks the account too. Raises `ValidationFailed`,
+    `AccountHasUpcomingEvents`.
     """
     user = lock_account(user.pk)
     if password is not None and not check_password(password, user.password):
@@ -48,9 +47,9 @@ def close_account(user: User, *, password: str | None = None) -> None:
     if upcoming:
         raise AccountHasUpcomingEvents(upcoming_events=upcoming)
 
-    _forget_answers(user)
+    _forget_responses(user)
     _leave_registrations(user)
-    _forget_comments(user)
+    _erase_comments(user)
     drafts = Event.objects.filter(organizer=user, status=Event.Status.DRAFT, deleted_at=None)
     locked_in_order(drafts).update(deleted_at=timezone.now())
     end_series_of(user)
@@ -58,18 +57,18 @@ def close_account(user: User, *, password: str | None = None) -> None:
 
 
 def settle_accounts() -> None:
-    """Put right what two requests at one moment may have left: safe to run at any time.
+    """Repairs what concurrent requests may have left inconsistent. It may run at any time.
 
-    Somebody may register while their account ends or gets another address, or as a guest while
-    their address is being confirmed; neither request sees the other's work.
+    A person may register while their account is closed or gets another address, or as a guest
+    while their address is being confirmed. Neither request sees the other's writes.
     """
     for user in User.objects.filter(erased_at__isnull=False).filter(
         pk__in=Registration.objects.identified().values("user_id")
     ):
         with transaction.atomic():
-            _forget_answers(user)
+            _forget_responses(user)
             _leave_registrations(user)
-    _forget_comments(*User.objects.filter(erased_at__isnull=False, feedback__comment__gt=""))
+    _erase_comments(*User.objects.filter(erased_at__isnull=False, feedback__comment__gt=""))
     owner = User.objects.filter(
         email=OuterRef("email"), email_verified_at__isnull=False, is_active=True
     )
@@ -82,8 +81,8 @@ def settle_accounts() -> None:
             move_registrations(lock_account(user_id), former=address, was_confirmed=True)
 
 
-def _forget_answers(user: User) -> None:
-    """Delete what is stored for replay and names the person. Before any event is locked."""
+def _forget_responses(user: User) -> None:
+    """Deletes stored responses that name the person. Call it before any event is locked."""
     own = Registration.objects.filter(user=user).values_list("email", flat=True).distinct()
     confirmed, claimed = known_addresses(user)
     forget_answers_about(
@@ -92,38 +91,38 @@ def _forget_answers(user: User) -> None:
 
 
 def _claimable() -> Q:
-    """Registrations that the confirmed owner of their address gets.
+    """Registrations that belong to the account that has confirmed their address.
 
-    An account that has another address is no owner: it never confirmed this one, or it left it
-    and has a registration of its own at the event.
+    They are those of guests, and those of accounts with another address. Such an account never
+    confirmed this address, or it left it and has another registration for the event.
     """
     return Q(user=None) | at_another_address()
 
 
-def _join(guests: RegistrationQuerySet, owner: User | Subquery) -> int:
-    """Give an account registrations of guests, out of the hands of whoever made them; how many.
+def _join(registrations: RegistrationQuerySet, owner: User | Subquery) -> int:
+    """Gives the registrations to their owner; returns their number.
 
-    The tokens that were given out end, and the account that made them has nothing to do with them
-    any more. Tickets stay: people have them on paper.
+    Earlier tokens become invalid, and an account that made the registrations loses access to them.
+    Both may be a stranger's. Tickets stay valid, since people have them on paper.
     """
-    return locked_in_order(guests).update(
+    return locked_in_order(registrations).update(
         user=owner, registered_by=None, link_version=F("link_version") + 1
     )
 
 
 def _leave_registrations(user: User) -> None:
-    """Free an account's upcoming seats and forget the person on all of its registrations."""
+    """Frees the account's upcoming seats and erases the person on all of its registrations."""
     own = Registration.objects.filter(user=user)
-    # In the order of events, so that two accounts that end at once lock them alike.
+    # Ordered by event, so that two accounts that are closed at once lock events in one order.
     for registration in (
         own.live().filter(event__start_time__gt=timezone.now()).order_by("event_id")
     ):
         cancel_registration(registration, by=user, reason=LedgerEntry.Reason.ACCOUNT_CLOSED)
-    # Not by address: one that nobody has confirmed may be somebody else's, who has a place too.
+    # Not by address: an unconfirmed one may belong to another person, who is registered too.
     forget_mails_about(own.values_list("pk", flat=True))
     own.erase_people()
 
 
-def _forget_comments(*users: User) -> None:
-    """What they wrote of events may tell who they are; how they rated them stays counted."""
+def _erase_comments(*users: User) -> None:
+    """Erases comments, since they may identify their author. Ratings stay counted."""
     Feedback.objects.filter(author__in=users).exclude(comment="").update(comment="")

@@ -1,4 +1,4 @@
-"""Changing who a registration is for: its name, and its address with all that proves the place.
+"""Edits a registration: corrects its name, or hands it on to another address.
 
 Lock order: event, registration.
 """
@@ -18,9 +18,12 @@ from events.errors import EventCancelled, EventStarted
 from events.models import Event
 from events.services import lock_event
 
-from ..errors import AlreadyRegistered, RegistrationCancelled
-from ..models import LedgerEntry, Registration, new_ticket_code
-from .waitlist import lock_registration, role_of
+from ..errors import RegistrationCancelled
+from ..models import Registration, new_ticket_code
+from .eligibility import check_is_unregistered, raise_if_registered
+from .ledger import Kind, record_change, role_of
+from .locking import lock_registration
+from .notifying import notify_holder
 
 Status = Registration.Status
 
@@ -38,12 +41,13 @@ def edit_registration(
     email: str | None = None,
     by: User | None = None,
 ) -> bool:
-    """Correct the name, the address or both; None leaves either. True if the address is another.
+    """Changes the name, the address or both; None leaves it as it is.
 
-    Another address hands the place on: the row and the seat stay, ticket and links are new, and
-    both addresses are notified. `by` is who does it, None for a guest with a token. Raises
-    `EventCancelled`, `EventStarted`, `RegistrationCancelled`, `AlreadyRegistered`, and `NotFound`
-    if the registration has another holder since it was read.
+    Another address hands the registration on: the row and the seat stay, ticket and links are new,
+    and both addresses are notified. `by` is the acting account, None for a guest with a token.
+    Returns whether the registration was handed on. Raises `EventCancelled`, `EventStarted`,
+    `RegistrationCancelled`, `AlreadyRegistered`, and `NotFound` if the registration got another
+    holder since it was read.
     """
     event = None
     if email is not None and email != registration.email:
@@ -54,7 +58,7 @@ def edit_registration(
 
 
 def send_confirmation_again(registration: Registration) -> None:
-    """Queue the confirmation e-mail of the present state, unless one was queued a moment ago.
+    """Queues the confirmation e-mail of the current state, unless one was queued a moment ago.
 
     Raises `RegistrationCancelled`, and `RateLimited` for many e-mails of one registration.
     """
@@ -73,7 +77,7 @@ def send_confirmation_again(registration: Registration) -> None:
 
 @audited("renamed", unless=Registration.is_own_doing)
 def _rename(registration: Registration, name: str) -> None:
-    """Raises `NotFound` if the registration has another holder, or none, since it was read."""
+    """Raises `NotFound` if the registration was handed on or erased since it was read."""
     row = lock_registration(registration)
     if row.email != registration.email:  # the person was erased
         raise NotFound
@@ -82,7 +86,7 @@ def _rename(registration: Registration, name: str) -> None:
 
 
 def _hand_on(registration: Registration, event: Event, email: str, by: User | None) -> bool:
-    """False if the address is that of the registration by now. Caller holds the event lock."""
+    """Returns False if the registration already has the address. Caller holds the event lock."""
     row = lock_registration(registration)
     if email == row.email:
         return False
@@ -95,19 +99,12 @@ def _hand_on(registration: Registration, event: Event, email: str, by: User | No
     row.user = User.objects.filter(
         email=email, email_verified_at__isnull=False, is_active=True
     ).first()
-    row.registered_by = None  # whoever booked it must not see the new holder's ticket
+    row.registered_by = None  # the account that made it must not see the new holder's ticket
     row.ticket_code = new_ticket_code()
     row.link_version += 1
     changed = ["email", "user", "registered_by", "ticket_code", "link_version"]
     _save(row, changed)
-    LedgerEntry.objects.create(
-        event=event,
-        registration=row,
-        kind=LedgerEntry.Kind.HANDED_ON,
-        at=now,
-        actor=by,
-        reason=reason,
-    )
+    record_change(row, Kind.HANDED_ON, by=by, reason=reason, at=now)
     notify(
         "registration_handed_on",
         key=f"registration_handed_on:{row.pk}:{row.link_version}",
@@ -123,15 +120,14 @@ def _hand_on(registration: Registration, event: Event, email: str, by: User | No
 
 
 def _check_may_be_handed_on(event: Event, row: Registration, email: str) -> None:
-    """Caller holds the event lock, so that nobody registers the address meanwhile."""
+    """Raises the first error that applies. Caller holds the event lock."""
     if event.status == Event.Status.CANCELLED:
         raise EventCancelled
     if event.has_started():
         raise EventStarted("The event has started; its registrations keep their addresses.")
     if row.status == Status.CANCELLED:
         raise RegistrationCancelled
-    if Registration.objects.live().filter(event=event, email=email).exists():
-        raise AlreadyRegistered
+    check_is_unregistered(event, email)
 
 
 def _save(row: Registration, fields: list[str]) -> None:
@@ -139,18 +135,10 @@ def _save(row: Registration, fields: list[str]) -> None:
         with transaction.atomic():
             row.save(update_fields=fields)
     except IntegrityError as error:
-        if "one_live_registration_per_address" in str(error):
-            raise AlreadyRegistered from error
+        raise_if_registered(error)
         raise
 
 
 def _send_confirmation(registration: Registration) -> None:
     kind = _CONFIRMATIONS[Status(registration.status)]
-    notify(
-        kind,
-        key=f"{kind}:{registration.pk}:{uuid4()}",
-        email=registration.email,
-        user=registration.user,
-        event_id=registration.event_id,
-        registration_id=registration.pk,
-    )
+    notify_holder(registration, kind, key=f"{kind}:{registration.pk}:{uuid4()}")

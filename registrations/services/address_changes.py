@@ -19,17 +19,17 @@ Status = Registration.Status
 
 
 def move_registrations(user: User, *, former: str, was_confirmed: bool) -> None:
-    """Give what an account registered with the address `former` the address that it has now.
+    """Gives the registrations that an account made with the address `former` its present address.
 
-    Links that were mailed end, since they are in the former mailbox; tickets stay, since the
-    person is the same. Mails that are not yet sent go to the new address.
+    Mailed links become invalid, since they are in the former mailbox. Tickets stay valid, since the
+    person is the same. E-mails that are not sent yet go to the new address.
 
-    Where the new address has a live registration at the event already, the row stays as it is: an
-    address has one. If the account never confirmed `former`, the row leaves the account, and
-    belongs to whoever confirms that address.
+    An address has one live registration per event. If the new address has one already, the row
+    does not move. It leaves the account if the account never confirmed `former`; it then belongs to
+    the account that confirms that address.
 
-    Of a confirmed address only live registrations of events that are not over move: the others
-    are a record of what was. Of one that was not confirmed all do. Caller holds the user's lock.
+    If `former` was confirmed, only live registrations for events that are not over move, since
+    the others are history. Otherwise all of them move. Caller holds the user's lock.
     """
     rows = Registration.objects.filter(user=user, email=former)
     if was_confirmed:
@@ -40,9 +40,9 @@ def move_registrations(user: User, *, former: str, was_confirmed: bool) -> None:
         Q(status=Status.CANCELLED) | ~Exists(taken), output_field=BooleanField()
     )
     locked = rows.annotate(may_move=may_move).select_for_update(of=("self",), no_key=True)
-    found = list(locked.order_by("pk").values_list("pk", "event_id", "status", "may_move"))
-    moving = [pk for pk, _, _, may_move in found if may_move]
-    leaving = [pk for pk, _, _, may_move in found if not may_move and not was_confirmed]
+    registrations = list(locked.order_by("pk").values_list("pk", "event_id", "status", "may_move"))
+    moving = [pk for pk, _, _, may_move in registrations if may_move]
+    leaving = [pk for pk, _, _, may_move in registrations if not may_move and not was_confirmed]
 
     Registration.objects.filter(pk__in=moving).update(
         email=user.email, link_version=F("link_version") + 1
@@ -61,15 +61,15 @@ def move_registrations(user: User, *, former: str, was_confirmed: bool) -> None:
             actor=user,
             reason=LedgerEntry.Reason.BY_ATTENDEE,
         )
-        for pk, event_id, status, _ in found
+        for pk, event_id, status, _ in registrations
         if pk in changed and status != Status.CANCELLED
     )
 
 
 def at_another_address() -> Q:
-    """Live registrations, of events that are not over, whose account has another address.
+    """Live registrations for events that are not over, whose account has another address.
 
-    Those of accounts without a mailbox are not among them: see `User.needs_address`.
+    Accounts without a mailbox are excluded: see `User.needs_address`.
     """
     return (
         _is_ahead()
@@ -83,7 +83,7 @@ def _is_ahead() -> Q:
 
 
 def _lock_events(ids: QuerySet[Registration, Any]) -> None:
-    """In the order of their ids. Nobody registers there until the transaction ends."""
+    """Locks events in the order of their ids, which blocks registrations for them."""
     events = Event.objects.filter(pk__in=ids).order_by("pk")
     list(events.select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
 

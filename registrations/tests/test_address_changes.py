@@ -15,7 +15,7 @@ from events.models import Event
 from events.services import cancel_event
 from events.tests.factories import EventFactory
 from registrations.models import LedgerEntry, Registration
-from registrations.services.people import settle_accounts
+from registrations.services.accounts import settle_accounts
 from registrations.tests.factories import registered, registered_silently
 from registrations.tests.mails import due_mails
 from registrations.tickets import manage_link

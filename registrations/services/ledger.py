@@ -1,0 +1,49 @@
+"""Entries in the ledger for single registrations. Statements for many are in `inserts`."""
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from accounts.models import User
+from config.api.staff_rights import has_staff_right
+from events.models import Event
+
+from ..models import LedgerEntry, Registration
+
+Kind = LedgerEntry.Kind
+Reason = LedgerEntry.Reason
+
+
+def record_change(
+    registration: Registration,
+    kind: Kind,
+    *,
+    by: User | None,
+    reason: Reason,
+    at: datetime | None = None,
+) -> None:
+    """Adds an entry. `by` is the acting account, None for guests and for the system."""
+    LedgerEntry.objects.create(
+        event_id=registration.event_id,
+        registration=registration,
+        kind=kind,
+        at=at or timezone.now(),
+        actor=by,
+        reason=reason,
+    )
+
+
+def role_of(user: User | None, registration: Registration, event: Event) -> Reason:
+    """The role in which the user acts on a registration. None is a guest with a token."""
+    if user is None:
+        return Reason.BY_GUEST
+    if user.pk in {registration.user_id, registration.registered_by_id}:
+        return Reason.BY_ATTENDEE
+    if user.pk == event.organizer_id:
+        return Reason.BY_ORGANIZER
+    # Other users act with the guest's token.
+    return Reason.BY_STAFF if is_registration_staff(user) else Reason.BY_GUEST
+
+
+def is_registration_staff(user: User) -> bool:
+    return has_staff_right(user, "registrations.change_registration")

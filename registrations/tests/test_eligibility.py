@@ -1,0 +1,143 @@
+"""The rules of seats: their SQL and their Python have the same results."""
+
+import random
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from accounts.models import User
+from config.errors import DomainError
+from conftest import NOW
+from events.models import Event
+from events.tests.factories import EventFactory
+from registrations.models import Registration
+from registrations.services.eligibility import (
+    GIVES_SEATS,
+    HAS_FREE_SEAT,
+    IS_OPEN,
+    MAY_REGISTER,
+    check_may_register,
+    gives_seats,
+    may_promote,
+    may_promote_sql,
+    placement,
+)
+from registrations.tests.factories import registered_silently
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+
+EVENTS = 300
+ADDRESS = "bob@example.com"
+
+
+@pytest.fixture
+def events(olga: User) -> list[Event]:
+    """Events in random states, many of them at the very limit of a rule."""
+    rng = random.Random(20270115)
+
+    def moment() -> object:
+        return NOW + timedelta(minutes=rng.choice((-60, -1, 0, 1, 60)))
+
+    def event() -> Event:
+        capacity = rng.choice((None, 1, 2))
+        taken = rng.randint(0, capacity or 2)
+        start = rng.choice((moment(), NOW + timedelta(days=1)))
+        return EventFactory.build(
+            organizer=olga,
+            status=rng.choice(("published", "published", "published", "draft", "cancelled")),
+            deleted_at=rng.choice((None, None, None, NOW)),
+            start_time=start,
+            registration_opens_at=rng.choice((None, moment())),
+            registration_closes_at=rng.choice((None, moment())),
+            max_capacity=capacity,
+            registered_count=taken,
+            waitlist_enabled=rng.choice((True, False)),
+            waitlist_count=rng.choice((0, 0, 1)),
+        )
+
+    return Event.objects.bulk_create(event() for _ in range(EVENTS))
+
+
+def results(condition: str, **parameters: object) -> dict[int, bool]:
+    """The value of an SQL condition for each event."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT event.id, {condition} FROM events_event AS event",
+            {"now": NOW, **parameters},
+        )
+        return dict(cursor.fetchall())
+
+
+def is_allowed(check, *args: object, **kwargs: object) -> bool:
+    """Whether a check raises no error."""
+    try:
+        check(*args, **kwargs)
+    except DomainError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("condition", "rule"),
+    [
+        (HAS_FREE_SEAT, lambda event: event.has_free_seat),
+        (
+            f"{HAS_FREE_SEAT} OR event.waitlist_enabled",
+            lambda event: placement(event) is not None,
+        ),
+        (GIVES_SEATS, lambda event: gives_seats(event, NOW)),
+        (may_promote_sql(), lambda event: may_promote(event, NOW)),
+    ],
+    ids=["free seat", "placement", "gives seats", "may promote"],
+)
+def test_sql_of_a_rule_agrees_with_its_function(events, condition, rule):
+    expected = {event.pk: rule(event) for event in events}
+
+    assert results(condition) == expected
+    assert set(expected.values()) == {True, False}
+
+
+@pytest.mark.parametrize("is_registered", [True, False])
+def test_sql_of_may_register_agrees_with_its_check(events, is_registered):
+    expected = {
+        event.pk: is_allowed(check_may_register, event, is_registered=is_registered, now=NOW)
+        for event in events
+    }
+    if is_registered:
+        add_registrations(events)
+
+    sql = {
+        event.pk: results(MAY_REGISTER, event_id=event.pk, email=ADDRESS)[event.pk]
+        for event in events
+    }
+
+    assert sql == expected
+    assert any(expected.values()) is not is_registered
+
+
+def add_registrations(events: list[Event]) -> None:
+    Registration.objects.bulk_create(
+        Registration(event=event, email=ADDRESS, status="confirmed", confirmed_at=NOW)
+        for event in events
+    )
+
+
+def test_open_events_are_those_that_accept_a_registration(events):
+    for event in events:
+        event.max_capacity = None
+        event.waitlist_count = 0
+
+    expected = {
+        event.pk: is_allowed(check_may_register, event, is_registered=False, now=NOW)
+        for event in events
+    }
+
+    assert results(IS_OPEN) == expected
+
+
+def test_cancelled_registration_does_not_count_as_registered(event):
+    registration = registered_silently(event, email=ADDRESS)
+    Registration.objects.filter(pk=registration.pk).update(status="cancelled", cancelled_at=NOW)
+
+    assert results(MAY_REGISTER, event_id=event.pk, email=ADDRESS) == {event.pk: True}
