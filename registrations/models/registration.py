@@ -115,9 +115,9 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
 
 
 class Registration(models.Model):
-    """A seat at an event or a place in its queue.
+    """A person's seat at an event, or place in its queue.
 
-    Cancelled is final: registering again makes another row.
+    A cancellation is final: the person registers again in another row.
     """
 
     class Status(models.TextChoices):
@@ -237,6 +237,11 @@ class Registration(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"
+
+    @property
+    def meeting_url(self) -> str:
+        """The event's link to join, for a confirmed registration only; otherwise empty."""
+        return self.event.meeting_url if self.status == self.Status.CONFIRMED else ""
 
     def is_own_doing(self, actor_id: int | None) -> bool:
         """Whether the actor holds or made the registration. None is a guest with a token."""

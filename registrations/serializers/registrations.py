@@ -12,6 +12,7 @@ from config.api.text.email_addresses import is_plain
 from events.models import Event
 
 from ..models import Registration
+from ..services.registering import complete_contact
 from ..tickets import manage_token
 
 REGISTRATION_EXAMPLE = {
@@ -84,10 +85,7 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
 
     @extend_schema_field({"type": ["string", "null"]})
     def get_meeting_url(self, registration: Registration) -> str | None:
-        is_shown = registration.status == Registration.Status.CONFIRMED and not self.context.get(
-            "hides_meeting_url"
-        )
-        return (registration.event.meeting_url or None) if is_shown else None
+        return None if self.context.get("hides_meeting_url") else registration.meeting_url or None
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_ticket_url(self, registration: Registration) -> str:
@@ -178,22 +176,16 @@ class RegisterIn(serializers.Serializer[Registration]):
     email = EmailAddressField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Completes name and address from the caller's account."""
         user = self.context["request"].user
-        own_address = user.email if user.is_authenticated else None
-        attrs.setdefault("email", own_address)
-        is_own = user.is_authenticated and attrs["email"] == own_address
-        attrs.setdefault("name", user.username if is_own else None)
+        contact = complete_contact(user if user.is_authenticated else None, **attrs)
         missing = {
             field: [serializers.ErrorDetail("This field is required.", "required")]
-            for field in ("name", "email")
-            if attrs[field] is None
+            for field, value in contact.items()
+            if value is None
         }
         if missing:
             raise serializers.ValidationError(missing)
-        attrs["user"] = user if is_own else None
-        attrs["registered_by"] = user if user.is_authenticated else None
-        return attrs
+        return contact
 
 
 def parse_simple_guest(body: bytes) -> tuple[str, str] | None:

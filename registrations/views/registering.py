@@ -84,10 +84,11 @@ class RegisterView(ApiView):
             # For an event that is hidden from the caller, 404 takes precedence over a bad body.
             self.found(Event.objects.visible_to(request.user), pk=pk)
             raise
-        registration = services.register(pk, **data)
-        body = render_new_registration(registration, caller_id=request.user.pk)
-        location = request.build_absolute_uri(f"/api/registrations/{registration.pk}/")
-        return Response(body, status=201, headers={"Location": location})
+        caller = request.user if request.user.is_authenticated else None
+        registration = services.register_caller(pk, caller, **data)
+        site = request.build_absolute_uri("/").rstrip("/")
+        body, headers = registration_response(registration, caller_id=request.user.pk, site=site)
+        return Response(body, status=201, headers=headers)
 
 
 def register_guest(request: PlainRequest, event_id: int) -> Answer | None:
@@ -100,9 +101,19 @@ def register_guest(request: PlainRequest, event_id: int) -> Answer | None:
     count_guest("register", request)
     name, email = guest
     registration = services.register(event_id, name=name, email=email)
-    body = render_new_registration(registration, caller_id=None)
-    location = f"{request.site}/api/registrations/{registration.pk}/"
-    return Answer(201, to_json(body), {"Location": location})
+    body, headers = registration_response(registration, caller_id=None, site=request.site)
+    return Answer(201, to_json(body), headers)
+
+
+def registration_response(
+    registration: Registration, *, caller_id: int | None, site: str
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The body and the headers of the 201 for a new registration.
+
+    `caller_id` is the caller's account, None for a guest. `site` is the scheme and host of links.
+    """
+    body = render_new_registration(registration, caller_id=caller_id)
+    return body, {"Location": f"{site}/api/registrations/{registration.pk}/"}
 
 
 class SingleRegistrationView(ApiView):
