@@ -1,4 +1,4 @@
-"""What attendees are told: the kinds, and what has to hold for each when its turn comes."""
+"""The kinds of notifications to attendees, and the condition under which each is still sent."""
 
 from .events import CANCELLED_EVENT, CHANGED_EVENT, FEEDBACK, MESSAGE, REMINDER, RESTORED_EVENT
 from .registrations import CANCELLED, CONFIRMED, HANDED_ON, PROMOTED, WAITLISTED

@@ -1,4 +1,4 @@
-"""What attendees are told of events."""
+"""Notifications to attendees about their event."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from accounts.notifications import Kind
 from accounts.notifications.kinds import Facts
 from events.models import Event
 
-from ..models import Feedback, Message
+from ..models import Feedback, Message, Registration
 from ..tickets import feedback_link
 from .facts import (
     Status,
@@ -26,10 +26,10 @@ from .facts import (
 from .samples import cancelled, earlier, message, sample
 from .schedule import Schedule, start_stamp
 
-# How many changes of one event are looked through for what a recipient was told last.
-_LOOKED_BACK = 20
+# So many earlier changes of an event are searched for the last one that a recipient received.
+_MAX_EARLIER_CHANGES = 20
 
-_TOLD = (Notification.State.SENT, Notification.State.SHOWN)
+_DELIVERED = (Notification.State.SENT, Notification.State.SHOWN)
 
 
 def changed_key(registration_id: object, sequence: object) -> str:
@@ -41,21 +41,21 @@ def cancelled_key(registration_id: object, version: object) -> str:
 
 
 def _load_changed(rows: Sequence[Notification]) -> dict[int, Facts]:
-    """The last of several changes tells of all that were not told before.
+    """The last of several changes includes all changes that are not delivered yet.
 
-    What was changed back before anybody was told, is not told at all.
+    A change that was reverted before its delivery is not sent.
     """
-    found = registrations_of(rows)
-    changes = _changes_of(rows, {pk: row.event for pk, row in found.items()})
+    registrations = registrations_of(rows)
+    changes = _changes_of(rows, {pk: row.event for pk, row in registrations.items()})
     facts: dict[int, Facts] = {}
     for row in rows:
-        registration = found.get(row.pk)
+        registration = registrations.get(row.pk)
         if registration is None or not is_ahead(registration.event):
             continue
         others = changes[row.registration_id]
         if any(sequence > row.facts["sequence"] for sequence in others):
-            continue  # the later one tells of this one too
-        old = Schedule.from_facts(_untold_since(row, others)["old"])
+            continue  # the later one includes this one
+        old = Schedule.from_facts(_first_undelivered(row, others)["old"])
         new = Schedule.of(registration.event, {})
         differences = old.differences(new)
         if registration.status != Status.CONFIRMED:
@@ -68,13 +68,13 @@ def _load_changed(rows: Sequence[Notification]) -> dict[int, Facts]:
 def _changes_of(
     rows: Sequence[Notification], events: dict[int, Event]
 ) -> dict[object, dict[int, Notification]]:
-    """Of the registrations of these rows: what else they are or were to be told, by sequence."""
+    """The notifications of changes, by registration and sequence. `events` belong to the rows."""
     keys = {
         changed_key(row.registration_id, sequence)
         for row in rows
         if row.pk in events
         for sequence in range(
-            max(1, row.facts["sequence"] - _LOOKED_BACK), events[row.pk].sequence + 1
+            max(1, row.facts["sequence"] - _MAX_EARLIER_CHANGES), events[row.pk].sequence + 1
         )
     }
     changes: dict[object, dict[int, Notification]] = {row.registration_id: {} for row in rows}
@@ -85,105 +85,106 @@ def _changes_of(
     return changes
 
 
-def _untold_since(row: Notification, others: dict[int, Notification]) -> dict[str, dict[str, str]]:
-    """The facts of the first change after the last one that was told."""
+def _first_undelivered(
+    row: Notification, others: dict[int, Notification]
+) -> dict[str, dict[str, str]]:
+    """The facts of the first change after the last one that was delivered."""
     first = row.facts
     for sequence in sorted(others, reverse=True):
         if sequence < row.facts["sequence"]:
-            if others[sequence].state in _TOLD:
+            if others[sequence].state in _DELIVERED:
                 break
             first = others[sequence].facts
     return dict(first)
 
 
 def _load_cancelled(rows: Sequence[Notification]) -> dict[int, Facts]:
-    found = registrations_of(rows)
     return {
-        row.pk: facts_of(found[row.pk])
-        for row in rows
-        if row.pk in found
-        and _is_off(found[row.pk].event, row)
-        and found[row.pk].status != Status.CANCELLED
-        and found[row.pk].event.end_time > timezone.now()
+        row.pk: facts_of(registration)
+        for row, registration in _pairs(rows)
+        if _is_off(registration.event, row)
+        and registration.status != Status.CANCELLED
+        and registration.event.end_time > timezone.now()
     }
 
 
 def _is_off(event: Event, row: Notification) -> bool:
-    """As this row tells it: what was deleted, restored and deleted again, is told once."""
+    """Whether the fact of `row` still holds. A second deletion has a notification of its own."""
     if row.facts["how"] == "cancelled":
         return event.status == Event.Status.CANCELLED
     return event.deleted_at is not None and event.version == row.facts["version"]
 
 
 def _load_restored(rows: Sequence[Notification]) -> dict[int, Facts]:
-    """Only to whom the event was called off before."""
-    found = registrations_of(rows)
-    called_off = {
+    """Only for recipients of the notification that the event was off."""
+    cancellations = {
         cancelled_key(row.registration_id, row.facts["version"] - 1): row.pk for row in rows
     }
-    told = Notification.objects.filter(key__in=called_off, state__in=_TOLD)
-    were_told = {called_off[key] for key in told.values_list("key", flat=True)}
+    delivered = Notification.objects.filter(key__in=cancellations, state__in=_DELIVERED)
+    recipients = {cancellations[key] for key in delivered.values_list("key", flat=True)}
     return {
-        pk: facts_of(registration)
-        for pk, registration in found.items()
-        if pk in were_told
+        row.pk: facts_of(registration)
+        for row, registration in _pairs(rows)
+        if row.pk in recipients
         and is_ahead(registration.event)
         and registration.status != Status.CANCELLED
     }
 
 
 def _load_reminder(rows: Sequence[Notification]) -> dict[int, Facts]:
-    found = registrations_of(rows)
     return {
-        row.pk: facts_of(found[row.pk], starts_in=_until(found[row.pk].event.start_time))
-        for row in rows
-        if row.pk in found
-        and found[row.pk].status == Status.CONFIRMED
-        and is_on(found[row.pk].event)
-        and found[row.pk].event.start_time > timezone.now()
-        and start_stamp(found[row.pk].event.start_time) == row.facts["start"]
+        row.pk: facts_of(registration, starts_in=_until(registration.event.start_time))
+        for row, registration in _pairs(rows)
+        if registration.status == Status.CONFIRMED
+        and is_on(registration.event)
+        and registration.event.start_time > timezone.now()
+        and start_stamp(registration.event.start_time) == row.facts["start"]
     }
 
 
 def _load_feedback(rows: Sequence[Notification]) -> dict[int, Facts]:
-    found = registrations_of(rows)
-    given = set(
+    pairs = _pairs(rows)
+    reviewed = set(
         Feedback.objects.filter(
-            event__in={registration.event_id for registration in found.values()},
-            author__in={registration.user_id for registration in found.values()},
+            event__in={registration.event_id for _, registration in pairs},
+            author__in={registration.user_id for _, registration in pairs},
         ).values_list("event_id", "author_id")
     )
     return {
-        pk: facts_of(
+        row.pk: facts_of(
             registration, feedback_url=feedback_link(registration.pk, registration.user_id)
         )
-        for pk, registration in found.items()
+        for row, registration in pairs
         if registration.user_id is not None
         and registration.status == Status.CONFIRMED
         and is_on(registration.event)
-        and (registration.event_id, registration.user_id) not in given
+        and (registration.event_id, registration.user_id) not in reviewed
     }
 
 
 def _load_message(rows: Sequence[Notification]) -> dict[int, Facts]:
-    found = registrations_of(rows)
     messages = Message.objects.in_bulk({row.facts["message"] for row in rows})
     return {
         row.pk: facts_of(
-            found[row.pk],
+            registration,
             message=messages[row.facts["message"]],
             in_full=messages[row.facts["message"]].body,
         )
-        for row in rows
-        if row.pk in found
-        and row.facts["message"] in messages
-        and found[row.pk].status != Status.CANCELLED
-        and found[row.pk].event.deleted_at is None
+        for row, registration in _pairs(rows)
+        if row.facts["message"] in messages
+        and registration.status != Status.CANCELLED
+        and registration.event.deleted_at is None
     }
 
 
+def _pairs(rows: Sequence[Notification]) -> list[tuple[Notification, Registration]]:
+    """Each row with its registration. Those of erased people are left out."""
+    registrations = registrations_of(rows)
+    return [(row, registrations[row.pk]) for row in rows if row.pk in registrations]
+
+
 def _until(start: datetime) -> str:
-    """How long it is until then, as people say it."""
+    """The time until then in words, such as `2 hours`."""
     minutes = max(1, round((start - timezone.now()) / timedelta(minutes=1)))
     if minutes < 60:
         number, unit = minutes, "minute"

@@ -1,4 +1,4 @@
-"""What all mails to attendees have in common: whom they are about, and what is attached."""
+"""The facts and attachments that all e-mails to attendees have in common."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -19,8 +19,8 @@ Status = Registration.Status
 
 
 def registrations_of(rows: Sequence[Notification]) -> dict[int, Registration]:
-    """The registration that each row is about; without those of people who have been erased."""
-    found = (
+    """The registration of each row, by the row's id. Those of erased people are left out."""
+    registrations = (
         Registration.objects.for_display()
         .select_related("event__organizer", "event__category")
         .defer("event__search_vector")
@@ -29,48 +29,48 @@ def registrations_of(rows: Sequence[Notification]) -> dict[int, Registration]:
     return {
         row.pk: registration
         for row in rows
-        if (registration := found.get(row.registration_id)) and registration.email == row.email
+        if (registration := registrations.get(row.registration_id))
+        and registration.email == row.email
     }
 
 
 def facts_of(registration: Registration, **more: Any) -> dict[str, Any]:
-    """What every template gets. Only who has a seat learns where an event is held online.
+    """The facts that every template needs.
 
-    A registration that its account did not make while signed in may be a stranger's doing.
+    A registration is unsolicited unless its account made it while signed in: a stranger may have
+    made it.
     """
-    event, has_seat = registration.event, registration.status == Status.CONFIRMED
-    is_own = (
-        registration.user_id is not None and registration.registered_by_id == registration.user_id
-    )
+    event, user_id = registration.event, registration.user_id
+    is_own = user_id is not None and registration.registered_by_id == user_id
     return {
         "registration": registration,
         "event": event,
         "timezone": event.timezone,
         "caused_by": event.organizer_id,
         "is_unsolicited": not is_own,
-        "meeting_url": event.meeting_url if has_seat else "",
+        "meeting_url": registration.meeting_url,
         "manage_url": manage_link(registration.pk, registration.link_version),
         **more,
     }
 
 
 def is_on(event: Event) -> bool:
-    """It takes place, or did."""
+    """Whether the event takes place or took place."""
     return event.status == Event.Status.PUBLISHED and event.deleted_at is None
 
 
 def is_ahead(event: Event) -> bool:
-    """It takes place, and is not over."""
+    """Whether the event takes place and is not over."""
     return is_on(event) and event.end_time > timezone.now()
 
 
 def attach_event(row: Notification, facts: Facts) -> Iterable[Attachment]:
-    """The event for the recipient's calendar, as it is now."""
+    """The event for the recipient's calendar."""
     yield _calendar(facts, "REQUEST")
 
 
 def attach_ticket(row: Notification, facts: Facts) -> Iterable[Attachment]:
-    """The event for the recipient's calendar and, with a seat, the ticket to show at the door."""
+    """The event for the recipient's calendar and, for a confirmed registration, the ticket."""
     registration = facts["registration"]
     yield _calendar(facts, "REQUEST")
     if registration.status == Status.CONFIRMED:
@@ -79,7 +79,7 @@ def attach_ticket(row: Notification, facts: Facts) -> Iterable[Attachment]:
 
 
 def attach_removal(row: Notification, facts: Facts) -> Iterable[Attachment]:
-    """What takes the event out of the recipient's calendar."""
+    """The file that removes the event from the recipient's calendar."""
     yield _calendar(facts, "CANCEL")
 
 
@@ -94,7 +94,7 @@ def _calendar(facts: Facts, method: Any) -> Attachment:
         sent_at=timezone.now(),
         public_url=settings.PUBLIC_URL,
         is_tentative=registration.status == Status.WAITLISTED,
-        # Calendars make a link of it, which a stranger may have given.
+        # Calendars make a link of it, which may be a stranger's.
         shows_meeting_url=bool(facts["meeting_url"]) and not facts.get("is_guarded"),
     )
     return Attachment(content, "text/calendar", "event.ics", {"method": method})

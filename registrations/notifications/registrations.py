@@ -1,4 +1,4 @@
-"""What people are told of their own places."""
+"""Notifications to the holder of a registration about it."""
 
 from collections.abc import Callable, Sequence
 
@@ -19,8 +19,8 @@ from .facts import (
 from .samples import sample
 
 
-def _while(status: str) -> Callable[[Sequence[Notification]], dict[int, Facts]]:
-    """Holds as long as the place has this status and the event is ahead."""
+def _load_if(status: str) -> Callable[[Sequence[Notification]], dict[int, Facts]]:
+    """Loads facts for registrations that still have the status, for events that are not over."""
 
     def load(rows: Sequence[Notification]) -> dict[int, Facts]:
         return {
@@ -33,17 +33,19 @@ def _while(status: str) -> Callable[[Sequence[Notification]], dict[int, Facts]]:
 
 
 def _load_cancelled(rows: Sequence[Notification]) -> dict[int, Facts]:
-    found: dict[int, Registration] = registrations_of(rows)
+    registrations = registrations_of(rows)
     return {
-        row.pk: facts_of(found[row.pk], is_by_organizer=row.facts.get("reason") == "by_organizer")
+        row.pk: facts_of(
+            registrations[row.pk], is_by_organizer=row.facts.get("reason") == "by_organizer"
+        )
         for row in rows
-        if row.pk in found
+        if row.pk in registrations
     }
 
 
 def _load_handed_on(rows: Sequence[Notification]) -> dict[int, Facts]:
-    """About the event alone: the registration is somebody else's by now."""
-    found = (
+    """Facts about the event only, since the registration belongs to another person by now."""
+    registrations = (
         Registration.objects.select_related("event__organizer", "event__category")
         .defer("event__search_vector")
         .in_bulk([row.registration_id for row in rows])
@@ -51,7 +53,7 @@ def _load_handed_on(rows: Sequence[Notification]) -> dict[int, Facts]:
     return {
         row.pk: _facts_for_former_holder(row, registration)
         for row in rows
-        if (registration := found.get(row.registration_id)) and is_ahead(registration.event)
+        if (registration := registrations.get(row.registration_id)) and is_ahead(registration.event)
     }
 
 
@@ -71,7 +73,7 @@ CONFIRMED = Kind(
     title="Registration confirmed",
     template="registrations/mail/registration_confirmed.html",
     sample=sample(),
-    load=_while(Status.CONFIRMED),
+    load=_load_if(Status.CONFIRMED),
     attach=attach_ticket,
 )
 WAITLISTED = Kind(
@@ -79,7 +81,7 @@ WAITLISTED = Kind(
     title="On the waitlist",
     template="registrations/mail/registration_waitlisted.html",
     sample=sample(Status.WAITLISTED),
-    load=_while(Status.WAITLISTED),
+    load=_load_if(Status.WAITLISTED),
     attach=attach_event,
 )
 PROMOTED = Kind(
@@ -87,7 +89,7 @@ PROMOTED = Kind(
     title="From the waitlist to a seat",
     template="registrations/mail/registration_promoted.html",
     sample=sample(),
-    load=_while(Status.CONFIRMED),
+    load=_load_if(Status.CONFIRMED),
     attach=attach_ticket,
 )
 CANCELLED = Kind(

@@ -1,4 +1,4 @@
-"""Somebody and something made up, for staff who look at what a mail is like."""
+"""Invented facts, for the previews of e-mails in the admin."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -21,7 +21,7 @@ _ZONE = "Asia/Kolkata"
 def sample(
     status: str = Status.CONFIRMED, **more: Callable[[Event], Any]
 ) -> Callable[[], Mapping[str, Any]]:
-    """The facts of a made-up registration; `more` are facts made from its event."""
+    """The facts of an invented registration; `more` are facts that are computed from its event."""
 
     def facts() -> Mapping[str, Any]:
         event = _event()
@@ -34,15 +34,15 @@ def sample(
             ticket_code="MZXW6YTBOI2DKNRX",
         )
         registration.position = 3  # type: ignore[attr-defined]
-        made = {name: fact(event) for name, fact in more.items()}
-        # As if the recipient lived elsewhere, so that both zones are told.
-        return {**facts_of(registration, **made), "timezone": "America/New_York"}
+        extra = {name: fact(event) for name, fact in more.items()}
+        # Another zone than the event's, so that the preview shows both.
+        return {**facts_of(registration, **extra), "timezone": "America/New_York"}
 
     return facts
 
 
 def cancelled(event: Event) -> bool:
-    """Not a fact, but what has to be so: the sample event is called off."""
+    """Cancels the sample event."""
     event.status = Event.Status.CANCELLED
     event.cancellation_reason = "The venue was flooded. We are looking for another day."
     return True

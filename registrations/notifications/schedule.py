@@ -1,4 +1,4 @@
-"""When and where an event was, as a notification of a change remembers it."""
+"""The time and place of an event before a change, as its notification stores them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,18 +8,18 @@ from typing import Any
 
 from events.models import Event
 
-#: The fields of an event whose change is told.
-TOLD = frozenset({"start_time", "end_time", "location", "meeting_url"})
+# Attendees are notified of a change of these fields of an event.
+NOTIFIED_FIELDS = frozenset({"start_time", "end_time", "location", "meeting_url"})
 
 
 def start_stamp(start: datetime) -> int:
-    """Microseconds since 1970: what a reminder remembers of the start that it was made for."""
+    """Microseconds since 1970. A reminder stores the stamp of the start that it was made for."""
     return (start - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """`link` stands for the link to join, which is for some eyes only."""
+    """Time and place. `link` is a digest of the link to join, which not every recipient may see."""
 
     start_time: datetime
     end_time: datetime
@@ -29,7 +29,7 @@ class Schedule:
 
     @classmethod
     def of(cls, event: Event, before: Mapping[str, Any]) -> "Schedule":
-        """That of an event, or with what some of its fields were `before`."""
+        """The schedule of an event; `before` has the former values of changed fields."""
 
         def field(name: str) -> Any:
             return before.get(name, getattr(event, name))
@@ -52,7 +52,7 @@ class Schedule:
         return cls(start, end, facts["location"], facts["timezone"], facts["link"])
 
     def differences(self, other: "Schedule") -> set[str]:
-        """Of `time`, `place` and `link` those that differ; another zone moves nobody's event."""
+        """Those of `time`, `place` and `link` that differ. Another zone alone is no difference."""
         times = (self.start_time, self.end_time) != (other.start_time, other.end_time)
         pairs = {
             "time": times,

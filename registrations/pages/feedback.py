@@ -62,7 +62,7 @@ def feedback_page(request: HttpRequest, pk: UUID) -> HttpResponse:
         "news": _RESULT_TEXTS.get(request.GET.get("done", "")),
     }
     status = 400 if problems else 200
-    return render(request, "registrations/say_how_it_was.html", context, status=status)
+    return render(request, "registrations/feedback_form.html", context, status=status)
 
 
 def _registration(pk: UUID) -> Registration | None:
