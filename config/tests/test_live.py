@@ -1,4 +1,4 @@
-"""Seats in real time: a process of its own, and viewers over sockets."""
+"""Live seat counts, from a server process to viewers over sockets."""
 
 import asyncio
 import http.client
@@ -32,7 +32,7 @@ MAX_VIEWERS = 8
 
 
 class Process(ServerProcess):
-    """One server process for eight viewers, behind a proxy."""
+    """One server process for `MAX_VIEWERS` viewers, behind a proxy."""
 
     def __init__(self) -> None:
         self.viewers: list[Viewer] = []
@@ -45,36 +45,35 @@ class Process(ServerProcess):
         self.viewers.append(viewer)
         return viewer
 
-    def all_leave(self) -> None:
+    def disconnect_all(self) -> None:
         while self.viewers:
-            self.viewers.pop().leave()
+            self.viewers.pop().disconnect()
 
-    def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict, bytes]:
-        """Status, headers and body of an answer that ends."""
+    def request(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict, bytes]:
+        """Status, headers and body of a response that ends."""
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)) as client:
             client.request(method, path, headers={"X-Forwarded-For": new_address(), **headers})
             response = client.getresponse()
-            told = {name.lower(): value for name, value in response.getheaders()}
-            return response.status, told, response.read()
+            fields = {name.lower(): value for name, value in response.getheaders()}
+            return response.status, fields, response.read()
 
     def refusal(self, path: str, **kwargs: str) -> tuple[int, str]:
-        status, headers, body = self.ask(path, **kwargs)
+        status, headers, body = self.request(path, **kwargs)
         assert headers["content-type"] == "application/problem+json"
         assert json.loads(body)["status"] == status
         return status, json.loads(body)["code"]
 
-    def threads(self) -> int:
-        """How many the process has."""
+    def thread_count(self) -> int:
         (worker,) = self.workers()
         return len(list(Path(f"/proc/{worker}/task").iterdir()))
 
     def stop(self) -> None:
-        self.all_leave()
+        self.disconnect_all()
         super().stop()
 
 
 class Viewer:
-    """What a browser's EventSource does, from an address of its own."""
+    """A client like a browser's EventSource, with its own address."""
 
     def __init__(self, port: int, path: str, headers: dict[str, str]) -> None:
         self.client = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
@@ -83,7 +82,7 @@ class Viewer:
         self.status = self.response.status
 
     def message(self) -> tuple[str, dict] | None:
-        """The next one, as its type and data; None at the end of the stream."""
+        """The type and data of the next message; None at the end of the stream."""
         fields: dict[str, str] = {}
         for raw in iter(self.response.readline, b""):
             line = raw.decode().rstrip("\n")
@@ -99,7 +98,7 @@ class Viewer:
         assert kind == "message"
         return data
 
-    def leave(self) -> None:
+    def disconnect(self) -> None:
         self.response.close()
         self.client.close()
 
@@ -110,18 +109,18 @@ def new_address() -> str:
 
 @pytest.fixture(scope="module")
 def started(django_db_setup) -> Iterator[Process]:
-    found = Process()
-    yield found
-    found.stop()
+    process = Process()
+    yield process
+    process.stop()
 
 
 @pytest.fixture
 def process(started) -> Iterator[Process]:
     yield started
-    started.all_leave()
+    started.disconnect_all()
 
 
-def shown(event, **changes) -> dict:
+def seats_of(event, **changes) -> dict:
     return {
         "id": event.pk,
         "max_capacity": 2,
@@ -139,31 +138,31 @@ def test_every_viewer_receives_a_taken_seat(process):
     viewers = [process.watch(event) for _ in range(3)]
     elsewhere = process.watch(other)
 
-    assert [viewer.seats() for viewer in viewers] == [shown(event)] * 3
-    assert elsewhere.seats() == shown(other)
+    assert [viewer.seats() for viewer in viewers] == [seats_of(event)] * 3
+    assert elsewhere.seats() == seats_of(other)
     first = registered(event)
-    one_gone = shown(event, registered_count=1, available_seats=1)
+    one_gone = seats_of(event, registered_count=1, available_seats=1)
     assert [viewer.seats() for viewer in viewers] == [one_gone] * 3
 
     registered(event)
     registered(event)
-    full = shown(
+    full = seats_of(
         event, registered_count=2, available_seats=0, waitlist_count=1,
         registration_state="waitlist",
     )  # fmt: skip
-    assert last_before(viewers[0], full) == full
+    assert seats_after_two(viewers[0], full) == full
     cancel_registration(first)
     assert viewers[0].seats() == {**full, "waitlist_count": 0}
 
-    # Of the other event nothing was told meanwhile.
+    # The other event's stream has had no message in between.
     edit_event(other, {"max_capacity": 5})
-    assert elsewhere.seats() == shown(other, max_capacity=5, available_seats=5)
+    assert elsewhere.seats() == seats_of(other, max_capacity=5, available_seats=5)
 
 
-def last_before(viewer: Viewer, wanted: dict) -> dict:
-    """Two registrations may be seen one by one or together."""
-    told = viewer.seats()
-    return told if told == wanted else viewer.seats()
+def seats_after_two(viewer: Viewer, expected: dict) -> dict:
+    """The seats after two registrations, which are one message or two."""
+    first = viewer.seats()
+    return first if first == expected else viewer.seats()
 
 
 @committed
@@ -185,7 +184,7 @@ def test_stream_is_served_without_the_prefix_too(process):
     viewer = Viewer(process.port, f"/events/{event.pk}/stream", {})
     process.viewers.append(viewer)
 
-    assert viewer.seats() == shown(event)
+    assert viewer.seats() == seats_of(event)
 
 
 @committed
@@ -209,15 +208,15 @@ def test_hidden_event_is_not_found(process, olga, signed_in):
 def test_a_stream_ends_with_its_event(process):
     event = EventFactory(max_capacity=2)
     viewer = process.watch(event)
-    assert viewer.seats() == shown(event)
+    assert viewer.seats() == seats_of(event)
 
     cancel_event(event)
 
-    over = shown(event, registration_state="cancelled")
+    over = seats_of(event, registration_state="cancelled")
     assert [viewer.message() for _ in range(3)] == [("message", over), ("end", {}), None]
     late = process.watch(event)
     assert [late.message() for _ in range(3)] == [("message", over), ("end", {}), None]
-    # 204 tells a browser that it need not come back.
+    # After 204 a browser does not reconnect.
     assert process.watch(event, **{"Last-Event-ID": "5d8f2c01a9b3"}).status == 204
 
 
@@ -225,7 +224,7 @@ def test_a_stream_ends_with_its_event(process):
 def test_a_stream_ends_when_its_event_is_deleted(process):
     event = EventFactory(max_capacity=2)
     viewer = process.watch(event, **{"Last-Event-ID": "unknown"})
-    assert viewer.seats() == shown(event)
+    assert viewer.seats() == seats_of(event)
 
     delete_event(event)
 
@@ -237,18 +236,18 @@ def test_a_stream_ends_when_its_event_is_deleted(process):
 def test_viewers_are_bounded_and_cost_no_thread(process):
     event = EventFactory(max_capacity=2)
     path = f"/api/events/{event.pk}/stream"
-    one = process.watch(event)
-    one.seats()
-    threads = process.threads()
-    viewers = [one, *(process.watch(event) for _ in range(MAX_VIEWERS - 1))]
+    first = process.watch(event)
+    first.seats()
+    threads = process.thread_count()
+    viewers = [first, *(process.watch(event) for _ in range(MAX_VIEWERS - 1))]
     assert [viewer.status for viewer in viewers] == [200] * MAX_VIEWERS
 
     assert process.refusal(path) == (503, "temporarily_unavailable")
-    assert process.ask(path)[1]["retry-after"] == "30"
-    assert process.threads() == threads
+    assert process.request(path)[1]["retry-after"] == "30"
+    assert process.thread_count() == threads
 
-    process.all_leave()
-    wait_for(lambda: process.ask(path, method="HEAD")[0] == 200)
+    process.disconnect_all()
+    wait_for(lambda: process.request(path, method="HEAD")[0] == 200)
 
 
 @committed
@@ -260,14 +259,14 @@ def test_one_address_has_a_quarter_of_the_streams(process):
 
     path = f"/api/events/{event.pk}/stream/"
     assert process.refusal(path, **address) == (429, "rate_limited")
-    assert process.ask(path, method="HEAD")[0] == 200
+    assert process.request(path, method="HEAD")[0] == 200
 
 
 @committed
 def test_lost_database_connection_is_reopened(process):
     event = EventFactory(max_capacity=2)
     viewer = process.watch(event)
-    assert viewer.seats() == shown(event)
+    assert viewer.seats() == seats_of(event)
 
     with connection.cursor() as cursor:
         cursor.execute(
@@ -277,7 +276,7 @@ def test_lost_database_connection_is_reopened(process):
         assert cursor.fetchone()[0] == 1
     registered(event)
 
-    assert viewer.seats() == shown(event, registered_count=1, available_seats=1)
+    assert viewer.seats() == seats_of(event, registered_count=1, available_seats=1)
 
 
 @committed
@@ -288,10 +287,10 @@ def test_streams_follow_the_conventions_of_the_api(process):
     assert process.refusal(f"{path}?tiemzone=UTC") == (400, "unknown_parameter")
     assert process.refusal(f"{path}?timezone=Mars/Base") == (400, "invalid_timezone")
     assert process.refusal(path, method="POST") == (405, "method_not_allowed")
-    assert process.ask(path, method="DELETE")[1]["allow"] == "GET, HEAD, OPTIONS"
-    status, headers, body = process.ask(path, method="HEAD")
+    assert process.request(path, method="DELETE")[1]["allow"] == "GET, HEAD, OPTIONS"
+    status, headers, body = process.request(path, method="HEAD")
     assert (status, headers["content-type"], body) == (200, "text/event-stream", b"")
-    status, headers, body = process.ask(path, method="OPTIONS", Origin="https://a.org")
+    status, headers, body = process.request(path, method="OPTIONS", Origin="https://a.org")
     assert (status, headers["access-control-allow-headers"], body) == (204, "*", b"")
 
 
@@ -307,7 +306,7 @@ def test_process_with_viewers_stops_at_once():
         assert process.process.wait(timeout=20) == 0
         assert viewer.message() is None
     finally:
-        process.all_leave()
+        process.disconnect_all()
         process.process.kill()
         process.process.stderr.close()
 
@@ -319,10 +318,10 @@ def test_process_with_viewers_stops_at_once():
 def test_all_events_are_read_by_one_query_at_a_time(monkeypatch):
     monkeypatch.setattr(seats, "QUERY_INTERVAL_SECONDS", 0.2)
     events = EventFactory.create_batch(3, max_capacity=2)
-    asked = []
+    queries = []
 
     def read(event_ids):
-        asked.append((asyncio.run(now()), sorted(event_ids)))
+        queries.append((asyncio.run(now()), sorted(event_ids)))
         try:
             return read_seats(event_ids)
         finally:
@@ -339,7 +338,7 @@ def test_all_events_are_read_by_one_query_at_a_time(monkeypatch):
             watch.viewer(events[1].pk, "b"),
             watch.viewer(events[2].pk, "b"),
         ):
-            asked.clear()
+            queries.clear()
             for _ in range(2):
                 changed = first.changed
                 await asyncio.to_thread(take_a_seat)
@@ -351,9 +350,9 @@ def test_all_events_are_read_by_one_query_at_a_time(monkeypatch):
 
     asyncio.run(watch_all())
 
-    everything = sorted(event.pk for event in events)
-    assert {tuple(ids) for _, ids in asked} == {tuple(everything)}
-    times = [at for at, _ in asked]
+    all_ids = sorted(event.pk for event in events)
+    assert {tuple(ids) for _, ids in queries} == {tuple(all_ids)}
+    times = [at for at, _ in queries]
     assert all(later - at >= 0.19 for at, later in pairwise(times))
 
 
@@ -362,10 +361,10 @@ def test_reading_many_events_is_one_query(django_assert_num_queries):
     events = [*EventFactory.create_batch(3, max_capacity=2), EventFactory(status="draft")]
 
     with django_assert_num_queries(1):
-        found = read_seats([event.pk for event in events])
+        rows = read_seats([event.pk for event in events])
 
-    assert {pk: json.loads(told.data) for pk, told in found.items()} == {
-        event.pk: shown(event) for event in events[:3]
+    assert {pk: json.loads(row.data) for pk, row in rows.items()} == {
+        event.pk: seats_of(event) for event in events[:3]
     }
 
 
@@ -375,17 +374,17 @@ def test_unreachable_database_is_reported_to_new_viewers(monkeypatch):
     def read(event_ids):
         raise OSError("on purpose")
 
-    async def come() -> None:
+    async def watch() -> None:
         async with SeatWatch(2, read).viewer(1, "a"):
             raise AssertionError
 
     with pytest.raises(TemporarilyUnavailable):
-        asyncio.run(come())
+        asyncio.run(watch())
 
 
 def test_viewer_that_reads_nothing_is_disconnected(monkeypatch):
     monkeypatch.setattr(streams, "SECONDS_TO_SEND", 0.05)
-    told = seats.Seats(b"{}", is_over=False)
+    row = seats.Seats(b"{}", is_over=False)
     environ = {
         "REQUEST_METHOD": "GET", "PATH_INFO": "/api/events/1/stream", "QUERY_STRING": "",
         "REMOTE_ADDR": "192.0.2.1", "wsgi.input": BytesIO(),
@@ -400,10 +399,10 @@ def test_viewer_that_reads_nothing_is_disconnected(monkeypatch):
 
     async def serve() -> None:
         live_streams = streams.LiveStreams(1)
-        live_streams.watch = SeatWatch(1, lambda event_ids: dict.fromkeys(event_ids, told))
+        live_streams.watch = SeatWatch(1, lambda event_ids: dict.fromkeys(event_ids, row))
         with pytest.raises(TimeoutError):  # the server ends the connection then
             await asyncio.wait_for(live_streams.respond(environ, receive, send), 5)
-        async with live_streams.watch.viewer(1, "b"):  # the only place is free again
+        async with live_streams.watch.viewer(1, "b"):  # the only stream is free again
             pass
 
     asyncio.run(serve())
@@ -411,30 +410,30 @@ def test_viewer_that_reads_nothing_is_disconnected(monkeypatch):
 
 def test_capacity_of_ended_streams_is_released(monkeypatch):
     monkeypatch.setattr(seats, "QUERY_INTERVAL_SECONDS", 0)
-    told = seats.Seats(b"{}", is_over=False)
+    row = seats.Seats(b"{}", is_over=False)
 
-    async def come() -> None:
-        watch = SeatWatch(4, lambda event_ids: dict.fromkeys(event_ids, told))
+    async def watch_in_turn() -> None:
+        watch = SeatWatch(4, lambda event_ids: dict.fromkeys(event_ids, row))
         for _ in range(3):
             async with watch.viewer(1, "a"):
                 with pytest.raises(RateLimited):
                     async with watch.viewer(2, "a"):
                         pass
 
-    asyncio.run(come())
+    asyncio.run(watch_in_turn())
 
 
 @pytest.mark.django_db
 def test_without_an_event_loop_each_message_is_a_response(event, olga, anyone, signed_in):
     draft = EventFactory(organizer=olga, status="draft")
-    (told,) = read_seats([event.pk]).values()
+    (row,) = read_seats([event.pk]).values()
 
-    answer = anyone.get(f"/api/events/{event.pk}/stream", headers={"Accept": "text/event-stream"})
+    response = anyone.get(f"/api/events/{event.pk}/stream", headers={"Accept": "text/event-stream"})
 
-    assert (answer.status_code, answer["Content-Type"]) == (200, "text/event-stream")
-    assert answer.content == b"retry: 3000\n\n" + told.message()
-    assert answer["Access-Control-Allow-Origin"] == "*"
+    assert (response.status_code, response["Content-Type"]) == (200, "text/event-stream")
+    assert response.content == b"retry: 3000\n\n" + row.message()
+    assert response["Access-Control-Allow-Origin"] == "*"
     for client in (anyone, signed_in(olga)):
         assert client.get(f"/api/events/{draft.pk}/stream").json()["code"] == "not_found"
-    refused = anyone.get(f"/api/events/{event.pk}/stream/?tiemzone=UTC")
-    assert refused.json()["code"] == "unknown_parameter"
+    refusal = anyone.get(f"/api/events/{event.pk}/stream/?tiemzone=UTC")
+    assert refusal.json()["code"] == "unknown_parameter"
