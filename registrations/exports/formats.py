@@ -105,7 +105,6 @@ class JsonLinesExport:
     ) -> Generator[bytes]:
         for batch in _json_batches(event, rows, zone, options):
             yield ("\n".join(batch) + "\n").encode()
-        yield b""
 
 
 class XlsxExport:
