@@ -324,7 +324,7 @@ def test_erased_account_is_read_only(client, ana):
         ({"checked_in_at": "yes"}, set()),
     ],
 )
-def test_changelist_filters(client, query, names):
+def test_changelist_is_filtered_and_searched(client, query, names):
     event = EventFactory(max_capacity=1, waitlist_enabled=True)
     registered(event, name="Bob", email="bob@example.com")
     registered(event, name="Zoë")

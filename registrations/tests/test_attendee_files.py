@@ -85,7 +85,7 @@ def test_a_declined_invitation_is_reported_and_not_registered(client, event):
         "name,email\rAnn A,ann@example.com\r",
     ],
 )
-def test_separators_and_line_ends(client, event, body):
+def test_separators_and_line_ends_are_recognized(client, event, body):
     assert send(client, event, body).status_code == 201
 
     assert people() == [ANN]
@@ -104,7 +104,7 @@ def test_separators_and_line_ends(client, event, body):
         ("First Name,Last Name,Name,Email", "Ann,A,,ann@example.com", "Ann A"),
     ],
 )
-def test_headers_of_names_and_addresses(client, event, header, cells, name):
+def test_headers_of_names_and_addresses_are_recognized(client, event, header, cells, name):
     response = send(client, event, f"{header}\n{cells}\n")
 
     assert response.json()["ignored_columns"] == []
@@ -129,7 +129,7 @@ def test_headers_of_names_and_addresses(client, event, header, cells, name):
     ],
 )
 @pytest.mark.parametrize("header", ["status", "RSVP", "Approval Status"])
-def test_statuses_of_other_lists(client, event, header, status, outcome):
+def test_statuses_of_other_products_are_mapped(client, event, header, status, outcome):
     response = send(client, event, f"name,email,{header}\nAnn A,ann@example.com,{status}\n")
 
     assert response.json()["rows"][0]["outcome"] == outcome
@@ -150,7 +150,7 @@ def test_statuses_of_other_lists(client, event, header, status, outcome):
         ("utf-16-le", "text/csv; charset=utf-16le"),
     ],
 )
-def test_encodings(client, event, encoding, content_type):
+def test_encodings_are_recognized(client, event, encoding, content_type):
     body = "name;email\r\nZoë Müller;zoe@example.com\r\n".encode(encoding)
 
     response = send(client, event, body, content_type)

@@ -290,9 +290,9 @@ def test_cancelled_rows_are_not_registered(client, event):
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_guarded_text_is_read_back(db, text):
-    guarded = guarded_sql("given.text")
+    guarded = guarded_sql("cell.text")
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {guarded} FROM (SELECT %s::text) given(text)", [text])
+        cursor.execute(f"SELECT {guarded} FROM (SELECT %s::text) cell(text)", [text])
         (cell,) = cursor.fetchone()
 
     assert unguarded_text(cell) == text

@@ -80,11 +80,11 @@ def test_only_organizers_and_staff_list_attendees(anyone, ana, olga, sam, fair, 
         ("?ordering=name", ["Ána", "bob", "Zoë"]),
     ],
 )
-def test_list(olga, fair, signed_in, query, expected):
+def test_list_applies_filters_and_ordering(olga, fair, signed_in, query, expected):
     assert names(attendees(signed_in(olga), fair, query)) == expected
 
 
-def test_list_has_the_place_in_the_queue(olga, fair, signed_in):
+def test_list_has_the_position_in_the_queue(olga, fair, signed_in):
     rows = attendees(signed_in(olga), fair, "?search=zoe").json()["results"]
 
     assert [(row["status"], row["waitlist_position"]) for row in rows] == [("waitlisted", 1)]
@@ -248,7 +248,7 @@ def test_csv_is_streamed_in_pieces(olga, event, signed_in):
     pieces = list(response.streaming_content)
 
     assert len(pieces) >= 3
-    assert len(pieces[0]) < 132_000  # is there soon
+    assert len(pieces[0]) < 132_000  # is sent soon
     assert max(map(len, pieces)) <= 524_288
     assert len(rows_of(b"".join(pieces).decode())) == 3001
 

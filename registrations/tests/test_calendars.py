@@ -150,11 +150,11 @@ def test_an_unchanged_calendar_is_not_sent_again(ana, event, anyone, link):
 def test_a_reset_ends_the_earlier_link(ana, max_, anyone, link, signed_in):
     client = signed_in(ana)
 
-    answer = client.post("/api/me/calendar/reset")
+    response = client.post("/api/me/calendar/reset")
 
     other = link_of(client)
-    assert answer.status_code == 200
-    assert answer.json() == client.get("/api/me/").json()
+    assert response.status_code == 200
+    assert response.json() == client.get("/api/me/").json()
     assert other != link
     assert anyone.get(link).json()["code"] == "not_found"
     assert anyone.get(other).status_code == 200

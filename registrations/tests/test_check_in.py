@@ -79,15 +79,15 @@ def test_only_organizers_and_staff_check_in(anyone, ana, event, sam, signed_in):
 
 def test_the_attendee_list_counts_checked_in_attendees(event, olga, signed_in):
     client = signed_in(olga)
-    there = registered(event)
+    attendee = registered(event)
     registered(event)
-    scan(client, event, there.ticket_code)
+    scan(client, event, attendee.ticket_code)
     path = f"/api/events/{event.pk}/attendees/"
 
     page = client.get(f"{path}?checked_in=true").json()
 
     assert page["counts"] == {"confirmed": 2, "waitlisted": 0, "checked_in": 1}
-    assert [row["id"] for row in page["results"]] == [str(there.pk)]
+    assert [row["id"] for row in page["results"]] == [str(attendee.pk)]
 
 
 # --- the ledger ---

@@ -56,7 +56,7 @@ def columns_with(text: str) -> list[str]:
 
 
 def test_nothing_in_the_database_names_a_closed_account(clock, anyone, olga, sam, signed_in):
-    """However the name came there: each line below puts it somewhere."""
+    """Each line below stores the name in another place."""
     sign_up = {"email": "quilla@example.com", "password": PASSWORD, "username": "quilla"}
     quilla = User.objects.get(pk=anyone.post("/api/register/", sign_up).json()["id"])
     quilla = confirm_email(quilla)
@@ -203,9 +203,9 @@ def test_a_draft_is_not_published_while_its_organizers_account_ends(leaving):
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             close_account(leaving)
-            waiting = pool.submit(at_once, publishing(client, draft))
+            future = pool.submit(at_once, publishing(client, draft))
             wait_until_blocked()
-        assert waiting.result(10) == [404]
+        assert future.result(10) == [404]
 
     draft.refresh_from_db()
     assert (draft.status, draft.deleted_at is not None) == ("draft", True)
@@ -220,25 +220,25 @@ def test_an_account_does_not_end_while_it_publishes(leaving):
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             publish_event(draft)
-            waiting = pool.submit(at_once, lambda: leave(client).json()["code"])
+            future = pool.submit(at_once, lambda: leave(client).json()["code"])
             wait_until_blocked()
-        assert waiting.result(10) == ["account_has_upcoming_events"]
+        assert future.result(10) == ["account_has_upcoming_events"]
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.xdist_group("races")
 def test_publishing_locks_the_account_before_the_event(leaving):
-    """In the other order the two would wait for each other."""
+    """In the other order the two would deadlock."""
     draft = EventFactory(organizer=leaving, status="draft")
     client = client_of(leaving)
 
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             lock_account(leaving.pk)
-            waiting = pool.submit(at_once, publishing(client, draft))
+            future = pool.submit(at_once, publishing(client, draft))
             wait_until_blocked()
-            lock_event(draft.pk)  # nobody has it
-        assert waiting.result(10) == [200]
+            lock_event(draft.pk)  # not locked by the request
+        assert future.result(10) == [200]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -251,10 +251,10 @@ def test_ending_a_series_locks_the_account_before_it(leaving):
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             lock_account(leaving.pk)
-            waiting = pool.submit(at_once, lambda: client.delete(path).status_code)
+            future = pool.submit(at_once, lambda: client.delete(path).status_code)
             wait_until_blocked()
-            lock_series(series.pk)  # nobody has it
-        assert waiting.result(10) == [204]
+            lock_series(series.pk)  # not locked by the request
+        assert future.result(10) == [204]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -268,9 +268,9 @@ def test_an_event_is_not_made_while_its_organizers_account_ends(leaving):
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             close_account(leaving)
-            waiting = pool.submit(at_once, lambda: client.post("/api/events/", body).json()["code"])
+            future = pool.submit(at_once, lambda: client.post("/api/events/", body).json()["code"])
             wait_until_blocked()
-        assert waiting.result(10) == ["temporarily_unavailable"]
+        assert future.result(10) == ["temporarily_unavailable"]
 
     assert not Event.objects.exists()
     assert client.post("/api/events/", body).status_code == 401

@@ -43,10 +43,10 @@ def load(
                 body,
                 {"Content-Type": "application/json"},
             )
-            answer = client.getresponse()
-            content = answer.read()
-            assert answer.status in {201, 503}, content
-            if answer.status == 201:
+            response = client.getresponse()
+            content = response.read()
+            assert response.status in {201, 503}, content
+            if response.status == 201:
                 acknowledged.append(json.loads(content)["id"])
 
 

@@ -354,10 +354,10 @@ def test_requests_for_mails_to_an_address_do_not_keep_its_owner_out(
     path = with_token(bob).replace("/?", "/resend?")
 
     statuses = [anyone.post(path).status_code for _ in range(4)]
-    answer = signed_in(ana).patch("/api/me/", {"email": bob.email})
+    response = signed_in(ana).patch("/api/me/", {"email": bob.email})
 
     assert statuses == [202, 202, 202, 429]
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 def test_registrations_that_are_handed_on_to_an_address_do_not_keep_its_owner_out(
@@ -369,10 +369,10 @@ def test_registrations_that_are_handed_on_to_an_address_do_not_keep_its_owner_ou
 
     first = organizer.patch(path, {"email": "new@example.com"})
     second = organizer.patch(path, {"email": "newer@example.com"})
-    answer = signed_in(ana).patch("/api/me/", {"email": "new@example.com"})
+    response = signed_in(ana).patch("/api/me/", {"email": "new@example.com"})
 
     assert (first.status_code, second.status_code) == (200, 429)
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 def test_confirmation_of_a_cancelled_registration_is_refused(anyone, bob):

@@ -40,7 +40,7 @@ def ana(ana) -> User:
 
 @pytest.fixture
 def event(clock, olga, ana) -> Event:
-    """It is over; ana was there."""
+    """An event that is over, with ana as an attendee."""
     event = EventFactory(organizer=olga, start_time=NOW + timedelta(hours=1), end_time=ENDS)
     attended(event, ana)
     clock.move_to(ENDS)
@@ -61,28 +61,28 @@ def ratings(client, event: Event) -> tuple[float | None, int]:
 
 
 def test_an_attendee_rates_and_anyone_reads(anyone, ana, event, signed_in):
-    given = signed_in(ana).post(path_of(event), {"rating": 4, "comment": "Good coffee."})
+    response = signed_in(ana).post(path_of(event), {"rating": 4, "comment": "Good coffee."})
     read = anyone.get(path_of(event))
 
     feedback = Feedback.objects.get()
-    assert given.status_code == 201
-    assert given.json() == {
+    assert response.status_code == 201
+    assert response.json() == {
         "id": feedback.pk,
         "rating": 4,
         "comment": "Good coffee.",
         "author": {"id": ana.pk, "username": "ana"},
         "created_at": "2027-01-15T15:00:00Z",
     }
-    assert given["Location"] == f"http://testserver/api/feedback/{feedback.pk}/"
-    assert read.json() == {"next": None, "previous": None, "results": [given.json()]}
-    assert anyone.get(given["Location"]).json() == given.json()
+    assert response["Location"] == f"http://testserver/api/feedback/{feedback.pk}/"
+    assert read.json() == {"next": None, "previous": None, "results": [response.json()]}
+    assert anyone.get(response["Location"]).json() == response.json()
     assert ratings(anyone, event) == (4.0, 1)
 
 
 def test_a_comment_may_be_left_out(ana, event, signed_in):
-    given = signed_in(ana).post(path_of(event), {"rating": 5})
+    response = signed_in(ana).post(path_of(event), {"rating": 5})
 
-    assert (given.status_code, given.json()["comment"]) == (201, "")
+    assert (response.status_code, response.json()["comment"]) == (201, "")
 
 
 @pytest.mark.parametrize(

@@ -61,10 +61,10 @@ def test_an_attendee_gives_feedback_and_edits_it(browser, registration, ana):
     )
     assert not Feedback.objects.exists()
 
-    given = sent(browser, registration, rating="4", comment="Good <tea>.")
-    assert "Thank you." in text_of(given)
-    assert "\nGood &lt;tea&gt;.</textarea>" in given.content.decode()
-    assert 'value="4" required checked' in given.content.decode()
+    page = sent(browser, registration, rating="4", comment="Good <tea>.")
+    assert "Thank you." in text_of(page)
+    assert "\nGood &lt;tea&gt;.</textarea>" in page.content.decode()
+    assert 'value="4" required checked' in page.content.decode()
     changed = sent(browser, registration, rating="5", comment="")
 
     feedback = Feedback.objects.get()
@@ -129,9 +129,9 @@ def test_the_link_that_manages_gives_no_feedback_in_anothers_name(browser, regis
 def test_the_link_that_was_mailed_proves_the_address(browser, registration, ana):
     assert not ana.email_verified
 
-    given = sent(browser, registration, rating="5")
+    page = sent(browser, registration, rating="5")
 
-    assert "Thank you." in text_of(given)
+    assert "Thank you." in text_of(page)
     assert Feedback.objects.get().author == ana
 
 

@@ -40,14 +40,14 @@ def path_of(made: dict, token: str) -> str:
 
 
 def assert_shut(client, made: dict, token: str = "") -> None:
-    """Nothing of the registration is there for the client."""
+    """The client gets 404 for every method."""
     path = path_of(made, token)
-    answers = [getattr(client, method)(path).status_code for method in METHODS]
-    answers += [
+    statuses = [getattr(client, method)(path).status_code for method in METHODS]
+    statuses += [
         client.get(path.replace("/?", "/ticket.svg?")).status_code,
         client.post(path.replace("/?", "/resend/?")).status_code,
     ]
-    assert answers == [404] * 5
+    assert statuses == [404] * 5
 
 
 def test_guest_whose_address_no_account_has_gets_ticket_and_token(anyone, ana, event):

@@ -33,7 +33,7 @@ EVIL = "https://evil.example/x evil.example/y ann@evil.example"
 
 
 def deliver() -> list:
-    """The mails of one look at what is due."""
+    """The e-mails of one batch."""
     before = len(django_mail.outbox)
     mailer = Mailer()
     mailer.deliver_batch()
@@ -293,13 +293,13 @@ def test_no_sequence_of_calls_sends_more_than_five_mails_an_hour(
         clock.shift(37)
 
     for number in range(24):
-        answer = anyone.post("/api/register/", {"email": VICTIM, "password": PASSWORD})
+        response = anyone.post("/api/register/", {"email": VICTIM, "password": PASSWORD})
         look()
         anyone.post("/api/password/reset/", {"email": VICTIM})
         look()
-        if answer.status_code == 201:
+        if response.status_code == 201:
             account = APIClient()
-            account.credentials(HTTP_AUTHORIZATION=f"Bearer {answer.json()['access']}")
+            account.credentials(HTTP_AUTHORIZATION=f"Bearer {response.json()['access']}")
             account.post("/api/email/verify/resend/")
             look()
             account.delete("/api/me/", {"password": PASSWORD})

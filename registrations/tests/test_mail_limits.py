@@ -34,8 +34,8 @@ def event(olga) -> Event:
 def use_up(client, event: Event) -> None:
     """Two mails twice, of three."""
     for hall in ("Hall 1", "Hall 2"):
-        answer = client.patch(f"/api/events/{event.pk}/", {"location": hall})
-        assert answer.status_code == 200
+        response = client.patch(f"/api/events/{event.pk}/", {"location": hall})
+        assert response.status_code == 200
         Notification.objects.update(state="sent")
 
 
@@ -47,18 +47,18 @@ def deliver() -> int:
     return len(django_mail.outbox) - before
 
 
-def refused(answer) -> bool:
-    return (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+def refused(response) -> bool:
+    return (response.status_code, response.json()["code"]) == (429, "rate_limited")
 
 
 def test_edits_in_a_loop_are_refused_and_change_nothing(event, olga, signed_in):
     client = signed_in(olga)
     use_up(client, event)
 
-    answer = client.patch(f"/api/events/{event.pk}/", {"location": "Hall 3"})
+    response = client.patch(f"/api/events/{event.pk}/", {"location": "Hall 3"})
 
-    assert refused(answer)
-    assert int(answer["Retry-After"]) <= 86400
+    assert refused(response)
+    assert int(response["Retry-After"]) <= 86400
     event.refresh_from_db()
     assert event.location == "Hall 2"
     assert Notification.objects.filter(state="pending").count() == 0
@@ -68,20 +68,20 @@ def test_an_edit_that_nobody_is_notified_of_passes(event, olga, signed_in):
     client = signed_in(olga)
     use_up(client, event)
 
-    answer = client.patch(f"/api/events/{event.pk}/", {"description": "New"})
+    response = client.patch(f"/api/events/{event.pk}/", {"description": "New"})
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 def test_changes_of_undelivered_notifications_cost_nothing(event, olga, signed_in):
     client = signed_in(olga)
 
-    answers = {
+    statuses = {
         client.patch(f"/api/events/{event.pk}/", {"location": f"Hall {number}"}).status_code
         for number in range(9)
     }
 
-    assert answers == {200}
+    assert statuses == {200}
     assert Notification.objects.count() == 2
 
 
@@ -90,10 +90,10 @@ def test_imports_are_refused_unless_they_send_no_mail(event, olga, signed_in):
     use_up(client, event)
     url = f"/api/events/{event.pk}/attendees/import/"
 
-    answer = client.post(url, FILE, content_type="text/csv")
+    response = client.post(url, FILE, content_type="text/csv")
     silent = client.post(f"{url}?notify=false", FILE, content_type="text/csv")
 
-    assert refused(answer)
+    assert refused(response)
     assert silent.status_code == 201
 
 
@@ -101,9 +101,9 @@ def test_messages_are_refused(event, olga, signed_in):
     client = signed_in(olga)
     use_up(client, event)
 
-    answer = client.post(f"/api/events/{event.pk}/messages/", {"subject": "x", "body": "x"})
+    response = client.post(f"/api/events/{event.pk}/messages/", {"subject": "x", "body": "x"})
 
-    assert refused(answer)
+    assert refused(response)
 
 
 def test_people_always_learn_that_an_event_is_off(event, olga, signed_in):
@@ -112,12 +112,12 @@ def test_people_always_learn_that_an_event_is_off(event, olga, signed_in):
     other = EventFactory(organizer=olga)
     own = registered_silently(other)
 
-    answers = [
+    statuses = [
         client.post(f"/api/events/{event.pk}/cancel/").status_code,
         client.delete(f"/api/registrations/{own.pk}/").status_code,
     ]
 
-    assert answers == [200, 204]
+    assert statuses == [200, 204]
     kinds = Notification.objects.filter(state="pending").order_by("kind")
     assert list(kinds.values_list("kind", flat=True)) == [
         "event_cancelled", "event_cancelled", "registration_cancelled",
@@ -130,9 +130,9 @@ def test_mails_caused_by_others_are_not_counted_for_the_account(event, olga, max
     others = EventFactory(organizer=max_)
     registered_silently(others)
 
-    answer = signed_in(max_).patch(f"/api/events/{others.pk}/", {"location": "Hall 3"})
+    response = signed_in(max_).patch(f"/api/events/{others.pk}/", {"location": "Hall 3"})
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 def test_an_act_larger_than_the_limit_passes_once(event, olga, signed_in):
@@ -169,7 +169,7 @@ def test_mails_about_the_events_of_one_account_are_deferred_beyond_the_limit(olg
 def test_a_registration_counts_nothing(olga, anyone):
     event = EventFactory(organizer=olga)
 
-    answers = {
+    statuses = {
         anyone.post(
             f"/api/events/{event.pk}/register/",
             {"name": "Guest", "email": f"guest-{number}@example.com"},
@@ -177,4 +177,4 @@ def test_a_registration_counts_nothing(olga, anyone):
         for number in range(6)
     }
 
-    assert answers == {201}
+    assert statuses == {201}

@@ -101,10 +101,13 @@ def registrations_of(olga) -> Listed:
 
 
 class Walk:
-    """`seen` is the part of `staying`, the rows that stay, that the page at hand shows."""
+    """A walk over pages. No step changes the rows `stable`.
 
-    def __init__(self, client, url: str, staying: list) -> None:
-        self.client, self.staying = client, staying
+    The current page has those from `first` to `after`.
+    """
+
+    def __init__(self, client, url: str, stable: list) -> None:
+        self.client, self.stable = client, stable
         self.first = self.after = 0
         self.go(url, "next")
 
@@ -113,20 +116,20 @@ class Walk:
         assert response.status_code == 200, response.content
         self.page = response.json()
         ids = [row["id"] for row in self.page["results"]]
-        unchanged = [key for key in ids if key in self.staying]
+        unchanged = [key for key in ids if key in self.stable]
         assert len(ids) == len(set(ids))
         if side == "next":
             self.first, self.after = self.after, self.after + len(unchanged)
         else:
             self.first, self.after = self.first - len(unchanged), self.first
         assert self.first >= 0
-        assert unchanged == self.staying[self.first : self.after]
+        assert unchanged == self.stable[self.first : self.after]
 
     def step(self, side: str) -> bool:
-        """False where there is no such page: then nothing that stays lies there."""
+        """Goes to the page `side`; returns False if there is none. Then no stable row is there."""
         url = self.page[side]
         if url is None:
-            left = self.staying[self.after :] if side == "next" else self.staying[: self.first]
+            left = self.stable[self.after :] if side == "next" else self.stable[: self.first]
             assert left == []
             return False
         self.go(url, side)
@@ -150,29 +153,29 @@ def test_pages_have_each_unchanged_row_once(olga, signed_in, listed, data):
 
 def walk_about(client, listed: Listed, draw: Callable) -> None:
     rows = [listed.add(keys) for keys in draw(st.lists(KEYS, min_size=1, max_size=12))]
-    restless = [row for row in rows if draw(st.integers(0, 3)) == 0]
+    changing = [row for row in rows if draw(st.integers(0, 3)) == 0]
     url = f"{listed.path}&ordering={draw(st.sampled_from(listed.orderings))}"
-    there = [row["id"] for row in client.get(f"{url}&page_size=100").json()["results"]]
-    going = {str(row.pk) for row in restless}
-    staying = [key for key in there if str(key) not in going]
+    listed_ids = [row["id"] for row in client.get(f"{url}&page_size=100").json()["results"]]
+    changing_ids = {str(row.pk) for row in changing}
+    stable = [key for key in listed_ids if str(key) not in changing_ids]
 
-    walk = Walk(client, f"{url}&page_size={draw(st.integers(1, 4))}", staying)
+    walk = Walk(client, f"{url}&page_size={draw(st.integers(1, 4))}", stable)
     for side in draw(st.lists(st.sampled_from(SIDES), max_size=8)):
-        stir(listed, restless, draw)
+        change_rows(listed, changing, draw)
         walk.step(side)
     for side in SIDES:  # to the one end and back to the other
         while walk.page["results"] and walk.step(side):
-            stir(listed, restless, draw)
+            change_rows(listed, changing, draw)
 
 
-def stir(listed: Listed, restless: list, draw: Callable) -> None:
-    what = draw(st.sampled_from(["nothing", "add", "move", "drop"]))
-    if what == "add":
+def change_rows(listed: Listed, changing: list, draw: Callable) -> None:
+    change = draw(st.sampled_from(["nothing", "add", "move", "drop"]))
+    if change == "add":
         listed.add(draw(KEYS))
-    elif what != "nothing" and restless:
-        row = draw(st.sampled_from(restless))
-        if what == "move":
+    elif change != "nothing" and changing:
+        row = draw(st.sampled_from(changing))
+        if change == "move":
             listed.move(row, draw(KEYS))
         else:
-            restless.remove(row)
+            changing.remove(row)
             listed.drop(row)

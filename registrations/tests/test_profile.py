@@ -97,21 +97,21 @@ def test_deleting_me_needs_the_password(ana, signed_in):
 def test_deleting_me_erases_the_person_and_frees_the_seat(ana, olga, signed_in):
     event = EventFactory(organizer=olga, max_capacity=1, waitlist_enabled=True)
     mine = register(event.pk, name="Ana", email=ana.email, user=ana, registered_by=ana)
-    waiting = registered(event)
+    waitlisted = registered(event)
     client = signed_in(ana)
 
     response = client.delete("/api/me/", {"password": PASSWORD})
 
     ana.refresh_from_db()
     mine = Registration.objects.get(pk=mine.pk)
-    waiting.refresh_from_db()
+    waitlisted.refresh_from_db()
     assert response.status_code == 204
     assert client.get("/api/me/").status_code == 401
     assert ana.is_active is False
     assert "ana" not in f"{ana.email}{ana.username}"
     assert (mine.status, mine.name) == ("cancelled", "Erased account")
     assert "ana" not in mine.email
-    assert waiting.status == "confirmed"
+    assert waitlisted.status == "confirmed"
 
 
 def test_registrations_made_while_an_account_closes_are_settled(ana, olga, event, signed_in):

@@ -50,7 +50,7 @@ def assert_sound() -> None:
 
 
 @pytest.mark.parametrize("_round", range(3))
-def test_64_clients_on_20_seats(_round):
+def test_64_clients_take_20_seats_and_no_more(_round):
     event = EventFactory(max_capacity=20)
 
     codes = at_once(*(posted(event, number) for number in range(64)))
@@ -60,20 +60,20 @@ def test_64_clients_on_20_seats(_round):
 
 
 @pytest.mark.parametrize("_round", range(3))
-def test_concurrent_hand_ons_and_registration_of_one_address(_round):
+def test_hand_ons_and_a_registration_of_one_address_leave_one_live_registration(_round):
     event = EventFactory(max_capacity=9)
-    places = [registered(event) for _ in range(8)]
+    registrations = [registered(event) for _ in range(8)]
     ann = {"email": "ann@example.com"}
 
-    def handed_on(place: Registration) -> Callable[[], int]:
-        path = f"/api/registrations/{place.pk}/?token={manage_token(place.pk)}"
+    def handing_on(registration: Registration) -> Callable[[], int]:
+        path = f"/api/registrations/{registration.pk}/?token={manage_token(registration.pk)}"
         return lambda: APIClient().patch(path, ann).status_code
 
     def registering() -> int:
         body = {"name": "Ann", **ann}
         return APIClient().post(f"/api/events/{event.pk}/register/", body).status_code
 
-    codes = at_once(registering, *map(handed_on, places))
+    codes = at_once(registering, *map(handing_on, registrations))
 
     assert Counter(codes)[409] == 8
     assert Registration.objects.live().filter(event=event, **ann).count() == 1
@@ -81,19 +81,19 @@ def test_concurrent_hand_ons_and_registration_of_one_address(_round):
 
 
 @pytest.mark.parametrize("_round", range(3))
-def test_concurrent_cancellation_and_hand_on(_round):
+def test_cancellation_and_hand_on_at_once_leave_one_of_both_results(_round):
     event = EventFactory(max_capacity=1, waitlist_enabled=True)
-    place, waiting = registered(event), registered(event)
-    path = f"/api/registrations/{place.pk}/?token={manage_token(place.pk)}"
+    seat, next_in_queue = registered(event), registered(event)
+    path = f"/api/registrations/{seat.pk}/?token={manage_token(seat.pk)}"
 
     codes = at_once(
         lambda: APIClient().patch(path, {"email": "ann@example.com"}).status_code,
         lambda: APIClient().delete(path).status_code,
     )
 
-    place.refresh_from_db()
-    waiting.refresh_from_db()
-    assert (codes, place.status, waiting.status) in [
+    seat.refresh_from_db()
+    next_in_queue.refresh_from_db()
+    assert (codes, seat.status, next_in_queue.status) in [
         ([409, 204], "cancelled", "confirmed"),
         ([200, 404], "confirmed", "waitlisted"),
     ]
@@ -101,7 +101,7 @@ def test_concurrent_cancellation_and_hand_on(_round):
 
 
 @pytest.mark.parametrize("_round", range(3))
-def test_64_clients_on_20_seats_with_a_queue(_round):
+def test_64_clients_take_20_seats_and_consecutive_queue_numbers(_round):
     event = EventFactory(max_capacity=20, waitlist_enabled=True)
 
     codes = at_once(*(posted(event, number) for number in range(64)))
@@ -114,7 +114,7 @@ def test_64_clients_on_20_seats_with_a_queue(_round):
 
 @pytest.mark.parametrize("has_queue", [True, False])
 @pytest.mark.parametrize("_round", range(3))
-def test_concurrent_imports_and_guests(olga, signed_in, has_queue, _round):
+def test_imports_and_guests_at_once_take_every_seat_once(olga, signed_in, has_queue, _round):
     event = EventFactory(organizer=olga, max_capacity=30, waitlist_enabled=has_queue)
     rows = "".join(f"N{number},n{number}@example.com\n" for number in range(40))
     path = f"/api/events/{event.pk}/attendees/import/?partial=true"
@@ -144,7 +144,7 @@ def test_concurrent_imports_and_guests(olga, signed_in, has_queue, _round):
 
 
 @pytest.mark.parametrize("_round", range(3))
-def test_one_address_from_many_clients(_round):
+def test_one_address_of_many_clients_registers_once(_round):
     event = EventFactory()
 
     codes = at_once(*(posted(event, 1) for _ in range(16)))
@@ -154,7 +154,7 @@ def test_one_address_from_many_clients(_round):
 
 
 @pytest.mark.parametrize("_round", range(3))
-def test_double_cancel_promotes_one(_round):
+def test_repeated_cancellation_at_once_promotes_one(_round):
     event = EventFactory(max_capacity=1, waitlist_enabled=True)
     seat = registered(event)
     registered(event)
@@ -184,23 +184,24 @@ def test_a_newcomer_never_overtakes_the_queue(_round):
 def test_concurrent_requests_of_all_kinds_stay_consistent(_round):
     olga = UserFactory()
     event = EventFactory(organizer=olga, max_capacity=5, waitlist_enabled=True)
-    there = [registered(event) for _ in range(8)]
+    registrations = [registered(event) for _ in range(8)]
     client = APIClient()
     client.force_authenticate(olga)
     path = f"/api/events/{event.pk}/"
+    ticket = {"ticket_code": registrations[4].ticket_code}
 
     def patched(**body: object) -> Callable[[], int]:
         return lambda: client.patch(path, body).status_code
 
     codes = at_once(
         *(posted(event, number) for number in range(12)),
-        *(lambda row=row: cancel_registration(row) for row in there[:4]),
+        *(lambda row=row: cancel_registration(row) for row in registrations[:4]),
         patched(max_capacity=9),
         patched(max_capacity=6),
         patched(max_capacity=None),
         patched(max_capacity=7),
         patched(waitlist_enabled=False),
-        lambda: client.post(f"{path}check-in/", {"ticket_code": there[4].ticket_code}).status_code,
+        lambda: client.post(f"{path}check-in/", ticket).status_code,
         lambda: client.post(f"{path}cancel/").status_code,
     )
 
@@ -209,14 +210,14 @@ def test_concurrent_requests_of_all_kinds_stay_consistent(_round):
 
 
 @pytest.mark.parametrize("_round", range(3))
-def test_one_ticket_scanned_twice_at_once(_round):
+def test_ticket_that_is_scanned_at_once_is_checked_in_once(_round):
     olga = UserFactory()
     event = EventFactory(organizer=olga)
     code = registered(event).ticket_code
 
-    answers = at_once(*(lambda: check_in(event, code, by=olga)[1] for _ in range(8)))
+    repeated = at_once(*(lambda: check_in(event, code, by=olga)[1] for _ in range(8)))
 
-    assert sorted(answers) == [False] + [True] * 7
+    assert sorted(repeated) == [False] + [True] * 7
     assert LedgerEntry.objects.filter(kind="checked_in").count() == 1
 
 
@@ -234,7 +235,7 @@ def test_two_accounts_that_end_at_once_do_not_deadlock(_round):
     assert not Registration.objects.live().exists()
 
 
-def test_sign_ups_at_once_with_one_local_part():
+def test_sign_ups_at_once_with_one_local_part_get_different_names():
     def sign_up(number: int) -> int:
         body = {"email": f"info@site{number}.example.com", "password": PASSWORD}
         return APIClient().post("/api/register/", body).status_code
@@ -264,15 +265,15 @@ def test_a_registration_blocked_by_an_edit_returns_the_edited_event():
 
     def registers() -> str:
         body = {"name": "N", "email": "n@example.com"}
-        answer = APIClient().post(f"/api/events/{event.pk}/register/", body)
-        return answer.json()["event"]["location"]
+        response = APIClient().post(f"/api/events/{event.pk}/register/", body)
+        return response.json()["event"]["location"]
 
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             edit_event(event, {"location": "New"})
-            waiting = pool.submit(at_once, registers)
+            future = pool.submit(at_once, registers)
             wait_until_blocked()
-        assert waiting.result(10) == ["New"]
+        assert future.result(10) == ["New"]
 
 
 def test_the_holder_of_the_event_lock_registers_before_blocked_requests():
@@ -281,10 +282,10 @@ def test_the_holder_of_the_event_lock_registers_before_blocked_requests():
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             lock_event(event.pk)
-            waiting = pool.submit(at_once, *(posted(event, number) for number in range(4)))
+            future = pool.submit(at_once, *(posted(event, number) for number in range(4)))
             wait_until_blocked()
             register(event.pk, name="N", email="first@example.com")
-        codes = waiting.result(20)
+        codes = future.result(20)
 
     assert sorted(codes) == [201, 201, 201, 409]
     assert_sound()
@@ -411,7 +412,7 @@ def pairs() -> dict[Callable[[], object], list[Event] | list[Registration]]:
 
 
 def test_updates_of_several_rows_lock_them_in_the_order_of_their_ids(pairs):
-    """Who waits for the first has no other yet, so nobody waits in a circle."""
+    """A session that blocks on the first row has locked no other, so there is no deadlock."""
     for work, (first, second) in pairs.items():
         locked = type(first).objects.select_for_update(nowait=True)
         with ThreadPoolExecutor(1) as pool, transaction.atomic():

@@ -202,7 +202,7 @@ def test_changes_of_another_process_apply_at_once(anyone, sold_out, facts, statu
 
 
 class TestOrderOfRefusals:
-    """The first reason that applies is reported, also for an event that was last seen full."""
+    """The first reason that applies is reported, also for an event that was last read as full."""
 
     @pytest.fixture(params=[False, True], ids=["", "was_full"])
     def opens(self, clock, olga, anyone, request) -> Event:
@@ -212,25 +212,25 @@ class TestOrderOfRefusals:
             assert refusal(register(anyone, event, **EVE)) == "event_full"
         return event
 
-    def test_cancelled(self, anyone, opens):
+    def test_cancelled_event_takes_precedence(self, anyone, opens):
         cancel_event(opens)
         Event.objects.filter(pk=opens.pk).update(start_time=NOW - timedelta(days=1))
 
         assert refusal(register(anyone, opens, **BOB)) == "event_cancelled"
 
-    def test_ones_own_draft(self, anyone, olga, max_, opens, signed_in):
+    def test_draft_is_not_found_except_by_its_organizer(self, anyone, olga, max_, opens, signed_in):
         Event.objects.update(status="draft", start_time=NOW - timedelta(days=1))
 
         assert refusal(register(signed_in(olga), opens, **BOB)) == "event_not_published"
         assert register(anyone, opens, **BOB).status_code == 404
         assert register(signed_in(max_), opens).status_code == 404
 
-    def test_started(self, anyone, opens):
+    def test_started_event_is_refused_before_its_window(self, anyone, opens):
         Event.objects.update(start_time=NOW, registration_closes_at=NOW - timedelta(days=1))
 
         assert refusal(register(anyone, opens, **BOB)) == "event_started"
 
-    def test_not_open(self, anyone, opens):
+    def test_registration_that_is_not_open_is_refused_before_a_closed_one(self, anyone, opens):
         opening = NOW + timedelta(hours=1)
         Event.objects.update(registration_opens_at=opening, registration_closes_at=NOW)
 
@@ -239,15 +239,15 @@ class TestOrderOfRefusals:
         assert refusal(refused) == "registration_not_open"
         assert refused.json()["opens_at"] == "2027-01-15T13:00:00Z"
 
-    def test_closed(self, anyone, opens):
+    def test_closed_registration_is_refused_before_an_address(self, anyone, opens):
         Event.objects.update(registration_closes_at=NOW)
 
         assert refusal(register(anyone, opens, **BOB)) == "registration_closed"
 
-    def test_already_registered_before_full(self, anyone, opens):
+    def test_registered_address_is_refused_before_a_full_event(self, anyone, opens):
         assert refusal(register(anyone, opens, **BOB)) == "already_registered"
 
-    def test_deleted_or_never_there(self, anyone, opens):
+    def test_deleted_event_is_not_found(self, anyone, opens):
         delete_event(opens)
 
         assert register(anyone, opens, **BOB).status_code == 404

@@ -195,7 +195,7 @@ def test_a_category_that_is_sent_back_stays_as_it_is(sam, signed_in, method):
 # --- derived values ---
 
 
-def made_by(client, **more: Any) -> Event:
+def create_event(client, **more: Any) -> Event:
     body = {"name": "Talk", "location": "Hall", "start_time": "2027-03-15T09:00:00Z", **more}
     return Event.objects.get(pk=client.post("/api/events/", body).json()["id"])
 
@@ -211,7 +211,7 @@ def made_by(client, **more: Any) -> Event:
 )
 def test_a_default_end_follows_the_start(clock, olga, signed_in, method, start, end):
     client = signed_in(olga)
-    event = made_by(client)
+    event = create_event(client)
 
     response = send_back(client, method, f"/api/events/{event.pk}/", start_time=start)
 
@@ -220,7 +220,7 @@ def test_a_default_end_follows_the_start(clock, olga, signed_in, method, start, 
 
 def test_a_default_end_follows_a_start_that_is_sent_alone(clock, olga, signed_in):
     client = signed_in(olga)
-    event = made_by(client)
+    event = create_event(client)
 
     response = client.patch(f"/api/events/{event.pk}/", {"start_time": "2027-03-14T09:00:00Z"})
 
@@ -231,7 +231,7 @@ def test_a_default_end_follows_a_start_that_is_sent_alone(clock, olga, signed_in
 def test_a_chosen_end_stays_as_sent(clock, olga, signed_in, method):
     """Also one that is where the default would be."""
     client = signed_in(olga)
-    event = made_by(client, end_time="2027-03-15T10:00:00Z")
+    event = create_event(client, end_time="2027-03-15T10:00:00Z")
 
     response = send_back(
         client, method, f"/api/events/{event.pk}/", start_time="2027-03-15T09:30:00Z"
@@ -242,7 +242,7 @@ def test_a_chosen_end_stays_as_sent(clock, olga, signed_in, method):
 
 def test_another_end_is_a_choice_and_none_takes_it_back(clock, olga, signed_in):
     client = signed_in(olga)
-    event = made_by(client)
+    event = create_event(client)
     address = f"/api/events/{event.pk}/"
 
     client.patch(address, {"end_time": "2027-03-15T11:00:00Z"})
@@ -260,7 +260,9 @@ def test_another_end_is_a_choice_and_none_takes_it_back(clock, olga, signed_in):
 
 def test_another_zone_retains_the_local_times_that_are_sent_back(clock, olga, signed_in):
     client = signed_in(olga)
-    event = made_by(client, timezone="Europe/Berlin", registration_opens_at="2027-02-01T09:00:00Z")
+    event = create_event(
+        client, timezone="Europe/Berlin", registration_opens_at="2027-02-01T09:00:00Z"
+    )
 
     response = send_back(
         client,

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 
 from registrations.tests.deployment import wait_for
 
-# 60,000 people, more than the kernel holds for a reader who takes nothing.
+# 60,000 people, more than the kernel buffers for a client that reads nothing.
 SET_UP = """
 from datetime import timedelta
 from django.db import connection
@@ -32,12 +32,12 @@ OPEN_TRANSACTIONS = """
     WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' AND query LIKE '%chosen%'
         AND (state <> 'idle' OR backend_xmin IS NOT NULL)
 """
-# Waits for whoever still reads the table, as a migration would.
+# Blocks while a transaction reads the table, as a migration does.
 ALONE = "SET lock_timeout = '20s'; BEGIN; LOCK TABLE registrations_registration; ROLLBACK"
 
 
 class Reader:
-    """A client who asks for an export and takes no more of it than the first bytes."""
+    """A client that requests an export and reads only its first bytes."""
 
     def __init__(self, port: int, path: str, token: str) -> None:
         self.socket = socket.socket()
@@ -58,8 +58,8 @@ def get(port: int, path: str, token: str = "") -> tuple[int, bytes]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as client:
         client.request("GET", path, headers=headers)
-        answer = client.getresponse()
-        return answer.status, answer.read()
+        response = client.getresponse()
+        return response.status, response.read()
 
 
 def test_stalled_clients_do_not_block_others(deployment):
@@ -86,7 +86,7 @@ def test_stalled_clients_do_not_block_others(deployment):
             wait_for(lambda: deployment.sql(OPEN_TRANSACTIONS) == [])
             deployment.sql(ALONE)
 
-        for _ in range(4):  # those who left have left their threads
+        for _ in range(4):  # the disconnected clients have freed their threads
             wait_for(lambda: is_read_whole(deployment.port, export, token))
 
 

@@ -29,13 +29,13 @@ def bob(event) -> Registration:
 
 
 def meeting_urls(client: APIClient, row: Registration, token: str = "") -> set[str | None]:
-    """As each route shows it to the client."""
+    """The values in the responses of all routes that have the registration."""
     path, code = f"/api/events/{row.event_id}", {"ticket_code": row.ticket_code}
-    one = client.get(f"/api/registrations/{row.pk}/?token={token}").json()
+    single = client.get(f"/api/registrations/{row.pk}/?token={token}").json()
     listed = client.get(f"{path}/attendees/").json()["results"]
     door = [client.post(f"{path}/check-in/{end}", code).json() for end in ("", "undo/")]
-    shown = [one, *listed, *(answer["registration"] for answer in door)]
-    return {each["meeting_url"] for each in shown}
+    bodies = [single, *listed, *(scan["registration"] for scan in door)]
+    return {body["meeting_url"] for body in bodies}
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,6 @@ def test_staff_see_the_meeting_url_of_their_own_registration(
     row = registered(event, email=sam.email, user=sam) if is_own else bob
     token = "" if is_own else manage_token(row.pk, row.link_version)
 
-    shown = signed_in(staff).get(f"/api/registrations/{row.pk}/?token={token}").json()
+    body = signed_in(staff).get(f"/api/registrations/{row.pk}/?token={token}").json()
 
-    assert shown["meeting_url"] == MEETING
+    assert body["meeting_url"] == MEETING

@@ -37,14 +37,14 @@ class Client:
         self.port = deployment.port
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    def ask(self, method: str, path: str, body: dict | None = None, **headers: str):
-        """Status, headers and JSON of the answer."""
+    def request(self, method: str, path: str, body: dict | None = None, **headers: str):
+        """Status, headers and JSON of the response."""
         sent = {"Content-Type": "application/json", **self.headers, **headers}
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as client:
             client.request(method, path, json.dumps(body) if body else None, sent)
-            answer = client.getresponse()
-            content = answer.read()
-            return answer.status, answer.headers, json.loads(content) if content else None
+            response = client.getresponse()
+            content = response.read()
+            return response.status, response.headers, json.loads(content) if content else None
 
 
 def test_no_process_serves_stale_data_after_a_write_of_another(deployment, other):
@@ -54,33 +54,33 @@ def test_no_process_serves_stale_data_after_a_write_of_another(deployment, other
     known: dict[str, str] = {}
 
     def listed(path: str) -> list[tuple]:
-        """Name and count of each event; a reader who knows an older answer is given this one."""
+        """Name and count of each event. A conditional request with an older ETag gets the list."""
         condition = {"If-None-Match": known[path]} if path in known else {}
-        status, headers, page = reader.ask("GET", path, **condition)
+        status, headers, page = reader.request("GET", path, **condition)
         assert status == 200
         known[path] = headers["ETag"]
         assert headers["Cache-Control"] == "no-cache"
         vary = {name.strip() for name in headers["Vary"].split(",")}
         assert {"Accept", "Authorization", "Time-Zone"} <= vary
-        assert reader.ask("GET", path, **{"If-None-Match": known[path]})[0] == 304
+        assert reader.request("GET", path, **{"If-None-Match": known[path]})[0] == 304
         return [(event["name"], event["registered_count"]) for event in page["results"]]
 
     assert [listed(path) for path in lists] == [[], [], []]
 
-    made = writer.ask("POST", "/api/events/", FAIR)[2]
-    event = f"/api/events/{made['id']}/"
+    body = writer.request("POST", "/api/events/", FAIR)[2]
+    event = f"/api/events/{body['id']}/"
     assert [listed(path) for path in lists] == [[("Fair", 0)]] * 3
 
-    writer.ask("PATCH", event, {"name": "Big fair"})
+    writer.request("PATCH", event, {"name": "Big fair"})
     assert [listed(path) for path in lists] == [[("Big fair", 0)]] * 3
 
     guest = {"name": "Ana", "email": "ana@example.com"}
-    assert writer.ask("POST", f"{event}register/", guest)[0] == 201
+    assert writer.request("POST", f"{event}register/", guest)[0] == 201
     assert [listed(path) for path in lists] == [[("Big fair", 1)], [("Big fair", 1)], []]
-    assert reader.ask("GET", event)[2]["registration_state"] == "full"
+    assert reader.request("GET", event)[2]["registration_state"] == "full"
 
-    assert writer.ask("DELETE", event)[0] == 204
+    assert writer.request("DELETE", event)[0] == 204
     assert [listed(path) for path in lists[:2]] == [[], []]
-    assert reader.ask("GET", event)[0] == 404
+    assert reader.request("GET", event)[0] == 404
 
-    assert writer.ask("GET", lists[0])[1]["Cache-Control"] == "private, no-cache"
+    assert writer.request("GET", lists[0])[1]["Cache-Control"] == "private, no-cache"
