@@ -17,6 +17,7 @@ from config.errors import FieldError, ValidationFailed
 
 from .exports.formula_guard import unguarded_text
 from .models import Registration
+from .services.bulk import Candidate, InvalidRow
 
 MAX_ROWS = 10_000
 
@@ -36,25 +37,6 @@ COLUMNS = Columns(
 _ATTENDING = ("confirmed", "attending", "going", "yes", "approved", "accepted")
 _WAITLISTED = ("waitlisted", "waiting", "waitlist")
 _CANCELLED = ("cancelled", "canceled", "declined", "no", "not_going", "not_attending")
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A valid row; `is_cancelled` is set if its status says that the person does not attend."""
-
-    line: int
-    name: str
-    email: str
-    is_cancelled: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class InvalidRow:
-    """A row with errors. `email` is the text of its cell."""
-
-    line: int
-    email: str
-    errors: tuple[FieldError, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from accounts.models import Notification, Unsubscription, User
 from accounts.notifications.opt_outs import digest_of
 from accounts.notifications.preferences import preferences_of
 from config.api.http.negotiation import to_json
-from config.api.http.timezones import render_instant
+from config.api.text.instants import render_instant
 from events.models import Event, Series
 
 from .models import Feedback, LedgerEntry, Message, Registration

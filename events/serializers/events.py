@@ -9,8 +9,9 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.models import User
-from config.api.http.timezones import InstantField, instant_formatter
+from config.api.http.timezones import InstantField
 from config.api.staff_rights import has_staff_right
+from config.api.text.instants import instant_formatter
 
 from ..calendars import google_calendar_url
 from ..models import Event

@@ -12,8 +12,9 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from config.api.fields import WholeNumberField
 from config.api.filters import MAX_ID
-from config.api.http.timezones import InstantField, instant_formatter
+from config.api.http.timezones import InstantField
 from config.api.staff_rights import has_staff_right
+from config.api.text.instants import instant_formatter
 
 from ..models import Event, Series
 from ..recurrence import (

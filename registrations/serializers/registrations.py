@@ -7,8 +7,9 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_sc
 from rest_framework import serializers
 
 from config.api.fields import EmailAddressField, LineField
-from config.api.http.timezones import InstantField, instant_formatter
+from config.api.http.timezones import InstantField
 from config.api.text.email_addresses import is_plain
+from config.api.text.instants import instant_formatter
 from events.models import Event
 
 from ..models import Registration

@@ -15,7 +15,6 @@ from config.errors import FieldError, NotFound
 from events.models import Event
 from events.services import lock_event
 
-from ..importing import Candidate, InvalidRow
 from ..models import LedgerEntry, new_ticket_code
 from .eligibility import Status, check_is_ahead, describe_full, placement
 from .inserts import (
@@ -52,6 +51,25 @@ _INSERT = f"""
     )
     {insert_ledger_entries("candidate ORDER BY position", kind=ENTRY_OF_NEW)}
 """  # noqa: S608  # nosec  # composed of constants only
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A valid row; `is_cancelled` is set if its status says that the person does not attend."""
+
+    line: int
+    name: str
+    email: str
+    is_cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidRow:
+    """A row with errors. `email` is the text of its cell."""
+
+    line: int
+    email: str
+    errors: tuple[FieldError, ...]
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from config.api.http.timezones import render_instant
+from config.api.text.instants import render_instant
 from events.errors import EventStarted
 from events.models import Event
 from events.services import lock_event

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.db import IntegrityError
 
-from config.api.http.timezones import render_instant
+from config.api.text.instants import render_instant
 from config.errors import NotFound
 from events.errors import EventCancelled, EventNotPublished, EventStarted
 from events.models import Event

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.audit import audited
 from accounts.models import User
-from config.api.http.timezones import render_instant
+from config.api.text.instants import render_instant
 from config.errors import NotFound, PermissionDenied
 from events.errors import EventCancelled, EventNotPublished
 from events.models import Event
