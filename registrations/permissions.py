@@ -12,7 +12,7 @@ from .models import Feedback, Registration
 
 
 def sees_meeting(viewer: User | AnonymousUser, event: Event) -> bool:
-    """Whether somebody who runs the event, and has no seat there, sees where it is held online."""
+    """Whether a viewer without a registration for the event sees its `meeting_url`."""
     return event.organizer_id == viewer.pk or has_staff_right(viewer, "events.view_event")
 
 

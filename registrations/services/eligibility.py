@@ -122,7 +122,7 @@ def is_cancellation_closed(registration: Registration, event: Event, now: dateti
 def check_is_unregistered(event: Event, email: str) -> None:
     """Raises `AlreadyRegistered` if the address has a live registration.
 
-    Caller holds the event lock, so that nobody registers the address meanwhile.
+    Caller holds the event lock, which blocks registrations.
     """
     if Registration.objects.live().filter(event=event, email=email).exists():
         raise AlreadyRegistered

@@ -1,4 +1,4 @@
-"""Registers somebody: takes a seat or a place in the queue.
+"""Registers a person: takes a seat or a place in the queue.
 
 One statement does it in one round trip. A conditional UPDATE of the event takes the seat. The
 registration, its ledger entry and its notification are inserted for the event's row that the UPDATE

@@ -1,6 +1,6 @@
 """Feedback on events."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -18,6 +18,7 @@ from registrations.models import Feedback
 from registrations.services import register
 from registrations.services.accounts import settle_accounts
 from registrations.services.integrity import find_faults, repair_counters
+from registrations.tests.concurrency import at_once
 from registrations.tests.factories import registered
 
 pytestmark = pytest.mark.django_db
@@ -283,17 +284,15 @@ def test_concurrent_ratings_are_all_counted(clock, event, signed_in):
     users = UserFactory.create_batch(8, email_verified_at=NOW)
     attended(event, *users)
     clock.move_to(ENDS)
-    clients = [(signed_in(user), 1 + number % 5) for number, user in enumerate(users)]
+    clients = [signed_in(user) for user in users]
 
-    def rate(client, rating: int) -> int:
-        try:
-            return client.post(path_of(event), {"rating": rating}).status_code
-        finally:
-            connection.close()
+    def rating(client, number: int) -> Callable[[], int]:
+        return lambda: client.post(path_of(event), {"rating": number}).status_code
 
     for _ in range(3):
-        with ThreadPoolExecutor(len(clients)) as pool:
-            statuses = list(pool.map(rate, *zip(*clients, strict=True)))
+        statuses = at_once(
+            *(rating(client, 1 + number % 5) for number, client in enumerate(clients))
+        )
 
         event.refresh_from_db()
         assert statuses == [201] * 8
@@ -303,14 +302,12 @@ def test_concurrent_ratings_are_all_counted(clock, event, signed_in):
 
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_ratings_by_one_account_count_once(ana, event, signed_in):
-    def rate(client) -> int:
-        try:
-            return client.post(path_of(event), {"rating": 5}).status_code
-        finally:
-            connection.close()
+    clients = [signed_in(ana) for _ in range(4)]
 
-    with ThreadPoolExecutor(4) as pool:
-        statuses = list(pool.map(rate, [signed_in(ana) for _ in range(4)]))
+    def rating(client) -> Callable[[], int]:
+        return lambda: client.post(path_of(event), {"rating": 5}).status_code
+
+    statuses = at_once(*map(rating, clients))
 
     assert sorted(statuses) == [201, 409, 409, 409]
     assert Feedback.objects.count() == 1

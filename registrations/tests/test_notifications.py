@@ -1,6 +1,6 @@
 """Notifications of attendees about their registrations and events, each sent once."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -16,6 +16,7 @@ from events.tests.factories import EventFactory
 from registrations.models import Registration
 from registrations.services import cancel_registration, register
 from registrations.services.accounts import settle_accounts
+from registrations.tests.concurrency import at_once
 from registrations.tests.factories import registered, registered_silently
 from registrations.tests.mails import due_mails, outline
 from registrations.tickets import manage_link
@@ -486,14 +487,12 @@ def test_two_concurrent_cancellations_notify_once(event, olga, signed_in):
     for name in ("ada", "bob"):
         registered_silently(event, email=f"{name}@example.com")
 
-    def cancel(client) -> int:
-        try:
-            return client.post(f"/api/events/{event.pk}/cancel/").status_code
-        finally:
-            connection.close()
+    clients = [signed_in(olga) for _ in range(4)]
 
-    with ThreadPoolExecutor(4) as pool:
-        statuses = list(pool.map(cancel, [signed_in(olga) for _ in range(4)]))
+    def cancelling(client) -> Callable[[], int]:
+        return lambda: client.post(f"/api/events/{event.pk}/cancel/").status_code
+
+    statuses = at_once(*map(cancelling, clients))
 
     assert statuses == [200] * 4
     assert sorted(outline()) == [("event_cancelled", "ada"), ("event_cancelled", "bob")]

@@ -179,15 +179,17 @@ class AttendeeExportView(AttendeesView):
         event = self.event(pk)
         export = EXPORTS[request.query_params.get("format", "csv")]
         rows: Any = self.filter_queryset(Registration.objects.filter(event=event))
-        options = Options(
+        zone, options = timezone.get_current_timezone(), self._options(request)
+        name = f"event-{event.pk}-attendees.{export.name}"
+        return StreamingHttpResponse(
+            StreamedPieces(export.pieces(event, rows, zone, options)),
+            content_type=file_type(request, export.media_type),
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    def _options(self, request: Request) -> Options:
+        return Options(
             ordering=read_ordering(request, self),
             bom=read_flag(request, "bom"),
             raw=read_flag(request, "raw"),
-        )
-        name = f"event-{event.pk}-attendees.{export.name}"
-        pieces = export.pieces(event, rows, timezone.get_current_timezone(), options)
-        return StreamingHttpResponse(
-            StreamedPieces(pieces),
-            content_type=file_type(request, export.media_type),
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )

@@ -73,19 +73,21 @@ class AttendeeImportView(ApiView):
         of the report.
         """
         event = self.found(Event.objects.visible_to(request.user, *self.needed_permissions), pk=pk)
-        is_dry_run = read_flag(request, "dry_run")
+        options, user = _options(request), current_user(request)
         upload = read_upload(request, lambda: self.valid(AttendeeFileIn))
-        options = {
-            "partial": skips_errors(request),
-            "dry_run": is_dry_run,
-            "notify": read_flag(request, "notify", default=True),
-        }
         with ROWS.one():
             file = read_attendees(upload.content, upload.charset)
-            report = services.import_attendees(
-                event.pk, file.rows, by=current_user(request), **options
-            )
+            report = services.import_attendees(event.pk, file.rows, by=user, **options)
         context = {"ignored_columns": file.ignored_columns}
         body: Any = AttendeeImportOut(report, context=context).data
         location = request.build_absolute_uri(f"/api/events/{pk}/attendees/")
+        is_dry_run = options["dry_run"]
         return import_response(body, report.errors(), is_dry_run=is_dry_run, location=location)
+
+
+def _options(request: Request) -> dict[str, bool]:
+    return {
+        "partial": skips_errors(request),
+        "dry_run": read_flag(request, "dry_run"),
+        "notify": read_flag(request, "notify", default=True),
+    }

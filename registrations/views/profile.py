@@ -17,12 +17,12 @@ from config.api.http.strict_bodies import NoFields
 from config.api.openapi.schema import operation
 from config.api.views import ApiView
 from config.errors import PermissionDenied
-from events.models import Event
+from events.models import Event, EventQuerySet
 
 from .. import services
 from ..errors import AccountHasUpcomingEvents
 from ..exports.streaming import StreamedPieces
-from ..models import Registration
+from ..models import Registration, RegistrationQuerySet
 from ..privacy import SECTIONS, export_pieces
 from ..serializers import ProfileOut
 
@@ -39,26 +39,26 @@ class ProfileResponseView(ApiView):
 
         Staff see only those events and registrations of a user that they may see elsewhere.
         """
-        viewer = current_user(self.request)
-        if user.pk == viewer.pk:
-            visible_events = Event.objects.existing()
-            registrations = Registration.objects.existing()
-        else:
-            visible_events = Event.objects.visible_to(viewer)
-            registrations = Registration.objects.visible_to(viewer)
-        registered = registrations.live().filter(user=user).values("event_id")
-        for name, events, route in (
-            ("events_created", visible_events.filter(organizer=user), "me/events"),
-            (
-                "events_registered",
-                visible_events.filter(pk__in=registered),
-                "me/registrations",
-            ),
-        ):
-            upcoming = events.upcoming().for_display().order_by("start_time", "pk")[:MAX_UPCOMING]
-            url = self.request.build_absolute_uri(f"/api/{route}/")
-            setattr(user, name, {"count": events.count(), "upcoming": upcoming, "url": url})
-        return Response(ProfileOut(user, context=self.get_serializer_context()).data)
+        events, registrations = _visible_rows(user, current_user(self.request))
+        attended = registrations.live().filter(user=user).values("event_id")
+        profile: Any = user
+        profile.events_created = self._summary(events.filter(organizer=user), "me/events")
+        profile.events_registered = self._summary(
+            events.filter(pk__in=attended), "me/registrations"
+        )
+        return Response(ProfileOut(profile, context=self.get_serializer_context()).data)
+
+    def _summary(self, events: EventQuerySet, route: str) -> dict[str, Any]:
+        upcoming = events.upcoming().for_display().order_by("start_time", "pk")[:MAX_UPCOMING]
+        url = self.request.build_absolute_uri(f"/api/{route}/")
+        return {"count": events.count(), "upcoming": upcoming, "url": url}
+
+
+def _visible_rows(user: User, viewer: User) -> tuple[EventQuerySet, RegistrationQuerySet]:
+    """The events and registrations that a profile may show. Users see all of their own."""
+    if user.pk == viewer.pk:
+        return Event.objects.existing(), Registration.objects.existing()
+    return Event.objects.visible_to(viewer), Registration.objects.visible_to(viewer)
 
 
 class ProfileView(ProfileResponseView):

@@ -137,12 +137,11 @@ class SingleRegistrationView(ApiView):
             row = rows.opened_by_link().filter(pk=pk).first()
             if row is not None and is_manage_token(token, pk, row.link_version):
                 return row
-        visible_rows = rows.visible_to(self.request.user, *self.needed_permissions)
+        viewer = self.request.user
+        visible_rows = rows.visible_to(viewer, *self.needed_permissions)
         registration: Registration = self.found(visible_rows, pk=pk)
-        is_own = self.request.user.pk in {registration.user_id, registration.registered_by_id}
-        self.hides_meeting_url = not is_own and not sees_meeting(
-            self.request.user, registration.event
-        )
+        is_own = viewer.pk in {registration.user_id, registration.registered_by_id}
+        self.hides_meeting_url = not is_own and not sees_meeting(viewer, registration.event)
         return registration
 
     def get_serializer_context(self) -> dict[str, Any]:
