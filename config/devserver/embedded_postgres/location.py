@@ -36,6 +36,11 @@ class Server(NamedTuple):
     def data(self) -> Path:
         return self.home / "data"
 
+    @property
+    def upgraded(self) -> "Server":
+        """The same server on the data that an upgrade prepares."""
+        return self._replace(base=self.home / "upgrade")
+
 
 def locate(root: Path) -> Server:
     """Return the files of the server for `root`, without starting or creating it.

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from .location import EmbeddedPostgresError, Server
 from .locks import open_lock, try_lock
@@ -71,15 +72,15 @@ def _supervise(server: Server, binaries: Path, grace_seconds: float) -> None:
     clients_lock = open_lock(server.base / "clients.lock")
     _become_owner_of(server.home)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    _create_cluster(server.data, binaries)
+    create_cluster(server.data, binaries)
     is_needed = True
     while is_needed:
-        postgres = _start_postgres(server, binaries)
+        postgres = start_postgres(server, binaries)
         try:
             _report(CHECK_AGAIN)
             is_needed = not _wait_until_unused(postgres, clients_lock, grace_seconds)
         finally:
-            _stop(postgres)
+            stop_postgres(postgres)
 
 
 def _become_owner_of(home: Path) -> None:
@@ -91,10 +92,11 @@ def _become_owner_of(home: Path) -> None:
         os.setuid(owner.st_uid)
 
 
-def _create_cluster(data: Path, binaries: Path) -> None:
+def create_cluster(data: Path, binaries: Path, *options: str, **process: Any) -> None:
     """Create the data directory, under another name until it is complete.
 
-    A start that is killed halfway leaves no partial data directory.
+    A start that is killed halfway leaves no partial data directory. `options` are further options
+    of initdb, `process` those of `Popen`. Raises `EmbeddedPostgresError`.
     """
     for unfinished in data.parent.glob("initdb-*"):
         # A killed initdb may still write for a moment.
@@ -102,14 +104,21 @@ def _create_cluster(data: Path, binaries: Path) -> None:
     if (data / "PG_VERSION").exists():
         return
     fresh = Path(tempfile.mkdtemp(prefix="initdb-", dir=data.parent))
-    status = _spawn([binaries / "initdb", "--pgdata", fresh, *INITDB_OPTIONS]).wait()
+    if "user" in process:
+        os.chown(fresh, process["user"], process["group"])
+    command: list[str | Path] = [binaries / "initdb", "--pgdata", fresh]
+    command += [*INITDB_OPTIONS, *options]
+    status = _spawn(command, **process).wait()
     if status != 0:
         raise EmbeddedPostgresError(f"initdb ended with status {status}")
     fresh.rename(data)
 
 
-def _start_postgres(server: Server, binaries: Path) -> subprocess.Popen[bytes]:
-    """Start postgres and return it once it takes connections. Raises `EmbeddedPostgresError`."""
+def start_postgres(server: Server, binaries: Path, **process: Any) -> subprocess.Popen[bytes]:
+    """Start postgres and return it once it takes connections.
+
+    `process` are further options of `Popen`. Raises `EmbeddedPostgresError`.
+    """
     command: list[str | Path] = [binaries / "postgres", "-D", server.data]
     command += ["-c", f"unix_socket_directories={server.socket_dir}"]
     for name, value in SETTINGS.items():
@@ -119,7 +128,7 @@ def _start_postgres(server: Server, binaries: Path) -> subprocess.Popen[bytes]:
         if orphan := ready_pid(server):  # Without PDEATHSIG, postgres outlives its supervisor.
             with suppress(ProcessLookupError):
                 os.kill(orphan, signal.SIGINT)
-        postgres = _spawn(command)
+        postgres = _spawn(command, **process)
         while postgres.poll() is None:
             if ready_pid(server) == postgres.pid:
                 return postgres
@@ -149,7 +158,7 @@ def _wait_until_unused(
     return False
 
 
-def _stop(postgres: subprocess.Popen[bytes]) -> None:
+def stop_postgres(postgres: subprocess.Popen[bytes]) -> None:
     postgres.send_signal(signal.SIGINT)  # "Fast": ends sessions, writes a checkpoint.
     try:
         postgres.wait(STOP_SECONDS)
@@ -158,13 +167,14 @@ def _stop(postgres: subprocess.Popen[bytes]) -> None:
         postgres.wait()
 
 
-def _spawn(command: list[str | Path]) -> subprocess.Popen[bytes]:
-    """Start a child that writes to the log and, on Linux, stops when the supervisor dies."""
+def _spawn(command: list[str | Path], **process: Any) -> subprocess.Popen[bytes]:
+    """Start a child that writes to the log and, on Linux, stops when this process dies."""
+    options = {"stdout": sys.stderr, **process}
     return subprocess.Popen(  # noqa: S603 - the binaries that were found
         command,
         stdin=subprocess.DEVNULL,
-        stdout=sys.stderr,
-        preexec_fn=_parent_death_hook(),  # noqa: PLW1509 - the supervisor has one thread
+        preexec_fn=_parent_death_hook(),  # noqa: PLW1509 - this process has one thread
+        **options,
     )
 
 

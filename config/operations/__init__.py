@@ -1,0 +1,1 @@
+"""Commands for operations that belong to no app: backups, restoring, upgrades, due work."""
