@@ -98,7 +98,7 @@ def _one_connection(db) -> Iterator[None]:
 
 @pytest.fixture
 def document(there: "There") -> BaseSchema:
-    return loaded_document(15)
+    return loaded_document(10)
 
 
 @pytest.fixture
@@ -221,8 +221,18 @@ def test_api_keeps_its_document_for_guests(case: Case, there: There):
         case.call_and_validate()
 
 
-@api.parametrize()
+@api.exclude(_lets_guests_in).parametrize()
 def test_api_keeps_its_document_for_an_organizer(case: Case, there: There, olga: User):
+    there.aim(case)
+
+    with no_stored_rows():
+        case.call_and_validate(headers=bearer(olga))
+
+
+@brief_api.include(_lets_guests_in).parametrize()
+def test_api_keeps_the_open_part_of_its_document_for_an_organizer(
+    case: Case, there: There, olga: User
+):
     there.aim(case)
 
     with no_stored_rows():
