@@ -27,7 +27,7 @@ from config.errors import NotFound, TemporarilyUnavailable
 from events.models import Event
 
 from ..models import LedgerEntry, Registration, new_ticket_code
-from .contention import in_line, plan_anew_while_tables_grow, remember, was_sold_out
+from .contention import plan_anew_while_tables_grow, remember, was_sold_out
 from .eligibility import (
     HAS_FREE_SEAT,
     IS_REGISTERED,
@@ -201,7 +201,7 @@ def _place(parameters: dict[str, Any]) -> dict[str, Any]:
         if is_inside:
             with transaction.atomic():
                 return _run(_PLACE, columns, parameters)
-        return in_line(parameters["event_id"], lambda: _run(_PLACE, columns, parameters))
+        return _run(_PLACE, columns, parameters)
     except IntegrityError as error:
         raise_if_registered(error)
         raise

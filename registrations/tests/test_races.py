@@ -13,7 +13,6 @@ from rest_framework.test import APIClient
 from accounts.links import reset_link
 from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tests.test_links import token_in
-from config.errors import DomainError
 from events.models import Event
 from events.services import edit_event, lock_event
 from events.tests.factories import EventFactory
@@ -22,7 +21,6 @@ from registrations.services import (
     cancel_registration,
     check_in,
     close_account,
-    contention,
     register,
 )
 from registrations.services.accounts import join_guest_registrations
@@ -288,45 +286,6 @@ def test_the_holder_of_the_event_lock_registers_before_blocked_requests():
         codes = future.result(20)
 
     assert sorted(codes) == [201, 201, 201, 409]
-    assert_sound()
-
-
-def registering(event_id: int, email: str) -> Callable[[], str]:
-    """A call that returns the address of the new registration, or the code of the error."""
-
-    def run() -> str:
-        try:
-            return register(event_id, name="N", email=email).email
-        except DomainError as error:
-            return error.code
-
-    return run
-
-
-def test_a_timed_out_job_is_not_registered_later(monkeypatch):
-    monkeypatch.setattr(contention, "_MAX_WAIT_SECONDS", 0.1)
-    event = EventFactory()
-
-    with ThreadPoolExecutor(1) as pool:
-        with transaction.atomic():
-            lock_event(event.pk)
-            first = pool.submit(at_once, registering(event.pk, "a@x.org"))
-            wait_until_blocked()
-            assert at_once(registering(event.pk, "b@x.org")) == ["temporarily_unavailable"]
-        assert first.result(10) == ["a@x.org"]
-
-    assert at_once(registering(event.pk, "b@x.org")) == ["b@x.org"]
-    assert_sound()
-
-
-def test_each_queued_job_returns_its_own_result():
-    event = EventFactory()
-    missing = event.pk + 64_000  # has the same queue
-    requests = [(missing if number % 3 else event.pk, f"n{number}@x.org") for number in range(30)]
-
-    results = at_once(*(registering(*request) for request in requests))
-
-    assert results == [email if pk == event.pk else "not_found" for pk, email in requests]
     assert_sound()
 
 
