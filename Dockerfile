@@ -24,7 +24,9 @@ RUN groupadd --gid 10001 events \
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY . .
-RUN python -m compileall -q .
+RUN python -m compileall -q . \
+    && DATABASE_URL=postgresql:///none SECRET_KEY=$(python -c 'import secrets; print(secrets.token_urlsafe(50))') \
+        python manage.py collectstatic --noinput --verbosity 0
 USER 10001:10001
 EXPOSE 8000
 

@@ -29,6 +29,8 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from config.static_files import collect_changed
+
 PROJECT = Path(__file__).resolve().parents[2]
 # A process that does not respond within this time is named, and the others run on.
 READY_SECONDS = 60
@@ -58,6 +60,7 @@ def _prepare(*, sample_data: bool) -> str:
     _require_free_port()
     django.setup()
     call_command("migrate", verbosity=0)
+    collect_changed()
     output = StringIO()
     if sample_data:
         call_command("load_sample_data", if_empty=True, stdout=output)
