@@ -3,7 +3,6 @@
 # drf-spectacular's generator and renderers have no types.
 
 import gzip
-import re
 import threading
 from functools import cache
 from typing import Any, cast
@@ -20,6 +19,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from config.api.http.compression import accepts_gzip
 from config.api.http.conditional import etag_of
 from config.api.http.exception_handler import problem_response, to_domain_error
 from config.api.http.negotiation import to_json
@@ -35,7 +35,6 @@ _MEDIA_TYPES = {
     "yaml": "application/vnd.oai.openapi",
     "json": "application/vnd.oai.openapi+json",
 }
-_REFUSES_GZIP = re.compile(r"q=0(\.0*)?", re.ASCII)
 _generating = threading.Lock()
 
 
@@ -64,15 +63,6 @@ def prepare_document() -> None:
     threading.Thread(target=_compressed_document, args=("json",), daemon=True).start()
 
 
-def _accepts_gzip(request: HttpRequest) -> bool:
-    """RFC 9110, section 12.5.3. Without the header the response is not compressed."""
-    weights = {}
-    for part in request.headers.get("Accept-Encoding", "").lower().split(","):
-        name, _, weight = part.partition(";")
-        weights[name.strip()] = not _REFUSES_GZIP.fullmatch(weight.strip())
-    return weights.get("gzip", weights.get("*", False))
-
-
 def _format_of(request: HttpRequest) -> str:
     """`?format=`, else the type that `Accept` names, else JSON."""
     accepted = request.headers.get("Accept", "")
@@ -99,7 +89,10 @@ class SchemaView(ApiView):
     )
 
     def get(self, request: Request) -> HttpResponse:
-        name, is_gzip = _format_of(request._request), _accepts_gzip(request._request)
+        name, is_gzip = (
+            _format_of(request._request),
+            accepts_gzip(request.META.get("HTTP_ACCEPT_ENCODING", "")),
+        )
         body = _compressed_document(name) if is_gzip else openapi_document(name)
         response = HttpResponse(
             body,

@@ -26,6 +26,7 @@ from .sql.replica import reads_from_replica
 from .staff_rights import rights_key
 
 VARY = "Accept, Authorization, Time-Zone"  # the headers that a response depends on
+VARY_OF_COMPRESSED = f"{VARY}, Accept-Encoding"
 VARY_OF_WRITES = f"{VARY}, Prefer"
 
 M = TypeVar("M", bound=Model)
@@ -79,6 +80,8 @@ class ApiView(GenericAPIView[Any]):
     Attributes of a subclass:
     `query_parameters`: query parameters beside `format` and `timezone`, by method;
     `sends_etag`: whether a successful response has an ETag;
+    `is_compressed`: whether guests get the response compressed; it must not contain a secret (see
+    `compression`), and needs `sends_etag`;
     `keeps_answers`: False where a response must never be stored, since it has tokens;
     `throttle_scopes`: scopes of stricter rate limits, by method;
     `staff_permissions`: the model permission that staff need, by method (see `staff_rights`);
@@ -92,6 +95,7 @@ class ApiView(GenericAPIView[Any]):
 
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {}
     sends_etag = False
+    is_compressed = False
     keeps_answers = True
     throttle_scopes: ClassVar[dict[str, str]] = {}
     staff_permissions: ClassVar[dict[str, str]] = {}
@@ -154,9 +158,10 @@ class ApiView(GenericAPIView[Any]):
 
     @property
     def default_response_headers(self) -> dict[str, str]:
+        vary = VARY_OF_COMPRESSED if self.is_compressed else VARY
         return {
             "Allow": ", ".join(self.allowed_methods),
-            "Vary": VARY if self.request.method in SAFE_METHODS else VARY_OF_WRITES,
+            "Vary": vary if self.request.method in SAFE_METHODS else VARY_OF_WRITES,
         }
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -169,8 +174,19 @@ class ApiView(GenericAPIView[Any]):
             if isinstance(final, Response):
                 final.add_post_render_callback(add_etag)
             else:
-                final = make_conditional(request, final, self.etag_version)
+                final = make_conditional(
+                    request, final, self.etag_version, may_compress=self.may_compress()
+                )
         return final
+
+    def may_compress(self) -> bool:
+        """Whether the response is public, and this view compresses such responses."""
+        meta = self.request.META
+        return (
+            self.is_compressed
+            and meta["REQUEST_METHOD"] in {"GET", "HEAD"}
+            and "HTTP_AUTHORIZATION" not in meta
+        )
 
     def _cache_control(self, request: Request) -> str:
         """Personal responses are not stored. Others may be cached, but must be revalidated, which

@@ -27,10 +27,11 @@ from django.http.request import split_domain_port, validate_host
 from django.utils.module_loading import import_string
 
 from config.api.bounded_cache import bounded_cache
+from config.api.http.compression import compressed, gzip_etag, is_worthwhile
 from config.api.http.conditional import etag_of, matches_etag
 from config.api.http.exception_handler import PROBLEM_TYPE, logged_error, problem_document
 from config.api.http.negotiation import accepts, to_json
-from config.api.views import VARY, VARY_OF_WRITES
+from config.api.views import VARY_OF_COMPRESSED, VARY_OF_WRITES
 from config.errors import DomainError
 from config.fast_path.request import Answer, PlainRequest
 from config.hosts import is_port
@@ -124,11 +125,12 @@ def _respond(route: FastRoute, environ: dict[str, Any], *numbers: int) -> Answer
         structlog.contextvars.reset_contextvars(**tokens)
     if answer is None:
         return None
-    answer = _conditional(request, answer)
+    is_get = route.method == "GET"
+    answer = _conditional(request, answer, may_compress=is_get)
     scheme = request.site.partition(":")[0]
     headers = {
         **answer.headers,
-        **common_headers(scheme, VARY if route.method == "GET" else VARY_OF_WRITES),
+        **common_headers(scheme, VARY_OF_COMPRESSED if is_get else VARY_OF_WRITES),
         "Allow": route.allow,
         "X-Request-ID": request_id,
     }
@@ -183,16 +185,23 @@ def _problem(exc: Exception, request: PlainRequest) -> Answer:
     return Answer(error.status, to_json(problem_document(error)), headers)
 
 
-def _conditional(request: PlainRequest, answer: Answer) -> Answer:
+def _conditional(request: PlainRequest, answer: Answer, *, may_compress: bool) -> Answer:
+    """As `conditional.make_conditional`."""
     if answer.status not in {200, 201}:
         return answer
-    etag = etag_of(answer.body)
+    body, etag = answer.body, etag_of(answer.body)
+    is_compressed = may_compress and is_worthwhile(request.META.get("HTTP_ACCEPT_ENCODING"), body)
+    if is_compressed:
+        etag = gzip_etag(etag)
     headers = {**answer.headers, "ETag": etag}
     if request.META["REQUEST_METHOD"] == "GET" and matches_etag(
         request.META.get("HTTP_IF_NONE_MATCH"), etag
     ):
         return Answer(304, b"", headers)
-    return Answer(answer.status, answer.body, {"Content-Type": "application/json", **headers})
+    if is_compressed:
+        body = compressed(body, etag)
+        headers["Content-Encoding"] = "gzip"
+    return Answer(answer.status, body, {"Content-Type": "application/json", **headers})
 
 
 @cache

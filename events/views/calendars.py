@@ -58,6 +58,7 @@ class EventCalendarView(CalendarView):
 
 
 class EventFeedView(CalendarView, EventPages):
+    is_compressed = True
     pagination_class: Any = None
     throttle_scopes: ClassVar[dict[str, str]] = {"GET": "feed"}
 

@@ -32,6 +32,7 @@ def _with_counts() -> QuerySet[Category]:
 
 
 class CategoryListView(ListView):
+    is_compressed = True
     tag = "categories"
     permission_classes = (ReadsOrHasStaffRight,)
     staff_permissions: ClassVar[dict[str, str]] = {"POST": "events.add_category"}

@@ -46,6 +46,7 @@ class SuggestionsView(ApiView):
 
 
 class FacetsView(ApiView):
+    is_compressed = True
     permission_classes = (AllowAny,)
     may_lag = True
     sends_etag = True

@@ -95,6 +95,8 @@ class EventPages(ListView):
 
 
 class EventListView(EventPages):
+    is_compressed = True
+
     def get_permissions(self) -> list[BasePermission]:
         return [MayOrganize() if self.request.method == "POST" else AllowAny()]
 
@@ -174,6 +176,7 @@ class OwnEventListView(EventPages):
 
 
 class EventView(ApiView):
+    is_compressed = True
     permission_classes = (ReadsOrManagesEvent,)
     staff_permissions: ClassVar[dict[str, str]] = {
         "PUT": "events.change_event",

@@ -25,6 +25,7 @@ from ..serializers.series import SeriesEditIn, SeriesIn, SeriesOut, SeriesPrevie
 
 
 class SeriesListView(ListView):
+    is_compressed = True
     tag = "series"
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {"POST": frozenset({"dry_run"})}
     filter_backends = [DjangoFilterBackend]
@@ -75,6 +76,7 @@ class SeriesListView(ListView):
 
 
 class SeriesView(ApiView):
+    is_compressed = True
     tag = "series"
     permission_classes = (ReadsOrManagesEvent,)
     staff_permissions: ClassVar[dict[str, str]] = {

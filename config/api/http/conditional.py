@@ -3,6 +3,8 @@
 An ETag is `"<row>.<version>-<digest of the body>"`. If-None-Match compares the whole tag, so every
 change of the body changes it. If-Match compares row and version alone. The version changes only
 when the row itself is edited, so a new registration does not make an organizer's edit fail.
+
+The tag of a compressed body ends in `.gzip`.
 """
 
 import hashlib
@@ -15,6 +17,8 @@ from rest_framework.response import Response
 
 from config.errors import PreconditionFailed
 
+from .compression import compressed, gzip_etag, is_worthwhile
+
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 
 
@@ -26,15 +30,28 @@ def etag_of(body: bytes, version: str | None = None) -> str:
 def add_etag(response: Response) -> HttpResponse:
     """Post-render callback that calls `make_conditional` on the rendered body."""
     context: dict[str, Any] = response.renderer_context  # type: ignore[attr-defined]
-    version = getattr(context["view"], "etag_version", None)
-    return make_conditional(context["request"], response, version)
+    view = context["view"]
+    return make_conditional(
+        context["request"], response, view.etag_version, may_compress=view.may_compress()
+    )
 
 
 def make_conditional(
-    request: Request, response: HttpResponse, version: str | None = None
+    request: Request,
+    response: HttpResponse,
+    version: str | None = None,
+    *,
+    may_compress: bool = False,
 ) -> HttpResponse:
-    """Add the ETag. The response becomes a 304 when If-None-Match names it."""
-    etag = etag_of(response.content, version)
+    """Add the ETag, and compress the body for clients that accept it.
+
+    The response becomes a 304 when If-None-Match names it.
+    """
+    body = response.content
+    etag = etag_of(body, version)
+    is_compressed = may_compress and is_worthwhile(request.META.get("HTTP_ACCEPT_ENCODING"), body)
+    if is_compressed:
+        etag = gzip_etag(etag)
     response["ETag"] = etag
     if request.method in {"GET", "HEAD"} and matches_etag(
         request.META.get("HTTP_IF_NONE_MATCH"), etag
@@ -44,6 +61,9 @@ def make_conditional(
         for header in ("Content-Type", "Content-Length"):
             if header in response:
                 del response[header]
+    elif is_compressed:
+        response.content = compressed(body, etag)
+        response["Content-Encoding"] = "gzip"
     return response
 
 
