@@ -18,7 +18,6 @@ from django.db.models.lookups import GreaterThanOrEqual
 
 from config.api.sql.compiled_queries import run_sql
 from config.api.sql.replica import reading_connection
-from config.api.sql.statements import Statement
 from config.api.sql.time_zones import zone_in_sql
 
 from ..models import EventQuerySet
@@ -40,7 +39,7 @@ MIN_SAMPLE_MATCHES = 2_000
 TEXT_SAMPLE_ROWS = 2_500
 MIN_TEXT_SAMPLE_MATCHES = 1_200
 
-_ID_RANGE = Statement("SELECT coalesce(max(id) - min(id) + 1, 0) FROM events_event")
+_ID_RANGE = "SELECT coalesce(max(id) - min(id) + 1, 0) FROM events_event"
 
 _COUNT = """
     WITH counted AS MATERIALIZED (

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from config.api.sql.compiled_queries import run_sql
 from config.api.sql.replica import reading_connection
-from config.api.sql.statements import Statement
 
 from .query import MAX_COMPLETIONS, Search, Word, operand
 from .scripts import UNSPACED_LETTER
@@ -21,7 +20,7 @@ MAX_PAIRS = 24
 _QUOTES = str.maketrans("“”„«»", '"""""')
 _TERM = re.compile(r'(?P<minus>-?)(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))')
 
-_LOOK_UP = Statement("""
+_LOOK_UP = """
     SELECT given.term, part.number, part.word, strpos(grams.words, ' ') > 0,
         left(gram.word, 60), known.*
     FROM unnest(%s::text[]) WITH ORDINALITY AS given(text, term),
@@ -55,7 +54,7 @@ _LOOK_UP = Statement("""
         ) AS known
     WHERE part.word <> ''
     ORDER BY given.term, part.number, gram.number
-""")
+"""
 
 
 class _Part(NamedTuple):

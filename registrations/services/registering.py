@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from config.api.sql.compiled_queries import loaded_row
-from config.api.sql.statements import Statement
+from config.api.sql.statements import fetch_rows
 from config.errors import NotFound, TemporarilyUnavailable
 from events.models import Event
 
@@ -74,7 +74,7 @@ _RESULT_COLUMNS = {
     "owner_id": "placement.owner_id",
 }
 
-_PLACE = Statement(f"""
+_PLACE = f"""
     WITH placement AS (
         UPDATE events_event AS event SET
             registered_count = registered_count + CASE WHEN {HAS_FREE_SEAT} THEN 1 ELSE 0 END,
@@ -109,12 +109,12 @@ _PLACE = Statement(f"""
     SELECT {", ".join((*_RESULT_COLUMNS.values(), *_EVENT_COLUMNS.values()))}
     FROM events_event AS event LEFT JOIN placement ON placement.event_id = event.id
     WHERE event.id = %(event_id)s
-""")  # noqa: S608  # nosec  # composed of constants only
+"""  # noqa: S608  # nosec  # composed of constants only
 
-_READ_STATE = Statement(f"""
+_READ_STATE = f"""
     SELECT {IS_REGISTERED}, {", ".join(_STATE_COLUMNS)}
     FROM events_event WHERE id = %(event_id)s
-""")  # noqa: S608  # nosec  # composed of constants only
+"""  # noqa: S608  # nosec  # composed of constants only
 
 
 def complete_contact(
@@ -207,9 +207,7 @@ def _place(parameters: dict[str, Any]) -> dict[str, Any]:
         raise
 
 
-def _run(
-    statement: Statement, columns: tuple[str, ...], parameters: dict[str, Any]
-) -> dict[str, Any]:
+def _run(sql: str, columns: tuple[str, ...], parameters: dict[str, Any]) -> dict[str, Any]:
     """The values of the one row by column. Raises `NotFound` if there is none.
 
     Database errors are Django's.
@@ -218,7 +216,7 @@ def _run(
     database.ensure_connection()
     with database.wrap_database_errors:
         plan_anew_while_tables_grow(database.connection)
-        rows = statement.run(database.connection, parameters, prepare=True)
+        rows = fetch_rows(database.connection, sql, parameters, prepare=True)
     if not rows:
         raise NotFound
     return dict(zip(columns, rows[0], strict=True))

@@ -23,7 +23,7 @@ from psycopg.sql import Literal
 
 from .replica import reading_connection
 from .row_factories import NotCompilable, loaded_row, row_factory
-from .statements import Statement
+from .statements import fetch_rows
 
 __all__ = [
     "CompiledQuery",
@@ -81,7 +81,7 @@ class CompiledStatement:
     ) -> None:
         if prepare:
             sql, parameters = _with_literal_texts(sql, parameters)
-        self.statement = Statement(sql)
+        self.sql = sql
         self.parameters = list(parameters)
         self.prepare = prepare
         self.replaced = [
@@ -113,7 +113,7 @@ class CompiledStatement:
             now = timezone.now()
             for index in self.instants:
                 parameters[index] = now
-        return run_sql(self.statement, parameters, database, prepare=self.prepare)
+        return run_sql(self.sql, parameters, database, prepare=self.prepare)
 
 
 class CompiledQuery:
@@ -198,11 +198,11 @@ def fetch_by_sql(
         rows: list[tuple[Any, ...]] = statement.run(values, reading_connection())
         return rows
     sql, parameters = build(values)
-    return run_sql(Statement(sql), list(parameters), reading_connection())
+    return run_sql(sql, list(parameters), reading_connection())
 
 
 def run_sql(
-    statement: Statement,
+    sql: str,
     parameters: list[Any],
     database: BaseDatabaseWrapper,
     *,
@@ -211,10 +211,10 @@ def run_sql(
     """The rows of a statement. Raises Django's database errors."""
     database.ensure_connection()
     if database.queries_logged:  # as Django's own cursor does
-        sql = mogrify(statement.sql.decode(), parameters, database.connection)
-        database.queries_log.append({"sql": sql, "time": "0"})
+        query = mogrify(sql, parameters, database.connection)
+        database.queries_log.append({"sql": query, "time": "0"})
     with database.wrap_database_errors:
-        return statement.run(database.connection, parameters, prepare=prepare)
+        return fetch_rows(database.connection, sql, parameters, prepare=prepare)
 
 
 class _CompilationCache:
