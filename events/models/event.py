@@ -79,7 +79,13 @@ class Event(EventDetails):
     feedback_count = models.PositiveIntegerField(default=0, editable=False)
 
     series = models.ForeignKey(
-        Series, models.PROTECT, null=True, blank=True, editable=False, related_name="events"
+        Series,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="events",
+        db_index=False,
     )
     nominal_start = LocalDateTimeField(
         null=True,
@@ -160,14 +166,17 @@ class Event(EventDetails):
             ),
         ]
         indexes = [
+            # The comment before an index names the queries that need it.
+            # The default list, `when=past`, and the walks of searches and suggestions.
             models.Index(fields=["start_time", "id"], condition=_IS_PUBLIC, name="public_by_start"),
-            models.Index(fields=["end_time", "id"], condition=_IS_PUBLIC, name="public_by_end"),
-            # With the start, which tells upcoming events from past ones within the index.
+            # `ordering=created_at`. With the start, which separates upcoming events from past ones
+            # within the index.
             models.Index(
                 fields=["created_at", "id", "start_time"],
                 condition=_IS_PUBLIC,
                 name="public_by_creation",
             ),
+            # `ordering=name`, with the start for the same reason.
             models.Index(
                 alphabetical("name"),
                 "id",
@@ -175,48 +184,60 @@ class Event(EventDetails):
                 condition=_IS_PUBLIC,
                 name="public_by_alphabet",
             ),
+            # `available=true` and `available=false`.
             models.Index(
                 fields=["is_available", "start_time", "id"],
                 condition=_IS_PUBLIC,
                 name="public_by_seats",
             ),
+            # `attendance_mode=online` and others.
             models.Index(
                 fields=["attendance_mode", "start_time", "id"],
                 condition=_IS_PUBLIC,
                 name="public_by_attendance",
             ),
+            # `status=draft` and `status=cancelled`.
             models.Index(
                 fields=["status", "start_time", "id"],
                 condition=Q(deleted_at=None) & ~Q(status="published"),
                 name="others_by_status",
             ),
+            # The number of events of each category in the list of categories.
             models.Index(fields=["category"], condition=_IS_PUBLIC, name="public_by_category"),
-            # For staff as well: these two include drafts.
+            # Several statuses at once, and the admin's list by start.
             models.Index(fields=["start_time"], condition=Q(deleted_at=None), name="by_start"),
+            # `when=ongoing` and `on=2027-03-01`, for drafts too.
             GistIndex(Span("start_time", "end_time"), condition=Q(deleted_at=None), name="by_span"),
+            # `near=52.52,13.4`, and `ordering=distance`.
             GistIndex(
                 Point("latitude", "longitude"),
                 condition=_IS_PUBLIC & Q(latitude__isnull=False),
                 name="public_by_place",
             ),
+            # `category=meetup`, the admin's filter, and the deletion of a category.
             models.Index(fields=["category", "start_time", "id"], name="by_category_and_start"),
+            # An account's own events, `organizer=7`, and the end of an account.
             models.Index(fields=["organizer", "start_time", "id"], name="by_organizer_and_start"),
+            # The periodic task that enqueues reminders.
             models.Index(
                 fields=["next_reminder_at"],
                 condition=Q(next_reminder_at__isnull=False),
                 name="reminders_due",
             ),
+            # The periodic task that invites attendees to give feedback.
             models.Index(
                 fields=["end_time"],
                 condition=_IS_PUBLIC & Q(feedback_asked_at=None),
                 name="feedback_not_asked",
             ),
+            # `series=7`, the occurrences of a series, and its foreign key.
             models.Index(
                 fields=["series", "start_time", "id"],
                 condition=Q(series__isnull=False),
                 name="by_series_and_start",
             ),
-            # New entries are in the pending list, which every search reads: short, in kilobytes.
+            # Searches: words anywhere, words of headings, and words of names. New entries are in
+            # the pending list, which every search reads. Its limit is in kilobytes.
             GinIndex(fields=["search_vector"], name="event_search", gin_pending_list_limit=256),
             GinIndex(
                 HeadingWords("search_vector"),
@@ -226,7 +247,7 @@ class Event(EventDetails):
             GinIndex(
                 NameWords("search_vector"), name="event_name_search", gin_pending_list_limit=256
             ),
-            # A suggestion searches it once for each of many weeks, so it has no pending list.
+            # Suggestions, which search it once for each of many weeks. So it has no pending list.
             GinIndex(
                 NamesByWeek("search_vector", "start_time"),
                 condition=_IS_PUBLIC,
@@ -255,6 +276,7 @@ class Event(EventDetails):
                 condition=Q(IsSampled()),
                 name="event_sample_facts",
             ),
+            # Facets of a list that is filtered by texts.
             GinIndex(
                 F("search_vector"),
                 HalvingsUpTo(),
@@ -264,6 +286,7 @@ class Event(EventDetails):
                 gin_pending_list_limit=256,
                 name="event_sample_folded",
             ),
+            # `name=jazz`, `location=oslo`, and the admin's search.
             GinIndex(OpClass(Folded("name"), "gin_trgm_ops"), name="event_name_folded"),
             GinIndex(OpClass(Folded("location"), "gin_trgm_ops"), name="event_location_folded"),
         ]
