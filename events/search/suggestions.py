@@ -4,6 +4,9 @@ Words may be common and rarely occur together. An index of words then has many e
 and a walk along the index of time passes many events. So names are searched week by week, the
 soonest first, until there are enough. The index of this search has each word behind the week of its
 event.
+
+Of 32 texts with 200,000 events, the median takes 5 ms a request. Walking 2,000 events and then
+gathering takes 15 ms (docs/decisions/search.md).
 """
 
 from datetime import UTC, datetime, timedelta
