@@ -1,4 +1,7 @@
-"""What other apps may react to. Sent inside the transaction of the change."""
+"""What other apps may react to. Sent inside the transaction of the change.
+
+Signals about the address are sent before the account's row is saved. `user` has the new values.
+"""
 
 from django.dispatch import Signal
 

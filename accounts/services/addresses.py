@@ -62,10 +62,10 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
         user.email, user.email_verified_at, user.pending_email = email, None, ""
         user.withdrawn_email = ""
         carry_over(former, email)
-    # Links to an address that nobody confirmed hold when the account returns there: see `links`.
-    _save_address(user, is_over=was_pending and not user.pending_email)
     if user.email != former:
         address_left.send(User, user=user, former=former, was_confirmed=False)
+    # Links to an address that nobody confirmed hold when the account returns there: see `links`.
+    _save_address(user, is_over=was_pending and not user.pending_email)
     ask_for_confirmation(user)
     if had_address:
         notify_of_change(user, former=former)
@@ -194,17 +194,21 @@ def take_address(
             user.former_addresses.filter(left_at__gte=left.left_at).delete()
     user.email_verified_at = timezone.now()
     user.pending_email = user.withdrawn_email = ""
-    _save_address(user)
     if user.email != former:
         address_left.send(User, user=user, former=former, was_confirmed=was_confirmed)
+    email_confirmed.send(User, user=user)
+    _save_address(user)
     if not was_confirmed:
         end_freshness("password_reset", email=user.email)
     send_deferred(user.email)
-    email_confirmed.send(User, user=user)
 
 
 def _save_address(user: User, *, is_over: bool = True) -> None:
     """Save what concerns the address. Caller holds the user's lock. Raises `ValidationFailed`.
+
+    Called after the receivers of signals have locked events and registrations: another `email`
+    locks the account's row against foreign keys. A session that holds an event and inserts a row
+    about the account would block on it.
 
     `is_over`: a change is no longer pending, so links that were mailed for it end.
     """

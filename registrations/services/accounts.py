@@ -27,7 +27,8 @@ def join_guest_registrations(user: User) -> int:
     Only for a confirmed address, since anybody can claim another one. `_claimable` has the
     conditions.
     """
-    return _join(Registration.objects.filter(_claimable(), email=user.email), user)
+    claimable = Registration.objects.filter(_claimable(), email=user.email)
+    return _join(claimable.exclude(user=user), user)
 
 
 @transaction.atomic
