@@ -23,9 +23,9 @@ class AlreadyRegistered(DomainError):
         "e-mail shows, changes and cancels the registration."
     )
     help = (
-        "One address has one place at an event. The link in the confirmation e-mail shows, changes "
-        "and cancels the registration; after a cancellation the address may register again. "
-        "Another person registers with another address."
+        "One address has one registration for an event. The link in the confirmation e-mail "
+        "shows, changes and cancels the registration; after a cancellation the address may "
+        "register again. Another person registers with another address."
     )
 
 

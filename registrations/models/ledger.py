@@ -10,8 +10,8 @@ from .registration import Registration
 class LedgerEntry(models.Model):
     """One change of state of a registration. Append-only: the database refuses edits.
 
-    Entries that take, free or hand on a place are written under the event's lock. So their ids are
-    in the order in which the changes took effect.
+    Entries for a seat that is taken, freed or handed on are written under the event's lock. So
+    their ids are in the order in which the changes took effect.
     """
 
     class Kind(models.TextChoices):
@@ -45,7 +45,7 @@ class LedgerEntry(models.Model):
         blank=True,
         db_index=False,
         related_name="+",
-        help_text="The account that did it; empty for guests and for the system.",
+        help_text="The account that changed it; empty for guests and for the system.",
     )
     reason = models.CharField(max_length=16, choices=Reason)
 

@@ -136,7 +136,7 @@ class Registration(models.Model):
         blank=True,
         db_index=False,
         related_name="registrations",
-        help_text="Whose place it is; empty for a guest.",
+        help_text="The account that it belongs to; empty for a guest.",
     )
     registered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -145,20 +145,20 @@ class Registration(models.Model):
         blank=True,
         db_index=False,
         related_name="+",
-        help_text="The account that made it, for itself or for a guest without an account.",
+        help_text="The account that made it, for itself or for a guest.",
     )
     name = models.CharField(max_length=200)
     email = MailboxField(help_text="One spelling for each mailbox.")
     status = models.CharField(max_length=16, choices=Status)
     queue_number = models.PositiveBigIntegerField(
-        null=True, blank=True, editable=False, help_text="Orders those who wait; never reused."
+        null=True, blank=True, editable=False, help_text="The order of the queue. Never reused."
     )
     ticket_code = models.CharField(max_length=16, default=new_ticket_code, editable=False)
     link_version = models.PositiveIntegerField(
         default=0,
         db_default=0,
         editable=False,
-        help_text="Grows when the place is handed on or joins an account: earlier links end.",
+        help_text="Grows when it is handed on or joins an account. Earlier links become invalid.",
     )
     registered_at = models.DateTimeField(default=timezone.now)
     confirmed_at = models.DateTimeField(null=True, blank=True)
