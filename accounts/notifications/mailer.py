@@ -128,11 +128,12 @@ class Mailer:
         fresh_until = time.monotonic() + _FACTS_HOLD_SECONDS
         opted_out = unwanted(waiting)
         known = self._look_up(waiting)
-        mailed = mailed_rows(waiting, opted_out=opted_out, is_nowhere=_is_nowhere)
+        mailed = mailed_rows(waiting, known, opted_out=opted_out)
         guarded = guarded_rows(mailed, known, proven=proven_addresses(mailed))
         budgets = Budgets({row.email for row in guarded})
-        for found in over_budget(guarded, budgets):
-            self._defer(found, waiting)
+        for found in over_budget(guarded, known, budgets):
+            self._defer(found)
+            _remove(waiting, [*found.rows, *found.given_up])
         parcels, repeated = parcels_of(
             waiting,
             known,
@@ -148,10 +149,9 @@ class Mailer:
             self._deliver(parcel, budgets)
             _remove(waiting, parcel.rows)
 
-    def _defer(self, found: Deferral, waiting: deque[Notification]) -> None:
+    def _defer(self, found: Deferral) -> None:
         outbox.defer(self._number, found.rows, found.until, outbox.OVER_BUDGET)
         outbox.drop(self._number, found.given_up, GIVEN_UP)
-        _remove(waiting, [*found.rows, *found.given_up])
 
     def _look_up(self, waiting: deque[Notification]) -> dict[int, tuple[Kind, Facts]]:
         """Kind and facts of those that hold; the others leave the queue."""
@@ -188,10 +188,12 @@ class Mailer:
     def _deliver(self, parcel: Parcel, budgets: Budgets) -> None:
         if self._is_given_up(parcel) or not self._is_affordable(parcel, budgets):
             return
+        mail = None
         try:
             own = self._begin(parcel)
             if own.rows and own.by_mail:
-                self._post.send(_written(own))
+                mail = _written(own)
+                self._post.send(mail)
         except ServerAway:
             for row in parcel.rows:
                 outbox.uncount(self._number, row)
@@ -204,11 +206,13 @@ class Mailer:
             self._refused(parcel, error)
         except Exception as error:
             logger.warning("notification %s failed", parcel.rows[0].pk, exc_info=True)
-            if was_rejected(error):
+            if mail is None or was_rejected(error):
                 _give_back(parcel, budgets)
             for row in parcel.rows:
                 outbox.retry_later(self._number, row, words_of(error))
         else:
+            if not own.rows:
+                _give_back(parcel, budgets)
             self._settle_parcel(own)
 
     def _refused(self, parcel: Parcel, error: Refused) -> None:
@@ -229,22 +233,22 @@ class Mailer:
         return True
 
     def _is_affordable(self, parcel: Parcel, budgets: Budgets) -> bool:
-        """Takes the mail out of the budgets that it is in, or defers the parcel."""
+        """Takes the mail out of the budgets that it is in, or defers the parcel.
+
+        The count of the account that causes it is last: nothing gives that one back.
+        """
         if not parcel.by_mail:
             return True
+        address, share = parcel.address, parcel.kind.share
+        if parcel.is_guarded and not budgets.take(address, share):
+            self._defer(deferral(parcel.rows, share, budgets.free_at(address, share)))
+            return False
         if seconds := seconds_until_allowed(parcel):
+            _give_back(parcel, budgets)
             until = timezone.now() + timedelta(seconds=seconds)
             outbox.defer(self._number, parcel.rows, until, TOO_MANY_CAUSED)
             return False
-        if not parcel.is_guarded:
-            return True
-        address, share = parcel.address, parcel.kind.share
-        if budgets.take(address, share):
-            return True
-        found = deferral(parcel.rows, share, budgets.free_at(address, share))
-        outbox.defer(self._number, found.rows, found.until, outbox.OVER_BUDGET)
-        outbox.drop(self._number, found.given_up, GIVEN_UP)
-        return False
+        return True
 
     def _begin(self, parcel: Parcel) -> Parcel:
         """Count the attempt and write the words; without rows that are no longer this mailer's."""
@@ -334,11 +338,6 @@ def _remove(waiting: deque[Notification], rows: Iterable[Notification]) -> None:
     """Rows that have left this mailer's queue. They are at its head, as a rule."""
     for row in rows:
         waiting.remove(row)
-
-
-def _is_nowhere(address: str) -> bool:
-    """Of people who were made up, or erased: no mail goes to `.invalid` (RFC 6761, section 6.4)."""
-    return f".{address.rpartition('@')[2]}".endswith(".invalid")
 
 
 def _by_urgency(row: Notification) -> tuple[bool, object, int]:

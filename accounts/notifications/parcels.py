@@ -2,12 +2,12 @@
 
 What a mailbox's owner asked for goes as a mail each. For the rest there is a budget (see `budget`):
 what is more than a share of it has left goes as one mail per kind, and what comes after the last
-one is deferred until the budget allows another. So nothing is lost, and nobody can fill a
-stranger's mailbox.
+one is deferred until the budget allows another. What is neither account security nor cancelled
+events is given up a day after it was due. So a stranger cannot fill a mailbox.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,7 +17,8 @@ from config.api.http.rate_limits import seconds_to_wait
 
 from ..models import Notification
 from .budget import Budgets
-from .kinds import Facts, Kind, Share, find_kind
+from .kinds import Facts, Kind, Share
+from .outbox import OVER_BUDGET
 
 GIVEN_UP = "It was deferred for a day: the mailbox got too many e-mails that nobody asked for."
 TOO_MANY_CAUSED = "Very many e-mails about events of this organizer were sent today."
@@ -57,34 +58,46 @@ class Deferral:
 
 
 def seconds_until_allowed(parcel: Parcel) -> int:
-    """Count a mail for the account that it is about (the fact `caused_by`, such as an organizer).
-
-    Returns 0, or the seconds until another one may be sent. Vital mails are always sent.
-    """
-    account = parcel.facts[0].get("caused_by")
-    if account is None or parcel.kind.is_vital:
+    """Count a mail for the account that causes it. 0, or the seconds until another is allowed."""
+    account = _counted_account(parcel.kind, parcel.facts[0])
+    if account is None:
         return 0
     return seconds_to_wait("caused_mails", f"about events of user {account}")
 
 
-def over_budget(rows: Iterable[Notification], budgets: Budgets) -> Iterator[Deferral]:
+def _counted_account(kind: Kind, facts: Facts) -> int | None:
+    """The account that a mail is counted for, such as an organizer. Vital mails are not counted."""
+    account: int | None = None if kind.is_vital else facts.get("caused_by")
+    return account
+
+
+def over_budget(
+    rows: Iterable[Notification], known: Mapping[int, tuple[Kind, Facts]], budgets: Budgets
+) -> Iterator[Deferral]:
     """The rows, all taken from budgets, whose mailbox has nothing left for their kind."""
     deferred: dict[tuple[str, Share], list[Notification]] = defaultdict(list)
     for row in rows:
-        kind = find_kind(row.kind)
-        if kind is not None and budgets.left(row.email, kind.share) == 0:
-            deferred[row.email, kind.share].append(row)
+        share = known[row.pk][0].share
+        if budgets.left(row.email, share) == 0:
+            deferred[row.email, share].append(row)
     for (address, share), of_share in deferred.items():
         yield deferral(of_share, share, budgets.free_at(address, share))
 
 
 def deferral(rows: Sequence[Notification], share: Share, free_at: datetime) -> Deferral:
-    """What becomes of rows whose share of a budget allows the next mail at `free_at`."""
+    """What becomes of rows whose share of a budget allows the next mail at `free_at`.
+
+    Only a row that the budget deferred before is given up. An outage of a day loses no mail.
+    """
     if share is not Share.OTHER:
         return Deferral(free_at, rows, [])
     oldest = timezone.now() - _LONGEST_DEFERRAL
-    given_up = [row for row in rows if row.due_at <= oldest]
-    return Deferral(free_at + _AFTER_VITAL, [row for row in rows if row.due_at > oldest], given_up)
+    later: list[Notification] = []
+    given_up: list[Notification] = []
+    for row in rows:
+        is_over = row.due_at <= oldest and row.error == OVER_BUDGET
+        (given_up if is_over else later).append(row)
+    return Deferral(free_at + _AFTER_VITAL, later, given_up)
 
 
 def parcels_of(
@@ -110,7 +123,8 @@ def parcels_of(
         left = budgets.left(address, share)
         if left is None or len(of_share) <= left:
             continue
-        news = list(_without_repeated(of_share, known, repeated))
+        news, older = _without_repeated(of_share, known)
+        repeated += older
         if len(news) > left:
             leaders |= {group[0].pk: group for group in _by_kind(news, known)}
     grouped = {row.pk for group in leaders.values() for row in group} | {row.pk for row in repeated}
@@ -125,19 +139,19 @@ def parcels_of(
 
 
 def _without_repeated(
-    rows: list[Notification],
-    known: Mapping[int, tuple[Kind, Facts]],
-    repeated: list[Notification],
-) -> Iterator[Notification]:
-    """Mails of account security say what is so now: of several of one account the last says all."""
-    last: dict[object, int] = {}
+    rows: list[Notification], known: Mapping[int, tuple[Kind, Facts]]
+) -> tuple[list[Notification], list[Notification]]:
+    """The rows to send, and those that a later one repeats.
+
+    A mail of account security states the present. Of several about one account the last suffices.
+    """
+    last = {_account_of(row): row.pk for row in rows}
+    news: list[Notification] = []
+    repeated: list[Notification] = []
     for row in rows:
-        last[_account_of(row)] = row.pk
-    for row in rows:
-        if known[row.pk][0].is_urgent and last[_account_of(row)] != row.pk:
-            repeated.append(row)
-        else:
-            yield row
+        is_repeated = known[row.pk][0].is_urgent and last[_account_of(row)] != row.pk
+        (repeated if is_repeated else news).append(row)
+    return news, repeated
 
 
 def _account_of(row: Notification) -> tuple[str, int | None]:
@@ -147,11 +161,15 @@ def _account_of(row: Notification) -> tuple[str, int | None]:
 def _by_kind(
     rows: list[Notification], known: Mapping[int, tuple[Kind, Facts]]
 ) -> Iterator[list[Notification]]:
-    """Groups of a kind. What failed before, and account security, goes by itself."""
-    groups: dict[str, list[Notification]] = defaultdict(list)
+    """Groups of a kind, each counted for one account.
+
+    Rows that failed before, and those of account security, are alone.
+    """
+    groups: dict[tuple[str, int | None, int | None], list[Notification]] = defaultdict(list)
     for row in rows:
-        alone = known[row.pk][0].is_urgent or row.attempts
-        groups[f"{row.kind}:{row.pk}" if alone else row.kind].append(row)
+        kind, facts = known[row.pk]
+        alone = row.pk if kind.is_urgent or row.attempts else None
+        groups[row.kind, _counted_account(kind, facts), alone].append(row)
     yield from groups.values()
 
 
@@ -170,14 +188,19 @@ def guarded_rows(
 
 
 def mailed_rows(
-    rows: Iterable[Notification], *, opted_out: Collection[int], is_nowhere: Callable[[str], bool]
+    rows: Iterable[Notification],
+    known: Mapping[int, tuple[Kind, Facts]],
+    *,
+    opted_out: Collection[int],
 ) -> list[Notification]:
     """Those that go by mail."""
     return [
         row
         for row in rows
-        if (kind := find_kind(row.kind)) is not None
-        and kind.mail
-        and row.pk not in opted_out
-        and not is_nowhere(row.email)
+        if known[row.pk][0].mail and row.pk not in opted_out and not _is_nowhere(row.email)
     ]
+
+
+def _is_nowhere(address: str) -> bool:
+    """Of people who were made up, or erased: no mail goes to `.invalid` (RFC 6761, section 6.4)."""
+    return f".{address.rpartition('@')[2]}".endswith(".invalid")

@@ -18,6 +18,7 @@ from accounts.notifications.budget import Budgets, forget_old_budgets
 from accounts.notifications.kinds import Share
 from accounts.notifications.mailer import Mailer
 from accounts.notifications.opt_outs import digest_of, opt_out
+from accounts.notifications.outbox import OVER_BUDGET
 from accounts.services.addresses import take_address
 from accounts.tests.factories import UserFactory
 from conftest import NOW
@@ -191,13 +192,25 @@ def test_of_several_that_say_the_same_of_an_account_the_last_is_sent(clock):
 def test_what_was_deferred_for_a_day_is_given_up_unless_it_is_vital(clock):
     tell("late")
     tell("late", "secret")
-    Notification.objects.update(due_at=NOW - timedelta(days=1))
+    Notification.objects.update(due_at=NOW - timedelta(days=1), error=OVER_BUDGET)
     MailboxBudget.objects.create(mailbox=digest_of(VICTIM), sent_at=[NOW] * 5)
 
     assert deliver() == []
 
     states = dict(Notification.objects.values_list("kind", "state"))
     assert states == {"note": "dropped", "secret": "pending"}
+
+
+def test_what_was_due_during_an_outage_of_a_day_is_deferred_like_other_mails(clock):
+    tell("late")
+    Notification.objects.update(due_at=NOW - timedelta(days=2))
+    MailboxBudget.objects.create(mailbox=digest_of(VICTIM), sent_at=[NOW] * 5)
+
+    assert deliver() == []
+
+    assert Notification.objects.get().state == "pending"
+    clock.shift(3601)
+    assert len(deliver()) == 1
 
 
 def test_a_proven_mailbox_gets_every_mail(clock):
@@ -294,6 +307,56 @@ def test_a_mail_that_the_server_did_not_take_is_not_counted(mail_server, clock):
     deliver()
 
     assert [budget.sent_at for budget in MailboxBudget.objects.all()] == [[], [], []]
+
+
+def test_a_mail_that_cannot_be_written_is_not_counted(clock):
+    tell(0, "ticket", facts={"broken": True})
+
+    deliver()
+
+    assert Notification.objects.get().attempts == 1
+    assert MailboxBudget.objects.get().sent_at == []
+
+
+def test_a_mail_that_another_mailer_has_claimed_is_not_counted(clock, monkeypatch):
+    monkeypatch.setattr("accounts.notifications.outbox.begin", lambda mailer, row: False)
+    tell(0)
+
+    deliver()
+
+    assert MailboxBudget.objects.get().sent_at == []
+
+
+def test_a_mail_that_its_cause_may_not_send_uses_nothing_of_the_budget(clock, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "caused_mails": (1, 86400)}
+    for number in range(2):
+        tell(number, facts={"caused_by": 7})
+        deliver()
+
+    assert len(django_mail.outbox) == 1
+    assert len(MailboxBudget.objects.get().sent_at) == 1
+
+
+def test_a_mail_beyond_the_budget_is_not_counted_for_its_cause(clock, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "caused_mails": (2, 86400)}
+    MailboxBudget.objects.create(mailbox=digest_of(VICTIM), sent_at=[NOW] * 2)
+    tell(0, facts={"caused_by": 7})
+    tell(0, "ticket", facts={"caused_by": 7})
+    first = len(deliver())
+
+    tell(0, email="bob@example.com", facts={"caused_by": 7})
+
+    assert (first, len(deliver())) == (1, 1)
+
+
+def test_mails_of_several_causes_are_several_mails(clock, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "caused_mails": (1, 86400)}
+    for number in range(8):
+        tell(number, facts={"caused_by": number % 2})
+
+    assert subjects() == ["Note: A & B (and 3 more)"] * 2
+    tell("bob", email="bob@example.com", facts={"caused_by": 1})
+    assert subjects() == []
 
 
 def test_a_mailer_gives_back_the_mail_that_it_took(clock):
