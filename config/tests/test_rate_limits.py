@@ -187,6 +187,16 @@ def test_memory_is_bounded(clock, anyone, event, limited, monkeypatch):
     assert len(rate_limits._tallies) <= 10
 
 
+def test_eviction_spares_the_callers_that_requested_last(clock, limited, monkeypatch):
+    monkeypatch.setattr(rate_limits, "_MAX_TALLIES", 4)
+    limited(register=(300, 60))
+
+    for caller in ("flood", "a", "b", "c", "flood", "d"):
+        rate_limits.seconds_to_wait("register", caller)
+
+    assert [caller for _, caller in rate_limits._tallies] == ["c", "flood", "d"]
+
+
 @pytest.mark.parametrize(
     "header",
     [

@@ -82,17 +82,12 @@ def without_counting() -> Iterator[None]:
 
 def seconds_to_wait(scope: str, caller: str) -> int:
     """Count one request of `caller`. 0 within the limit of `scope`, else the seconds to wait."""
+    if scope not in EVEN_SCOPES:
+        return count_many(scope, caller, 1)
     limit = settings.RATE_LIMITS[scope]
     if limit is None or not _is_counting.get():
         return 0
-    allowed, seconds = limit
-    if scope in EVEN_SCOPES:
-        return _rejection(scope, token_buckets.take(scope, caller, allowed, seconds))
-    now = time.time()
-    number = int(now // seconds)
-    if _count(scope, caller, number, allowed, seconds) <= allowed:
-        return 0
-    return _rejection(scope, int((number + 1) * seconds - now) + 1)
+    return _rejection(scope, token_buckets.take(scope, caller, *limit))
 
 
 def check_limit(scope: str, caller: str, detail: str = "") -> None:
@@ -146,11 +141,12 @@ def _count(
 ) -> int:
     """The known count of this caller in this window, with `hits` added."""
     with _lock:
-        tally = _tallies.get((scope, caller))
+        tally = _tallies.pop((scope, caller), None)
         if tally is None or tally.number != number:
             if len(_tallies) >= _MAX_TALLIES:
                 _evict_older_half()
-            tally = _tallies[scope, caller] = _Tally(number)
+            tally = _Tally(number)
+        _tallies[scope, caller] = tally  # the latest used is last
         tally.hits += hits
         known, unshared = tally.hits + tally.elsewhere, tally.hits - tally.shared
         if known - hits >= allowed or unshared < _step(allowed):
@@ -169,7 +165,7 @@ def _step(allowed: int) -> int:
 
 
 def _evict_older_half() -> None:
-    """Evict the older half of the tallies. Their unshared requests are lost."""
+    """Evict the tallies that were used least recently. Their unshared requests are lost."""
     for key in list(_tallies)[: _MAX_TALLIES // 2]:
         del _tallies[key]
 
