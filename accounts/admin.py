@@ -20,7 +20,7 @@ from django.utils.text import Truncator
 
 from config.api.admin import NAMES_SHOWN, IsSetFilter, ReadOnlyAdmin, ServiceAdmin, rehearsed_on
 from config.api.http.timezones import zone_names
-from config.api.staff_rights import has_every_right
+from config.api.staff_rights import has_every_right, outranked_accounts
 from config.api.text.email_addresses import mailbox_of
 from config.api.text.visible_characters import validate_visible
 
@@ -374,9 +374,7 @@ class AccountAdmin(AuditedAdmin, UserAdmin):
 
     def changeable(self, request: HttpRequest, users: QuerySet[User]) -> QuerySet[User]:
         """Those of `users` that this member of staff may change; see `User.may_be_changed_by`."""
-        mine = users.filter(erased_at=None)
-        if not has_every_right(staff_of(request)):
-            mine = mine.filter(is_superuser=False, is_staff=False)
+        mine = users.filter(outranked_accounts(staff_of(request)), erased_at=None)
         if "confirmed" not in request.POST and (left_out := users.count() - mine.count()):
             self.message_user(
                 request,

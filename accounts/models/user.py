@@ -180,14 +180,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         return None if self.email_verified else self.email
 
     def may_be_changed_by(self, viewer: "User", *permissions: str) -> bool:
-        """Whether `viewer` is the owner, or staff with one of `permissions` who outrank them.
+        """Whether `viewer` is the owner, or outranking staff with one of `permissions`.
 
-        Nobody revives an erased account.
+        Nobody may change an erased account.
         """
         if self.erased_at is not None:
             return False
-        may_as_staff = has_staff_right(viewer, *permissions) and outranks(viewer, self)
-        return viewer.pk == self.pk or may_as_staff
+        is_owner = viewer.pk == self.pk
+        return is_owner or (has_staff_right(viewer, *permissions) and outranks(viewer, self))
 
     def is_own_doing(self, actor_id: int | None) -> bool:
         """Whether a change is none of staff: the user's own, or by a link that they were sent."""

@@ -1,4 +1,4 @@
-"""What staff may do, decided in one place: no other module reads `is_staff`.
+"""What staff may do. No other module decides by `is_staff` or `is_superuser`.
 
 Staff have the rights that Django's model permissions give them, in the API as in the admin. Without
 the permission for an action a staff account is an ordinary one, and so is an account that has
@@ -10,6 +10,8 @@ on the user object.
 
 from collections.abc import Hashable, Iterator
 from typing import Protocol
+
+from django.db.models import Q
 
 
 class Account(Protocol):
@@ -49,6 +51,11 @@ def outranks(user: Account, other: Account) -> bool:
     address or password, and become that superuser.
     """
     return has_every_right(user) or not is_privileged(other)
+
+
+def outranked_accounts(user: Account) -> Q:
+    """The condition of `outranks` on rows of accounts."""
+    return Q() if has_every_right(user) else Q(is_staff=False, is_superuser=False)
 
 
 def rights_key(user: Account) -> Hashable:

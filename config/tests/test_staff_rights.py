@@ -12,7 +12,12 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.tests.factories import UserFactory, grant
 from accounts.tokens import open_session
-from config.api.staff_rights import has_staff_right, outranks, rights_key
+from config.api.staff_rights import (
+    has_staff_right,
+    outranked_accounts,
+    outranks,
+    rights_key,
+)
 
 from .access import ROLES, World, make_world
 from .test_access import ROUTES, Line, lines, status_of
@@ -224,6 +229,24 @@ def test_only_superusers_outrank_staff(ana, sam):
 
     assert (outranks(sam, ana), outranks(sam, sam), outranks(sam, root)) == (True, False, False)
     assert (outranks(root, sam), outranks(root, root)) == (True, True)
+
+
+@pytest.mark.parametrize("is_superuser", [False, True])
+def test_outranked_accounts_are_those_that_the_user_outranks(ana, sam, is_superuser):
+    user = UserFactory(is_staff=True, is_superuser=is_superuser)
+
+    rows = User.objects.filter(outranked_accounts(user))
+
+    assert set(rows) == {account for account in User.objects.all() if outranks(user, account)}
+    assert ana in rows
+    assert (sam in rows) is is_superuser
+
+
+def test_owner_changes_the_own_account_without_a_query(sam, django_assert_num_queries):
+    user = User.objects.get(pk=sam.pk)
+
+    with django_assert_num_queries(0):
+        assert user.may_be_changed_by(user, "accounts.change_user") is True
 
 
 # --- other modules ---
