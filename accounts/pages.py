@@ -55,15 +55,12 @@ def _confirm(request: HttpRequest, token: str) -> str:
         given = _new_password(request, token)
         services.confirm_with_new_password(**given, user_agent=agent, address=address)
         return "password"
-    fields = {name: request.POST[name] for name in ("password",) if name in request.POST}
-    given = read_form(EmailConfirmIn, {"token": token, **fields})
-    services.confirm_address(
-        given["token"],
-        password=given.get("password"),
-        address=address,
-        network=client_network(request),
-    )
-    return "" if fields else "signed-out"
+    fields = {"token": token}
+    if "password" in request.POST:
+        fields["password"] = request.POST["password"]
+    network = client_network(request)
+    services.confirm_address(**read_form(EmailConfirmIn, fields), address=address, network=network)
+    return "" if "password" in fields else "signed-out"
 
 
 @mail_page

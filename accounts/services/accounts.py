@@ -8,8 +8,6 @@ from django.contrib.auth.models import update_last_login
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from config.api.http.idempotency import forget_answers_about
-
 from ..audit import actor_id, audited, erase_values, record
 from ..errors import InvalidCredentials
 from ..lockout import guarded
@@ -128,15 +126,15 @@ def lock_account(user_id: int) -> User:
 
 @transaction.atomic
 def erase_account(user: User) -> None:
-    """Erase what identifies a person; the row stays, so that what refers to it stays right.
+    """Erase the personal data of an account. The row stays, since other rows refer to it.
 
-    Opt-outs stay too: they are the mailbox's, which may be somebody's without an account.
+    Opt-outs stay as well: they belong to the mailbox, whose owner may have no account. The caller
+    deletes the stored responses about the person, before it locks any event.
     """
     user = lock_account(user.pk)
     confirmed, claimed = known_addresses(user)
     forget_notifications(user)
     forget_mails_to(confirmed=confirmed, claimed=claimed)
-    forget_answers_about(emails=confirmed | claimed, usernames=[user.username], user_id=user.pk)
     user.email = f"erased-{user.pk}@invalid"
     user.username = f"erased:{user.pk}"
     user.timezone = "UTC"

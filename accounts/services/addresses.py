@@ -160,12 +160,12 @@ def lock_to_confirm(token: str) -> User:
 @transaction.atomic
 @audited("address confirmed", unless=User.is_own_doing)
 def confirm_email(user: User, *, address: str | None = None, by_owner: bool = False) -> User:
-    """Record that the address is the user's own. Receivers of `email_confirmed` do what follows.
+    """Confirm the account's address. Receivers of `email_confirmed` do the rest.
 
     The first confirmation ends every session and the link to the calendar, unless it is
-    `by_owner`: the account may have been opened by a stranger, who would read what joins.
-    Raises `PreconditionFailed` when the account's address is not `address`, if that is given, or is
-    none: see `User.needs_address`.
+    `by_owner`: a stranger may have opened the account, and would read the registrations that join.
+    Raises `PreconditionFailed` if the account has another address than `address`, or none (see
+    `User.needs_address`).
     """
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     if user.needs_address or (address is not None and user.email != address):

@@ -115,6 +115,8 @@ def confirm_with_new_password(
     if user.pending_email:
         raise InvalidOrExpiredLink
     check_password(password, user)
-    user = set_password(confirm_email(user), password)
+    reset_calendar_link(user)
+    confirm_email(user, by_owner=True)  # `set_password` ends the sessions
+    user = set_password(user, password)
     record_device(user, user_agent=user_agent, address=address)
     return user

@@ -4,6 +4,8 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from accounts.links import confirmation_link, recovery_link, reset_link
@@ -69,6 +71,17 @@ def moved_ana(moving_ana) -> User:
 
 
 # --- confirming ---
+
+
+def test_confirmation_locks_registrations_before_notifications(ana, event):
+    registered(event, email=ana.email)
+
+    with CaptureQueriesContext(connection) as queries:
+        confirm_email(ana)
+
+    updated = [query["sql"].split()[1] for query in queries if query["sql"].startswith("UPDATE")]
+    notifications = updated.index('"accounts_notification"')
+    assert updated.index('"registrations_registration"') < notifications
 
 
 def test_a_link_confirms_the_address_and_guest_places_join(ana, event, signed_in):

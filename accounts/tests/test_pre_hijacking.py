@@ -247,6 +247,16 @@ def test_page_confirms_with_a_new_password_and_shuts_out_who_signed_up(
     assert_refused(verify(token))
 
 
+def test_confirmation_with_a_new_password_ends_sessions_once(browser, account, token):
+    calendar_generation = account.calendar_generation
+
+    browser.post(CONFIRM, {"token": token, "new": "yes", **passwords()})
+
+    account.refresh_from_db()
+    assert account.token_generation == 2
+    assert account.calendar_generation == calendar_generation + 1
+
+
 @pytest.mark.parametrize(
     ("form", "mistake"),
     [
