@@ -6,7 +6,9 @@ any other change of that state, therefore ends it. The state is not part of the 
 gets into logs. Tokens are made when a mail is written, from the account as it is then.
 
 An account may return to a state: to an earlier address, or to the same pending one. The signed
-state of an address therefore includes `User.address_version`, which only grows.
+state of an address therefore includes `User.address_version`, which only grows. It grows when a
+change of address ends. A pending address that is replaced by another one and then pending again is
+the exception: its first link is valid again, and still goes to the owner of that address.
 
 The holder of an account whose address is unconfirmed may be a stranger to the mailbox. Links mailed
 to such an address depend on the address alone and end once it is confirmed. The mailbox's owner can

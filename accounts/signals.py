@@ -10,5 +10,6 @@ email_confirmed = Signal()
 
 #: An account has another e-mail address than before. Arguments: `user`, whose row is locked;
 #: `former`, the address that it left; `was_confirmed`, whether the account had confirmed that one.
-#: Sent before `email_confirmed`, since receivers lock events and after them registrations.
+#: Receivers lock events, then registrations. `email_confirmed` locks registrations, so it is sent
+#: afterwards.
 address_left = Signal()

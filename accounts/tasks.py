@@ -31,7 +31,7 @@ def sweep_failures(timestamp: int) -> None:
 @app.periodic(cron="37 3 * * *")
 @app.task(queueing_lock="sweep_mailbox_budgets")
 def sweep_mailbox_budgets(timestamp: int) -> None:
-    """Daily: mails to unconfirmed mailboxes that no longer count."""
+    """Daily: counts of unsolicited mails that no longer matter."""
     forget_old_budgets()
 
 

@@ -122,9 +122,10 @@ class Unsubscription(models.Model):
 
 
 class MailboxBudget(models.Model):
-    """The latest mails to a mailbox whose address no account has confirmed; see `budget`.
+    """The latest mails to a mailbox that its owner did not ask for; see `notifications.budget`.
 
-    Unlogged: it is empty after a crash of the database.
+    A proven mailbox has a row as well, for mails that are unsolicited. The table is unlogged: it is
+    empty after a crash of the database.
     """
 
     mailbox = models.CharField(

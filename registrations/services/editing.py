@@ -58,7 +58,7 @@ def edit_registration(
 
 
 def send_confirmation_again(registration: Registration) -> None:
-    """Queues the confirmation e-mail of the current state, unless one was queued a moment ago.
+    """Queues the confirmation e-mail of the current state, unless one was queued within `FRESH_FOR`.
 
     Raises `RegistrationCancelled`, and `RateLimited` for many e-mails of one registration.
     """
