@@ -306,5 +306,5 @@ class SessionView(ApiView):
     @operation("End a session", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:
         """Its tokens stop working at once; ending the current one is signing out."""
-        tokens.end_session(self.found(tokens.live_sessions_of(current_user(request)), pk=pk))
+        tokens.end_session(self.get_row(tokens.live_sessions_of(current_user(request)), pk=pk))
         return Response(status=204)

@@ -222,7 +222,7 @@ class ApiView(GenericAPIView[Any]):
                 query_parameters=self.known_parameters(str(request.method)),
             )
 
-    def found(self, queryset: QuerySet[M], **lookup: Any) -> M:
+    def get_row(self, queryset: QuerySet[M], **lookup: Any) -> M:
         """The row. Raises `NotFound`, and checks object permissions."""
         row = queryset.filter(**lookup).first()
         if row is None:
@@ -230,8 +230,8 @@ class ApiView(GenericAPIView[Any]):
         self.check_object_permissions(self.request, row)
         return row
 
-    def found_by_id(self, make: Callable[[], QuerySet[M]], pk: int) -> M:
-        """`found()` by a compiled query. `make` may depend on the view and the viewer alone."""
+    def get_row_by_id(self, make: Callable[[], QuerySet[M]], pk: int) -> M:
+        """`get_row()` by a compiled query. `make` may depend on the view and the viewer alone."""
         user = self.request.user
         key = (type(self).__qualname__, user.pk, rights_key(user))
         rows = fetch(

@@ -53,7 +53,7 @@ class EventCalendarView(CalendarView):
         "Read an event as a calendar file", operation_id="readEventCalendar", responses=CALENDAR
     )
     def get(self, request: Request, pk: int) -> HttpResponse:
-        event = self.found(Event.objects.visible_to(request.user).for_calendar(), pk=pk)
+        event = self.get_row(Event.objects.visible_to(request.user).for_calendar(), pk=pk)
         return self.file(calendar_of(event, public_url=settings.PUBLIC_URL), f"event-{pk}.ics")
 
 

@@ -74,7 +74,7 @@ class CategoryView(ApiView):
 
     @operation("Read a category", responses=CategoryOut)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(CategoryOut(self.found(_with_counts(), slug=slug)).data)
+        return Response(CategoryOut(self.get_row(_with_counts(), slug=slug)).data)
 
     @operation(
         "Replace a category", request=CategoryIn, responses=CategoryOut, raises=[PermissionDenied]
@@ -93,10 +93,10 @@ class CategoryView(ApiView):
     @operation("Delete a category", responses={204: None}, raises=[PermissionDenied])
     def delete(self, request: Request, slug: str) -> Response:
         """For staff with `events.delete_category`. Its events have no category afterwards."""
-        delete_category(self.found(Category.objects.all(), slug=slug))
+        delete_category(self.get_row(Category.objects.all(), slug=slug))
         return Response(status=204)
 
     def _edit(self, slug: str, *, partial: bool) -> Response:
-        category = self.found(Category.objects.all(), slug=slug)
+        category = self.get_row(Category.objects.all(), slug=slug)
         save_category(category, **self.valid(CategoryIn, partial=partial))
         return Response(CategoryOut(_with_counts().get(pk=category.pk)).data)

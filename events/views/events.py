@@ -192,7 +192,7 @@ class EventView(ApiView):
         """Drafts are for their organizer and staff; cancelled events stay readable."""
         visible_to = Event.objects.visible_to
         return self._tagged_response(
-            self.found_by_id(lambda: visible_to(request.user).for_listing(), pk)
+            self.get_row_by_id(lambda: visible_to(request.user).for_listing(), pk)
         )
 
     @operation(
@@ -222,7 +222,7 @@ class EventView(ApiView):
         return Response(status=204)
 
     def _event(self, pk: int) -> Event:
-        return self.found(_visible(self), pk=pk)
+        return self.get_row(_visible(self), pk=pk)
 
     def _edit(self, pk: int, *, partial: bool) -> Response:
         event = self._event(pk)
@@ -257,7 +257,7 @@ class PublishView(ApiView):
     )
     def post(self, request: Request, pk: int) -> Response:
         """A published event stays as it is."""
-        event = self.found(_visible(self), pk=pk)
+        event = self.get_row(_visible(self), pk=pk)
         self.valid(NoFields)
         return _event_response(self, services.publish_event(event))
 
@@ -274,7 +274,7 @@ class CancelView(ApiView):
     )
     def post(self, request: Request, pk: int) -> Response:
         """Final. Registrations stay as a record; a cancelled event stays as it is."""
-        event = self.found(_visible(self), pk=pk)
+        event = self.get_row(_visible(self), pk=pk)
         return _event_response(self, services.cancel_event(event, **self.valid(CancellationIn)))
 
 

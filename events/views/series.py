@@ -123,7 +123,7 @@ class SeriesView(ApiView):
         return Response(status=204)
 
     def _series(self, pk: int) -> Series:
-        return self.found(_visible(self).select_related("organizer", "category"), pk=pk)
+        return self.get_row(_visible(self).select_related("organizer", "category"), pk=pk)
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "event": getattr(self, "series", None)}
@@ -142,7 +142,7 @@ class SeriesPublishView(ApiView):
     )
     def post(self, request: Request, pk: int) -> Response:
         """With its coming events. A published series stays as it is."""
-        series = self.found(_visible(self), pk=pk)
+        series = self.get_row(_visible(self), pk=pk)
         self.valid(NoFields)
         return _series_response(self, services.publish_series(series))
 

@@ -52,7 +52,7 @@ class AttendeesView(ListView):
             events = Event.objects.visible_to(self.request.user, *self.needed_permissions)
             return events.defer("search_vector")
 
-        return self.found_by_id(visible_events, pk)
+        return self.get_row_by_id(visible_events, pk)
 
 
 class AttendeePagination(KeysetPagination):
@@ -117,7 +117,9 @@ class LedgerView(ListView):
     )
     def get(self, request: Request, pk: int) -> Response:
         """Every change of state of every registration, the latest first."""
-        event = self.found(Event.objects.visible_to(request.user, *self.needed_permissions), pk=pk)
+        event = self.get_row(
+            Event.objects.visible_to(request.user, *self.needed_permissions), pk=pk
+        )
         entries = LedgerEntry.objects.filter(event=event).select_related("actor")
         registration_id = request.query_params.get("registration")
         if registration_id is not None:

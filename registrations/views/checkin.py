@@ -27,7 +27,7 @@ class TicketScanView(ApiView):
 
     def event(self, pk: int) -> Event:
         events = Event.objects.visible_to(self.request.user, *self.needed_permissions)
-        event: Event = self.found(events, pk=pk)
+        event: Event = self.get_row(events, pk=pk)
         self.hides_meeting_url = not sees_meeting(self.request.user, event)
         return event
 

@@ -35,7 +35,7 @@ class FeedbackListView(ListView):
         return "-created_at"
 
     def event(self, pk: int) -> Event:
-        return self.found(Event.objects.visible_to(self.request.user), pk=pk)
+        return self.get_row(Event.objects.visible_to(self.request.user), pk=pk)
 
     @operation("List feedback", responses=FeedbackOut(many=True))
     def get(self, request: Request, pk: int) -> Response:
@@ -91,4 +91,4 @@ class FeedbackView(ApiView):
         return Response(status=204)
 
     def feedback(self, pk: int) -> Feedback:
-        return self.found(Feedback.objects.visible_to(self.request.user).for_display(), pk=pk)
+        return self.get_row(Feedback.objects.visible_to(self.request.user).for_display(), pk=pk)

@@ -72,7 +72,9 @@ class AttendeeImportView(ApiView):
         are saved. When nothing was saved the response is 400, a problem document with the members
         of the report.
         """
-        event = self.found(Event.objects.visible_to(request.user, *self.needed_permissions), pk=pk)
+        event = self.get_row(
+            Event.objects.visible_to(request.user, *self.needed_permissions), pk=pk
+        )
         options, user = _options(request), current_user(request)
         upload = read_upload(request, lambda: self.valid(AttendeeFileIn))
         with ROWS.one():

@@ -34,7 +34,7 @@ class MessageListView(ListView):
 
     def event(self, pk: int) -> Event:
         events = Event.objects.visible_to(self.request.user, *self.needed_permissions)
-        return self.found(events, pk=pk)
+        return self.get_row(events, pk=pk)
 
     @operation(
         "List messages to attendees",
@@ -70,5 +70,5 @@ class MessageView(ApiView):
     @operation("Read a message to attendees", operation_id="readMessage", responses=MessageOut)
     def get(self, request: Request, pk: int) -> Response:
         """For the organizer, and staff with `registrations.view_message`."""
-        message = self.found(Message.objects.visible_to(request.user).for_display(), pk=pk)
+        message = self.get_row(Message.objects.visible_to(request.user).for_display(), pk=pk)
         return Response(MessageOut(message).data)

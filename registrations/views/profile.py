@@ -181,7 +181,7 @@ class UserView(ProfileView):
 
     def profile_user(self, **kwargs: Any) -> User:
         viewer, needed = current_user(self.request), self.needed_permissions
-        user = self.found(User.objects.visible_to(viewer, *needed), pk=kwargs["pk"])
+        user = self.get_row(User.objects.visible_to(viewer, *needed), pk=kwargs["pk"])
         if self.request.method not in SAFE_METHODS and not user.may_be_changed_by(viewer, *needed):
             raise PermissionDenied
         return user

@@ -82,7 +82,7 @@ class RegisterView(ApiView):
             data = self.valid(RegisterIn)
         except ValidationFailed:
             # For an event that is hidden from the caller, 404 takes precedence over a bad body.
-            self.found(Event.objects.visible_to(request.user), pk=pk)
+            self.get_row(Event.objects.visible_to(request.user), pk=pk)
             raise
         caller = request.user if request.user.is_authenticated else None
         registration = services.register_caller(pk, caller, **data)
@@ -139,7 +139,7 @@ class SingleRegistrationView(ApiView):
                 return row
         viewer = self.request.user
         visible_rows = rows.visible_to(viewer, *self.needed_permissions)
-        registration: Registration = self.found(visible_rows, pk=pk)
+        registration: Registration = self.get_row(visible_rows, pk=pk)
         is_own = viewer.pk in {registration.user_id, registration.registered_by_id}
         self.hides_meeting_url = not is_own and not sees_meeting(viewer, registration.event)
         return registration
