@@ -57,7 +57,7 @@ class SignUpView(ApiView):
     tag = "sign in"
     authentication_classes = ()
     permission_classes = (AllowAny,)
-    keeps_answers = False
+    stores_responses = False
     throttle_scopes = {"POST": "signup"}
 
     @operation("Sign up", request=SignUpIn, responses={201: SignedUpOut})
@@ -120,7 +120,7 @@ class SignInView(ApiView):
     tag = "sign in"
     authentication_classes = ()
     permission_classes = (AllowAny,)
-    keeps_answers = False
+    stores_responses = False
     throttle_scopes = {"POST": "login"}
 
     @operation(
@@ -140,7 +140,7 @@ class TokenRefreshView(ApiView):
     tag = "sign in"
     authentication_classes = ()
     permission_classes = (AllowAny,)
-    keeps_answers = False
+    stores_responses = False
 
     @operation(
         "Refresh the tokens",
@@ -211,7 +211,7 @@ class EmailVerifyView(ApiView):
     throttle_scopes = {"POST": "login"}
 
     @property
-    def keeps_answers(self) -> bool:  # type: ignore[override]
+    def stores_responses(self) -> bool:  # type: ignore[override]
         """A wrong password is counted, which the transaction of a stored answer would undo."""
         return not (isinstance(self.request.data, dict) and "password" in self.request.data)
 

@@ -3,7 +3,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 
-class KeptAnswer(models.Model):
+class StoredResponse(models.Model):
     """The first response to a request with an Idempotency-Key, stored for replay."""
 
     fingerprint = models.BinaryField(
@@ -26,11 +26,12 @@ class KeptAnswer(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["caller", "created_at"], include=["size"], name="kept_by_caller"),
-            GinIndex(fields=["mentions"], gin_pending_list_limit=256, name="kept_by_mention"),
+            models.Index(
+                fields=["caller", "created_at"], include=["size"], name="stored_by_caller"
+            ),
+            GinIndex(fields=["mentions"], gin_pending_list_limit=256, name="stored_by_mention"),
         ]
-        verbose_name = "answer kept for replay"
-        verbose_name_plural = "answers kept for replay"
+        verbose_name = "stored response"
 
     def __str__(self) -> str:
         return f"{self.status} from {self.created_at:%Y-%m-%d %H:%M}"

@@ -82,7 +82,7 @@ class ApiView(GenericAPIView[Any]):
     `sends_etag`: whether a successful response has an ETag;
     `is_compressed`: whether guests get the response compressed; it must not contain a secret (see
     `compression`), and needs `sends_etag`;
-    `keeps_answers`: False where a response must never be stored, since it has tokens;
+    `stores_responses`: False where a response must never be stored, since it has tokens;
     `throttle_scopes`: scopes of stricter rate limits, by method;
     `staff_permissions`: the model permission that staff need, by method (see `staff_rights`);
     `is_personal`: whether responses to guests have personal data, such as by a token;
@@ -96,7 +96,7 @@ class ApiView(GenericAPIView[Any]):
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {}
     sends_etag = False
     is_compressed = False
-    keeps_answers = True
+    stores_responses = True
     throttle_scopes: ClassVar[dict[str, str]] = {}
     staff_permissions: ClassVar[dict[str, str]] = {}
     is_personal = False
@@ -139,7 +139,7 @@ class ApiView(GenericAPIView[Any]):
         handler = getattr(self, "post", None)
         if request.method == "POST" and handler is not None:
             key = read_key(request)
-            if key is not None and self.keeps_answers:
+            if key is not None and self.stores_responses:
                 # DRF looks the handler up after this method.
                 setattr(self, "post", handle_once(self, handler, key))  # noqa: B010
 

@@ -28,7 +28,7 @@ from accounts.models import Notification, User  # noqa: E402
 from accounts.notifications import unsubscribing  # noqa: E402
 from accounts.signed_tokens import AccessToken, RefreshToken  # noqa: E402
 from config.api.http import idempotency  # noqa: E402
-from config.api.models import KeptAnswer  # noqa: E402
+from config.api.models import StoredResponse  # noqa: E402
 from config.api.pagination.keyset import Cursor  # noqa: E402
 from config.errors import IdempotencyKeyReused, InvalidCursor  # noqa: E402
 from registrations import tickets  # noqa: E402
@@ -72,7 +72,9 @@ def is_read(read: Callable[[], Any], *errors: type[Exception]) -> bool:
 def read(signed: dict[str, str]) -> dict[str, bool]:
     def replayed() -> HttpResponse:
         digest = bytes.fromhex(signed["idempotent request"])
-        return idempotency._replay(KeptAnswer(body_digest=digest, status=204, body=b""), b"body")
+        return idempotency._replay(
+            StoredResponse(body_digest=digest, status=204, body=b""), b"body"
+        )
 
     in_session = signed["password in a session"]
     return {

@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 
 from accounts.tokens import open_session
 from config.api.http.idempotency import delete_expired_responses
-from config.api.models import KeptAnswer
+from config.api.models import StoredResponse
 from config.errors import all_errors
 from config.wsgi import application
 from conftest import NOW, PASSWORD
@@ -327,7 +327,7 @@ def test_key_expires_after_a_day(clock, anyone, event):
     assert_problem(again, 409, "already_registered")
     clock.shift(timedelta(hours=25))
     assert delete_expired_responses() == 1
-    assert not KeptAnswer.objects.exists()
+    assert not StoredResponse.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,17 +2,17 @@
 
 from datetime import timedelta
 from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
-from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from config.api.http import idempotency
-from config.api.http.idempotency import forget_answers_about
+from config.api.http.idempotency import delete_responses_about
 from config.api.http.mentions import mentions_in, mentions_of
 from config.api.http.negotiation import to_json
-from config.api.models import KeptAnswer
+from config.api.models import StoredResponse
 from conftest import NOW, PASSWORD
 from events.models import Event
 from events.tests.factories import EventFactory
@@ -36,7 +36,7 @@ def test_response_too_large_to_be_stored_rolls_its_work_back(olga, signed_in, mo
     assert (response.status_code, response.json()["code"]) == (413, "payload_too_large")
     assert response.json()["max_bytes"] == 5_000
     assert not Event.objects.exists()
-    assert not KeptAnswer.objects.exists()
+    assert not StoredResponse.objects.exists()
 
 
 def test_the_latest_responses_of_a_caller_are_stored(olga, max_, signed_in, clock, monkeypatch):
@@ -49,7 +49,7 @@ def test_the_latest_responses_of_a_caller_are_stored(olga, max_, signed_in, cloc
 
     create(client, "k10")  # makes room: nine are left, and this one
 
-    assert KeptAnswer.objects.count() == 1 + 10
+    assert StoredResponse.objects.count() == 1 + 10
     for key in ("k1", "k9", "k10"):
         assert "Idempotent-Replayed" in create(client, key)
     assert "Idempotent-Replayed" in create(other, "other")
@@ -64,7 +64,7 @@ def test_the_responses_of_a_caller_are_bounded_in_bytes(olga, signed_in, clock, 
         clock.move_to(NOW + timedelta(seconds=number))
         create(client, f"k{number}", description="x" * 9_000)
 
-    assert sum(KeptAnswer.objects.values_list("size", flat=True)) <= 50_000 + 10_000
+    assert sum(StoredResponse.objects.values_list("size", flat=True)) <= 50_000 + 10_000
     assert "Idempotent-Replayed" in create(client, "k11", description="x" * 9_000)
 
 
@@ -72,7 +72,7 @@ def test_callers_are_stored_as_digests(anyone, event):
     body = {"name": "Bob", "email": "bob@example.com"}
     anyone.post(f"/api/events/{event.pk}/register/", body, headers={"Idempotency-Key": "k"})
 
-    stored = KeptAnswer.objects.get()
+    stored = StoredResponse.objects.get()
 
     assert len(bytes(stored.caller)) == 32
     assert stored.size == len(bytes(stored.body))
@@ -123,8 +123,8 @@ def test_mentions_are_the_user_names_of_a_body():
 
 
 def test_responses_are_found_by_an_index_without_reading_bodies(db):
-    KeptAnswer.objects.bulk_create(
-        KeptAnswer(
+    StoredResponse.objects.bulk_create(
+        StoredResponse(
             fingerprint=number.to_bytes(32),
             body_digest=b"",
             status=200,
@@ -135,30 +135,31 @@ def test_responses_are_found_by_an_index_without_reading_bodies(db):
         for number in range(2_000)
     )
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE api_keptanswer")
+        cursor.execute("ANALYZE api_storedresponse")
 
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        forgotten = forget_answers_about(emails=["bob7@example.com"])
+        forgotten = delete_responses_about(emails=["bob7@example.com"])
 
     assert forgotten == 1
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {queries[0]['sql']}")
         plan = "\n".join(line for (line,) in cursor.fetchall())
-    assert "kept_by_mention" in plan
+    assert "stored_by_mention" in plan
 
 
 def test_responses_stored_before_the_upgrade_are_found(anyone, event):
     body = {"name": "Bob", "email": "bob@example.com"}
     anyone.post(f"/api/events/{event.pk}/register/", body, headers={"Idempotency-Key": "k"})
-    KeptAnswer.objects.update(mentions=None, size=0)
+    StoredResponse.objects.update(mentions=None, size=0)
 
+    apps = SimpleNamespace(get_model=lambda *_: StoredResponse)
     import_module("config.api.migrations.0004_bounded_answers").record_mentions(apps, None)
 
-    stored = KeptAnswer.objects.get()
+    stored = StoredResponse.objects.get()
     assert stored.size == len(bytes(stored.body))
-    assert forget_answers_about(emails=["bob@example.com"]) == 1
+    assert delete_responses_about(emails=["bob@example.com"]) == 1
 
 
 def test_erasure_deletes_responses_with_a_former_name_of_the_person(
@@ -173,7 +174,7 @@ def test_erasure_deletes_responses_with_a_former_name_of_the_person(
     response = client.delete("/api/me/", {"password": PASSWORD})
 
     assert response.status_code == 204
-    assert [b"max" in bytes(stored.body) for stored in KeptAnswer.objects.all()] == [True]
+    assert [b"max" in bytes(stored.body) for stored in StoredResponse.objects.all()] == [True]
 
 
 def test_erasure_finds_responses_before_it_locks_an_event(ana, event, signed_in):
@@ -186,7 +187,7 @@ def test_erasure_finds_responses_before_it_locks_an_event(ana, event, signed_in)
     assert response.status_code == 204
     statements = [query["sql"] for query in queries]
     forgetting = next(
-        n for n, sql in enumerate(statements) if "api_keptanswer" in sql and "&&" in sql
+        n for n, sql in enumerate(statements) if "api_storedresponse" in sql and "&&" in sql
     )
     locking = next(
         n

@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.notifications.inbox import forget_mails_about
 from accounts.services import erase_account, known_addresses, lock_account
-from config.api.http.idempotency import forget_answers_about
+from config.api.http.idempotency import delete_responses_about
 from config.api.sql.locking import locked_in_order
 from config.errors import FieldError, ValidationFailed
 from events.models import Event
@@ -86,7 +86,7 @@ def _forget_responses(user: User) -> None:
     """Deletes stored responses that name the person. Call it before any event is locked."""
     own = Registration.objects.filter(user=user).values_list("email", flat=True).distinct()
     confirmed, claimed = known_addresses(user)
-    forget_answers_about(
+    delete_responses_about(
         emails={*own, *confirmed, *claimed}, usernames=[user.username], user_id=user.pk
     )
 

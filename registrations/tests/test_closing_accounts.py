@@ -17,7 +17,7 @@ from accounts.notifications import notify
 from accounts.services import confirm_email, lock_account
 from accounts.tests.factories import PASSWORD, UserFactory, grant
 from accounts.tokens import open_session
-from config.api.models import KeptAnswer
+from config.api.models import StoredResponse
 from config.errors import PermissionDenied
 from events.models import Event
 from events.services import create_event, delete_event, lock_event, publish_event, restore_event
@@ -103,7 +103,7 @@ def test_answers_to_others_are_still_replayed(ana, max_, event, signed_in):
 
     leave(signed_in(ana))
 
-    assert json.loads(bytes(KeptAnswer.objects.get().body))["email"] == max_.email
+    assert json.loads(bytes(StoredResponse.objects.get().body))["email"] == max_.email
     again = signed_in(max_).post(path, body, headers={"Idempotency-Key": "m"})
     assert again["Idempotent-Replayed"] == "true"
 

@@ -34,7 +34,7 @@ from config.errors import (
 )
 
 from ..keys import secret_keys
-from ..models import KeptAnswer
+from ..models import StoredResponse
 from .mentions import mentions_in, mentions_of
 from .negotiation import to_json
 from .throttling import client_address
@@ -47,12 +47,12 @@ MAX_BYTES_OF_CALLER = 64 * 1024 * 1024
 _RETAINED_PART = 0.9
 # Another request of the caller deletes the locked rows, so they are skipped.
 _EVICT = """
-    DELETE FROM api_keptanswer WHERE fingerprint IN (
-        SELECT fingerprint FROM api_keptanswer WHERE fingerprint IN (
+    DELETE FROM api_storedresponse WHERE fingerprint IN (
+        SELECT fingerprint FROM api_storedresponse WHERE fingerprint IN (
             SELECT fingerprint FROM (
                 SELECT fingerprint,
                     row_number() OVER latest AS number, sum(size) OVER latest AS bytes
-                FROM api_keptanswer WHERE caller = %(caller)s
+                FROM api_storedresponse WHERE caller = %(caller)s
                 WINDOW latest AS (ORDER BY created_at DESC, fingerprint)
             ) AS ranked
             WHERE number > %(number)s OR bytes > %(bytes)s
@@ -88,7 +88,7 @@ def handle_once(view: APIView, handler: Handler, key: str) -> Handler:
         with transaction.atomic():
             if not _lock(fingerprint):
                 raise IdempotencyInProgress(headers={"Retry-After": "1"})
-            stored = KeptAnswer.objects.filter(
+            stored = StoredResponse.objects.filter(
                 pk=fingerprint, created_at__gt=timezone.now() - REPLAY_PERIOD
             ).first()
             if stored is not None:
@@ -105,11 +105,13 @@ def handle_once(view: APIView, handler: Handler, key: str) -> Handler:
 
 def delete_expired_responses() -> int:
     """Delete the responses that may no longer be replayed; returns their number."""
-    deleted, _ = KeptAnswer.objects.filter(created_at__lte=timezone.now() - REPLAY_PERIOD).delete()
+    deleted, _ = StoredResponse.objects.filter(
+        created_at__lte=timezone.now() - REPLAY_PERIOD
+    ).delete()
     return deleted
 
 
-def forget_answers_about(
+def delete_responses_about(
     *, emails: Iterable[str], usernames: Iterable[str] = (), user_id: int | None = None
 ) -> int:
     """Delete the responses that name an erased person; returns their number.
@@ -118,10 +120,10 @@ def forget_answers_about(
     that the person no longer has. Indexes find all of them without reading stored bodies.
     """
     mentions = mentions_of(emails=emails, usernames=usernames)
-    deleted, _ = KeptAnswer.objects.filter(mentions__overlap=mentions).delete()
+    deleted, _ = StoredResponse.objects.filter(mentions__overlap=mentions).delete()
     if user_id is not None:
         digests = [_digest_of_caller(f"user {user_id}", key) for key in secret_keys()]
-        deleted += KeptAnswer.objects.filter(caller__in=digests).delete()[0]
+        deleted += StoredResponse.objects.filter(caller__in=digests).delete()[0]
     return deleted
 
 
@@ -212,7 +214,7 @@ def _store(fingerprint: bytes, caller: bytes, body_digest: bytes, response: Http
             " rows at once, or no Idempotency-Key.",
             max_bytes=MAX_BYTES,
         )
-    stored = KeptAnswer(
+    stored = StoredResponse(
         fingerprint=fingerprint,
         body_digest=body_digest,
         caller=caller,
@@ -223,7 +225,7 @@ def _store(fingerprint: bytes, caller: bytes, body_digest: bytes, response: Http
         mentions=mentions_in(body, response.get("Content-Type", "")),
         created_at=timezone.now(),
     )
-    KeptAnswer.objects.bulk_create(  # one statement, which also replaces an expired response
+    StoredResponse.objects.bulk_create(  # one statement, which also replaces an expired response
         [stored],
         update_conflicts=True,
         unique_fields=["fingerprint"],
@@ -237,7 +239,7 @@ def _evict(caller: bytes) -> None:
     """Delete a caller's oldest responses where the caller has reached a limit."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*), coalesce(sum(size), 0) FROM api_keptanswer WHERE caller = %s",
+            "SELECT count(*), coalesce(sum(size), 0) FROM api_storedresponse WHERE caller = %s",
             [caller],
         )
         number, size = cursor.fetchone()
@@ -253,7 +255,7 @@ def _evict(caller: bytes) -> None:
         )
 
 
-def _replay(stored: KeptAnswer, content: bytes) -> HttpResponse:
+def _replay(stored: StoredResponse, content: bytes) -> HttpResponse:
     if bytes(stored.body_digest) not in {_digest(content, key) for key in secret_keys()}:
         raise IdempotencyKeyReused
     headers = {**stored.headers, "Idempotent-Replayed": "true"}

@@ -97,7 +97,7 @@ def _operation_id(summary: str) -> str:
 class ApiSchema(AutoSchema):
     """Reads these attributes, beside those of DRF and drf-spectacular:
 
-    of a view: `tag` (else the name of its app), `sends_etag`, `keeps_answers`,
+    of a view: `tag` (else the name of its app), `sends_etag`, `stores_responses`,
     `if_match_methods`, and the `raises` of its methods;
     of a serializer or a field: `schema_extra`, JSON Schema keywords for the value that is sent;
     of a serializer: `schema_name`, and of a pagination class: `page_name`, names of components.
@@ -126,7 +126,7 @@ class ApiSchema(AutoSchema):
         return parameters
 
     def _honours_idempotency_key(self) -> bool:
-        return self.method == "POST" and getattr(self.view, "keeps_answers", False)
+        return self.method == "POST" and getattr(self.view, "stores_responses", False)
 
     def _answers_not_modified(self) -> bool:
         return self.method == "GET" and getattr(self.view, "sends_etag", False)
