@@ -6,11 +6,12 @@ A service says so in one line, and its model names the columns to watch in `audi
     @audited("edited")
     def edit_event(event: Event, changes: dict[str, Any]) -> Event: ...
 
-Who acts is whoever the request was authenticated as; see `acting_as`. Columns that hold secrets
-(passwords, generations of tokens) are never among those watched.
+The actor is the account that the request is authenticated as; see `set_actor`. Columns with secrets
+(passwords, generations of tokens) are never watched.
 """
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -30,6 +31,8 @@ R = TypeVar("R")
 
 ERASED = "(erased)"
 
+_actor_id: ContextVar[int | None] = ContextVar("audit_actor_id", default=None)
+
 _ERASE = """
     UPDATE accounts_auditentry SET
         before = (SELECT coalesce(jsonb_object_agg(key, %(erased)s::text), '{}')
@@ -48,15 +51,21 @@ _OLD = """
 """
 
 
-def acting_as(user_id: int) -> None:
-    """Whoever sent the request that is being answered; log lines name them too."""
+def set_actor(user_id: int) -> None:
+    """Set the account that sent the current request. Log lines contain it as well."""
+    _actor_id.set(user_id)
     structlog.contextvars.bind_contextvars(user_id=user_id)
 
 
+def clear_actor() -> None:
+    """End what `set_actor` set. A thread handles many requests, so each one ends with this."""
+    _actor_id.set(None)
+    structlog.contextvars.unbind_contextvars("user_id")
+
+
 def actor_id() -> int | None:
-    """Who acts; None for guests, commands and the system."""
-    user_id: int | None = structlog.contextvars.get_contextvars().get("user_id")
-    return user_id
+    """The account that sent the current request. None for guests, commands and the system."""
+    return _actor_id.get()
 
 
 def audited(

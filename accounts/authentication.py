@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.tokens import Token
 
-from .audit import acting_as
+from .audit import set_actor
 from .models import User
 from .tokens import session_of
 
@@ -28,5 +28,5 @@ class TokenAuthentication(JWTAuthentication):
         session = session_of(token)
         if session is None:
             raise AuthenticationFailed
-        acting_as(session.user_id)
+        set_actor(session.user_id)
         return session.user, token

@@ -17,7 +17,7 @@ from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 
-from accounts.audit import acting_as
+from accounts.audit import clear_actor, set_actor
 from config import errors, ops
 from config.api.http.body_limits import body_limit
 from config.api.http.exception_handler import problem_response
@@ -93,7 +93,7 @@ class RequestIdMiddleware:
             response = self.get_response(request)
         finally:
             structlog.contextvars.reset_contextvars(**tokens)
-            structlog.contextvars.unbind_contextvars("user_id")
+            clear_actor()
         response["X-Request-ID"] = request_id
         return response
 
@@ -167,7 +167,7 @@ class AdminIdentity(AuthenticationMiddleware):
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
         if request.path_info.startswith("/admin/") and request.user.is_authenticated:
-            acting_as(request.user.pk)
+            set_actor(request.user.pk)
 
 
 class PageHeaders(XFrameOptionsMiddleware):

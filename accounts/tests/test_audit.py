@@ -1,12 +1,13 @@
 """What organizers and staff change is recorded: who, what, before and after."""
 
 import pytest
+import structlog
 from django.contrib.auth.models import Group, Permission
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.audit import ERASED
+from accounts.audit import ERASED, actor_id, clear_actor, set_actor
 from accounts.models import AuditEntry, User
 from accounts.services import edit_profile, erase_account
 from accounts.tests.factories import PASSWORD, UserFactory, grant
@@ -212,6 +213,16 @@ def test_a_command_is_the_system(event):
     edit_event(event, {"name": "By a command"})
 
     assert AuditEntry.objects.get().actor is None
+
+
+def test_actor_is_independent_of_the_context_of_the_logger():
+    set_actor(7)
+
+    structlog.contextvars.clear_contextvars()
+
+    assert actor_id() == 7
+    clear_actor()
+    assert actor_id() is None
 
 
 def test_a_guest_after_a_user_is_not_taken_for_them(anyone, sam, signed_in, event):
