@@ -12,7 +12,7 @@ from config.errors import FieldError, ValidationFailed
 from . import services
 from .errors import InvalidOrExpiredLink
 from .links import recovers
-from .notifications.unsubscribing import grant, is_wanted, read_token
+from .notifications.unsubscribing import change_subscription, is_subscribed, subscription_of
 from .serializers import EmailConfirmIn, PasswordResetConfirmIn, PasswordResetIn
 
 
@@ -128,16 +128,17 @@ def _new_password(request: HttpRequest, token: str) -> dict[str, str]:
 
 @mail_page
 def unsubscribe(request: HttpRequest) -> HttpResponse:
-    """A mail program posts to the link itself (RFC 8058), a person to the form on the page."""
+    """The target of the link and of the form. A mail client posts to the link (RFC 8058)."""
     token = token_of(request) or request.GET.get("token", "")
-    wish = read_token(token)
-    if wish is None:
+    subscription = subscription_of(token)
+    if subscription is None:
         return render(request, "accounts/not_unsubscribed.html", status=400)
     if request.method == "POST":
-        page = "subscribed" if grant(wish, wanted="again" in request.POST) else "unsubscribed"
+        is_on = change_subscription(subscription, is_on="again" in request.POST)
+        page = "subscribed" if is_on else "unsubscribed"
     else:
-        page = "unsubscribe" if is_wanted(wish) else "unsubscribed"
-    return render(request, f"accounts/{page}.html", {"kind": wish.kind, "token": token})
+        page = "unsubscribe" if is_subscribed(subscription) else "unsubscribed"
+    return render(request, f"accounts/{page}.html", {"kind": subscription.kind, "token": token})
 
 
 urlpatterns = [

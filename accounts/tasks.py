@@ -1,8 +1,8 @@
 from procrastinate.contrib.django import app
 
 from .lockout import forget_old_failures
-from .notifications.budget import forget_old_budgets
-from .notifications.outbox import forget_old
+from .notifications.budget import delete_old_budgets
+from .notifications.outbox import delete_old_notifications
 from .services import forget_former_addresses
 from .tokens import forget_ended_sessions
 
@@ -17,8 +17,8 @@ def sweep_sessions(timestamp: int) -> None:
 @app.periodic(cron="27 3 * * *")
 @app.task(queueing_lock="sweep_notifications")
 def sweep_notifications(timestamp: int) -> None:
-    """Daily: notifications that were told or given up long ago."""
-    forget_old()
+    """Daily: old notifications that are not pending."""
+    delete_old_notifications()
 
 
 @app.periodic(cron="47 3 * * *")
@@ -32,7 +32,7 @@ def sweep_failures(timestamp: int) -> None:
 @app.task(queueing_lock="sweep_mailbox_budgets")
 def sweep_mailbox_budgets(timestamp: int) -> None:
     """Daily: counts of unsolicited mails that no longer matter."""
-    forget_old_budgets()
+    delete_old_budgets()
 
 
 @app.periodic(cron="57 3 * * *")

@@ -23,7 +23,7 @@ from config.api.sql.compiled_queries import fetch
 from config.errors import InvalidToken
 
 from .models import Session, User
-from .notifications.fresh import end_freshness
+from .notifications.cooldown import end_cooldown
 from .signed_tokens import AccessToken, RefreshToken
 
 # A client that sends one refresh twice within this time has made a double call, not a theft.
@@ -130,7 +130,7 @@ def end_all_sessions(user: User) -> None:
     User.objects.filter(pk=user.pk).update(token_generation=F("token_generation") + 1)
     user.refresh_from_db(fields=["token_generation"])
     if user.email_verified:  # else the links that were mailed work on: see `links`
-        end_freshness("password_reset", email=user.email)
+        end_cooldown("password_reset", email=user.email)
 
 
 def forget_ended_sessions(older_than: timedelta = timedelta(days=30)) -> int:

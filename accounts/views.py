@@ -21,7 +21,7 @@ from . import services, tokens
 from .authentication import current_user
 from .errors import InvalidCredentials, InvalidOrExpiredLink
 from .models import User
-from .notifications.inbox import inbox_of, mark_read, with_words
+from .notifications.inbox import inbox_of, mark_read, rendered_notifications
 from .serializers import (
     EmailConfirmIn,
     MailedOut,
@@ -190,7 +190,7 @@ class NotificationListView(ListView):
         """The unread first, of those the newest first."""
         rows = self.paginate_queryset(inbox_of(current_user(request))) or []
         context = self.get_serializer_context()
-        shown = NotificationOut(with_words(rows), many=True, context=context)
+        shown = NotificationOut(rendered_notifications(rows), many=True, context=context)
         return self.get_paginated_response(shown.data)
 
 

@@ -16,7 +16,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.notifications.inbox import keep_in_inbox
+from accounts.notifications.inbox import deliver_to_inbox_only
 from config.api.files.csv_rows import ImportRefused, Row
 from events.importing import import_key, import_rows
 from events.importing.calendars import CalendarRow
@@ -94,7 +94,7 @@ def load_sample_data(*, known_passwords: bool) -> LoadResult:
     new_ids = list(Event.objects.filter(is_new).values_list("pk", flat=True))
     result.events = len(new_ids)
     Event.objects.filter(pk__in=new_ids).update(reminder_hours=[], feedback_asked_at=timezone.now())
-    keep_in_inbox(new_ids)
+    deliver_to_inbox_only(new_ids)
     return result
 
 

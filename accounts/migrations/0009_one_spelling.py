@@ -8,21 +8,21 @@ from django.db import migrations
 from django.db.models import TextField
 from django.db.models.functions import Cast
 
-from accounts.respelling import (
+from accounts.address_normalization import (
+    normalize_accounts,
+    normalized,
     opt_out,
     rekey_opt_outs,
     rekey_sign_in_failures,
-    respell_accounts,
-    respelled,
     uncertain,
-    went_elsewhere,
+    was_delivered_elsewhere,
 )
 
 _COLUMN = "ALTER TABLE accounts_user ALTER COLUMN notification_preferences"
 
 
 def respell(apps, schema_editor):
-    changed = respell_accounts(apps)
+    changed = normalize_accounts(apps)
     changed |= _respell_pending(apps.get_model("accounts", "User"))
     changed |= _respell_former(apps.get_model("accounts", "FormerAddress"))
     changed |= _respell_notifications(apps.get_model("accounts", "Notification"))
@@ -34,7 +34,7 @@ def respell(apps, schema_editor):
 def _respell_pending(model):
     changed = {}
     for user in model.objects.exclude(pending_email=""):
-        address = respelled(user.pending_email) or ""
+        address = normalized(user.pending_email) or ""
         if address != user.pending_email:
             changed[user.pending_email] = address
             model.objects.filter(pk=user.pk).update(pending_email=address)
@@ -44,8 +44,8 @@ def _respell_pending(model):
 def _respell_former(model):
     changed = {}
     for row in uncertain(model.objects.all()):
-        address = respelled(row.email)
-        if address is None or went_elsewhere(row.email):
+        address = normalized(row.email)
+        if address is None or was_delivered_elsewhere(row.email):
             row.delete()  # whoever confirmed it may not take the account back
         elif address != row.email:
             changed[row.email] = address
@@ -57,7 +57,7 @@ def _respell_notifications(model):
     changed = {}
     spellings = uncertain(model.objects.all()).order_by().values_list("email", flat=True).distinct()
     for email in list(spellings):
-        address = respelled(email)
+        address = normalized(email)
         if address is not None and address != email:
             changed[email] = address
     for former, address in changed.items():
@@ -73,7 +73,7 @@ def _move_preferences(apps):
         off = [kind for kind, wanted in user.notification_preferences.items() if wanted is False]
         opt_out(apps, user.email, off)
         if user.withdrawn_email:  # the placeholder's go along to the next address
-            opt_out(apps, respelled(user.withdrawn_email) or user.withdrawn_email, off)
+            opt_out(apps, normalized(user.withdrawn_email) or user.withdrawn_email, off)
 
 
 class Migration(migrations.Migration):

@@ -1,4 +1,4 @@
-"""Where mails go: to a mail server, or to where `EMAIL_URL` says `consolemail:` or `filemail:`."""
+"""Django's e-mail backends for `EMAIL_URL`: a mail server, the console, or files."""
 
 import sys
 import uuid
@@ -15,16 +15,16 @@ from config.api.text.email_addresses import needs_smtputf8
 
 
 class SmtpBackend(EmailBackend):
-    """Tells the mail server the recipient as the mail has it.
+    """Sends the recipient's address unchanged in the envelope.
 
-    Django's own would encode a local part beyond ASCII as RFC 2047 does words of a header, which
-    makes it another mailbox.
+    Django's own backend encodes a local part beyond ASCII like words of a header (RFC 2047), which
+    is another mailbox.
     """
 
     def _send(self, email_message: Any) -> bool:
-        """Raises `smtplib.SMTPException`; of those, `SMTPNotSupportedError` without SMTPUTF8."""
+        """Raises `smtplib.SMTPException`, such as `SMTPNotSupportedError` without SMTPUTF8."""
         [recipient] = email_message.recipients()
-        # RFC 6531, section 3.4: what has such an address has eight bits.
+        # A mail with such an address has eight bits (RFC 6531, section 3.4).
         options = ["SMTPUTF8", "BODY=8BITMIME"] if needs_smtputf8(recipient) else []
         content = email_message.message().as_bytes(linesep="\r\n")
         assert self.connection is not None  # noqa: S101  # `send_messages` has opened it
@@ -33,7 +33,7 @@ class SmtpBackend(EmailBackend):
 
 
 class ConsoleBackend(BaseEmailBackend):
-    """Prints what a person would read, instead of MIME."""
+    """Prints the readable text of mails, without MIME."""
 
     def send_messages(self, email_messages: Sequence[Any]) -> int:
         for mail in email_messages:
@@ -45,9 +45,10 @@ class ConsoleBackend(BaseEmailBackend):
 
 
 class FileBackend(BaseEmailBackend):
-    """One file for each mail, which is there once it is complete.
+    """Writes one file for each mail. A file appears once it is complete.
 
-    Mails contain links that sign people in, so only the mailer's system user may read the files.
+    Mails contain links that give access to accounts, so only the mailer's system user may read the
+    files.
     """
 
     def send_messages(self, email_messages: Sequence[Any]) -> int:

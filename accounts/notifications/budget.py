@@ -1,16 +1,16 @@
-"""How many mails a mailbox gets that its owner did not ask for.
+"""The budget of a mailbox: the number of mails that its owner did not ask for.
 
-Anybody can name a mailbox that is not theirs: at sign-up, in a registration, in an imported file.
-So a mailbox gets at most `RATE_LIMITS["mailbox"]` such mails in any period of that length, whatever
-their kinds and whoever caused them. The mailer asks when it is about to send, so the requests that
-cause mails pay nothing.
+Anyone can enter another person's mailbox: at sign-up, in a registration, in an imported file. So a
+mailbox gets at most `RATE_LIMITS["mailbox"]` such mails in any period of that length, of all kinds
+and from all causes together. The mailer counts immediately before it sends, so the requests that
+cause mails do no extra work.
 
-Every mail to a mailbox that is not proven is such a mail. Of those to a proven one it is what has
-the fact `is_unsolicited`, such as the mails of a registration that somebody else made.
+Every mail to a mailbox that is not proven counts. Of the mails to a proven mailbox, those with the
+fact `is_unsolicited` count, such as the mails of a registration that another person made.
 
-A budget has shares (`Share`). Each of them has one mail that no other share can use, and account
-security uses two fifths of the budget at most: a stranger can cause mails of each share, but none
-that keep the mails of another one back. The remaining mails go to whichever share needs them first.
+A budget has shares (`Share`). Each share has one mail that no other share can use, and account
+security uses two fifths of the budget at most. So a stranger who causes mails of one share cannot
+suppress those of another share. The remaining mails go to the shares that need them first.
 """
 
 from collections import Counter
@@ -27,7 +27,7 @@ from ..models import FormerAddress, MailboxBudget, Notification, User
 from .kinds import Share
 from .opt_outs import digest_of
 
-# Of two mailers that read the same mails and add one, the second finds them changed.
+# Of two mailers that read the same mails and add one, the second matches no row.
 _STORE = """
     INSERT INTO accounts_mailboxbudget AS stored (mailbox, sent_at, shares)
     VALUES (%(mailbox)s, %(sent_at)s::timestamptz[], %(shares)s::text[])
@@ -35,7 +35,7 @@ _STORE = """
     WHERE stored.sent_at = %(expected)s::timestamptz[]
 """
 
-_FORGET = """
+_DELETE_OLD = """
     DELETE FROM accounts_mailboxbudget
     WHERE NOT EXISTS (SELECT FROM unnest(sent_at) AS moment WHERE moment > %s)
 """
@@ -47,7 +47,7 @@ class SentMail(NamedTuple):
 
 
 def proven_addresses(rows: Collection[Notification]) -> set[str]:
-    """Those of the rows' addresses that an account has confirmed, or had until a few days ago."""
+    """The addresses that an active account has confirmed, or had until a few days ago."""
     own = {row.email for row in rows if row.user is not None and _is_own(row.email, row.user)}
     others = {row.email for row in rows} - own
     if not others:
@@ -62,7 +62,7 @@ def proven_addresses(rows: Collection[Notification]) -> set[str]:
 
 
 class Budgets:
-    """The budgets of some mailboxes, read at once. Without a limit they never end."""
+    """The budgets of some mailboxes, read by one query. Without a limit they are infinite."""
 
     def __init__(self, addresses: Iterable[str]) -> None:
         limit: tuple[int, int] | None = settings.RATE_LIMITS["mailbox"]
@@ -73,13 +73,13 @@ class Budgets:
         self._taken: dict[str, SentMail] = {}
 
     def left(self, address: str, share: Share) -> int | None:
-        """How many mails of a share the mailbox may get now; None if its budget never ends."""
+        """The number of mails of a share that the mailbox may get now. None without a limit."""
         if address not in self._digests:
             return None
         return self._left(share, self._recent(address))
 
     def free_at(self, address: str, share: Share) -> datetime:
-        """When the mailbox may get the next mail of a share; now, if it may get one."""
+        """The time at which the mailbox may get the next mail of a share. Now, if it may now."""
         now = timezone.now()
         if address not in self._digests:
             return now
@@ -90,7 +90,7 @@ class Budgets:
         return recent[expired - 1].at + self._period if expired else now
 
     def take(self, address: str, share: Share) -> bool:
-        """Count one mail that is about to be sent; False where its share has none left."""
+        """Count one mail that is about to be sent. False if its share is used up."""
         if address not in self._digests:
             return True
         while True:
@@ -103,7 +103,7 @@ class Budgets:
                 return True
 
     def give_back(self, address: str) -> None:
-        """The mail that was taken last of this budget, here, was certainly not accepted."""
+        """Undo the latest `take` of this object, whose mail was certainly not accepted."""
         mail = self._taken.pop(address, None)
         while mail is not None:
             rest = list(self._stored.get(self._digests[address], []))
@@ -114,7 +114,7 @@ class Budgets:
                 return
 
     def _left(self, share: Share, sent: Sequence[SentMail]) -> int:
-        """What of a share is left after these mails; with none sent it is at least one."""
+        """The part of a share that is left after these mails. At least one if none was sent."""
         used = Counter(mail.share for mail in sent)
         left = self._limit - len(sent)
         if self._limit >= len(Share):
@@ -128,9 +128,9 @@ class Budgets:
         return [mail for mail in self._stored.get(self._digests[address], []) if mail.at > since]
 
     def _store(self, address: str, mails: list[SentMail]) -> bool:
-        """False if another mailer has changed the budget since it was read; then it is read again.
+        """Store the mails. False if another mailer has changed the budget, which is read again.
 
-        Each failure is another mailer's success, so repeating it comes to an end.
+        Each failure is the success of another mailer, so repeated calls succeed in the end.
         """
         mailbox = self._digests[address]
         parameters: dict[str, Any] = {
@@ -146,12 +146,12 @@ class Budgets:
         return is_stored
 
 
-def forget_old_budgets() -> int:
-    """Delete those of mailboxes that got no mail within the period; returns how many."""
+def delete_old_budgets() -> int:
+    """Delete the budgets of mailboxes without a mail within the period. Returns their number."""
     limit = settings.RATE_LIMITS["mailbox"]
     period = timedelta(seconds=limit[1] if limit else 0)
     with connection.cursor() as cursor:
-        cursor.execute(_FORGET, [timezone.now() - period])
+        cursor.execute(_DELETE_OLD, [timezone.now() - period])
         return int(cursor.rowcount)
 
 
@@ -160,7 +160,7 @@ def _is_own(address: str, user: User) -> bool:
 
 
 def _stored_mails(mailboxes: Collection[str]) -> dict[str, list[SentMail]]:
-    """By mailbox. A version without shares stores none, and its mails are of no special share."""
+    """The counted mails by mailbox. Mails that a version without shares counted are of `OTHER`."""
     if not mailboxes:
         return {}
     rows = MailboxBudget.objects.filter(mailbox__in=mailboxes)

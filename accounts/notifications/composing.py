@@ -1,4 +1,4 @@
-"""From words to a message: RFC 5322, MIME, and the headers that mail readers act on."""
+"""Composes messages: RFC 5322, MIME, and the headers that mail clients act on."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -29,10 +29,10 @@ _LONGEST_LINE = 900  # RFC 5322, section 2.1.1 allows 998
 
 
 class _Policy(EmailPolicy):
-    """Seven bits where the recipient's address has no more, and long ASCII headers in one piece.
+    """Writes ASCII headers unfolded.
 
-    The standard library would turn an address longer than a line, such as that of
-    List-Unsubscribe, into encoded words (RFC 2047), which mean nothing there.
+    The standard library writes a URL that is longer than a line, such as that of List-Unsubscribe,
+    as encoded words (RFC 2047), which are invalid there.
     """
 
     def fold(self, name: str, value: Any) -> str:
@@ -46,24 +46,24 @@ class _Policy(EmailPolicy):
         return self.fold(name, value).encode(charset, "surrogateescape")
 
 
-# The line ends are also those inside of base64, which nobody converts on the way.
+# Line ends inside base64 are not converted on the way, so they are CRLF already.
 _POLICY = _Policy(cte_type="7bit", linesep="\r\n")
 _UTF8_POLICY = _POLICY.clone(utf8=True)  # RFC 6532
 
 
 class _Message(EmailMessage):
-    """As Django's SMTP backend wants it: with a say in the line's end."""
+    """A message with the parameter `linesep` of Django's SMTP backend."""
 
     def as_bytes(self, unixfrom: bool = False, policy: Any = None, linesep: str = "\n") -> bytes:
         return super().as_bytes(unixfrom, policy or self.policy.clone(linesep=linesep))
 
 
 class Mail:
-    """What Django's e-mail backends send: one message to one recipient.
+    """One message to one recipient, for Django's e-mail backends.
 
-    `to` is the address as people write it. `recipients` and the header have it with A-labels, so
-    that nothing on the way converts it: Django would do so by IDNA 2003, and mail for faß.example
-    would go to fass.example.
+    `to` is the address as people write it. `recipients` and the header have it with A-labels, which
+    nothing converts. Django would convert other forms by IDNA 2003, which sends mail for
+    faß.example to fass.example.
     """
 
     encoding = "utf-8"
@@ -122,7 +122,7 @@ class Mail:
 def compose(kind: Kind, row: Notification, facts: Facts, *, is_guarded: bool = False) -> Mail:
     """The mail of a row that has its subject, its short text and its `message_id`.
 
-    A guarded mail has defanged text; the row keeps the words for the inbox.
+    A guarded mail has defanged text. The row has the original text, for the inbox.
     """
     subject = row.subject
     if is_guarded:
@@ -146,10 +146,10 @@ def compose_several(kind: Kind, rows: Sequence[Notification], facts: Sequence[Fa
     items = [
         {
             "subject": defanged_text(row.subject),
-            "notice": defanged_text(known.get("in_full") or row.body),
-            "url": known.get("manage_url", ""),
+            "notice": defanged_text(each.get("in_full") or row.body),
+            "url": each.get("manage_url", ""),
         }
-        for row, known in zip(rows, facts, strict=True)
+        for row, each in zip(rows, facts, strict=True)
     ]
     subject, text, html = render_several(kind, first, items)
     mail = Mail(to=first.email, subject=subject, text=text, html=html)
@@ -160,7 +160,7 @@ def compose_several(kind: Kind, rows: Sequence[Notification], facts: Sequence[Fa
 
 
 def message_id(row: Notification) -> str:
-    """The same for every attempt, so that a second copy is recognized as one."""
+    """The Message-ID, which is the same for every attempt, so that clients merge duplicates."""
     digest = hashlib.sha256(row.key.encode()).hexdigest()[:32]
     return f"<{digest}@{_domain()}>"
 
@@ -168,11 +168,11 @@ def message_id(row: Notification) -> str:
 def _headers(kind: Kind, row: Notification) -> Iterable[tuple[str, str]]:
     yield "Message-ID", row.message_id
     if row.event_id is not None:
-        # All mails of an event name one that was never sent, and so are shown as one thread.
+        # All mails of an event refer to a mail that does not exist, so clients show one thread.
         thread = f"<event-{row.event_id}@{_domain()}>"
         yield "In-Reply-To", thread
         yield "References", thread
-    yield "Auto-Submitted", "auto-generated"  # RFC 3834: no out-of-office answers, please
+    yield "Auto-Submitted", "auto-generated"  # RFC 3834: no automatic replies
     yield "X-Auto-Response-Suppress", "All"  # the same for Exchange
     if kind.switchable:
         yield "List-Unsubscribe", f"<{unsubscribe_url(row)}>"

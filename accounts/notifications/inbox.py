@@ -1,4 +1,4 @@
-"""What is shown in the app to who has an account."""
+"""The inbox of an account, and the deletion of notifications."""
 
 import logging
 from collections.abc import Collection, Sequence
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def inbox_of(user: User) -> QuerySet[Notification]:
-    """What a user may read by now, with `is_unread`."""
+    """The notifications that are due and shown to the user, with `is_unread`."""
     return (
         Notification.objects.in_inbox_of(user, shown_kinds())
         .annotate(is_unread=IsNull(F("read_at"), True))
@@ -30,9 +30,9 @@ def unread_count(user: User) -> int:
 
 
 def mark_read(user: User, ids: Sequence[int] | None) -> int:
-    """Mark a user's notifications as read, None for all of them; returns how many are unread.
+    """Mark a user's notifications as read, all of them if `ids` is None.
 
-    Ids that are not in this user's inbox mark nothing.
+    Ids that are not in the user's inbox are ignored. Returns the number of unread notifications.
     """
     unread = Notification.objects.in_inbox_of(user, shown_kinds()).unread()
     if ids is not None:
@@ -41,44 +41,45 @@ def mark_read(user: User, ids: Sequence[int] | None) -> int:
     return unread_count(user)
 
 
-def forget_notifications(user: User) -> None:
-    """All that a user was told, and what they have not been told yet."""
+def delete_notifications(user: User) -> None:
+    """Delete all notifications of a user, delivered or not."""
     Notification.objects.filter(user=user).delete()
 
 
-def forget_mails_to(*, confirmed: Collection[str], claimed: Collection[str] = ()) -> None:
-    """All that confirmed addresses were told, whoever has them.
+def delete_notifications_to(
+    *, confirmed: Collection[str], unconfirmed: Collection[str] = ()
+) -> None:
+    """Delete all notifications to confirmed addresses of a person.
 
-    Claimed ones may be somebody else's, who waits for mails there: of those only mails about
-    accounts.
+    An unconfirmed address may be another person's, so only mails about accounts are deleted.
     """
-    of_accounts = Q(email__in=claimed, user=None, event_id=None)
-    Notification.objects.filter(Q(email__in=confirmed) | of_accounts).delete()
+    about_accounts = Q(email__in=unconfirmed, user=None, event_id=None)
+    Notification.objects.filter(Q(email__in=confirmed) | about_accounts).delete()
 
 
-def forget_mails_about(registration_ids: Collection[UUID]) -> None:
-    """All that anybody was told of these registrations."""
+def delete_notifications_about(registration_ids: Collection[UUID]) -> None:
+    """Delete the notifications about these registrations, of all recipients."""
     Notification.objects.filter(registration_id__in=registration_ids).delete()
 
 
 @transaction.atomic
-def keep_in_inbox(event_ids: Collection[int]) -> None:
-    """Mail nothing of what is told of these events: made-up ones, with made-up people."""
+def deliver_to_inbox_only(event_ids: Collection[int]) -> None:
+    """Deliver the notifications about these events without mails. For sample data."""
     pending = Notification.objects.filter(
         event_id__in=event_ids, state=Notification.State.PENDING
     ).select_related("user")
-    told = with_words(list(pending.filter(user__isnull=False)))
-    for row in told:
+    rows = rendered_notifications(list(pending.filter(user__isnull=False)))
+    for row in rows:
         row.state = Notification.State.SHOWN
-    Notification.objects.bulk_update(told, ["state", "subject", "body"])
+    Notification.objects.bulk_update(rows, ["state", "subject", "body"])
     pending.delete()
 
 
-def with_words(rows: Sequence[Notification]) -> list[Notification]:
-    """The rows, each with subject and body; without those that turn out to hold no longer.
+def rendered_notifications(rows: Sequence[Notification]) -> list[Notification]:
+    """The rows that still apply, each with subject and body.
 
-    What the mailer has been at keeps the words it was told in. What it has not is put into words
-    here, so that a notification is in the inbox as soon as its transaction has committed.
+    Rows that the mailer has delivered have the text of that time. Other rows are rendered here, so
+    that the inbox shows a notification as soon as its transaction has committed.
     """
     facts = load_facts(row for row in rows if not row.subject)
     for row in rows:
@@ -86,6 +87,6 @@ def with_words(rows: Sequence[Notification]) -> list[Notification]:
         if not row.subject and kind is not None and row.pk in facts:
             try:
                 row.subject, row.body = render_notice(kind, row, facts[row.pk])
-            except Exception:  # the mailer will park it; the others can be read meanwhile
-                logger.exception("notification %s cannot be put into words", row.pk)
+            except Exception:  # the mailer parks the row; the inbox shows the others
+                logger.exception("notification %s cannot be rendered", row.pk)
     return [row for row in rows if row.subject]

@@ -1,4 +1,4 @@
-"""What there is to tell. Each app registers its kinds; nobody else knows them by name."""
+"""Kinds of notifications. Each app registers its own."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file of a mail. With `inline` it is an image that the HTML shows as `cid:<inline>`."""
+    """A file of a mail. With `inline` it is an image that the HTML refers to as `cid:<inline>`."""
 
     content: bytes
     content_type: str
@@ -38,11 +38,11 @@ def _no_attachments(row: Notification, facts: Facts) -> Iterable[Attachment]:
 class Kind:
     """One kind of notification.
 
-    `load` answers the facts of a batch by the rows' primary keys; a row that it leaves out no
-    longer holds, and is dropped. `switchable`: whether people may switch its mails off; account
-    security may not. `in_app`: whether the inbox shows it. `mail`: whether it is mailed.
+    `load` returns the facts of a batch by the rows' primary keys. A row that it omits no longer
+    applies, and is dropped. `switchable`: whether recipients may switch its mails off; they may not
+    for account security. `in_app`: whether the inbox shows it. `mail`: whether it is mailed.
     `cannot_wait`: whether its mails have the share of cancelled events; see `budget`.
-    `sample` makes facts up, for staff who look at what a mail is like.
+    `sample` returns invented facts, for the preview in the admin.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Kind:
 
     @property
     def is_urgent(self) -> bool:
-        """Somebody waits for a mail of account security, so it goes before whatever queues."""
+        """Whether it is delivered before others, as account security is."""
         return not self.switchable
 
     @property
@@ -69,7 +69,7 @@ class Kind:
 
     @property
     def is_vital(self) -> bool:
-        """Whether a mail of this kind is deferred for as long as it holds, and never given up."""
+        """Whether a mail is deferred for as long as it applies, and never given up."""
         return self.share is not Share.OTHER
 
 
@@ -77,15 +77,15 @@ _KINDS: dict[str, Kind] = {}
 
 
 def register_kind(kind: Kind) -> None:
-    """Make a kind known; called by `AppConfig.ready`."""
+    """Register a kind. `AppConfig.ready` calls this."""
     if not re.fullmatch("[a-z0-9_]{1,40}", kind.name):
-        raise ValueError(f"{kind.name!r} is no name that a link and a column can hold.")
+        raise ValueError(f"A kind has at most 40 lower-case letters, digits and _: {kind.name!r}.")
     if _KINDS.setdefault(kind.name, kind) != kind:
         raise ValueError(f"There are two kinds of the name {kind.name!r}.")
 
 
 def find_kind(name: str) -> Kind | None:
-    """None for a kind that this version no longer knows."""
+    """None for a kind of another version."""
     return _KINDS.get(name)
 
 
@@ -98,5 +98,5 @@ def switchable_kinds() -> list[Kind]:
 
 
 def shown_kinds() -> list[str]:
-    """The names of those that the inbox shows."""
+    """The names of the kinds that the inbox shows."""
     return [kind.name for kind in kinds() if kind.in_app]

@@ -1,8 +1,8 @@
-"""The mailer: takes what is due, and tells it.
+"""The mailer: claims due notifications and delivers them.
 
-What goes wrong is somebody's fault. The recipient's: the server refuses the address for good, so
-the row is parked. The server's: it cannot be reached or lets nobody in, so every row waits and no
-attempt is counted. Else the row's own: it is tried again later, ever more rarely.
+Errors have three classes. A permanent rejection of a mail parks its row. While the mail server is
+unavailable, all rows are released and no attempt is counted. After any other error, the row is
+attempted again later, with exponential delays.
 """
 
 import logging
@@ -22,23 +22,23 @@ from ..models import Notification
 from . import outbox
 from .budget import Budgets, proven_addresses
 from .composing import Mail, compose, compose_several, message_id
-from .kinds import Facts, Kind, find_kind
-from .opt_outs import unwanted
-from .parcels import (
+from .deliveries import (
     GIVEN_UP,
     REPEATED,
     TOO_MANY_CAUSED,
     Deferral,
-    Parcel,
-    deferral,
+    Delivery,
+    deferral_of,
     guarded_rows,
     mailed_rows,
     over_budget,
-    parcels_of,
+    plan_deliveries,
     seconds_until_allowed,
 )
-from .post import Post, Refused, ServerAway, was_rejected, words_of
+from .kinds import Facts, Kind, find_kind
+from .opt_outs import opted_out_rows
 from .rendering import render_notice
+from .transport import MailTransport, Refused, ServerUnavailable, error_text, is_temporary_rejection
 
 logger = logging.getLogger(__name__)
 
@@ -46,76 +46,76 @@ State = Notification.State
 
 BATCH = 100
 _IDLE_SECONDS = 1.0
-_LONGEST_PAUSE_SECONDS = 60.0
-_FACTS_HOLD_SECONDS = 5.0
-_LOOK_FOR_THE_DEAD_SECONDS = 5.0
-# A mail that begins this long before the lease ends is over by then, whatever the server does.
+_MAX_PAUSE_SECONDS = 60.0
+_MAX_AGE_OF_FACTS_SECONDS = 5.0
+_CLAIM_CHECK_SECONDS = 5.0
+# The time limits of SMTP end a delivery within this time.
 _TIME_TO_SEND = timedelta(minutes=6)
-_LAST_WORDS_SECONDS = 10.0
-_UNKNOWN_KIND_WAITS = timedelta(minutes=1)
+_SHUTDOWN_SECONDS = 10.0
+_UNKNOWN_KIND_DELAY = timedelta(minutes=1)
 
-_DATABASE_AWAY = (OperationalError, InterfaceError)
+_DATABASE_ERRORS = (OperationalError, InterfaceError)
 
 
 class Mailer:
-    """Delivers until it is told to stop; any number of them may run at once.
+    """Delivers until `stopping` is set. Any number of mailers may run at once.
 
-    Belongs to one thread, whose database connection it holds a lock with.
+    A mailer belongs to one thread, whose database connection holds its lock.
     """
 
     def __init__(self, stopping: Event | None = None) -> None:
         self._stopping = stopping or Event()
-        self._post = Post()
+        self._transport = MailTransport()
         self._number = 0
         self._is_enlisted = False
         self._suspects: set[int] = set()
-        self._looked_at = float("-inf")
+        self._checked_at = float("-inf")
         self._lease_ends = 0.0
-        self._troubles = 0
+        self._failures = 0
 
     def run(self) -> None:
         while not self._stopping.is_set():
             try:
                 if self.deliver_batch():
                     continue
-            except _DATABASE_AWAY as error:
-                self._troubles += 1
+            except _DATABASE_ERRORS as error:
+                self._failures += 1
                 self._is_enlisted = False
                 connection.close()
-                logger.warning("database away: %s", words_of(error))
+                logger.warning("database unavailable: %s", error_text(error))
             except Exception:
-                self._troubles += 1
+                self._failures += 1
                 logger.exception("a batch failed")
-            self._post.rest()
+            self._transport.close_if_idle()
             self._stopping.wait(self._pause())
         self.close()
 
     def deliver_batch(self) -> int:
-        """Take up to `BATCH` rows and bring them to their end; returns how many left the queue."""
+        """Claim up to `BATCH` rows and deliver them. Returns the number of rows that are done."""
         self._enlist()
-        self._free_claims_of_the_dead()
+        self._release_orphaned_claims()
         rows = outbox.claim(self._number, BATCH)
         self._lease_ends = time.monotonic() + outbox.LEASE.total_seconds()
-        waiting = deque(sorted(rows, key=_by_urgency))
-        wait = timedelta(0)
+        queue = deque(sorted(rows, key=_by_urgency))
+        pause = timedelta(0)
         try:
-            while waiting and self._may_begin():
-                self._deliver_while_fresh(waiting)
-            self._troubles = 0
-        except ServerAway as error:
-            self._troubles += 1
-            wait = timedelta(seconds=self._pause())
-            logger.warning("mail server away: %s", error)
+            while queue and self._may_begin():
+                self._deliver_while_current(queue)
+            self._failures = 0
+        except ServerUnavailable as error:
+            self._failures += 1
+            pause = timedelta(seconds=self._pause())
+            logger.warning("mail server unavailable: %s", error)
         finally:
-            outbox.give_back(self._number, waiting, after=wait)
-        return len(rows) - len(waiting)
+            outbox.give_back(self._number, queue, after=pause)
+        return len(rows) - len(queue)
 
     def close(self) -> None:
-        self._post.close()
+        self._transport.close()
         try:
             outbox.leave(self._number)
-        except _DATABASE_AWAY:
-            logger.debug("the lock went with the connection", exc_info=True)
+        except _DATABASE_ERRORS:
+            logger.debug("the lock ended with the connection", exc_info=True)
 
     # --- one batch ---
 
@@ -123,221 +123,221 @@ class Mailer:
         latest = self._lease_ends - _TIME_TO_SEND.total_seconds()
         return not self._stopping.is_set() and time.monotonic() < latest
 
-    def _deliver_while_fresh(self, waiting: deque[Notification]) -> None:
-        """Deliver rows for as long as what is known of them is not stale."""
-        fresh_until = time.monotonic() + _FACTS_HOLD_SECONDS
-        opted_out = unwanted(waiting)
-        known = self._look_up(waiting)
-        mailed = mailed_rows(waiting, known, opted_out=opted_out)
-        guarded = guarded_rows(mailed, known, proven=proven_addresses(mailed))
+    def _deliver_while_current(self, queue: deque[Notification]) -> None:
+        """Deliver rows until the loaded facts are too old."""
+        current_until = time.monotonic() + _MAX_AGE_OF_FACTS_SECONDS
+        opted_out = opted_out_rows(queue)
+        loaded = self._load(queue)
+        mailed = mailed_rows(queue, loaded, opted_out=opted_out)
+        guarded = guarded_rows(mailed, loaded, proven=proven_addresses(mailed))
         budgets = Budgets({row.email for row in guarded})
-        for found in over_budget(guarded, known, budgets):
-            self._defer(found)
-            _remove(waiting, [*found.rows, *found.given_up])
-        parcels, repeated = parcels_of(
-            waiting,
-            known,
+        for deferral in over_budget(guarded, loaded, budgets):
+            self._defer(deferral)
+            _remove(queue, [*deferral.rows, *deferral.given_up])
+        deliveries, repeated = plan_deliveries(
+            queue,
+            loaded,
             mailed={row.pk for row in mailed},
             guarded={row.pk for row in guarded},
             budgets=budgets,
         )
         outbox.drop(self._number, repeated, REPEATED)
-        _remove(waiting, repeated)
-        for parcel in parcels:
-            if not self._may_begin() or time.monotonic() >= fresh_until:
+        _remove(queue, repeated)
+        for delivery in deliveries:
+            if not self._may_begin() or time.monotonic() >= current_until:
                 return
-            self._deliver(parcel, budgets)
-            _remove(waiting, parcel.rows)
+            self._deliver(delivery, budgets)
+            _remove(queue, delivery.rows)
 
-    def _defer(self, found: Deferral) -> None:
-        outbox.defer(self._number, found.rows, found.until, outbox.OVER_BUDGET)
-        outbox.drop(self._number, found.given_up, GIVEN_UP)
+    def _defer(self, deferral: Deferral) -> None:
+        outbox.defer(self._number, deferral.rows, deferral.until, outbox.OVER_BUDGET)
+        outbox.drop(self._number, deferral.given_up, GIVEN_UP)
 
-    def _look_up(self, waiting: deque[Notification]) -> dict[int, tuple[Kind, Facts]]:
-        """Kind and facts of those that hold; the others leave the queue."""
-        known: dict[int, tuple[Kind, Facts]] = {}
+    def _load(self, queue: deque[Notification]) -> dict[int, tuple[Kind, Facts]]:
+        """Kind and facts of the rows that still apply. The other rows leave the queue."""
+        loaded: dict[int, tuple[Kind, Facts]] = {}
         by_kind: dict[str, list[Notification]] = {}
-        for row in waiting:
+        for row in queue:
             by_kind.setdefault(row.kind, []).append(row)
         for name, rows in by_kind.items():
             kind = find_kind(name)
-            if kind is None:  # of a newer version, while two run side by side
-                outbox.give_back(self._number, rows, after=_UNKNOWN_KIND_WAITS)
+            if kind is None:  # of a newer version that runs at the same time
+                outbox.give_back(self._number, rows, after=_UNKNOWN_KIND_DELAY)
                 continue
             try:
-                found = kind.load(rows)
-            except _DATABASE_AWAY:
+                facts_by_row = kind.load(rows)
+            except _DATABASE_ERRORS:
                 raise
             except Exception as error:
                 logger.exception("cannot load the facts of %s", name)
                 self._fail(rows, error)
                 continue
-            known |= {pk: (kind, facts) for pk, facts in found.items()}
-            gone = [row for row in rows if row.pk not in found]
-            outbox.drop(self._number, gone, "It no longer held when its turn came.")
-        holding = [row for row in waiting if row.pk in known]
-        waiting.clear()
-        waiting.extend(holding)
-        return known
+            loaded |= {pk: (kind, facts) for pk, facts in facts_by_row.items()}
+            obsolete = [row for row in rows if row.pk not in facts_by_row]
+            outbox.drop(self._number, obsolete, "It no longer applied when it was due.")
+        current = [row for row in queue if row.pk in loaded]
+        queue.clear()
+        queue.extend(current)
+        return loaded
 
     def _fail(self, rows: Iterable[Notification], error: Exception) -> None:
         for row in rows:
             row.attempts += 1
-            outbox.retry_later(self._number, row, words_of(error))
+            outbox.retry_later(self._number, row, error_text(error))
 
-    def _deliver(self, parcel: Parcel, budgets: Budgets) -> None:
-        if self._is_given_up(parcel) or not self._is_affordable(parcel, budgets):
+    def _deliver(self, delivery: Delivery, budgets: Budgets) -> None:
+        if self._is_given_up(delivery) or not self._is_affordable(delivery, budgets):
             return
         mail = None
         try:
-            own = self._begin(parcel)
+            own = self._begin(delivery)
             if own.rows and own.by_mail:
-                mail = _written(own)
-                self._post.send(mail)
-        except ServerAway:
-            for row in parcel.rows:
+                mail = _composed(own)
+                self._transport.send(mail)
+        except ServerUnavailable:
+            for row in delivery.rows:
                 outbox.uncount(self._number, row)
-            _give_back(parcel, budgets)
+            _give_back(delivery, budgets)
             raise
-        except _DATABASE_AWAY:
+        except _DATABASE_ERRORS:
             raise
         except Refused as error:
-            _give_back(parcel, budgets)
-            self._refused(parcel, error)
+            _give_back(delivery, budgets)
+            self._handle_refusal(delivery, error)
         except Exception as error:
-            logger.warning("notification %s failed", parcel.rows[0].pk, exc_info=True)
-            if mail is None or was_rejected(error):
-                _give_back(parcel, budgets)
-            for row in parcel.rows:
-                outbox.retry_later(self._number, row, words_of(error))
+            logger.warning("notification %s failed", delivery.rows[0].pk, exc_info=True)
+            if mail is None or is_temporary_rejection(error):
+                _give_back(delivery, budgets)
+            for row in delivery.rows:
+                outbox.retry_later(self._number, row, error_text(error))
         else:
             if not own.rows:
-                _give_back(parcel, budgets)
-            self._settle_parcel(own)
+                _give_back(delivery, budgets)
+            self._settle_delivery(own)
 
-    def _refused(self, parcel: Parcel, error: Refused) -> None:
-        """Park the row. Several rows are each tried again alone, since one may be the reason."""
-        for row in parcel.rows:
-            if len(parcel.rows) > 1:
-                outbox.retry_later(self._number, row, words_of(error))
+    def _handle_refusal(self, delivery: Delivery, error: Refused) -> None:
+        """Park the row. Of several, retry each one alone, since one of them may be the reason."""
+        for row in delivery.rows:
+            if len(delivery.rows) > 1:
+                outbox.retry_later(self._number, row, error_text(error))
             else:
-                logger.warning("notification %s is refused for good", row.pk)
-                self._settle(row, State.PARKED, error=words_of(error))
+                logger.warning("notification %s is permanently rejected", row.pk)
+                self._settle(row, State.PARKED, error=error_text(error))
 
-    def _is_given_up(self, parcel: Parcel) -> bool:
-        """Parks a row that used up its attempts. Such a row is alone in its parcel."""
-        row = parcel.rows[0]
+    def _is_given_up(self, delivery: Delivery) -> bool:
+        """Park a row that has used up its attempts. Such a row is alone in its delivery."""
+        row = delivery.rows[0]
         if row.attempts < outbox.LAST_ATTEMPT:
             return False
         self._settle(row, State.PARKED, error=row.error or "No mailer survived it.")
         return True
 
-    def _is_affordable(self, parcel: Parcel, budgets: Budgets) -> bool:
-        """Takes the mail out of the budgets that it is in, or defers the parcel.
+    def _is_affordable(self, delivery: Delivery, budgets: Budgets) -> bool:
+        """Take the mail from the budgets that apply to it, or defer the delivery.
 
-        The count of the account that causes it is last: nothing gives that one back.
+        The count of the account that causes it is last, since nothing gives that one back.
         """
-        if not parcel.by_mail:
+        if not delivery.by_mail:
             return True
-        address, share = parcel.address, parcel.kind.share
-        if parcel.is_guarded and not budgets.take(address, share):
-            self._defer(deferral(parcel.rows, share, budgets.free_at(address, share)))
+        address, share = delivery.address, delivery.kind.share
+        if delivery.is_guarded and not budgets.take(address, share):
+            self._defer(deferral_of(delivery.rows, share, budgets.free_at(address, share)))
             return False
-        if seconds := seconds_until_allowed(parcel):
-            _give_back(parcel, budgets)
+        if seconds := seconds_until_allowed(delivery):
+            _give_back(delivery, budgets)
             until = timezone.now() + timedelta(seconds=seconds)
-            outbox.defer(self._number, parcel.rows, until, TOO_MANY_CAUSED)
+            outbox.defer(self._number, delivery.rows, until, TOO_MANY_CAUSED)
             return False
         return True
 
-    def _begin(self, parcel: Parcel) -> Parcel:
-        """Count the attempt and write the words; without rows that are no longer this mailer's."""
+    def _begin(self, delivery: Delivery) -> Delivery:
+        """Count the attempt and render the notices. Returns the rows that are still claimed."""
         own = []
-        for row, facts in zip(parcel.rows, parcel.facts, strict=True):
+        for row, facts in zip(delivery.rows, delivery.facts, strict=True):
             row.attempts += 1
-            row.subject, row.body = render_notice(parcel.kind, row, facts)
-            row.message_id = message_id(parcel.rows[0]) if parcel.by_mail else ""
+            row.subject, row.body = render_notice(delivery.kind, row, facts)
+            row.message_id = message_id(delivery.rows[0]) if delivery.by_mail else ""
             own.append(outbox.begin(self._number, row))
         return replace(
-            parcel,
-            rows=list(compress(parcel.rows, own)),
-            facts=list(compress(parcel.facts, own)),
+            delivery,
+            rows=list(compress(delivery.rows, own)),
+            facts=list(compress(delivery.facts, own)),
         )
 
-    def _settle_parcel(self, parcel: Parcel) -> None:
-        for row in parcel.rows:
-            if parcel.by_mail:
+    def _settle_delivery(self, delivery: Delivery) -> None:
+        for row in delivery.rows:
+            if delivery.by_mail:
                 self._settle(row, State.SENT)
-            elif parcel.kind.in_app and row.user_id:
+            elif delivery.kind.in_app and row.user_id:
                 self._settle(row, State.SHOWN)
             else:
-                self._settle(row, State.DROPPED, error="Unwanted, or to nowhere.")
+                self._settle(row, State.DROPPED, error="Opted out, or not deliverable.")
 
     def _settle(self, row: Notification, state: State, *, error: str = "") -> None:
-        """Record the end of a row even if the database has to be waited for.
+        """Record the final state of a row, and retry while the database is unavailable.
 
-        The mail is out, so giving up here would send it twice.
+        The mail has been sent, so an unrecorded state would send it twice.
         """
         while True:
             try:
                 outbox.settle(self._number, row, state, error=error)
-            except _DATABASE_AWAY:
+            except _DATABASE_ERRORS:
                 if self._stopping.is_set():
-                    self._lease_ends = min(self._lease_ends, time.monotonic() + _LAST_WORDS_SECONDS)
+                    self._lease_ends = min(self._lease_ends, time.monotonic() + _SHUTDOWN_SECONDS)
                 if time.monotonic() > self._lease_ends:
                     raise
                 logger.warning("cannot record that notification %s is %s yet", row.pk, state)
                 time.sleep(1)
-                self._reappear()
+                self._reconnect()
             else:
                 return
 
-    # --- other mailers, and trouble ---
+    # --- other mailers, and errors ---
 
-    def _free_claims_of_the_dead(self) -> None:
-        if time.monotonic() - self._looked_at > _LOOK_FOR_THE_DEAD_SECONDS:
-            self._suspects = outbox.free_claims_of_the_dead(self._suspects)
-            self._looked_at = time.monotonic()
+    def _release_orphaned_claims(self) -> None:
+        if time.monotonic() - self._checked_at > _CLAIM_CHECK_SECONDS:
+            self._suspects = outbox.release_orphaned_claims(self._suspects)
+            self._checked_at = time.monotonic()
 
-    def _reappear(self) -> None:
-        """Over a new connection under the same number, so that nobody takes what is in hand."""
+    def _reconnect(self) -> None:
+        """Lock the same number by a new connection, so that no other mailer takes the claims."""
         self._is_enlisted = False
         connection.close()
         try:
             outbox.hold(self._number)
-        except _DATABASE_AWAY:
-            logger.debug("the database is still away", exc_info=True)
+        except _DATABASE_ERRORS:
+            logger.debug("the database is still unavailable", exc_info=True)
 
     def _enlist(self) -> None:
-        """Under a new number, with what a lost connection left behind free for whoever is first."""
+        """Get a new number, and release the claims of the former one."""
         if not self._is_enlisted:
             outbox.give_back_all(self._number)
             self._number = outbox.enlist()
             self._is_enlisted = True
 
     def _pause(self) -> float:
-        if not self._troubles:
+        if not self._failures:
             return _IDLE_SECONDS
-        seconds = min(2.0 ** min(self._troubles, 10), _LONGEST_PAUSE_SECONDS)
-        return seconds * random.uniform(0.8, 1.2)  # noqa: S311  # so that mailers part
+        seconds = min(2.0 ** min(self._failures, 10), _MAX_PAUSE_SECONDS)
+        return seconds * random.uniform(0.8, 1.2)  # noqa: S311  # so that mailers spread
 
 
-def _written(parcel: Parcel) -> Mail:
-    if len(parcel.rows) > 1:
-        return compose_several(parcel.kind, parcel.rows, parcel.facts)
-    [row], [facts] = parcel.rows, parcel.facts
-    return compose(parcel.kind, row, facts, is_guarded=parcel.is_guarded)
+def _composed(delivery: Delivery) -> Mail:
+    if len(delivery.rows) > 1:
+        return compose_several(delivery.kind, delivery.rows, delivery.facts)
+    [row], [facts] = delivery.rows, delivery.facts
+    return compose(delivery.kind, row, facts, is_guarded=delivery.is_guarded)
 
 
-def _give_back(parcel: Parcel, budgets: Budgets) -> None:
-    if parcel.is_guarded:
-        budgets.give_back(parcel.address)
+def _give_back(delivery: Delivery, budgets: Budgets) -> None:
+    if delivery.is_guarded:
+        budgets.give_back(delivery.address)
 
 
-def _remove(waiting: deque[Notification], rows: Iterable[Notification]) -> None:
-    """Rows that have left this mailer's queue. They are at its head, as a rule."""
+def _remove(queue: deque[Notification], rows: Iterable[Notification]) -> None:
+    """Remove rows from the queue. They are usually at its head."""
     for row in rows:
-        waiting.remove(row)
+        queue.remove(row)
 
 
 def _by_urgency(row: Notification) -> tuple[bool, object, int]:

@@ -1,9 +1,9 @@
-"""Which kinds of mail a mailbox does not want: the only record of it.
+"""The kinds of mail that a mailbox has opted out of. There is no other record of it.
 
-An opt-out belongs to the mailbox and not to an account. It applies whoever gave it (a guest by the
-link in a mail, an account by its preferences, confirmed or not) and whatever account exists or is
-made later, until the confirmed owner of the mailbox switches the kind on. Only digests of addresses
-are stored, so the record outlives an account that is erased without naming anybody.
+An opt-out belongs to the mailbox and not to an account. A guest opts out by the link in a mail, an
+account by its preferences, with or without a confirmed address. The opt-out applies to every
+account that has the mailbox then or later, until its confirmed owner switches the kind on. Only
+digests of addresses are stored, so the record of an erased account contains no personal data.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from .kinds import switchable_kinds
 
 
 def digest_of(address: str) -> str:
-    """Names the mailbox, whatever spelling of its address is given."""
+    """Identifies the mailbox. All spellings of an address have the same digest."""
     return hashlib.sha256(mailbox_of(address).encode()).hexdigest()
 
 
@@ -27,7 +27,7 @@ def opted_out_kinds(address_digest: str) -> set[str]:
 
 
 def opt_out(address_digest: str, kinds: Iterable[str]) -> None:
-    """Twice is as good as once."""
+    """Idempotent."""
     Unsubscription.objects.bulk_create(
         [Unsubscription(address_digest=address_digest, kind=kind) for kind in kinds],
         ignore_conflicts=True,
@@ -35,17 +35,17 @@ def opt_out(address_digest: str, kinds: Iterable[str]) -> None:
 
 
 def opt_in(address_digest: str, kinds: Collection[str]) -> None:
-    """The caller knows that the mailbox's owner asks for it."""
+    """The caller has checked that the request comes from the mailbox's owner."""
     _opt_outs([address_digest]).filter(kind__in=kinds).delete()
 
 
-def carry_over(former: str, address: str) -> None:
-    """An account moves to another mailbox, and its choices go along. Both mailboxes have them."""
+def copy_opt_outs(former: str, address: str) -> None:
+    """Copy the opt-outs of an account that moves to another mailbox."""
     opt_out(digest_of(address), opted_out_kinds(digest_of(former)))
 
 
-def unwanted(rows: Collection[Notification]) -> set[int]:
-    """Those of the rows whose mailbox wants no mail of their kind, by primary key."""
+def opted_out_rows(rows: Collection[Notification]) -> set[int]:
+    """The primary keys of rows whose mailbox has opted out of their kind."""
     digests = {row.pk: digest_of(row.email) for row in rows}
     switchable = [kind.name for kind in switchable_kinds()]
     opt_outs = _opt_outs(digests.values()).filter(kind__in=switchable)

@@ -1,8 +1,8 @@
-"""The table of notifications as a queue that any number of mailers take from.
+"""The table of notifications as a queue for any number of mailers.
 
-A mailer takes rows for the time of a lease. It also holds an advisory lock of its own number for
-as long as its connection lives, so rows of a mailer that was killed are free again in seconds.
-Each outcome is a transaction of its own: what a crash can repeat is the one mail in hand.
+A mailer claims rows for the time of a lease. Its connection also holds an advisory lock with the
+mailer's number, so the rows of a killed mailer are free again within seconds. Each outcome is a
+transaction of its own, so a crash can repeat one mail at most.
 """
 
 import random
@@ -48,15 +48,15 @@ _LIVING = """
 
 
 def enlist() -> int:
-    """A number for a mailer, held by its connection."""
+    """A new number for a mailer, locked by its connection."""
     while True:
-        number = random.randrange(1, 2**31)  # noqa: S311  # a name, not a secret
+        number = random.randrange(1, 2**31)  # noqa: S311  # not a secret
         if hold(number):
             return number
 
 
 def hold(number: int) -> bool:
-    """Hold that number again, over a new connection; False while the old one still has it."""
+    """Lock a number. False while another connection, such as the mailer's former one, has it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCKS, number])
         return bool(cursor.fetchone()[0])
@@ -68,14 +68,14 @@ def leave(number: int) -> None:
 
 
 def living() -> set[int]:
-    """The mailers that are connected."""
+    """The numbers of the connected mailers."""
     with connection.cursor() as cursor:
         cursor.execute(_LIVING, [_LOCKS])
         return {number for (number,) in cursor.fetchall()}
 
 
 def claim(mailer: int, limit: int) -> list[Notification]:
-    """Up to `limit` rows that are due, with their users, for the time of a lease."""
+    """Claim up to `limit` due rows for the time of a lease. Returns them with their users."""
     now = timezone.now()
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"now": now, "limit": limit, "mailer": mailer, "until": now + LEASE})
@@ -86,12 +86,12 @@ def claim(mailer: int, limit: int) -> list[Notification]:
 
 
 def begin(mailer: int, row: Notification) -> bool:
-    """Note that an attempt begins; False when the row is no longer this mailer's."""
+    """Record that an attempt begins. False if the mailer no longer has the claim."""
     return bool(_own(mailer, [row.pk]).update(attempts=row.attempts))
 
 
 def settle(mailer: int, row: Notification, state: str, *, error: str = "") -> None:
-    """The end of a row: sent, shown, dropped or parked."""
+    """Record the final state of a row: sent, shown, dropped or parked."""
     _own(mailer, [row.pk]).update(
         state=state,
         error=error,
@@ -110,94 +110,96 @@ def drop(mailer: int, rows: Iterable[Notification], reason: str) -> None:
 
 
 def retry_later(mailer: int, row: Notification, error: str) -> None:
-    """The next attempt in half a minute, then ever later; after the last one the row is parked."""
+    """Schedule the next attempt, with exponential delays. After the last one, park the row."""
     if row.attempts >= LAST_ATTEMPT:
         settle(mailer, row, State.PARKED, error=error)
         return
     delay = min(_FIRST_DELAY * 4 ** (row.attempts - 1), _LONGEST_DELAY)
-    delay *= random.uniform(0.8, 1.2)  # noqa: S311  # so that what failed together parts
+    delay *= random.uniform(0.8, 1.2)  # noqa: S311  # spreads rows that failed together
     _own(mailer, [row.pk]).update(
         attempt_at=timezone.now() + delay, error=error, message_id=row.message_id, claimed_by=None
     )
 
 
 def give_back(mailer: int, rows: Iterable[Notification], *, after: timedelta) -> None:
-    """Rows that were not tried, through no fault of theirs."""
+    """Release the claim of rows that were not attempted."""
     ids = [row.pk for row in rows]
     if ids:
         _own(mailer, ids).update(attempt_at=timezone.now() + after, claimed_by=None)
 
 
 def defer(mailer: int, rows: Iterable[Notification], until: datetime, reason: str) -> None:
-    """Rows that must not be sent before `until`. Staff read the reason."""
+    """Schedule rows for `until`. The admin shows the reason."""
     ids = [row.pk for row in rows]
     if ids:
         _own(mailer, ids).update(attempt_at=until, error=reason, claimed_by=None)
 
 
 def send_deferred(address: str) -> None:
-    """The mailbox is proven by now: what its budget deferred is due at once."""
+    """Make the rows due that the budget of a mailbox deferred, since it is proven now."""
     Notification.objects.filter(
         email=address, state=State.PENDING, claimed_by=None, error=OVER_BUDGET
     ).update(attempt_at=timezone.now())
 
 
 def give_back_all(mailer: int) -> None:
-    """Whatever a mailer still has; for one that lost its connection in the middle."""
+    """Release every claim of a mailer that lost its connection."""
     Notification.objects.filter(claimed_by=mailer, state=State.PENDING).update(
         attempt_at=timezone.now(), claimed_by=None
     )
 
 
 def uncount(mailer: int, row: Notification) -> None:
-    """The attempt came to nothing before the mail was told to the server."""
+    """Undo the count of an attempt that ended before the server got the mail."""
     _own(mailer, [row.pk]).update(attempts=F("attempts") - 1)
 
 
 def send_again(row: Notification) -> None:
-    """Give a row that was given up all its attempts once more."""
+    """Enqueue a parked row again, with all its attempts."""
     Notification.objects.filter(pk=row.pk, state=State.PARKED).update(
         state=State.PENDING, attempts=0, attempt_at=timezone.now()
     )
 
 
-def forget_old() -> int:
-    """Delete what was told, dropped or given up some time ago, a piece at a time; returns how many.
+def delete_old_notifications() -> int:
+    """Delete old rows that are not pending, in batches. Returns their number.
 
-    A fact whose row is gone could be told again: what finds facts by the clock has to look back
-    for less than `NOTIFICATION_DAYS`.
+    A deleted row no longer prevents a second one with its key. So periodic jobs that enqueue must
+    look back for less than `NOTIFICATION_DAYS`.
     """
     before = timezone.now() - timedelta(days=settings.NOTIFICATION_DAYS)
     old = Notification.objects.filter(created_at__lt=before, due_at__lt=before)
     deleted = 0
     while True:
-        piece = old.exclude(state=State.PENDING).values("pk")[:_DELETED_AT_ONCE]
-        gone = Notification.objects.filter(pk__in=piece)._raw_delete(DEFAULT_DB_ALIAS)
-        deleted += gone
-        if gone < _DELETED_AT_ONCE:
+        batch = old.exclude(state=State.PENDING).values("pk")[:_DELETED_AT_ONCE]
+        number = Notification.objects.filter(pk__in=batch)._raw_delete(DEFAULT_DB_ALIAS)
+        deleted += number
+        if number < _DELETED_AT_ONCE:
             return deleted
 
 
-def free_claims_of_the_dead(suspects: set[int]) -> set[int]:
-    """Free the rows of mailers that are gone, and were when `suspects` was answered.
+def release_orphaned_claims(suspects: set[int]) -> set[int]:
+    """Release the claims of mailers that are neither connected now nor were at the previous check.
 
-    Two looks, since a mailer whose connection was cut needs a moment to come back.
+    `suspects` is the result of the previous check. Two checks are needed, since a mailer that lost
+    its connection takes a moment to reconnect. Returns the suspects for the next check.
     """
-    taken = Notification.objects.filter(claimed_by__isnull=False)
-    claimants = {number for number in taken.values_list("claimed_by", flat=True) if number}
+    claimed = Notification.objects.filter(claimed_by__isnull=False)
+    claimants = {number for number in claimed.values_list("claimed_by", flat=True) if number}
     if not claimants:
         return set()
-    gone = claimants - living()
-    if gone & suspects:
-        taken.filter(claimed_by__in=gone & suspects, state=State.PENDING).update(
+    disconnected = claimants - living()
+    orphaned = disconnected & suspects
+    if orphaned:
+        claimed.filter(claimed_by__in=orphaned, state=State.PENDING).update(
             claimed_by=None, attempt_at=timezone.now()
         )
-    return gone - suspects
+    return disconnected - suspects
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """How the queue is doing: rows that are due, the age of the oldest of them, rows given up."""
+    """The state of the queue: due rows, the age of the oldest one in seconds, parked rows."""
 
     due: int
     oldest_seconds: float
@@ -218,7 +220,7 @@ def deliveries_since(since: datetime) -> dict[str, int]:
 
 
 def oldest_seconds() -> float:
-    """For how long the first in the queue has been due; 0 when nobody waits."""
+    """Seconds since the first row of the queue is due. 0 for an empty queue."""
     now = timezone.now()
     rows = Notification.objects.filter(state=State.PENDING, attempt_at__lte=now)
     first = rows.order_by("attempt_at").values_list("attempt_at", "due_at").first()

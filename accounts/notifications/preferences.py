@@ -1,4 +1,4 @@
-"""Which mails an account wants: what its mailbox has not opted out of."""
+"""The mail preferences of an account: the kinds that its mailbox has not opted out of."""
 
 from collections.abc import Mapping
 
@@ -10,20 +10,20 @@ from .opt_outs import digest_of, opt_in, opt_out, opted_out_kinds
 
 
 def preferences_of(user: User) -> dict[str, bool]:
-    """Every kind that may be switched off, and whether it is on."""
+    """Every kind that can be switched off, and whether it is on."""
     off = opted_out_kinds(digest_of(user.email))
     return {kind.name: kind.name not in off for kind in switchable_kinds()}
 
 
-def change_preferences(user: User, wanted: Mapping[str, bool], *, by_staff: bool = False) -> None:
-    """Switch kinds of mail on or off; those that are not named stay as they are.
+def change_preferences(user: User, changes: Mapping[str, bool], *, by_staff: bool = False) -> None:
+    """Switch kinds of mail on or off. Kinds that are not in `changes` stay as they are.
 
-    Anybody with the account may switch a kind off. Only the confirmed owner of the address may
-    switch it on, since somebody else may have opted out. Raises `ValidationFailed`.
+    Every account may switch a kind off. Only the confirmed owner of the address may switch it on,
+    since the opt-out may be another person's. Raises `ValidationFailed`.
     """
     mailbox = digest_of(user.email)
     off = opted_out_kinds(mailbox)
-    on = [name for name, is_wanted in wanted.items() if is_wanted and name in off]
+    on = [name for name, is_on in changes.items() if is_on and name in off]
     if on and (by_staff or not user.email_verified):
         detail = (
             "Only the owner of the address can switch this on."
@@ -34,4 +34,4 @@ def change_preferences(user: User, wanted: Mapping[str, bool], *, by_staff: bool
             *(FieldError(f"notification_preferences.{name}", "invalid", detail) for name in on)
         )
     opt_in(mailbox, on)
-    opt_out(mailbox, [name for name, is_wanted in wanted.items() if not is_wanted])
+    opt_out(mailbox, [name for name, is_on in changes.items() if not is_on])

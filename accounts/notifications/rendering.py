@@ -1,4 +1,4 @@
-"""From a row and its facts to words."""
+"""Renders a notification from its row and its facts."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,16 +27,16 @@ class Recipient:
 
 
 def load_facts(rows: Iterable[Notification]) -> dict[int, Facts]:
-    """What the kinds know of these rows, by primary key; a row without an entry does not hold."""
+    """The facts of rows by primary key. A row that no longer applies has no entry."""
     by_kind: dict[str, list[Notification]] = {}
     for row in rows:
         by_kind.setdefault(row.kind, []).append(row)
-    found: dict[int, Facts] = {}
+    facts: dict[int, Facts] = {}
     for name, of_kind in by_kind.items():
         kind = find_kind(name)
         if kind is not None:
-            found.update(kind.load(of_kind))
-    return found
+            facts.update(kind.load(of_kind))
+    return facts
 
 
 def render_notice(kind: Kind, row: Notification, facts: Facts) -> tuple[str, str]:
@@ -47,26 +47,26 @@ def render_notice(kind: Kind, row: Notification, facts: Facts) -> tuple[str, str
 
 
 def render_mail(kind: Kind, row: Notification, facts: Facts) -> tuple[str, str]:
-    """The mail as text and as HTML; the row has its subject and its short text by then.
+    """The mail as text and as HTML. The row has its subject and short text already.
 
-    Facts named `subject` and `preview` are shown in place of those two.
+    Facts named `subject` and `preview` replace those two.
     """
-    shown = {"subject": row.subject, "preview": row.body, **facts}
-    return _render("text", kind, row, shown).strip() + "\n", _render("html", kind, row, shown)
+    context = {"subject": row.subject, "preview": row.body, **facts}
+    return _render("text", kind, row, context).strip() + "\n", _render("html", kind, row, context)
 
 
 def render_several(
     kind: Kind, first: Notification, items: Sequence[Mapping[str, str]]
 ) -> tuple[str, str, str]:
-    """Subject, text and HTML of one mail that stands for several rows of a kind.
+    """Subject, text and HTML of one mail for several rows of a kind.
 
-    Each item has a `subject`, a `notice` and a `url`, which may be empty. `first` is their first.
+    Each item has a `subject`, a `notice` and a `url`, which may be empty. `first` is the first row.
     """
     more = f" (and {len(items) - 1} more)"
     subject = items[0]["subject"][: _SUBJECT_LENGTH - len(more)] + more
-    shown = {"items": items, "subject": subject, "preview": items[0]["notice"]}
-    text = _render("text", kind, first, shown, template=_SEVERAL).strip() + "\n"
-    return subject, text, _render("html", kind, first, shown, template=_SEVERAL)
+    context = {"items": items, "subject": subject, "preview": items[0]["notice"]}
+    text = _render("text", kind, first, context, template=_SEVERAL).strip() + "\n"
+    return subject, text, _render("html", kind, first, context, template=_SEVERAL)
 
 
 def _render(part: str, kind: Kind, row: Notification, facts: Facts, *, template: str = "") -> str:
@@ -90,5 +90,5 @@ def _recipient(row: Notification, facts: Mapping[str, object]) -> Recipient:
 
 
 def _one_line(text: str) -> str:
-    """Without line breaks, which would begin another header of the mail."""
+    """The text without line breaks, which would begin another header of the mail."""
     return " ".join(_CONTROL.sub(" ", text).split())

@@ -1,7 +1,7 @@
-"""The link in each mail that ends mails of its kind (RFC 8058).
+"""The unsubscribe link of each mail (RFC 8058).
 
-Whoever holds a mail may follow its link, for ever and without signing in. A token is
-`<digest of the mailbox>.<kind>.<signature>`, so an address is in nobody's log. Mails of earlier
+The link works without signing in, and does not expire. A token is
+`<digest of the mailbox>.<kind>.<signature>`, so no log contains the address. Mails of earlier
 versions to accounts have the account's id in place of the digest.
 """
 
@@ -22,8 +22,8 @@ _SIGNER = Signer(salt="accounts.unsubscribe")
 
 
 @dataclass(frozen=True)
-class Wish:
-    """Mails of one kind to one mailbox: wanted, or not.
+class Subscription:
+    """Mails of one kind to one mailbox.
 
     `may_switch_on`: whether the link proves that its holder reads the mailbox.
     """
@@ -38,33 +38,34 @@ def unsubscribe_url(row: Notification) -> str:
     return f"{settings.PUBLIC_URL}/unsubscribe/?token={signed}.{_SIGNER.signature(signed)}"
 
 
-def read_token(token: str) -> Wish | None:
-    """None for a token that is not ours, or no longer means anybody or anything."""
+def subscription_of(token: str) -> Subscription | None:
+    """None for an invalid token, and for one whose account or kind no longer exists."""
     match = _FORM.fullmatch(token)
     if match is None:
         return None
-    whom, name, signature = match.groups()
+    recipient, name, signature = match.groups()
     kind = find_kind(name)
-    is_ours = is_signature(signature, lambda key: _SIGNER.signature(f"{whom}.{name}", key))
-    if not is_ours or kind is None or not kind.switchable:
+    signed = f"{recipient}.{name}"
+    is_valid = is_signature(signature, lambda key: _SIGNER.signature(signed, key))
+    if not is_valid or kind is None or not kind.switchable:
         return None
-    if len(whom) == 64:
-        return Wish(kind, whom)
-    user = User.objects.existing().filter(pk=whom).first()
+    if len(recipient) == 64:
+        return Subscription(kind, recipient)
+    user = User.objects.existing().filter(pk=recipient).first()
     if user is None:
         return None
     # The account may have moved to a mailbox that this mail never reached.
-    return Wish(kind, digest_of(user.email), may_switch_on=user.email_verified)
+    return Subscription(kind, digest_of(user.email), may_switch_on=user.email_verified)
 
 
-def is_wanted(wish: Wish) -> bool:
-    return wish.kind.name not in opted_out_kinds(wish.address_digest)
+def is_subscribed(subscription: Subscription) -> bool:
+    return subscription.kind.name not in opted_out_kinds(subscription.address_digest)
 
 
-def grant(wish: Wish, *, wanted: bool) -> bool:
-    """Stop the mails, or send them again; twice is as good as once. Returns whether they are on."""
-    if not wanted:
-        opt_out(wish.address_digest, [wish.kind.name])
-    elif wish.may_switch_on:
-        opt_in(wish.address_digest, [wish.kind.name])
-    return is_wanted(wish)
+def change_subscription(subscription: Subscription, *, is_on: bool) -> bool:
+    """Switch the mails off, or on if that is allowed. Idempotent. Returns whether they are on."""
+    if not is_on:
+        opt_out(subscription.address_digest, [subscription.kind.name])
+    elif subscription.may_switch_on:
+        opt_in(subscription.address_digest, [subscription.kind.name])
+    return is_subscribed(subscription)

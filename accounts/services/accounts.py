@@ -12,7 +12,7 @@ from ..audit import actor_id, audited, erase_values, record
 from ..errors import InvalidCredentials
 from ..lockout import guarded
 from ..models import User
-from ..notifications.inbox import forget_mails_to, forget_notifications
+from ..notifications.inbox import delete_notifications, delete_notifications_to
 from ..notifications.preferences import change_preferences
 from ..tokens import end_all_sessions
 from .addresses import ask_for_confirmation, change_address
@@ -132,9 +132,9 @@ def erase_account(user: User) -> None:
     deletes the stored responses about the person, before it locks any event.
     """
     user = lock_account(user.pk)
-    confirmed, claimed = known_addresses(user)
-    forget_notifications(user)
-    forget_mails_to(confirmed=confirmed, claimed=claimed)
+    confirmed, unconfirmed = known_addresses(user)
+    delete_notifications(user)
+    delete_notifications_to(confirmed=confirmed, unconfirmed=unconfirmed)
     user.email = f"erased-{user.pk}@invalid"
     user.username = f"erased:{user.pk}"
     user.timezone = "UTC"

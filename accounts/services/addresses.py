@@ -15,8 +15,8 @@ from ..links import confirms, user_id_of
 from ..lockout import guarded
 from ..models import FormerAddress, User
 from ..notifications import notify
-from ..notifications.fresh import end_freshness, notify_unless_fresh
-from ..notifications.opt_outs import carry_over
+from ..notifications.cooldown import end_cooldown, notify_with_cooldown
+from ..notifications.opt_outs import copy_opt_outs
 from ..notifications.outbox import send_deferred
 from ..signals import address_left, email_confirmed
 from ..tokens import end_all_sessions
@@ -61,7 +61,7 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
     else:
         user.email, user.email_verified_at, user.pending_email = email, None, ""
         user.withdrawn_email = ""
-        carry_over(former, email)
+        copy_opt_outs(former, email)
     if user.email != former:
         address_left.send(User, user=user, former=former, was_confirmed=False)
     # Links to an address that nobody confirmed hold when the account returns there: see `links`.
@@ -79,7 +79,7 @@ def resend_confirmation(user: User) -> None:
     """
     if user.unconfirmed_email:
         limit_mails(f"user {user.pk}")
-        notify_unless_fresh(
+        notify_with_cooldown(
             "confirm_address", email=user.unconfirmed_email, about=f"user {user.pk}", user=user
         )
 
@@ -140,7 +140,7 @@ def _confirm(token: str, *, is_owner: bool) -> User:
         take_address(user, address=user.pending_email)
     except ValidationFailed as error:  # somebody signed up with it meanwhile
         raise InvalidOrExpiredLink from error
-    carry_over(former, user.email)
+    copy_opt_outs(former, user.email)
     if was_confirmed:
         FormerAddress.objects.create(user=user, email=former, address_version=version)
     if had_address:
@@ -199,7 +199,7 @@ def take_address(
     email_confirmed.send(User, user=user)
     _save_address(user)
     if not was_confirmed:
-        end_freshness("password_reset", email=user.email)
+        end_cooldown("password_reset", email=user.email)
     send_deferred(user.email)
 
 

@@ -13,7 +13,7 @@ from ..links import recovers, resets, user_id_of
 from ..lockout import forgive
 from ..models import User
 from ..notifications import notify
-from ..notifications.fresh import notify_unless_fresh
+from ..notifications.cooldown import notify_with_cooldown
 from ..tokens import end_all_sessions, record_device
 from .addresses import confirm_email, lock_to_confirm, take_address
 from .rules import check_password
@@ -52,7 +52,7 @@ def _notify_of_change(user: User) -> None:
     if user.email_verified:
         notify("password_changed", key=f"password_changed:{uuid4()}", email=user.email, user=user)
     else:
-        notify_unless_fresh("password_changed", email=user.email, user=user)
+        notify_with_cooldown("password_changed", email=user.email, user=user)
 
 
 def request_password_reset(email: str) -> None:
@@ -61,7 +61,7 @@ def request_password_reset(email: str) -> None:
     Whether there is one is looked up when the mail is written: the request does the same work
     either way, so its time tells nothing. A request while a mail is fresh sends no other one.
     """
-    notify_unless_fresh("password_reset", email=email)
+    notify_with_cooldown("password_reset", email=email)
 
 
 def user_to_reset(token: str) -> User:

@@ -9,7 +9,7 @@ from django.db.models.functions import Concat
 
 from accounts.models import Notification, User
 from accounts.notifications import notify, notify_many
-from accounts.notifications.inbox import keep_in_inbox
+from accounts.notifications.inbox import deliver_to_inbox_only
 from accounts.notifications.opt_outs import digest_of, opt_out
 from accounts.tests.factories import UserFactory
 from conftest import NOW
@@ -204,7 +204,7 @@ def test_what_is_told_of_made_up_events_stays_in_the_inbox(ana, signed_in):
     tell(ana, "2", event_id=8)
     notify("note", key="3", email="guest@example.com", event_id=7)
 
-    keep_in_inbox([7])
+    deliver_to_inbox_only([7])
 
     rows = Notification.objects.order_by("key").values_list("key", "state", "subject")
     assert list(rows) == [("1", "shown", "Note: A & B"), ("2", "pending", "")]

@@ -14,7 +14,7 @@ from django.db import connection
 
 from accounts.models import MailboxBudget, Notification
 from accounts.notifications import notify
-from accounts.notifications.budget import Budgets, forget_old_budgets
+from accounts.notifications.budget import Budgets, delete_old_budgets
 from accounts.notifications.kinds import Share
 from accounts.notifications.mailer import Mailer
 from accounts.notifications.opt_outs import digest_of, opt_out
@@ -441,7 +441,7 @@ def test_budgets_of_the_past_are_forgotten(clock):
 
     clock.shift(1800)
 
-    assert forget_old_budgets() == 1
+    assert delete_old_budgets() == 1
     assert MailboxBudget.objects.get().mailbox == digest_of("bob@example.com")
 
 

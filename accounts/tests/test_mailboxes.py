@@ -14,7 +14,7 @@ from accounts.lockout import account_digest
 from accounts.models import Notification, SignInFailures, User
 from accounts.notifications import notify
 from accounts.notifications.mailer import Mailer
-from accounts.notifications.post import Post, ServerAway
+from accounts.notifications.transport import MailTransport, ServerUnavailable
 from accounts.services import confirm_email
 from accounts.tests.factories import PASSWORD, UserFactory, grant
 from accounts.tests.mail_server import MailServer, running
@@ -250,8 +250,8 @@ def test_a_server_without_smtputf8_gets_nothing_and_the_log_says_why(
     assert mail_server.mails == []
     assert "the mail server does not offer SMTPUTF8. Set SMTPUTF8=off" in caplog.text
     assert Notification.objects.get().state == "pending"
-    with pytest.raises(ServerAway):
-        Post().send(None)
+    with pytest.raises(ServerUnavailable):
+        MailTransport().send(None)
 
 
 @pytest.mark.usefixtures("note_kinds")

@@ -479,9 +479,9 @@ def test_what_was_told_long_ago_is_forgotten(clock, settings, monkeypatch):
     clock.shift(timedelta(days=89))
     tell("young@example.com")
 
-    assert outbox.forget_old() == 0
+    assert outbox.delete_old_notifications() == 0
     clock.shift(timedelta(days=2))
-    assert outbox.forget_old() == 5
+    assert outbox.delete_old_notifications() == 5
     left = set(Notification.objects.values_list("email", flat=True))
     assert left == {"later@example.com", "young@example.com"}
 
@@ -514,9 +514,9 @@ def test_what_a_mailer_had_that_is_gone_is_free_after_two_looks(clock):
     outbox.claim(alive, 1)
     outbox.claim(12345, 1)
 
-    suspects = outbox.free_claims_of_the_dead(set())
+    suspects = outbox.release_orphaned_claims(set())
     freed_at_once = Notification.objects.filter(claimed_by=None).count()
-    outbox.free_claims_of_the_dead(suspects)
+    outbox.release_orphaned_claims(suspects)
 
     assert suspects == {12345}
     assert freed_at_once == 0

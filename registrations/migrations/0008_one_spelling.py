@@ -7,14 +7,14 @@ spelling, the other keeps its own, and `check_integrity` reports it.
 from django.contrib.postgres.operations import ValidateConstraint
 from django.db import migrations
 
-from accounts.respelling import rekey_opt_outs, respelled, uncertain
+from accounts.address_normalization import normalized, rekey_opt_outs, uncertain
 
 
 def respell(apps, schema_editor):
     registrations = apps.get_model("registrations", "Registration").objects
     changed = {}
     for row in uncertain(registrations.all()).order_by("registered_at", "pk"):
-        address = respelled(row.email)
+        address = normalized(row.email)
         if address is None or address == row.email:
             continue
         changed[row.email] = address

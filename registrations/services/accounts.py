@@ -6,7 +6,7 @@ from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.notifications.inbox import forget_mails_about
+from accounts.notifications.inbox import delete_notifications_about
 from accounts.services import erase_account, known_addresses, lock_account
 from config.api.http.idempotency import delete_responses_about
 from config.api.sql.locking import locked_in_order
@@ -120,7 +120,7 @@ def _leave_registrations(user: User) -> None:
     ):
         cancel_registration(registration, by=user, reason=LedgerEntry.Reason.ACCOUNT_CLOSED)
     # Not by address: an unconfirmed one may belong to another person, who is registered too.
-    forget_mails_about(own.values_list("pk", flat=True))
+    delete_notifications_about(own.values_list("pk", flat=True))
     own.erase_people()
 
 

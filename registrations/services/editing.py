@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.audit import audited
 from accounts.models import User
 from accounts.notifications import notify
-from accounts.notifications.fresh import notify_unless_fresh
+from accounts.notifications.cooldown import notify_with_cooldown
 from accounts.services.addresses import limit_mails
 from config.errors import NotFound
 from events.errors import EventCancelled, EventStarted
@@ -58,14 +58,14 @@ def edit_registration(
 
 
 def send_confirmation_again(registration: Registration) -> None:
-    """Queues the confirmation e-mail of the current state, unless one was queued within `FRESH_FOR`.
+    """Queues the confirmation e-mail of the current state, if none was queued within `COOLDOWN`.
 
     Raises `RegistrationCancelled`, and `RateLimited` for many e-mails of one registration.
     """
     if registration.status == Status.CANCELLED:
         raise RegistrationCancelled
     limit_mails(f"registration {registration.pk}")
-    notify_unless_fresh(
+    notify_with_cooldown(
         _CONFIRMATIONS[Status(registration.status)],
         email=registration.email,
         about=f"registration {registration.pk} {registration.link_version}",

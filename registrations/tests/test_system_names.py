@@ -6,7 +6,7 @@ import pytest
 from django.apps import apps
 from django.utils import timezone
 
-from accounts import respelling
+from accounts import address_normalization
 from accounts.models import User
 from accounts.services import erase_account
 from accounts.services.accounts import _made
@@ -41,7 +41,7 @@ def make_erased_account() -> User:
 
 def make_colliding_account() -> User:
     user = UserFactory(username="erased:0")
-    respelling._withdraw(User.objects.all(), user, {})
+    address_normalization._withdraw(User.objects.all(), user, {})
     return User.objects.get(pk=user.pk)
 
 

@@ -1,9 +1,10 @@
-"""Which of the due notifications go together, which go alone, and which have to be deferred.
+"""Plans deliveries: which due notifications are merged, sent alone, or deferred.
 
-What a mailbox's owner asked for goes as a mail each. For the rest there is a budget (see `budget`):
-what is more than a share of it has left goes as one mail per kind, and what comes after the last
-one is deferred until the budget allows another. What is neither account security nor cancelled
-events is given up a day after it was due. So a stranger cannot fill a mailbox.
+Notifications that the mailbox's owner asked for are sent as one mail each. The others use a budget
+(see `budget`). If there are more than a share of it allows, they are merged into one mail for each
+kind and organizer. Those after the last allowed mail are deferred until the budget allows another.
+Except for account security and cancelled events, they are given up a day after they were due. So a
+stranger cannot fill a mailbox.
 """
 
 from collections import defaultdict
@@ -24,17 +25,20 @@ GIVEN_UP = "It was deferred for a day: the mailbox got too many e-mails that nob
 TOO_MANY_CAUSED = "Very many e-mails about events of this organizer were sent today."
 REPEATED = "A later one says the same."
 
+#: Kind and facts of rows, by primary key.
+Loaded = Mapping[int, tuple[Kind, Facts]]
+
 _LONGEST_DEFERRAL = timedelta(days=1)
 # Vital kinds come first when the budget allows another mail.
 _AFTER_VITAL = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
-class Parcel:
-    """What is delivered at once: one row, or several of a kind to one mailbox.
+class Delivery:
+    """One row, or several of a kind for one mailbox, that are delivered together.
 
-    `by_mail`: whether it is mailed; if not, it is shown in the inbox at most. `is_guarded`: whether
-    the mail is taken from the mailbox's budget, and shows no link of a stranger.
+    `by_mail`: whether they are mailed. Otherwise only the inbox shows them, if the kind allows it.
+    `is_guarded`: whether the mail is taken from the mailbox's budget and defanged.
     """
 
     kind: Kind
@@ -50,16 +54,16 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Deferral:
-    """Rows that may not be mailed before `until`, and those that are given up."""
+    """Rows that are deferred until `until`, and rows that are given up."""
 
     until: datetime
     rows: Sequence[Notification]
     given_up: Sequence[Notification]
 
 
-def seconds_until_allowed(parcel: Parcel) -> int:
-    """Count a mail for the account that causes it. 0, or the seconds until another is allowed."""
-    account = _counted_account(parcel.kind, parcel.facts[0])
+def seconds_until_allowed(delivery: Delivery) -> int:
+    """Count a mail for the account that causes it. 0, or the seconds until one is allowed."""
+    account = _counted_account(delivery.kind, delivery.facts[0])
     if account is None:
         return 0
     return seconds_to_wait("caused_mails", f"about events of user {account}")
@@ -72,22 +76,22 @@ def _counted_account(kind: Kind, facts: Facts) -> int | None:
 
 
 def over_budget(
-    rows: Iterable[Notification], known: Mapping[int, tuple[Kind, Facts]], budgets: Budgets
+    rows: Iterable[Notification], loaded: Loaded, budgets: Budgets
 ) -> Iterator[Deferral]:
-    """The rows, all taken from budgets, whose mailbox has nothing left for their kind."""
+    """The deferrals of guarded rows whose share of the mailbox's budget is used up."""
     deferred: dict[tuple[str, Share], list[Notification]] = defaultdict(list)
     for row in rows:
-        share = known[row.pk][0].share
+        share = loaded[row.pk][0].share
         if budgets.left(row.email, share) == 0:
             deferred[row.email, share].append(row)
     for (address, share), of_share in deferred.items():
-        yield deferral(of_share, share, budgets.free_at(address, share))
+        yield deferral_of(of_share, share, budgets.free_at(address, share))
 
 
-def deferral(rows: Sequence[Notification], share: Share, free_at: datetime) -> Deferral:
-    """What becomes of rows whose share of a budget allows the next mail at `free_at`.
+def deferral_of(rows: Sequence[Notification], share: Share, free_at: datetime) -> Deferral:
+    """The deferral of rows whose share of a budget allows the next mail at `free_at`.
 
-    Only a row that the budget deferred before is given up. An outage of a day loses no mail.
+    Only rows that the budget deferred before are given up, so an outage of a day loses no mail.
     """
     if share is not Share.OTHER:
         return Deferral(free_at, rows, [])
@@ -100,56 +104,56 @@ def deferral(rows: Sequence[Notification], share: Share, free_at: datetime) -> D
     return Deferral(free_at + _AFTER_VITAL, later, given_up)
 
 
-def parcels_of(
+def plan_deliveries(
     rows: Collection[Notification],
-    known: Mapping[int, tuple[Kind, Facts]],
+    loaded: Loaded,
     *,
     mailed: Collection[int],
     guarded: Collection[int],
     budgets: Budgets,
-) -> tuple[list[Parcel], list[Notification]]:
-    """The parcels in the order of the rows, and the rows that a later one repeats.
+) -> tuple[list[Delivery], list[Notification]]:
+    """The deliveries in the order of the rows, and the rows that a later row repeats.
 
-    `known` has kind and facts by primary key, `mailed` the keys of rows that go by mail, and
-    `guarded` those of `guarded_rows`.
+    `mailed` and `guarded` are the primary keys of `mailed_rows` and `guarded_rows`.
     """
     by_share: dict[tuple[str, Share], list[Notification]] = defaultdict(list)
     for row in rows:
         if row.pk in guarded:
-            by_share[row.email, known[row.pk][0].share].append(row)
+            by_share[row.email, loaded[row.pk][0].share].append(row)
     leaders: dict[int, list[Notification]] = {}
     repeated: list[Notification] = []
     for (address, share), of_share in by_share.items():
         left = budgets.left(address, share)
         if left is None or len(of_share) <= left:
             continue
-        news, older = _without_repeated(of_share, known)
+        news, older = _without_repeated(of_share, loaded)
         repeated += older
         if len(news) > left:
-            leaders |= {group[0].pk: group for group in _by_kind(news, known)}
+            leaders |= {group[0].pk: group for group in _by_kind(news, loaded)}
     grouped = {row.pk for group in leaders.values() for row in group} | {row.pk for row in repeated}
-    parcels = []
+    deliveries = []
     for row in rows:
         group = leaders.get(row.pk) or ([] if row.pk in grouped else [row])
         if group:
-            kind = known[row.pk][0]
-            facts = [known[member.pk][1] for member in group]
-            parcels.append(Parcel(kind, group, facts, row.pk in mailed, row.pk in guarded))
-    return parcels, repeated
+            kind = loaded[row.pk][0]
+            facts = [loaded[member.pk][1] for member in group]
+            deliveries.append(Delivery(kind, group, facts, row.pk in mailed, row.pk in guarded))
+    return deliveries, repeated
 
 
 def _without_repeated(
-    rows: list[Notification], known: Mapping[int, tuple[Kind, Facts]]
+    rows: list[Notification], loaded: Loaded
 ) -> tuple[list[Notification], list[Notification]]:
-    """The rows to send, and those that a later one repeats.
+    """The rows to send, and the rows that a later row repeats.
 
-    A mail of account security states the present. Of several about one account the last suffices.
+    A mail of account security describes the present state, so of several about one account the last
+    one is enough.
     """
     last = {_account_of(row): row.pk for row in rows}
     news: list[Notification] = []
     repeated: list[Notification] = []
     for row in rows:
-        is_repeated = known[row.pk][0].is_urgent and last[_account_of(row)] != row.pk
+        is_repeated = loaded[row.pk][0].is_urgent and last[_account_of(row)] != row.pk
         (repeated if is_repeated else news).append(row)
     return news, repeated
 
@@ -158,16 +162,14 @@ def _account_of(row: Notification) -> tuple[str, int | None]:
     return row.kind, row.user_id
 
 
-def _by_kind(
-    rows: list[Notification], known: Mapping[int, tuple[Kind, Facts]]
-) -> Iterator[list[Notification]]:
-    """Groups of a kind, each counted for one account.
+def _by_kind(rows: list[Notification], loaded: Loaded) -> Iterator[list[Notification]]:
+    """Groups of one kind that are counted for one account.
 
-    Rows that failed before, and those of account security, are alone.
+    Rows that failed before, and rows of account security, are groups of their own.
     """
     groups: dict[tuple[str, int | None, int | None], list[Notification]] = defaultdict(list)
     for row in rows:
-        kind, facts = known[row.pk]
+        kind, facts = loaded[row.pk]
         alone = row.pk if kind.is_urgent or row.attempts else None
         groups[row.kind, _counted_account(kind, facts), alone].append(row)
     yield from groups.values()
@@ -175,32 +177,32 @@ def _by_kind(
 
 def guarded_rows(
     mailed: Iterable[Notification],
-    known: Mapping[int, tuple[Kind, Facts]],
+    loaded: Loaded,
     *,
     proven: Collection[str],
 ) -> list[Notification]:
-    """Those of the mailed rows that the owner of the mailbox may not have asked for."""
+    """The mailed rows that the owner of the mailbox may not have asked for."""
     return [
         row
         for row in mailed
-        if row.email not in proven or known[row.pk][1].get("is_unsolicited", False)
+        if row.email not in proven or loaded[row.pk][1].get("is_unsolicited", False)
     ]
 
 
 def mailed_rows(
     rows: Iterable[Notification],
-    known: Mapping[int, tuple[Kind, Facts]],
+    loaded: Loaded,
     *,
     opted_out: Collection[int],
 ) -> list[Notification]:
-    """Those that go by mail."""
+    """The rows that are sent by mail."""
     return [
         row
         for row in rows
-        if known[row.pk][0].mail and row.pk not in opted_out and not _is_nowhere(row.email)
+        if loaded[row.pk][0].mail and row.pk not in opted_out and not _is_undeliverable(row.email)
     ]
 
 
-def _is_nowhere(address: str) -> bool:
-    """Of people who were made up, or erased: no mail goes to `.invalid` (RFC 6761, section 6.4)."""
+def _is_undeliverable(address: str) -> bool:
+    """Whether the domain is below `.invalid` (RFC 6761, section 6.4): sample or erased data."""
     return f".{address.rpartition('@')[2]}".endswith(".invalid")

@@ -1,6 +1,6 @@
 """Mails that anybody can ask for: one in a while for each mailbox, and one answer to all.
 
-`FRESH_FOR` is a quarter of an hour.
+`COOLDOWN` is a quarter of an hour.
 """
 
 import pytest

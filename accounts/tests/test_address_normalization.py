@@ -9,10 +9,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
+from accounts.address_normalization import _digest, normalized, was_delivered_elsewhere
 from accounts.lockout import account_digest
 from accounts.models import FormerAddress, Notification, SignInFailures, Unsubscription, User
 from accounts.notifications.opt_outs import digest_of, opted_out_kinds
-from accounts.respelling import _digest, respelled, went_elsewhere
 from accounts.tests.factories import UserFactory
 from events.tests.factories import EventFactory
 from registrations.models import Registration
@@ -83,8 +83,8 @@ def upgrade(db):
     ],
 )
 def test_a_stored_address_becomes_canonical(stored, canonical, elsewhere):
-    assert respelled(stored) == canonical
-    assert went_elsewhere(stored) is elsewhere
+    assert normalized(stored) == canonical
+    assert was_delivered_elsewhere(stored) is elsewhere
 
 
 def test_every_table_has_the_canonical_spelling(upgrade, clock):

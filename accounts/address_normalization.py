@@ -29,7 +29,7 @@ def uncertain(rows: Any) -> Any:
     return rows.exclude(email__regex=_SURELY_CANONICAL) | rows.filter(email__regex=_HAS_A_LABEL)
 
 
-def respelled(address: str) -> str | None:
+def normalized(address: str) -> str | None:
     """The canonical address; None where there is none.
 
     Invisible characters are removed here, as the mail server's name was looked up without them.
@@ -42,12 +42,12 @@ def respelled(address: str) -> str | None:
     return None
 
 
-def went_elsewhere(address: str) -> bool:
+def was_delivered_elsewhere(address: str) -> bool:
     """Whether mail to this address went to another domain, since it was converted by IDNA 2003.
 
     Whoever confirmed it reads that other domain's mail.
     """
-    canonical = respelled(address)
+    canonical = normalized(address)
     if canonical is None:
         return False
     domain = deliverable_address(canonical).rpartition("@")[2]
@@ -57,7 +57,7 @@ def went_elsewhere(address: str) -> bool:
         return False
 
 
-def respell_accounts(apps: Any) -> dict[str, str]:
+def normalize_accounts(apps: Any) -> dict[str, str]:
     """Make the addresses of accounts canonical; returns what became of each that changed.
 
     Of accounts with one mailbox the one that was confirmed first keeps it, else the oldest. The
@@ -66,9 +66,9 @@ def respell_accounts(apps: Any) -> dict[str, str]:
     users = apps.get_model("accounts", "User").objects.filter(erased_at=None)
     claims: dict[str | None, list[Any]] = {}
     for user in uncertain(users):
-        if went_elsewhere(user.email):
+        if was_delivered_elsewhere(user.email):
             _end_proofs(users, user)
-        claims.setdefault(respelled(user.email), []).append(user)
+        claims.setdefault(normalized(user.email), []).append(user)
     changed: dict[str, str] = {}
     for user in claims.pop(None, []):
         _withdraw(users, user, changed)
@@ -125,7 +125,7 @@ def _end_proofs(users: Any, user: Any) -> None:
 
 
 def _withdraw(users: Any, user: Any, changed: dict[str, str]) -> None:
-    canonical = respelled(user.email)
+    canonical = normalized(user.email)
     if canonical is not None and canonical != user.email:
         changed[user.email] = canonical
     users.filter(pk=user.pk).update(

@@ -1,4 +1,4 @@
-"""Noting down what somebody is to be told, in the transaction that causes it."""
+"""Inserts notifications into the outbox, in the transaction that causes them."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,7 +35,7 @@ def notify(
     facts: dict[str, Any] | None = None,
     due_at: datetime | None = None,
 ) -> None:
-    """Tell one person one fact, once per `key`, not before `due_at`."""
+    """Enqueue one notification, once per `key`. It is delivered at `due_at` or later."""
     head_start = _head_start(kind)
     now = timezone.now()
     row = Notification(
@@ -65,14 +65,15 @@ def notify_many(
     facts: dict[str, Any] | Combinable | None = None,
     due_at: datetime | Combinable | None = None,
 ) -> int:
-    """Tell each row of `people` one fact, in one statement; returns how many are new.
+    """Enqueue one notification for each row of `people`, in one statement.
 
-    The arguments are expressions over `people`, as for `annotate()`.
+    The arguments are expressions over `people`, as for `annotate()`. Returns the number of new
+    notifications.
     """
     head_start = _head_start(kind)
     now = timezone.now()
     due = due_at if isinstance(due_at, Combinable) else Value(due_at or now)
-    given = facts if isinstance(facts, Combinable) else Value(facts or {}, JSONField())
+    facts = facts if isinstance(facts, Combinable) else Value(facts or {}, JSONField())
     columns: dict[str, Combinable] = {
         "kind": Value(kind),
         "key": Cast(key, TextField()),
@@ -80,13 +81,13 @@ def notify_many(
         "user_id": Cast(user_id or Value(None), BigIntegerField()),
         "event_id": Cast(event_id or Value(None), BigIntegerField()),
         "registration_id": Cast(registration_id or Value(None), UUIDField()),
-        "facts": Cast(given, JSONField()),
+        "facts": Cast(facts, JSONField()),
         "created_at": Cast(Value(now), DateTimeField()),
         "due_at": Cast(due, DateTimeField()),
         "attempt_at": Cast(due, DateTimeField()) - Value(head_start),
     }
-    told = {f"told_{name}": expression for name, expression in columns.items()}
-    query = people.annotate(**told).order_by().values_list(*told).query
+    selected = {f"notification_{name}": expression for name, expression in columns.items()}
+    query = people.annotate(**selected).order_by().values_list(*selected).query
     select, parameters = query.get_compiler(DEFAULT_DB_ALIAS).as_sql()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -98,8 +99,8 @@ def notify_many(
 
 
 def _head_start(kind: str) -> timedelta:
-    """How far before the others a mail queues; the queue is in the order of `attempt_at`."""
-    known = find_kind(kind)
-    if known is None:
+    """The time by which an urgent mail precedes others. The outbox is ordered by `attempt_at`."""
+    registered = find_kind(kind)
+    if registered is None:
         raise LookupError(f"No app has registered the kind {kind!r}.")
-    return _HEAD_START if known.is_urgent else timedelta(0)
+    return _HEAD_START if registered.is_urgent else timedelta(0)
