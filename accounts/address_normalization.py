@@ -1,6 +1,6 @@
-"""Addresses of earlier versions, which stored each spelling in lower case, made canonical once.
+"""Makes the e-mail addresses of earlier versions canonical, for migrations.
 
-Used by migrations.
+Those versions stored each spelling of an address in lower case.
 """
 
 import hashlib
@@ -15,24 +15,24 @@ from config.api.text.email_addresses import InvalidAddress, canonical_address, d
 
 from .lockout import account_digest
 
-# PostgreSQL's and Python's: what is surely canonical, so that a large table is searched by SQL.
+# Matches only canonical addresses, for PostgreSQL and Python. So SQL selects the other rows.
 _SURELY_CANONICAL = r"^[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@([a-z0-9-]+\.)*[a-z0-9-]+$"
 _HAS_A_LABEL = r"[@.]xn--"
 
-# Characters that IDNA 2003 removed, so that the mail went to the domain without them.
+# Characters that IDNA 2003 removes. Mails were sent to the domain without them.
 _REMOVED = re.compile("[\u00ad\u034f\u1806\u180b-\u180d\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff]")
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def uncertain(rows: Any) -> Any:
-    """Those of a QuerySet's rows whose `email` may not be canonical."""
+    """The rows of a QuerySet whose `email` may not be canonical."""
     return rows.exclude(email__regex=_SURELY_CANONICAL) | rows.filter(email__regex=_HAS_A_LABEL)
 
 
 def normalized(address: str) -> str | None:
-    """The canonical address; None where there is none.
+    """The canonical address, or None if it is invalid.
 
-    Invisible characters are removed here, as the mail server's name was looked up without them.
+    Invisible characters are removed, as they were for the look-up of the mail server.
     """
     for text in (address, _REMOVED.sub("", address)):
         try:
@@ -43,9 +43,9 @@ def normalized(address: str) -> str | None:
 
 
 def was_delivered_elsewhere(address: str) -> bool:
-    """Whether mail to this address went to another domain, since it was converted by IDNA 2003.
+    """Whether mails to this address were sent to another domain, by the rules of IDNA 2003.
 
-    Whoever confirmed it reads that other domain's mail.
+    A confirmation then proves the mailbox at that other domain.
     """
     canonical = normalized(address)
     if canonical is None:
@@ -53,15 +53,15 @@ def was_delivered_elsewhere(address: str) -> bool:
     domain = deliverable_address(canonical).rpartition("@")[2]
     try:
         return address.rpartition("@")[2].encode("idna").decode("ascii").lower() != domain
-    except UnicodeError:  # then it went nowhere
+    except UnicodeError:  # it was not delivered at all
         return False
 
 
 def normalize_accounts(apps: Any) -> dict[str, str]:
-    """Make the addresses of accounts canonical; returns what became of each that changed.
+    """Make the addresses of accounts canonical. Returns the new address of each changed one.
 
-    Of accounts with one mailbox the one that was confirmed first keeps it, else the oldest. The
-    others get a placeholder and `withdrawn_email`: see `User.needs_address`.
+    Of several accounts with one mailbox, the one that was confirmed first keeps it, else the
+    oldest. The others get a placeholder and `withdrawn_email`: see `User.needs_address`.
     """
     users = apps.get_model("accounts", "User").objects.filter(erased_at=None)
     claims: dict[str | None, list[Any]] = {}
@@ -85,7 +85,7 @@ def normalize_accounts(apps: Any) -> dict[str, str]:
 
 
 def rekey_opt_outs(apps: Any, changed: dict[str, str]) -> None:
-    """Opt-outs of each former spelling become those of the mailbox."""
+    """Move the opt-outs of each former spelling to the mailbox."""
     opt_outs = apps.get_model("accounts", "Unsubscription").objects
     for former, address in changed.items():
         rows = opt_outs.filter(address_digest=_digest(former))
@@ -95,7 +95,7 @@ def rekey_opt_outs(apps: Any, changed: dict[str, str]) -> None:
 
 
 def rekey_sign_in_failures(apps: Any, changed: dict[str, str]) -> None:
-    """Failures of each former spelling count for the mailbox, unless it has some itself."""
+    """Move the failures of each former spelling to the mailbox, unless it has some itself."""
     failures = apps.get_model("accounts", "SignInFailures").objects
     for former, address in changed.items():
         mailbox = account_digest(address)
@@ -117,7 +117,7 @@ def _precedence(user: Any) -> tuple[datetime, datetime, int]:
 
 
 def _end_proofs(users: Any, user: Any) -> None:
-    """The address is unconfirmed, and links and sessions that the other domain had end."""
+    """Make the address unconfirmed, and end the links and sessions of its former owner."""
     user.email_verified_at = None
     users.filter(pk=user.pk).update(
         email_verified_at=None, token_generation=F("token_generation") + 1
@@ -137,5 +137,5 @@ def _withdraw(users: Any, user: Any, changed: dict[str, str]) -> None:
 
 
 def _digest(address: str) -> str:
-    """Of exactly this spelling."""
+    """The digest of exactly this spelling."""
     return hashlib.sha256(address.encode()).hexdigest()

@@ -1,13 +1,13 @@
-"""What organizers and staff change is recorded, in the transaction that changes it.
+"""Records changes by organizers and staff, in the transaction that makes them.
 
-A service says so in one line, and its model names the columns to watch in `audited_fields`::
+A service is decorated, and its model lists the recorded columns in `audited_fields`::
 
     @transaction.atomic
     @audited("edited")
     def edit_event(event: Event, changes: dict[str, Any]) -> Event: ...
 
 The actor is the account that the request is authenticated as; see `set_actor`. Columns with secrets
-(passwords, generations of tokens) are never watched.
+(passwords, generations of tokens) are never recorded.
 """
 
 from collections.abc import Callable
@@ -74,10 +74,11 @@ def audited(
     always: bool = False,
     unless: Callable[[Any, int | None], bool] | None = None,
 ) -> Callable[[Callable[Concatenate[M, P], R]], Callable[Concatenate[M, P], R]]:
-    """Record what a service changes of its first argument. Below `@transaction.atomic`.
+    """Record the changes that a service makes to its first argument. Below `@transaction.atomic`.
 
-    The row is locked before it is looked at, as the service does. `always` records a call that
-    changed no watched column; `unless` leaves out, by row and actor, whom the record is not for.
+    The row is locked before it is read, as by the service. `always` also records a call that
+    changes no recorded column. A call is not recorded if `unless` is true for the row and the
+    actor's id.
     """
 
     def decorate(service: Callable[Concatenate[M, P], R]) -> Callable[Concatenate[M, P], R]:
@@ -119,13 +120,13 @@ def record(
 
 
 def changes_of(row: Model) -> Any:
-    """The entries of one row, the latest first."""
+    """The entries about one row, the latest first."""
     return AuditEntry.objects.filter(kind=row._meta.model_name, row_id=str(row.pk)).order_by("-id")
 
 
 @transaction.atomic
 def erase_values(rows: QuerySet[Any]) -> None:
-    """Erase the values in what was recorded of these rows; who did what, and when, stays."""
+    """Erase the values in the entries about these rows. Actor, action and time stay."""
     names = rows.order_by().annotate(row_name=Cast("pk", TextField())).values("row_name")
     kind = ContentType.objects.get_for_model(rows.model)
     LogEntry.objects.filter(content_type=kind, object_id__in=names).update(object_repr=ERASED)
@@ -134,13 +135,13 @@ def erase_values(rows: QuerySet[Any]) -> None:
 
 
 def old_values(before: datetime) -> int:
-    """How many entries about people, from before that time, still have values."""
+    """The number of entries about people from before that time that still have values."""
     return len(_with_old_values(before))
 
 
 @transaction.atomic
 def erase_old_values(before: datetime) -> int:
-    """Erase those values; returns of how many entries."""
+    """Erase those values. Returns the number of entries."""
     kinds = ContentType.objects.filter(model__in=_ABOUT_PEOPLE)
     old = LogEntry.objects.filter(content_type__in=kinds, action_time__lt=before)
     old.exclude(object_repr=ERASED).update(object_repr=ERASED)
@@ -161,7 +162,7 @@ def _with_old_values(before: datetime) -> list[int]:
 
 
 def _erase(ids: list[int]) -> None:
-    """Within a transaction."""
+    """Erase the values of entries. The caller has a transaction."""
     if not ids:
         return
     with connection.cursor() as cursor:
@@ -171,7 +172,7 @@ def _erase(ids: list[int]) -> None:
 
 
 def _stored(row: Model) -> dict[str, Any]:
-    """The watched columns as they are, with the row locked; empty when there is none."""
+    """The recorded columns of the row, which is locked. Empty if it does not exist."""
     fields: tuple[str, ...] = type(row).audited_fields  # type: ignore[attr-defined]
     rows = type(row)._base_manager.filter(pk=row.pk).select_for_update(no_key=True)
     return rows.values(*fields).first() or {}

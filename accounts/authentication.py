@@ -11,13 +11,13 @@ from .tokens import session_of
 
 
 def current_user(request: Request) -> User:
-    """Who is signed in; for views that let nobody else in."""
-    assert isinstance(request.user, User)  # noqa: S101  # held by the view's permissions
+    """The signed-in user, for views whose permissions require one."""
+    assert isinstance(request.user, User)  # noqa: S101  # by the view's permissions
     return request.user
 
 
 class TokenAuthentication(JWTAuthentication):
-    """`Authorization: Bearer <access token>`. A bad token is 401 on every route, public or not."""
+    """`Authorization: Bearer <access token>`. An invalid token is 401, also on public routes."""
 
     def authenticate(self, request: Request) -> tuple[Any, Token] | None:
         header = self.get_header(request)

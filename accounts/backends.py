@@ -9,15 +9,15 @@ from config.api.text.email_addresses import mailbox_of
 
 from .models import User
 
-# Each is a slow hash; few accounts ever had one address in several spellings.
+# Each candidate costs a slow hash. Very few accounts share an address in several spellings.
 _MAX_CANDIDATES = 5
 
 
 class EmailOrUsernameBackend(ModelBackend):
     """Signs in by e-mail address, in any spelling of the mailbox, or by user name in any case.
 
-    An account that lost its mailbox to another one (`User.withdrawn_email`) is found by the address
-    that it had, after the account that has the mailbox; the password decides.
+    An account that lost its mailbox to another account signs in by its former address
+    (`User.withdrawn_email`). The password is compared with the owner of the mailbox first.
     """
 
     def authenticate(
@@ -40,6 +40,6 @@ class EmailOrUsernameBackend(ModelBackend):
             .order_by("withdrawn_email")[:_MAX_CANDIDATES]
         )
         if not users:
-            User().set_password(password)  # as slow as a check, so that time tells nothing
+            User().set_password(password)  # takes as long as a check, so time reveals nothing
             return None
         return next((user for user in users if user.check_password(password)), None)

@@ -1,8 +1,8 @@
-"""The secret link to one's own calendar.
+"""The secret link to an account's own calendar.
 
-Whoever has it reads the calendar, since calendar programs send no tokens of ours. It is signed and
-not stored: it names the account and a generation, which the account raises to end it. It outlives
-a change of password, as programs that subscribed to it would fall silent.
+The link alone gives access to the calendar, since calendar programs send no access tokens. It is
+signed and not stored. It contains the account's id and a generation, which the account increments
+to end the link. A change of password does not end it, since subscribed programs would stop.
 """
 
 from django.conf import settings
@@ -20,14 +20,14 @@ def calendar_url(user: User) -> str:
 
 
 def reset_calendar_link(user: User) -> User:
-    """End the secret link to the user's calendar; there is a new one."""
+    """End the secret link to the user's calendar. A new one replaces it."""
     User.objects.filter(pk=user.pk).update(calendar_generation=F("calendar_generation") + 1)
     user.refresh_from_db(fields=["calendar_generation"])
     return user
 
 
-def named_by(token: str) -> str:
-    """What a signature of ours holds, `7.0`: the account and the generation. Empty without one."""
+def signed_part(token: str) -> str:
+    """The signed text, `<account id>.<generation>`. Empty without a valid signature."""
     try:
         return _SIGNER.unsign(token)
     except BadSignature:
@@ -35,8 +35,8 @@ def named_by(token: str) -> str:
 
 
 def owner_of_calendar(token: str) -> User | None:
-    """Whose link carries this token; None when it is not one, or not any more."""
-    user_id, _, generation = named_by(token).partition(".")
+    """The account of a link. None for an invalid or ended link."""
+    user_id, _, generation = signed_part(token).partition(".")
     if not user_id:
         return None
     return User.objects.filter(

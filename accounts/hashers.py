@@ -1,6 +1,6 @@
-"""Hashes of passwords. Each is slow on purpose, so that only few are computed at once.
+"""Password hashers. A hash is slow by design, so only a few are computed at once.
 
-Beyond these `TemporarilyUnavailable` is raised: see `config.api.http.work_slots`.
+Further ones raise `TemporarilyUnavailable`: see `config.api.http.work_slots`.
 """
 
 from typing import Any
@@ -17,10 +17,10 @@ from config.api.http.work_slots import HASHING
 
 
 class BoundedArgon2PasswordHasher(Argon2PasswordHasher):
-    """Argon2id with what OWASP's Password Storage Cheat Sheet asks for at least.
+    """Argon2id with the minimum parameters of OWASP's Password Storage Cheat Sheet.
 
-    Django's own parameters take five times the memory and eight threads for each hash, so a few
-    sign-ins at once took every core from everybody. A sign-in replaces an older hash.
+    Django's own parameters use five times the memory and eight threads for each hash, so a few
+    simultaneous sign-ins use every core. A sign-in replaces a hash with other parameters.
     """
 
     time_cost = 2
@@ -37,11 +37,10 @@ class BoundedArgon2PasswordHasher(Argon2PasswordHasher):
 
 
 class LegacyBcryptHasher(BCryptPasswordHasher):
-    """Verifies the bcrypt hashes of an older system; a login replaces them with Argon2id.
+    """Verifies the bcrypt hashes of an older system. A sign-in replaces them with Argon2id.
 
     Import such a hash as `bcrypt$` and the hash itself (`bcrypt$$2b$12$…`, also `$2a$`, `$2y$`).
-    bcrypt reads 72 bytes and the library refuses more, so longer passwords are cut, as the older
-    system did.
+    bcrypt uses the first 72 bytes and the library refuses more, so longer passwords are truncated.
     """
 
     def verify(self, password: str, encoded: str) -> bool:
@@ -57,7 +56,7 @@ class LegacyBcryptHasher(BCryptPasswordHasher):
 
 
 class BoundedBCryptSHA256PasswordHasher(BCryptSHA256PasswordHasher):
-    """`verify` computes by `encode`, so this alone has the slot."""
+    """`verify` calls `encode`, so only `encode` takes a slot."""
 
     def encode(self, password: str, salt: Any) -> str:
         with HASHING.one():
@@ -65,7 +64,7 @@ class BoundedBCryptSHA256PasswordHasher(BCryptSHA256PasswordHasher):
 
 
 class BoundedPBKDF2PasswordHasher(PBKDF2PasswordHasher):
-    """`verify` computes by `encode`, so this alone has the slot."""
+    """`verify` calls `encode`, so only `encode` takes a slot."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         with HASHING.one():

@@ -1,18 +1,18 @@
 """Tokens of the links in e-mails: signed, expiring, single-use, stored nowhere.
 
 A token is `<user id>.<expiry, Unix time>.<signature>`. The signature also covers the state that
-following the link changes (an address to confirm, a hashed password). The first use of a token, and
-any other change of that state, therefore ends it. The state is not part of the token, so no address
-gets into logs. Tokens are made when a mail is written, from the account as it is then.
+the link changes (an address to confirm, a hashed password). The first use of a token, and any other
+change of that state, therefore ends it. The state is not part of the token, so logs contain no
+address. A token is made when its mail is rendered.
 
 An account may return to a state: to an earlier address, or to the same pending one. The signed
 state of an address therefore includes `User.address_version`, which only grows. It grows when a
 change of address ends. A pending address that is replaced by another one and then pending again is
 the exception: its first link is valid again, and still goes to the owner of that address.
 
-The holder of an account whose address is unconfirmed may be a stranger to the mailbox. Links mailed
-to such an address depend on the address alone and end once it is confirmed. The mailbox's owner can
-follow them whatever the holder of the account changes.
+The holder of an account whose address is unconfirmed may not be the owner of the mailbox. Links
+mailed to such an address depend on the address alone and end once it is confirmed. Changes by the
+holder of the account do not end the links of the mailbox's owner.
 """
 
 import re
@@ -39,26 +39,26 @@ class Purpose(StrEnum):
 
 
 def confirmation_link(user: User) -> str:
-    """Where the owner of `user.unconfirmed_email` confirms it."""
+    """The page on which the owner of `user.unconfirmed_email` confirms it."""
     return _link("confirm-address", _token(Purpose.CONFIRM, user, *_to_confirm(user)))
 
 
 def reset_link(user: User) -> str:
-    """Where the owner of `user.email` chooses a new password."""
+    """The page on which the owner of `user.email` sets a new password."""
     return _link("reset-password", _token(Purpose.RESET, user, *_to_reset(user)))
 
 
 def recovery_link(user: User, address: str) -> str:
-    """Where the owner of an address that was the account's takes the account back.
+    """The page on which the owner of a former address of the account takes the account back.
 
-    It does not work unless `recovers_from`.
+    It works only if `recovers_from`.
     """
-    version = next((version for found, version in _recoverable(user) if found == address), 0)
+    version = next((version for email, version in _recoverable(user) if email == address), 0)
     return _link("reset-password", _token(Purpose.RECOVER, user, *_to_recover(address, version)))
 
 
 def user_id_of(token: str) -> int:
-    """Whom a token is for; it may still not hold. Raises `InvalidOrExpiredLink`."""
+    """The account's id in a token. Checks no signature. Raises `InvalidOrExpiredLink`."""
     match = _FORM.fullmatch(token)
     if match is None or int(match[2]) <= time.time():
         raise InvalidOrExpiredLink
@@ -66,7 +66,7 @@ def user_id_of(token: str) -> int:
 
 
 def confirms(token: str, user: User) -> bool:
-    """Whether a token confirms the address of `user` that waits for it."""
+    """Whether a token confirms `user.unconfirmed_email`."""
     return user.unconfirmed_email is not None and _holds(
         Purpose.CONFIRM, token, user, *_to_confirm(user)
     )
@@ -77,7 +77,7 @@ def resets(token: str, user: User) -> bool:
 
 
 def recovers(token: str, user: User) -> str | None:
-    """The address that a token gives `user` back, if any."""
+    """The former address that a token returns the account to. None for other tokens."""
     return next(
         (
             address
@@ -90,7 +90,7 @@ def recovers(token: str, user: User) -> str | None:
 
 def recovers_from(user: User, address: str) -> bool:
     """Whether the owner of `address` may take the account back."""
-    return any(found == address for found, _ in _recoverable(user))
+    return any(email == address for email, _ in _recoverable(user))
 
 
 def lifetime(purpose: Purpose) -> timedelta:
@@ -116,15 +116,15 @@ def _to_recover(address: str, version: int) -> tuple[str, ...]:
 
 
 def _signed(version: int) -> tuple[str, ...]:
-    """Nothing for 0, so that links hold which were mailed before there were versions."""
+    """Empty for 0, so that links of releases without versions stay valid."""
     return (str(version),) if version else ()
 
 
 def _recoverable(user: User) -> Iterator[tuple[str, int]]:
-    """Each address that the account may be taken back to, with its version; the latest first.
+    """Each address that the account can be taken back to, with its version. The latest is first.
 
-    A change that is confirmed keeps the version that it had while it was pending, so that the link
-    that was mailed when it began works on.
+    A confirmed change has the version that it had while it was pending. So the link that was mailed
+    when the change began stays valid.
     """
     if user.pending_email:
         yield user.email, user.address_version
@@ -142,11 +142,11 @@ def _token(purpose: Purpose, user: User, *state: str) -> str:
 
 
 def _holds(purpose: Purpose, token: str, user: User, *state: str) -> bool:
-    _, expires, given = token.split(".")
-    return is_signature(given, lambda key: _signature(purpose, user, expires, *state, key=key))
+    _, expires, signature = token.split(".")
+    return is_signature(signature, lambda key: _signature(purpose, user, expires, *state, key=key))
 
 
 def _signature(purpose: Purpose, user: User, *state: str, key: str | None = None) -> str:
-    """By the current key where none is given."""
+    """The signature by `key`, by default the current key."""
     text = "\0".join((str(user.pk), *state))
     return Signer(key=key, salt=f"accounts.links.{purpose}").signature(text)

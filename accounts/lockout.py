@@ -1,14 +1,14 @@
-"""Wrong passwords make the next attempt wait: longer each time, never for ever.
+"""Delays sign-in attempts after wrong passwords. Each failure doubles the delay, up to a maximum.
 
-Failures are counted thrice: of an account from one address, of the account from all, and of the
-address for all accounts. The first is what stops guessing. It cannot keep the owner out, who is at
-another address. The other two stop guessing from many addresses, or for many accounts; nobody is
-kept out by them who has signed in to the account, or reset its password, from that address before.
-A reset also forgets what failed for the account.
+Failures have three counts: of an account from one address, of an account from all addresses, and of
+an address for all accounts. The first count stops guessing. It does not block the owner, who has
+another address. The other two stop guessing from many addresses or for many accounts. They do not
+apply to an address that has signed in to the account, or reset its password, before. A reset also
+deletes the failures of the account.
 
-An account is what was typed, so one that does not exist is locked like any other and nothing is
-told. Failures are forgiven one by one with time. What is stored are keyed digests, in an unlogged
-table: no addresses.
+An account is counted by the login that was typed. So an account that does not exist is locked like
+any other, and the response reveals nothing. Each failure expires after some time. The table is
+unlogged and contains keyed digests, not addresses.
 """
 
 from collections.abc import Iterator
@@ -35,26 +35,26 @@ from .models import Session, SignInFailures, User
 LONGEST_WAIT_SECONDS = 15 * 60
 ANY = b""
 
-_KEPT_FOR = timedelta(days=1)
+_RETENTION = timedelta(days=1)
 
 _COUNT = """
-    INSERT INTO accounts_signinfailures AS kept (account, address, level, at)
+    INSERT INTO accounts_signinfailures AS stored (account, address, level, at)
     VALUES (%(account)s, '', 1, %(now)s), ('', %(address)s, 1, %(now)s),
         (%(account)s, %(address)s, 1, %(now)s)
     ON CONFLICT (account, address) DO UPDATE SET
         at = EXCLUDED.at,
-        level = 1 + greatest(0, kept.level - extract(epoch FROM EXCLUDED.at - kept.at)
-            / CASE WHEN kept.account = '' THEN %(address_forgiven)s ELSE %(forgiven)s END)
+        level = 1 + greatest(0, stored.level - extract(epoch FROM EXCLUDED.at - stored.at)
+            / CASE WHEN stored.account = '' THEN %(address_forgiven)s ELSE %(forgiven)s END)
 """
-# Seconds after which one failure is forgiven. Of an account, as long as the longest wait: guessing
-# that goes on for ever gets four attempts an hour.
+# Seconds after which one failure expires. For an account it is the maximum delay, so persistent
+# guessing gets four attempts an hour.
 _FORGIVEN_AFTER = LONGEST_WAIT_SECONDS
 _ADDRESS_FORGIVEN_AFTER = 60
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    """Whose password is tried, and from where, as digests."""
+    """Digests of the account and of the address of an attempt."""
 
     account: bytes
     address: bytes
@@ -66,11 +66,11 @@ class _Attempt:
 
 @contextmanager
 def guarded(login: str, *, address: str, network: str) -> Iterator[None]:
-    """Around the check of a password for `login`, which raises `InvalidCredentials` when it fails.
+    """Wraps the check of a password for `login`, which raises `InvalidCredentials` on failure.
 
-    `network` is what `address` counts as: `config.api.http.throttling.client_network`. Raises
-    `RateLimited`, with `Retry-After`, while attempts have to wait. Not within a transaction, which
-    the refusal would undo with the count.
+    `network` is the network of `address`, by which it is counted (see `throttling.client_network`).
+    Raises `RateLimited`, with `Retry-After`, while attempts are delayed. Must not be used within a
+    transaction, whose rollback would undo the count.
     """
     if settings.RATE_LIMITS["login"] is None:
         yield
@@ -87,47 +87,47 @@ def guarded(login: str, *, address: str, network: str) -> Iterator[None]:
 
 
 def forgive(user: User) -> None:
-    """Forget failures of this account: its owner has proved who they are another way."""
+    """Delete the failures of an account, whose owner has proved their identity by a link."""
     names = [account_digest(name) for name in (user.email, user.username, user.withdrawn_email)]
     SignInFailures.objects.filter(account__in=names).delete()
 
 
 def forget_old_failures() -> int:
-    """Delete what no longer counts; returns how many."""
-    deleted, _ = SignInFailures.objects.filter(at__lt=timezone.now() - _KEPT_FOR).delete()
+    """Delete failures that no longer count. Returns their number."""
+    deleted, _ = SignInFailures.objects.filter(at__lt=timezone.now() - _RETENTION).delete()
     return deleted
 
 
 def _check(attempt: _Attempt, login: str, address: str) -> bool:
-    """Whether this account has failed from this address lately. Raises `RateLimited`."""
+    """Whether the account has recent failures from this address. Raises `RateLimited`."""
     now = timezone.now()
-    has_failed, waits = False, [0.0]
-    for kept in SignInFailures.objects.filter(
+    has_failed, delay = False, 0.0
+    for row in SignInFailures.objects.filter(
         Q(account=attempt.account, address__in=[attempt.address, ANY])
         | Q(account=ANY, address=attempt.address)
     ):
-        of_both = ANY not in (bytes(kept.account), bytes(kept.address))
+        of_both = ANY not in (bytes(row.account), bytes(row.address))
         has_failed = has_failed or of_both
-        seconds = _seconds_left(kept, now, settings.SIGN_IN_FAILURES * (1 if of_both else 10))
-        if seconds > 0 and (of_both or not _has_signed_in(login, address)):
-            waits.append(seconds)
-    if max(waits) > 0:
+        seconds = _seconds_left(row, now, settings.SIGN_IN_FAILURES * (1 if of_both else 10))
+        if seconds > delay and (of_both or not _has_signed_in(login, address)):
+            delay = seconds
+    if delay > 0:
         REJECTIONS.labels("sign_in_failures").inc()
         raise RateLimited(
             "Too many wrong passwords. Wait for the seconds in Retry-After, or set a new password "
             "by POST /api/password/reset/, which ends the wait.",
-            headers={"Retry-After": str(ceil(max(waits)))},
+            headers={"Retry-After": str(ceil(delay))},
         )
     return has_failed
 
 
-def _seconds_left(kept: SignInFailures, now: datetime, free: int) -> float:
-    """From the last free failure on the wait doubles: 1 s, 2 s, 4 s …"""
-    beyond = round(kept.level) - free  # what time forgave within a moment is no attempt more
-    if beyond < 0:
+def _seconds_left(row: SignInFailures, now: datetime, free: int) -> float:
+    """The rest of the delay. From the last of `free` failures on it doubles: 1 s, 2 s, 4 s …"""
+    excess = round(row.level) - free  # the level decreases continuously, failures are whole
+    if excess < 0:
         return 0
-    wait = min(LONGEST_WAIT_SECONDS, 2 ** min(beyond, 30))
-    return float(wait - (now - kept.at).total_seconds())
+    delay = min(LONGEST_WAIT_SECONDS, 2 ** min(excess, 30))
+    return float(delay - (now - row.at).total_seconds())
 
 
 def _has_signed_in(login: str, address: str) -> bool:
@@ -151,7 +151,7 @@ def _count(attempt: _Attempt) -> None:
 
 
 def account_digest(login: str, *, is_canonical: bool = False) -> bytes:
-    """What an account is counted under: any spelling of its mailbox, or its user name."""
+    """The digest of an account by any spelling of its mailbox, or by its user name."""
     return _digest(login if is_canonical else mailbox_of(login))
 
 

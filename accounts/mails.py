@@ -1,7 +1,7 @@
-"""What an account's owner is told about the account itself. None of it can be switched off.
+"""The kinds of mails about account security. They cannot be switched off.
 
-These mails are the way back into an account, so the inbox, which a stolen session reads, does not
-show them. Their links are made here, while a mail is written: nothing stored holds one.
+Their links give access to the account, so the inbox does not show them: a stolen session could read
+it. The links are made here, while a mail is rendered, and are not stored.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,21 +16,21 @@ from .notifications import Kind
 
 _LINK = f"{settings.PUBLIC_URL}/"  # in samples
 
-Found = dict[int, dict[str, Any]]
+FactsByRow = dict[int, dict[str, Any]]
 
 
 def _with_owners(rows: Sequence[Notification]) -> Iterator[tuple[Notification, User]]:
-    """Each row with its account; without those whose account is closed."""
+    """The rows with their accounts. Rows of inactive accounts are omitted."""
     active = User.objects.filter(is_active=True).in_bulk([row.user_id for row in rows])
     return ((row, active[row.user_id]) for row in rows if row.user_id in active)
 
 
-def _load_confirmations(rows: Sequence[Notification]) -> Found:
+def _load_confirmations(rows: Sequence[Notification]) -> FactsByRow:
     return {
         row.pk: {
             "user": user,
             "link": confirmation_link(user),
-            "is_unsolicited": True,  # also where another account has left the address lately
+            "is_unsolicited": True,  # even if another account has left the address recently
             "hours": settings.CONFIRMATION_LINK_LIFETIME // timedelta(hours=1),
         }
         for row, user in _with_owners(rows)
@@ -38,8 +38,8 @@ def _load_confirmations(rows: Sequence[Notification]) -> Found:
     }
 
 
-def _load_resets(rows: Sequence[Notification]) -> Found:
-    """By address: whether somebody has it is looked up here and not where it was asked for."""
+def _load_resets(rows: Sequence[Notification]) -> FactsByRow:
+    """Accounts are looked up by address here, so the request takes the same time for all."""
     addresses = {row.email for row in rows}
     owners = {user.email: user for user in User.objects.filter(email__in=addresses, is_active=True)}
     return {
@@ -53,7 +53,7 @@ def _load_resets(rows: Sequence[Notification]) -> Found:
     }
 
 
-def _load_changes(rows: Sequence[Notification]) -> Found:
+def _load_changes(rows: Sequence[Notification]) -> FactsByRow:
     return {
         row.pk: {
             "user": user,
@@ -65,12 +65,12 @@ def _load_changes(rows: Sequence[Notification]) -> Found:
     }
 
 
-def _load_passwords(rows: Sequence[Notification]) -> Found:
+def _load_passwords(rows: Sequence[Notification]) -> FactsByRow:
     return {row.pk: {"user": user} for row, user in _with_owners(rows)}
 
 
 def _security(name: str, load: Any, **sample: Any) -> Kind:
-    """`sample` has the facts beside the account."""
+    """A kind whose sample has the facts `sample` beside the account."""
     return Kind(
         name=name,
         title="Account security",

@@ -18,7 +18,7 @@ from .serializers import EmailConfirmIn, PasswordResetConfirmIn, PasswordResetIn
 
 @mail_page
 def confirm_address(request: HttpRequest) -> HttpResponse:
-    """Asks for the password of the account, or for a new one from who did not sign up."""
+    """Asks for the account's password, or for a new one if another person signed up."""
     if "done" in request.GET:
         return render(request, "accounts/address_confirmed.html", {"done": request.GET["done"]})
     token, mistakes = token_of(request), list[str]()
@@ -34,26 +34,26 @@ def confirm_address(request: HttpRequest) -> HttpResponse:
         user = services.user_to_confirm(token)
     except InvalidOrExpiredLink:
         return render(request, "accounts/address_not_confirmed.html", status=400)
-    shown = {
+    context = {
         "user": user,
         "token": token,
         "mistakes": mistakes,
         "is_new_wrong": bool(mistakes) and "new" in request.POST,
     }
     status = 400 if mistakes else 200
-    return render(request, "accounts/confirm_address.html", shown, status=status)
+    return render(request, "accounts/confirm_address.html", context, status=status)
 
 
 def _confirm(request: HttpRequest, token: str) -> str:
-    """Confirm as the form says; returns what to tell then: see `address_confirmed.html`.
+    """Confirm the address by the form. Returns the `done` of `address_confirmed.html`.
 
     Raises `InvalidOrExpiredLink`, `ValidationFailed`.
     """
     address = client_address(request)
     if "new" in request.POST:
         agent = request.headers.get("User-Agent", "")
-        given = _new_password(request, token)
-        services.confirm_with_new_password(**given, user_agent=agent, address=address)
+        fields = _new_password(request, token)
+        services.confirm_with_new_password(**fields, user_agent=agent, address=address)
         return "password"
     fields = {"token": token}
     if "password" in request.POST:
@@ -65,22 +65,22 @@ def _confirm(request: HttpRequest, token: str) -> str:
 
 @mail_page
 def forgotten_password(request: HttpRequest) -> HttpResponse:
-    """Where people ask for a link; also the way on from one that is too old."""
+    """The form that requests a reset link. Pages of expired links lead here."""
     if "done" in request.GET:
         return render(request, "accounts/reset_mailed.html")
     mistakes: list[str] = []
     if request.method == "POST":
         try:
-            given = read_form(PasswordResetIn, {"email": request.POST.get("email", "").strip()})
+            fields = read_form(PasswordResetIn, {"email": request.POST.get("email", "").strip()})
         except ValidationFailed as refusal:
             mistakes = sentences(refusal)
         else:
             check_limit("password_reset", client_network(request))
-            services.request_password_reset(**given)
+            services.request_password_reset(**fields)
             return HttpResponseRedirect(reverse("forgotten-password") + "?done")
-    shown = {"mistakes": mistakes, "email": request.POST.get("email", "")}
+    context = {"mistakes": mistakes, "email": request.POST.get("email", "")}
     status = 400 if mistakes else 200
-    return render(request, "accounts/forgotten_password.html", shown, status=status)
+    return render(request, "accounts/forgotten_password.html", context, status=status)
 
 
 @mail_page
@@ -99,24 +99,24 @@ def reset_password(request: HttpRequest) -> HttpResponse:
         user = services.user_to_reset(token)
     except InvalidOrExpiredLink:
         return render(request, "accounts/password_not_set.html", status=400)
-    shown = {
+    context = {
         "user": user,
         "token": token,
         "mistakes": mistakes,
         "returns_to": recovers(token, user),
     }
-    return render(request, "accounts/reset_password.html", shown, status=400 if mistakes else 200)
+    return render(request, "accounts/reset_password.html", context, status=400 if mistakes else 200)
 
 
 def _set_password(request: HttpRequest, token: str) -> None:
     """Raises `InvalidOrExpiredLink`, `ValidationFailed`."""
-    given = _new_password(request, token)
+    fields = _new_password(request, token)
     agent = request.headers.get("User-Agent", "")
-    services.reset_password(**given, user_agent=agent, address=client_address(request))
+    services.reset_password(**fields, user_agent=agent, address=client_address(request))
 
 
 def _new_password(request: HttpRequest, token: str) -> dict[str, str]:
-    """`token` and `password` of a form that asks for the password twice.
+    """`token` and `password` of a form that has the password twice.
 
     Raises `ValidationFailed`.
     """

@@ -1,4 +1,4 @@
-"""Every mail as people get it, with made-up facts, for staff to look at."""
+"""Previews of all mails in the admin, with sample facts."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -20,45 +20,45 @@ from .models import Notification
 from .notifications import Attachment, Kind, find_kind, kinds
 from .notifications.rendering import render_mail, render_notice
 
-# A mail brings its own styles, and the page below shows it in a frame.
+# A mail contains its styles, and the page of the preview shows it in a frame.
 _OF_A_MAIL = {"style-src": [UNSAFE_INLINE], "frame-ancestors": [SELF]}
 
 
 def urls_of(site: AdminSite) -> list[URLPattern]:
-    """The pages, for staff who may view notifications."""
+    """The URLs of the previews, for staff who may view notifications."""
 
-    def behind(view: Any) -> Any:
+    def protected(view: Any) -> Any:
         return site.admin_view(_for_viewers(view))
 
     def mails(request: HttpRequest) -> HttpResponse:
-        """The list of them."""
-        shown = {
+        """The list of all mails."""
+        context = {
             **site.each_context(request),
             "title": "Mails",
             "rows": [(kind, _sample(kind)[0]) for kind in _with_samples()],
         }
-        return TemplateResponse(request, "accounts/admin/mails.html", shown)
+        return TemplateResponse(request, "accounts/admin/mails.html", context)
 
     def mail(request: HttpRequest, name: str = "") -> HttpResponse:
-        """One of them: its words, what is attached, and how it looks."""
+        """One mail: text, attachments, and rendered HTML."""
         kind = _kind(name)
         row, facts = _sample(kind)
         text, _ = render_mail(kind, row, facts)
-        attached = [_described(attachment) for attachment in kind.attach(row, facts)]
-        shown = {
+        attachments = [_described(attachment) for attachment in kind.attach(row, facts)]
+        context = {
             **site.each_context(request),
             "title": kind.title,
             "kind": kind,
             "row": row,
             "text": text,
-            "attached": attached,
+            "attached": attachments,
         }
-        return TemplateResponse(request, "accounts/admin/mail.html", shown)
+        return TemplateResponse(request, "accounts/admin/mail.html", context)
 
     return [
-        path("mails/", behind(mails), name="mails"),
-        path("mails/<slug:name>/", behind(mail), name="mail"),
-        path("mails/<slug:name>/html/", behind(_html), name="mail-html"),
+        path("mails/", protected(mails), name="mails"),
+        path("mails/<slug:name>/", protected(mail), name="mail"),
+        path("mails/<slug:name>/html/", protected(_html), name="mail-html"),
     ]
 
 
@@ -100,7 +100,7 @@ def _kind(name: str) -> Kind:
 
 
 def _sample(kind: Kind) -> tuple[Notification, Any]:
-    """A row that is nowhere, with its words, and the facts that it tells."""
+    """An unsaved row with its subject and short text, and its sample facts."""
     facts = kind.sample() if kind.sample else {}
     row = Notification(kind=kind.name, key=f"{kind.name}:sample", email="bob@example.com")
     row.subject, row.body = render_notice(kind, row, facts)

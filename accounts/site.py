@@ -1,4 +1,4 @@
-"""The admin site, whose sign-in has the limits that the API's has."""
+"""The admin site. Its sign-in has the rate limits of the API's."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class SignInForm(AdminAuthenticationForm):
     refusal: RateLimited | TemporarilyUnavailable | None = None
 
     def clean(self) -> dict[str, Any]:
-        # Without super().clean(), which would check the password a second time.
+        # Without super().clean(), which would check the password again.
         login, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
         if login and password:
             try:

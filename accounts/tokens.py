@@ -1,9 +1,9 @@
 """Access and refresh tokens (JWT, RFC 7519).
 
-A sign-in opens a `Session`. Its refresh token works once and is replaced; a token that comes back
-long after its first use was stolen from somebody, so the whole session ends. An access token names
-its session, which every request looks up together with the user: a logout, a change of password
-or the end of an account hold at once.
+A sign-in opens a `Session`. Its refresh token works once and is replaced. A second use of a token
+long after the first one indicates theft, so it ends the session. An access token contains the id of
+its session, which every request reads together with the user. So a logout, a change of password or
+the end of an account takes effect at once.
 """
 
 import time
@@ -26,7 +26,7 @@ from .models import Session, User
 from .notifications.cooldown import end_cooldown
 from .signed_tokens import AccessToken, RefreshToken
 
-# A client that sends one refresh twice within this time has made a double call, not a theft.
+# A second use within this time is a repeated request, not theft.
 DOUBLE_CALL_SECONDS = 10
 
 
@@ -47,9 +47,9 @@ def open_session(user: User, *, user_agent: str = "", address: str | None = None
 
 
 def record_device(user: User, *, user_agent: str, address: str) -> None:
-    """Somebody proved without a sign-in, at this address, that the account is theirs.
+    """Record that the owner of the account used a link at this address.
 
-    It is kept as a session that is over, of which there never was a token.
+    The record is an ended session without a token, which `lockout` treats as a sign-in.
     """
     now = timezone.now()
     if address:
@@ -64,7 +64,7 @@ def record_device(user: User, *, user_agent: str, address: str) -> None:
 
 
 def rotate(refresh: str) -> TokenPair:
-    """Replace a refresh token. Raises `InvalidToken`, and ends the session of a stolen one."""
+    """Replace a refresh token. Raises `InvalidToken`, and ends the session of a stolen token."""
     token_id, session_id = _read(refresh)
     with transaction.atomic():
         session = _live_sessions().select_for_update(of=("self",)).filter(pk=session_id).first()
@@ -89,7 +89,7 @@ def rotate(refresh: str) -> TokenPair:
 
 
 def close_session(user: User, refresh: str) -> None:
-    """Log out. Raises `InvalidToken` when the token is not one of this user's."""
+    """Log out. Raises `InvalidToken` if the token is not one of this user's."""
     _, session_id = _read(refresh)
     closed = Session.objects.filter(pk=session_id, user=user).update(ended_at=timezone.now())
     if not closed:
@@ -97,7 +97,7 @@ def close_session(user: User, refresh: str) -> None:
 
 
 def live_sessions_of(user: User) -> QuerySet[Session]:
-    """The sign-ins that still work."""
+    """The sessions that are neither ended nor expired."""
     return _live_sessions().filter(user=user, expires_at__gt=timezone.now())
 
 
@@ -110,7 +110,7 @@ def session_id_of(access: Token) -> UUID:
 
 
 def network_of(address: str) -> str:
-    """An IP address cut to what tells a place but not a person: /24, or /48 of IPv6.
+    """The network of an IP address, which identifies no person: /24, or /48 for IPv6.
 
     >>> network_of("203.0.113.77")
     '203.0.113.0/24'
@@ -121,28 +121,28 @@ def network_of(address: str) -> str:
 
 def session_of(access: Token) -> Session | None:
     """The live session, with its user, that an access token belongs to."""
-    found = fetch("live session", _session_by_id, [session_id_of(access)], prepare=True)
-    return found[0] if found else None
+    sessions = fetch("live session", _session_by_id, [session_id_of(access)], prepare=True)
+    return sessions[0] if sessions else None
 
 
 def end_all_sessions(user: User) -> None:
-    """End every token issued so far, by whichever login that runs at this moment too."""
+    """End every token issued so far, including those of sign-ins in progress."""
     User.objects.filter(pk=user.pk).update(token_generation=F("token_generation") + 1)
     user.refresh_from_db(fields=["token_generation"])
-    if user.email_verified:  # else the links that were mailed work on: see `links`
+    if user.email_verified:  # otherwise mailed links stay valid: see `links`
         end_cooldown("password_reset", email=user.email)
 
 
 def forget_ended_sessions(older_than: timedelta = timedelta(days=30)) -> int:
-    """Delete sessions that expired some time ago; returns how many."""
+    """Delete sessions that expired some time ago. Returns their number."""
     deleted, _ = Session.objects.filter(expires_at__lt=timezone.now() - older_than).delete()
     return deleted
 
 
-def _session_by_id(place: list[Any] | None) -> QuerySet[Session]:
-    """Every request of somebody who is signed in asks this, so its query is kept."""
+def _session_by_id(values: list[Any] | None) -> QuerySet[Session]:
+    """The query of `session_of`. It is compiled once, since every signed-in request runs it."""
     sessions = _live_sessions().defer("recently_used")
-    return sessions.filter(pk=(place or [None])[0])[:1]
+    return sessions.filter(pk=(values or [None])[0])[:1]
 
 
 def _live_sessions() -> QuerySet[Session]:

@@ -62,15 +62,15 @@ class SignUpView(ApiView):
 
     @operation("Sign up", request=SignUpIn, responses={201: SignedUpOut})
     def post(self, request: Request) -> Response:
-        """Make an account and sign it in."""
+        """Create an account and sign it in."""
         user = services.sign_up(**self.valid(SignUpIn))
-        shown = {**UserOut(user).data, **_open_session(request, user)}
+        body = {**UserOut(user).data, **_open_session(request, user)}
         location = request.build_absolute_uri(f"/api/users/{user.pk}/")
-        return Response(shown, status=201, headers={"Location": location})
+        return Response(body, status=201, headers={"Location": location})
 
 
 class UserListView(ListView, SignUpView):
-    """`POST` is another address of sign-up; `GET` is for staff."""
+    """`POST` is sign-up under another URL. `GET` is for staff."""
 
     tag = "account"
     staff_permissions: ClassVar[dict[str, str]] = {"GET": "accounts.view_user"}
@@ -149,7 +149,7 @@ class TokenRefreshView(ApiView):
         raises=[InvalidToken],
     )
     def post(self, request: Request) -> Response:
-        """A refresh token works once; used again later, it ends the session it belongs to."""
+        """A refresh token works once. Its use again later ends the session."""
         return Response(tokens.rotate(self.valid(RefreshIn)["refresh"]))
 
 
@@ -166,7 +166,7 @@ class SignOutView(ApiView):
 
 class PasswordChangeView(ApiView):
     open_without_address = True
-    throttle_scopes = {"POST": "login"}  # it tells whether a password is right
+    throttle_scopes = {"POST": "login"}  # it reveals whether a password is right
 
     @operation("Change the password", request=PasswordChangeIn, responses={204: None})
     def post(self, request: Request) -> Response:
@@ -190,8 +190,8 @@ class NotificationListView(ListView):
         """The unread first, of those the newest first."""
         rows = self.paginate_queryset(inbox_of(current_user(request))) or []
         context = self.get_serializer_context()
-        shown = NotificationOut(rendered_notifications(rows), many=True, context=context)
-        return self.get_paginated_response(shown.data)
+        page = NotificationOut(rendered_notifications(rows), many=True, context=context)
+        return self.get_paginated_response(page.data)
 
 
 class NotificationReadView(ApiView):
@@ -212,7 +212,7 @@ class EmailVerifyView(ApiView):
 
     @property
     def stores_responses(self) -> bool:  # type: ignore[override]
-        """A wrong password is counted, which the transaction of a stored answer would undo."""
+        """False with a password: the transaction of a stored response would undo its count."""
         return not (isinstance(self.request.data, dict) and "password" in self.request.data)
 
     @operation(
@@ -222,12 +222,12 @@ class EmailVerifyView(ApiView):
         raises=[InvalidOrExpiredLink],
     )
     def post(self, request: Request) -> Response:
-        """With the token that was sent there, which works once.
+        """With the token of the e-mail, which works once.
 
         The first confirmation of an account ends its sessions, which may be a stranger's, unless
-        it comes from one of them or with the account's `password`. What guests registered with
-        the address then becomes part of the account. A change of address is confirmed by its
-        signed-in owner or with the password.
+        it comes from one of them or with the account's `password`. Guests' registrations with the
+        address then join the account. A change of address is confirmed by the signed-in owner or
+        with the password.
         """
         user = services.confirm_address(
             **self.valid(EmailConfirmIn),
@@ -244,7 +244,7 @@ class EmailVerifyResendView(ApiView):
 
     @operation("Resend the confirmation e-mail", request=None, responses={202: MailedOut})
     def post(self, request: Request) -> Response:
-        """To the address that waits for its confirmation, if there is one."""
+        """To the address that is to be confirmed, if there is one."""
         self.valid(NoFields)
         services.resend_confirmation(current_user(request))
         detail = "Unless your address is confirmed already, an e-mail is on its way."
@@ -259,9 +259,9 @@ class PasswordResetView(ApiView):
 
     @operation("Request a password reset", request=PasswordResetIn, responses={202: MailedOut})
     def post(self, request: Request) -> Response:
-        """Sends a link to the account of that address; whether there is one is not told.
+        """Sends a link to the account of that address, if there is one.
 
-        A request while an e-mail is fresh, which is for 15 minutes, sends no other one.
+        The response is the same without an account. A request within 15 minutes of an earlier e-mail sends no other one.
         """
         services.request_password_reset(**self.valid(PasswordResetIn))
         detail = "If an account has this address, an e-mail is on its way."
@@ -296,7 +296,7 @@ class SessionListView(ListView):
 
     @operation("List my sessions", responses=SessionOut(many=True))
     def get(self, request: Request) -> Response:
-        """The sign-ins that still work, the last used first."""
+        """The sessions that are still valid, the last used first."""
         return self.page(tokens.live_sessions_of(current_user(request)), SessionOut)
 
 
@@ -305,6 +305,6 @@ class SessionView(ApiView):
 
     @operation("End a session", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:
-        """Its tokens stop working at once; ending the current one is signing out."""
+        """Its tokens end at once. Ending the current session signs out."""
         tokens.end_session(self.get_row(tokens.live_sessions_of(current_user(request)), pk=pk))
         return Response(status=204)

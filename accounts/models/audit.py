@@ -5,10 +5,10 @@ from django.utils.timezone import now
 
 
 class AuditEntry(models.Model):
-    """One change that organizers or staff made: who, what, before and after. Append-only.
+    """One change by an organizer or staff: actor, action, values before and after. Append-only.
 
-    The database refuses edits; see `accounts.audit` for what may be erased. What takes or frees a
-    place at an event is in the ledger of registrations instead.
+    A trigger refuses updates other than the erasure of values by `accounts.audit`. Seats are
+    recorded in the ledger of registrations instead.
     """
 
     at = models.DateTimeField(default=now)

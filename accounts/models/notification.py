@@ -1,4 +1,4 @@
-"""What somebody is told, by e-mail and in their inbox."""
+"""Notifications, opt-outs, and the budgets of mailboxes."""
 
 from typing import Any
 
@@ -16,30 +16,30 @@ from config.api.text.mailbox_field import MailboxField
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def in_inbox_of(self, user: Any, kinds: list[str]) -> "NotificationQuerySet":
-        """What a user may read by now; `kinds` are those that are shown in the app."""
+        """The notifications that are due and not dropped, of `kinds`, which the inbox shows."""
         return self.filter(user=user, kind__in=kinds, due_at__lte=timezone.now()).exclude(
             state=Notification.State.DROPPED
         )
 
     def unread(self) -> "NotificationQuerySet":
-        # As the index has it: `read_at IS NULL` alone would not use it.
+        # The expression of the index. It does not support `read_at IS NULL`.
         return self.alias(is_unread=IsNull(F("read_at"), True)).filter(is_unread=True)
 
 
 class Notification(models.Model):
-    """One fact that one person is told; made in the transaction that causes it.
+    """One notification of one recipient, inserted in the transaction that causes it.
 
-    A registration inserts one of these in its one statement, so the row is cheap to insert: the
-    database has a default for whatever the sender does not say, and the indexes are few and
-    partial. No foreign key leads to events or registrations: those are other apps, and a mail
-    looks up what it tells of when its turn has come.
+    The statement that registers an attendee inserts a row, so inserting is cheap: the database has
+    defaults for optional columns, and there are few indexes, most of them partial. Events and
+    registrations belong to other apps, so there are no foreign keys to them. Their current state
+    is loaded when the notification is delivered.
     """
 
     class State(models.TextChoices):
-        PENDING = "pending"  # waits for `attempt_at`, or is being sent until then
+        PENDING = "pending"  # due at `attempt_at`, or claimed until then
         SENT = "sent"
-        SHOWN = "shown"  # in the inbox alone: the kind has no mail, or its owner wants none
-        DROPPED = "dropped"  # no longer true when its turn came, or unwanted
+        SHOWN = "shown"  # in the inbox only: the kind has no mail, or the recipient opted out
+        DROPPED = "dropped"  # it no longer applied when it was due, or the recipient opted out
         PARKED = "parked"  # given up, with the reason in `error`
 
     kind = models.CharField(max_length=40)
@@ -101,9 +101,9 @@ class Notification(models.Model):
 
 
 class Unsubscription(models.Model):
-    """A mailbox that wants no more mails of one kind, whoever has an account with it.
+    """The opt-out of a mailbox from mails of one kind; see `notifications.opt_outs`.
 
-    The only record of it: what an account's `notification_preferences` show is derived from here.
+    The `notification_preferences` of accounts are derived from these rows.
     """
 
     address_digest = models.CharField(max_length=64, help_text="SHA-256, in hexadecimal digits.")

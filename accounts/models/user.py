@@ -16,21 +16,21 @@ from config.api.text.email_addresses import mailbox_of
 from config.api.text.mailbox_field import MailboxField
 from config.api.text.visible_characters import is_visible
 
-# Usernames made by the system contain a colon; its addresses have a domain of one label
-# (`…@invalid`). No validator accepts either, so they are free whenever the system needs one.
+# Usernames made by the system contain a colon, and its addresses have a domain of one label
+# (`…@invalid`). No validator accepts either, so no user can have them.
 validate_username = RegexValidator(
     r"^[\w.+-]+\Z", "Use letters, digits and the characters . + - _ only.", code="invalid"
 )
 
 
-def _valid_stem(wanted: str) -> str:
-    stem = "".join(c for c in wanted if c.isalnum() or c in ".+-_")[:140]
+def _valid_stem(text: str) -> str:
+    stem = "".join(c for c in text if c.isalnum() or c in ".+-_")[:140]
     return stem if is_visible(stem) else "user"
 
 
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Make and save an account; any spelling of the e-mail address is taken."""
+        """Create an account. The e-mail address may have any spelling."""
         user = self.model(email=mailbox_of(email), **fields)
         if not user.username:
             user.username = self.free_username(user.email.partition("@")[0])
@@ -44,11 +44,11 @@ class UserManager(BaseUserManager["User"]):
         )
 
     def existing(self) -> models.QuerySet["User"]:
-        """All but those whose account has ended; of them a row without a person is left."""
+        """The accounts that are not erased. Rows of erased accounts have no personal data."""
         return self.filter(erased_at=None)
 
     def visible_to(self, viewer: "User", *permissions: str) -> models.QuerySet["User"]:
-        """One's own account; all to staff who may view users, or have any of `permissions`."""
+        """The viewer's account. All for staff who may view users or have any of `permissions`."""
         existing = self.existing()
         if has_staff_right(viewer, "accounts.view_user", *permissions):
             return existing
@@ -57,9 +57,9 @@ class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(email=username or "")
 
-    def free_username(self, wanted: str) -> str:
-        """`wanted`, made valid, with a number behind it when somebody has it already."""
-        stem = _valid_stem(wanted)
+    def free_username(self, text: str) -> str:
+        """`text` as a valid username, with a number appended if it is taken."""
+        stem = _valid_stem(text)
         names = [stem, *(f"{stem}{number}" for number in range(2, 10))]
         taken = set(
             self.alias(lowered=Lower("username"))
@@ -67,11 +67,11 @@ class UserManager(BaseUserManager["User"]):
             .values_list(Lower("username"), flat=True)
         )
         free = (name for name in names if name.lower() not in taken)
-        return next(free, None) or self.random_username(wanted)
+        return next(free, None) or self.random_username(text)
 
-    def random_username(self, wanted: str) -> str:
-        """A username with a random ending, which is not compared with those in use."""
-        return f"{_valid_stem(wanted)}-{secrets.token_hex(4)}"
+    def random_username(self, text: str) -> str:
+        """`text` as a valid username with a random ending, without a check that it is free."""
+        return f"{_valid_stem(text)}-{secrets.token_hex(4)}"
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -142,7 +142,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.UniqueConstraint(Lower("username"), name="username_unique"),
             models.CheckConstraint(
-                # Of ASCII alone: beyond it PostgreSQL and IDNA disagree on what lower case is.
+                # For ASCII only: PostgreSQL and IDNA differ on the lower case of other letters.
                 condition=models.Q(email=Lower(Collate("email", "C"))),
                 name="email_lower_case",
             ),
@@ -164,17 +164,17 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @property
     def needs_address(self) -> bool:
-        """Whether the account has to give another e-mail address before it may do anything else."""
+        """Whether the account must change its e-mail address before any other change."""
         return bool(self.withdrawn_email)
 
     @property
     def shown_email(self) -> str:
-        """The address as its owner knows it."""
+        """The address that the owner of the account knows."""
         return self.withdrawn_email or self.email
 
     @property
     def unconfirmed_email(self) -> str | None:
-        """The address that waits for its owner's confirmation."""
+        """The address that is to be confirmed, if any."""
         if self.pending_email or self.needs_address:
             return self.pending_email or None
         return None if self.email_verified else self.email
@@ -190,7 +190,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         return is_owner or (has_staff_right(viewer, *permissions) and outranks(viewer, self))
 
     def is_own_doing(self, actor_id: int | None) -> bool:
-        """Whether a change is none of staff: the user's own, or by a link that they were sent."""
+        """Whether the user made a change: signed in, or by a link. Other actors are staff."""
         return actor_id in {None, self.pk}
 
     @property
@@ -206,8 +206,8 @@ class FormerAddressQuerySet(models.QuerySet["FormerAddress"]):
 class FormerAddress(models.Model):
     """A confirmed address that an account left a few days ago.
 
-    Its owner can take the account back, in case it was somebody else who changed the address;
-    until then nobody else may have it.
+    The owner of the address can take the account back, in case another person changed the address.
+    Until that is over, no other account may have the address.
     """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="former_addresses")
@@ -230,7 +230,7 @@ class FormerAddress(models.Model):
 
 
 class Session(models.Model):
-    """One sign-in on one device: a chain of refresh tokens, of which only the newest works."""
+    """One sign-in on one device: a chain of refresh tokens, of which only the newest is valid."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="sessions")
@@ -253,7 +253,7 @@ class Session(models.Model):
 
 
 class SignInFailures(models.Model):
-    """Wrong passwords lately: of an account, from an address, or of both; see `lockout`.
+    """Recent wrong passwords for an account, from an address, or both; see `lockout`.
 
     Unlogged: it is empty after a crash of the database.
     """

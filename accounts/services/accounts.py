@@ -1,4 +1,4 @@
-"""Making, editing and ending accounts."""
+"""Creates, edits and erases accounts."""
 
 from contextlib import suppress
 from typing import Any
@@ -15,8 +15,8 @@ from ..models import User
 from ..notifications.inbox import delete_notifications, delete_notifications_to
 from ..notifications.preferences import change_preferences
 from ..tokens import end_all_sessions
-from .addresses import ask_for_confirmation, change_address
-from .rules import check_free, check_password, names_what_is_taken
+from .addresses import change_address, request_confirmation
+from .rules import check_free, check_password, unique_violations_as_errors
 
 
 @transaction.atomic
@@ -24,30 +24,30 @@ def sign_up(
     *, email: str, password: str, username: str = "", role: str = User.Role.ORGANIZER,
     timezone: str = "UTC",
 ) -> User:  # fmt: skip
-    """Make an account, and ask for a confirmation of its address.
+    """Create an account, and mail the confirmation link of its address.
 
-    Raises `ValidationFailed` on a taken name or address, or a weak password.
+    Raises `ValidationFailed` for a taken name or address, or a weak password.
     """
     check_free(email=email, username=username)
     check_password(password, User(email=email, username=username))
-    user = _made(email, password, username, role=role, timezone=timezone)
-    ask_for_confirmation(user)
+    user = _create_user(email, password, username, role=role, timezone=timezone)
+    request_confirmation(user)
     return user
 
 
-def _made(email: str, password: str, username: str, **fields: str) -> User:
+def _create_user(email: str, password: str, username: str, **fields: str) -> User:
     if not username:
-        # Of two people who would be given one name at the same moment, one gets another.
+        # Two simultaneous sign-ups may get the same name. The second one gets another.
         with suppress(IntegrityError), transaction.atomic():
             return User.objects.create_user(email, password, **fields)
         check_free(email=email, username=None)
         username = User.objects.random_username(email.partition("@")[0])
-    with names_what_is_taken():
+    with unique_violations_as_errors():
         return User.objects.create_user(email, password, username=username, **fields)
 
 
 def sign_in(*, login: str, password: str, address: str, network: str) -> User:
-    """The account of that e-mail address or user name; for `address`, `network` see `lockout`.
+    """The account of an e-mail address or user name. See `lockout` for `address` and `network`.
 
     Raises `InvalidCredentials`, and `RateLimited` after too many of those.
     """
@@ -62,10 +62,10 @@ def sign_in(*, login: str, password: str, address: str, network: str) -> User:
 @transaction.atomic
 @audited("edited", unless=User.is_own_doing)
 def edit_profile(user: User, changes: dict[str, Any], *, by_staff: bool = False) -> User:
-    """Apply changes of e-mail, username, role, timezone or preferences.
+    """Change e-mail address, username, role, timezone or preferences.
 
-    What a new address means is told by `change_address`; preferences that are not among the
-    changes stay as they are. Raises `ValidationFailed`.
+    See `change_address` for a new address. Preferences that are not in `changes` stay as they are.
+    Raises `ValidationFailed`.
     """
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     if "email" in changes:
@@ -81,7 +81,7 @@ def edit_profile(user: User, changes: dict[str, Any], *, by_staff: bool = False)
         check_free(username=changed.get("username"), other_than=user)
         for name, value in changed.items():
             setattr(user, name, value)
-        with names_what_is_taken():
+        with unique_violations_as_errors():
             user.save(update_fields=list(changed))
     return user
 
@@ -89,7 +89,7 @@ def edit_profile(user: User, changes: dict[str, Any], *, by_staff: bool = False)
 @transaction.atomic
 @audited("access changed", unless=User.is_own_doing)
 def change_access(user: User, /, **changes: bool) -> User:
-    """Set `is_active`, `is_staff` or `is_superuser`; whoever loses one is signed out everywhere."""
+    """Set `is_active`, `is_staff` or `is_superuser`. Losing one of them ends every session."""
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     changed = {name: value for name, value in changes.items() if getattr(user, name) != value}
     for name, value in changed.items():
@@ -108,18 +108,18 @@ def sign_out_everywhere(user: User) -> None:
 
 
 def known_addresses(user: User) -> tuple[set[str], set[str]]:
-    """The account's addresses, also those that it left lately; and what waits for its proof."""
+    """The account's confirmed addresses, including recent former ones, and the unconfirmed one."""
     confirmed = set(user.former_addresses.values_list("email", flat=True))
     if user.email_verified:
         confirmed.add(user.email)
-    claimed = {user.unconfirmed_email} if user.unconfirmed_email else set[str]()
-    return confirmed, claimed
+    unconfirmed = {user.unconfirmed_email} if user.unconfirmed_email else set[str]()
+    return confirmed, unconfirmed
 
 
 def lock_account(user_id: int) -> User:
-    """The account as it is now, locked. Accounts are locked before events.
+    """The current row of the account, locked. Accounts are locked before events.
 
-    Whoever ends an account holds this; whoever makes something public in its name takes it first.
+    Services that end the account, or that publish its events, hold this lock.
     """
     return User.objects.select_for_update(no_key=True).get(pk=user_id)
 

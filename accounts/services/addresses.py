@@ -1,4 +1,4 @@
-"""E-mail addresses: an account's is its owner's once they followed a link that was sent there."""
+"""E-mail addresses of accounts. The link that is mailed to an address confirms it."""
 
 from uuid import uuid4
 
@@ -20,7 +20,7 @@ from ..notifications.opt_outs import copy_opt_outs
 from ..notifications.outbox import send_deferred
 from ..signals import address_left, email_confirmed
 from ..tokens import end_all_sessions
-from .rules import check_free, names_what_is_taken
+from .rules import check_free, unique_violations_as_errors
 
 _ADDRESS_FIELDS = [
     "email",
@@ -38,11 +38,10 @@ _NO_PASSWORD = FieldError(
 def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
     """Move an account to another address. Caller holds the user's lock. Raises `ValidationFailed`.
 
-    An account with a confirmed address keeps it until the new one is confirmed, so that neither a
-    typing error nor a stolen session can take the account from its owner; naming the present
-    address withdraws the change. The owner replaces an address that nobody has confirmed at once.
-    A change by staff always needs the confirmation: a password reset goes to the present address,
-    and so staff cannot take an account over by moving it to a mailbox of their own.
+    A confirmed address stays until the new one is confirmed. So neither a typing error nor a stolen
+    session can take the account from its owner. Changing to the present address withdraws a pending
+    change. An unconfirmed address is replaced at once, except by staff: password resets go to the
+    present address, so staff cannot take an account over by moving it to a mailbox of their own.
     """
     if email == (user.pending_email or user.email):
         return
@@ -51,8 +50,8 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
         _save_address(user)
         return
     check_free(email=email, other_than=user)
-    # Changes by staff do not use up the owner's own allowance. The present address is notified of
-    # each, so they have one of their own.
+    # Changes by staff have a limit of their own, so they do not use up the owner's. Each of them
+    # sends a mail to the present address.
     limit_mails(f"changes of user {user.pk} by staff" if by_staff else f"user {user.pk}")
     former, had_address = user.email, not user.needs_address
     was_pending = bool(user.pending_email)
@@ -64,18 +63,18 @@ def change_address(user: User, email: str, *, by_staff: bool = False) -> None:
         copy_opt_outs(former, email)
     if user.email != former:
         address_left.send(User, user=user, former=former, was_confirmed=False)
-    # Links to an address that nobody confirmed hold when the account returns there: see `links`.
+    # Links to an unconfirmed address are valid again when the account returns to it: see `links`.
     _save_address(user, is_over=was_pending and not user.pending_email)
-    ask_for_confirmation(user)
+    request_confirmation(user)
     if had_address:
         notify_of_change(user, former=former)
 
 
 def resend_confirmation(user: User) -> None:
-    """Send the link once more, where an address waits for its confirmation.
+    """Send the link again, if an address is to be confirmed.
 
-    Requests are counted by the account alone, and a mail about another account is none about this
-    one: what strangers ask for cannot keep its owner out.
+    Requests are counted by account, and the cooldown is that of mails about this account. So the
+    requests of strangers cannot suppress the mail.
     """
     if user.unconfirmed_email:
         limit_mails(f"user {user.pk}")
@@ -102,13 +101,14 @@ def confirm_address(
 ) -> User:
     """Confirm the address that a token was sent to.
 
-    The token proves who reads the address's mail, not whose account it is: anybody can sign up
-    with, or change to, somebody else's address. `by`, who is signed in, or the account's `password`
-    proves the latter. Without that proof a first confirmation ends every session of the account,
-    and a pending change is not confirmed. For `address`, `network` see `lockout`.
+    The token proves the ownership of the mailbox, not of the account: anyone can sign up with, or
+    change to, another person's address. The latter is proved by the signed-in user `by`, or by the
+    account's `password`. Without that proof a first confirmation ends every session of the account,
+    and a pending change is not confirmed. See `lockout` for `address` and `network`.
 
     Raises `InvalidOrExpiredLink`, `ValidationFailed` for a wrong or missing password, and
-    `RateLimited` after too many wrong ones. Not within a transaction: see `lockout.guarded`.
+    `RateLimited` after too many wrong ones. Must not be called within a transaction: see
+    `lockout.guarded`.
     """
     user = user_to_confirm(token)
     if password is not None:
@@ -138,7 +138,7 @@ def _confirm(token: str, *, is_owner: bool) -> User:
     try:
         check_free(email=user.pending_email, other_than=user)
         take_address(user, address=user.pending_email)
-    except ValidationFailed as error:  # somebody signed up with it meanwhile
+    except ValidationFailed as error:  # another account has the address meanwhile
         raise InvalidOrExpiredLink from error
     copy_opt_outs(former, user.email)
     if was_confirmed:
@@ -183,8 +183,8 @@ def take_address(
 ) -> None:
     """Confirm the account's address: `address`, by default the present one.
 
-    Caller holds the user's lock. `returning_to` is an earlier address that the account returns to.
-    Those before that one stay recoverable: the thief of a thief's account is no owner.
+    Caller holds the user's lock. `returning_to` is a former address that the account returns to.
+    Former addresses from before it stay recoverable, since the later ones may be those of thieves.
     """
     former, was_confirmed = user.email, user.email_verified
     user.email = returning_to or address or former
@@ -214,31 +214,31 @@ def _save_address(user: User, *, is_over: bool = True) -> None:
     """
     if is_over:
         user.address_version += 1
-    with names_what_is_taken():
+    with unique_violations_as_errors():
         user.save(update_fields=_ADDRESS_FIELDS)
 
 
 def forget_former_addresses() -> int:
-    """Delete those that can no longer be had back; returns how many."""
-    gone = FormerAddress.objects.exclude(pk__in=FormerAddress.objects.recoverable())
-    return gone.delete()[0]
+    """Delete former addresses that are no longer recoverable. Returns their number."""
+    expired = FormerAddress.objects.exclude(pk__in=FormerAddress.objects.recoverable())
+    return expired.delete()[0]
 
 
-def ask_for_confirmation(user: User) -> None:
-    """Send the link to the address that waits for its confirmation."""
+def request_confirmation(user: User) -> None:
+    """Mail the link to the address that is to be confirmed."""
     address = user.unconfirmed_email or user.email
     notify("confirm_address", key=f"confirm_address:{uuid4()}", email=address, user=user)
 
 
 def notify_of_change(user: User, *, former: str) -> None:
-    """Tell the owner of an address that an account leaves it, and how to keep the account."""
+    """Notify a former address of the change, with the link that takes the account back."""
     notify("address_changed", key=f"address_changed:{uuid4()}", email=former, user=user)
 
 
 def limit_mails(requester: str) -> None:
-    """Count a mail that is asked for by an account, or for a registration. Raises `RateLimited`.
+    """Count a requested mail by the account or registration `requester`. Raises `RateLimited`.
 
-    Mails are never counted by the address that they go to: strangers who name it would keep its
-    owner out. The budget of its mailbox bounds what it gets; see `notifications.budget`.
+    Mails are not counted by recipient, since strangers could use up the limit of its owner. The
+    budget of the mailbox limits the mails to it; see `notifications.budget`.
     """
     check_limit("mails", requester, "You asked for many e-mails. Wait before the next one.")

@@ -1,4 +1,4 @@
-"""Passwords: each change of one ends every session."""
+"""Passwords. Each change of a password ends every session."""
 
 from uuid import uuid4
 
@@ -34,10 +34,7 @@ def change_password(user: User, *, current_password: str, password: str) -> None
 @transaction.atomic
 @audited("password set", always=True, unless=User.is_own_doing)
 def set_password(user: User, password: str | None) -> User:
-    """Set a password that was checked, or with None take it away, and end every session.
-
-    The account's owner is told.
-    """
+    """Set a checked password, or remove it with None. Ends every session and notifies the owner."""
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     user.set_password(password)
     user.save(update_fields=["password"])
@@ -48,7 +45,7 @@ def set_password(user: User, password: str | None) -> User:
 
 
 def _notify_of_change(user: User) -> None:
-    """Whoever signs up with somebody else's address does not fill that mailbox by changes."""
+    """Notify the owner, with a cooldown for unconfirmed addresses, which may be a stranger's."""
     if user.email_verified:
         notify("password_changed", key=f"password_changed:{uuid4()}", email=user.email, user=user)
     else:
@@ -56,16 +53,16 @@ def _notify_of_change(user: User) -> None:
 
 
 def request_password_reset(email: str) -> None:
-    """Send a link to the account of that address.
+    """Mail a reset link to the account of an address.
 
-    Whether there is one is looked up when the mail is written: the request does the same work
-    either way, so its time tells nothing. A request while a mail is fresh sends no other one.
+    The account is looked up when the mail is rendered. So the request does the same work for every
+    address, and its time reveals nothing. Within the cooldown of a mail no other one is sent.
     """
     notify_with_cooldown("password_reset", email=email)
 
 
 def user_to_reset(token: str) -> User:
-    """The account whose password a token sets. Raises `InvalidOrExpiredLink`."""
+    """The account whose password a token may set. Raises `InvalidOrExpiredLink`."""
     user = User.objects.filter(pk=user_id_of(token), is_active=True).first()
     if user is None or not (resets(token, user) or recovers(token, user)):
         raise InvalidOrExpiredLink
@@ -74,12 +71,12 @@ def user_to_reset(token: str) -> User:
 
 @transaction.atomic
 def reset_password(token: str, password: str, *, user_agent: str = "", address: str = "") -> User:
-    """Set a new password by a link, and end every session and every link sent before.
+    """Set a new password by a link, and end every session and every earlier link.
 
-    Who holds the link reads the mails of the address: it is confirmed, a change of address that
-    somebody asked for is off, and the link in the news of such a change brings the former address
-    back. Wrong passwords that strangers try no longer keep its owner out: those for the account are
-    forgotten, and those of `address` do not concern who has come from there before.
+    The link proves the ownership of the mailbox. So the address is confirmed, and a pending change
+    of it is withdrawn. The link of a mail about a changed address also restores that address. Wrong
+    passwords of strangers no longer lock the owner out: the failures of the account are deleted,
+    and `address` becomes one that has signed in (see `lockout`).
     Raises `InvalidOrExpiredLink`, `ValidationFailed`.
     """
     active = User.objects.filter(is_active=True)
@@ -90,10 +87,10 @@ def reset_password(token: str, password: str, *, user_agent: str = "", address: 
     if former is None and not resets(token, user):
         raise InvalidOrExpiredLink
     check_password(password, user)
-    # A thief, or who signed up with somebody else's address, may have copied the calendar's link.
-    was_elses = former is not None or not user.email_verified
+    # A thief, or a stranger who signed up with the address, may have copied the calendar's link.
+    had_other_holder = former is not None or not user.email_verified
     take_address(user, returning_to=former)
-    if was_elses:
+    if had_other_holder:
         reset_calendar_link(user)
     user = set_password(user, password)
     record_device(user, user_agent=user_agent, address=address)
@@ -106,9 +103,9 @@ def confirm_with_new_password(
 ) -> User:
     """Confirm an account's first address by its link, and set a new password.
 
-    For who reads the mail of an address that somebody else may have signed up with: the password
-    that person knows ends, and so does every session. A pending change is not for this: who reads
-    the mail of the new address is not proven to own the account.
+    For the owner of a mailbox that another person may have signed up with: the former password and
+    every session end. Not for a pending change, since the owner of the new mailbox may not be the
+    owner of the account.
     Raises `InvalidOrExpiredLink`, `ValidationFailed`.
     """
     user = lock_to_confirm(token)

@@ -1,4 +1,4 @@
-"""What holds for every account: names and addresses are unique, passwords are not weak."""
+"""Rules of every account: unique names and addresses, and no weak passwords."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +20,9 @@ _TAKEN = {
 def check_free(
     *, email: str | None = None, username: str | None = None, other_than: User | None = None
 ) -> None:
-    """Raises `ValidationFailed` when somebody else has the address or the name.
+    """Raises `ValidationFailed` if another account has the address or the name.
 
-    An address that somebody left a few days ago is still kept for them, so that they can have it
-    back: see `FormerAddress`.
+    An address that an account left a few days ago is reserved for it: see `FormerAddress`.
     """
     others = User.objects.exclude(pk=other_than.pk) if other_than else User.objects.all()
     taken = []
@@ -39,8 +38,8 @@ def check_free(
 
 
 @contextmanager
-def names_what_is_taken() -> Iterator[None]:
-    """Of two sign-ups at the same moment the database lets one through; tell the other why."""
+def unique_violations_as_errors() -> Iterator[None]:
+    """Turn a violated unique constraint, by simultaneous requests, into `ValidationFailed`."""
     try:
         with transaction.atomic():
             yield
@@ -50,7 +49,7 @@ def names_what_is_taken() -> Iterator[None]:
 
 
 def check_password(password: str, user: User) -> None:
-    """Raises `ValidationFailed` when the password is weak."""
+    """Raises `ValidationFailed` if the password is weak."""
     try:
         password_validation.validate_password(password, user)
     except ValidationError as error:

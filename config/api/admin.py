@@ -219,8 +219,7 @@ def rehearsed_on(form: forms.BaseForm, fields: Mapping[str, str] | None = None) 
     """Roll back what runs inside, and turn its errors into errors of the form.
 
     The form then has the errors of the service, so that rules exist once. Rate limits count the
-    saving alone. `fields` maps the code or
-    the field of an error to the form's field.
+    saving only. `fields` maps the code or the field of an error to the form's field.
     """
     fields = fields or {}
     try:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from accounts.admin import HISTORY_SHOWN, AuditedAdmin, HistoryEntry, staff_of
+from accounts.admin import MAX_HISTORY_ENTRIES, AuditedAdmin, HistoryEntry, staff_of
 from accounts.models import User
 from config.api.admin import IsSetFilter, NotifyForm, ServiceForm, confirmed_answers
 from config.api.text.email_addresses import mailbox_of
@@ -219,7 +219,7 @@ class RegistrationAdmin(AuditedAdmin):
         ledger = LedgerEntry.objects.filter(registration=row).order_by("-id")
         entries = [
             HistoryEntry(entry.at, entry.actor, entry.kind, entry.get_reason_display())
-            for entry in ledger.select_related("actor")[:HISTORY_SHOWN]
+            for entry in ledger.select_related("actor")[:MAX_HISTORY_ENTRIES]
         ]
         return sorted([*entries, *super().history_of(row)], key=lambda item: item.at, reverse=True)
 

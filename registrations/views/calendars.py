@@ -3,7 +3,7 @@ from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
-from accounts.calendars import named_by, owner_of_calendar
+from accounts.calendars import owner_of_calendar, signed_part
 from config.api.http.throttling import client_network
 from config.api.http.work_slots import ROWS
 from config.api.openapi.schema import operation
@@ -23,7 +23,7 @@ class OwnCalendarView(CalendarView):
 
         Only signed links have one, so made-up tokens do not evade the limit of the network.
         """
-        link_id = named_by(request.query_params.get("token", ""))
+        link_id = signed_part(request.query_params.get("token", ""))
         return f"calendar {link_id}" if link_id else client_network(request)
 
     @operation(

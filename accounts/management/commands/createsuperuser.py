@@ -1,4 +1,4 @@
-"""Django's own, which here finds a user name by itself when none is given."""
+"""Django's command, which here makes a user name if none is given."""
 
 import os
 from typing import Any
@@ -14,15 +14,15 @@ from config.errors import ValidationFailed
 
 class Command(createsuperuser.Command):
     def handle(self, *args: Any, **options: Any) -> str | None:
-        def given(name: str) -> str:
+        def option(name: str) -> str:
             return options[name] or os.environ.get(f"DJANGO_SUPERUSER_{name.upper()}", "")
 
         if not options["interactive"]:
-            email = mailbox_of(given("email"))
+            email = mailbox_of(option("email"))
             try:
-                check_free(email=email, username=given("username"))
+                check_free(email=email, username=option("username"))
             except ValidationFailed as error:
                 raise CommandError(error.facts["errors"][0]["detail"]) from error
-            if not given("username"):
+            if not option("username"):
                 options["username"] = User.objects.free_username(email.partition("@")[0])
         return super().handle(*args, **options)

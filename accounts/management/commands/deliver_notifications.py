@@ -10,8 +10,8 @@ from accounts.notifications.mailer import Mailer
 
 class Command(BaseCommand):
     help = (
-        "Sends the notifications that are due, until it is told to stop (SIGTERM, SIGINT): the "
-        "mail in hand is finished, the rest waits for the next mailer. Any number may run."
+        "Delivers due notifications until it gets SIGTERM or SIGINT. It then finishes the current "
+        "mail. Any number of these commands may run at once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -21,7 +21,7 @@ class Command(BaseCommand):
             choices=range(1, 33),
             default=2,
             metavar="N",
-            help="To the mail server at a time, 1 to 32 (2); each has one to the database too.",
+            help="Connections to the mail server, 1 to 32 (2). Each also uses one to the database.",
         )
 
     def handle(self, *args: Any, connections: int, **options: Any) -> None:

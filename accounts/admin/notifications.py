@@ -1,4 +1,4 @@
-"""What people were told, what they will be told, and what could not be told."""
+"""Notifications in the admin: delivered, pending and parked ones."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from config.api.admin import IsSetFilter, ReadOnlyAdmin
 from config.api.staff_rights import has_staff_right
 
 from ..models import Notification
-from .kinds import kinds
-from .outbox import send_again
+from ..notifications import kinds
+from ..notifications.outbox import send_again
 
 
 class KindFilter(admin.SimpleListFilter):
-    """The registered kinds; Django's own filter would read the whole table for its choices."""
+    """A filter by registered kinds. Django's own filter reads the whole table for its choices."""
 
     title = "kind"
     parameter_name = "kind"
@@ -31,7 +31,7 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(Notification)
 class NotificationAdmin(ReadOnlyAdmin):
-    """One row for each fact and person. Those given up say why, and can be sent again."""
+    """All notifications. Parked ones have a reason, and can be sent again."""
 
     list_display = ("kind", "email", "state", "due_at", "attempts", "sent_at", "error")
     list_filter = ("state", KindFilter, IsSetFilter.of("user", "has an account"))

@@ -1,6 +1,6 @@
-"""Groups in the admin. They hold permissions, so only superusers see and change them.
+"""Groups in the admin. Only superusers may view and change them.
 
-Whoever could change a group that they are in could give themselves every permission.
+Staff who could change their own group could give themselves every permission.
 """
 
 from typing import Any
@@ -18,20 +18,20 @@ admin.site.unregister(Group)
 @admin.register(Group)
 class SuperusersGroupAdmin(GroupAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return _is_for(request)
+        return _is_superuser(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _is_for(request)
+        return _is_superuser(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return _is_for(request)
+        return _is_superuser(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _is_for(request)
+        return _is_superuser(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _is_for(request)
+        return _is_superuser(request)
 
 
-def _is_for(request: HttpRequest) -> bool:
+def _is_superuser(request: HttpRequest) -> bool:
     return has_every_right(request.user)
