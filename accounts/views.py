@@ -261,7 +261,8 @@ class PasswordResetView(ApiView):
     def post(self, request: Request) -> Response:
         """Sends a link to the account of that address, if there is one.
 
-        The response is the same without an account. A request within 15 minutes of an earlier e-mail sends no other one.
+        The response is the same without an account. A request within 15 minutes of an earlier
+        e-mail sends no other one.
         """
         services.request_password_reset(**self.valid(PasswordResetIn))
         detail = "If an account has this address, an e-mail is on its way."

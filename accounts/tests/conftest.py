@@ -10,7 +10,7 @@ from accounts.tests.mail_server import MailServer, running
 
 @pytest.fixture
 def note_kinds(settings, monkeypatch) -> None:
-    """The kinds of `accounts.tests.kinds`, beside the real ones."""
+    """The kinds of `accounts.tests.kinds`, in addition to the real ones."""
     [engine] = settings.TEMPLATES
     directories = [*engine["DIRS"], Path(__file__).parent / "templates"]
     settings.TEMPLATES = [{**engine, "DIRS": directories}]
@@ -20,7 +20,7 @@ def note_kinds(settings, monkeypatch) -> None:
 
 @pytest.fixture
 def mail_server(settings) -> Iterator[MailServer]:
-    """A real one, which the settings name."""
+    """A mail server on loopback that the settings refer to."""
     with running(MailServer()) as server:
         settings.EMAIL_BACKEND = "accounts.notifications.backends.SmtpBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port

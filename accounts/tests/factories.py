@@ -22,6 +22,6 @@ def grant(user: User, *permissions: str) -> User:
     """Give `user` model permissions (`events.change_event`); only staff may use them."""
     for permission in permissions:
         app_label, _, codename = permission.partition(".")
-        found = Permission.objects.get(content_type__app_label=app_label, codename=codename)
-        user.user_permissions.add(found)
+        row = Permission.objects.get(content_type__app_label=app_label, codename=codename)
+        user.user_permissions.add(row)
     return user

@@ -1,4 +1,4 @@
-"""Kinds that only tests know."""
+"""Kinds of notifications for tests."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,15 +11,15 @@ GIF = b"GIF89a\x01\x00\x01\x00\x00\x00\x00;"
 
 
 def load(rows: Sequence[Notification]) -> dict[int, dict[str, object]]:
-    """A row whose facts say `over` no longer holds; one that says `fault` spoils its batch."""
-    found = {}
+    """Omits rows with the fact `over`. Raises for a batch that has a row with the fact `fault`."""
+    facts_by_row = {}
     for row in rows:
         if row.facts.get("fault"):
             raise LookupError("fault")
         facts = {"title": "A & B", "at": datetime(2027, 7, 1, 12, tzinfo=UTC), **row.facts}
         if not facts.get("over"):
-            found[row.pk] = facts
-    return found
+            facts_by_row[row.pk] = facts
+    return facts_by_row
 
 
 def attach(row: Notification, facts: Facts) -> list[Attachment]:

@@ -1,4 +1,4 @@
-"""A mail server to talk to: it keeps what it is told, and fails as a test wants it to."""
+"""A mail server that stores its mails, and fails for certain recipients."""
 
 import time
 from collections import Counter
@@ -13,7 +13,7 @@ from config.tests.server import free_port
 
 
 class MailServer:
-    """Answers by the address: `gone@` takes none, `full@` none now, `hangs@` says nothing …"""
+    """Responds by the recipient: `gone@` is rejected, `full@` temporarily, `hangs@` times out …"""
 
     def __init__(self, *, smtputf8: bool = False) -> None:
         self.smtputf8 = smtputf8
@@ -61,7 +61,7 @@ class MailServer:
     async def handle_DATA(self, server, session, envelope):
         to = envelope.rcpt_tos[0]
         if to.startswith("hangs@"):
-            time.sleep(2)  # blocks the server's own thread: nobody gets an answer
+            time.sleep(2)  # blocks the server's own thread, so it does not respond
         if to.startswith("spam@"):
             return "554 5.7.1 Looks like spam"
         time.sleep(self.seconds_per_mail)

@@ -1,4 +1,4 @@
-"""What people find in their mailboxes."""
+"""The rendered mails of a mailbox."""
 
 import re
 from typing import NamedTuple
@@ -25,7 +25,7 @@ class Mail(NamedTuple):
 
 
 def mails_to(address: str) -> list[Mail]:
-    """The mails that wait to be sent there, as they read by now; the oldest first."""
+    """The pending mails to an address, rendered now, the oldest first."""
     rows = list(Notification.objects.filter(email=address, state="pending").order_by("id"))
     facts = load_facts(rows)
     return [_read(row, facts[row.pk]) for row in rows if row.pk in facts]

@@ -1,4 +1,4 @@
-"""Addresses that an earlier version stored in several spellings."""
+"""The normalization of addresses that an earlier version stored in several spellings."""
 
 from datetime import UTC, datetime
 from importlib import import_module
@@ -30,7 +30,7 @@ def day(number: int) -> datetime:
 
 
 def store(table: str, pk: object, email: str, column: str = "email") -> None:
-    """As an earlier version stored it."""
+    """Stores a value as an earlier version did."""
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE {table} SET {column} = %s WHERE id = %s", [email, pk])
 
@@ -54,7 +54,7 @@ def email_of(row: User | Registration | Notification | FormerAddress) -> str:
 
 @pytest.fixture
 def upgrade(db):
-    """Runs the data migrations, with the models as they were."""
+    """Runs the data migrations with their historical models."""
 
     def run() -> None:
         for app, before in (("accounts", "0008_mailboxes"), ("registrations", "0007_mailboxes")):
@@ -82,7 +82,7 @@ def upgrade(db):
         (f"{'a' * 65}@example.com", None, False),
     ],
 )
-def test_a_stored_address_becomes_canonical(stored, canonical, elsewhere):
+def test_stored_address_becomes_canonical(stored, canonical, elsewhere):
     assert normalized(stored) == canonical
     assert was_delivered_elsewhere(stored) is elsewhere
 
@@ -93,8 +93,8 @@ def test_every_table_has_the_canonical_spelling(upgrade, clock):
     left = FormerAddress.objects.create(user=user, email="old@example.com")
     store("accounts_formeraddress", left.pk, "old@mu\u0308ller.example")
     row = guest(EventFactory(), "bob@xn--mller-kva.example")
-    told = Notification.objects.get(registration_id=row.pk)
-    store("accounts_notification", told.pk, "bob@xn--mller-kva.example")
+    notification = Notification.objects.get(registration_id=row.pk)
+    store("accounts_notification", notification.pk, "bob@xn--mller-kva.example")
     plain = account("plain@example.com")
 
     upgrade()
@@ -103,11 +103,11 @@ def test_every_table_has_the_canonical_spelling(upgrade, clock):
     assert user.pending_email == "new@faß.example"
     assert user.email_verified_at == day(1)
     assert email_of(left) == "old@müller.example"
-    assert email_of(row) == email_of(told) == "bob@müller.example"
+    assert email_of(row) == email_of(notification) == "bob@müller.example"
     assert email_of(plain) == "plain@example.com"
 
 
-def test_the_account_confirmed_first_keeps_the_mailbox(upgrade):
+def test_account_confirmed_first_keeps_the_mailbox(upgrade):
     never = account("ann@exam\u200bple.com", date_joined=day(1))
     second = account("ann@example.com", email_verified_at=day(3), date_joined=day(1))
     first = account("ann@exam\u00adple.com", email_verified_at=day(2), date_joined=day(2))
@@ -123,7 +123,7 @@ def test_the_account_confirmed_first_keeps_the_mailbox(upgrade):
     assert len(list(find_notes())) == 2
 
 
-def test_of_accounts_that_nobody_confirmed_the_oldest_keeps_the_mailbox(upgrade):
+def test_oldest_unconfirmed_account_keeps_the_mailbox(upgrade):
     younger = account(COMPOSED, date_joined=day(2))
     older = account(A_LABEL, date_joined=day(1))
 
@@ -133,7 +133,7 @@ def test_of_accounts_that_nobody_confirmed_the_oldest_keeps_the_mailbox(upgrade)
     assert email_of(younger) == f"withdrawn-{younger.pk}@invalid"
 
 
-def test_an_address_that_names_no_mailbox_is_withdrawn(upgrade):
+def test_invalid_address_is_withdrawn(upgrade):
     user = account("ann@☃.example", email_verified_at=day(1))
 
     upgrade()
@@ -142,7 +142,7 @@ def test_an_address_that_names_no_mailbox_is_withdrawn(upgrade):
     assert user.withdrawn_email == "ann@☃.example"
 
 
-def test_what_was_confirmed_at_another_domain_is_confirmed_no_more(upgrade):
+def test_confirmation_at_another_domain_is_revoked(upgrade):
     user = account("x@faß.example", email_verified_at=day(1))
     left = FormerAddress.objects.create(user=user, email="old@faß.example")
     generation = user.token_generation
@@ -175,7 +175,7 @@ def test_live_registrations_of_one_mailbox_stay_and_are_reported(upgrade, clock)
         call_command("check_integrity", stdout=StringIO(), stderr=StringIO())
 
 
-def test_at_an_event_that_is_over_they_are_a_note(upgrade, clock):
+def test_duplicate_registrations_of_past_events_are_notes(upgrade, clock):
     event = EventFactory()
     guest(event, A_LABEL), guest(event, DECOMPOSED)
     upgrade()
@@ -186,7 +186,7 @@ def test_at_an_event_that_is_over_they_are_a_note(upgrade, clock):
     assert [note.split(":")[0] for note in find_notes()] == [f"event {event.pk}, which is over"]
 
 
-def test_opt_outs_become_the_mailboxs(upgrade, clock):
+def test_opt_outs_move_to_the_mailbox(upgrade, clock):
     Unsubscription.objects.create(address_digest=_digest(DECOMPOSED), kind="organizer_message")
     guest(EventFactory(), DECOMPOSED)
     user = account(A_LABEL)
@@ -204,7 +204,7 @@ def test_opt_outs_become_the_mailboxs(upgrade, clock):
     assert not Unsubscription.objects.filter(address_digest=_digest(DECOMPOSED)).exists()
 
 
-def test_failed_sign_ins_become_the_mailboxs(upgrade):
+def test_sign_in_failures_move_to_the_mailbox(upgrade):
     account(A_LABEL)
     failures = {"address": b"", "level": 3, "at": day(1)}
     SignInFailures.objects.create(account=account_digest(A_LABEL, is_canonical=True), **failures)

@@ -37,19 +37,19 @@ def admin_of():
 
 @pytest.fixture
 def helper(sam: User) -> User:
-    """Staff who may see and change users, but is no superuser."""
+    """Staff with the permissions for users, but not a superuser."""
     names = ["view_user", "change_user", "add_user", "delete_user"]
     sam.user_permissions.set(Permission.objects.filter(codename__in=names))
     return sam
 
 
 def profile_of(user: User, **changes: object) -> dict[str, object]:
-    """What the change form sends."""
+    """The data of the change form."""
     flags = {
         name: "on" for name in ("is_active", "is_staff", "is_superuser") if getattr(user, name)
     }
-    shown = {"email": user.email, "username": user.username, "role": user.role}
-    return {**shown, "timezone": user.timezone, **flags, **changes}
+    profile = {"email": user.email, "username": user.username, "role": user.role}
+    return {**profile, "timezone": user.timezone, **flags, **changes}
 
 
 def act(client: Client, action: str, *users: User, **answer: str):
@@ -115,7 +115,7 @@ def test_user_add_hashes_the_password(root, admin_of):
         ),
     ],
 )
-def test_user_add_tells_what_is_wrong(root, ana, admin_of, changes, field, error):
+def test_user_add_shows_the_errors_of_the_service(root, ana, admin_of, changes, field, error):
     form = {
         "email": "nora@example.com",
         "username": "nora",
@@ -143,7 +143,7 @@ def test_user_edit_changes_profile_and_access(root, ana, admin_of):
     assert (ana.username, ana.role, ana.is_staff) == ("anna", "organizer", True)
 
 
-def test_an_address_changed_in_the_admin_awaits_its_confirmation(helper, ana, admin_of):
+def test_address_changed_in_the_admin_is_pending(helper, ana, admin_of):
     form = profile_of(ana, email="Ana@New.example")
 
     response = admin_of(helper).post(f"{LIST}{ana.pk}/change/", form, follow=True)
@@ -158,7 +158,7 @@ def test_an_address_changed_in_the_admin_awaits_its_confirmation(helper, ana, ad
     assert "The new address is used once its owner confirms it." in response.content.decode()
 
 
-def test_an_address_changed_in_the_admin_is_counted_once(clock, helper, ana, admin_of, settings):
+def test_address_changed_in_the_admin_is_counted_once(clock, helper, ana, admin_of, settings):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "mails": (1, 3600)}
     client = admin_of(helper)
 
@@ -175,13 +175,13 @@ def test_an_address_changed_in_the_admin_is_counted_once(clock, helper, ana, adm
     assert ana.pending_email == "ana@one.example"
 
 
-def test_user_edit_tells_a_taken_name(root, ana, olga, admin_of):
+def test_user_edit_refuses_a_taken_name(root, ana, olga, admin_of):
     response = admin_of(root).post(f"{LIST}{ana.pk}/change/", profile_of(ana, username="OLGA"))
 
     assert errors_of(response) == {"username": ["Somebody has this name already."]}
 
 
-def test_user_edit_that_takes_access_ends_sessions(root, ana, admin_of):
+def test_user_edit_that_removes_access_ends_sessions(root, ana, admin_of):
     open_session(ana)
     form = profile_of(ana)
     del form["is_active"]
@@ -204,7 +204,7 @@ def test_password_form_hashes_and_ends_sessions(root, ana, admin_of):
     assert ana.token_generation == 2
 
 
-def test_password_form_can_take_the_password_away(root, ana, admin_of):
+def test_password_form_can_remove_the_password(root, ana, admin_of):
     form = {"usable_password": "false", "unset-password": "yes"}
 
     admin_of(root).post(f"{LIST}{ana.pk}/password/", form)
@@ -213,7 +213,7 @@ def test_password_form_can_take_the_password_away(root, ana, admin_of):
     assert not ana.has_usable_password()
 
 
-def test_own_password_form_keeps_one_signed_in(root, admin_of):
+def test_own_password_form_does_not_sign_out(root, admin_of):
     client = admin_of(root)
     form = {"password1": "another-good-one-9", "password2": "another-good-one-9"}
     form["usable_password"] = "true"
@@ -223,7 +223,7 @@ def test_own_password_form_keeps_one_signed_in(root, admin_of):
     assert client.get("/admin/").status_code == 200
 
 
-def test_staff_cannot_promote_anybody(helper, ana, admin_of):
+def test_staff_cannot_grant_staff_rights(helper, ana, admin_of):
     client = admin_of(helper)
     rights = {"is_staff": "on", "is_superuser": "on", "groups": [], "user_permissions": [1]}
 
@@ -239,7 +239,7 @@ def test_staff_cannot_promote_anybody(helper, ana, admin_of):
     assert ana.user_permissions.count() == 0
 
 
-def test_staff_cannot_touch_other_staff(helper, root, admin_of):
+def test_staff_cannot_change_other_staff(helper, root, admin_of):
     client = admin_of(helper)
     weapon = {"password1": "another-good-one-9", "password2": "another-good-one-9"}
 
@@ -257,7 +257,7 @@ def test_staff_cannot_touch_other_staff(helper, root, admin_of):
     assert root.check_password(PASSWORD)
 
 
-def test_deactivation_asks_first(root, ana, admin_of):
+def test_deactivation_requires_confirmation(root, ana, admin_of):
     response = act(admin_of(root), "deactivate_users", ana)
 
     ana.refresh_from_db()
@@ -266,7 +266,7 @@ def test_deactivation_asks_first(root, ana, admin_of):
     assert ana.is_active
 
 
-def test_deactivation_signs_out_and_leaves_oneself_out(root, ana, admin_of):
+def test_deactivation_signs_out_and_skips_the_actor(root, ana, admin_of):
     open_session(ana)
 
     response = act(admin_of(root), "deactivate_users", ana, root, confirmed="yes")
@@ -279,7 +279,7 @@ def test_deactivation_signs_out_and_leaves_oneself_out(root, ana, admin_of):
     assert LogEntry.objects.get().object_id == str(ana.pk)
 
 
-def test_reactivation_leaves_erased_accounts_out(root, ana, admin_of):
+def test_reactivation_skips_erased_accounts(root, ana, admin_of):
     gone = UserFactory()
     erase_account(gone)
     User.objects.filter(pk=ana.pk).update(is_active=False)
@@ -295,25 +295,25 @@ def test_reactivation_leaves_erased_accounts_out(root, ana, admin_of):
     assert (ana.is_active, gone.is_active) == (True, False)
 
 
-def asked_addresses(response) -> str:
+def form_addresses(response) -> str:
     return response.context["form"]["addresses"].value()
 
 
-def test_confirm_addresses_asks_first(root, ana, admin_of):
+def test_confirm_addresses_requires_confirmation(root, ana, admin_of):
     response = act(admin_of(root), "confirm_addresses", ana)
 
     ana.refresh_from_db()
     assert response.context["names"] == ["ana: ana@example.com"]
-    assert json.loads(asked_addresses(response)) == {str(ana.pk): "ana@example.com"}
+    assert json.loads(form_addresses(response)) == {str(ana.pk): "ana@example.com"}
     assert ana.email_verified is False
 
 
-def test_confirm_addresses_lets_guest_places_join(root, ana, event, admin_of):
+def test_confirm_addresses_joins_guest_registrations(root, ana, event, admin_of):
     registration = registered(event, email=ana.email)
     client = admin_of(root)
-    shown = asked_addresses(act(client, "confirm_addresses", ana))
+    addresses = form_addresses(act(client, "confirm_addresses", ana))
 
-    response = act(client, "confirm_addresses", ana, confirmed="yes", addresses=shown)
+    response = act(client, "confirm_addresses", ana, confirmed="yes", addresses=addresses)
 
     ana.refresh_from_db()
     registration.refresh_from_db()
@@ -322,12 +322,12 @@ def test_confirm_addresses_lets_guest_places_join(root, ana, event, admin_of):
     assert registration.user == ana
 
 
-def test_confirm_addresses_confirms_what_the_page_showed(root, ana, signed_in, admin_of):
+def test_confirm_addresses_skips_addresses_changed_since_the_page(root, ana, signed_in, admin_of):
     client = admin_of(root)
-    shown = asked_addresses(act(client, "confirm_addresses", ana))
+    addresses = form_addresses(act(client, "confirm_addresses", ana))
     signed_in(ana).patch("/api/me/", {"email": "victim@example.org"})
 
-    response = act(client, "confirm_addresses", ana, confirmed="yes", addresses=shown)
+    response = act(client, "confirm_addresses", ana, confirmed="yes", addresses=addresses)
 
     ana.refresh_from_db()
     assert ana.email == "victim@example.org"
@@ -335,12 +335,12 @@ def test_confirm_addresses_confirms_what_the_page_showed(root, ana, signed_in, a
     assert messages_of(response)[0].startswith("Not done for ana: Somebody edited it")
 
 
-def test_confirm_addresses_confirms_no_more_than_it_showed(root, admin_of):
+def test_confirm_addresses_skips_accounts_beyond_the_page(root, admin_of):
     users = UserFactory.create_batch(common.NAMES_SHOWN + 1)
     client = admin_of(root)
     page = act(client, "confirm_addresses", *users)
 
-    act(client, "confirm_addresses", *users, confirmed="yes", addresses=asked_addresses(page))
+    act(client, "confirm_addresses", *users, confirmed="yes", addresses=form_addresses(page))
 
     confirmed = User.objects.filter(email_verified_at__isnull=False)
     assert len(page.context["names"]) == common.NAMES_SHOWN
@@ -348,7 +348,7 @@ def test_confirm_addresses_confirms_no_more_than_it_showed(root, admin_of):
 
 
 @pytest.mark.parametrize("addresses", ["", "x", "[]", '{"x": "y"}', '{"1": {}}'])
-def test_confirm_addresses_confirms_nothing_that_it_did_not_ask(root, ana, addresses, admin_of):
+def test_confirm_addresses_refuses_invalid_forms(root, ana, addresses, admin_of):
     act(admin_of(root), "confirm_addresses", ana, confirmed="yes", addresses=addresses)
 
     ana.refresh_from_db()
@@ -378,7 +378,7 @@ def test_user_search_finds_the_beginning_of_an_address(root, ana, admin_of):
     assert [user.pk for user in response.context["cl"].result_list] == [ana.pk]
 
 
-def test_user_autocomplete_offers_active_accounts(root, ana, olga, admin_of):
+def test_user_autocomplete_offers_active_accounts_only(root, ana, olga, admin_of):
     User.objects.filter(pk=olga.pk).update(is_active=False)
     field = {"app_label": "events", "model_name": "event", "field_name": "organizer"}
 
@@ -393,16 +393,18 @@ def test_sessions_are_shown_without_tokens(root, ana, admin_of):
     client = admin_of(root)
 
     listed = client.get(SESSIONS, {"user__id__exact": ana.pk}).content.decode()
-    shown = client.get(reverse("admin:accounts_session_change", args=[session.pk]))
+    page = client.get(reverse("admin:accounts_session_change", args=[session.pk]))
 
     assert "192.0.2.7" in listed
-    assert shown.status_code == 200
-    assert session.current_token.hex not in shown.content.decode().replace("-", "")
+    assert page.status_code == 200
+    assert session.current_token.hex not in page.content.decode().replace("-", "")
     assert client.get(f"{SESSIONS}add/").status_code == 403
 
 
 @pytest.mark.parametrize("page", ["list", "change", "sessions"])
-def test_pages_cost_the_same_for_more_rows(root, ana, admin_of, page, django_assert_num_queries):
+def test_number_of_queries_is_independent_of_the_number_of_rows(
+    root, ana, admin_of, page, django_assert_num_queries
+):
     client = admin_of(root)
     address = {"list": LIST, "change": f"{LIST}{ana.pk}/change/", "sessions": SESSIONS}[page]
     open_session(ana)
@@ -417,7 +419,7 @@ def test_pages_cost_the_same_for_more_rows(root, ana, admin_of, page, django_ass
         client.get(address)
 
 
-def test_paginator_counts_a_little_and_estimates_a_lot(root, monkeypatch):
+def test_paginator_counts_few_rows_and_estimates_many(root, monkeypatch):
     UserFactory.create_batch(5)
     users = User.objects.order_by("pk")
 

@@ -1,4 +1,4 @@
-"""What organizers and staff change is recorded: who, what, before and after."""
+"""The audit records changes by organizers and staff: actor, action, values before and after."""
 
 import pytest
 import structlog
@@ -34,14 +34,14 @@ def admin(root: User) -> Client:
     return client
 
 
-def told() -> list[tuple]:
+def entries() -> list[tuple]:
     return [
         (entry.actor and entry.actor.username, entry.kind, entry.action, entry.before, entry.after)
         for entry in AuditEntry.objects.order_by("id")
     ]
 
 
-def test_an_edit_tells_who_what_before_and_after(olga, event, signed_in):
+def test_edit_is_recorded_with_actor_and_values(olga, event, signed_in):
     client = signed_in(olga)
     old = event.name
 
@@ -58,7 +58,7 @@ def test_an_edit_tells_who_what_before_and_after(olga, event, signed_in):
     assert entry.after == {"name": "Renamed", "max_capacity": 5}
 
 
-def test_each_step_of_an_event_is_told(olga, sam, signed_in):
+def test_each_transition_of_an_event_is_recorded(olga, sam, signed_in):
     event = EventFactory(organizer=olga, status=Event.Status.DRAFT)
     path = f"/api/events/{event.pk}/"
     staff = signed_in(grant(sam, "events.change_event"))
@@ -68,7 +68,7 @@ def test_each_step_of_an_event_is_told(olga, sam, signed_in):
     staff.post(f"{path}cancel/", {"reason": "Again"})
     signed_in(olga).delete(path)
 
-    assert told() == [
+    assert entries() == [
         ("olga", "event", "published", {"status": "draft"}, {"status": "published"}),
         (
             "sam",
@@ -81,7 +81,7 @@ def test_each_step_of_an_event_is_told(olga, sam, signed_in):
     ]
 
 
-def test_changes_of_a_series_are_told_once_on_the_series(olga, signed_in):
+def test_changes_of_a_series_are_recorded_once_for_the_series(olga, signed_in):
     client = signed_in(olga)
     plan = {"name": "Yoga", "location": "Hall", "start_time": "2027-03-01T09:00:00Z",
             "recurrence": "FREQ=WEEKLY;COUNT=3"}  # fmt: skip
@@ -90,24 +90,24 @@ def test_changes_of_a_series_are_told_once_on_the_series(olga, signed_in):
     client.patch(path, {"location": "Park"})
     client.delete(path)
 
-    assert [line[:3] for line in told()] == [
+    assert [line[:3] for line in entries()] == [
         ("olga", "series", "edited"),
         ("olga", "series", "ended"),
     ]
-    assert told()[0][3:] == ({"location": "Hall"}, {"location": "Park"})
+    assert entries()[0][3:] == ({"location": "Hall"}, {"location": "Park"})
 
 
-def test_what_is_refused_or_changes_nothing_is_not_told(olga, event, max_, signed_in):
+def test_refused_and_empty_changes_are_not_recorded(olga, event, max_, signed_in):
     path = f"/api/events/{event.pk}/"
 
     signed_in(olga).patch(path, {"name": event.name})
     signed_in(olga).patch(path, {"max_capacity": 0})
     signed_in(max_).patch(path, {"name": "Mine"})
 
-    assert told() == []
+    assert entries() == []
 
 
-def test_registering_pays_nothing_for_it(anyone, ana, event, signed_in):
+def test_registering_writes_no_audit_entry(anyone, ana, event, signed_in):
     with CaptureQueriesContext(connection) as queries:
         anyone.post(f"/api/events/{event.pk}/register/", {"name": "Bob", "email": "b@example.com"})
         signed_in(ana).post(f"/api/events/{event.pk}/register/")
@@ -115,15 +115,15 @@ def test_registering_pays_nothing_for_it(anyone, ana, event, signed_in):
     assert [query["sql"] for query in queries if "auditentry" in query["sql"]] == []
 
 
-def test_the_name_that_an_organizer_gives_an_attendee_is_told(olga, event, signed_in):
+def test_attendee_name_changed_by_an_organizer_is_recorded(olga, event, signed_in):
     registration = registered(event, name="Bbo")
 
     signed_in(olga).patch(f"/api/registrations/{registration.pk}/", {"name": "Bob"})
 
-    assert told() == [("olga", "registration", "renamed", {"name": "Bbo"}, {"name": "Bob"})]
+    assert entries() == [("olga", "registration", "renamed", {"name": "Bbo"}, {"name": "Bob"})]
 
 
-def test_what_people_do_with_their_own_is_not_told(anyone, ana, event, signed_in):
+def test_changes_by_the_owner_are_not_recorded(anyone, ana, event, signed_in):
     client = signed_in(ana)
     mine = client.post(f"/api/events/{event.pk}/register/").json()["id"]
     guests = registered(event)
@@ -134,15 +134,15 @@ def test_what_people_do_with_their_own_is_not_told(anyone, ana, event, signed_in
     client.patch("/api/me/", {"username": "anabel"})
     client.post("/api/password/change/", {"current_password": PASSWORD, "password": "a-horse-77"})
 
-    assert told() == []
+    assert entries() == []
 
 
-def test_what_staff_change_of_a_user_is_told(ana, sam, signed_in):
+def test_changes_of_users_by_staff_are_recorded(ana, sam, signed_in):
     staff = signed_in(grant(sam, "accounts.change_user"))
 
     staff.patch(f"/api/users/{ana.pk}/", {"username": "anna", "timezone": "Asia/Kolkata"})
 
-    assert told() == [
+    assert entries() == [
         (
             "sam",
             "user",
@@ -153,7 +153,7 @@ def test_what_staff_change_of_a_user_is_told(ana, sam, signed_in):
     ]
 
 
-def test_the_admin_tells_too_and_never_a_password(admin, ana, root):
+def test_changes_in_the_admin_are_recorded_without_passwords(admin, ana, root):
     page = f"/admin/accounts/user/{ana.pk}/"
     helpers = Group.objects.create(name="Helpers")
     right = Permission.objects.get(codename="view_event")
@@ -170,7 +170,7 @@ def test_the_admin_tells_too_and_never_a_password(admin, ana, root):
     admin.post(f"{page}password/", new)
     admin.post("/admin/accounts/user/", {"action": "end_sessions", "_selected_action": [ana.pk]})
 
-    assert told() == [
+    assert entries() == [
         ("root", "user", "access changed", {"is_staff": False}, {"is_staff": True}),
         (
             "root",
@@ -184,7 +184,7 @@ def test_the_admin_tells_too_and_never_a_password(admin, ana, root):
     ]
 
 
-def test_no_secret_is_watched():
+def test_no_secret_column_is_recorded():
     secrets = {"password", "token_generation", "calendar_generation", "ticket_code"}
 
     watched = {*User.audited_fields, *Event.audited_fields, *Registration.audited_fields}
@@ -193,7 +193,7 @@ def test_no_secret_is_watched():
     assert not [name for name in watched if "token" in name or "password" in name]
 
 
-def test_changes_of_categories_are_told(sam, signed_in):
+def test_changes_of_categories_are_recorded(sam, signed_in):
     rights = ("events.add_category", "events.change_category", "events.delete_category")
     client = signed_in(grant(sam, *rights))
 
@@ -201,7 +201,7 @@ def test_changes_of_categories_are_told(sam, signed_in):
     client.patch("/api/categories/gala/", {"name": "Galas"})
     client.delete("/api/categories/gala/")
 
-    assert [line[2:] for line in told()] == [
+    assert [line[2:] for line in entries()] == [
         ("saved", {}, {"slug": "gala", "name": "Gala"}),
         ("saved", {"name": "Gala"}, {"name": "Galas"}),
         ("deleted", {"slug": "gala", "name": "Galas"}, {}),
@@ -209,7 +209,7 @@ def test_changes_of_categories_are_told(sam, signed_in):
     assert not Category.objects.filter(slug="gala").exists()
 
 
-def test_a_command_is_the_system(event):
+def test_change_by_a_command_has_no_actor(event):
     edit_event(event, {"name": "By a command"})
 
     assert AuditEntry.objects.get().actor is None
@@ -225,7 +225,7 @@ def test_actor_is_independent_of_the_context_of_the_logger():
     assert actor_id() is None
 
 
-def test_a_guest_after_a_user_is_not_taken_for_them(anyone, sam, signed_in, event):
+def test_actor_ends_with_its_request(anyone, sam, signed_in, event):
     signed_in(sam).get("/api/me/")
     registration = registered(event)
 
@@ -234,7 +234,7 @@ def test_a_guest_after_a_user_is_not_taken_for_them(anyone, sam, signed_in, even
         {"name": "New"},
     )
 
-    assert told() == []
+    assert entries() == []
 
 
 @pytest.mark.parametrize(
@@ -247,14 +247,14 @@ def test_a_guest_after_a_user_is_not_taken_for_them(anyone, sam, signed_in, even
         "SET LOCAL accounts.audit_erasure = 'on'; UPDATE accounts_auditentry SET actor_id = NULL",
     ],
 )
-def test_the_database_refuses_to_rewrite_it(olga, event, signed_in, rewrite):
+def test_database_refuses_to_rewrite_entries(olga, event, signed_in, rewrite):
     signed_in(olga).patch(f"/api/events/{event.pk}/", {"name": "Renamed"})
 
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
         connection.cursor().execute(rewrite)
 
 
-def test_the_end_of_an_account_erases_what_was_told_of_the_person(ana, sam, olga, signed_in):
+def test_end_of_an_account_erases_recorded_values(ana, sam, olga, signed_in):
     event = EventFactory(organizer=olga)
     mine = registered(event, name="Ana", email=ana.email, user=ana)
     signed_in(olga).patch(f"/api/registrations/{mine.pk}/", {"name": "Ana Secret"})
@@ -264,7 +264,7 @@ def test_the_end_of_an_account_erases_what_was_told_of_the_person(ana, sam, olga
 
     staff.delete(f"/api/users/{ana.pk}/")
 
-    assert told() == [
+    assert entries() == [
         ("olga2", "registration", "renamed", {"name": ERASED}, {"name": ERASED}),
         ("sam", "user", "edited", {"username": ERASED}, {"username": ERASED}),
         ("sam", "user", "edited", {"username": "olga"}, {"username": "olga2"}),
@@ -272,16 +272,16 @@ def test_the_end_of_an_account_erases_what_was_told_of_the_person(ana, sam, olga
     ]
 
 
-def test_ones_own_end_erases_too(ana, sam, signed_in):
+def test_deletion_by_the_owner_erases_recorded_values(ana, sam, signed_in):
     staff = signed_in(grant(sam, "accounts.change_user"))
     staff.patch(f"/api/users/{ana.pk}/", {"username": "ana-secret"})
 
     erase_account(ana)
 
-    assert told() == [("sam", "user", "edited", {"username": ERASED}, {"username": ERASED})]
+    assert entries() == [("sam", "user", "edited", {"username": ERASED}, {"username": ERASED})]
 
 
-def test_pages_show_the_changes_of_their_row(admin, olga, event, signed_in):
+def test_event_page_shows_its_changes(admin, olga, event, signed_in):
     other = EventFactory(organizer=olga, name="Other")
     signed_in(olga).patch(f"/api/events/{event.pk}/", {"name": "<b>Renamed</b>"})
     signed_in(olga).patch(f"/api/events/{other.pk}/", {"name": "Otherwise"})
@@ -295,7 +295,7 @@ def test_pages_show_the_changes_of_their_row(admin, olga, event, signed_in):
 
 
 @pytest.mark.parametrize("kind", ["user", "registration", "category"])
-def test_pages_of_other_rows_show_theirs(admin, ana, event, kind):
+def test_pages_of_other_models_show_their_changes(admin, ana, event, kind):
     registration = registered(event)
     pages = {
         "user": f"/admin/accounts/user/{ana.pk}/change/",
@@ -309,7 +309,7 @@ def test_pages_of_other_rows_show_theirs(admin, ana, event, kind):
     assert "Latest changes" in page.content.decode()
 
 
-def test_the_list_shows_all_and_finds_by_row_and_request(admin, olga, ana, event, signed_in):
+def test_audit_list_searches_by_row_and_request(admin, olga, ana, event, signed_in):
     with_id = {"X-Request-ID": "req-7"}
     signed_in(olga).patch(f"/api/events/{event.pk}/", {"name": "Renamed"}, headers=with_id)
     edit_profile(ana, {"username": "anna"})

@@ -1,4 +1,4 @@
-"""Mails to mailboxes that nobody has confirmed have no link but the service's own."""
+"""Mails to unconfirmed mailboxes contain only the service's own links."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from conftest import NOW
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "defanged"),
     [
         ("https://evil.example/x", "https[:]//evil[.]example/x"),
         ("HTTP://EVIL.EXAMPLE", "HTTP[:]//EVIL[.]EXAMPLE"),
@@ -40,8 +40,8 @@ from conftest import NOW
         ("\\\\server\\share", "\\ \\server\\share"),
     ],
 )
-def test_what_a_mail_client_links_is_defanged(text, shown):
-    assert defanged_text(text) == shown
+def test_linkable_text_is_defanged(text, defanged):
+    assert defanged_text(text) == defanged
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_what_a_mail_client_links_is_defanged(text, shown):
         "10.5",
     ],
 )
-def test_other_text_stays_as_it_is(text):
+def test_other_text_is_unchanged(text):
     assert defanged_text(text) == text
 
 
@@ -68,7 +68,7 @@ class Place:
         return f"at {self.name}"
 
 
-def test_text_is_defanged_wherever_it_is(settings):
+def test_text_in_nested_facts_is_defanged(settings):
     settings.PUBLIC_URL = "https://events.example.org"
     place = Place("evil.example", User(username="ann.evil.example", email="bob@example.com"))
 
@@ -88,7 +88,7 @@ def test_text_is_defanged_wherever_it_is(settings):
     guarded = facts.pop("place")
     assert (guarded.name, guarded.label()) == ("evil[.]example", "at evil[.]example")
     assert guarded.owner.username == "ann[.]evil[.]example"
-    assert guarded.owner.email == "bob@example.com"  # the recipient's own
+    assert guarded.owner.email == "bob@example.com"  # the recipient's own address
     assert str(guarded.owner) == "ann[.]evil[.]example"
     assert facts == {
         "notes": ["x[.]example", {"y": "z[.]example"}],
@@ -107,7 +107,7 @@ def test_text_is_defanged_wherever_it_is(settings):
     ("is_confirmed", "title"),
     [(True, "Win at https://evil.example"), (False, "Win at https[:]//evil[.]example")],
 )
-def test_a_confirmed_mailbox_gets_the_text_as_written(is_confirmed, title):
+def test_text_for_a_confirmed_mailbox_is_unchanged(is_confirmed, title):
     ana = UserFactory(email_verified_at=NOW if is_confirmed else None)
     facts = {"title": "Win at https://evil.example"}
     notify("note", key="note", email=ana.email, user=ana, facts=facts)

@@ -1,4 +1,4 @@
-"""Mailers as processes of their own, against a mail server: each fact is told exactly once."""
+"""Mailers as processes, with a mail server: each notification is delivered exactly once."""
 
 import os
 import signal
@@ -56,7 +56,7 @@ def start(server) -> Iterator[Start]:
 
 
 @transaction.atomic
-def tell(count: int) -> list[str]:
+def enqueue(count: int) -> list[str]:
     addresses = [f"{number}@example.com" for number in range(count)]
     for address in addresses:
         notify("note", key=address, email=address)
@@ -67,13 +67,13 @@ def all_settled() -> bool:
     return not Notification.objects.filter(state="pending").exists()
 
 
-def test_two_mailers_tell_each_fact_once(server, start):
+def test_two_mailers_deliver_each_notification_once(server, start):
     server.seconds_per_mail = 0.01
     start(), start()
     wait_for(lambda: len(outbox.living()) == 2)
 
-    addresses = tell(150)  # more than one takes at a time
-    tell(150)  # the same facts
+    addresses = enqueue(150)  # more than one batch
+    enqueue(150)  # the same keys
     wait_for(all_settled)
 
     assert sorted(server.recipients) == sorted(addresses)
@@ -81,11 +81,11 @@ def test_two_mailers_tell_each_fact_once(server, start):
     assert set(Notification.objects.values_list("state", flat=True)) == {"sent"}
 
 
-def test_a_mailer_that_is_killed_loses_none(server, start):
+def test_killed_mailer_loses_no_notification(server, start):
     server.seconds_per_mail = 0.01
     first, second = start(), start()
     wait_for(lambda: len(outbox.living()) == 2)
-    addresses = tell(150)
+    addresses = enqueue(150)
     wait_for(lambda: len(server.sessions) >= 2 and len(server.mails) > 20)
 
     first.kill()
@@ -93,32 +93,32 @@ def test_a_mailer_that_is_killed_loses_none(server, start):
 
     counted = Counter(server.recipients)
     assert set(counted) == set(addresses)
-    assert counted.total() <= len(addresses) + 1  # the one in hand, if it had been accepted
+    assert counted.total() <= len(addresses) + 1  # the current mail may be sent again
     assert second.poll() is None
 
 
-def test_a_mailer_that_is_told_to_stop_gives_back_what_it_has(server, start):
-    addresses = tell(60)
+def test_stopped_mailer_releases_its_claims(server, start):
+    addresses = enqueue(60)
     server.seconds_per_mail = 0.02
     mailer = start()
     wait_for(lambda: len(server.mails) > 5)
 
     mailer.send_signal(signal.SIGTERM)
     code = mailer.wait(10)
-    told = len(server.mails)
+    delivered = len(server.mails)
     left = Notification.objects.filter(state="pending", claimed_by=None, attempts=0).count()
     start()
     wait_for(all_settled)
 
     assert code == 0
-    assert 5 < told < 60
-    assert told + left == 60
+    assert 5 < delivered < 60
+    assert delivered + left == 60
     assert sorted(server.recipients) == sorted(addresses)
 
 
-def test_mails_wait_for_a_server_that_is_away(server, start):
+def test_mails_are_sent_after_an_outage_of_the_server(server, start):
     server.stop()
-    addresses = tell(3)
+    addresses = enqueue(3)
     start()
     first_try = Notification.objects.order_by("attempt_at").first().attempt_at
     wait_for(lambda: Notification.objects.filter(attempt_at__gt=first_try).count() == 3)
@@ -130,7 +130,7 @@ def test_mails_wait_for_a_server_that_is_away(server, start):
     assert set(Notification.objects.values_list("attempts", flat=True)) == {1}
 
 
-def test_a_server_that_hangs_and_refuses_stops_nobody_else(server, start):
+def test_slow_and_rejecting_server_delays_no_other_mail(server, start):
     addresses = ["hangs@example.com", "gone@example.com", "full@example.com", "bob@example.com"]
     for address in addresses:
         notify("note", key=address, email=address)
@@ -147,8 +147,8 @@ def test_a_server_that_hangs_and_refuses_stops_nobody_else(server, start):
     }
 
 
-def test_the_database_may_go_away_for_a_moment(server, start):
-    addresses = tell(60)
+def test_mailer_survives_a_lost_database_connection(server, start):
+    addresses = enqueue(60)
     server.seconds_per_mail = 0.02
     start()
     wait_for(lambda: len(server.mails) > 5)

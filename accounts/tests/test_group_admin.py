@@ -1,4 +1,4 @@
-"""Groups give permissions, so they are for superusers."""
+"""Only superusers change groups, since groups grant permissions."""
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -19,7 +19,7 @@ def client_of():
     return signed_in_client
 
 
-def test_staff_give_themselves_no_permission_by_their_group(sam, client_of):
+def test_staff_cannot_change_their_group(sam, client_of):
     group = sam.groups.create(name="Support")
     everything = [permission.pk for permission in Permission.objects.all()]
     names = ("view_group", "add_group", "change_group", "delete_group")

@@ -1,4 +1,4 @@
-"""`/api/me/notifications/`, preferences, and how notifications are noted down."""
+"""`/api/me/notifications/`, preferences, and the enqueueing of notifications."""
 
 import json
 from datetime import timedelta
@@ -17,7 +17,7 @@ from conftest import NOW
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("note_kinds")]
 
 
-def tell(user: User, key: str, **fields) -> None:
+def enqueue(user: User, key: str, **fields) -> None:
     notify(fields.pop("kind", "note"), key=key, email=user.email, user=user, **fields)
 
 
@@ -25,22 +25,22 @@ def inbox(client, query: str = "") -> list[dict]:
     return client.get(f"/api/me/notifications/{query}").json()["results"]
 
 
-# --- noting down ---
+# --- enqueueing ---
 
 
-def test_a_fact_is_noted_down_once(ana):
-    tell(ana, "note:1", facts={"title": "First"})
-    tell(ana, "note:1", facts={"title": "Second"})
+def test_repeated_key_adds_no_notification(ana):
+    enqueue(ana, "note:1", facts={"title": "First"})
+    enqueue(ana, "note:1", facts={"title": "Second"})
 
     assert Notification.objects.get().facts == {"title": "First"}
 
 
-def test_many_are_told_in_one_statement(ana, olga, max_, django_assert_num_queries):
-    tell(ana, f"note:{ana.pk}")
+def test_notify_many_inserts_by_one_statement(ana, olga, max_, django_assert_num_queries):
+    enqueue(ana, f"note:{ana.pk}")
     people = User.objects.filter(pk__in=[ana.pk, olga.pk, max_.pk])
 
     with django_assert_num_queries(1):
-        told = notify_many(
+        number = notify_many(
             "note",
             people,
             key=Concat(Value("note:"), F("pk"), output_field=User._meta.get_field("email")),
@@ -52,23 +52,23 @@ def test_many_are_told_in_one_statement(ana, olga, max_, django_assert_num_queri
         )
 
     row = Notification.objects.get(user=olga)
-    assert told == 2
+    assert number == 2
     assert (row.key, row.email, row.event_id) == (f"note:{olga.pk}", olga.email, 7)
     assert (row.facts, row.due_at, row.state) == ({"title": "To all"}, NOW, "pending")
 
 
-def test_an_unknown_kind_is_a_fault_of_ours(ana):
+def test_unknown_kind_raises_lookup_error(ana):
     with pytest.raises(LookupError):
-        tell(ana, "x", kind="no-such")
+        enqueue(ana, "x", kind="no-such")
 
 
 # --- the inbox ---
 
 
-def test_the_inbox_shows_what_was_told_unread_first(clock, ana, signed_in):
+def test_inbox_lists_unread_notifications_first(clock, ana, signed_in):
     client = signed_in(ana)
     for number in range(4):
-        tell(ana, f"note:{number}", facts={"title": f"No. {number}"}, event_id=number + 1)
+        enqueue(ana, f"note:{number}", facts={"title": f"No. {number}"}, event_id=number + 1)
         clock.shift(60)
     newest = inbox(client)[0]
 
@@ -76,9 +76,9 @@ def test_the_inbox_shows_what_was_told_unread_first(clock, ana, signed_in):
 
     assert read.status_code == 200
     assert read.json() == {"unread_count": 3}
-    shown = inbox(client)
-    assert [row["subject"] for row in shown] == [f"Note: No. {n}" for n in (2, 1, 0, 3)]
-    assert shown[0] == {
+    rows = inbox(client)
+    assert [row["subject"] for row in rows] == [f"Note: No. {n}" for n in (2, 1, 0, 3)]
+    assert rows[0] == {
         "id": newest["id"] - 1,
         "kind": "note",
         "subject": "Note: No. 2",
@@ -87,13 +87,13 @@ def test_the_inbox_shows_what_was_told_unread_first(clock, ana, signed_in):
         "created_at": "2027-01-15T12:02:00Z",
         "read_at": None,
     }
-    assert shown[3]["read_at"] == "2027-01-15T12:04:00Z"
+    assert rows[3]["read_at"] == "2027-01-15T12:04:00Z"
 
 
-def test_the_inbox_is_walked_page_by_page(clock, ana, signed_in):
+def test_inbox_has_pages(clock, ana, signed_in):
     client = signed_in(ana)
     for number in range(7):
-        tell(ana, f"note:{number}", facts={"title": str(number)})
+        enqueue(ana, f"note:{number}", facts={"title": str(number)})
         clock.shift(60)
     Notification.objects.filter(key__in=["note:5", "note:2"]).update(read_at=NOW)
 
@@ -108,13 +108,13 @@ def test_the_inbox_is_walked_page_by_page(clock, ana, signed_in):
     assert [row["subject"] for row in before["results"]] == ["Note: 0", "Note: 5"]
 
 
-def test_the_inbox_hides_what_is_not_due_dropped_secret_or_another_s(ana, olga, clock, signed_in):
-    tell(ana, "later", due_at=NOW + timedelta(minutes=10))
-    tell(ana, "dropped")
+def test_inbox_omits_undue_dropped_secret_and_others_notifications(ana, olga, clock, signed_in):
+    enqueue(ana, "later", due_at=NOW + timedelta(minutes=10))
+    enqueue(ana, "dropped")
     Notification.objects.filter(key="dropped").update(state="dropped")
-    tell(ana, "over", facts={"over": True})
-    tell(ana, "secret", kind="secret")
-    tell(olga, "of olga")
+    enqueue(ana, "over", facts={"over": True})
+    enqueue(ana, "secret", kind="secret")
+    enqueue(olga, "of olga")
     client = signed_in(ana)
 
     before = inbox(client)
@@ -125,28 +125,26 @@ def test_the_inbox_hides_what_is_not_due_dropped_secret_or_another_s(ana, olga, 
     assert [row["created_at"] for row in after] == ["2027-01-15T12:10:00Z"]
 
 
-def test_the_inbox_is_for_who_is_signed_in(anyone):
+def test_inbox_requires_sign_in(anyone):
     assert anyone.get("/api/me/notifications/").json()["code"] == "not_authenticated"
     response = anyone.post("/api/me/notifications/read/", {"all": True})
     assert response.json()["code"] == "not_authenticated"
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_the_inbox_takes_a_fixed_number_of_queries(
-    ana, signed_in, count, django_assert_num_queries
-):
+def test_inbox_uses_a_fixed_number_of_queries(ana, signed_in, count, django_assert_num_queries):
     for number in range(count):
-        tell(ana, f"note:{number}")
+        enqueue(ana, f"note:{number}")
     client = signed_in(ana)
 
     with django_assert_num_queries(2):  # the session, the page
         assert len(inbox(client)) == count
 
 
-def test_all_are_marked_as_read_but_nobody_else_s(ana, olga, signed_in):
-    tell(ana, "1")
-    tell(ana, "2")
-    tell(olga, "3")
+def test_mark_all_marks_only_own_notifications(ana, olga, signed_in):
+    enqueue(ana, "1")
+    enqueue(ana, "2")
+    enqueue(olga, "3")
     client = signed_in(ana)
 
     response = client.post("/api/me/notifications/read/", {"all": True})
@@ -155,8 +153,8 @@ def test_all_are_marked_as_read_but_nobody_else_s(ana, olga, signed_in):
     assert signed_in(olga).get("/api/me/").json()["unread_notifications"] == 1
 
 
-def test_another_s_notification_stays_unread(ana, olga, signed_in):
-    tell(olga, "1")
+def test_notification_of_another_user_stays_unread(ana, olga, signed_in):
+    enqueue(olga, "1")
 
     response = signed_in(ana).post(
         "/api/me/notifications/read/", {"ids": [Notification.objects.get().pk, 10**17]}
@@ -182,7 +180,7 @@ def test_another_s_notification_stays_unread(ana, olga, signed_in):
         ([1], None, "invalid"),
     ],
 )
-def test_a_bad_reading_names_the_field_at_fault(ana, signed_in, body, field, code):
+def test_invalid_mark_as_read_names_the_field(ana, signed_in, body, field, code):
     response = signed_in(ana).post(
         "/api/me/notifications/read/", json.dumps(body), content_type="application/json"
     )
@@ -191,17 +189,17 @@ def test_a_bad_reading_names_the_field_at_fault(ana, signed_in, body, field, cod
     assert [(e["field"], e["code"]) for e in response.json()["errors"]] == [(field, code)]
 
 
-def test_what_cannot_be_put_into_words_hides_nothing_else(ana, signed_in):
-    tell(ana, "1", facts={"at": "no time"}, kind="strange")
-    tell(ana, "2")
+def test_unrenderable_notification_hides_no_other(ana, signed_in):
+    enqueue(ana, "1", facts={"at": "no time"}, kind="strange")
+    enqueue(ana, "2")
 
     assert [row["kind"] for row in inbox(signed_in(ana))] == ["note"]
 
 
-def test_what_is_told_of_made_up_events_stays_in_the_inbox(ana, signed_in):
-    tell(ana, "1", event_id=7)
-    tell(ana, "over", event_id=7, facts={"over": True})
-    tell(ana, "2", event_id=8)
+def test_notifications_of_sample_events_are_not_mailed(ana, signed_in):
+    enqueue(ana, "1", event_id=7)
+    enqueue(ana, "over", event_id=7, facts={"over": True})
+    enqueue(ana, "2", event_id=8)
     notify("note", key="3", email="guest@example.com", event_id=7)
 
     deliver_to_inbox_only([7])
@@ -213,15 +211,15 @@ def test_what_is_told_of_made_up_events_stays_in_the_inbox(ana, signed_in):
 # --- the profile ---
 
 
-def test_the_profile_counts_unread_notifications(ana, signed_in):
-    tell(ana, "1")
-    tell(ana, "2")
-    tell(ana, "secret", kind="secret")
+def test_profile_counts_unread_notifications(ana, signed_in):
+    enqueue(ana, "1")
+    enqueue(ana, "2")
+    enqueue(ana, "secret", kind="secret")
 
     assert signed_in(ana).get("/api/me/").json()["unread_notifications"] == 2
 
 
-def test_the_profile_lists_each_kind_that_may_be_switched_off(ana, signed_in):
+def test_profile_lists_each_switchable_kind(ana, signed_in):
     client = signed_in(ana)
 
     before = client.get("/api/me/").json()["notification_preferences"]
@@ -247,14 +245,14 @@ def test_the_profile_lists_each_kind_that_may_be_switched_off(ana, signed_in):
         (None, "notification_preferences", "null"),
     ],
 )
-def test_a_bad_preference_names_the_field_at_fault(ana, signed_in, given, field, code):
+def test_invalid_preference_names_the_field(ana, signed_in, given, field, code):
     response = signed_in(ana).patch("/api/me/", {"notification_preferences": given})
 
     assert response.status_code == 400
     assert [(e["field"], e["code"]) for e in response.json()["errors"]] == [(field, code)]
 
 
-def test_preferences_come_as_a_form_too(ana, signed_in):
+def test_preferences_can_be_sent_as_a_form(ana, signed_in):
     response = signed_in(ana).patch(
         "/api/me/", {"notification_preferences.note": "false"}, format="multipart"
     )
@@ -262,7 +260,7 @@ def test_preferences_come_as_a_form_too(ana, signed_in):
     assert response.json()["notification_preferences"]["note"] is False
 
 
-def test_replacing_the_profile_keeps_preferences_that_are_not_sent(signed_in):
+def test_replacing_the_profile_leaves_omitted_preferences(signed_in):
     user = UserFactory()
     opt_out(digest_of(user.email), ["note"])
     body = {"email": user.email, "username": user.username}

@@ -33,7 +33,7 @@ def token_in(link: str) -> str:
 
 
 def verify(token: str, **more: str):
-    """`password` among `more` keeps sessions, and confirms a pending change."""
+    """With a `password` sessions stay, and a pending change is confirmed."""
     return APIClient().post("/api/email/verify/", {"token": token, **more})
 
 
@@ -57,7 +57,7 @@ def confirmed_ana(clock, ana) -> User:
 
 @pytest.fixture
 def moving_ana(confirmed_ana, signed_in) -> User:
-    """Has asked for another address, and not confirmed it."""
+    """An account with a pending change of its address."""
     signed_in(confirmed_ana).patch("/api/me/", {"email": "Ana@New.example.org"})
     confirmed_ana.refresh_from_db()
     return confirmed_ana
@@ -84,7 +84,7 @@ def test_confirmation_locks_registrations_before_notifications(ana, event):
     assert updated.index('"registrations_registration"') < notifications
 
 
-def test_a_link_confirms_the_address_and_guest_places_join(ana, event, signed_in):
+def test_link_confirms_the_address_and_joins_guest_registrations(ana, event, signed_in):
     registered(event, email=ana.email)
 
     response = verify(token_in(confirmation_link(ana)), password=PASSWORD)
@@ -95,7 +95,7 @@ def test_a_link_confirms_the_address_and_guest_places_join(ana, event, signed_in
     assert [row["email"] for row in listed] == ["ana@example.com"]
 
 
-def test_a_confirmation_link_works_once(ana):
+def test_confirmation_link_works_once(ana):
     token = token_in(confirmation_link(ana))
 
     verify(token)
@@ -103,7 +103,7 @@ def test_a_confirmation_link_works_once(ana):
     assert_refused(verify(token))
 
 
-def test_a_confirmation_link_expires(clock, ana, settings):
+def test_confirmation_link_expires(clock, ana, settings):
     token = token_in(confirmation_link(ana))
 
     clock.move_to(NOW + settings.CONFIRMATION_LINK_LIFETIME)
@@ -111,7 +111,7 @@ def test_a_confirmation_link_expires(clock, ana, settings):
     assert_refused(verify(token))
 
 
-def test_a_confirmation_link_is_for_one_address(ana, signed_in):
+def test_confirmation_link_is_for_one_address(ana, signed_in):
     token = token_in(confirmation_link(ana))
 
     signed_in(ana).patch("/api/me/", {"email": "victim@example.org"})
@@ -119,7 +119,7 @@ def test_a_confirmation_link_is_for_one_address(ana, signed_in):
     assert_refused(verify(token))
 
 
-def test_a_link_does_what_it_was_sent_for_alone(ana):
+def test_link_has_one_purpose(ana):
     assert_refused(verify(token_in(reset_link(ana))))
     assert_refused(reset(token_in(confirmation_link(ana))))
 
@@ -128,24 +128,24 @@ def test_a_link_does_what_it_was_sent_for_alone(ana):
     "token",
     ["x", "1", "1.2", "0.1.x", "1.9999999999." + "A" * 43, "é.1.x", "1.9999999999." + "é" * 43],
 )
-def test_a_token_that_was_not_made_here_is_refused(ana, token):
+def test_forged_token_is_refused(ana, token):
     assert_refused(verify(token))
     assert_refused(reset(token))
 
 
-def test_a_token_of_somebody_else_is_refused(ana, max_):
+def test_token_of_another_account_is_refused(ana, max_):
     _, rest = token_in(confirmation_link(ana)).split(".", 1)
 
     assert_refused(verify(f"{max_.pk}.{rest}"))
 
 
-def test_a_later_expiry_does_not_pass(clock, ana):
+def test_changed_expiry_is_refused(clock, ana):
     user_id, expires, signature = token_in(confirmation_link(ana)).split(".")
 
     assert_refused(verify(f"{user_id}.{int(expires) + 1}.{signature}"))
 
 
-def test_links_of_a_deactivated_account_do_not_work(ana):
+def test_links_of_a_deactivated_account_are_refused(ana):
     tokens = token_in(confirmation_link(ana)), token_in(reset_link(ana))
     User.objects.filter(pk=ana.pk).update(is_active=False)
 
@@ -153,7 +153,7 @@ def test_links_of_a_deactivated_account_do_not_work(ana):
     assert_refused(reset(tokens[1]))
 
 
-def test_a_stale_sign_in_does_not_hinder_a_reset(anyone, ana):
+def test_expired_access_token_does_not_prevent_a_reset(anyone, ana):
     anyone.credentials(HTTP_AUTHORIZATION="Bearer stale")
     body = {"token": token_in(reset_link(ana)), "password": NEW_PASSWORD}
 
@@ -162,7 +162,7 @@ def test_a_stale_sign_in_does_not_hinder_a_reset(anyone, ana):
     assert response.status_code == 204
 
 
-def test_resending_is_for_the_signed_in(anyone, ana, signed_in):
+def test_resending_requires_sign_in(anyone, ana, signed_in):
     assert anyone.post("/api/email/verify/resend/").status_code == 401
     assert signed_in(ana).post("/api/email/verify/resend/").status_code == 202
 
@@ -170,30 +170,30 @@ def test_resending_is_for_the_signed_in(anyone, ana, signed_in):
 # --- another address ---
 
 
-def test_an_unconfirmed_address_is_replaced_at_once(ana, signed_in):
-    shown = signed_in(ana).patch("/api/me/", {"email": "ANA@new.example.org"}).json()
+def test_unconfirmed_address_is_replaced_at_once(ana, signed_in):
+    profile = signed_in(ana).patch("/api/me/", {"email": "ANA@new.example.org"}).json()
 
-    assert (shown["email"], shown["email_verified"]) == ("ana@new.example.org", False)
-    assert shown["pending_email"] is None
+    assert (profile["email"], profile["email_verified"]) == ("ana@new.example.org", False)
+    assert profile["pending_email"] is None
 
 
-def test_a_confirmed_address_stays_until_the_new_one_is_confirmed(confirmed_ana, signed_in):
+def test_confirmed_address_stays_until_the_new_one_is_confirmed(confirmed_ana, signed_in):
     client = signed_in(confirmed_ana)
 
-    shown = client.patch("/api/me/", {"email": "ANA@new.example.org"}).json()
+    profile = client.patch("/api/me/", {"email": "ANA@new.example.org"}).json()
 
-    assert (shown["email"], shown["email_verified"]) == ("ana@example.com", True)
-    assert shown["pending_email"] == "ana@new.example.org"
+    assert (profile["email"], profile["email_verified"]) == ("ana@example.com", True)
+    assert profile["pending_email"] == "ana@new.example.org"
     assert sign_in("ana@example.com").status_code == 200
     assert sign_in("ana@new.example.org").status_code == 401
 
 
-def test_the_new_address_is_taken_when_its_link_is_followed(moving_ana, event, signed_in):
+def test_new_address_replaces_the_former_by_its_link(moving_ana, event, signed_in):
     registered(event, email="ana@new.example.org")
 
-    shown = verify(token_in(confirmation_link(moving_ana)), password=PASSWORD).json()
+    profile = verify(token_in(confirmation_link(moving_ana)), password=PASSWORD).json()
 
-    assert (shown["email"], shown["email_verified"]) == ("ana@new.example.org", True)
+    assert (profile["email"], profile["email_verified"]) == ("ana@new.example.org", True)
     assert signed_in(moving_ana).get("/api/me/").json()["pending_email"] is None
     assert sign_in("ana@new.example.org").status_code == 200
     assert sign_in("ana@example.com").status_code == 401
@@ -201,22 +201,22 @@ def test_the_new_address_is_taken_when_its_link_is_followed(moving_ana, event, s
     assert [row["email"] for row in listed] == ["ana@new.example.org"]
 
 
-def test_guest_places_of_a_pending_address_do_not_join(moving_ana, event, signed_in):
+def test_guest_registrations_of_a_pending_address_do_not_join(moving_ana, event, signed_in):
     registered(event, email="ana@new.example.org")
 
     assert signed_in(moving_ana).get("/api/me/registrations/").json()["results"] == []
 
 
-def test_naming_the_present_address_withdraws_the_change(moving_ana, signed_in):
+def test_changing_to_the_present_address_withdraws_the_change(moving_ana, signed_in):
     token = token_in(confirmation_link(moving_ana))
 
-    shown = signed_in(moving_ana).patch("/api/me/", {"email": "ana@example.com"}).json()
+    profile = signed_in(moving_ana).patch("/api/me/", {"email": "ana@example.com"}).json()
 
-    assert (shown["pending_email"], shown["email_verified"]) == (None, True)
+    assert (profile["pending_email"], profile["email_verified"]) == (None, True)
     assert_refused(verify(token))
 
 
-def test_a_pending_address_is_nobodys(moving_ana, max_, signed_in):
+def test_pending_address_can_be_used_by_another_account(moving_ana, max_, signed_in):
     token = token_in(confirmation_link(moving_ana))
     taken = signed_in(max_).patch("/api/me/", {"email": "ana@new.example.org"})
 
@@ -225,22 +225,18 @@ def test_a_pending_address_is_nobodys(moving_ana, max_, signed_in):
 
 
 @pytest.mark.parametrize("is_confirmed", [True, False])
-def test_an_address_that_staff_change_stays_until_the_new_one_is_confirmed(
-    ana, sam, signed_in, is_confirmed
-):
+def test_address_stays_until_a_change_by_staff_is_confirmed(ana, sam, signed_in, is_confirmed):
     if is_confirmed:
         confirm_email(ana)
     path = f"/api/users/{ana.pk}/"
 
-    shown = signed_in(grant(sam, "accounts.change_user")).patch(path, {"email": NEW}).json()
+    profile = signed_in(grant(sam, "accounts.change_user")).patch(path, {"email": NEW}).json()
 
-    assert (shown["email"], shown["pending_email"]) == ("ana@example.com", NEW)
-    assert shown["email_verified"] is is_confirmed
+    assert (profile["email"], profile["pending_email"]) == ("ana@example.com", NEW)
+    assert profile["email_verified"] is is_confirmed
 
 
-def test_an_unproven_address_that_staff_correct_has_no_way_back_once_it_is_left(
-    ana, sam, signed_in
-):
+def test_unconfirmed_address_corrected_by_staff_is_not_recoverable(ana, sam, signed_in):
     signed_in(grant(sam, "accounts.change_user")).patch(f"/api/users/{ana.pk}/", {"email": NEW})
     ana.refresh_from_db()
 
@@ -251,7 +247,7 @@ def test_an_unproven_address_that_staff_correct_has_no_way_back_once_it_is_left(
     assert FormerAddress.objects.count() == 0
 
 
-def test_an_account_without_a_mailbox_gets_the_address_that_staff_give_it(ana, sam, signed_in):
+def test_account_without_a_mailbox_gets_an_address_by_staff(ana, sam, signed_in):
     User.objects.filter(pk=ana.pk).update(
         email=f"withdrawn-{ana.pk}@invalid", withdrawn_email="ana@example.com"
     )
@@ -269,7 +265,7 @@ def test_an_account_without_a_mailbox_gets_the_address_that_staff_give_it(ana, s
 # --- taking an account back ---
 
 
-def test_the_former_address_takes_the_account_back(moved_ana, signed_in):
+def test_former_address_takes_the_account_back(moved_ana, signed_in):
     thief = signed_in(moved_ana)
     token = token_in(recovery_link(moved_ana, "ana@example.com"))
 
@@ -281,7 +277,7 @@ def test_the_former_address_takes_the_account_back(moved_ana, signed_in):
     assert_refused(reset(token))
 
 
-def test_the_present_address_stops_a_change_that_waits(moving_ana):
+def test_present_address_stops_a_pending_change(moving_ana):
     confirmation = token_in(confirmation_link(moving_ana))
 
     assert reset(token_in(recovery_link(moving_ana, "ana@example.com"))).status_code == 204
@@ -290,7 +286,7 @@ def test_the_present_address_stops_a_change_that_waits(moving_ana):
     assert sign_in("ana@example.com", NEW_PASSWORD).status_code == 200
 
 
-def test_a_second_move_does_not_keep_the_owner_from_the_account(moved_ana, signed_in, clock):
+def test_second_change_does_not_prevent_the_recovery(moved_ana, signed_in, clock):
     clock.shift(60)
     signed_in(moved_ana).patch("/api/me/", {"email": "thief@example.org"})
     moved_ana.refresh_from_db()
@@ -307,7 +303,7 @@ def test_a_second_move_does_not_keep_the_owner_from_the_account(moved_ana, signe
     assert FormerAddress.objects.count() == 0
 
 
-def test_nobody_else_takes_a_former_address_meanwhile(anyone, moved_ana, max_, signed_in):
+def test_former_address_is_reserved_for_some_days(anyone, moved_ana, max_, signed_in):
     squatter = {"email": "ana@example.com", "password": PASSWORD}
 
     for refused in (
@@ -317,7 +313,7 @@ def test_nobody_else_takes_a_former_address_meanwhile(anyone, moved_ana, max_, s
         assert refused.json()["errors"][0]["code"] == "unique"
 
 
-def test_a_former_address_is_free_after_some_days(anyone, clock, moved_ana, settings):
+def test_former_address_is_free_after_some_days(anyone, clock, moved_ana, settings):
     token = token_in(recovery_link(moved_ana, "ana@example.com"))
     clock.shift(settings.FORMER_ADDRESS_LIFETIME)
 
@@ -327,19 +323,19 @@ def test_a_former_address_is_free_after_some_days(anyone, clock, moved_ana, sett
     assert taken.status_code == 201
 
 
-def test_the_owner_may_return_to_a_former_address(moved_ana, signed_in):
+def test_owner_may_return_to_a_former_address(moved_ana, signed_in):
     signed_in(moved_ana).patch("/api/me/", {"email": "ana@example.com"})
     moved_ana.refresh_from_db()
 
-    shown = verify(token_in(confirmation_link(moved_ana)), password=PASSWORD).json()
+    profile = verify(token_in(confirmation_link(moved_ana)), password=PASSWORD).json()
 
-    assert shown["email"] == "ana@example.com"
+    assert profile["email"] == "ana@example.com"
 
 
 # --- resetting ---
 
 
-def test_asking_for_a_reset_tells_nothing(anyone, ana):
+def test_reset_request_reveals_no_account(anyone, ana):
     known = anyone.post("/api/password/reset/", {"email": ana.email})
     unknown = anyone.post("/api/password/reset/", {"email": "nobody@example.com"})
 
@@ -347,7 +343,7 @@ def test_asking_for_a_reset_tells_nothing(anyone, ana):
     assert known.content == unknown.content
 
 
-def test_a_reset_sets_the_password_and_ends_every_token(ana, signed_in):
+def test_reset_sets_the_password_and_ends_every_token(ana, signed_in):
     client = signed_in(ana)
     refresh = sign_in(ana.email).json()["refresh"]
 
@@ -360,7 +356,7 @@ def test_a_reset_sets_the_password_and_ends_every_token(ana, signed_in):
     assert sign_in(ana.email, NEW_PASSWORD).status_code == 200
 
 
-def test_a_reset_link_works_once_and_ends_the_earlier_ones(clock, ana):
+def test_reset_link_works_once_and_ends_the_earlier_ones(clock, ana):
     earlier = token_in(reset_link(ana))
     clock.shift(5)
     later = token_in(reset_link(ana))
@@ -371,7 +367,7 @@ def test_a_reset_link_works_once_and_ends_the_earlier_ones(clock, ana):
     assert_refused(reset(earlier))
 
 
-def test_a_reset_link_expires(clock, ana, settings):
+def test_reset_link_expires(clock, ana, settings):
     token = token_in(reset_link(ana))
 
     clock.move_to(NOW + settings.RESET_LINK_LIFETIME - timedelta(seconds=1))
@@ -380,7 +376,7 @@ def test_a_reset_link_expires(clock, ana, settings):
     assert_refused(reset(token))
 
 
-def test_a_weak_password_does_not_use_the_link_up(ana):
+def test_weak_password_does_not_use_up_the_link(ana):
     token = token_in(reset_link(ana))
 
     weak = reset(token, "password")
@@ -391,7 +387,7 @@ def test_a_weak_password_does_not_use_the_link_up(ana):
 
 
 @pytest.mark.parametrize("change", ["password", "address", "end_sessions"])
-def test_a_reset_link_ends_with_any_change_of_a_confirmed_account(confirmed_ana, signed_in, change):
+def test_reset_link_ends_with_any_change_of_a_confirmed_account(confirmed_ana, signed_in, change):
     token = token_in(reset_link(confirmed_ana))
 
     if change == "password":
@@ -406,7 +402,7 @@ def test_a_reset_link_ends_with_any_change_of_a_confirmed_account(confirmed_ana,
     assert_refused(reset(token))
 
 
-def test_a_reset_link_ends_with_another_unconfirmed_address(ana):
+def test_reset_link_ends_with_another_unconfirmed_address(ana):
     token = token_in(reset_link(ana))
 
     edit_profile(ana, {"email": NEW})
@@ -424,7 +420,7 @@ def test_a_reset_link_ends_with_another_unconfirmed_address(ana):
     ids=["password", "sessions", "address and back"],
 )
 @pytest.mark.parametrize(("make", "follow"), [(confirmation_link, verify), (reset_link, reset)])
-def test_whoever_signed_up_ends_no_link_to_an_unconfirmed_address(ana, change, make, follow):
+def test_account_holder_cannot_end_links_to_an_unconfirmed_address(ana, change, make, follow):
     token = token_in(make(ana))
 
     change(ana)
@@ -434,7 +430,7 @@ def test_whoever_signed_up_ends_no_link_to_an_unconfirmed_address(ana, change, m
     assert (ana.email, ana.email_verified) == (HOME, True)
 
 
-def test_an_unconfirmed_address_is_replaced_a_few_times_an_hour(ana, signed_in, settings):
+def test_replacing_an_unconfirmed_address_has_a_limit(ana, signed_in, settings):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "mails": (3, 3600)}
     client = signed_in(ana)
 
@@ -446,7 +442,7 @@ def test_an_unconfirmed_address_is_replaced_a_few_times_an_hour(ana, signed_in, 
     assert codes == [200] * 3 + [429] * 2
 
 
-def test_a_reset_proves_the_address(ana, event, signed_in):
+def test_reset_confirms_the_address(ana, event, signed_in):
     registered(event, email=ana.email)
 
     reset(token_in(reset_link(ana)))
@@ -456,10 +452,8 @@ def test_a_reset_proves_the_address(ana, event, signed_in):
     assert signed_in(ana).get("/api/me/registrations/").json()["results"] != []
 
 
-def test_a_first_proof_by_reset_ends_the_calendars_link_but_a_later_reset_does_not(
-    ana, event, signed_in, anyone
-):
-    """Whoever signed up with somebody else's address has that link, and would read their places."""
+def test_first_reset_alone_ends_the_calendar_link(ana, event, signed_in, anyone):
+    """A stranger who signed up with the address may have the link of the calendar."""
     link = signed_in(ana).get("/api/me/").json()["calendar_url"]
     reset(token_in(reset_link(ana)))
     ana.refresh_from_db()
@@ -470,7 +464,7 @@ def test_a_first_proof_by_reset_ends_the_calendars_link_but_a_later_reset_does_n
     assert anyone.get(own_link).status_code == 200
 
 
-def test_a_reset_ends_a_change_of_address_that_a_thief_began(moving_ana):
+def test_reset_ends_a_pending_change_of_address(moving_ana):
     confirmation = token_in(confirmation_link(moving_ana))
 
     reset(token_in(reset_link(moving_ana)))
@@ -480,7 +474,7 @@ def test_a_reset_ends_a_change_of_address_that_a_thief_began(moving_ana):
     assert moving_ana.email == "ana@example.com"
 
 
-def test_tokens_hold_no_address_and_no_password(ana):
+def test_tokens_contain_no_address_and_no_password(ana):
     token = token_in(reset_link(ana))
 
     assert len(token) < 80

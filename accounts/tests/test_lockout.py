@@ -1,4 +1,4 @@
-"""Wrong passwords make the next attempt wait."""
+"""Wrong passwords delay the next attempts."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ ADMIN = "/admin/login/?next=/admin/"
 
 @pytest.fixture(autouse=True)
 def _limits(clock, settings):
-    """Lock-out stands with the limit of sign-in, which is out of the way here."""
+    """The lockout requires a limit of sign-ins, which is too high to matter here."""
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "login": (10_000, 60)}
 
 
@@ -41,21 +41,21 @@ def wait_of(response) -> int:
 
 
 @pytest.mark.parametrize("login", ["olga@example.com", "olga", "nobody@example.com"])
-def test_after_ten_failures_each_attempt_waits_twice_as_long(clock, anyone, olga, login):
+def test_delay_doubles_after_ten_failures(clock, anyone, olga, login):
     fail(anyone, login, 10)
-    waits = []
+    delays = []
 
     for _ in range(12):
-        waits.append(wait_of(attempt(anyone, login)))
-        clock.shift(waits[-1])
+        delays.append(wait_of(attempt(anyone, login)))
+        clock.shift(delays[-1])
         fail(anyone, login, 1)
 
-    assert waits[:5] == [1, 2, 4, 8, 16]
-    assert waits == sorted(waits)
-    assert 500 < waits[-1] <= 900  # and so it stays, for as long as somebody goes on
+    assert delays[:5] == [1, 2, 4, 8, 16]
+    assert delays == sorted(delays)
+    assert 500 < delays[-1] <= 900  # the maximum
 
 
-def test_ten_are_free_also_when_they_take_their_time(clock, anyone, olga):
+def test_ten_slow_failures_are_free(clock, anyone, olga):
     for _ in range(10):
         fail(anyone, olga.email, 1)
         clock.shift(2)
@@ -64,7 +64,7 @@ def test_ten_are_free_also_when_they_take_their_time(clock, anyone, olga):
     assert wait_of(attempt(anyone, olga.email)) == 1
 
 
-def test_the_right_password_waits_too(anyone, olga):
+def test_correct_password_is_delayed_as_well(anyone, olga):
     fail(anyone, olga.email, 10)
 
     refused = attempt(anyone, olga.email, PASSWORD)
@@ -72,14 +72,14 @@ def test_the_right_password_waits_too(anyone, olga):
     assert wait_of(refused) == 1
 
 
-def test_a_lock_ends_by_itself(clock, anyone, olga):
+def test_lock_ends_after_some_time(clock, anyone, olga):
     fail(anyone, olga.email, 10)
     clock.shift(wait_of(attempt(anyone, olga.email)))
 
     assert attempt(anyone, olga.email, PASSWORD).status_code == 200
 
 
-def test_attempts_that_are_refused_prolong_nothing(clock, anyone, olga):
+def test_refused_attempts_do_not_prolong_the_lock(clock, anyone, olga):
     fail(anyone, olga.email, 10)
     for _ in range(20):
         attempt(anyone, olga.email)
@@ -88,14 +88,14 @@ def test_attempts_that_are_refused_prolong_nothing(clock, anyone, olga):
     assert attempt(anyone, olga.email, PASSWORD).status_code == 200
 
 
-def test_a_stranger_keeps_no_owner_out(anyone, olga):
+def test_failures_from_another_address_do_not_lock_the_owner(anyone, olga):
     fail(anyone, olga.email, 10, address="198.51.100.9")
 
     assert wait_of(attempt(anyone, olga.email, address="198.51.100.9"))
     assert attempt(anyone, olga.email, PASSWORD, address="192.0.2.1").status_code == 200
 
 
-def test_many_addresses_lock_the_account_but_not_for_who_was_there_before(anyone, olga):
+def test_failures_from_many_addresses_lock_unknown_addresses_only(anyone, olga):
     attempt(anyone, olga.email, PASSWORD, address="203.0.113.5")
     for number in range(100):
         fail(anyone, olga.email, 1, address=f"198.51.100.{number}")
@@ -105,31 +105,31 @@ def test_many_addresses_lock_the_account_but_not_for_who_was_there_before(anyone
     assert attempt(anyone, "OLGA", PASSWORD, address="203.0.113.5").status_code == 200
 
 
-def test_an_address_that_tries_many_accounts_is_locked(anyone, olga, ana):
+def test_address_with_failures_for_many_accounts_is_locked(anyone, olga, ana):
     attempt(anyone, ana.email, PASSWORD)
     for number in range(100):
         fail(anyone, f"somebody{number}@example.com", 1)
 
     assert wait_of(attempt(anyone, olga.email, PASSWORD))
     assert attempt(anyone, olga.email, PASSWORD, address="203.0.113.5").status_code == 200
-    assert attempt(anyone, ana.email, PASSWORD).status_code == 200  # was there before
+    assert attempt(anyone, ana.email, PASSWORD).status_code == 200  # it has signed in before
 
 
-def test_a_sign_in_begins_the_count_anew(anyone, olga):
+def test_sign_in_resets_the_count(anyone, olga):
     fail(anyone, olga.email, 9)
     attempt(anyone, olga.email, PASSWORD)
 
     fail(anyone, olga.email, 10)
 
 
-def test_time_forgives(clock, anyone, olga):
+def test_failures_expire_one_by_one(clock, anyone, olga):
     fail(anyone, olga.email, 9)
     clock.shift(timedelta(hours=3))
 
     fail(anyone, olga.email, 10)
 
 
-def test_a_new_password_forgives(anyone, olga):
+def test_new_password_deletes_the_failures(anyone, olga):
     for number in range(100):
         fail(anyone, olga.email, 1, address=f"198.51.100.{number}")
     fail(anyone, olga.username, 10)
@@ -146,7 +146,7 @@ def set_new_password(client, user: User, address: str) -> None:
     assert response.status_code == 204
 
 
-def test_a_reset_lets_the_owner_past_strangers_at_the_same_address(anyone, olga):
+def test_reset_unlocks_the_owner_at_the_address_of_strangers(anyone, olga):
     for number in range(100):
         fail(anyone, f"somebody{number}@example.com", 1)
     fail_again = attempt(anyone, olga.email, PASSWORD)
@@ -158,7 +158,7 @@ def test_a_reset_lets_the_owner_past_strangers_at_the_same_address(anyone, olga)
     assert attempt(anyone, olga.email, "another-horse-7").status_code == 200
 
 
-def test_a_reset_lets_the_owner_past_strangers_who_go_on(anyone, olga):
+def test_reset_unlocks_the_owner_despite_further_failures(anyone, olga):
     set_new_password(anyone, olga, "192.0.2.1")
     for number in range(100):
         fail(anyone, olga.email, 1, address=f"198.51.100.{number}")
@@ -167,7 +167,7 @@ def test_a_reset_lets_the_owner_past_strangers_who_go_on(anyone, olga):
     assert wait_of(attempt(anyone, olga.email, "another-horse-7", address="203.0.113.5"))
 
 
-def test_a_reset_by_the_page_lets_the_owner_past_too(anyone, olga):
+def test_reset_by_the_page_unlocks_the_owner(anyone, olga):
     for number in range(100):
         fail(anyone, f"somebody{number}@example.com", 1)
     form = {
@@ -182,16 +182,16 @@ def test_a_reset_by_the_page_lets_the_owner_past_too(anyone, olga):
     assert attempt(anyone, olga.email, "another-horse-7").status_code == 200
 
 
-def test_a_reset_opens_no_session(anyone, olga, signed_in):
+def test_reset_opens_no_session(anyone, olga, signed_in):
     set_new_password(anyone, olga, "192.0.2.1")
     olga.refresh_from_db()
 
-    shown = signed_in(olga).get("/api/me/sessions/").json()["results"]
+    sessions = signed_in(olga).get("/api/me/sessions/").json()["results"]
 
-    assert [row["current"] for row in shown] == [True]
+    assert [row["current"] for row in sessions] == [True]
 
 
-def test_what_is_typed_has_no_case_and_no_space_around_it(anyone, olga):
+def test_login_is_counted_without_case_and_outer_spaces(anyone, olga):
     for login in (" olga@example.com", "OLGA@example.com", "olga@EXAMPLE.com ") * 4:
         response = attempt(anyone, login)
 
@@ -214,7 +214,7 @@ def test_old_failures_are_deleted(clock, anyone, olga):
     assert forget_old_failures() == 3
 
 
-def test_an_account_that_is_not_there_costs_the_same_statements(anyone, olga):
+def test_unknown_account_uses_the_same_statements(anyone, olga):
     counts = []
     for login in (olga.email, "nobody@example.com"):
         with CaptureQueriesContext(connection) as queries:
@@ -224,7 +224,7 @@ def test_an_account_that_is_not_there_costs_the_same_statements(anyone, olga):
     assert counts[0] == counts[1]
 
 
-def test_a_lifted_limit_lifts_the_lock(anyone, olga, settings):
+def test_lifted_limit_lifts_the_lock(anyone, olga, settings):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "login": None}
 
     fail(anyone, olga.email, 30)
@@ -238,7 +238,7 @@ def root(db) -> User:
     return UserFactory(username="root", is_staff=True, is_superuser=True)
 
 
-def test_guessing_at_the_admin_is_locked(clock, root):
+def test_guessing_in_the_admin_is_locked(clock, root):
     client = Client()
     for _ in range(10):
         page = client.post(ADMIN, {"username": root.email, "password": "wrong-password"})
@@ -254,7 +254,7 @@ def test_guessing_at_the_admin_is_locked(clock, root):
     assert client.post(ADMIN, {"username": root.email, "password": PASSWORD}).status_code == 302
 
 
-def test_the_admin_and_the_api_count_together(anyone, root):
+def test_admin_and_api_share_the_count(anyone, root):
     fail(anyone, root.email, 10)
 
     page = Client().post(
@@ -264,7 +264,7 @@ def test_the_admin_and_the_api_count_together(anyone, root):
     assert page.status_code == 429
 
 
-def test_the_rate_of_sign_ins_holds_at_the_admin(settings, root):
+def test_rate_limit_of_sign_ins_applies_to_the_admin(settings, root):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "login": (2, 60)}
 
     codes = [
@@ -275,7 +275,7 @@ def test_the_rate_of_sign_ins_holds_at_the_admin(settings, root):
     assert codes == [302, 302, 429]
 
 
-def test_the_admin_lets_no_account_in_that_is_not_of_staff(ana):
+def test_admin_refuses_accounts_that_are_not_staff(ana):
     client = Client()
 
     page = client.post(ADMIN, {"username": ana.email, "password": PASSWORD})

@@ -1,4 +1,4 @@
-"""Where mails go without a mail server, as EMAIL_URL says."""
+"""The backends of EMAIL_URL that need no mail server."""
 
 import os
 from email import message_from_bytes, policy
@@ -23,21 +23,21 @@ def use(settings, monkeypatch):
     return set_email_url
 
 
-def test_the_console_shows_what_a_person_would_read(use, capsys):
+def test_console_prints_readable_text(use, capsys):
     use("consolemail://")
     notify("ticket", key="1", email="bob@example.com", facts={"title": "Grüße"})
 
     deliver()
 
-    told = capsys.readouterr().out
-    assert told.startswith(
+    output = capsys.readouterr().out
+    assert output.startswith(
         "Mail to bob@example.com: Note: Grüße\n  | Hello bob@example.com,\n  | Grüße begins"
     )
-    assert told.endswith("  | [event.ics]\n  | [ticket.gif]\n")
-    assert "<html" not in told
+    assert output.endswith("  | [event.ics]\n  | [ticket.gif]\n")
+    assert "<html" not in output
 
 
-def test_each_mail_is_a_file(use, tmp_path):
+def test_each_mail_is_one_file(use, tmp_path):
     directory = tmp_path / "mails"
     use(f"filemail://{directory}")
     for number in range(3):
@@ -51,7 +51,7 @@ def test_each_mail_is_a_file(use, tmp_path):
     assert all(mail.get_body(("html",)) and list(mail.iter_attachments()) for mail in mails)
 
 
-def test_nobody_else_on_the_host_reads_mails(use, tmp_path):
+def test_mail_files_are_readable_by_their_owner_only(use, tmp_path):
     directory = tmp_path / "mails"
     use(f"filemail://{directory}")
     notify("ticket", key="1", email="bob@example.com")

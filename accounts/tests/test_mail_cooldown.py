@@ -1,4 +1,4 @@
-"""Mails that anybody can ask for: one in a while for each mailbox, and one answer to all.
+"""Mails that anyone can request: one in a quarter of an hour, and one response for all.
 
 `COOLDOWN` is a quarter of an hour.
 """
@@ -31,7 +31,7 @@ def number_of_mails(email: str) -> int:
     return len(mails_to(email))
 
 
-def test_strangers_cannot_keep_the_owner_from_a_reset(ana):
+def test_requests_of_strangers_do_not_suppress_a_reset(ana):
     strangers = {ask(ana.email, f"198.51.100.{number}") for number in range(50)}
 
     answer = ask(ana.email)
@@ -42,7 +42,7 @@ def test_strangers_cannot_keep_the_owner_from_a_reset(ana):
 
 
 @pytest.mark.parametrize("shift", [0, 1, 601, 899])
-def test_a_request_while_a_mail_is_fresh_sends_no_other_one(clock, ana, shift):
+def test_request_within_the_cooldown_sends_no_mail(clock, ana, shift):
     clock.shift(450)  # the middle of a quarter of an hour
     ask(ana.email)
     clock.shift(shift)
@@ -52,7 +52,7 @@ def test_a_request_while_a_mail_is_fresh_sends_no_other_one(clock, ana, shift):
     assert number_of_mails(ana.email) == 1
 
 
-def test_a_request_after_that_sends_one_again(clock, ana):
+def test_request_after_the_cooldown_sends_a_mail(clock, ana):
     ask(ana.email)
     clock.shift(15 * 60)
 
@@ -61,7 +61,7 @@ def test_a_request_after_that_sends_one_again(clock, ana):
     assert number_of_mails(ana.email) == 2
 
 
-def test_requests_day_and_night_send_four_mails_an_hour(clock, ana):
+def test_continuous_requests_send_four_mails_an_hour(clock, ana):
     for _ in range(120):
         ask(ana.email, "198.51.100.9")
         clock.shift(30)
@@ -69,7 +69,7 @@ def test_requests_day_and_night_send_four_mails_an_hour(clock, ana):
     assert number_of_mails(ana.email) == 4
 
 
-def test_an_address_without_an_account_is_answered_and_recorded_alike(ana):
+def test_unknown_address_gets_the_same_response_and_row(ana):
     counts = []
     for email in (ana.email, "nobody@example.com"):
         before = Notification.objects.count()
@@ -83,7 +83,7 @@ def resets_to(email: str) -> list:
     return [mail for mail in mails_to(email) if mail.subject == "Choose a new password"]
 
 
-def test_a_link_that_no_longer_works_is_replaced_at_once(ana):
+def test_ended_link_is_replaced_at_once(ana):
     confirm_email(ana)
     ask(ana.email)
     set_password(ana, NEW_PASSWORD)
@@ -95,7 +95,7 @@ def test_a_link_that_no_longer_works_is_replaced_at_once(ana):
     assert reset(token, "yet-another-battery-8").status_code == 204
 
 
-def test_a_link_that_ended_with_the_confirmation_is_replaced_at_once(ana):
+def test_link_ended_by_the_confirmation_is_replaced_at_once(ana):
     ask(ana.email)
     confirm_email(ana)
 
@@ -104,7 +104,7 @@ def test_a_link_that_ended_with_the_confirmation_is_replaced_at_once(ana):
     assert len(resets_to(ana.email)) == 2
 
 
-def test_another_password_of_an_unconfirmed_account_sends_no_more_links(ana):
+def test_password_change_of_an_unconfirmed_account_sends_no_link(ana):
     ask(ana.email)
     set_password(ana, NEW_PASSWORD)
 
@@ -114,14 +114,14 @@ def test_another_password_of_an_unconfirmed_account_sends_no_more_links(ana):
     assert reset(mail.token, "yet-another-battery-8").status_code == 204
 
 
-def test_changes_of_a_password_send_a_mail_in_a_while_to_an_unconfirmed_address(ana):
+def test_password_changes_have_a_cooldown_for_an_unconfirmed_address(ana):
     for number in range(4):
         set_password(ana, f"{NEW_PASSWORD}-{number}")
 
     assert number_of_mails(ana.email) == 1
 
 
-def test_each_change_of_a_password_is_mailed_to_a_confirmed_address(ana):
+def test_each_password_change_is_mailed_to_a_confirmed_address(ana):
     confirm_email(ana)
     for number in range(4):
         set_password(ana, f"{NEW_PASSWORD}-{number}")
@@ -129,15 +129,15 @@ def test_each_change_of_a_password_is_mailed_to_a_confirmed_address(ana):
     assert number_of_mails(ana.email) == 4
 
 
-def test_who_asks_too_often_is_limited_and_nobody_else(ana):
+def test_requests_beyond_the_limit_are_refused_for_their_account_only(ana):
     codes = [ask(f"somebody{number}@example.com", "198.51.100.9") for number in range(11)]
 
     assert codes == [202] * 10 + [429]
     assert ask(ana.email) == 202
 
 
-def test_a_confirmation_is_sent_again_whatever_strangers_asked_for(ana, signed_in):
-    for _ in range(9):  # accounts of strangers that name the address as theirs
+def test_requests_of_strangers_do_not_suppress_a_confirmation(ana, signed_in):
+    for _ in range(9):  # accounts of strangers with the address
         stranger = signed_in(UserFactory(email_verified_at=NOW))
         stranger.patch("/api/me/", {"email": "own@example.org"})
         stranger.post("/api/email/verify/resend/")

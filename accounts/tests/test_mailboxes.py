@@ -1,4 +1,4 @@
-"""Accounts: every spelling of a mailbox is the same person, and mail goes where it was meant to."""
+"""Accounts: all spellings of a mailbox are one identity, and mails reach exactly that mailbox."""
 
 import logging
 from io import StringIO
@@ -41,7 +41,7 @@ def deliver() -> None:
 
 
 def stored_as(user: User, email: str) -> None:
-    """As an earlier version stored it."""
+    """Stores an address as an earlier version did."""
     with connection.cursor() as cursor:
         cursor.execute("UPDATE accounts_user SET email = %s WHERE id = %s", [email, user.pk])
 
@@ -60,7 +60,7 @@ def withdrawn(ann) -> User:
 
 
 @pytest.mark.parametrize("email", [COMPOSED, DECOMPOSED, A_LABEL, " ann@MÜLLER.example. "])
-def test_a_mailbox_has_one_account(anyone, ann, email):
+def test_mailbox_has_one_account(anyone, ann, email):
     response = sign_up(anyone, email)
 
     assert response.status_code == 400
@@ -76,7 +76,7 @@ def test_responses_show_the_domain_as_people_write_it(anyone, email):
     assert response.json()["username"] == "ann"
 
 
-def test_domains_that_look_alike_are_two(anyone):
+def test_domains_that_look_alike_are_distinct(anyone):
     statuses = [sign_up(anyone, f"x@{name}.example").status_code for name in ("faß", "fass")]
 
     assert statuses == [201, 201]
@@ -87,7 +87,7 @@ def test_domains_that_look_alike_are_two(anyone):
     ["ann@exam\u200bple.com", "ann@exam\u00adple.com", "\u202eann@example.com",
      "ann@☃.example", f"{'a' * 65}@example.com", "josé@example.com"],
 )  # fmt: skip
-def test_what_names_no_mailbox_is_rejected(anyone, email):
+def test_invalid_address_is_rejected(anyone, email):
     response = sign_up(anyone, email)
 
     assert response.status_code == 400
@@ -96,14 +96,14 @@ def test_what_names_no_mailbox_is_rejected(anyone, email):
 
 
 @pytest.mark.parametrize("login", [COMPOSED, DECOMPOSED, A_LABEL, "ANN@müller.example"])
-def test_any_spelling_signs_in(anyone, ann, login):
+def test_every_spelling_signs_in(anyone, ann, login):
     response = anyone.post("/api/login/", {"email": login, "password": PASSWORD})
 
     assert response.status_code == 200
     assert response.json()["user"]["email"] == COMPOSED
 
 
-def test_wrong_passwords_for_all_spellings_are_counted_together(anyone, ann, settings):
+def test_failures_of_all_spellings_are_counted_together(anyone, ann, settings):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "login": (10_000, 60)}
     settings.SIGN_IN_FAILURES = 3
     for login in (COMPOSED, DECOMPOSED, A_LABEL):
@@ -115,7 +115,7 @@ def test_wrong_passwords_for_all_spellings_are_counted_together(anyone, ann, set
     assert SignInFailures.objects.filter(account=account_digest(A_LABEL)).exists()
 
 
-def test_all_spellings_share_one_fresh_mail(anyone, ann):
+def test_all_spellings_share_a_cooldown(anyone, ann):
     statuses = [
         anyone.post("/api/password/reset/", {"email": email}).status_code
         for email in (COMPOSED, DECOMPOSED, A_LABEL)
@@ -128,7 +128,7 @@ def test_all_spellings_share_one_fresh_mail(anyone, ann):
 
 
 @pytest.mark.parametrize("email", [COMPOSED, DECOMPOSED, A_LABEL])
-def test_a_reset_is_found_by_any_spelling(anyone, ann, email):
+def test_reset_accepts_every_spelling(anyone, ann, email):
     anyone.post("/api/password/reset/", {"email": email})
 
     deliver()
@@ -138,7 +138,7 @@ def test_a_reset_is_found_by_any_spelling(anyone, ann, email):
     assert mail.recipients() == ["ann@xn--mller-kva.example"]
 
 
-def test_the_same_mailbox_in_another_spelling_is_no_change_of_address(ann, signed_in):
+def test_another_spelling_is_no_change_of_address(ann, signed_in):
     confirm_email(ann)
 
     response = signed_in(ann).patch("/api/me/", {"email": A_LABEL})
@@ -148,7 +148,7 @@ def test_the_same_mailbox_in_another_spelling_is_no_change_of_address(ann, signe
 
 
 @pytest.mark.parametrize("search", [COMPOSED, DECOMPOSED, A_LABEL, "müller"])
-def test_staff_find_an_account_by_any_spelling(ann, sam, signed_in, search):
+def test_user_search_accepts_every_spelling(ann, sam, signed_in, search):
     UserFactory(username="other")
 
     response = signed_in(grant(sam, "accounts.view_user")).get("/api/users/", {"search": search})
@@ -157,7 +157,7 @@ def test_staff_find_an_account_by_any_spelling(ann, sam, signed_in, search):
 
 
 @pytest.mark.parametrize("search", [COMPOSED, DECOMPOSED, A_LABEL])
-def test_the_admin_finds_an_account_by_any_spelling(ann, search):
+def test_admin_search_accepts_every_spelling(ann, search):
     browser = Client()
     browser.force_login(UserFactory(is_staff=True, is_superuser=True))
 
@@ -167,7 +167,7 @@ def test_the_admin_finds_an_account_by_any_spelling(ann, search):
     assert COMPOSED in page
 
 
-def test_the_admin_saves_the_canonical_spelling(ann):
+def test_admin_saves_the_canonical_spelling(ann):
     browser = Client()
     browser.force_login(UserFactory(is_staff=True, is_superuser=True))
     form = {"username": "bea", "role": "organizer", "timezone": "UTC", "usable_password": "true"}
@@ -181,7 +181,7 @@ def test_the_admin_saves_the_canonical_spelling(ann):
     assert User.objects.get(username="bea").email == "bea@müller.example"
 
 
-def test_commands_take_any_spelling(ann, monkeypatch):
+def test_commands_accept_every_spelling(ann, monkeypatch):
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
 
     with pytest.raises(CommandError, match="An account has this address already"):
@@ -193,12 +193,12 @@ def test_commands_take_any_spelling(ann, monkeypatch):
     assert User.objects.get(is_superuser=True).email == "root@müller.example"
 
 
-def test_the_database_holds_no_upper_case(ann):
+def test_database_refuses_upper_case(ann):
     with pytest.raises(Exception, match="email_lower_case"):
         stored_as(ann, "Ann@müller.example")
 
 
-# --- what the mail server is told ---
+# --- the envelope ---
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_the_database_holds_no_upper_case(ann):
         ('"x@y"@example.com', '"x@y"@example.com'),
     ],
 )
-def test_mail_goes_to_exactly_the_domain_that_was_given(anyone, mail_server, email, recipient):
+def test_mail_is_sent_to_exactly_the_given_domain(anyone, mail_server, email, recipient):
     sign_up(anyone, email, username="ann")
     anyone.post("/api/password/reset/", {"email": email})
 
@@ -222,7 +222,7 @@ def test_mail_goes_to_exactly_the_domain_that_was_given(anyone, mail_server, ema
     assert mail_server.recipients == [recipient, recipient]
 
 
-def test_a_local_part_beyond_ascii_is_sent_by_smtputf8(anyone, settings):
+def test_local_part_beyond_ascii_is_sent_by_smtputf8(anyone, settings):
     settings.SMTPUTF8 = True
     server = MailServer(smtputf8=True)
     with running(server):
@@ -238,7 +238,7 @@ def test_a_local_part_beyond_ascii_is_sent_by_smtputf8(anyone, settings):
     assert sorted(server.recipients) == ["ann@example.com", "josé@xn--mller-kva.example"]
 
 
-def test_a_server_without_smtputf8_gets_nothing_and_the_log_says_why(
+def test_server_without_smtputf8_gets_no_mail_and_the_log_has_the_reason(
     anyone, mail_server, settings, caplog
 ):
     settings.SMTPUTF8 = True
@@ -255,7 +255,7 @@ def test_a_server_without_smtputf8_gets_nothing_and_the_log_says_why(
 
 
 @pytest.mark.usefixtures("note_kinds")
-def test_mail_to_what_names_no_mailbox_is_given_up(mail_server):
+def test_mail_to_an_invalid_address_is_parked(mail_server):
     notify("note", key="1", email="ann@exam\u200bple.com")
 
     deliver()
@@ -267,10 +267,10 @@ def test_mail_to_what_names_no_mailbox_is_given_up(mail_server):
     assert not mail_server.attempts
 
 
-# --- accounts that lost their mailbox to another one ---
+# --- accounts without a mailbox ---
 
 
-def test_an_account_without_an_address_signs_in_by_name_or_by_what_it_had(anyone, withdrawn):
+def test_account_without_a_mailbox_signs_in_by_name_or_former_address(anyone, withdrawn):
     User.objects.filter(username="ann").update(password="!")
     for login in ("ann2", "ann@müller.example."):
         response = anyone.post("/api/login/", {"email": login, "password": PASSWORD})
@@ -285,14 +285,14 @@ def test_an_account_without_an_address_signs_in_by_name_or_by_what_it_had(anyone
         }
 
 
-def test_who_has_the_mailbox_comes_first(anyone, ann, withdrawn):
+def test_owner_of_the_mailbox_precedes_at_sign_in(anyone, ann, withdrawn):
     response = anyone.post("/api/login/", {"email": "ann@müller.example.", "password": PASSWORD})
 
     assert response.json()["user"]["id"] == ann.pk
     assert "must_change_email" not in response.json()["user"]
 
 
-def test_an_account_without_an_address_gives_another_one_first(withdrawn, signed_in):
+def test_account_without_a_mailbox_must_change_its_address_first(withdrawn, signed_in):
     client = signed_in(withdrawn)
     plan = {"name": "Talk", "location": "Hall", "start_time": "2030-01-01T10:00:00Z"}
 
@@ -314,7 +314,7 @@ def test_an_account_without_an_address_gives_another_one_first(withdrawn, signed
     ]
 
 
-def test_an_account_without_an_address_may_leave(withdrawn, signed_in):
+def test_account_without_a_mailbox_can_be_deleted(withdrawn, signed_in):
     response = signed_in(withdrawn).delete("/api/me/", {"password": PASSWORD})
 
     withdrawn.refresh_from_db()
@@ -322,7 +322,7 @@ def test_an_account_without_an_address_may_leave(withdrawn, signed_in):
     assert withdrawn.withdrawn_email == ""
 
 
-def test_nobody_confirms_the_address_of_an_account_without_one(withdrawn, signed_in):
+def test_account_without_a_mailbox_cannot_be_confirmed(withdrawn, signed_in):
     signed_in(withdrawn).post("/api/email/verify/resend/")
 
     assert not Notification.objects.exists()
@@ -330,7 +330,7 @@ def test_nobody_confirms_the_address_of_an_account_without_one(withdrawn, signed
         confirm_email(withdrawn)
 
 
-def test_accounts_without_an_address_are_listed(ann, withdrawn):
+def test_accounts_without_a_mailbox_are_reported(ann, withdrawn):
     out = StringIO()
 
     call_command("check_integrity", stdout=out)

@@ -1,4 +1,4 @@
-"""The mailer: what is sent, to whom, and what becomes of what cannot be."""
+"""The mailer: contents of mails, recipients, errors, several mailers."""
 
 import re
 from datetime import timedelta
@@ -21,13 +21,13 @@ from conftest import NOW
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("note_kinds")]
 
 
-def tell(email: str = "bob@example.com", **fields) -> None:
+def enqueue(email: str = "bob@example.com", **fields) -> None:
     values = {"kind": "note", "key": f"to {email}", **fields}
     notify(values.pop("kind"), email=email, **values)
 
 
 def deliver() -> None:
-    """One look at what is due."""
+    """Delivers one batch."""
     mailer = Mailer()
     mailer.deliver_batch()
     mailer.close()
@@ -38,16 +38,16 @@ def row_of(email: str = "bob@example.com") -> Notification:
 
 
 def sent() -> list:
-    """What reached the outbox, as a mail reader parses it."""
+    """The sent mails, as a mail client parses them."""
     parser = BytesParser(policy=policy.default)
     return [parser.parsebytes(mail.message().as_bytes()) for mail in django_mail.outbox]
 
 
-# --- what a mail is like ---
+# --- contents ---
 
 
-def test_a_mail_has_text_and_html(clock):
-    tell(facts={"timezone": "Asia/Kolkata"})
+def test_mail_has_text_and_html(clock):
+    enqueue(facts={"timezone": "Asia/Kolkata"})
 
     deliver()
 
@@ -66,19 +66,19 @@ def test_a_mail_has_text_and_html(clock):
     )  # fmt: skip
 
 
-def test_an_account_reads_times_in_its_own_zone(olga):
-    tell(olga.email, user=olga, facts={"timezone": "Asia/Kolkata"})
+def test_times_are_in_the_zone_of_the_account(olga):
+    enqueue(olga.email, user=olga, facts={"timezone": "Asia/Kolkata"})
 
     deliver()
 
     assert "14:00 CEST" in sent()[0].get_body(("plain",)).get_content()
 
 
-def test_the_mails_of_an_event_are_one_thread(settings):
+def test_mails_of_an_event_are_one_thread(settings):
     settings.PUBLIC_URL = "https://events.example.org"
     for number in (1, 2):
-        tell(f"{number}@example.com", event_id=7)
-    tell("other@example.com", event_id=8)
+        enqueue(f"{number}@example.com", event_id=7)
+    enqueue("other@example.com", event_id=8)
 
     deliver()
 
@@ -89,8 +89,8 @@ def test_the_mails_of_an_event_are_one_thread(settings):
     assert re.fullmatch(r"<\w{32}@events\.example\.org>", first["Message-ID"])
 
 
-def test_files_go_along_and_images_go_inside():
-    tell(kind="ticket")
+def test_files_are_attached_and_images_are_inline():
+    enqueue(kind="ticket")
 
     deliver()
 
@@ -106,8 +106,8 @@ def test_files_go_along_and_images_go_inside():
     assert mail.get_body(("html",)) is not None
 
 
-def test_a_calendar_file_keeps_its_line_ends(mail_server):
-    tell(kind="ticket", facts={"name": "日本語" * 9})
+def test_line_ends_of_a_calendar_file_are_unchanged(mail_server):
+    enqueue(kind="ticket", facts={"name": "日本語" * 9})
 
     deliver()
 
@@ -117,9 +117,9 @@ def test_a_calendar_file_keeps_its_line_ends(mail_server):
     assert calendar.get_payload(decode=True) == "\r\n".join(lines).encode()
 
 
-def test_a_kind_that_can_be_switched_off_says_how():
-    tell()
-    tell("ann@example.com", kind="secret")
+def test_switchable_kind_has_an_unsubscribe_link():
+    enqueue()
+    enqueue("ann@example.com", kind="secret")
 
     deliver()
 
@@ -133,9 +133,9 @@ def test_a_kind_that_can_be_switched_off_says_how():
     assert "unsubscribe" not in secret.get_body(("plain",)).get_content()
 
 
-def test_headers_stay_in_one_piece(settings):
+def test_long_headers_are_not_folded(settings):
     settings.PUBLIC_URL = f"https://{'long.' * 20}example.org"
-    tell()
+    enqueue()
 
     deliver()
 
@@ -146,8 +146,8 @@ def test_headers_stay_in_one_piece(settings):
 
 
 @pytest.mark.parametrize("evil", ["x\r\nBcc: eve@example.com", "x\u2028Bcc: eve@example.com\x07"])
-def test_a_line_break_in_a_name_makes_no_header(evil):
-    tell(facts={"title": evil})
+def test_line_break_in_a_name_adds_no_header(evil):
+    enqueue(facts={"title": evil})
 
     deliver()
 
@@ -157,8 +157,8 @@ def test_a_line_break_in_a_name_makes_no_header(evil):
 
 
 @pytest.mark.parametrize("title", ["Grüße " * 30, "日本語のイベント" * 20, "🎉" * 60, "x" * 400])
-def test_any_subject_arrives_as_it_was(title):
-    tell(facts={"title": title})
+def test_subject_arrives_unchanged(title):
+    enqueue(facts={"title": title})
 
     deliver()
 
@@ -166,9 +166,9 @@ def test_any_subject_arrives_as_it_was(title):
     assert max(map(len, django_mail.outbox[0].message().as_bytes().split(b"\n"))) < 998
 
 
-def test_any_sender_and_domain_can_be_written(settings):
+def test_sender_and_domain_beyond_ascii_are_encoded(settings):
     settings.DEFAULT_FROM_EMAIL = '"Große, Feste" <feste@bücher.example>'
-    tell("bob@bücher.example")
+    enqueue("bob@bücher.example")
 
     deliver()
 
@@ -178,36 +178,36 @@ def test_any_sender_and_domain_can_be_written(settings):
     assert mail["To"] == "bob@xn--bcher-kva.example"
 
 
-# --- who gets one ---
+# --- recipients ---
 
 
-def test_what_no_longer_holds_is_dropped():
-    tell(facts={"over": True})
+def test_obsolete_notification_is_dropped():
+    enqueue(facts={"over": True})
 
     deliver()
 
     assert (row_of().state, sent()) == ("dropped", [])
 
 
-def test_who_switched_mails_off_finds_it_in_the_inbox(signed_in):
+def test_opted_out_notification_is_in_the_inbox(signed_in):
     ana = UserFactory()
     opt_out(digest_of(ana.email), ["note", "secret"])
-    tell(ana.email, user=ana)
-    tell(ana.email, key="secret", user=ana, kind="secret")
+    enqueue(ana.email, user=ana)
+    enqueue(ana.email, key="secret", user=ana, kind="secret")
 
     deliver()
 
     assert len(sent()) == 1
     assert Notification.objects.get(kind="note").state == "shown"
-    shown = signed_in(ana).get("/api/me/notifications/").json()["results"]
-    assert [row["subject"] for row in shown] == ["Note: A & B"]
+    rows = signed_in(ana).get("/api/me/notifications/").json()["results"]
+    assert [row["subject"] for row in rows] == ["Note: A & B"]
 
 
-def test_who_unsubscribed_as_a_guest_gets_none_of_that_kind():
+def test_opted_out_guest_gets_no_mail_of_the_kind():
     for kind in ("note", "secret"):
         opt_out(digest_of("bob@example.com"), [kind])
     for kind in ("note", "ticket", "secret"):
-        tell(kind=kind, key=kind)
+        enqueue(kind=kind, key=kind)
 
     deliver()
 
@@ -217,9 +217,9 @@ def test_who_unsubscribed_as_a_guest_gets_none_of_that_kind():
 
 
 @pytest.mark.parametrize("address", ["erased-7@invalid", "bob@load.invalid"])
-def test_nowhere_gets_no_mail(address):
-    tell(address)
-    tell("bob@example.notinvalid")
+def test_undeliverable_address_gets_no_mail(address):
+    enqueue(address)
+    enqueue("bob@example.notinvalid")
 
     deliver()
 
@@ -227,16 +227,16 @@ def test_nowhere_gets_no_mail(address):
     assert row_of(address).state == "dropped"
 
 
-def test_a_kind_without_mails_is_shown_alone(ana):
-    tell(ana.email, user=ana, kind="quiet")
+def test_kind_without_mails_is_in_the_inbox_only(ana):
+    enqueue(ana.email, user=ana, kind="quiet")
 
     deliver()
 
     assert (row_of(ana.email).state, sent()) == ("shown", [])
 
 
-def test_nobody_is_told_before_it_is_due(clock):
-    tell(due_at=NOW + timedelta(hours=1))
+def test_notification_is_not_delivered_before_it_is_due(clock):
+    enqueue(due_at=NOW + timedelta(hours=1))
 
     deliver()
     before = len(sent())
@@ -246,31 +246,31 @@ def test_nobody_is_told_before_it_is_due(clock):
     assert (before, len(sent())) == (0, 1)
 
 
-def test_account_security_goes_first(clock):
-    tell("a@example.com")
+def test_account_security_is_delivered_first(clock):
+    enqueue("a@example.com")
     clock.shift(60)
-    tell("b@example.com", kind="secret")
+    enqueue("b@example.com", kind="secret")
 
     deliver()
 
     assert [mail["To"] for mail in sent()] == ["b@example.com", "a@example.com"]
 
 
-def test_a_long_queue_does_not_hold_up_account_security(clock, monkeypatch):
+def test_account_security_precedes_a_long_queue(clock, monkeypatch):
     monkeypatch.setattr("accounts.notifications.mailer.BATCH", 2)
     for number in range(3):
-        tell(f"{number}@example.com")
+        enqueue(f"{number}@example.com")
         clock.shift(1)
     clock.shift(60)
-    tell("b@example.com", kind="secret")
+    enqueue("b@example.com", kind="secret")
 
     deliver()
 
     assert [mail["To"] for mail in sent()] == ["b@example.com", "0@example.com"]
 
 
-def test_a_kind_of_a_newer_version_waits(clock):
-    tell()
+def test_unknown_kind_is_deferred(clock):
+    enqueue()
     Notification.objects.update(kind="of-tomorrow")
 
     deliver()
@@ -279,7 +279,7 @@ def test_a_kind_of_a_newer_version_waits(clock):
     assert (row.state, row.attempts, row.attempt_at) == ("pending", 0, NOW + timedelta(minutes=1))
 
 
-def test_the_inbox_is_found_by_an_index(ana):
+def test_inbox_is_read_by_an_index(ana):
     Notification.objects.bulk_create(
         Notification(kind="note", key=str(n), email="a@b.c", user=ana if n % 50 == 0 else None)
         for n in range(5000)
@@ -294,22 +294,22 @@ def test_the_inbox_is_found_by_an_index(ana):
     assert "Sort" not in plan
 
 
-def test_a_batch_takes_a_fixed_number_of_queries(ana, django_assert_num_queries):
+def test_batch_uses_a_fixed_number_of_queries(ana, django_assert_num_queries):
     mailer = Mailer()
     mailer.deliver_batch()
-    tell("a@example.com")
-    tell("b@example.com", user=ana)
+    enqueue("a@example.com")
+    enqueue("b@example.com", user=ana)
 
     with django_assert_num_queries(2 + 1 + 1 + 2 * 2):  # claim, opt-outs, proven, two for each
         mailer.deliver_batch()
     mailer.close()
 
 
-# --- what cannot be sent ---
+# --- errors ---
 
 
-def test_what_fails_is_tried_ever_more_rarely_and_then_parked(clock):
-    tell(kind="ticket", facts={"broken": True})
+def test_failing_notification_is_retried_with_growing_delays_and_parked(clock):
+    enqueue(kind="ticket", facts={"broken": True})
 
     delays = []
     for _ in range(outbox.LAST_ATTEMPT):
@@ -320,15 +320,18 @@ def test_what_fails_is_tried_ever_more_rarely_and_then_parked(clock):
     clock.shift(10**6)
     deliver()
 
-    waits = [later - sooner for sooner, later in zip([0, *delays], delays[:-1], strict=False)]
+    intervals = [later - sooner for sooner, later in zip([0, *delays], delays[:-1], strict=False)]
     expected = [30, 120, 480, 1920, 7680, 21600, 21600]
-    assert all(0.79 < wait / target < 1.21 for wait, target in zip(waits, expected, strict=True))
+    assert all(
+        0.79 < interval / target < 1.21
+        for interval, target in zip(intervals, expected, strict=True)
+    )
     assert (row.state, row.attempts, row.error) == ("parked", 8, "ValueError: broken")
     assert row_of().attempts == 8
 
 
-def test_what_no_mailer_survives_is_parked(clock):
-    tell()
+def test_notification_that_kills_mailers_is_parked(clock):
+    enqueue()
     Notification.objects.update(attempts=outbox.LAST_ATTEMPT)
 
     deliver()
@@ -336,9 +339,9 @@ def test_what_no_mailer_survives_is_parked(clock):
     assert (row_of().state, row_of().error, sent()) == ("parked", "No mailer survived it.", [])
 
 
-def test_a_kind_whose_facts_cannot_be_loaded_holds_nobody_up(monkeypatch):
-    tell("a@example.com", kind="ticket", facts={"fault": True})
-    tell("b@example.com")
+def test_kind_that_fails_to_load_delays_no_other(monkeypatch):
+    enqueue("a@example.com", kind="ticket", facts={"fault": True})
+    enqueue("b@example.com")
 
     deliver()
 
@@ -348,9 +351,9 @@ def test_a_kind_whose_facts_cannot_be_loaded_holds_nobody_up(monkeypatch):
     )  # fmt: skip
 
 
-def test_a_real_server_gets_each_mail_over_one_connection(mail_server):
+def test_mails_share_one_connection(mail_server):
     for number in range(3):
-        tell(f"{number}@example.com", facts={"title": "Ü\n.\nx"})
+        enqueue(f"{number}@example.com", facts={"title": "Ü\n.\nx"})
 
     deliver()
 
@@ -361,9 +364,9 @@ def test_a_real_server_gets_each_mail_over_one_connection(mail_server):
     ]  # fmt: skip
 
 
-def test_the_sender_is_never_refused_for_good(mail_server, clock):
+def test_rejected_sender_is_a_temporary_error(mail_server, clock):
     mail_server.refuses_sender = True
-    tell()
+    enqueue()
 
     deliver()
 
@@ -372,9 +375,9 @@ def test_the_sender_is_never_refused_for_good(mail_server, clock):
     )  # fmt: skip
 
 
-def test_a_server_that_closes_is_called_anew(mail_server, clock):
-    tell("leaving@example.com")
-    tell("bob@example.com")
+def test_closed_connection_is_reopened(mail_server, clock):
+    enqueue("leaving@example.com")
+    enqueue("bob@example.com")
 
     deliver()
     first = {row.email: row.attempts for row in Notification.objects.all()}
@@ -393,9 +396,9 @@ def test_a_server_that_closes_is_called_anew(mail_server, clock):
         ("spam@example.com", "Refused: 554 5.7.1 Looks like spam"),
     ],
 )
-def test_what_is_refused_for_good_is_parked_at_once(mail_server, address, error, clock):
-    tell(address)
-    tell("bob@example.com")
+def test_permanently_rejected_mail_is_parked_at_once(mail_server, address, error, clock):
+    enqueue(address)
+    enqueue("bob@example.com")
 
     deliver()
     clock.shift(10**6)
@@ -407,8 +410,8 @@ def test_what_is_refused_for_good_is_parked_at_once(mail_server, address, error,
     assert mail_server.recipients == ["bob@example.com"]
 
 
-def test_what_is_refused_for_now_is_tried_again(mail_server, clock):
-    tell("full@example.com")
+def test_temporarily_rejected_mail_is_retried(mail_server, clock):
+    enqueue("full@example.com")
 
     deliver()
     deliver()
@@ -421,9 +424,9 @@ def test_what_is_refused_for_now_is_tried_again(mail_server, clock):
     assert mail_server.attempts["full@example.com"] == 2
 
 
-def test_a_server_that_hangs_costs_the_mail_an_attempt_and_holds_nobody_up(mail_server, settings):
+def test_time_out_costs_an_attempt_and_delays_no_other_mail(mail_server, settings):
     settings.EMAIL_TIMEOUT = 0.3
-    tell("hangs@example.com")
+    enqueue("hangs@example.com")
 
     deliver()
 
@@ -432,11 +435,11 @@ def test_a_server_that_hangs_costs_the_mail_an_attempt_and_holds_nobody_up(mail_
     assert row.error.startswith("SMTPServerDisconnected: ")
 
 
-def test_a_server_that_is_away_costs_no_attempt(settings, clock):
+def test_unreachable_server_costs_no_attempt(settings, clock):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     for number in range(3):
-        tell(f"{number}@example.com")
+        enqueue(f"{number}@example.com")
 
     deliver()
 
@@ -445,8 +448,8 @@ def test_a_server_that_is_away_costs_no_attempt(settings, clock):
         assert 1 < (row.attempt_at - NOW).total_seconds() < 3
 
 
-def test_a_server_that_goes_down_costs_no_attempt(mail_server, clock):
-    tell("closing@example.com")
+def test_server_that_shuts_down_costs_no_attempt(mail_server, clock):
+    enqueue("closing@example.com")
 
     deliver()
 
@@ -458,9 +461,9 @@ def test_a_server_that_goes_down_costs_no_attempt(mail_server, clock):
 # --- afterwards ---
 
 
-def test_what_was_given_up_is_sent_again(mail_server, clock):
-    tell("gone@example.com")
-    tell("bob@example.com")
+def test_parked_notification_is_sent_again(mail_server, clock):
+    enqueue("gone@example.com")
+    enqueue("bob@example.com")
     deliver()
 
     for row in Notification.objects.all():
@@ -470,14 +473,14 @@ def test_what_was_given_up_is_sent_again(mail_server, clock):
     assert mail_server.attempts == {"gone@example.com": 2, "bob@example.com": 1}
 
 
-def test_what_was_told_long_ago_is_forgotten(clock, settings, monkeypatch):
+def test_old_notifications_are_deleted(clock, settings, monkeypatch):
     monkeypatch.setattr(outbox, "_DELETED_AT_ONCE", 2)
     for number in range(5):
-        tell(f"{number}@example.com")
+        enqueue(f"{number}@example.com")
     deliver()
-    tell("later@example.com", due_at=NOW + timedelta(days=400))
+    enqueue("later@example.com", due_at=NOW + timedelta(days=400))
     clock.shift(timedelta(days=89))
-    tell("young@example.com")
+    enqueue("young@example.com")
 
     assert outbox.delete_old_notifications() == 0
     clock.shift(timedelta(days=2))
@@ -486,11 +489,11 @@ def test_what_was_told_long_ago_is_forgotten(clock, settings, monkeypatch):
     assert left == {"later@example.com", "young@example.com"}
 
 
-# --- more than one mailer ---
+# --- several mailers ---
 
 
-def test_what_one_mailer_has_no_other_takes(clock):
-    tell()
+def test_claimed_notification_is_not_claimed_again(clock):
+    enqueue()
     first = outbox.claim(1, 10)
 
     assert len(first) == 1
@@ -498,8 +501,8 @@ def test_what_one_mailer_has_no_other_takes(clock):
     assert outbox.begin(2, first[0]) is False
 
 
-def test_a_lease_ends(clock):
-    tell()
+def test_claim_ends_with_its_lease(clock):
+    enqueue()
     outbox.claim(1, 10)
 
     clock.shift(outbox.LEASE)
@@ -507,9 +510,9 @@ def test_a_lease_ends(clock):
     assert len(outbox.claim(2, 10)) == 1
 
 
-def test_what_a_mailer_had_that_is_gone_is_free_after_two_looks(clock):
-    tell()
-    tell("b@example.com")
+def test_claims_of_a_lost_mailer_are_released_at_the_second_check(clock):
+    enqueue()
+    enqueue("b@example.com")
     alive = outbox.enlist()
     outbox.claim(alive, 1)
     outbox.claim(12345, 1)
@@ -524,8 +527,8 @@ def test_what_a_mailer_had_that_is_gone_is_free_after_two_looks(clock):
     outbox.leave(alive)
 
 
-def test_a_mailer_that_lost_its_claim_sends_nothing(clock, monkeypatch):
-    tell()
+def test_mailer_without_its_claim_sends_nothing(clock, monkeypatch):
+    enqueue()
     monkeypatch.setattr("accounts.notifications.mailer.outbox.begin", lambda *_: False)
 
     deliver()
@@ -534,7 +537,7 @@ def test_a_mailer_that_lost_its_claim_sends_nothing(clock, monkeypatch):
 
 
 @pytest.mark.parametrize("rows", [1000])
-def test_what_is_due_is_found_by_an_index(rows):
+def test_due_notifications_are_read_by_an_index(rows):
     Notification.objects.bulk_create(
         Notification(kind="note", key=str(n), email="a@b.c", state="sent") for n in range(rows)
     )

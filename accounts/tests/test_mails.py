@@ -1,4 +1,4 @@
-"""The mails about an account: who gets which, and what their links do."""
+"""Mails of account security: recipients and links."""
 
 import json
 
@@ -43,16 +43,16 @@ def test_sign_up_sends_a_link_that_confirms(anyone):
     assert mail.links == [f"http://localhost:8000/confirm-address/?token={mail.token}"]
     assert mail.links[0] in mail.html
     assert verify(mail.token).json()["email_verified"] is True
-    assert mails_to("bob@example.com") == []  # what is confirmed needs no link
+    assert mails_to("bob@example.com") == []  # the address is confirmed
 
 
-def test_a_sign_up_that_is_refused_sends_nothing(anyone, ana):
+def test_refused_sign_up_sends_nothing(anyone, ana):
     anyone.post("/api/register/", {"email": ana.email, "password": PASSWORD})
 
     assert Notification.objects.count() == 0
 
 
-def test_the_link_is_sent_again_while_it_is_wanted(ana, signed_in):
+def test_link_is_sent_again_until_the_address_is_confirmed(ana, signed_in):
     client = signed_in(ana)
 
     client.post("/api/email/verify/resend/")
@@ -64,7 +64,7 @@ def test_the_link_is_sent_again_while_it_is_wanted(ana, signed_in):
     assert Notification.objects.count() == 1
 
 
-def test_a_reset_is_mailed_to_the_account_alone(anyone, ana):
+def test_reset_is_mailed_to_existing_accounts_only(anyone, ana):
     forget(anyone, "ANA@example.com")
     forget(anyone, "nobody@example.com")
 
@@ -75,7 +75,7 @@ def test_a_reset_is_mailed_to_the_account_alone(anyone, ana):
     assert subjects(ana.email)[-1] == "Your password was changed"
 
 
-def test_asking_for_a_reset_is_the_same_work_whether_or_not_there_is_an_account(
+def test_reset_request_does_the_same_work_without_an_account(
     anyone, ana, django_assert_num_queries
 ):
     with django_assert_num_queries(2) as known:
@@ -88,7 +88,7 @@ def test_asking_for_a_reset_is_the_same_work_whether_or_not_there_is_an_account(
         assert inserted["sql"].startswith('INSERT INTO "accounts_notification"')
 
 
-def test_a_deactivated_account_is_mailed_nothing(anyone, ana):
+def test_deactivated_account_gets_no_mail(anyone, ana):
     User.objects.filter(pk=ana.pk).update(is_active=False)
 
     forget(anyone, ana.email)
@@ -96,7 +96,7 @@ def test_a_deactivated_account_is_mailed_nothing(anyone, ana):
     assert mails_to(ana.email) == []
 
 
-def test_a_new_address_is_confirmed_at_the_new_and_told_at_the_old(confirmed_ana, signed_in):
+def test_new_address_gets_a_confirmation_and_the_former_one_a_notice(confirmed_ana, signed_in):
     signed_in(confirmed_ana).patch("/api/me/", {"email": NEW})
 
     [at_new], [at_old] = mails_to(NEW), mails_to("ana@example.com")
@@ -106,7 +106,7 @@ def test_a_new_address_is_confirmed_at_the_new_and_told_at_the_old(confirmed_ana
     assert verify(at_new.token, password=PASSWORD).json()["email"] == NEW
 
 
-def test_the_old_address_takes_the_account_back(confirmed_ana, signed_in):
+def test_notice_of_a_change_takes_the_account_back(confirmed_ana, signed_in):
     signed_in(confirmed_ana).patch("/api/me/", {"email": NEW})
     before = mails_to("ana@example.com")[0].token
     verify(mails_to(NEW)[0].token, password=PASSWORD)
@@ -114,13 +114,13 @@ def test_the_old_address_takes_the_account_back(confirmed_ana, signed_in):
     first, second = mails_to("ana@example.com")
 
     assert first.subject == second.subject == "Your e-mail address was changed"
-    assert before == first.token == second.token  # the clock stands still
+    assert before == first.token == second.token  # at the same time
     assert reset(before).status_code == 204
     assert sign_in("ana@example.com", NEW_PASSWORD).status_code == 200
     assert_refused(reset(second.token))
 
 
-def test_taking_back_ends_the_secret_link_to_the_calendar(confirmed_ana, signed_in, anyone):
+def test_recovery_ends_the_calendar_link(confirmed_ana, signed_in, anyone):
     stolen = signed_in(confirmed_ana).get("/api/me/").json()["calendar_url"]
     signed_in(confirmed_ana).patch("/api/me/", {"email": NEW})
     assert anyone.get(stolen).status_code == 200
@@ -130,7 +130,7 @@ def test_taking_back_ends_the_secret_link_to_the_calendar(confirmed_ana, signed_
     assert anyone.get(stolen).status_code == 404
 
 
-def test_an_unconfirmed_address_is_told_without_a_way_back(ana, signed_in):
+def test_notice_to_an_unconfirmed_address_has_no_recovery_link(ana, signed_in):
     signed_in(ana).patch("/api/me/", {"email": NEW})
 
     [mail] = mails_to("ana@example.com")
@@ -139,7 +139,7 @@ def test_an_unconfirmed_address_is_told_without_a_way_back(ana, signed_in):
 
 
 @pytest.mark.parametrize("is_confirmed", [True, False])
-def test_a_change_by_staff_notifies_the_old_address_and_offers_the_way_back(
+def test_change_by_staff_mails_a_recovery_link_to_the_former_address(
     ana, sam, signed_in, is_confirmed
 ):
     if is_confirmed:
@@ -156,7 +156,7 @@ def test_a_change_by_staff_notifies_the_old_address_and_offers_the_way_back(
     assert_refused(verify(at_new.token, password=PASSWORD))
 
 
-def test_a_change_by_staff_still_has_its_way_back_once_it_is_confirmed(
+def test_recovery_link_of_a_change_by_staff_survives_its_confirmation(
     confirmed_ana, sam, signed_in
 ):
     staff = signed_in(grant(sam, "accounts.change_user"))
@@ -172,7 +172,9 @@ def test_a_change_by_staff_still_has_its_way_back_once_it_is_confirmed(
 
 
 @pytest.mark.parametrize("is_confirmed", [True, False])
-def test_staff_take_no_account_over_by_its_address(ana, anyone, sam, signed_in, is_confirmed):
+def test_staff_cannot_take_an_account_over_by_its_address(
+    ana, anyone, sam, signed_in, is_confirmed
+):
     if is_confirmed:
         confirm_email(ana)
     staff = signed_in(grant(sam, "accounts.change_user"))
@@ -183,14 +185,14 @@ def test_staff_take_no_account_over_by_its_address(ana, anyone, sam, signed_in, 
     assert subjects(NEW) == ["Confirm your e-mail address"]
 
 
-def test_asking_twice_for_the_same_address_is_told_once(confirmed_ana, signed_in):
+def test_repeated_change_to_one_address_sends_one_notice(confirmed_ana, signed_in):
     for _ in range(2):
         signed_in(confirmed_ana).patch("/api/me/", {"email": NEW})
 
     assert (len(mails_to(NEW)), len(mails_to("ana@example.com"))) == (1, 1)
 
 
-def test_a_change_that_is_withdrawn_needs_no_link(confirmed_ana, signed_in):
+def test_withdrawn_change_sends_no_link(confirmed_ana, signed_in):
     client = signed_in(confirmed_ana)
     client.patch("/api/me/", {"email": NEW})
 
@@ -199,7 +201,7 @@ def test_a_change_that_is_withdrawn_needs_no_link(confirmed_ana, signed_in):
     assert mails_to(NEW) == []
 
 
-def test_a_change_of_password_is_told(ana, signed_in):
+def test_password_change_is_mailed(ana, signed_in):
     body = {"current_password": PASSWORD, "password": NEW_PASSWORD}
 
     signed_in(ana).post("/api/password/change/", body)
@@ -209,7 +211,7 @@ def test_a_change_of_password_is_told(ana, signed_in):
     assert mail.links == ["http://localhost:8000/forgotten-password/"]
 
 
-def test_nothing_stored_holds_a_link(anyone, ana):
+def test_stored_rows_contain_no_link(anyone, ana):
     forget(anyone, ana.email)
     token = mails_to(ana.email)[0].token
 
@@ -221,23 +223,23 @@ def test_security_mails_are_not_in_the_inbox_and_cannot_be_switched_off(ana, sig
     client = signed_in(ana)
     client.post("/api/email/verify/resend/")
 
-    shown = client.get("/api/me/").json()
+    profile = client.get("/api/me/").json()
     off = {"notification_preferences": {"password_reset": False}}
     assert client.get("/api/me/notifications/").json()["results"] == []
-    assert shown["unread_notifications"] == 0
-    assert "password_reset" not in shown["notification_preferences"]
+    assert profile["unread_notifications"] == 0
+    assert "password_reset" not in profile["notification_preferences"]
     assert client.patch("/api/me/", off).status_code == 400
 
 
 @pytest.mark.parametrize("email", ["ana@example.com", "nobody@example.com"])
-def test_nobody_has_an_address_flooded(anyone, ana, email, clock):
+def test_mails_to_one_address_are_limited(anyone, ana, email, clock):
     codes = [forget(anyone, email).status_code for _ in range(4)]
 
     assert codes == [202, 202, 202, 202]
     assert Notification.objects.count() == 1
 
 
-def test_nobody_has_many_addresses_mailed(ana, signed_in, settings, clock):
+def test_mails_to_many_addresses_are_limited(ana, signed_in, settings, clock):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "mails": (3, 3600)}
     client = signed_in(ana)
 
@@ -247,7 +249,7 @@ def test_nobody_has_many_addresses_mailed(ana, signed_in, settings, clock):
     assert mails_to("v3@example.org") == []
 
 
-def test_staff_flood_no_account_with_notices(ana, sam, signed_in, settings, clock):
+def test_notices_of_changes_by_staff_are_limited(ana, sam, signed_in, settings, clock):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "mails": (3, 3600)}
     staff = signed_in(grant(sam, "accounts.change_user"))
     path = f"/api/users/{ana.pk}/"

@@ -32,20 +32,20 @@ def send_again(client: Client, *rows: Notification):
     return client.post(LIST, data, follow=True).content.decode()
 
 
-def test_what_was_given_up_is_listed_with_its_error(root, parked):
+def test_parked_notification_is_listed_with_its_error(root, parked):
     notify("note", key="other", email="bob@example.com")
 
     listed = root.get(f"{LIST}?state__exact=parked&kind=note").content.decode()
-    found = root.get(f"{LIST}?q=GONE@example.com").content.decode()
-    shown = root.get(f"{LIST}{parked.pk}/change/")
+    matches = root.get(f"{LIST}?q=GONE@example.com").content.decode()
+    page = root.get(f"{LIST}{parked.pk}/change/")
 
     assert "Refused: 550 No such person" in listed
-    assert "bob@example.com" not in listed + found
-    assert shown.status_code == 200
-    assert b'name="_save"' not in shown.content
+    assert "bob@example.com" not in listed + matches
+    assert page.status_code == 200
+    assert b'name="_save"' not in page.content
 
 
-def test_what_was_given_up_is_sent_again(root, parked):
+def test_parked_notification_is_sent_again(root, parked):
     notify("note", key="sent", email="bob@example.com")
     Notification.objects.filter(key="sent").update(state="sent")
 
@@ -57,7 +57,7 @@ def test_what_was_given_up_is_sent_again(root, parked):
     assert Notification.objects.get(key="sent").state == "sent"
 
 
-def test_who_may_only_look_sends_nothing(sam: User, parked):
+def test_viewer_cannot_send_again(sam: User, parked):
     sam.user_permissions.set(Permission.objects.filter(codename="view_notification"))
     client = Client()
     client.force_login(sam)

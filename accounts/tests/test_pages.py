@@ -29,20 +29,20 @@ def passwords(password: str = NEW_PASSWORD, again: str | None = None) -> dict[st
     return {"password": password, "again": password if again is None else again}
 
 
-def test_the_confirmation_page_changes_nothing_until_its_button_is_pressed(browser, ana):
+def test_confirmation_page_changes_nothing_before_its_form_is_sent(browser, ana):
     link = confirmation_link(ana)
 
-    shown = browser.get(link)
+    page = browser.get(link)
     head = browser.head(link)
 
     ana.refresh_from_db()
-    assert (shown.status_code, head.status_code) == (200, 200)
-    assert title_of(shown) == "Confirm your e-mail address"
-    assert "ana@example.com" in shown.content.decode()
+    assert (page.status_code, head.status_code) == (200, 200)
+    assert title_of(page) == "Confirm your e-mail address"
+    assert "ana@example.com" in page.content.decode()
     assert ana.email_verified is False
 
 
-def test_the_confirmation_page_confirms(browser, ana):
+def test_confirmation_page_confirms(browser, ana):
     form = {"token": token_in(confirmation_link(ana)), "password": PASSWORD}
 
     response = browser.post(CONFIRM, form, follow=True)
@@ -55,7 +55,7 @@ def test_the_confirmation_page_confirms(browser, ana):
 
 @pytest.mark.parametrize("path", [CONFIRM, RESET])
 @pytest.mark.parametrize("token", ["", "x", "1.9999999999." + "A" * 43, "\x00", "x" * 5000])
-def test_a_link_that_does_not_work_says_so(browser, ana, path, token):
+def test_invalid_link_shows_a_message(browser, ana, path, token):
     for response in (
         browser.get(path, {"token": token}),
         browser.post(path, {"token": token, **passwords()}),
@@ -64,20 +64,20 @@ def test_a_link_that_does_not_work_says_so(browser, ana, path, token):
         assert title_of(response) == "This link does not work"
 
 
-def test_the_reset_page_sets_the_password(browser, ana):
+def test_reset_page_sets_the_password(browser, ana):
     token = token_in(reset_link(ana))
-    shown = browser.get(reset_link(ana))
+    page = browser.get(reset_link(ana))
 
     response = browser.post(RESET, {"token": token, **passwords()}, follow=True)
 
-    assert title_of(shown) == "Choose a new password"
+    assert title_of(page) == "Choose a new password"
     assert title_of(response) == "Your new password is set"
     assert sign_in(ana.email, NEW_PASSWORD).status_code == 200
     assert browser.get(RESET, {"token": token}).status_code == 400
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "message"),
     [
         (passwords("a" * 12, "b" * 12), "The two passwords differ."),
         (passwords("password"), "This password is too common."),
@@ -85,34 +85,34 @@ def test_the_reset_page_sets_the_password(browser, ana):
         ({}, "The two passwords differ."),
     ],
 )
-def test_the_reset_page_says_what_is_wrong_with_a_password(browser, ana, typed, told):
+def test_reset_page_shows_the_errors_of_a_password(browser, ana, typed, message):
     token = token_in(reset_link(ana))
 
     response = browser.post(RESET, {"token": token, **typed})
 
     assert response.status_code == 400
     assert title_of(response) == "Please correct: Choose a new password"
-    assert f"<p>{told}</p>" in response.content.decode()
+    assert f"<p>{message}</p>" in response.content.decode()
     assert browser.get(RESET, {"token": token}).status_code == 200
 
 
-def test_the_reset_page_takes_an_account_back(browser, ana):
+def test_reset_page_takes_an_account_back(browser, ana):
     ana = confirm_email(ana)
     edit_profile(ana, {"email": "thief@example.org"})
     ana.refresh_from_db()
     confirm_address(token_in(confirmation_link(ana)), by=ana)
     link = recovery_link(ana, "ana@example.com")
 
-    shown = browser.get(link)
+    page = browser.get(link)
     browser.post(RESET, {"token": token_in(link), **passwords()})
 
-    assert title_of(shown) == "Take your account back"
-    assert "ana@example.com" in shown.content.decode()
+    assert title_of(page) == "Take your account back"
+    assert "ana@example.com" in page.content.decode()
     assert sign_in("ana@example.com", NEW_PASSWORD).status_code == 200
 
 
 @pytest.mark.parametrize("path", [CONFIRM, RESET])
-def test_the_pages_keep_their_token_to_themselves(browser, ana, path):
+def test_pages_do_not_leak_their_token(browser, ana, path):
     make = confirmation_link if path == CONFIRM else reset_link
 
     for response in (browser.get(make(ana)), browser.get(path)):
@@ -125,14 +125,14 @@ def test_the_pages_keep_their_token_to_themselves(browser, ana, path):
 
 
 @pytest.mark.parametrize("path", [CONFIRM, RESET])
-def test_the_pages_are_read_and_posted_alone(browser, path):
+def test_pages_allow_get_and_post_only(browser, path):
     assert browser.put(path).status_code == 405
 
 
 FORGOTTEN = "/forgotten-password/"
 
 
-def test_the_page_for_a_forgotten_password_mails_a_link(browser, ana):
+def test_forgotten_password_page_mails_a_link(browser, ana):
     known = browser.post(FORGOTTEN, {"email": " ANA@example.com "}, follow=True)
     unknown = browser.post(FORGOTTEN, {"email": "nobody@example.com"}, follow=True)
 
@@ -143,14 +143,14 @@ def test_the_page_for_a_forgotten_password_mails_a_link(browser, ana):
 
 
 @pytest.mark.parametrize("email", ["", "x", "a\x00@example.com", "x" * 300 + "@example.com"])
-def test_the_page_for_a_forgotten_password_wants_an_address(browser, db, email):
+def test_forgotten_password_page_requires_an_address(browser, db, email):
     response = browser.post(FORGOTTEN, {"email": email})
 
     assert response.status_code == 400
     assert title_of(response) == "Please correct: Forgotten password"
 
 
-def test_the_page_for_a_forgotten_password_has_a_limit(browser, db, settings):
+def test_forgotten_password_page_has_a_limit(browser, db, settings):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "password_reset": (1, 60)}
     browser.post(FORGOTTEN, {"email": "ana@example.com"})
 
@@ -171,5 +171,5 @@ def test_pages_have_the_limit_of_anonymous_requests(browser, db, settings, path)
     assert 429 not in codes[:2]
 
 
-def test_a_link_that_is_too_old_leads_to_a_new_one(browser, db):
+def test_expired_link_leads_to_a_new_one(browser, db):
     assert f'href="{FORGOTTEN}"' in browser.get(RESET).content.decode()

@@ -1,4 +1,4 @@
-"""Whoever takes somebody else's address gains nothing when its owner confirms it."""
+"""A stranger who signs up with an address gains nothing when its owner confirms it."""
 
 import pytest
 from django.test import Client
@@ -24,7 +24,7 @@ def browser() -> Client:
 
 @pytest.fixture
 def attacker(anyone) -> APIClient:
-    """Signed up with the address of somebody else, and is signed in."""
+    """A signed-in client that signed up with another person's address."""
     made = anyone.post("/api/register/", {"email": VICTIM, "password": PASSWORD}).json()
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {made['access']}")
@@ -40,13 +40,13 @@ def account(attacker) -> User:
 
 @pytest.fixture
 def token(account) -> str:
-    """What the mail to the address has."""
+    """The token of the mail to the address."""
     return token_in(confirmation_link(account))
 
 
 @pytest.fixture
 def pending_token(ana, signed_in) -> str:
-    """ana has a confirmed address, and has asked for that of somebody else."""
+    """ana has a confirmed address, and a pending change to another person's."""
     confirm_email(ana)
     signed_in(ana).patch("/api/me/", {"email": VICTIM})
     ana.refresh_from_db()
@@ -95,7 +95,7 @@ def test_guest_registrations_join_with_the_confirmation(event, signed_in, accoun
     assert listed(signed_in(account)) == [VICTIM]
 
 
-def test_first_confirmation_from_the_accounts_own_session_keeps_it(event, attacker, token):
+def test_first_confirmation_from_an_own_session_ends_no_session(event, attacker, token):
     registered(event, email=VICTIM)
 
     response = attacker.post("/api/email/verify/", {"token": token})
@@ -104,7 +104,7 @@ def test_first_confirmation_from_the_accounts_own_session_keeps_it(event, attack
     assert listed(attacker) == [VICTIM]
 
 
-def test_first_confirmation_with_the_password_keeps_sessions(anyone, attacker, token):
+def test_first_confirmation_with_the_password_ends_no_session(anyone, attacker, token):
     response = anyone.post("/api/email/verify/", {"token": token, "password": PASSWORD})
 
     assert response.status_code == 200
@@ -140,7 +140,7 @@ def test_first_confirmation_by_staff_ends_every_session(attacker, account):
 
 
 def test_expired_sign_in_is_refused_and_leaves_the_link_usable(attacker, token):
-    """Else the confirmation would be one without a sign-in, and end the session."""
+    """Otherwise the confirmation would count as one without a sign-in, and end the session."""
     stale = APIClient()
     stale.credentials(HTTP_AUTHORIZATION="Bearer stale")
 
@@ -191,10 +191,8 @@ def test_pending_change_is_confirmed_with_the_password(anyone, ana, signed_in, p
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}])
-def test_guesses_of_the_password_make_the_next_one_wait(
-    anyone, ana, settings, pending_token, headers
-):
-    """Who reads the mail of the new address may not try passwords for the account."""
+def test_guesses_of_the_password_are_delayed(anyone, ana, settings, pending_token, headers):
+    """The owner of the new mailbox may not be the owner of the account."""
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "login": (1000, 60)}
     settings.SIGN_IN_FAILURES = 2
     body = {"token": pending_token, "password": "wrong"}
@@ -208,7 +206,7 @@ def test_guesses_of_the_password_make_the_next_one_wait(
 
 
 @pytest.mark.parametrize("body", ["5", "null", "[]", '"password"', '{"token": 5}', "{"])
-def test_body_that_is_no_confirmation_is_refused_with_a_key_too(anyone, db, body):
+def test_invalid_body_is_refused_with_an_idempotency_key(anyone, db, body):
     response = anyone.generic(
         "POST",
         "/api/email/verify/",
@@ -223,7 +221,7 @@ def test_body_that_is_no_confirmation_is_refused_with_a_key_too(anyone, db, body
 # --- the page behind the link ---
 
 
-def test_page_confirms_with_the_password_and_keeps_sessions(browser, attacker, token):
+def test_page_confirms_with_the_password_without_ending_sessions(browser, attacker, token):
     response = browser.post(CONFIRM, {"token": token, "password": PASSWORD}, follow=True)
 
     assert response.redirect_chain == [("/confirm-address/?done", 302)]
@@ -231,9 +229,7 @@ def test_page_confirms_with_the_password_and_keeps_sessions(browser, attacker, t
     assert attacker.get("/api/me/").json()["email_verified"] is True
 
 
-def test_page_confirms_with_a_new_password_and_shuts_out_who_signed_up(
-    browser, event, attacker, token
-):
+def test_page_confirms_with_a_new_password_and_ends_other_access(browser, event, attacker, token):
     registered(event, email=VICTIM)
 
     response = browser.post(CONFIRM, {"token": token, "new": "yes", **passwords()}, follow=True)
@@ -266,7 +262,7 @@ def test_confirmation_with_a_new_password_ends_sessions_once(browser, account, t
         ({"new": "yes", **passwords("password")}, "This password is too common."),
     ],
 )
-def test_page_says_what_is_wrong_and_confirms_nothing(browser, account, token, form, mistake):
+def test_page_shows_errors_and_confirms_nothing(browser, account, token, form, mistake):
     response = browser.post(CONFIRM, {"token": token, **form})
 
     account.refresh_from_db()
@@ -276,9 +272,9 @@ def test_page_says_what_is_wrong_and_confirms_nothing(browser, account, token, f
     assert account.email_verified is False
 
 
-def test_page_of_a_pending_change_asks_for_the_password_alone(browser, ana, pending_token):
+def test_page_of_a_pending_change_offers_no_new_password(browser, ana, pending_token):
     link = {"token": pending_token}
-    shown = browser.get(CONFIRM, link).content.decode()
+    page = browser.get(CONFIRM, link).content.decode()
     missing = browser.post(CONFIRM, link)
     new = browser.post(CONFIRM, {**link, "new": "yes", **passwords()})
     ana.refresh_from_db()
@@ -287,8 +283,8 @@ def test_page_of_a_pending_change_asks_for_the_password_alone(browser, ana, pend
     right = browser.post(CONFIRM, {**link, "password": PASSWORD}, follow=True)
 
     ana.refresh_from_db()
-    assert VICTIM in shown
-    assert 'id="new"' not in shown
+    assert VICTIM in page
+    assert 'id="new"' not in page
     assert (missing.status_code, new.status_code, unchanged) == (400, 400, "ana@example.com")
     assert title_of(right) == "Your e-mail address is confirmed"
     assert (ana.email, ana.check_password(PASSWORD)) == (VICTIM, True)

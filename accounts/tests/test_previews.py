@@ -1,4 +1,4 @@
-"""What staff see of the mails."""
+"""The previews of mails in the admin."""
 
 import re
 
@@ -24,7 +24,7 @@ def names() -> list[str]:
     return sorted(kind.name for kind in kinds() if kind.mail)
 
 
-def test_every_mail_can_be_looked_at(staff):
+def test_every_mail_has_a_preview(staff):
     listed = re.findall(rf'href="{LIST}(\w+)/"', staff.get(LIST).content.decode())
 
     assert listed == names()
@@ -33,7 +33,7 @@ def test_every_mail_can_be_looked_at(staff):
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_mail_is_shown_whole(staff, name):
+def test_preview_has_text_html_and_attachments(staff, name):
     page, html = staff.get(f"{LIST}{name}/"), staff.get(f"{LIST}{name}/html/")
 
     shown, mail = page.content.decode(), html.content.decode()
@@ -50,7 +50,7 @@ def test_a_mail_is_shown_whole(staff, name):
     assert "\n\n\n\n" not in page.context["text"]
 
 
-def test_a_mail_may_be_framed_here_and_nowhere_else(staff):
+def test_preview_can_be_framed_by_the_admin_only(staff):
     html = staff.get(f"{LIST}password_reset/html/")
 
     assert html["X-Frame-Options"] == "SAMEORIGIN"
@@ -62,7 +62,7 @@ def test_a_mail_may_be_framed_here_and_nowhere_else(staff):
 
 
 @pytest.mark.parametrize("path", ["", "password_reset/", "password_reset/html/"])
-def test_mails_are_for_staff(ana, anyone, path):
+def test_previews_require_staff(ana, anyone, path):
     stranger = Client()
     stranger.force_login(ana)
 
@@ -75,7 +75,7 @@ def test_mails_are_for_staff(ana, anyone, path):
 
 
 @pytest.mark.parametrize("path", ["", "password_reset/", "password_reset/html/"])
-def test_mails_are_for_staff_who_may_view_notifications(sam, path):
+def test_previews_require_the_permission_to_view_notifications(sam, path):
     client = Client()
     client.force_login(sam)
 
@@ -84,5 +84,5 @@ def test_mails_are_for_staff_who_may_view_notifications(sam, path):
 
 
 @pytest.mark.parametrize("path", ["nonsense/", "nonsense/html/"])
-def test_an_unknown_mail_is_not_there(staff, path):
+def test_unknown_preview_is_not_found(staff, path):
     assert staff.get(f"{LIST}{path}").status_code == 404

@@ -1,4 +1,4 @@
-"""`/api/me/sessions/`: where one is signed in."""
+"""`/api/me/sessions/`: the sessions of an account."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ def client_with(tokens: dict[str, str]) -> APIClient:
     return client
 
 
-def test_sessions_tell_where_one_is_signed_in(clock, anyone, ana):
+def test_sessions_list_devices_and_networks(clock, anyone, ana):
     open_session(ana, user_agent="Old phone", address="2001:db8:1:2::7")
     clock.shift(60)
     headers = {"User-Agent": "Laptop"}
@@ -41,7 +41,7 @@ def test_sessions_tell_where_one_is_signed_in(clock, anyone, ana):
     }
 
 
-def test_sessions_are_ones_own_and_live(clock, ana, max_, signed_in, settings):
+def test_sessions_list_own_live_ones_only(clock, ana, max_, signed_in, settings):
     open_session(max_)
     Session.objects.filter(user=ana).delete()
     open_session(ana, user_agent="expired")
@@ -54,7 +54,7 @@ def test_sessions_are_ones_own_and_live(clock, ana, max_, signed_in, settings):
     assert (listed["count"], listed["results"][0]["current"]) == (1, True)
 
 
-def test_ending_a_session_ends_its_tokens_alone(ana, signed_in):
+def test_ending_a_session_ends_only_its_tokens(ana, signed_in):
     stolen = open_session(ana)
     client = signed_in(ana)
     listed = client.get("/api/me/sessions/").json()["results"]
@@ -77,7 +77,7 @@ def test_ending_the_current_session_signs_out(ana, signed_in):
     assert client.get("/api/me/").status_code == 401
 
 
-def test_sessions_of_others_are_not_there(ana, max_, sam, signed_in):
+def test_sessions_of_others_are_not_found(ana, max_, sam, signed_in):
     open_session(ana)
     session = Session.objects.get()
 
@@ -88,13 +88,13 @@ def test_sessions_of_others_are_not_there(ana, max_, sam, signed_in):
     assert session.ended_at is None
 
 
-def test_sessions_are_for_the_signed_in(anyone):
+def test_sessions_require_sign_in(anyone):
     assert anyone.get("/api/me/sessions/").status_code == 401
     path = "/api/me/sessions/0f8fad5b-d9cb-469f-a165-70867728950e/"
     assert anyone.delete(path).status_code == 401
 
 
-def test_sessions_take_a_fixed_number_of_queries(ana, signed_in, django_assert_num_queries):
+def test_sessions_use_a_fixed_number_of_queries(ana, signed_in, django_assert_num_queries):
     client = signed_in(ana)
     with django_assert_num_queries(2):
         client.get("/api/me/sessions/")

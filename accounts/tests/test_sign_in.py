@@ -1,4 +1,4 @@
-"""Signing up, signing in, tokens."""
+"""Sign-up, sign-in, tokens."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ def errors_of(response) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", ["/api/register", "/api/register/", "/api/users", "/api/users/"])
-def test_sign_up_makes_a_user_and_signs_in(anyone, path):
+def test_sign_up_creates_a_user_and_signs_in(anyone, path):
     body = {"email": "Olga@Example.COM", "password": PASSWORD, "role": "attendee"}
 
     response = anyone.post(path, body)
@@ -56,7 +56,7 @@ def test_sign_up_takes_the_next_free_username(anyone, olga):
         ({"timezone": "Mars/Olympus"}, {"timezone": "unknown_timezone"}),
     ],
 )
-def test_sign_up_names_the_field_at_fault(anyone, olga, changes, expected):
+def test_sign_up_names_the_invalid_field(anyone, olga, changes, expected):
     body = {"email": "new-person@example.com", "password": PASSWORD, **changes}
 
     response = anyone.post("/api/register/", body)
@@ -67,7 +67,7 @@ def test_sign_up_names_the_field_at_fault(anyone, olga, changes, expected):
     assert User.objects.count() == 1
 
 
-def test_sign_up_tells_a_weak_password_with_the_rest(anyone):
+def test_sign_up_reports_a_weak_password_with_other_errors(anyone):
     response = anyone.post("/api/register/", {"email": "no-address", "password": "12345"})
 
     assert errors_of(response) == {"email": "invalid", "password": "password_too_weak"}
@@ -85,7 +85,7 @@ def test_sign_up_never_grants_staff_rights(anyone):
     "login",
     [{"email": "olga@example.com"}, {"email": "OLGA@Example.com"}, {"username": "Olga"}],
 )
-def test_login_takes_address_or_username(anyone, olga, login):
+def test_login_accepts_address_or_username(anyone, olga, login):
     response = anyone.post("/api/login", {**login, "password": PASSWORD})
 
     assert response.status_code == 200
@@ -93,7 +93,7 @@ def test_login_takes_address_or_username(anyone, olga, login):
     assert set(response.json()) == {"access", "refresh", "user"}
 
 
-def test_login_tells_not_which_half_is_wrong(anyone, olga):
+def test_login_error_is_the_same_for_login_and_password(anyone, olga):
     wrong_password = anyone.post("/api/login/", {"email": olga.email, "password": "x" * 12})
     no_account = anyone.post("/api/login/", {"email": "no@example.com", "password": "x" * 12})
 
@@ -103,7 +103,7 @@ def test_login_tells_not_which_half_is_wrong(anyone, olga):
     assert wrong_password.json()["detail"] == no_account.json()["detail"]
 
 
-def test_login_hashes_a_password_also_for_an_unknown_account(anyone, settings, monkeypatch):
+def test_login_hashes_a_password_for_an_unknown_account(anyone, settings, monkeypatch):
     hashed = []
     monkeypatch.setattr(User, "set_password", lambda self, raw: hashed.append(raw))
 
@@ -113,7 +113,7 @@ def test_login_hashes_a_password_also_for_an_unknown_account(anyone, settings, m
 
 
 @pytest.mark.parametrize("variant", ["2b", "2a", "2y"])
-def test_login_verifies_an_older_bcrypt_hash_and_replaces_it(anyone, settings, variant):
+def test_login_verifies_a_bcrypt_hash_and_replaces_it(anyone, settings, variant):
     settings.PASSWORD_HASHERS = settings.PASSWORD_HASHERS[1:]
     password = "päss" * 30  # longer than the 72 bytes that bcrypt reads
     hashed = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4)).decode()
@@ -132,7 +132,7 @@ def test_new_passwords_are_argon2id():
     assert django_settings.PASSWORD_HASHERS[1].endswith("Argon2PasswordHasher")
 
 
-def test_a_bad_token_is_refused_on_public_routes(anyone, event):
+def test_invalid_token_is_refused_on_public_routes(anyone, event):
     anyone.credentials(HTTP_AUTHORIZATION="Bearer not-a-token")
 
     response = anyone.get("/api/events/")
@@ -142,7 +142,7 @@ def test_a_bad_token_is_refused_on_public_routes(anyone, event):
     assert response["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_an_expired_token_is_refused(clock, olga, signed_in):
+def test_expired_token_is_refused(clock, olga, signed_in):
     client = signed_in(olga)
 
     clock.move_to(NOW + timedelta(hours=1))
@@ -150,7 +150,7 @@ def test_an_expired_token_is_refused(clock, olga, signed_in):
     assert client.get("/api/me/").json()["code"] == "invalid_token"
 
 
-def test_a_stale_token_does_not_hinder_a_login(anyone, olga):
+def test_expired_token_does_not_prevent_a_login(anyone, olga):
     anyone.credentials(HTTP_AUTHORIZATION="Bearer stale")
 
     response = anyone.post("/api/login/", {"email": olga.email, "password": PASSWORD})
@@ -167,7 +167,7 @@ def tokens(clock, anyone, olga) -> dict[str, str]:
     return anyone.post("/api/login/", {"email": olga.email, "password": PASSWORD}).json()
 
 
-def test_refresh_rotates(anyone, tokens):
+def test_refresh_replaces_the_token(anyone, tokens):
     second = refresh(anyone, tokens["refresh"])
     third = refresh(anyone, second.json()["refresh"])
 
@@ -176,7 +176,7 @@ def test_refresh_rotates(anyone, tokens):
     assert third.json()["refresh"] != second.json()["refresh"]
 
 
-def test_a_double_call_of_refresh_is_refused_but_ends_nothing(clock, anyone, tokens):
+def test_repeated_refresh_is_refused_without_ending_the_session(clock, anyone, tokens):
     second = refresh(anyone, tokens["refresh"]).json()
     clock.shift(10)
 
@@ -187,7 +187,7 @@ def test_a_double_call_of_refresh_is_refused_but_ends_nothing(clock, anyone, tok
     assert refresh(anyone, second["refresh"]).status_code == 200
 
 
-def test_a_refresh_token_that_comes_back_late_ends_the_session(clock, anyone, tokens):
+def test_late_reuse_of_a_refresh_token_ends_the_session(clock, anyone, tokens):
     second = refresh(anyone, tokens["refresh"]).json()
     clock.shift(11)
 
@@ -199,19 +199,19 @@ def test_a_refresh_token_that_comes_back_late_ends_the_session(clock, anyone, to
     assert anyone.get("/api/me/").status_code == 401
 
 
-def test_each_token_of_a_chain_has_its_own_ten_seconds(clock, anyone, tokens):
+def test_each_refresh_token_has_its_own_ten_seconds(clock, anyone, tokens):
     second = refresh(anyone, tokens["refresh"]).json()
     clock.shift(8)
     third = refresh(anyone, second["refresh"]).json()
     clock.shift(4)
 
-    refresh(anyone, second["refresh"])  # used 4 s ago: a double call
+    refresh(anyone, second["refresh"])  # used 4 s ago: a repeated request
     assert refresh(anyone, third["refresh"]).status_code == 200
     refresh(anyone, tokens["refresh"])  # used 12 s ago: stolen
     assert Session.objects.get().ended_at is not None
 
 
-def test_an_access_token_is_no_refresh_token(anyone, tokens):
+def test_access_token_is_no_refresh_token(anyone, tokens):
     assert refresh(anyone, tokens["access"]).status_code == 401
 
 
@@ -224,14 +224,14 @@ def test_logout_ends_the_session(anyone, tokens):
     assert refresh(anyone, tokens["refresh"]).status_code == 401
 
 
-def test_logout_refuses_a_token_of_somebody_else(anyone, tokens, max_, signed_in):
+def test_logout_refuses_a_token_of_another_user(anyone, tokens, max_, signed_in):
     response = signed_in(max_).post("/api/logout/", {"refresh": tokens["refresh"]})
 
     assert response.status_code == 401
     assert refresh(anyone, tokens["refresh"]).status_code == 200
 
 
-def test_a_change_of_password_ends_every_token(anyone, tokens, olga):
+def test_password_change_ends_every_token(anyone, tokens, olga):
     anyone.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens['access']}")
     body = {"current_password": PASSWORD, "password": "another-horse-7"}
 
@@ -245,7 +245,7 @@ def test_a_change_of_password_ends_every_token(anyone, tokens, olga):
     assert login.status_code == 200
 
 
-def test_a_change_of_password_wants_the_current_one(olga, signed_in):
+def test_password_change_requires_the_current_password(olga, signed_in):
     body = {"current_password": "wrong", "password": "another-horse-7"}
 
     response = signed_in(olga).post("/api/password/change/", body)
@@ -254,7 +254,7 @@ def test_a_change_of_password_wants_the_current_one(olga, signed_in):
     assert errors_of(response) == {"current_password": "wrong_password"}
 
 
-def test_tokens_are_never_kept_for_replay(anyone, olga):
+def test_responses_with_tokens_are_never_stored(anyone, olga):
     body = {"email": olga.email, "password": PASSWORD}
 
     first = anyone.post("/api/login/", body, headers={"Idempotency-Key": "k"})

@@ -1,4 +1,4 @@
-"""The command that makes the first person of staff."""
+"""The command `createsuperuser`."""
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -25,7 +25,7 @@ def create(*arguments: str) -> None:
         (["--email=Root@Example.com"], "root"),
     ],
 )
-def test_createsuperuser_takes_a_user_name_or_finds_one(anyone, arguments, username):
+def test_createsuperuser_makes_a_missing_user_name(anyone, arguments, username):
     create(*arguments)
 
     body = {"username": username, "password": PASSWORD}
@@ -46,7 +46,7 @@ def test_createsuperuser_reads_the_environment(monkeypatch):
 
 
 @pytest.mark.parametrize("taken", ["--username=Ana", "--email=ANA@example.com"])
-def test_createsuperuser_tells_what_is_taken(ana, taken):
+def test_createsuperuser_refuses_taken_names(ana, taken):
     other = "--email=root@example.com" if taken.startswith("--username") else "--username=root"
 
     with pytest.raises(CommandError, match="already"):

@@ -1,4 +1,4 @@
-"""Mails that people no longer want: the link of each mail, for mail programs and for people."""
+"""The unsubscribe link, for mail clients and for people."""
 
 import re
 
@@ -14,7 +14,7 @@ from accounts.notifications.preferences import preferences_of
 from accounts.notifications.unsubscribing import _SIGNER, unsubscribe_url
 from accounts.services import confirm_address, confirm_email, erase_account
 from accounts.tests.factories import PASSWORD, UserFactory
-from accounts.tests.test_mailer import deliver, tell
+from accounts.tests.test_mailer import deliver, enqueue
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("note_kinds")]
 
@@ -27,7 +27,7 @@ def browser() -> Client:
 
 
 def link_of(**fields) -> str:
-    """The path that a mail of these fields names."""
+    """The path of the unsubscribe link of a mail with these fields."""
     user = fields.get("user")
     email = user.email if user else "bob@example.com"
     row = Notification(**{"kind": "note", "email": email, **fields})
@@ -39,7 +39,7 @@ def title_of(response) -> str:
 
 
 def former_link_of(user: User) -> str:
-    """As mails of earlier versions to accounts have it."""
+    """The path of a link in mails of earlier versions to accounts."""
     signed = f"{user.pk}.note"
     return f"/unsubscribe/?token={signed}.{_SIGNER.signature(signed)}"
 
@@ -48,12 +48,12 @@ def wanted_by(user: User) -> bool:
     return preferences_of(user)["note"]
 
 
-def told() -> list[str]:
+def recipients() -> list[str]:
     deliver()
     return [mail.to[0] for mail in django_mail.outbox]
 
 
-def test_following_the_link_changes_nothing(browser, ana):
+def test_opening_the_link_changes_nothing(browser, ana):
     for path in (link_of(user=ana), link_of()):
         response = browser.get(path)
 
@@ -64,33 +64,33 @@ def test_following_the_link_changes_nothing(browser, ana):
     assert not Unsubscription.objects.exists()
 
 
-def test_the_link_of_what_was_stopped_says_so(browser, ana):
+def test_link_of_an_opt_out_shows_it(browser, ana):
     for path in (link_of(user=ana), link_of()):
         browser.post(path, ONE_CLICK)
 
         assert title_of(browser.get(path)) == "No more of these e-mails"
 
 
-def test_a_mail_program_unsubscribes_an_account_with_one_click(browser, ana):
+def test_one_click_unsubscribes_an_account(browser, ana):
     response = browser.post(link_of(user=ana), ONE_CLICK)
 
     assert response.status_code == 200
     assert not wanted_by(ana)
 
 
-def test_a_mail_program_unsubscribes_a_guest_with_one_click(browser):
+def test_one_click_unsubscribes_a_guest(browser):
     for _ in range(2):
         response = browser.post(link_of(email="Bob@example.com"), ONE_CLICK)
         assert response.status_code == 200
-    tell("bob@example.com")
-    tell("ann@example.com")
-    tell("bob@example.com", kind="ticket", key="another kind")
+    enqueue("bob@example.com")
+    enqueue("ann@example.com")
+    enqueue("bob@example.com", kind="ticket", key="another kind")
 
-    assert sorted(told()) == ["ann@example.com", "bob@example.com"]
+    assert sorted(recipients()) == ["ann@example.com", "bob@example.com"]
     assert Notification.objects.get(kind="note", email="bob@example.com").state == "dropped"
 
 
-def test_a_person_unsubscribes_with_the_form_and_thinks_again(browser):
+def test_form_unsubscribes_and_resubscribes(browser):
     path = link_of()
     token = path.partition("token=")[2]
     assert f'value="{token}"' in browser.get(path).content.decode()
@@ -104,7 +104,7 @@ def test_a_person_unsubscribes_with_the_form_and_thinks_again(browser):
     assert not Unsubscription.objects.exists()
 
 
-def test_an_account_thinks_again(browser, ana):
+def test_account_resubscribes(browser, ana):
     browser.post(link_of(user=ana), ONE_CLICK)
 
     browser.post(link_of(user=ana), {"again": "yes"})
@@ -112,12 +112,12 @@ def test_an_account_thinks_again(browser, ana):
     assert wanted_by(ana)
 
 
-def test_the_link_holds_no_address():
+def test_link_contains_no_address():
     assert "bob" not in link_of()
     assert "bob" not in str(Unsubscription(address_digest="a" * 64, kind="note"))
 
 
-def test_a_token_is_for_one_kind_and_one_recipient(browser, ana, olga):
+def test_token_is_for_one_kind_and_one_recipient(browser, ana, olga):
     mine = link_of(user=ana)
 
     for forged in (
@@ -138,7 +138,7 @@ def test_a_token_is_for_one_kind_and_one_recipient(browser, ana, olga):
     assert wanted_by(olga)
 
 
-def test_a_link_of_an_earlier_version_names_the_account(browser, ana):
+def test_link_of_an_earlier_version_identifies_the_account(browser, ana):
     path = former_link_of(ana)
 
     response = browser.post(path, ONE_CLICK)
@@ -147,7 +147,7 @@ def test_a_link_of_an_earlier_version_names_the_account(browser, ana):
     assert not wanted_by(ana)
 
 
-def test_a_link_of_an_earlier_version_switches_on_for_a_confirmed_address_alone(browser, ana):
+def test_link_of_an_earlier_version_resubscribes_confirmed_addresses_only(browser, ana):
     opt_out(digest_of(ana.email), ["note"])
 
     before = browser.post(former_link_of(ana), {"again": "yes"})
@@ -159,21 +159,21 @@ def test_a_link_of_an_earlier_version_switches_on_for_a_confirmed_address_alone(
     assert wanted_by(ana)
 
 
-def test_a_link_of_an_earlier_version_ends_with_the_account(browser, ana):
+def test_link_of_an_earlier_version_ends_with_the_account(browser, ana):
     path = former_link_of(ana)
     erase_account(ana)
 
     assert browser.post(path, ONE_CLICK).status_code == 400
 
 
-def test_a_guests_opt_out_survives_sign_up_and_confirmation(browser, anyone):
+def test_opt_out_of_a_guest_survives_sign_up_and_confirmation(browser, anyone):
     browser.post(link_of(), ONE_CLICK)
 
     anyone.post("/api/register/", {"email": "bob@example.com", "password": PASSWORD})
     bob = User.objects.get(email="bob@example.com")
-    tell("bob@example.com", user=bob, key="before")
+    enqueue("bob@example.com", user=bob, key="before")
     confirm_email(bob)
-    tell("bob@example.com", user=bob, key="after")
+    enqueue("bob@example.com", user=bob, key="after")
     deliver()
 
     assert not wanted_by(bob)
@@ -182,28 +182,28 @@ def test_a_guests_opt_out_survives_sign_up_and_confirmation(browser, anyone):
     }
 
 
-def test_the_opt_out_of_an_account_that_is_not_confirmed_holds_for_guests(ana, signed_in):
+def test_opt_out_of_an_unconfirmed_account_applies_to_guests(ana, signed_in):
     signed_in(ana).patch("/api/me/", {"notification_preferences": {"note": False}})
 
-    tell(ana.email)
+    enqueue(ana.email)
 
-    assert told() == []
+    assert recipients() == []
 
 
-def test_an_account_that_is_not_confirmed_cannot_switch_mails_on(browser, ana, signed_in):
+def test_unconfirmed_account_cannot_switch_mails_on(browser, ana, signed_in):
     browser.post(link_of(email=ana.email), ONE_CLICK)
 
     response = signed_in(ana).patch("/api/me/", {"notification_preferences": {"note": True}})
-    tell(ana.email, user=ana)
+    enqueue(ana.email, user=ana)
 
     assert response.status_code == 400
     [error] = response.json()["errors"]
     assert (error["field"], error["code"]) == ("notification_preferences.note", "invalid")
     assert "Confirm your e-mail address first" in error["detail"]
-    assert told() == []
+    assert recipients() == []
 
 
-def test_what_is_on_may_be_sent_back_by_an_account_that_is_not_confirmed(ana, signed_in):
+def test_unconfirmed_account_may_send_unchanged_preferences(ana, signed_in):
     client = signed_in(ana)
     preferences = client.get("/api/me/").json()["notification_preferences"]
 
@@ -213,18 +213,18 @@ def test_what_is_on_may_be_sent_back_by_an_account_that_is_not_confirmed(ana, si
     assert response.json()["notification_preferences"] == preferences
 
 
-def test_the_confirmed_owner_switches_mails_on(browser, ana, signed_in):
+def test_confirmed_owner_switches_mails_on(browser, ana, signed_in):
     browser.post(link_of(email=ana.email), ONE_CLICK)
     confirm_email(ana)
 
     response = signed_in(ana).patch("/api/me/", {"notification_preferences": {"note": True}})
-    tell(ana.email)
+    enqueue(ana.email)
 
     assert response.json()["notification_preferences"]["note"] is True
-    assert told() == [ana.email]
+    assert recipients() == [ana.email]
 
 
-def test_staff_switch_nobodys_mails_on(ana, signed_in):
+def test_staff_cannot_switch_mails_on(ana, signed_in):
     confirm_email(ana)
     opt_out(digest_of(ana.email), ["note"])
     boss = UserFactory(is_staff=True, is_superuser=True)
@@ -237,7 +237,7 @@ def test_staff_switch_nobodys_mails_on(ana, signed_in):
     assert not wanted_by(ana)
 
 
-def test_an_opt_out_goes_along_to_another_address_and_stays_at_the_former(ana, signed_in):
+def test_opt_out_is_copied_to_a_new_address(ana, signed_in):
     confirm_email(ana)
     client = signed_in(ana)
     client.patch("/api/me/", {"notification_preferences": {"note": False}})
@@ -245,8 +245,8 @@ def test_an_opt_out_goes_along_to_another_address_and_stays_at_the_former(ana, s
     ana.refresh_from_db()
     confirm_address(confirmation_link(ana).partition("token=")[2], by=ana)
 
-    tell("ana@example.com", key="1")
-    tell("ana@example.org", key="2")
+    enqueue("ana@example.com", key="1")
+    enqueue("ana@example.org", key="2")
     deliver()
 
     notes = Notification.objects.filter(kind="note")
@@ -254,36 +254,36 @@ def test_an_opt_out_goes_along_to_another_address_and_stays_at_the_former(ana, s
     assert client.get("/api/me/").json()["notification_preferences"]["note"] is False
 
 
-def test_an_opt_out_holds_for_every_spelling_of_the_mailbox(browser):
+def test_opt_out_applies_to_every_spelling_of_the_mailbox(browser):
     browser.post(link_of(email="bob@m\u00fcller.example"), ONE_CLICK)
 
     for number, domain in enumerate(("mu\u0308ller.example", "xn--mller-kva.example")):
-        tell(f"Bob@{domain}", key=str(number))
+        enqueue(f"Bob@{domain}", key=str(number))
 
-    assert told() == []
+    assert recipients() == []
 
 
-def test_an_opt_out_outlives_the_account(browser, ana):
+def test_opt_out_outlives_the_account(browser, ana):
     confirm_email(ana)
     opt_out(digest_of(ana.email), ["note"])
     address = ana.email
 
     erase_account(ana)
-    tell(address)
+    enqueue(address)
 
-    assert told() == []
+    assert recipients() == []
 
 
-def test_the_end_of_an_account_takes_its_notifications_along(ana):
+def test_end_of_an_account_deletes_its_notifications(ana):
     notify("note", key="1", email=ana.email, user=ana)
 
     erase_account(ana)
 
     assert not Notification.objects.exists()
-    assert told() == []
+    assert recipients() == []
 
 
-def test_the_page_says_nothing_to_others(browser):
+def test_page_reveals_nothing_without_a_valid_token(browser):
     response = browser.get(link_of())
 
     assert response["Referrer-Policy"] == "no-referrer"
