@@ -190,9 +190,9 @@ class Mailer:
             return
         mail = None
         try:
-            own = self._begin(delivery)
-            if own.rows and own.by_mail:
-                mail = _composed(own)
+            claimed = self._begin(delivery)
+            if claimed.rows and claimed.by_mail:
+                mail = _composed(claimed)
                 self._transport.send(mail)
         except ServerUnavailable:
             for row in delivery.rows:
@@ -211,9 +211,9 @@ class Mailer:
             for row in delivery.rows:
                 outbox.retry_later(self._number, row, error_text(error))
         else:
-            if not own.rows:
+            if not claimed.rows:
                 _give_back(delivery, budgets)
-            self._settle_delivery(own)
+            self._settle_delivery(claimed)
 
     def _handle_refusal(self, delivery: Delivery, error: Refused) -> None:
         """Park the row. Of several, retry each one alone, since one of them may be the reason."""
@@ -252,16 +252,16 @@ class Mailer:
 
     def _begin(self, delivery: Delivery) -> Delivery:
         """Count the attempt and render the notices. Returns the rows that are still claimed."""
-        own = []
+        is_claimed = []
         for row, facts in zip(delivery.rows, delivery.facts, strict=True):
             row.attempts += 1
             row.subject, row.body = render_notice(delivery.kind, row, facts)
             row.message_id = message_id(delivery.rows[0]) if delivery.by_mail else ""
-            own.append(outbox.begin(self._number, row))
+            is_claimed.append(outbox.begin(self._number, row))
         return replace(
             delivery,
-            rows=list(compress(delivery.rows, own)),
-            facts=list(compress(delivery.facts, own)),
+            rows=list(compress(delivery.rows, is_claimed)),
+            facts=list(compress(delivery.facts, is_claimed)),
         )
 
     def _settle_delivery(self, delivery: Delivery) -> None:
