@@ -43,7 +43,7 @@ class Notification(models.Model):
         PARKED = "parked"  # given up, with the reason in `error`
 
     kind = models.CharField(max_length=40)
-    key = models.CharField(max_length=120, help_text="Names the fact, so that it is told once.")
+    key = models.CharField(max_length=120, help_text="Unique, so that a notification exists once.")
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, db_index=False
     )
@@ -52,13 +52,13 @@ class Notification(models.Model):
     registration_id = models.UUIDField(null=True, blank=True)
     facts = models.JSONField(db_default={}, blank=True)
     created_at = models.DateTimeField(db_default=Now())
-    due_at = models.DateTimeField(db_default=Now(), help_text="Nobody is told before.")
+    due_at = models.DateTimeField(db_default=Now(), help_text="It is not delivered before.")
 
     state = models.CharField(max_length=8, choices=State, db_default=State.PENDING)
     attempt_at = models.DateTimeField(
-        db_default=Now(), help_text="When the mailer looks at it next; the end of a lease too."
+        db_default=Now(), help_text="The next attempt, or the end of the lease."
     )
-    claimed_by = models.IntegerField(null=True, blank=True, help_text="The mailer that has it.")
+    claimed_by = models.IntegerField(null=True, blank=True, help_text="The number of the mailer.")
     attempts = models.PositiveSmallIntegerField(db_default=0)
     error = models.TextField(db_default="", blank=True)
     message_id = models.CharField(max_length=320, db_default="", blank=True)

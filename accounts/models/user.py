@@ -89,7 +89,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         default="",
         db_default="",
         editable=False,
-        help_text="Becomes the address once its owner confirms it. Of no meaning to sign-in.",
+        help_text="Becomes the address once its owner confirms it. It cannot be used to sign in.",
     )
     withdrawn_email = models.CharField(
         max_length=254,
@@ -97,20 +97,20 @@ class User(AbstractBaseUser, PermissionsMixin):
         default="",
         db_default="",
         editable=False,
-        help_text="The address that the account had when its mailbox turned out to be another "
-        "account's, or nobody's. Until the account has another address, `email` is a placeholder.",
+        help_text="The former address of an account whose mailbox is another's, or invalid. "
+        "Until the account has another address, `email` is a placeholder.",
     )
     token_generation = models.PositiveIntegerField(
-        default=1, editable=False, help_text="Raised to end every token issued so far."
+        default=1, editable=False, help_text="Incremented to end every token issued so far."
     )
     address_version = models.PositiveIntegerField(
         default=0,
         db_default=0,
         editable=False,
-        help_text="Raised when a change of the address is over, which ends its links.",
+        help_text="Incremented when a change of the address is over, which ends its links.",
     )
     calendar_generation = models.PositiveIntegerField(
-        default=1, editable=False, help_text="Raised to end the secret link to the calendar."
+        default=1, editable=False, help_text="Incremented to end the secret link to the calendar."
     )
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="May use the admin.")
@@ -217,7 +217,7 @@ class FormerAddress(models.Model):
         default=0,
         db_default=0,
         editable=False,
-        help_text="The account's until it left, by which the link back is signed.",
+        help_text="That of the account until the change. It signs the recovery link.",
     )
 
     objects = FormerAddressQuerySet.as_manager()
@@ -235,9 +235,9 @@ class Session(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="sessions")
     token_generation = models.PositiveIntegerField(
-        help_text="The user's when it began; the session is over once the user's is higher."
+        help_text="That of the user at the start. The session ends when the user's is higher."
     )
-    current_token = models.UUIDField(default=uuid.uuid4, help_text="The refresh token that works.")
+    current_token = models.UUIDField(default=uuid.uuid4, help_text="The valid refresh token.")
     recently_used = models.JSONField(
         default=dict, help_text="Refresh tokens used in the last seconds, and when (Unix time)."
     )
@@ -258,10 +258,10 @@ class SignInFailures(models.Model):
     Unlogged: it is empty after a crash of the database.
     """
 
-    account = models.BinaryField(max_length=32, help_text="Keyed digest; empty: all of them.")
-    address = models.BinaryField(max_length=32, help_text="Keyed digest; empty: all of them.")
-    level = models.FloatField(help_text="How many, less those that time has forgiven.")
-    at = models.DateTimeField(db_index=True, help_text="Of the latest.")
+    account = models.BinaryField(max_length=32, help_text="Keyed digest. Empty for all.")
+    address = models.BinaryField(max_length=32, help_text="Keyed digest. Empty for all.")
+    level = models.FloatField(help_text="The number of failures that have not expired.")
+    at = models.DateTimeField(db_index=True, help_text="The time of the latest failure.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "address"], name="counted_once")]
