@@ -19,5 +19,5 @@ if __name__ == "__main__":
 
     for kind in ALL:
         register_kind(kind)
-    mailer._LOOK_FOR_THE_DEAD_SECONDS = 0.3
+    mailer._CLAIM_CHECK_SECONDS = 0.3
     call_command("deliver_notifications", connections=1)

@@ -85,7 +85,7 @@ def read(signed: dict[str, str]) -> dict[str, bool]:
         "recovery link": links._holds(
             links.Purpose.RECOVER, signed["recovery link"], OLGA, *RECOVERED
         ),
-        "unsubscribe link": unsubscribing.read_token(signed["unsubscribe link"]) is not None,
+        "unsubscribe link": unsubscribing.subscription_of(signed["unsubscribe link"]) is not None,
         "calendar link": calendars.signed_part(signed["calendar link"]) != "",
         "manage token": tickets.is_manage_token(signed["manage token"], REGISTRATION, 3),
         "feedback token": tickets.is_feedback_token(signed["feedback token"], REGISTRATION, 7),
