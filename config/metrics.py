@@ -21,6 +21,7 @@ from prometheus_client import (
 
 access_logger = logging.getLogger("access")
 
+PROBES = {"healthz", "readyz"}
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 # The most frequent requests take about a millisecond. Uploads and exports take seconds.
@@ -62,7 +63,10 @@ class MetricsMiddleware:
 def _route_of(request: HttpRequest) -> str:
     if request.resolver_match:
         return request.resolver_match.route
-    return "static" if request.path_info.startswith(settings.STATIC_URL) else "none"
+    if request.path_info.startswith(settings.STATIC_URL):
+        return "static"
+    name = request.path_info.strip("/")
+    return name if name in PROBES else "none"
 
 
 def report_request(
@@ -70,7 +74,8 @@ def report_request(
 ) -> None:
     """Count a response, and log its access line, where the settings say so.
 
-    The line has no address, no query and no path, since paths have tokens of links.
+    Probes have no access line. The line has no address, no query and no path, since paths have
+    tokens of links.
     """
     if method not in _METHODS:
         method = "other"
@@ -78,7 +83,7 @@ def report_request(
         requests, seconds = _meters(method, route, status)
         requests.inc()
         seconds.observe(duration_seconds)
-    if settings.ACCESS_LOG:
+    if settings.ACCESS_LOG and route not in PROBES:
         access_logger.info(
             "%s %s",
             method,
@@ -91,6 +96,12 @@ def report_request(
                 "ms": round(duration_seconds * 1000, 1),
             },
         )
+
+
+def forget_process(pid: int) -> None:
+    """Drop the gauges of a process that has ended."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 def metrics_response() -> HttpResponse:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from django.db import Error, connection
 from django.utils import timezone
+from prometheus_client import Counter as PrometheusCounter
+from prometheus_client import Histogram
 
 from config.api.http.negotiation import to_json
 from config.errors import NotFound, RateLimited, TemporarilyUnavailable
@@ -22,6 +24,10 @@ from config.errors import NotFound, RateLimited, TemporarilyUnavailable
 from .models import Event
 
 logger = logging.getLogger(__name__)
+
+REFUSALS = PrometheusCounter("live_refusals", "Streams over a limit of viewers.", ["limit"])
+QUERY_SECONDS = Histogram("live_query_seconds", "Seconds of the query for all watched events.")
+QUERY_FAILURES = PrometheusCounter("live_query_failures", "Failed queries for watched events.")
 
 QUERY_INTERVAL_SECONDS = 1.0
 # A viewer that has no seats after this time gets an error.
@@ -116,6 +122,14 @@ class SeatWatch:
         self._polling: asyncio.Task[None] | None = None
         self._last_query = float("-inf")
 
+    @property
+    def viewer_count(self) -> int:
+        return self._addresses.total()
+
+    @property
+    def event_count(self) -> int:
+        return len(self._watched)
+
     @asynccontextmanager
     async def viewer(self, event_id: int, address: str) -> AsyncIterator[Watched]:
         """Watches an event. Raises `NotFound`, `RateLimited`, `TemporarilyUnavailable`."""
@@ -140,12 +154,14 @@ class SeatWatch:
             self._addresses -= Counter([address])
 
     def _check_limits(self, address: str) -> None:
-        if self._addresses.total() >= self._max_viewers:
+        if self.viewer_count >= self._max_viewers:
+            REFUSALS.labels("full").inc()
             raise TemporarilyUnavailable(
                 "As many watch as there is room for. Ask for the event itself now and then.",
                 headers={"Retry-After": "30"},
             )
         if self._addresses[address] >= max(1, self._max_viewers // ADDRESS_SHARE_DIVISOR):
+            REFUSALS.labels("address").inc()
             raise RateLimited(
                 "Too many streams are open from your address.", headers={"Retry-After": "30"}
             )
@@ -160,8 +176,12 @@ class SeatWatch:
                 return
             self._last_query = loop.time()
             try:
-                seats = await loop.run_in_executor(self._thread, self._read, list(watched_events))
+                with QUERY_SECONDS.time():
+                    seats = await loop.run_in_executor(
+                        self._thread, self._read, list(watched_events)
+                    )
             except Exception as error:  # noqa: BLE001  # the next query may succeed
+                QUERY_FAILURES.inc()
                 logger.warning("seats were not read: %s", type(error).__name__)
             else:
                 for event_id, watched in watched_events.items():

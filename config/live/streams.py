@@ -8,17 +8,20 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from time import perf_counter
 from typing import Any
 
 import structlog
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
+from prometheus_client import Counter
 
 from config import errors
 from config.api.http.exception_handler import problem_response, to_domain_error
 from config.api.http.parameters import check_parameters
 from config.api.http.throttling import client_network
 from config.api.http.timezones import requested_zone
+from config.metrics import report_request
 from config.middleware import API_HEADERS, request_id_of
 from events.live import FIRST_LINES, Seats, SeatWatch, Watched
 
@@ -28,6 +31,11 @@ Send = Callable[[Message], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 
+MESSAGES = Counter("live_messages", "Messages to viewers, heartbeats included.")
+SLOW_VIEWERS = Counter("live_slow_viewers", "Streams that ended since nobody read them.")
+
+# Django's pattern, the label of the metrics.
+STREAM_ROUTE = "api/events/<id:pk>/stream/"
 STREAM_PATH = re.compile(r"(?:/api)?/events/([1-9][0-9]{0,17})/stream/?")
 _ALLOWED = {"Allow": "GET, HEAD, OPTIONS"}
 
@@ -78,6 +86,7 @@ class LiveStreams:
             try:
                 await self._respond(request, response, disconnected)
             except TimeoutError:
+                SLOW_VIEWERS.inc()
                 raise
             except OSError:
                 pass  # the viewer has disconnected
@@ -122,6 +131,7 @@ class LiveStreams:
                 last_sent = seats
             is_last = is_last or self.closing.done() or loop.time() >= ends_at
             await response.send(text or b":\n\n", is_last=is_last)
+            MESSAGES.inc()
             text = b""
             if not is_last:
                 await asyncio.wait(
@@ -136,6 +146,8 @@ class StreamResponse:
 
     def __init__(self, request: HttpRequest, send: Send) -> None:
         self.request_id = request_id_of(request)
+        self._started = perf_counter()
+        self._method = str(request.method)
         self.has_begun = False
         self._has_no_body = request.method == "HEAD"
         self._send = send
@@ -145,6 +157,8 @@ class StreamResponse:
         all_headers = {**HEADERS, **headers, "X-Request-ID": self.request_id}
         pairs = [(name.encode(), text.encode()) for name, text in all_headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
+        duration = perf_counter() - self._started  # the stream itself may last an hour
+        report_request(self._method, STREAM_ROUTE, status, duration, self.request_id)
 
     async def send(self, body: bytes, *, is_last: bool) -> None:
         """Raises `TimeoutError` when the client does not read it."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from multiprocessing import parent_process
 from queue import SimpleQueue
 from threading import Thread
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any
 
 import structlog
@@ -18,8 +18,10 @@ from config import errors
 from config.api.http.body_limits import body_limit
 from config.api.http.exception_handler import problem_response
 from config.live.streams import STREAM_PATH, LiveStreams, Message, Receive, Send
+from config.metrics import report_request
 from config.middleware import API_HEADERS, safe_request_id
 
+from .gauges import set_gauges
 from .wsgi import Application, RawHeaders, Response, environ_of, run
 
 # The maximum time without a piece of a body, and before its minimum rate applies.
@@ -50,10 +52,14 @@ class Front:
         if scope["type"] == "lifespan":
             await self._run_lifespan(receive, send)
             return
+        started = perf_counter()
         try:
             await self._respond(scope, receive, send)
         except errors.DomainError as error:
-            await scope["state"]["respond"](*problem_of(error, _request_id(scope)))
+            request_id = safe_request_id(_request_id(scope))
+            await scope["state"]["respond"](*problem_of(error, request_id))
+            duration = perf_counter() - started
+            report_request(scope["method"], "none", error.status, duration, request_id)
         except ClientGone:
             pass
 
@@ -68,8 +74,10 @@ class Front:
             handlers = (signal.getsignal(number), self._streams.close)
             signal.signal(number, _both(loop, *handlers))
         _end_with_supervisor(loop)
+        gauges = loop.create_task(set_gauges(self._pool, self._streams))
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        gauges.cancel()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _respond(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -191,7 +199,7 @@ class Pool:
     def __init__(self, threads: int, max_queued: int, name: str) -> None:
         self._queue: SimpleQueue[_Work] = SimpleQueue()
         self._limit = threads + max_queued
-        self._count = 0
+        self.count = 0  # of running and queued requests
         for number in range(threads):
             Thread(target=self._serve, name=f"{name}-{number}", daemon=True).start()
 
@@ -202,9 +210,9 @@ class Pool:
 
         Raises `TemporarilyUnavailable` when the queue is full.
         """
-        if self._count >= self._limit:
+        if self.count >= self._limit:
             raise errors.TemporarilyUnavailable(headers={"Retry-After": "2"})
-        self._count += 1
+        self.count += 1
         stream = None if exchange is None else exchange.stream
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Response | None] = loop.create_future()
@@ -212,7 +220,7 @@ class Pool:
         try:
             return await done
         finally:
-            self._count -= 1
+            self.count -= 1
             if exchange is not None:
                 exchange.stop_watching()
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from uvicorn import Config
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
+from config.metrics import forget_process
+
 
 def listening_sockets(host: str, port: int, *, count: int, backlog: int) -> list[socket.socket]:
     """Sockets at one address, to which the kernel distributes new connections (SO_REUSEPORT).
@@ -63,13 +65,15 @@ class Processes(Multiprocess):
 
     def _replace(self, slot: int, method: Callable[[], None]) -> None:
         """Call a method of uvicorn on one process alone, whose socket is known."""
-        every = self.processes
-        self._slot, self.processes = slot, [every[slot]]
+        every, old = self.processes, self.processes[slot]
+        self._slot, self.processes = slot, [old]
         try:
             method()
         finally:
             every[slot] = self.processes[0]
             self.processes = every
+        if every[slot] is not old and old.pid is not None:
+            forget_process(old.pid)
 
     def handle_ttin(self) -> None:
         """Ignored, since WEB_CONCURRENCY is the number of processes."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Collection
 from functools import partial
 from typing import Any, ClassVar
 
@@ -39,6 +40,8 @@ class Http1Protocol(HttpToolsProtocol):
 
     # The process's connections between two requests, the longest idle first.
     idle: ClassVar[dict["Http1Protocol", None]] = {}
+    # All of its connections, as uvicorn counts them.
+    open: ClassVar[Collection[Any]] = ()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -50,6 +53,7 @@ class Http1Protocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._body_bytes = self._bytes_of_body_segments = 0
         self._close_longest_idle()
+        Http1Protocol.open = self.connections
         self.idle[self] = None
         self._expect_head()
 

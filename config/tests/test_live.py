@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from prometheus_client.parser import text_string_to_metric_families
 
 from config.errors import RateLimited, TemporarilyUnavailable
 from config.live import streams
@@ -62,6 +63,16 @@ class Process(ServerProcess):
         assert headers["content-type"] == "application/problem+json"
         assert json.loads(body)["status"] == status
         return status, json.loads(body)["code"]
+
+    def metrics(self) -> dict[str, float]:
+        """The samples by name and labels."""
+        status, _, text = self.request("/metrics", **{"X-Forwarded-For": "127.0.0.1"})
+        assert status == 200
+        return {
+            " ".join([sample.name, *sample.labels.values()]): sample.value
+            for family in text_string_to_metric_families(text.decode())
+            for sample in family.samples
+        }
 
     def thread_count(self) -> int:
         (worker,) = self.workers()
@@ -248,6 +259,33 @@ def test_viewers_are_bounded_and_cost_no_thread(process):
 
     process.disconnect_all()
     wait_for(lambda: process.request(path, method="HEAD")[0] == 200)
+
+
+@committed
+def test_metrics_report_viewers_messages_and_refusals(process):
+    event = EventFactory()
+    before = process.metrics()
+
+    first, second = process.watch(event), process.watch(event)
+    for viewer in (first, second):
+        viewer.seats()
+    address = {"X-Forwarded-For": "203.0.113.1"}
+    streams = [process.watch(event, **address) for _ in range(MAX_VIEWERS // 4 + 1)]
+
+    assert [viewer.status for viewer in streams] == [200, 200, 429]
+    wait_for(lambda: process.metrics().get("live_viewers") == 4)
+    after = process.metrics()
+    assert after["live_events"] == 1
+    assert after["live_messages_total"] - before["live_messages_total"] >= 4
+    refusals = "live_refusals_total address"
+    assert after[refusals] - before.get(refusals, 0) == 1
+    route = "http_requests_total GET api/events/<id:pk>/stream/ 200"
+    assert after[route] - before.get(route, 0) == 4
+    assert after["live_query_seconds_count"] > before["live_query_seconds_count"]
+    assert after["web_threads"] == 4
+    assert after["web_connections"] >= 4
+    process.disconnect_all()
+    wait_for(lambda: process.metrics().get("live_viewers") == 0)
 
 
 @committed

@@ -16,6 +16,7 @@ from accounts.models import Notification
 from accounts.notifications import outbox
 from config import database_metrics
 from config.logs import logging_config
+from config.metrics import forget_process
 from config.process_names import process_name
 from config.tests.test_fast_path import fast
 from conftest import NOW
@@ -78,6 +79,29 @@ def test_duration_buckets_range_from_half_a_millisecond_to_ten_seconds(client):
     ]
 
     assert (bounds[0], bounds[-2], bounds[-1]) == (0.0005, 10.0, float("inf"))
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz/"])
+def test_probe_is_counted_and_has_no_access_line(client, access_lines, path):
+    route = path.strip("/")
+    before = samples(client, route=route, status="200").get("http_requests_total", 0)
+
+    client.get(path)
+
+    after = samples(client, route=route, status="200")["http_requests_total"]
+    assert after - before == 1
+    assert route not in access_lines.getvalue()
+
+
+def test_gauges_of_an_ended_process_are_dropped(monkeypatch, tmp_path):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    names = ["counter_7.db", "gauge_livesum_7.db", "gauge_livesum_8.db"]
+    for name in names:
+        (tmp_path / name).touch()
+
+    forget_process(7)
+
+    assert {path.name for path in tmp_path.iterdir()} == {"counter_7.db", "gauge_livesum_8.db"}
 
 
 def test_static_files_are_counted_as_one_route(client):
