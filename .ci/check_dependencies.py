@@ -10,7 +10,12 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-FILES = ("requirements.txt", "requirements-dev.txt", ".ci/clients/requirements.txt")
+FILES = (
+    "requirements.txt",
+    "requirements-monitoring.txt",
+    "requirements-dev.txt",
+    ".ci/clients/requirements.txt",
+)
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Metrics and access lines of requests: their number and duration by route."""
+"""Metrics, access lines and spans of requests."""
 
 import logging
 import os
@@ -18,6 +18,8 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
+
+from config import tracing
 
 access_logger = logging.getLogger("access")
 
@@ -55,7 +57,8 @@ class MetricsMiddleware:
             _route_of(request),
             response.status_code,
             perf_counter() - started,
-            response.headers.get("X-Request-ID", ""),
+            request_id=response.headers.get("X-Request-ID", ""),
+            traceparent=request.META.get("HTTP_TRACEPARENT", ""),
         )
         return response
 
@@ -70,9 +73,15 @@ def _route_of(request: HttpRequest) -> str:
 
 
 def report_request(
-    method: str, route: str, status: int, duration_seconds: float, request_id: str
+    method: str,
+    route: str,
+    status: int,
+    duration_seconds: float,
+    *,
+    request_id: str,
+    traceparent: str = "",
 ) -> None:
-    """Count a response, and log its access line, where the settings say so.
+    """Count a response, log its access line and record its span, where the settings say so.
 
     Probes have no access line. The line has no address, no query and no path, since paths have
     tokens of links.
@@ -95,6 +104,15 @@ def report_request(
                 "status": status,
                 "ms": round(duration_seconds * 1000, 1),
             },
+        )
+    if tracing.is_on():
+        tracing.record_span(
+            method,
+            route,
+            status,
+            duration_seconds,
+            request_id=request_id,
+            traceparent=traceparent,
         )
 
 

@@ -10,7 +10,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from whitenoise.compress import Compressor
 
-from config import env, openapi_settings
+from config import env, error_reports, openapi_settings
 from config.devserver import embedded_postgres
 from config.logs import logging_config
 from config.process_names import process_name
@@ -92,7 +92,7 @@ if CORS_ALLOWED_ORIGINS:  # without origins no response has a CORS header
 
 METRICS_NETWORKS = env.networks("METRICS_NETWORKS", ["127.0.0.0/8", "::1/128"])
 ACCESS_LOG = env.boolean("ACCESS_LOG", default=False)
-if METRICS_NETWORKS or ACCESS_LOG:
+if METRICS_NETWORKS or ACCESS_LOG or env.text("OTEL_EXPORTER_OTLP_ENDPOINT"):
     MIDDLEWARE.insert(0, "config.metrics.MetricsMiddleware")
 
 TEMPLATES = [
@@ -356,5 +356,9 @@ CONTENT_SECURITY_POLICY = {
 
 # The name of the deployed code in metrics and error reports, such as a commit.
 RELEASE = env.text("RELEASE")
+SENTRY_DSN = env.text("SENTRY_DSN")
+if SENTRY_DSN:
+    error_reports.start(SENTRY_DSN, RELEASE)
+OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT")
 LOGGING_CONFIG = "config.logs.configure"
 LOGGING = logging_config(env.choice("LOG_FORMAT", "console", {"console", "json"}))

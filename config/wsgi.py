@@ -7,13 +7,16 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, reset_queries
 
+from config import tracing
 from config.api.http.body_limits import body_limit
 from config.bare_paths import with_bare_paths
+from config.process_names import process_name
 from config.server.wsgi import Application
 
 _CHARSET = re.compile(r";\s*charset=[^;]*", re.IGNORECASE)
@@ -54,6 +57,8 @@ request_started.disconnect(reset_queries)
 
 try:
     _views = get_wsgi_application()
+    if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+        tracing.start(process_name(sys.argv), settings.RELEASE)
 except ImproperlyConfigured as error:
     sys.exit(f"Configuration error: {error}")
 

@@ -137,7 +137,14 @@ def _respond(route: FastRoute, environ: dict[str, Any], *numbers: int) -> Answer
     if answer.status != 304:
         headers["Content-Length"] = str(len(answer.body))
     headers.setdefault("Cache-Control", route.cache_control)
-    report_request(route.method, route.route, answer.status, perf_counter() - started, request_id)
+    report_request(
+        route.method,
+        route.route,
+        answer.status,
+        perf_counter() - started,
+        request_id=request_id,
+        traceparent=environ.get("HTTP_TRACEPARENT", ""),
+    )
     return answer._replace(headers=headers)
 
 

@@ -158,7 +158,7 @@ class StreamResponse:
         pairs = [(name.encode(), text.encode()) for name, text in all_headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
         duration = perf_counter() - self._started  # the stream itself may last an hour
-        report_request(self._method, STREAM_ROUTE, status, duration, self.request_id)
+        report_request(self._method, STREAM_ROUTE, status, duration, request_id=self.request_id)
 
     async def send(self, body: bytes, *, is_last: bool) -> None:
         """Raises `TimeoutError` when the client does not read it."""

@@ -59,7 +59,7 @@ class Front:
             request_id = safe_request_id(_request_id(scope))
             await scope["state"]["respond"](*problem_of(error, request_id))
             duration = perf_counter() - started
-            report_request(scope["method"], "none", error.status, duration, request_id)
+            report_request(scope["method"], "none", error.status, duration, request_id=request_id)
         except ClientGone:
             pass
 

@@ -81,7 +81,7 @@ def test_duration_buckets_range_from_half_a_millisecond_to_ten_seconds(client):
     assert (bounds[0], bounds[-2], bounds[-1]) == (0.0005, 10.0, float("inf"))
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz/"])
+@pytest.mark.parametrize("path", ["/healthz", "/healthz/"])
 def test_probe_is_counted_and_has_no_access_line(client, access_lines, path):
     route = path.strip("/")
     before = samples(client, route=route, status="200").get("http_requests_total", 0)

@@ -1,0 +1,61 @@
+"""Error reports to Sentry, if `SENTRY_DSN` is set, without personal data.
+
+A report has the exception with its stack, the route and the request id. It has no bodies, queries,
+cookies, addresses, local variables and users. E-mail addresses in messages are masked, and so are
+the values that PostgreSQL adds to its messages.
+"""
+
+import re
+from typing import Any
+
+import structlog
+from django.core.exceptions import ImproperlyConfigured
+
+_MISSING = "SENTRY_DSN must be unset, or run: pip install -r requirements-monitoring.txt"
+
+_MAILBOX = re.compile(r"[^\s<>()\"'=,;:]+@[^\s<>()\"'=,;:]+")
+# PostgreSQL's further lines have the values of rows and parameters.
+_DETAILS = re.compile(r"\n?(?:DETAIL|CONTEXT|HINT|LINE \d+):.*", re.DOTALL)
+
+
+def start(dsn: str, release: str) -> None:
+    """Raises `ImproperlyConfigured` for an invalid DSN, and without the optional package."""
+    try:
+        import sentry_sdk  # noqa: PLC0415  # an optional package
+        from sentry_sdk.utils import BadDsn, Dsn  # noqa: PLC0415
+    except ImportError as error:
+        raise ImproperlyConfigured(_MISSING) from error
+    try:
+        Dsn(dsn)
+    except BadDsn as error:
+        raise ImproperlyConfigured("SENTRY_DSN must look like https://key@host/1") from error
+    sentry_sdk.init(
+        dsn,
+        release=release or None,
+        before_send=scrub,  # type: ignore[arg-type]  # its type of an event has no further keys
+        include_local_variables=False,
+        max_request_body_size="never",
+        max_breadcrumbs=0,
+        auto_session_tracking=False,
+    )
+
+
+def scrub(event: dict[str, Any], hint: dict[str, Any]) -> dict[str, Any]:
+    """The event without personal data. The SDK calls this for each one."""
+    for name in ("user", "request", "breadcrumbs", "extra"):
+        event.pop(name, None)
+    if event.get("transaction_info", {}).get("source") == "url":  # a path, not a route
+        event.pop("transaction", None)
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    if request_id:
+        event.setdefault("tags", {})["request_id"] = request_id
+    for exception in event.get("exception", {}).get("values", ()):
+        exception["value"] = masked(exception.get("value") or "")
+    if "logentry" in event:
+        entry = event["logentry"]
+        event["logentry"] = {"message": masked(entry.get("formatted") or entry.get("message", ""))}
+    return event
+
+
+def masked(text: str) -> str:
+    return _MAILBOX.sub("[address]", _DETAILS.sub("", text))
