@@ -50,7 +50,7 @@ class Process(ServerProcess):
         while self.viewers:
             self.viewers.pop().disconnect()
 
-    def request(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict, bytes]:
+    def fetch(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict, bytes]:
         """Status, headers and body of a response that ends."""
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)) as client:
             client.request(method, path, headers={"X-Forwarded-For": new_address(), **headers})
@@ -59,14 +59,14 @@ class Process(ServerProcess):
             return response.status, fields, response.read()
 
     def refusal(self, path: str, **kwargs: str) -> tuple[int, str]:
-        status, headers, body = self.request(path, **kwargs)
+        status, headers, body = self.fetch(path, **kwargs)
         assert headers["content-type"] == "application/problem+json"
         assert json.loads(body)["status"] == status
         return status, json.loads(body)["code"]
 
     def metrics(self) -> dict[str, float]:
         """The samples by name and labels."""
-        status, _, text = self.request("/metrics", **{"X-Forwarded-For": "127.0.0.1"})
+        status, _, text = self.fetch("/metrics", **{"X-Forwarded-For": "127.0.0.1"})
         assert status == 200
         return {
             " ".join([sample.name, *sample.labels.values()]): sample.value
@@ -254,38 +254,11 @@ def test_viewers_are_bounded_and_cost_no_thread(process):
     assert [viewer.status for viewer in viewers] == [200] * MAX_VIEWERS
 
     assert process.refusal(path) == (503, "temporarily_unavailable")
-    assert process.request(path)[1]["retry-after"] == "30"
+    assert process.fetch(path)[1]["retry-after"] == "30"
     assert process.thread_count() == threads
 
     process.disconnect_all()
-    wait_for(lambda: process.request(path, method="HEAD")[0] == 200)
-
-
-@committed
-def test_metrics_report_viewers_messages_and_refusals(process):
-    event = EventFactory()
-    before = process.metrics()
-
-    first, second = process.watch(event), process.watch(event)
-    for viewer in (first, second):
-        viewer.seats()
-    address = {"X-Forwarded-For": "203.0.113.1"}
-    streams = [process.watch(event, **address) for _ in range(MAX_VIEWERS // 4 + 1)]
-
-    assert [viewer.status for viewer in streams] == [200, 200, 429]
-    wait_for(lambda: process.metrics().get("live_viewers") == 4)
-    after = process.metrics()
-    assert after["live_events"] == 1
-    assert after["live_messages_total"] - before["live_messages_total"] >= 4
-    refusals = "live_refusals_total address"
-    assert after[refusals] - before.get(refusals, 0) == 1
-    route = "http_requests_total GET api/events/<id:pk>/stream/ 200"
-    assert after[route] - before.get(route, 0) == 4
-    assert after["live_query_seconds_count"] > before["live_query_seconds_count"]
-    assert after["web_threads"] == 4
-    assert after["web_connections"] >= 4
-    process.disconnect_all()
-    wait_for(lambda: process.metrics().get("live_viewers") == 0)
+    wait_for(lambda: process.fetch(path, method="HEAD")[0] == 200)
 
 
 @committed
@@ -297,7 +270,7 @@ def test_one_address_has_a_quarter_of_the_streams(process):
 
     path = f"/api/events/{event.pk}/stream/"
     assert process.refusal(path, **address) == (429, "rate_limited")
-    assert process.request(path, method="HEAD")[0] == 200
+    assert process.fetch(path, method="HEAD")[0] == 200
 
 
 @committed
@@ -325,11 +298,39 @@ def test_streams_follow_the_conventions_of_the_api(process):
     assert process.refusal(f"{path}?tiemzone=UTC") == (400, "unknown_parameter")
     assert process.refusal(f"{path}?timezone=Mars/Base") == (400, "invalid_timezone")
     assert process.refusal(path, method="POST") == (405, "method_not_allowed")
-    assert process.request(path, method="DELETE")[1]["allow"] == "GET, HEAD, OPTIONS"
-    status, headers, body = process.request(path, method="HEAD")
+    assert process.fetch(path, method="DELETE")[1]["allow"] == "GET, HEAD, OPTIONS"
+    status, headers, body = process.fetch(path, method="HEAD")
     assert (status, headers["content-type"], body) == (200, "text/event-stream", b"")
-    status, headers, body = process.request(path, method="OPTIONS", Origin="https://a.org")
+    status, headers, body = process.fetch(path, method="OPTIONS", Origin="https://a.org")
     assert (status, headers["access-control-allow-headers"], body) == (204, "*", b"")
+
+
+@committed
+def test_metrics_report_viewers_messages_and_refusals(process):
+    # Last, since /metrics opens further connections to the database.
+    event = EventFactory()
+    before = process.metrics()
+
+    first, second = process.watch(event), process.watch(event)
+    for viewer in (first, second):
+        viewer.seats()
+    address = {"X-Forwarded-For": "203.0.113.1"}
+    streams = [process.watch(event, **address) for _ in range(MAX_VIEWERS // 4 + 1)]
+
+    assert [viewer.status for viewer in streams] == [200, 200, 429]
+    wait_for(lambda: process.metrics().get("live_viewers") == 4)
+    after = process.metrics()
+    assert after["live_events"] == 1
+    assert after["live_messages_total"] - before["live_messages_total"] >= 4
+    refusals = "live_refusals_total address"
+    assert after[refusals] - before.get(refusals, 0) == 1
+    route = "http_requests_total GET api/events/<id:pk>/stream/ 200"
+    assert after[route] - before.get(route, 0) == 4
+    assert after["live_query_seconds_count"] > before["live_query_seconds_count"]
+    assert after["web_threads"] == 4
+    assert after["web_connections"] >= 4
+    process.disconnect_all()
+    wait_for(lambda: process.metrics().get("live_viewers") == 0)
 
 
 @committed
