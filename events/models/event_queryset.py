@@ -1,7 +1,7 @@
 """Queries of events: visibility, time, seats, and the columns of each use."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
@@ -17,7 +17,6 @@ from .expressions import Contains, Overlaps, Span
 if TYPE_CHECKING:
     from accounts.models import User
 
-    from ..search.page_planner import PagePlan
     from .event import Event  # noqa: F401  # the type argument of the base class
 
 FEED_DESCRIPTION_LENGTH = 500  # characters
@@ -33,14 +32,6 @@ def happens_between(begin: datetime, end: datetime) -> Q:
 
 
 class EventQuerySet(models.QuerySet["Event"]):
-    # The plan for the pages of this queryset. Querysets derived from it have other conditions and
-    # no plan.
-    page_plan: "PagePlan | None" = None
-
-    @property
-    def page_note(self) -> Any:
-        return self.page_plan and self.page_plan.note
-
     def existing(self) -> "EventQuerySet":
         """Not deleted."""
         return self.filter(deleted_at=None)

@@ -78,12 +78,12 @@ class _Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Facets:
-    """The counts of the events of `page_plan`, with months in `zone`.
+    """The counts of the events of `plan`, with months in `zone`.
 
     `by_texts` says that the events are filtered by words or by a part of the name or location.
     """
 
-    page_plan: PagePlan
+    plan: PagePlan
     zone: tzinfo
     by_texts: bool = False
 
@@ -94,9 +94,9 @@ class Facets:
         """
         with zone_in_sql(self.zone):
             counts, scale = self._counts()
-            page_plan = self.page_plan if counts.total else self.page_plan.relaxed()
-            if page_plan is not self.page_plan:
-                counts, scale = replace(self, page_plan=page_plan)._counts()
+            plan = self.plan if counts.total else self.plan.relaxed()
+            if plan is not self.plan:
+                counts, scale = replace(self, plan=plan)._counts()
         categories = sorted(counts.categories, key=lambda each: (-each[-1], str(each[1])))
         return {
             "count": counts.total * scale,
@@ -116,7 +116,7 @@ class Facets:
 
     def _counts(self) -> tuple[_Counts, int]:
         """The counts, and the number of events that each counted one stands for."""
-        if self.page_plan.is_empty:
+        if self.plan.is_empty:
             return _Counts(), 1
         counts, scale = _Counts(), 1
         ((max_events,),) = run_sql(_ID_RANGE, [], reading_connection())
@@ -134,8 +134,8 @@ class Facets:
         sample_rows, min_matches = SAMPLE_ROWS, MIN_SAMPLE_MATCHES
         if self.by_texts:
             sample_rows, min_matches = TEXT_SAMPLE_ROWS, MIN_TEXT_SAMPLE_MATCHES
-        if self.page_plan.search is not None:
-            max_events = min(max_events, self.page_plan.search.estimate())
+        if self.plan.search is not None:
+            max_events = min(max_events, self.plan.search.estimate())
         most_halvings = (max_events // SAMPLE_DIVISOR // sample_rows).bit_length() - 1
         halvings = first = max(0, min(most_halvings, MAX_HALVINGS - 1))
         counts = self._count(halvings)
@@ -155,7 +155,7 @@ class Facets:
 
         shape = ("facets", self.zone, halvings, self.by_texts)
         total, categories, months, locations = 0, [], [], []
-        for kind, value, name, number in self.page_plan.fetch(shape, build):
+        for kind, value, name, number in self.plan.fetch(shape, build):
             if kind == "total":
                 total = number
             elif kind == "category":
@@ -167,7 +167,7 @@ class Facets:
         return _Counts(total, categories, months, locations)
 
     def _sql(self, halvings: int | None, text_condition: Q) -> tuple[str, list[Any]]:
-        events, condition = self.page_plan.select()
+        events, condition = self.plan.select()
         if halvings is not None:
             # `Within` is for the index of points alone, which also has the events that are not
             # sampled.

@@ -1,11 +1,11 @@
 """The query parameters of every list of events."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.http import QueryDict
 from django.utils import timezone
 from django_filters.utils import translate_validation
 from drf_spectacular.utils import extend_schema_field
@@ -24,7 +24,7 @@ from config.api.filters import (
     TextFilter,
     TrueOrFalseFilter,
 )
-from config.api.pagination.paginator import read_filters, read_note
+from config.api.pagination.paginator import is_cacheable, read_filters, read_note, viewer_key
 from config.api.staff_rights import has_staff_right
 from config.errors import FieldError, ValidationFailed
 
@@ -64,8 +64,8 @@ class SlugsFilter(TextFilter):
                 raise ValidationFailed(FieldError("category", "invalid", "Send a slug."))
         if not slugs:
             return qs
-        # A value instead of a join, for the index on category and start. `_select` filters by
-        # several slugs.
+        # A value instead of a join, for the index on category and start. `_select_planned` filters
+        # by several slugs.
         return qs.filter(category=_category_ids(slugs)[:1]) if len(slugs) == 1 else qs
 
 
@@ -134,60 +134,77 @@ class EventFilter(StrictFilterSet):
         model = Event
         fields: list[str] = []
 
-    @staticmethod
-    def needs_page_plan(parameters: QueryDict) -> bool:
-        """Whether no ordered index answers these parameters."""
-        planned = {"search", "name", "title", "location", "near", "radius", "on"}
-        return (
-            not planned.isdisjoint(parameters)
-            or len(parameters.getlist("category")) > 1
-            or parameters.get("when") == "ongoing"
-        )
-
     @classmethod
-    def compiled_page_plan(
-        cls, request: Request, build_events: Callable[[], EventQuerySet]
-    ) -> PagePlan | None:
-        """The plan for a guest's request, with cached SQL.
+    def plan(
+        cls, request: Request, list_name: str, build_events: Callable[[], EventQuerySet]
+    ) -> PagePlan:
+        """The plan for the pages of a list.
 
-        None if the SQL depends on more than the parameters.
+        `build_events` returns the events of the list before they are filtered. It must depend on
+        `list_name` and the viewer alone. Raises `ValidationError` or `ValidationFailed`, at the
+        latest when the plan selects events.
         """
         parameters = request.query_params
-        text = parameters.get("search", "").strip()
-        parts = [parameters.get(name, "").strip() for name in _PART_COLUMNS]
-        if (
-            "\x00" in text
-            or len(parameters.getlist("category")) > 1
-            or any(part and folded_length(part) < TRIGRAM_LENGTH for part in parts)
-        ):
-            return None
 
         def select() -> Selection:
             filters = cls(parameters, queryset=build_events(), request=request)
             if not filters.is_valid():
                 raise translate_validation(filters.errors)
-            return filters._select(build_events())
+            return filters.selection(build_events())
 
+        cache_key = cls._cache_key(request, list_name)
+        if cache_key is None:
+            selection = select()
+            return cls._plan_of(request, lambda: selection)
+        plan = cls._plan_of(request, select)
+        if plan.is_empty:
+            select()  # no page does, and it raises the errors of the other filters
+        is_prepared = not read_filters(request, but="search")
+        return replace(plan, cache_key=cache_key, is_prepared=is_prepared)
+
+    @staticmethod
+    def _plan_of(request: Request, select: Callable[[], Selection]) -> PagePlan:
+        """The plan, without caching its SQL."""
+        parameters = request.query_params
+        text = parameters.get("search", "").strip()
         search = read_search(text, read_corrections(request)) if text else None
-        if search and search.is_empty:
-            return None
-        cache_key = read_filters(request, but="search")
         is_rare = parameters.get("when") == "ongoing" or "on" in parameters
-        return PagePlan(select, search, is_rare, cache_key)
+        planned = (*_PART_COLUMNS, "search", "near")
+        return PagePlan(
+            select,
+            search,
+            has_ordered_index=not (
+                is_rare
+                or any(parameters.get(name, "").strip() for name in planned)
+                or len(parameters.getlist("category")) > 1
+            ),
+            is_rare=is_rare,
+            is_empty=search is not None and search.is_empty,
+        )
+
+    @staticmethod
+    def _cache_key(request: Request, list_name: str) -> Hashable:
+        """Everything that the SQL depends on, except for the words of the search.
+
+        None if the SQL depends on rows as well, or if the query string is too long for a key.
+        """
+        parameters = request.query_params
+        parts = [parameters.get(name, "").strip() for name in _PART_COLUMNS]
+        if (
+            not is_cacheable(request)
+            or "\x00" in parameters.get("search", "")
+            or len(parameters.getlist("category")) > 1
+            or any(part and folded_length(part) < TRIGRAM_LENGTH for part in parts)
+        ):
+            return None
+        return (list_name, viewer_key(request), *read_filters(request, but="search"))
 
     def filter_queryset(self, queryset: Any) -> Any:
-        selection = self._select(queryset)
-        values = self.form.cleaned_data
-        is_rare = values["when"] == "ongoing" or values["on"] is not None
-        if not values["search"]:
-            page_plan = PagePlan(lambda: selection, is_rare=is_rare)
-            return page_plan.queryset() if selection.condition else selection.events
-        search = read_search(values["search"], read_corrections(self.request))
-        if search.is_empty:
-            return selection.events.none().annotate(rank=search.ts_queries.rank())
-        return PagePlan(lambda: selection, search, is_rare).finalized().queryset()
+        """All matches, for conditions on other tables. Lists use `plan`."""
+        selection = self.selection(queryset)
+        return self._plan_of(self.request, lambda: selection).finalized().matches()
 
-    def _select(self, queryset: Any) -> Selection:
+    def selection(self, queryset: EventQuerySet) -> Selection:
         """The events by all filters except the search."""
         values = self.form.cleaned_data
         events = super().filter_queryset(queryset)
@@ -232,7 +249,7 @@ class EventFilter(StrictFilterSet):
         return Selection(events, condition)
 
     def apply_later(self, events: EventQuerySet, name: str, value: Any) -> EventQuerySet:
-        """Leaves the filter to `_select_planned` and `filter_queryset`."""
+        """Leaves the filter to `_select_planned`, and the search to the plan."""
         return events
 
     def on_day(self, events: EventQuerySet, name: str, day: Any) -> EventQuerySet:

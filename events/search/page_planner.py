@@ -7,16 +7,18 @@ estimates, which are off by orders of magnitude for words that rarely occur toge
 chooses: a short walk first, then gathering. The SQL of both is in `page_sql`.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.exceptions import EmptyResultSet
+from django.db.models.expressions import Combinable
 
 from config.api.pagination.keyset import Ordering
-from config.api.sql.compiled_queries import fetch, fetch_by_sql
+from config.api.sql.compiled_queries import NotCompilable, compiled_query, fetch_by_sql
 
+from ..models import EventQuerySet
 from .page_sql import (
     AnyOf,
     PageRequest,
@@ -30,9 +32,6 @@ from .page_sql import (
 )
 from .query import ANYWHERE, LEVELS, Search, TsQueries
 from .spelling import relax
-
-if TYPE_CHECKING:
-    from ..models import Event, EventQuerySet
 
 # Events that a walk reads before gathering. The long walk follows a short walk that has yielded at
 # least this share of a page.
@@ -53,31 +52,38 @@ _SOONEST_FIRST = Ordering("start_time")
 _BEST_FIRST = Ordering("start_time", leading="rank")
 
 
+# Expressions by the names of the columns that a page reads in place of events.
+Columns = Mapping[str, Combinable]
+
+
 @dataclass(frozen=True)
 class PagePlan:
     """A plan for the pages of the events that `select` returns and that match `search`.
 
-    `is_rare` says that few events meet the condition at any time, such as the ongoing ones.
+    `has_ordered_index` says that an index in the order of the list answers every filter. `is_rare`
+    says that few events meet the condition at any time, such as the ongoing ones. `is_empty` says
+    that nothing matches, even with corrections.
+
     `select` must depend on `cache_key` alone. The SQL is cached by that key; with None it is not
-    cached. `is_empty` says that nothing matches, even with corrections.
+    cached. With `is_prepared` the database caches its plans for the rows too.
     """
 
     select: Callable[[], Selection]
     search: Search | None = None
+    has_ordered_index: bool = False
     is_rare: bool = False
-    cache_key: Hashable = None
     is_empty: bool = False
+    cache_key: Hashable = None
+    is_prepared: bool = False
 
-    def queryset(self) -> "EventQuerySet":
-        """All matches, with their `rank` if there is a search."""
+    def matches(self) -> EventQuerySet:
+        """All matches, in no order."""
         events, condition = self.select()
-        matches = events.filter(condition)
+        if self.is_empty:
+            return events.none()
         if self.search is not None:
-            ts_queries = self.search.ts_queries
-            matches = matches.annotate(rank=ts_queries.rank())
-            matches = matches.filter(ts_queries.indexed_condition())
-        matches.page_plan = self
-        return matches
+            condition &= self.search.ts_queries.indexed_condition()
+        return events.filter(condition)
 
     @property
     def note(self) -> Any:
@@ -92,44 +98,65 @@ class PagePlan:
 
     def relaxed(self) -> "PagePlan":
         """The plan with corrections of known words, for a search without a match."""
-        if self.search is None or self.search.is_final:
+        if self.search is None or self.search.is_final or self.is_empty:
             return self
         search = relax(self.search)
         is_empty = search.corrections == self.search.corrections
         return replace(self, search=search, is_empty=is_empty)
 
-    def page(
-        self, ordering: Ordering, position: list[Any] | None, *, reverse: bool, limit: int
-    ) -> list["Event"]:
-        """At most `limit` events beyond the position, with the attributes of the ordering."""
-        positions = self.positions(PageRequest(ordering, position, reverse, limit))
-        *names, _ = ordering.attributes
-        events = self.select().events.in_bulk([pk for *_, pk in positions])
-        page = []
-        for *values, pk in positions:
-            event = events.get(pk)
-            if event is not None:  # it may have been deleted since
-                for name, value in zip(names, values, strict=True):
-                    setattr(event, name, value)
-                page.append(event)
-        return page
+    def final_positions(self, request: PageRequest) -> tuple["PagePlan", list[Position]]:
+        """The plan of every page, and the positions of the events of this page, in order."""
+        if not request.is_first:
+            # The cursor of a list without a search does not have the corrections.
+            plan = self.finalized()
+            return plan, plan.positions(request)
+        positions = self.positions(request)
+        plan = self if positions else self.relaxed()
+        return plan, positions if plan is self else plan.positions(request)
 
-    def rows(self, pks: list[int], columns: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """The rows of those events that are still selected.
+    def rows(self, pks: Sequence[int], columns: Columns | None = None) -> list[Any]:
+        """The events with these ids that are still selected, in the order of the ids.
 
-        A row is the id, the `chord` if distances are measured, and `columns` by their expressions.
+        With `columns`, a row is a tuple: the id, the `chord` if distances are measured, and the
+        values of the columns. Raises `NotCompilable` with columns if the SQL cannot be cached.
         """
+        if not pks:
+            return []
 
         def build(position: list[Any] | None) -> Any:
             (ids,) = position or [pks]
-            events = self.select().events.filter(AnyOf(ids)).annotate(**columns)
+            events = self.select().events.filter(AnyOf(ids))
+            if columns is None:
+                return events
             chord = [name for name in events.query.annotations if name == "chord"]
-            return events.values_list("pk", *chord, *columns)
+            return events.annotate(**columns).values_list("pk", *chord, *columns)
 
-        if not pks:
-            return []
-        key = ("planned rows", self.cache_key, *columns)
-        return fetch(key, build, [pks], prepare=self.cache_key == ())
+        key = ("rows of positions", self.cache_key, *(columns or ()))
+        fetched = self.fetch_rows(key, build, [list(pks)], needs_sql=columns is not None)
+        rows = {row.pk if columns is None else row[0]: row for row in fetched}
+        return [rows[pk] for pk in pks if pk in rows]
+
+    def fetch_rows(
+        self,
+        key: Hashable,
+        build: Callable[[list[Any] | None], Any],
+        position: list[Any] | None,
+        *,
+        needs_sql: bool,
+    ) -> list[Any]:
+        """The rows of `build`, whose SQL is compiled once for each `key`.
+
+        If the SQL cannot be cached, the ORM reads the rows, or `NotCompilable` is raised if
+        `needs_sql`.
+        """
+        query = None
+        if self.cache_key is not None:
+            query = compiled_query(key, build, position, prepare=self.is_prepared)
+        if query is not None:
+            return query.run(position)
+        if needs_sql:
+            raise NotCompilable
+        return list(build(position))
 
     def positions(self, request: PageRequest) -> list[Position]:
         """The positions of the events of a page, in order."""
@@ -251,15 +278,3 @@ class PagePlan:
         key = None if self.cache_key is None else (self.cache_key, has_text, *shape)
         values = [*position, *filter(None, ts_queries.texts)]
         return fetch_by_sql(key, build_from_values, values)
-
-
-class PlannedOrdering(Ordering):
-    """An ordering of events whose pages are read by the queryset's plan, if it has one."""
-
-    def page(
-        self, queryset: Any, position: list[Any] | None, *, reverse: bool, limit: int
-    ) -> list[Any]:
-        page_plan: PagePlan | None = queryset.page_plan
-        if page_plan is None:
-            return super().page(queryset, position, reverse=reverse, limit=limit)
-        return page_plan.page(self, position, reverse=reverse, limit=limit)

@@ -237,7 +237,7 @@ def test_a_zone_that_the_database_does_not_know_is_refused(olga):
     EventFactory(organizer=olga)
     with (files("tzdata.zoneinfo") / "UTC").open("rb") as file:
         zone = ZoneInfo.from_file(file, key="Mars/Olympus_Mons")
-    page_plan = PagePlan(lambda: Selection(Event.objects.visible_to(olga)))
+    plan = PagePlan(lambda: Selection(Event.objects.visible_to(olga)))
 
     with pytest.raises(InvalidTimezone, match="Mars/Olympus_Mons"):
-        facets.Facets(page_plan, zone).as_dict()
+        facets.Facets(plan, zone).as_dict()

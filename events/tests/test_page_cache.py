@@ -17,10 +17,12 @@ from config.errors import InvalidCursor
 from conftest import NOW
 from events.models import Category, Event
 from events.search import page_cache
-from events.search.page_cache import RenderCache, Rendered, fast_guest_page
+from events.search.page_cache import RenderCache, Rendered
+from events.search.pages import EVENT_ORDERINGS
 from events.serializers.events import EventOut
 from events.services import delete_event
 from events.tests.factories import CategoryFactory, EventFactory, SeriesFactory
+from events.views.lists import fast_guest_page
 from registrations.tests.factories import registered
 
 pytestmark = pytest.mark.django_db
@@ -94,7 +96,7 @@ def programme(clock, olga, max_) -> None:
 
 @pytest.mark.usefixtures("programme")
 class TestGuestPage:
-    @pytest.mark.parametrize("ordering", [n for n in page_cache.EVENT_ORDERINGS if n != "distance"])
+    @pytest.mark.parametrize("ordering", [n for n in EVENT_ORDERINGS if n != "distance"])
     @pytest.mark.parametrize("size", [1, 3, 7])
     def test_pages_equal_the_serializers_in_every_direction(self, pages, ordering, size):
         path, walked = f"{PATH}?ordering={ordering}&page_size={size}", 0

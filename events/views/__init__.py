@@ -2,15 +2,9 @@ from .bulk import EventBulkView
 from .calendars import EventCalendarView, EventFeedView
 from .categories import CategoryListView, CategoryView
 from .discovery import FacetsView, SuggestionsView
-from .events import (
-    CancelView,
-    EventListView,
-    EventView,
-    OwnEventListView,
-    PublishView,
-    list_for_guest,
-)
+from .events import CancelView, EventView, PublishView
 from .importing import EventImportView
+from .lists import EventListView, OwnEventListView, list_for_guest
 from .live import SeatStreamView
 from .series import SeriesListView, SeriesPublishView, SeriesView
 

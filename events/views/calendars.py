@@ -13,8 +13,9 @@ from config.api.pagination.paginator import read_ordering
 from config.api.views import ApiView, file_response
 
 from ..calendars import Entry, calendar_of, feed_of
-from ..models import Event
-from .events import EventPages
+from ..models import Event, EventQuerySet
+from ..search.pages import first_events
+from .lists import EventPages
 
 # A calendar has no pages. It has this many events, the first ones of the ordering.
 MAX_ENTRIES = 1000
@@ -84,10 +85,12 @@ class EventFeedView(CalendarView, EventPages):
 
         Descriptions are cut after 500 characters; `URL` leads to the event.
         """
-        ordering = self.orderings[read_ordering(request, self)]
-        events: Any = Event.objects.visible_to(request.user).for_feed()
-        matches = self.filter_queryset(events)
+
+        def build_events() -> EventQuerySet:
+            return Event.objects.visible_to(request.user).for_feed()
+
+        ordering, plan = self.orderings[read_ordering(request, self)], self.plan(build_events)
         with ROWS.one():
-            rows = ordering.page(matches, None, reverse=False, limit=MAX_ENTRIES)
-            body = feed_of(map(Entry, rows), name="Events", public_url=settings.PUBLIC_URL)
+            events = first_events(plan, ordering, MAX_ENTRIES)
+            body = feed_of(map(Entry, events), name="Events", public_url=settings.PUBLIC_URL)
         return self.file(body, "events.ics")

@@ -1,5 +1,3 @@
-from typing import Any
-
 from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter
@@ -8,14 +6,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.openapi.schema import operation
-from config.api.pagination.paginator import is_cacheable
 from config.api.views import ApiView
 
 from ..models import Event, EventQuerySet
 from ..search.facets import Facets
 from ..search.filters import EventFilter
-from ..search.page_planner import PagePlan
-from ..search.page_sql import Selection
 from ..search.suggestions import suggest_names
 from ..serializers.discovery import FacetsOut, SuggestionsIn, SuggestionsOut
 
@@ -70,18 +65,12 @@ class FacetsView(ApiView):
         order, 120 at most. Locations are the twenty most common ones. For more than 5,000 events
         the counts are estimates from a sample.
         """
-        parameters = request.query_params
-        by_texts = any(parameters.get(name) for name in ("search", "name", "title", "location"))
-        zone = timezone.get_current_timezone()
-        return Response(Facets(self._page_plan(request), zone, by_texts).as_dict())
 
-    def _page_plan(self, request: Request) -> PagePlan:
         def build_events() -> EventQuerySet:
             return Event.objects.visible_to(request.user)
 
-        if not request.user.pk and is_cacheable(request):
-            page_plan = EventFilter.compiled_page_plan(request, build_events)
-            if page_plan is not None:
-                return page_plan
-        events: Any = self.filter_queryset(build_events())
-        return events.page_plan or PagePlan(lambda: Selection(events))
+        parameters = request.query_params
+        by_texts = any(parameters.get(name) for name in ("search", "name", "title", "location"))
+        plan = EventFilter.plan(request, type(self).__qualname__, build_events)
+        zone = timezone.get_current_timezone()
+        return Response(Facets(plan, zone, by_texts).as_dict())

@@ -78,12 +78,6 @@ class Ordering:
         *keys, last = (getattr(row, name) for name in self.attributes)
         return (*keys, last if isinstance(last, int) else str(last))
 
-    def page(
-        self, queryset: QuerySet[Any], position: list[Any] | None, *, reverse: bool, limit: int
-    ) -> list[Any]:
-        """At most `limit` rows beyond the position."""
-        return list(self.query(queryset, position, reverse=reverse)[:limit])
-
 
 class RowBeyond(Func):
     """`(a, b) > (x, y)`, compared as row values (SQL:1999, row value constructor)."""

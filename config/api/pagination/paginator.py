@@ -42,7 +42,7 @@ class KeysetPagination(BasePagination):
         self.count = make().count() if page.is_counted else None
         if callable(queryset) and is_cacheable(request):
             filters = read_filters(request)
-            key = page.key(tuple(view.kwargs.items()), _viewer(request), filters)
+            key = page.key(tuple(view.kwargs.items()), viewer_key(request), filters)
             fetched = fetch(
                 key,
                 lambda position: page.query(make(), position),
@@ -50,11 +50,8 @@ class KeysetPagination(BasePagination):
                 prepare=not filters,
             )
         else:
-            fetched = page.ordering.page(
-                make(), page.position, reverse=page.backwards, limit=page.size + 1
-            )
-        note = getattr(queryset, "page_note", None)
-        rows, self.links = page.cut(fetched, page.ordering.position_of, note)
+            fetched = list(page.query(make(), page.position))
+        rows, self.links = page.cut(fetched, page.ordering.position_of)
         return rows
 
     def get_paginated_response(self, data: Iterable[Any]) -> Response:
@@ -179,7 +176,8 @@ def read_filters(request: Request, *, but: str = "") -> tuple[Any, ...]:
     return filters and (*filters, str(timezone.get_current_timezone()))
 
 
-def _viewer(request: Request) -> tuple[Any, Hashable] | None:
+def viewer_key(request: Request) -> tuple[Any, Hashable] | None:
+    """Everything that rows depend on by the viewer. None for a guest."""
     user = request.user
     return (user.pk, rights_key(user)) if user.is_authenticated else None
 
