@@ -1,4 +1,6 @@
-from .events import CategoryAdmin, EventAdmin, EventForm
+from .categories import CategoryAdmin
+from .event_forms import EventForm
+from .events import EventAdmin
 from .series import SeriesAdmin
 
 __all__ = ["CategoryAdmin", "EventAdmin", "EventForm", "SeriesAdmin"]

@@ -1,59 +1,23 @@
+"""Events in the admin."""
+
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.widgets import AdminTextInputWidget, AdminURLFieldWidget
-from django.contrib.postgres.forms import SimpleArrayField
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from accounts.admin import AuditedAdmin, ZoneChoiceField, staff_of
+from accounts.admin import AuditedAdmin, staff_of
 from accounts.models import User
-from config.api.admin import NotifyForm, ServiceForm, confirmed_answers
-from config.api.text.visible_characters import validate_visible
+from config.api.admin import NotifyForm, confirmed_answers
 
-from ..models import AttendanceMode, Category, Event
-from ..models.base import default_reminder_hours
-from ..serializers.event_input import EventCreateIn, EventIn
-from ..services import (
-    cancel_event,
-    create_event,
-    delete_event,
-    edit_event,
-    publish_event,
-    restore_event,
-)
-from ..services.categories import delete_category, save_category
-from ..services.editing import TIMES
+from ..models import Event
+from ..services import cancel_event, delete_event, publish_event, restore_event
+from .event_forms import SEATS, TEXTS, CancellationForm, EventForm, local_text
 
-_SEATS = (
-    "max_capacity",
-    "waitlist_enabled",
-    "registration_opens_at",
-    "registration_closes_at",
-    "cancellation_closes_at",
-)
-_GIVEN = {
-    "name",
-    "description",
-    "location",
-    "latitude",
-    "longitude",
-    "category",
-    "meeting_url",
-    "timezone",
-    "max_capacity",
-    "waitlist_enabled",
-    "reminder_hours",
-    "status",
-    "attendance_mode",
-    *TIMES,
-}
-_WHEN = ("timezone", "start_time", "end_time", "reminder_hours")
-_SO_FAR = (
+_TIMES = ("timezone", "start_time", "end_time", "reminder_hours")
+_HISTORY = (
     ("registered_count", "waitlist_count"),
     ("average_rating", "feedback_count"),
     ("cancelled_at", "cancellation_reason"),
@@ -63,118 +27,6 @@ _SO_FAR = (
     ("series", "edited_by_hand"),
     ("import_key", "import_sequence", "edited_since_import"),
 )
-_PLACE = ("latitude", "longitude")
-_TEXTS = ("name", "description", "location", *_PLACE, "category", "meeting_url", "attendance_mode")
-
-
-def local(moment: datetime | None, event: Event) -> str:
-    """Wall-clock time in the event's zone, as `<input type="datetime-local">` writes it."""
-    if moment is None:
-        return ""
-    precision = "seconds" if moment.second else "minutes"
-    return moment.astimezone(event.zone).replace(tzinfo=None).isoformat(timespec=precision)
-
-
-class WallClockField(forms.CharField):
-    """What clocks at the event show; the serializer reads it, knowing the zone."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        widget = forms.TextInput(attrs={"type": "datetime-local"})
-        super().__init__(widget=widget, empty_value=None, **kwargs)
-
-
-class EventForm(ServiceForm):
-    """What the API takes for an event, and checked by the same serializer and services."""
-
-    request: HttpRequest  # set by the admin
-    error_fields = {"capacity_below_registered": "max_capacity"}
-
-    start_time = WallClockField()
-    end_time = WallClockField(required=False, help_text="Empty: one hour after the start.")
-    registration_opens_at = WallClockField(required=False, help_text="Empty: at once.")
-    registration_closes_at = WallClockField(required=False, help_text="Empty: at the start.")
-    cancellation_closes_at = WallClockField(
-        required=False, help_text="Until when attendees may cancel. Empty: until the start."
-    )
-    timezone = ZoneChoiceField(help_text="Another zone keeps the times on the clock.")
-    meeting_url = forms.URLField(
-        required=False,
-        assume_scheme="https",
-        label="Meeting URL",
-        widget=AdminURLFieldWidget,
-        help_text="For the organizer, staff and confirmed attendees.",
-    )
-    attendance_mode = forms.TypedChoiceField(
-        required=False,
-        empty_value=None,
-        choices=[("", "As location and meeting URL say"), *AttendanceMode.choices],
-    )
-    status = forms.ChoiceField(
-        choices=[
-            (status.value, status.label) for status in (Event.Status.PUBLISHED, Event.Status.DRAFT)
-        ]
-    )
-    reminder_hours = SimpleArrayField(
-        forms.IntegerField(),
-        required=False,
-        initial=default_reminder_hours,
-        widget=AdminTextInputWidget,
-        help_text="Hours before the start, parted by commas. Empty: none.",
-    )
-    seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
-
-    class Meta:
-        model = Event
-        fields = (*_TEXTS, *TIMES, "timezone", "max_capacity", "waitlist_enabled")
-        widgets = {
-            name: forms.TextInput(attrs={"class": "vLargeTextField"})
-            for name in ("name", "location")
-        }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            self.initial["seen_version"] = self.instance.version
-            if not self.instance.is_attendance_mode_set:
-                self.initial["attendance_mode"] = ""
-            for name in TIMES:
-                self.initial[name] = local(getattr(self.instance, name), self.instance)
-
-    def rehearse(self) -> None:
-        self.values = self._values()
-        self.write()
-
-    def write(self) -> Event:
-        """Create or edit the event. Raises `DomainError`."""
-        if self.instance.pk is None:
-            return create_event(self.cleaned_data["organizer"], **self.values)
-        seen = self.cleaned_data["seen_version"]
-        return edit_event(
-            self.instance,
-            dict(self.values),
-            keep_local_time=True,
-            expected_versions=None if seen is None else {f"{self.instance.pk}.{seen}"},
-        )
-
-    def _values(self) -> dict[str, Any]:
-        """For a new event all that was entered, else what was changed, as services take it."""
-        is_new = self.instance.pk is None
-        changed = set(self.changed_data)
-        if not changed.isdisjoint(_PLACE):
-            changed |= set(_PLACE)  # two halves of one fact
-        given = {
-            name: value.slug if isinstance(value, Category) else value
-            for name, value in self.cleaned_data.items()
-            if name in _GIVEN and (is_new or name in changed)
-        }
-        has_end = given.get("end_time", ...) is not None
-        serializer = (EventCreateIn if is_new else EventIn)(
-            data=given if has_end else {k: v for k, v in given.items() if k != "end_time"},
-            context={"request": self.request, "event": None if is_new else self.instance},
-            partial=not is_new,
-        )
-        serializer.is_valid(raise_exception=True)
-        return dict(serializer.validated_data) | ({} if has_end else {"end_time": None})
 
 
 class DeletedFilter(admin.SimpleListFilter):
@@ -207,16 +59,6 @@ class WhenFilter(admin.SimpleListFilter):
         return getattr(queryset, when)() if when in dict(self.lookup_choices) else queryset
 
 
-class CancellationForm(NotifyForm):
-    reason = forms.CharField(
-        required=False,
-        max_length=500,
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
-        help_text="Shown with the event.",
-    )
-    field_order = ("reason", "notify")
-
-
 @admin.register(Event)
 class EventAdmin(AuditedAdmin):
     form = EventForm
@@ -231,7 +73,7 @@ class EventAdmin(AuditedAdmin):
         "state",
         "seats",
     )
-    # No `date_hierarchy`, which reads every event to know the years that there are.
+    # No `date_hierarchy`: it reads every event to find the years.
     list_filter = (DeletedFilter, WhenFilter, "start_time", "status", "category")
     ordering = ("-id",)
     search_fields = ("name__contains_folded", "location__contains_folded")
@@ -276,15 +118,17 @@ class EventAdmin(AuditedAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         may_edit = obj is None or self.has_change_permission(request, obj)
         zone = "the event's own zone" if may_edit else "UTC"
-        shown = [
-            (None, {"fields": (*_TEXTS, "organizer", "status")}),
-            ("Time", {"fields": _WHEN, "description": f"Times are in {zone}."}),
-            ("Seats", {"fields": _SEATS}),
+        fieldsets = [
+            (None, {"fields": (*TEXTS, "organizer", "status")}),
+            ("Time", {"fields": _TIMES, "description": f"Times are in {zone}."}),
+            ("Seats", {"fields": SEATS}),
         ]
         if obj and may_edit:
-            shown.append((None, {"fields": ("seen_version",), "classes": ("hidden",)}))
-        so_far = [("So far", {"fields": _SO_FAR}), ("Changes", {"fields": ("changes",)})]
-        return [*shown, *so_far] if obj else shown
+            fieldsets.append((None, {"fields": ("seen_version",), "classes": ("hidden",)}))
+        if obj:
+            fieldsets.append(("So far", {"fields": _HISTORY}))
+            fieldsets.append(("Changes", {"fields": ("changes",)}))
+        return fieldsets
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.readonly_fields if obj else ()
@@ -300,7 +144,7 @@ class EventAdmin(AuditedAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Cancelled is final, and what is deleted must be restored first."""
+        """Not for cancelled events, nor for deleted ones, which staff can restore first."""
         is_closed = obj and (obj.deleted_at or obj.status == Event.Status.CANCELLED)
         return not is_closed and super().has_change_permission(request, obj)
 
@@ -328,7 +172,7 @@ class EventAdmin(AuditedAdmin):
 
     @admin.display(ordering="start_time")
     def starts(self, event: Event) -> str:
-        return f"{local(event.start_time, event).replace('T', ' ')} {event.timezone}"
+        return f"{local_text(event.start_time, event).replace('T', ' ')} {event.timezone}"
 
     @admin.display(ordering="status")
     def state(self, event: Event) -> str:
@@ -365,7 +209,7 @@ class EventAdmin(AuditedAdmin):
     def delete_selected(
         self, request: HttpRequest, queryset: QuerySet[Event]
     ) -> HttpResponse | None:
-        """Instead of Django's own action of that name, which would delete rows."""
+        """Replaces Django's action of that name, which deletes rows."""
         return self.act_after_question(
             request,
             queryset.filter(deleted_at=None),
@@ -395,12 +239,15 @@ class EventAdmin(AuditedAdmin):
         request: HttpRequest,
         events: Any,  # an EventQuerySet
         service: Callable[..., object],
-        done: str,
+        verb: str,
         *,
         question: str,
         consequence: str,
     ) -> HttpResponse | None:
-        """Ask, with the number of people to notify, then call `service` on each event."""
+        """Calls `service` on each event once staff have confirmed.
+
+        The page to confirm on shows how many people are notified. `verb` is for the message.
+        """
         people = events.people_to_notify()
         form = NotifyForm(confirmed_answers(request), people=people)
         page = self.ask_first(
@@ -408,41 +255,5 @@ class EventAdmin(AuditedAdmin):
         )
         if page is None:
             answers = form.cleaned_data
-            self.act_on(request, events, lambda event: service(event, **answers), done)
+            self.act_on(request, events, lambda event: service(event, **answers), verb)
         return page
-
-
-class CategoryForm(ServiceForm):
-    class Meta:
-        model = Category
-        fields = ("name", "slug")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "name" in self.fields:  # A page that staff may only read has no such field.
-            self.fields["name"].validators.append(validate_visible)
-
-    def rehearse(self) -> None:
-        save_category(Category(pk=self.instance.pk), **self.cleaned_data)
-
-
-@admin.register(Category)
-class CategoryAdmin(AuditedAdmin):
-    form = CategoryForm
-    list_display = ("name", "slug")
-    search_fields = ("name__contains_folded", "slug")
-    prepopulated_fields = {"slug": ("name",)}
-    readonly_fields = ("changes",)
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("name", "slug", "changes") if obj else ("name", "slug")
-
-    def delete_model(self, request: HttpRequest, obj: Category) -> None:
-        delete_category(obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Category]) -> None:
-        for category in queryset:
-            delete_category(category)
-
-    def save_model(self, request: HttpRequest, obj: Category, form: Any, change: bool) -> None:
-        save_category(obj, **form.cleaned_data)

@@ -1,3 +1,5 @@
+"""Series in the admin."""
+
 from typing import Any
 
 from django.contrib import admin
@@ -18,7 +20,15 @@ _TEXTS = (
     *("name", "description", "location", "category"),
     *("meeting_url", "attendance_mode", "organizer", "status"),
 )
-_RECURS = ("rule", "excluded", "timezone", "rule_timezone", "start_time", "end_time", "filled_to")
+_RECURRENCE = (
+    "rule",
+    "excluded",
+    "timezone",
+    "rule_timezone",
+    "start_time",
+    "end_time",
+    "filled_to",
+)
 _SEATS = (
     *("max_capacity", "waitlist_enabled"),
     *("registration_opens_at", "registration_closes_at", "cancellation_closes_at"),
@@ -27,7 +37,7 @@ _SEATS = (
 
 @admin.register(Series)
 class SeriesAdmin(AuditedAdmin):
-    """Seen, published and ended here; edited through the API, or event by event."""
+    """Shows, publishes and ends series. Staff edit them through the API, or event by event."""
 
     gone = "It has ended."
     list_display = ("name", "rule", "timezone", "organizer", "status", "has_ended")
@@ -38,7 +48,7 @@ class SeriesAdmin(AuditedAdmin):
     search_help_text = "Part of the name or of the location."
     fieldsets = [
         (None, {"fields": (*_TEXTS, "occurrences")}),
-        ("Recurs", {"fields": _RECURS, "description": "Times are in UTC, of the first event."}),
+        ("Recurs", {"fields": _RECURRENCE, "description": "Times are in UTC, of the first event."}),
         ("Seats", {"fields": _SEATS}),
         ("So far", {"fields": (("created_at", "updated_at"), "deleted_at", "version", "changes")}),
     ]
@@ -51,7 +61,7 @@ class SeriesAdmin(AuditedAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """To the list, for its actions; no form is shown."""
+        """Only for the list, whose actions need it. There is no form."""
         return obj is None and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -74,7 +84,7 @@ class SeriesAdmin(AuditedAdmin):
 
     @admin.display(description="events")
     def occurrences(self, series: Series) -> str:
-        """Those that are there, as a link to their list."""
+        """The number of events, as a link to their list."""
         count = series.events.existing().count()
         url = reverse("admin:events_event_changelist")
         return format_html('<a href="{}?series__id__exact={}">{}</a>', url, series.pk, count)
@@ -92,7 +102,7 @@ class SeriesAdmin(AuditedAdmin):
     def delete_selected(
         self, request: HttpRequest, queryset: QuerySet[Series]
     ) -> HttpResponse | None:
-        """Instead of Django's own action of that name, which would delete rows."""
+        """Replaces Django's action of that name, which deletes rows."""
         series = queryset.filter(deleted_at=None)
         form = NotifyForm(confirmed_answers(request), people=people_to_notify(series))
         page = self.ask_first(
@@ -110,6 +120,6 @@ class SeriesAdmin(AuditedAdmin):
 
 
 def people_to_notify(series: QuerySet[Series]) -> int:
-    """How many people hear of it when these series end."""
+    """The number of people to notify when these series end."""
     events = Event.objects.filter(series__in=series).ended_with_series(timezone.now())
     return events.people_to_notify()
