@@ -123,8 +123,9 @@ class _Updater:
         if made is None or made.series is None:
             self._note("The entry does not recur any more; the series stays as it is.")
             return
-        names = (*_TEXTS, *_TIMES, "rule", "excluded")
-        changes = {name: getattr(made.series, name) for name in names} | self._category()
+        changes = {name: getattr(made.series, name) for name in (*_TEXTS, *_TIMES)}
+        changes |= self._category()
+        changes |= {"rule": made.series.schedule.rule, "excluded": made.series.exclusions}
         edit_series(series, changes, by_import=True)
         if made.series.status == Series.Status.PUBLISHED and series.status == Series.Status.DRAFT:
             publish_series(series)

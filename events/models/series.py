@@ -1,5 +1,5 @@
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -113,6 +113,8 @@ class Series(EventDetails):
 
     objects = SeriesQuerySet.as_manager()
 
+    _parsed_schedule: tuple[tuple[Any, ...], Schedule] | None = None
+
     audited_fields = (
         *EventDetails.audited_fields,
         "category",
@@ -161,7 +163,7 @@ class Series(EventDetails):
         return self.written_start + self.moved_by
 
     def turn_at(self, nominal: datetime) -> Turn:
-        """The same as `Schedule.turn_at`, without parsing the rule."""
+        """The same as `Schedule.turn_at`, without the schedule."""
         is_first = nominal == self.nominal_start
         return Turn(
             nominal, self.start_time if is_first else at_wall_clock(nominal, self.rule_zone)
@@ -170,19 +172,24 @@ class Series(EventDetails):
     @property
     def exclusions(self) -> frozenset[date | datetime]:
         """Nominal days, and instants in UTC."""
-        return frozenset(parse_exclusion(text, UTC) for text in self.excluded)
+        return self.schedule.excluded
 
     @property
     def schedule(self) -> Schedule:
-        return Schedule(
-            parse_rule(self.written_rule),
-            self.written_start,
-            ZoneInfo(self.written_timezone),
-            self.rule_zone,
-            shift=self.moved_by,
-            first_at=self.start_time,
-            excluded=self.exclusions,
-        )
+        """The rule and its moves, parsed once for each state of the columns."""
+        columns = self._schedule_columns
+        if self._parsed_schedule is None or self._parsed_schedule[0] != columns:
+            schedule = Schedule(
+                parse_rule(self.written_rule),
+                self.written_start,
+                ZoneInfo(self.written_timezone),
+                self.rule_zone,
+                shift=self.moved_by,
+                first_at=self.start_time,
+                excluded=frozenset(parse_exclusion(text, UTC) for text in self.excluded),
+            )
+            self._parsed_schedule = columns, schedule
+        return self._parsed_schedule[1]
 
     @schedule.setter
     def schedule(self, schedule: Schedule) -> None:
@@ -193,3 +200,17 @@ class Series(EventDetails):
         self.written_start = schedule.start
         self.written_timezone = schedule.written_in.key
         self.moved_by = schedule.shift
+        if schedule.first_at == self.start_time:
+            self._parsed_schedule = self._schedule_columns, schedule
+
+    @property
+    def _schedule_columns(self) -> tuple[Any, ...]:
+        return (
+            self.written_rule,
+            self.written_start,
+            self.written_timezone,
+            self.rule_timezone,
+            self.moved_by,
+            self.start_time,
+            tuple(self.excluded),
+        )

@@ -7,7 +7,13 @@ means for occurrences that exist.
 
 from .errors import InvalidRecurrence
 from .matching import match_turns
-from .moments import parse_exclusion, parse_moment, shown_exclusion, stored_exclusion
+from .moments import (
+    exclusion_in_zone,
+    parse_exclusion,
+    parse_moment,
+    shown_exclusion,
+    stored_exclusion,
+)
 from .rule import FREQUENCIES, Rule, parse_rule
 from .schedule import AHEAD, MAX_OCCURRENCES, Schedule, Turn
 from .shown import shown_rule
@@ -23,6 +29,7 @@ __all__ = [
     "Rule",
     "Schedule",
     "Turn",
+    "exclusion_in_zone",
     "match_turns",
     "parse_exclusion",
     "parse_moment",

@@ -9,7 +9,7 @@ from .errors import InvalidRecurrence
 
 
 def parse_moment(text: str) -> date | datetime:
-    """A day or a time, in the form of iCalendar or of ISO 8601; naive without an offset.
+    """A day or a time in iCalendar or ISO 8601 format. A time without an offset is naive.
 
     >>> parse_moment("20270322T170000Z")
     datetime.datetime(2027, 3, 22, 17, 0, tzinfo=datetime.timezone.utc)
@@ -31,12 +31,19 @@ def parse_moment(text: str) -> date | datetime:
 
 
 def parse_exclusion(text: str, zone: tzinfo) -> date | datetime:
-    """A day, or the instant in UTC of a time; `zone` has the clocks of a time without an offset.
+    """A day, or the instant in UTC of a time. A time without an offset is in `zone`.
 
     >>> parse_exclusion("20270322T180000", ZoneInfo("Europe/Berlin"))
     datetime.datetime(2027, 3, 22, 17, 0, tzinfo=datetime.timezone.utc)
     """
-    moment = parse_moment(text)
+    return exclusion_in_zone(parse_moment(text), zone)
+
+
+def exclusion_in_zone(moment: date | datetime, zone: tzinfo) -> date | datetime:
+    """A day, or the instant in UTC of a time. A naive time is in `zone`.
+
+    Raises `InvalidRecurrence` for a time beyond the calendar.
+    """
     if not isinstance(moment, datetime):
         return moment
     try:
@@ -45,7 +52,7 @@ def parse_exclusion(text: str, zone: tzinfo) -> date | datetime:
         at = moment.astimezone(UTC)
         wall_clock(at, zone)
     except OverflowError as error:
-        raise InvalidRecurrence(f"{text[:40]!r} is beyond the calendar.") from error
+        raise InvalidRecurrence(f"{moment.isoformat()!r} is beyond the calendar.") from error
     return at
 
 
@@ -57,7 +64,7 @@ def stored_exclusion(moment: date | datetime) -> str:
 
 
 def shown_exclusion(stored: str, zone: tzinfo) -> str:
-    """A stored exclusion on the clocks of `zone`, with an offset where they repeat the time."""
+    """A stored exclusion as wall-clock time in `zone`. A time that occurs twice has an offset."""
     moment = parse_exclusion(stored, UTC)
     if not isinstance(moment, datetime):
         return stored

@@ -1,7 +1,7 @@
 """Input fields of the recurrence of a series: its rule and its exclusions."""
 
+from datetime import date, datetime
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
@@ -12,17 +12,23 @@ from ..recurrence import (
     MAX_OCCURRENCES,
     MAX_TEXT,
     InvalidRecurrence,
+    Recurrence,
     parse_moment,
     parse_recurrence,
 )
 
 RULE_EXAMPLE = "FREQ=WEEKLY;BYDAY=MO;COUNT=10"
 
-_UTC = ZoneInfo("UTC")
+
+class _ParsedField(TextField):
+    """A text whose value is what it is parsed to."""
+
+    def run_validators(self, value: Any) -> None:
+        """Does nothing: validators are for texts, and parsing checks the same."""
 
 
-class RecurrenceField(TextField):
-    """An RRULE. Lines of EXDATE may follow it. The serializer parses it again in the right zone."""
+class RecurrenceField(_ParsedField):
+    """An RRULE. Lines of EXDATE may follow it. The value is a `Recurrence`, in no zone."""
 
     schema_extra: ClassVar[dict[str, Any]] = {
         "pattern": f"^[^\\x00]*FREQ=({'|'.join(FREQUENCIES)})[^\\x00]*$",
@@ -32,16 +38,15 @@ class RecurrenceField(TextField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=MAX_TEXT, **kwargs)
 
-    def to_internal_value(self, data: Any) -> str:
+    def to_internal_value(self, data: Any) -> Recurrence:  # type: ignore[override]
         text = super().to_internal_value(data)
         if len(text) > MAX_TEXT:
-            return text  # the validator of the length rejects it
+            self.fail("max_length", max_length=MAX_TEXT)
         try:
-            parse_recurrence(text, _UTC)
+            return parse_recurrence(text)
         except InvalidRecurrence as error:
             detail = str(error) if "=" in text else _explain_rule(text)
             raise ValidationError([ErrorDetail(detail, "invalid_recurrence")]) from error
-        return text
 
 
 _FREQUENCY_BY_WORD = {
@@ -61,21 +66,20 @@ def _explain_rule(text: str) -> str:
     return f"Send a rule of RFC 5545, such as {RULE_EXAMPLE}."
 
 
-class ExcludedField(TextField):
-    """A day, or a time in the series' zone, on which the rule gives no occurrence."""
+class ExcludedField(_ParsedField):
+    """A day or a time without an occurrence. A time without an offset is naive."""
 
     schema_extra: ClassVar[dict[str, Any]] = DAY_OR_MOMENT
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=40, **kwargs)
 
-    def to_internal_value(self, data: Any) -> str:
+    def to_internal_value(self, data: Any) -> date | datetime:  # type: ignore[override]
         text = super().to_internal_value(data)
         try:
-            parse_moment(text)
+            return parse_moment(text)
         except InvalidRecurrence as error:
             raise ValidationError([ErrorDetail(str(error), "invalid")]) from error
-        return text
 
 
 class ExcludedListField(ListField):

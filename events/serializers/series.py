@@ -20,10 +20,9 @@ from ..models import Event, Series
 from ..recurrence import (
     InvalidRecurrence,
     Recurrence,
-    parse_exclusion,
-    parse_recurrence,
+    exclusion_in_zone,
+    parse_moment,
     shown_exclusion,
-    stored_exclusion,
 )
 from .event_input import EVENT_IN_EXAMPLE, EventCreateIn, EventEditIn
 from .events import OrganizerOut
@@ -63,9 +62,9 @@ class SeriesIn(EventCreateIn):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
-        recurrence, exdates = _read_recurrence(attrs, ZoneInfo(attrs["timezone"]))
+        recurrence, excluded = _convert_to_zone(attrs, ZoneInfo(attrs["timezone"]))
         assert recurrence is not None  # noqa: S101  # the field is required
-        excluded = recurrence.excluded | (exdates or frozenset())
+        excluded = recurrence.excluded | (excluded or frozenset())
         attrs["recurrence"] = Recurrence(recurrence.rule, excluded)
         return attrs
 
@@ -105,38 +104,40 @@ class SeriesEditIn(EventEditIn):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        sent_exdates = list(attrs.get("exdates", ()))
+        sent_exdates = set(attrs.get("exdates", ()))
         attrs = super().validate(attrs)
         series: Series = self.context["event"]
         zone = ZoneInfo(attrs.get("timezone") or series.timezone)
-        recurrence, exdates = _read_recurrence(attrs, zone)
-        if recurrence is not None:
-            attrs["rule"] = recurrence.rule.text
-            if recurrence.excluded:
-                exdates = recurrence.excluded | (exdates or frozenset())
+        recurrence, excluded = _convert_to_zone(attrs, zone)
         # A client may send the unchanged list back together with another zone.
-        is_unchanged = sent_exdates and sorted(sent_exdates) == sorted(rendered_exdates(series))
-        if exdates is not None and not is_unchanged:
-            attrs["excluded"] = sorted(map(stored_exclusion, exdates))
+        if sent_exdates and sent_exdates == set(map(parse_moment, rendered_exdates(series))):
+            excluded = None
+        if recurrence is not None:
+            attrs["rule"] = recurrence.rule
+            if recurrence.excluded:
+                excluded = recurrence.excluded | (excluded or frozenset())
+        if excluded is not None:
+            attrs["excluded"] = excluded
         return attrs
 
 
-def _read_recurrence(
+def _convert_to_zone(
     attrs: dict[str, Any], zone: ZoneInfo
 ) -> tuple[Recurrence | None, frozenset[datetime.date] | None]:
-    """The rule and the exclusions, with wall-clock times of `zone`. None for a field not sent."""
-    text, dates = attrs.pop("recurrence", None), attrs.pop("exdates", None)
+    """The recurrence and the exclusions with instants for times in `zone`. None if not sent."""
+    recurrence, moments = attrs.pop("recurrence", None), attrs.pop("exdates", None)
     try:
-        recurrence = None if text is None else parse_recurrence(text, zone)
+        recurrence = recurrence and recurrence.in_zone(zone)
     except InvalidRecurrence as error:  # a time beyond the calendar, in that zone
         raise ValidationError(
             {"recurrence": [ErrorDetail(str(error), "invalid_recurrence")]}
         ) from error
+    if moments is None:
+        return recurrence, None
     try:
-        excluded = None if dates is None else frozenset(parse_exclusion(day, zone) for day in dates)
+        return recurrence, frozenset(exclusion_in_zone(moment, zone) for moment in moments)
     except InvalidRecurrence as error:
         raise ValidationError({"exdates": [ErrorDetail(str(error), "invalid")]}) from error
-    return recurrence, excluded
 
 
 def rendered_exdates(series: Series) -> list[str]:

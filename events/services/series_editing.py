@@ -6,7 +6,7 @@ or cancel one.
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,7 @@ from config.errors import FieldError, ValidationFailed
 
 from ..errors import CapacityBelowRegistered, EventStarted
 from ..models import Event, Series
-from ..recurrence import InvalidRecurrence, Turn, parse_exclusion
+from ..recurrence import InvalidRecurrence, Rule, Turn
 from ..signals import events_edited
 from ..zones import at_wall_clock, wall_clock
 from .attendance import with_attendance_mode
@@ -152,14 +152,13 @@ def _reschedule(edit: Edit, changes: dict[str, Any], *, keep_local_time: bool) -
     """Give the series and the events that are reached their new times. Raises OverflowError."""
     series, anchor = edit.series, edit.anchor
     times = change_times(series, changes, anchor, edit.now, keep_local_time=keep_local_time)
-    excluded = series.exclusions
-    if "excluded" in changes:
-        excluded = frozenset(parse_exclusion(text, UTC) for text in changes["excluded"])
-    if changes.get("rule", series.rule) != series.rule:
+    excluded = changes.get("excluded", series.exclusions)
+    rule: Rule | None = changes.get("rule")
+    if rule is not None and rule.text != series.rule:
         zone = changes.get("timezone", series.timezone)
-        rule = NewRule(changes["rule"], excluded, ZoneInfo(zone))
+        new_rule = NewRule(rule, excluded, ZoneInfo(zone))
         keeps_clock = keep_local_time and zone != series.timezone
-        return change_rule(edit, rule, times, keeps_clock=keeps_clock)
+        return change_rule(edit, new_rule, times, keeps_clock=keeps_clock)
     effects = Effects()
     if times is not None:
         effects = move_series(edit, times)

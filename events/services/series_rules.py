@@ -11,10 +11,10 @@ from ..recurrence import (
     AHEAD,
     MAX_OCCURRENCES,
     InvalidRecurrence,
+    Rule,
     Schedule,
     Turn,
     match_turns,
-    parse_rule,
 )
 from ..zones import at_wall_clock, wall_clock
 from .editing import check_times
@@ -36,9 +36,9 @@ _LOOK_BACK = timedelta(days=3)
 
 @dataclass(frozen=True)
 class NewRule:
-    """The text of an RRULE, nominal days and instants that it leaves out, and its clocks."""
+    """A rule, the nominal days and instants that it excludes, and the zone that it is in."""
 
-    text: str
+    rule: Rule
     excluded: frozenset[date]
     zone: ZoneInfo
 
@@ -131,8 +131,7 @@ def _set_rule(series: Series, anchor: Anchor, new: NewRule, change: TimeChange |
     series.clock_offsets = dict(offsets)
     for name, moment in times.items():
         setattr(series, name, moment)
-    rule = parse_rule(new.text)
-    series.schedule = Schedule(rule, nominal, zone, zone, first_at=start, excluded=new.excluded)
+    series.schedule = Schedule(new.rule, nominal, zone, zone, first_at=start, excluded=new.excluded)
 
 
 def _turns(series: Series, now: datetime) -> tuple[list[Turn], list[Turn]]:
