@@ -1,4 +1,4 @@
-"""Counts of the words that events have, and which words correct misspelt ones."""
+"""Counts the words of events, and decides which words correct misspelt ones."""
 
 from django.db import connection
 
@@ -6,10 +6,12 @@ from django.db import connection
 MAX_CORRECTING = 50_000
 MAX_CORRECTING_OF_ORGANIZER = 10_000
 
-# A word is marked as of no event first and deleted by the next count, since a transaction that
-# began before the mark may be about to bring it back.
+# A word without events is first counted as of none. The next count deletes it, since a transaction
+# that began before the first count may still add an event with the word.
 #
-# Beyond the limit those organizers lose words first who have the most, and of each the rarest.
+# Words are ranked within each organizer. Words of several organizers are ranked apart, by their
+# first and last organizer, so that they use up no organizer's limit. Beyond the limit of all words,
+# the words of the highest ranks are left out: the rarest ones of the organizers with most words.
 _COUNT = """
     WITH counted AS MATERIALIZED (
         SELECT given.lexeme COLLATE "C" AS word,
@@ -17,6 +19,7 @@ _COUNT = """
             count(*) FILTER (WHERE given.weights && '{A,B,C}') AS in_headings,
             count(*) AS in_texts,
             min(event.organizer_id) AS brought_by,
+            max(event.organizer_id) AS last_organizer,
             min(event.organizer_id) < max(event.organizer_id) AS is_shared
         FROM events_event AS event, unnest(event.search_vector) AS given
         WHERE event.deleted_at IS NULL
@@ -24,14 +27,14 @@ _COUNT = """
     ), correcting AS MATERIALIZED (
         SELECT word FROM (
             SELECT word, row_number() OVER (
-                PARTITION BY brought_by
-                ORDER BY is_shared DESC, in_headings DESC, in_texts DESC, word
-            ) AS nth, is_shared
+                PARTITION BY brought_by, last_organizer
+                ORDER BY in_headings DESC, in_texts DESC, word
+            ) AS position, is_shared
             FROM counted
             WHERE (in_headings > 0 OR is_shared) AND search_may_correct(word)
         ) AS ranked
-        WHERE is_shared OR nth <= %(most_of_organizer)s
-        ORDER BY nth, word LIMIT %(most)s
+        WHERE is_shared OR position <= %(max_of_organizer)s
+        ORDER BY position, word LIMIT %(max_correcting)s
     ), judged AS MATERIALIZED (
         SELECT counted.*, correcting.word IS NOT NULL AS corrects
         FROM counted LEFT JOIN correcting USING (word)
@@ -65,16 +68,17 @@ _COUNT = """
 
 
 def count_words() -> None:
-    """Count in how many events each word is, and leave one row of each word that an event has.
+    """Counts the events of each word, so that each word of an event has one row.
 
-    Search chooses its way by the counts; its results do not depend on them. At most
+    The search chooses its strategy by the counts. Its results do not depend on them. At most
     `MAX_CORRECTING` words correct misspelt ones: words of headings, and words of several
-    organizers. Of those that one organizer alone has at most `MAX_CORRECTING_OF_ORGANIZER` do.
+    organizers. Of the words of a single organizer, at most `MAX_CORRECTING_OF_ORGANIZER` do.
     """
     with connection.cursor() as cursor:
-        # A table that was empty when it was last looked at is taken for empty, and then all its
-        # words are compared with each other.
+        # If the last statistics are of an empty table, the planner expects no rows and compares
+        # all words with each other.
         cursor.execute("ANALYZE events_searchword")
         cursor.execute(
-            _COUNT, {"most": MAX_CORRECTING, "most_of_organizer": MAX_CORRECTING_OF_ORGANIZER}
+            _COUNT,
+            {"max_correcting": MAX_CORRECTING, "max_of_organizer": MAX_CORRECTING_OF_ORGANIZER},
         )

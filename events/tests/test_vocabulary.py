@@ -137,8 +137,21 @@ def test_corrections_of_a_single_organizer_are_limited(olga, max_, monkeypatch):
 
     count_words()
 
-    assert len(correcting()) == 5
+    assert len(correcting()) == 8
     assert {"saxophone", "concert", "rome"} < correcting()
+
+
+def test_words_of_several_organizers_use_up_no_limit(olga, max_, monkeypatch):
+    monkeypatch.setattr(vocabulary, "MAX_CORRECTING_OF_ORGANIZER", 2)
+    for organizer in (olga, max_):
+        EventFactory(organizer=organizer, name="Saxophone concert", location="Rome")
+    EventFactory(organizer=olga, name="Clarinet evening", location="Rome")
+    EventFactory(organizer=max_, name="Trombone matinee", location="Rome")
+
+    count_words()
+
+    shared = {"saxophone", "concert", "rome"}
+    assert correcting() == shared | {"clarinet", "evening", "trombone", "matinee"}
 
 
 def test_a_counted_word_stays_counted_when_another_organizer_uses_it(olga, max_):
