@@ -23,6 +23,42 @@ class OrganizerOut(serializers.ModelSerializer[User]):
         fields = ("id", "username")
 
 
+class EventDetailsOut(serializers.ModelSerializer[Any]):
+    """The fields of `EventDetails` in responses, which events and series have in common.
+
+    `meeting_url` and `reminder_hours` are for the organizer and staff only.
+    """
+
+    start_time = InstantField()
+    end_time = InstantField()
+    category: Any = serializers.SlugRelatedField("slug", read_only=True, allow_null=True)
+    organizer = OrganizerOut(read_only=True)
+    registration_opens_at = InstantField(allow_null=True)
+    registration_closes_at = InstantField(allow_null=True)
+    cancellation_closes_at = InstantField(allow_null=True)
+    created_at = InstantField()
+    updated_at = InstantField()
+    # Not `read_only`: the OpenAPI document lists such fields as required.
+    meeting_url = serializers.CharField(required=False, allow_null=True)
+    reminder_hours = serializers.ListField(child=serializers.IntegerField(), required=False)
+
+    first_fields = (
+        "id",
+        "name",
+        "description",
+        "location",
+        "latitude",
+        "longitude",
+        "start_time",
+        "end_time",
+        "timezone",
+        "category",
+        "status",
+        "organizer",
+        "max_capacity",
+    )
+
+
 EVENT_EXAMPLE = {
     "id": 1,
     "name": "Global AI Summit",
@@ -57,23 +93,13 @@ EVENT_EXAMPLE = {
 
 
 @extend_schema_serializer(examples=[OpenApiExample("Event", EVENT_EXAMPLE)])
-class EventOut(serializers.ModelSerializer[Event]):
+class EventOut(EventDetailsOut):
     """An event. `meeting_url` and `reminder_hours` are for its organizer and staff only."""
 
-    start_time = InstantField()
-    end_time = InstantField()
-    category: Any = serializers.SlugRelatedField("slug", read_only=True, allow_null=True)
-    organizer = OrganizerOut(read_only=True)
     available_seats = serializers.IntegerField(
         read_only=True, allow_null=True, help_text="Null without a limit."
     )
-    registration_opens_at = InstantField(allow_null=True)
-    registration_closes_at = InstantField(allow_null=True)
-    cancellation_closes_at = InstantField(allow_null=True)
     registration_state = serializers.ChoiceField(Event.RegistrationState.choices, read_only=True)
-    # Not `read_only`: the OpenAPI document lists such fields as required.
-    meeting_url = serializers.CharField(required=False, allow_null=True)
-    reminder_hours = serializers.ListField(child=serializers.IntegerField(), required=False)
     series = serializers.IntegerField(
         source="series_id",
         read_only=True,
@@ -83,25 +109,11 @@ class EventOut(serializers.ModelSerializer[Event]):
     average_rating = serializers.FloatField(read_only=True, allow_null=True)
     calendar_url = serializers.URLField(read_only=True)
     google_calendar_url = serializers.URLField(read_only=True)
-    created_at = InstantField()
-    updated_at = InstantField()
 
     class Meta:
         model = Event
         fields = (
-            "id",
-            "name",
-            "description",
-            "location",
-            "latitude",
-            "longitude",
-            "start_time",
-            "end_time",
-            "timezone",
-            "category",
-            "status",
-            "organizer",
-            "max_capacity",
+            *EventDetailsOut.first_fields,
             "registered_count",
             "available_seats",
             "waitlist_enabled",

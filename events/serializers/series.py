@@ -25,7 +25,7 @@ from ..recurrence import (
     shown_exclusion,
 )
 from .event_input import EVENT_IN_EXAMPLE, EventCreateIn, EventEditIn
-from .events import OrganizerOut
+from .events import EventDetailsOut
 from .recurrence_fields import RULE_EXAMPLE, ExcludedListField, RecurrenceField
 
 SERIES_IN_EXAMPLE = {
@@ -175,16 +175,9 @@ SERIES_EXAMPLE = {
 
 
 @extend_schema_serializer(examples=[OpenApiExample("Series", SERIES_EXAMPLE)])
-class SeriesOut(serializers.ModelSerializer[Series]):
+class SeriesOut(EventDetailsOut):
     """A series, with the values of its coming events. Its times are those of the first event."""
 
-    start_time = InstantField()
-    end_time = InstantField()
-    category: Any = serializers.SlugRelatedField("slug", read_only=True, allow_null=True)
-    organizer = OrganizerOut(read_only=True)
-    registration_opens_at = InstantField(allow_null=True)
-    registration_closes_at = InstantField(allow_null=True)
-    cancellation_closes_at = InstantField(allow_null=True)
     recurrence = serializers.CharField(
         source="rule",
         help_text="RFC 5545 RRULE. After a move that no RRULE describes, such as the days after "
@@ -193,28 +186,11 @@ class SeriesOut(serializers.ModelSerializer[Series]):
     exdates = serializers.SerializerMethodField()
     occurrence_count = serializers.IntegerField(help_text="Events that are not cancelled.")
     events_url = serializers.SerializerMethodField()
-    created_at = InstantField()
-    updated_at = InstantField()
-    # Not `read_only`: the OpenAPI document lists such fields as required.
-    meeting_url = serializers.CharField(required=False, allow_null=True)
-    reminder_hours = serializers.ListField(child=serializers.IntegerField(), required=False)
 
     class Meta:
         model = Series
         fields = (
-            "id",
-            "name",
-            "description",
-            "location",
-            "latitude",
-            "longitude",
-            "start_time",
-            "end_time",
-            "timezone",
-            "category",
-            "status",
-            "organizer",
-            "max_capacity",
+            *EventDetailsOut.first_fields,
             "waitlist_enabled",
             "registration_opens_at",
             "registration_closes_at",
