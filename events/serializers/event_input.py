@@ -1,7 +1,6 @@
 """Events in request bodies."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, ClassVar, cast
 from zoneinfo import ZoneInfo
@@ -23,15 +22,15 @@ from config.api.fields import (
     ZoneField,
 )
 
-from ..models import ONLINE, AttendanceMode, Event
+from ..models import AttendanceMode, Event
 from ..models.base import default_reminder_hours
 from ..services.attendance import NEEDS_PLACE
 from ..services.editing import TIMES
+from ..services.virtual_events import MAX_NAME, complete_texts, is_virtual
 from ..zones import NonexistentTime, instant
 from .aliases import FIELD_ALIASES, FIELD_SYNONYMS
 from .fields import AttendanceModeField, CategoryField, HoursField, MomentField, WebAddressField
 
-MAX_NAME = 200
 MAX_CAPACITY = 2**31 - 1  # what the column holds
 
 _START_MISSING = {
@@ -184,7 +183,9 @@ class EventIn(serializers.Serializer[Event]):
         _require_both(attrs, "latitude", "longitude")
         event: Event | None = self.context.get("event")
         if not self.partial:
-            self._complete_texts(attrs, event)
+            attrs = complete_texts(attrs, event, is_name=self._is_name)
+            if "name" not in attrs:
+                raise _field_error("name", "required", "Send a name; the description has none.")
         if event is None or (not self.partial and "timezone" not in attrs):
             organizer = event.organizer if event else self.context["request"].user
             attrs.setdefault("timezone", organizer.timezone)
@@ -209,35 +210,25 @@ class EventIn(serializers.Serializer[Event]):
     def _missing(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The errors of required fields that are not in `values`."""
         missing: dict[str, Any] = {}
-        is_virtual = _is_virtual(values)
-        if not (is_virtual or "name" in values):
+        has_texts = is_virtual(values)
+        if not (has_texts or "name" in values):
             missing["name"] = [ErrorDetail("Send a name.", "required")]
-        if "location" not in values and not (is_virtual and self.context.get("event")):
+        if "location" not in values and not (has_texts and self.context.get("event")):
             if values.get("attendance_mode") == AttendanceMode.IN_PERSON:
                 missing["location"] = [ErrorDetail(NEEDS_PLACE, "required")]
-            elif not (is_virtual or values.get("meeting_url")):
+            elif not (has_texts or values.get("meeting_url")):
                 hint = "Send a location, or a meeting_url."
                 missing["location"] = [ErrorDetail(hint, "required")]
         if not {"start_time", "date", "time"} & values.keys():
             missing |= _START_MISSING
         return missing
 
-    def _complete_texts(self, attrs: dict[str, Any], event: Event | None) -> None:
-        """Sets name and location of a virtual event. A PUT of that form keeps the event's own."""
-        if event is not None and _is_virtual(attrs):
-            attrs["name"], attrs["location"] = event.name, event.location
-        if "name" not in attrs:
-            attrs["name"] = self._name_in(attrs["description"])
-        attrs.setdefault("location", ONLINE)
-
-    def _name_in(self, description: str) -> str:
-        """The first line that is a valid name. Raises `ValidationError` if no line is."""
-        field = self.fields["name"]
-        for line in description.splitlines():
-            name = line.replace("\t", " ").strip()[:MAX_NAME].strip()
-            with suppress(ValidationError):
-                return str(field.run_validation(name))
-        raise _field_error("name", "required", "Send a name; the description has none.")
+    def _is_name(self, text: str) -> bool:
+        try:
+            self.fields["name"].run_validation(text)
+        except ValidationError:
+            return False
+        return True
 
     def _join_date_and_time(self, attrs: dict[str, Any]) -> str:
         """Replaces `date` and `time` by `start_time`. Returns the field for errors of the start."""
@@ -255,17 +246,6 @@ class EventIn(serializers.Serializer[Event]):
                 raise _field_error("date", "invalid", "Choose a year from 1900 to 9000.")
             return "time"
         return "start_time"
-
-
-def _is_virtual(values: Mapping[str, Any]) -> bool:
-    """Whether a body has date, time and description, and neither name nor location."""
-    description = values.get("description")
-    return (
-        {"date", "time"} <= values.keys()
-        and not {"name", "location"} & values.keys()
-        and isinstance(description, str)
-        and bool(description.strip())
-    )
 
 
 def _require_both(attrs: dict[str, Any], one: str, other: str) -> None:
