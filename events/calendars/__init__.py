@@ -1,4 +1,4 @@
-"""Events as RFC 5545 calendars and as links that add them to one. Pure: values in, values out."""
+"""Events as iCalendar objects (RFC 5545) and as links to Google Calendar. Pure."""
 
 from .links import google_calendar_url
 from .writing import Entry, calendar_of, feed_of, invitation

@@ -1,3 +1,5 @@
+"""Links that add an event to a calendar."""
+
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from urllib.parse import urlencode
@@ -5,15 +7,15 @@ from zoneinfo import ZoneInfo
 
 from ..models import Event
 
-# No day has fewer hours; most events are known by it not to be of whole days.
+# No day is shorter. Most events are shorter, so that they need no further comparison.
 _SHORTEST_DAY = timedelta(hours=22)
 
 
 def google_calendar_url(event: Event) -> str:
-    """A link that offers to add the event to Google Calendar.
+    """A link that adds the event to Google Calendar.
 
-    An event from midnight to midnight in its zone is one of whole days, whose last is not told;
-    any other has its instants, and the zone to show them in.
+    An event from midnight to midnight in its zone has whole days, of which the last is exclusive.
+    Any other event has its instants and its zone.
     """
     return _url(
         event.name, event.start_time, event.end_time, event.timezone, event.location,
@@ -22,10 +24,10 @@ def google_calendar_url(event: Event) -> str:
 
 
 @lru_cache(maxsize=2000)
-def _url(  # noqa: PLR0917  # all that the link is made of
+def _url(  # noqa: PLR0917  # positional arguments make a short cache key
     name: str, start: datetime, end: datetime, zone_name: str, location: str, details: str
 ) -> str:
-    """Kept, since most of the time of a page of events went into quoting what rarely changes."""
+    """Cached, since quoting took most of the time of a page of events."""
     query = {
         "action": "TEMPLATE",
         "text": name,
@@ -44,7 +46,7 @@ def _days(start: datetime, end: datetime, zone_name: str) -> str | None:
     days = []
     for moment in (start, end):
         day = moment.astimezone(zone).date()
-        # Compared as instants: where the clocks skip midnight, the day begins at one.
+        # Compared as instants: if the clocks skip midnight, the day begins at one.
         if datetime.combine(day, time.min, zone).astimezone(UTC) != moment:
             return None
         days.append(f"{day:%Y%m%d}")

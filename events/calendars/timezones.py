@@ -1,8 +1,8 @@
 """VTIMEZONE (RFC 5545, section 3.6.5) for the zones of the IANA database.
 
-The onset of an observance is told by the clock as it was before. A rule is written as one where
-the clocks change by the same rule every year, since some clients (Outlook) read no list of dates;
-where they do not (Ramadan, parliaments) each onset is an RDATE property of its own.
+The onset of an observance is on the clock before the change. If the clocks change by the same rule
+every year, the observance has that RRULE, since some clients (Outlook) read no list of dates.
+Otherwise, as with changes by Ramadan or by law, each onset is an RDATE property.
 """
 
 from calendar import monthrange
@@ -18,7 +18,7 @@ from .lines import folded, local
 # Years in which a time is written in its zone; any other is written in UTC.
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 
-# So many years tell "the last Sunday" from "the fourth".
+# Within this number of years, "the last Sunday" and "the fourth Sunday" differ.
 _YEARS_OF_A_RULE = 12
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _STEP = timedelta(days=1)
@@ -27,7 +27,7 @@ _MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class _Change:
-    """The clocks go from one offset to another."""
+    """A change of the clocks from one UTC offset to another."""
 
     before: timedelta
     after: timedelta
@@ -37,23 +37,23 @@ class _Change:
 
 @lru_cache(maxsize=256)
 def vtimezone(zone_name: str, first_year: int, last_year: int) -> bytes:
-    """The component, right for every moment of those years, told by the zone's own calendar."""
+    """The component, correct for every moment of these years on the clock of the zone."""
     last_year = max(last_year, first_year + _YEARS_OF_A_RULE)
     zone = ZoneInfo(zone_name)
-    # Half a year before, so that its local new year is inside, wherever that is.
+    # Half a year earlier, so that the local new year of every zone is included.
     begin = datetime(first_year - 1, 7, 1, tzinfo=UTC)
     at_first = begin.astimezone(zone)
     offset = at_first.utcoffset() or timedelta()
     onsets: defaultdict[_Change, list[datetime]] = defaultdict(list)
-    as_it_was = _Change(offset, offset, str(at_first.tzname()), bool(at_first.dst()))
-    onsets[as_it_was].append(at_first.replace(tzinfo=None))
+    initial = _Change(offset, offset, str(at_first.tzname()), bool(at_first.dst()))
+    onsets[initial].append(at_first.replace(tzinfo=None))
     for year in range(first_year - 1, last_year + 1):
         for moment, change in _changes(zone_name, year):
             if moment > begin:
                 onsets[change].append((moment + change.before).replace(tzinfo=None))
     new_year = datetime(first_year, 1, 1) - _STEP  # noqa: DTZ001  # by any clock on Earth
-    if any(moments[0] < new_year for change, moments in onsets.items() if change != as_it_was):
-        del onsets[as_it_was]  # it was over before the first of those years
+    if any(moments[0] < new_year for change, moments in onsets.items() if change != initial):
+        del onsets[initial]  # it ends before the first of these years
     lines = ["BEGIN:VTIMEZONE", f"TZID:{zone_name}"]
     for change, moments in onsets.items():
         lines += _observance(change, moments, last_year)
@@ -63,9 +63,9 @@ def vtimezone(zone_name: str, first_year: int, last_year: int) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _changes(zone_name: str, year: int) -> list[tuple[datetime, _Change]]:
-    """When the clocks change in a year of UTC, to the minute."""
+    """The changes of the clocks in a year of UTC, to the minute."""
     zone = ZoneInfo(zone_name)
-    found = []
+    changes = []
     left = datetime(year, 1, 1, tzinfo=UTC)
     end = datetime(year + 1, 1, 1, tzinfo=UTC)
     before = left.astimezone(zone).utcoffset()
@@ -82,9 +82,9 @@ def _changes(zone_name: str, year: int) -> list[tuple[datetime, _Change]]:
                     high = middle
             assert before is not None and after is not None  # noqa: S101,PT018  # zones have one
             then = high.astimezone(zone)
-            found.append((high, _Change(before, after, str(then.tzname()), bool(then.dst()))))
+            changes.append((high, _Change(before, after, str(then.tzname()), bool(then.dst()))))
         left, before = right, after
-    return found
+    return changes
 
 
 def _observance(change: _Change, onsets: list[datetime], last_year: int) -> Iterator[str]:
@@ -95,8 +95,8 @@ def _observance(change: _Change, onsets: list[datetime], last_year: int) -> Iter
     if rule:
         yield f"RRULE:{rule}"
     elif len(onsets) > 1:
-        # ical.js (Thunderbird, Nextcloud) reads the first value of an RDATE only, and takes DTSTART
-        # for no onset beside one.
+        # ical.js (Thunderbird, Nextcloud) reads only the first value of an RDATE, and ignores
+        # DTSTART beside an RDATE.
         yield from (f"RDATE:{local(onset)}" for onset in onsets)
     yield f"TZNAME:{change.name}"
     yield f"TZOFFSETFROM:{_offset(change.before)}"
@@ -105,7 +105,7 @@ def _observance(change: _Change, onsets: list[datetime], last_year: int) -> Iter
 
 
 def _yearly_rule(onsets: list[datetime], last_year: int) -> str | None:
-    """The RRULE that these onsets follow, every year up to the last; None when they follow none."""
+    """The RRULE of these onsets, if they have one and occur every year up to the last one."""
     years = list(range(onsets[0].year, last_year + 1))
     if len(years) < _YEARS_OF_A_RULE or [onset.year for onset in onsets] != years:
         return None
@@ -126,7 +126,7 @@ def _is_one(values: Iterable[object]) -> bool:
 
 
 def _offset(offset: timedelta) -> str:
-    """A UTC offset (section 3.3.14), in minutes, or seconds where there are some."""
+    """A UTC offset (section 3.3.14) in hours and minutes, and in seconds if there are any."""
     seconds = int(offset.total_seconds())
     minutes, rest = divmod(abs(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -1,4 +1,4 @@
-"""iCalendar objects (RFC 5545), and those that are sent to somebody (iTIP, RFC 5546)."""
+"""Writes iCalendar objects (RFC 5545) and invitations (iTIP, RFC 5546)."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -23,16 +23,16 @@ _STATUS = {
     Event.Status.CANCELLED: "CANCELLED",
 }
 _MINUTE = timedelta(minutes=1)
-_CACHED_ENTRIES = 2_000  # two full feeds; a few kilobytes each
+_CACHED_ENTRIES = 2_000  # two full feeds, a few kilobytes for each entry
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An event as one reader of a calendar has it.
+    """An event in the calendar of one reader.
 
-    `is_tentative`: the reader waits for a seat. `shows_meeting_url`: the reader may have it.
-    `changed_at`: when it last changed for this reader, where that is later than its last edit.
-    `is_short`: the description is cut; an event of `EventQuerySet.for_feed` has but its start.
+    `is_tentative`: the reader is on the waitlist. `shows_meeting_url`: the reader may see the URL.
+    `changed_at`: the last change for this reader, if it is later than the last edit. `is_short`:
+    the description is cut. Events of `EventQuerySet.for_feed` only have its beginning.
     """
 
     event: Event
@@ -45,21 +45,21 @@ class Entry:
     def description(self) -> str:
         if not self.is_short:
             return self.event.description
-        kept = vars(self.event)
-        start: str = kept["description_start" if "description_start" in kept else "description"]
+        loaded = vars(self.event)
+        start: str = loaded["description_start" if "description_start" in loaded else "description"]
         is_whole = len(start) <= FEED_DESCRIPTION_LENGTH
         return start if is_whole else f"{start[: FEED_DESCRIPTION_LENGTH - 1].rstrip()}…"
 
 
 def calendar_of(event: Event, *, public_url: str) -> bytes:
-    """One event, in its own zone. `public_url` is the base of links, without a slash at its end."""
+    """The calendar of one event. `public_url` is the base of links, without a final slash."""
     return _calendar("PUBLISH", [Entry(event)], public_url=public_url)
 
 
 def feed_of(entries: Iterable[Entry], *, name: str, public_url: str) -> bytes:
-    """A calendar to subscribe to, which tells its name and how often to ask for it again.
+    """A calendar to subscribe to, with its name and its refresh interval.
 
-    Programs read it whole, every hour: long descriptions are cut, and `URL` leads to the rest.
+    Programs read all of it every hour. So long descriptions are cut, and `URL` links to the event.
     """
     head = (
         f"NAME:{text(name)}",
@@ -83,16 +83,16 @@ def invitation(
     is_tentative: bool = False,
     shows_meeting_url: bool = False,
 ) -> bytes:
-    """The file that a mail to one attendee carries: `text/calendar; method=…; charset=utf-8`.
+    """The file in a mail to one attendee: `text/calendar; method=…; charset=utf-8`.
 
-    REQUEST puts the event into a calendar or moves it there; CANCEL takes it out again, whether
-    the event was called off or only this place given up. Of two with one SEQUENCE the later
-    `sent_at` counts (RFC 5546, section 2.1.5). `sender` is what the mail is from, such as
-    `Events <events@example.org>`: the organizer's own address stays with us.
+    REQUEST adds the event to a calendar or updates it there. CANCEL removes it, because either the
+    event or only this registration is cancelled. Of two files with the same SEQUENCE, the later
+    `sent_at` applies (RFC 5546, section 2.1.5). `sender` is the From of the mail, such as
+    `Events <events@example.org>`. The address of the organizer is not in the file.
     """
     address = _mailto(parseaddr(sender)[1])
-    answer = "TENTATIVE" if is_tentative else "ACCEPTED"
-    attendee = f"ATTENDEE;CN={parameter(attendee_name)};ROLE=REQ-PARTICIPANT;PARTSTAT={answer}"
+    status = "TENTATIVE" if is_tentative else "ACCEPTED"
+    attendee = f"ATTENDEE;CN={parameter(attendee_name)};ROLE=REQ-PARTICIPANT;PARTSTAT={status}"
     people = (
         f"ORGANIZER;CN={parameter(event.organizer.username)}:{address}",
         f"{attendee};RSVP=FALSE:{_mailto(attendee_email)}",
@@ -125,9 +125,9 @@ def _calendar(
 
 @dataclass(frozen=True)
 class _Source:
-    """What a VEVENT is written from. Two are equal if all values that it shows are.
+    """The input of a VEVENT. Two sources are equal if all values in their VEVENTs are.
 
-    Names of categories and organizers change without the event, so its version is not enough.
+    The names of category and organizer change without the version of the event.
     """
 
     values: tuple[Any, ...]
@@ -163,13 +163,13 @@ class _Source:
 
 
 def _written(source: _Source) -> tuple[bytes, dict[str, tuple[int, int]]]:
-    """A VEVENT, and the years of the zone that it needs."""
+    """A VEVENT, and the first and last year of each zone that it uses."""
     years: dict[str, tuple[int, int]] = {}
     lines = _vevent(source.entry, source.method, source.public_url, source.people, years)
     return b"".join(map(folded, lines)), years
 
 
-# Programs ask for feeds every hour. An entry of a feed takes 65 µs to write and 14 to look up.
+# Programs read feeds every hour. Writing an entry takes 65 µs, and looking it up 14 µs.
 _cached = lru_cache(_CACHED_ENTRIES)(_written)
 
 
@@ -180,7 +180,7 @@ def _vevent(
     people: tuple[str, ...],
     years: dict[str, tuple[int, int]],
 ) -> Iterator[str]:
-    """The lines of one VEVENT; the years of the zone that it needs are added to `years`."""
+    """The lines of one VEVENT. Adds the years of the zone that it uses to `years`."""
     event = entry.event
     changed_at = max(event.updated_at, entry.changed_at or event.updated_at)
     status = _STATUS[Event.Status(event.status)]
@@ -190,7 +190,7 @@ def _vevent(
         status = "TENTATIVE"
     yield "BEGIN:VEVENT"
     yield f"UID:event-{event.pk}@{public_url.partition('://')[2]}"
-    # When nothing is sent to anybody, this too may only move with the event: readers compare.
+    # Also without an invitation, this changes only with the event, so that the file has one ETag.
     yield f"DTSTAMP:{utc(changed_at)}"
     yield f"CREATED:{utc(event.created_at)}"
     yield f"LAST-MODIFIED:{utc(changed_at if method == 'PUBLISH' else event.updated_at)}"
@@ -203,7 +203,7 @@ def _vevent(
         yield f"GEO:{event.latitude:.6f};{event.longitude:.6f}"
     description = entry.description
     if entry.shows_meeting_url and event.meeting_url and status != "CANCELLED":
-        # Few clients show CONFERENCE (RFC 7986, section 5.11), all show the description.
+        # Few clients show CONFERENCE (RFC 7986, section 5.11). All show the description.
         yield f"CONFERENCE;VALUE=URI;FEATURE=VIDEO:{_uri(event.meeting_url)}"
         description = f"{event.meeting_url}\n\n{description}".strip()
     if description:
@@ -211,22 +211,22 @@ def _vevent(
     if event.category:
         yield f"CATEGORIES:{text(event.category.name)}"
     yield f"URL:{public_url}/api/events/{event.pk}/"
-    # A published calendar has an organizer (RFC 5546, section 3.2.1), but an address is nobody's
-    # business: the name alone, with the address that Outlook writes for who has none.
+    # A published calendar needs an organizer (RFC 5546, section 3.2.1). Addresses are private, so
+    # the address is the one that Outlook writes for a person without any.
     yield from people or [f"ORGANIZER;CN={parameter(event.organizer.username)}:invalid:nomail"]
     yield "END:VEVENT"
 
 
 def _times(event: Event, years: dict[str, tuple[int, int]]) -> Iterator[str]:
-    """DTSTART and DTEND: on the clock of the event's zone where that names the instant.
+    """DTSTART and DTEND, on the clock of the event's zone if that identifies both instants.
 
-    It does not in the hour that occurs twice, of which some programs show the second, and where
-    the zone's offset has seconds. There, in UTC and far from today both are in UTC.
+    Otherwise they are in UTC: in an hour that occurs twice, of which some programs show the second,
+    if the offset of the zone has seconds, and far from today.
     """
     zone = event.zone
     start, end = event.start_time.astimezone(zone), event.end_time.astimezone(zone)
-    named = event.timezone not in {"UTC", "Etc/UTC"} and all(map(_is_named, (start, end)))
-    if not named:
+    is_utc = event.timezone in {"UTC", "Etc/UTC"}
+    if is_utc or not (_is_identified(start) and _is_identified(end)):
         yield f"DTSTART:{utc(start)}"
         yield f"DTEND:{utc(end)}"
         return
@@ -236,7 +236,8 @@ def _times(event: Event, years: dict[str, tuple[int, int]]) -> Iterator[str]:
     yield f"DTEND;TZID={event.timezone}:{local(end)}"
 
 
-def _is_named(moment: datetime) -> bool:
+def _is_identified(moment: datetime) -> bool:
+    """Whether the wall-clock time and the zone identify the instant for every program."""
     offset = moment.utcoffset() or timedelta()
     is_near = FIRST_YEAR <= moment.year <= LAST_YEAR
     is_repeated = offset != moment.replace(fold=1 - moment.fold).utcoffset()
@@ -244,11 +245,11 @@ def _is_named(moment: datetime) -> bool:
 
 
 def _mailto(address: str) -> str:
-    """RFC 6068, with the domain as the DNS has it: few programs convert it themselves."""
+    """A `mailto` URI (RFC 6068) with an A-label domain, since few programs convert domains."""
     address = ascii_address(address)
     return f"mailto:{quote(address, safe='@+!$*/=?^_`{|}~')}"
 
 
 def _uri(address: str) -> str:
-    """What a person typed as an address, in ASCII."""
+    """A web address in ASCII."""
     return quote(address, safe="%:/?#[]@!$&'()*+,;=~")

@@ -11,7 +11,14 @@ from django.utils.timezone import now
 
 from config.api.staff_rights import has_staff_right
 
-from ..recurrence import Schedule, Turn, parse_exclusion, parse_rule, shown_rule, stored_exclusion
+from ..recurrence import (
+    Schedule,
+    Turn,
+    parse_exclusion,
+    parse_rule,
+    rendered_rule,
+    stored_exclusion,
+)
 from ..zones import at_wall_clock
 from .base import IS_NOWHERE, IS_SOMEWHERE, EventDetails
 from .category import Category
@@ -193,7 +200,7 @@ class Series(EventDetails):
 
     @schedule.setter
     def schedule(self, schedule: Schedule) -> None:
-        self.rule = shown_rule(schedule)
+        self.rule = rendered_rule(schedule)
         self.rule_timezone = schedule.zone.key
         self.excluded = sorted(map(stored_exclusion, schedule.excluded))
         self.written_rule = schedule.rule.text

@@ -1,8 +1,8 @@
 """Recurrence rules (RFC 5545, sections 3.3.10 and 3.8.5) on wall-clock time. Pure.
 
-`rule` and `text` read what clients send, `expansion` has the wall-clock times of a rule, `schedule`
-their instants and moves, `shown` the rule of a moved schedule, `matching` what a change of the rule
-means for occurrences that exist.
+`rule`, `text` and `moments` parse texts. `expansion` computes the wall-clock times of a rule,
+`schedule` their instants and moves. `moved_rules` renders the rule of a moved schedule. `matching`
+assigns existing occurrences to a new rule.
 """
 
 from .errors import InvalidRecurrence
@@ -11,12 +11,12 @@ from .moments import (
     exclusion_in_zone,
     parse_exclusion,
     parse_moment,
-    shown_exclusion,
+    rendered_exclusion,
     stored_exclusion,
 )
+from .moved_rules import rendered_rule
 from .rule import FREQUENCIES, Rule, parse_rule
 from .schedule import AHEAD, MAX_OCCURRENCES, Schedule, Turn
-from .shown import shown_rule
 from .text import MAX_TEXT, Recurrence, parse_recurrence
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
     "parse_moment",
     "parse_recurrence",
     "parse_rule",
-    "shown_exclusion",
-    "shown_rule",
+    "rendered_exclusion",
+    "rendered_rule",
     "stored_exclusion",
 ]

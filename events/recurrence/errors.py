@@ -1,2 +1,2 @@
 class InvalidRecurrence(ValueError):
-    """The rule cannot be read, gives nothing, or gives too much. The message says what to do."""
+    """A rule that is invalid, or has no occurrence or too many. The message is for the client."""

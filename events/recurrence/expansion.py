@@ -1,8 +1,8 @@
-"""Wall-clock times of a rule. Pure.
+"""Expands a rule into wall-clock times. Pure.
 
-Rules are expanded here since a client that sends one must not keep a server busy. Days are looked
-up by year, and years with the same calendar share one table, so a century without a match costs
-milliseconds. Times of a day are computed from the rule's phase instead of stepped to.
+No library is used, since a rule of a client must not cost much time. Days are looked up by year,
+and years with the same calendar share one table, so a century without a match costs milliseconds.
+Times of a day are computed from the phase of the rule, without stepping through the others.
 """
 
 from calendar import isleap, monthrange
@@ -20,8 +20,8 @@ from .rule import Rule
 MAX_YEARS = 100
 _LAST_YEAR = 9990  # the calendar of datetime ends nine years later
 
-# One expansion compares so many times of day at most: a tenth of a second. Only rules that step by
-# seconds and match on a few days of a century come near.
+# The times of day that one expansion compares at most, in a tenth of a second. Only rules by the
+# second that match a few days of a century come close.
 _MAX_STEPS = 1_000_000
 _DAY_SECONDS = 86_400
 _UNIT_SECONDS = {"HOURLY": 3600, "MINUTELY": 60, "SECONDLY": 1}
@@ -29,16 +29,13 @@ _UNIT_SECONDS = {"HOURLY": 3600, "MINUTELY": 60, "SECONDLY": 1}
 
 @dataclass(frozen=True)
 class Expansion:
-    """A rule from a wall-clock start on. COUNT and UNTIL do not limit it."""
+    """A rule from a wall-clock start on, without the limits of COUNT and UNTIL."""
 
     rule: Rule
     start: datetime
 
     def times(self, skip_to: datetime | None = None) -> Iterator[datetime]:
-        """Naive times in order, from the start or from `skip_to`, whichever is later.
-
-        They end `MAX_YEARS` after the later one.
-        """
+        """Naive times in order, from the later one of the start and `skip_to`, for `MAX_YEARS`."""
         begin = self.start if skip_to is None else max(self.start, skip_to)
         year = min(begin.year + MAX_YEARS, _LAST_YEAR)
         end = begin.replace(year=year, day=min(begin.day, monthrange(year, begin.month)[1]))
@@ -49,7 +46,7 @@ class Expansion:
                 yield moment
 
     def _times_of_periods(self, begin: datetime, end: datetime) -> Iterator[datetime]:
-        # A week that BYSETPOS counts in may begin in the year before.
+        # The week that BYSETPOS counts in may begin in the previous year.
         ordinals = self._ordinals(begin.date() - timedelta(days=7), end.year)
         if self._units is not None:
             yield from self._times_in_units(begin, ordinals, self._units)
@@ -59,8 +56,8 @@ class Expansion:
             days = list(group)
             if days[-1] < first_day:
                 continue
-            for place in self._places(len(days) * len(self._clocks)):
-                day, clock = divmod(place, len(self._clocks))
+            for index in self._selected(len(days) * len(self._clocks)):
+                day, clock = divmod(index, len(self._clocks))
                 if days[day] >= first_day:
                     yield datetime.combine(date.fromordinal(days[day]), self._clocks[clock])
 
@@ -101,7 +98,10 @@ class Expansion:
 
     @cached_property
     def _phase(self) -> Callable[[int], bool] | None:
-        """Whether INTERVAL has a day, by its ordinal; None: all. The caller steps over years."""
+        """Whether a day, by its ordinal, is in phase with INTERVAL. None: every day is.
+
+        The caller steps over the years of YEARLY rules.
+        """
         rule, start, interval = self._rule, self.start, self.rule.interval
         first = start.toordinal()
         if interval == 1 or rule.is_sub_daily or rule.frequency == "YEARLY":
@@ -122,7 +122,7 @@ class Expansion:
 
     @property
     def _period(self) -> Callable[[int], int] | None:
-        """The period, by a day's ordinal, whose set BYSETPOS picks from; None: each day."""
+        """The period of a day, by its ordinal, that BYSETPOS selects from. None: the day itself."""
         rule = self._rule
         if rule.frequency == "DAILY" or not rule.positions:
             return None
@@ -142,7 +142,7 @@ class Expansion:
         return {}
 
     def _days_of_year(self, year: int) -> tuple[int, ...]:
-        """Days from 1 January on (0) that the BY parts match, without INTERVAL and BYSETPOS."""
+        """The days that the BY parts match, without INTERVAL and BYSETPOS. 1 January is 0."""
         key = (isleap(year), date(year, 1, 1).weekday(), isleap(year - 1))
         if key not in self._tables:
             rule = self._rule
@@ -162,13 +162,13 @@ class Expansion:
 
     # --- Times of day ---
 
-    def _places(self, length: int) -> Iterator[int] | range:
-        """The places in a set of this length that BYSETPOS picks: all of them without it."""
+    def _selected(self, length: int) -> Iterator[int] | range:
+        """The indexes that BYSETPOS selects in a set of this length. All without BYSETPOS."""
         positions = self._rule.positions
         if not positions:
             return range(length)
-        places = {place - 1 if place > 0 else length + place for place in positions}
-        return iter(sorted(place for place in places if 0 <= place < length))
+        indexes = {nth - 1 if nth > 0 else length + nth for nth in positions}
+        return iter(sorted(index for index in indexes if 0 <= index < length))
 
     @cached_property
     def _clocks(self) -> list[time]:
@@ -203,8 +203,8 @@ class Expansion:
                 raise InvalidRecurrence("The rule matches too seldom. Use FREQ=DAILY with BYHOUR.")
             midnight = datetime.combine(date.fromordinal(ordinal), time())
             for unit in units.on(ordinal, first_unit if ordinal == first_day else 0):
-                for place in self._places(len(units.rest)):
-                    seconds = unit * units.length + units.rest[place]
+                for index in self._selected(len(units.rest)):
+                    seconds = unit * units.length + units.rest[index]
                     yield midnight + timedelta(seconds=seconds, microseconds=self.start.microsecond)
 
     @cached_property
@@ -214,10 +214,10 @@ class Expansion:
 
 @dataclass(frozen=True)
 class _Units:
-    """The hours, minutes or seconds of days that a sub-daily rule steps by.
+    """The hours, minutes or seconds that a sub-daily rule steps by. `length` is in seconds.
 
-    `base` is the start's unit since the ordinal 0, `allowed` are those of a day that BYHOUR,
-    BYMINUTE and BYSECOND leave (None: all), `rest` the seconds inside a unit.
+    `base` is the unit of the start, counted from ordinal 0. `allowed` has the units of a day that
+    BYHOUR, BYMINUTE and BYSECOND allow (None: all). `rest` has the matching seconds within a unit.
     """
 
     length: int
@@ -248,7 +248,7 @@ class _Units:
                 parts.append((1, seconds or range(60)))
         allowed: tuple[int, ...] | None = None
         if limits:
-            # Units that no day has in phase are left out, so a rule without any is known at once.
+            # Without units that are in phase on no day: a rule without any needs no search.
             modulus = gcd(rule.interval, per_day)
             sums = (sum(combined) for combined in product(*(
                 [size * value // length for value in values] for size, values in parts
@@ -266,12 +266,12 @@ class _Units:
 
     @property
     def cost(self) -> int:
-        """How many units of one day are looked at."""
+        """The number of units of one day that are compared."""
         in_phase = self.per_day // self.interval
         return in_phase if self.allowed is None else min(in_phase, len(self.allowed))
 
     def on(self, ordinal: int, first: int) -> Iterator[int]:
-        """The units of a day from `first` on, in order."""
+        """The matching units of a day from `first` on, in order."""
         midnight = ordinal * self.per_day
         if self.allowed is not None and len(self.allowed) <= self.per_day // self.interval:
             for unit in self.allowed:
@@ -286,7 +286,7 @@ class _Units:
 
 
 def _with_defaults(rule: Rule, start: datetime) -> Rule:
-    """The start gives the parts that the rule does not name."""
+    """The rule with the parts that it lacks, from its start."""
     parts: dict[str, Any] = {}
     if not (rule.weekdays or rule.month_days or rule.year_days):
         if rule.frequency == "WEEKLY" or rule.week_numbers:
@@ -313,7 +313,7 @@ def _numbers_in_month(year: int, month: int, month_days: frozenset[int]) -> list
 
 
 def _fits(day: date, rule: Rule, *, in_month: bool) -> bool:
-    """Whether BYYEARDAY, BYWEEKNO and BYDAY have a day; `in_month`: 2TU is that of the month."""
+    """Whether BYYEARDAY, BYWEEKNO and BYDAY match a day. `in_month`: 2TU counts in the month."""
     year_day, year_length = day.timetuple().tm_yday, 366 if isleap(day.year) else 365
     if rule.year_days and not {year_day, year_day - year_length - 1} & rule.year_days:
         return False
@@ -331,7 +331,7 @@ def _fits(day: date, rule: Rule, *, in_month: bool) -> bool:
 
 
 def _week_numbers(day: date, week_start: int) -> set[int]:
-    """The number of a day's week from the first and from the last of its year (ISO 8601)."""
+    """The number of a day's week (ISO 8601), from the first and from the last of its year."""
     year = day.year
     if day >= _first_week(year + 1, week_start):
         year += 1
@@ -342,6 +342,6 @@ def _week_numbers(day: date, week_start: int) -> set[int]:
 
 
 def _first_week(year: int, week_start: int) -> date:
-    """The day on which the week begins that has 4 January in it."""
+    """The first day of the week that contains 4 January."""
     fourth = date(year, 1, 4)
     return fourth - timedelta(days=(fourth.weekday() - week_start) % 7)

@@ -1,4 +1,4 @@
-"""Which occurrence becomes which when the rule of a series changes. Pure."""
+"""Assigns the occurrences of a series to the turns of a new rule. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -10,29 +10,29 @@ from .schedule import Turn
 def match_turns(
     occurrences: Sequence[datetime], coming: Iterable[Turn], passed: Iterable[Turn]
 ) -> list[Turn | None]:
-    """The new turn of each occurrence, given by its nominal time; each turn is taken once.
+    """The new turn of each occurrence, in their order. Each turn is assigned once.
 
-    An occurrence takes the turn of its nominal time, else one of its nominal day. The others take
-    those `coming` turns that are left, in order.
+    `occurrences` are nominal starts. An occurrence gets the turn of its nominal start, else one of
+    its nominal day. The others get the remaining `coming` turns in order, or None.
     """
     coming = sorted(coming)
     free = dict.fromkeys(sorted([*coming, *passed]))
-    order = sorted(range(len(occurrences)), key=lambda place: occurrences[place])
+    order = sorted(range(len(occurrences)), key=lambda index: occurrences[index])
     matches: list[Turn | None] = [None] * len(occurrences)
 
     def match_by(key: Callable[[datetime], Any]) -> None:
         turns: dict[Any, list[Turn]] = {}
         for turn in free:
             turns.setdefault(key(turn.nominal), []).append(turn)
-        for place in order:
-            same = turns.get(key(occurrences[place]))
-            if matches[place] is None and same:
-                matches[place] = turn = same.pop(0)
+        for index in order:
+            candidates = turns.get(key(occurrences[index]))
+            if matches[index] is None and candidates:
+                matches[index] = turn = candidates.pop(0)
                 del free[turn]
 
     match_by(lambda nominal: nominal)
     match_by(lambda nominal: nominal.date())
-    left = [place for place in order if matches[place] is None]
-    for place, turn in zip(left, [turn for turn in coming if turn in free], strict=False):
-        matches[place] = turn
+    unmatched = [index for index in order if matches[index] is None]
+    for index, turn in zip(unmatched, [turn for turn in coming if turn in free], strict=False):
+        matches[index] = turn
     return matches

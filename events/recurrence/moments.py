@@ -63,7 +63,7 @@ def stored_exclusion(moment: date | datetime) -> str:
     return moment.isoformat()
 
 
-def shown_exclusion(stored: str, zone: tzinfo) -> str:
+def rendered_exclusion(stored: str, zone: tzinfo) -> str:
     """A stored exclusion as wall-clock time in `zone`. A time that occurs twice has an offset."""
     moment = parse_exclusion(stored, UTC)
     if not isinstance(moment, datetime):

@@ -10,7 +10,7 @@ from .moments import parse_moment
 FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY")
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
-# A hundred years in seconds; a longer interval gives one occurrence, whatever it is.
+# More seconds than a hundred years. A longer interval has only one occurrence.
 _MAX_NUMBER = 10**10
 
 # Lists of numbers: the range of their absolute values, and whether they may be negative.
@@ -37,10 +37,9 @@ _LENGTHS = {
 
 @dataclass(frozen=True)
 class Rule:
-    """One RRULE. An empty set limits nothing; `text` is what the rule was read from.
+    """An RRULE, parsed from `text`. An empty set is no limit.
 
-    `until` is a day, an instant (aware) or a wall-clock time (naive) of the zone that the rule was
-    written for.
+    `until` is a day, an instant (aware), or a wall-clock time (naive) in the zone of the rule.
     """
 
     text: str
@@ -69,12 +68,12 @@ class Rule:
 
     @property
     def names_days(self) -> bool:
-        """Whether the rule, and not its start, says on which days it falls."""
+        """Whether the rule has parts that select days. Otherwise its start does."""
         return bool(self.weekdays or self.month_days or self.year_days or self.week_numbers)
 
     @property
     def period(self) -> timedelta:
-        """The length of one interval, about; at most thirty thousand years."""
+        """The approximate length of one interval, at most thirty thousand years."""
         longest = timedelta(days=30_000 * 365)
         length = _LENGTHS[self.frequency]
         return min(self.interval, longest // length) * length
@@ -139,14 +138,14 @@ def _number(name: str, text: str) -> int:
 
 
 def _numbers(name: str, text: str) -> frozenset[int]:
-    least, most, may_be_negative = _LISTS[name]
+    low, high, may_be_negative = _LISTS[name]
     numbers = set()
     for part in text.split(","):
-        found = re.fullmatch("([+-]?)([0-9]{1,3})", part)
-        is_negative = found is not None and found[1] == "-"
-        if not found or not least <= int(found[2]) <= most or (is_negative and not may_be_negative):
-            negative = f" or -{most} to -{least}" if may_be_negative else ""
-            raise InvalidRecurrence(f"{name} takes numbers from {least} to {most}{negative}.")
+        match = re.fullmatch("([+-]?)([0-9]{1,3})", part)
+        is_negative = match is not None and match[1] == "-"
+        if not match or not low <= int(match[2]) <= high or (is_negative and not may_be_negative):
+            negative = f" or -{high} to -{low}" if may_be_negative else ""
+            raise InvalidRecurrence(f"{name} takes numbers from {low} to {high}{negative}.")
         numbers.add(int(part))
     return frozenset(numbers)
 
@@ -154,15 +153,15 @@ def _numbers(name: str, text: str) -> frozenset[int]:
 def _weekdays(text: str) -> frozenset[tuple[int, int]]:
     days = set()
     for part in text.split(","):
-        found = re.fullmatch("([+-]?[0-9]{1,2})?(MO|TU|WE|TH|FR|SA|SU)", part)
-        if not found or (found[1] is not None and not 1 <= abs(int(found[1])) <= 53):
+        match = re.fullmatch("([+-]?[0-9]{1,2})?(MO|TU|WE|TH|FR|SA|SU)", part)
+        if not match or (match[1] is not None and not 1 <= abs(int(match[1])) <= 53):
             raise InvalidRecurrence("BYDAY takes weekdays such as MO,WE or 2TU,-1FR.")
-        days.add((int(found[1] or 0), WEEKDAYS.index(found[2])))
+        days.add((int(match[1] or 0), WEEKDAYS.index(match[2])))
     return frozenset(days)
 
 
 def _check_combination(rule: Rule) -> None:
-    """Reject what RFC 5545, section 3.3.10, rules out."""
+    """Raises `InvalidRecurrence` for combinations that RFC 5545, section 3.3.10, forbids."""
     is_counted = any(ordinal for ordinal, _ in rule.weekdays)
     wrong = {
         "BYWEEKNO goes with FREQ=YEARLY.": rule.week_numbers and rule.frequency != "YEARLY",

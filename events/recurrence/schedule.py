@@ -1,4 +1,4 @@
-"""When a series takes place: a rule from its start on, as it was written and moved since. Pure."""
+"""The times of a series: a rule from its start on, with the moves since. Pure."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -18,17 +18,17 @@ MAX_OCCURRENCES = 366
 #: How far ahead the occurrences of an endless rule exist.
 AHEAD = timedelta(days=365)
 
-# Turns that are looked at, those that are excluded too.
+# Turns that one expansion reads, excluded ones too.
 _MAX_TURNS = 20_000
-# More than any zone's clocks ever skipped: Samoa left out a day.
+# The longest gap of any zone is the day that Samoa skipped.
 _LONGEST_GAP = timedelta(days=2)
-# Long enough for a leap year, also where a century has none.
 _LATEST = datetime(9998, 1, 1, tzinfo=UTC)
+# Contains a leap year, even at the turn of a century without one.
 _DENSITY_YEARS = timedelta(days=9 * 366)
 
 
 class Turn(NamedTuple):
-    """One time that a rule gives: on the clock, before a gap moves it, and as an instant in UTC."""
+    """A time of a rule: on the clock, before a gap moves it, and as an instant in UTC."""
 
     nominal: datetime
     at: datetime
@@ -36,13 +36,13 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True)
 class Schedule:
-    """A rule, its start and what happened to both.
+    """A rule, its start, and how both were moved.
 
-    The rule is expanded from `start` as it was written. Its turns are `shift` later, on the clocks
-    of `zone`. So a move is exact, whatever the rule says: "the day after the last Friday" is no
-    RRULE. UNTIL is compared before the shift, by the clocks of `written_in`.
+    The rule is expanded from `start` as it was written. Its turns are `shift` later, on the clock
+    of `zone`. So every move is exact, even to "the day after the last Friday", which is no RRULE.
+    UNTIL is compared before the shift, on the clock of `written_in`.
 
-    `first_at` is the instant of the first nominal time, where that occurs twice. `excluded` are
+    `first_at` is the instant of the first nominal time, which may occur twice. `excluded` has
     nominal days and instants after the shift.
     """
 
@@ -70,7 +70,7 @@ class Schedule:
         return self.start + self.shift
 
     def turn_at(self, nominal: datetime) -> Turn:
-        """A time that the clocks skip moves forward by the gap; a repeated one is the first."""
+        """The turn of a nominal time, by the rules of `at_wall_clock`."""
         if nominal == self.nominal_start and self.first_at is not None:
             return Turn(nominal, self.first_at)
         return Turn(nominal, at_wall_clock(nominal, self.zone))
@@ -79,9 +79,9 @@ class Schedule:
         return turn.nominal.date() in self.excluded or turn.at in self.excluded
 
     def turns(self, after: datetime | None = None, to: datetime | None = None) -> Iterator[Turn]:
-        """Turns in nominal order, excluded ones too, whose instants are in (`after`, `to`].
+        """The turns with instants in (`after`, `to`], in nominal order, excluded ones too.
 
-        Beside a gap two of them may be on one instant, or in the other order.
+        Beside a gap, two turns may have the same instant, or the reverse order of instants.
         """
         begin = None
         if after is not None and self.rule.count is None:  # COUNT counts from the start
@@ -98,29 +98,29 @@ class Schedule:
                 return
 
     def occurrences(self, after: datetime | None = None, to: datetime | None = None) -> list[Turn]:
-        """The turns that take place, by instant; the first of several on one instant.
+        """The turns that are not excluded, by instant. Of several at one instant, the first.
 
         Raises `InvalidRecurrence` beyond `MAX_OCCURRENCES`.
         """
         by_instant: dict[datetime, Turn] = {}
-        for seen, turn in enumerate(self.turns(after, to)):
+        for count, turn in enumerate(self.turns(after, to)):
             if not self.excludes(turn):
                 by_instant.setdefault(turn.at, turn)
-            if len(by_instant) > MAX_OCCURRENCES or seen > _MAX_TURNS:
+            if len(by_instant) > MAX_OCCURRENCES or count > _MAX_TURNS:
                 raise self._too_many
         return sorted(by_instant.values(), key=lambda turn: turn.at)
 
     def planned(self, after: datetime | None, to: datetime | None) -> list[Turn]:
-        """As `occurrences`, with the next one if all are later than `to`. May be empty."""
-        found = self.occurrences(after, to)
-        if not found:
+        """`occurrences`, or else the first later one. May be empty."""
+        occurrences = self.occurrences(after, to)
+        if not occurrences:
             for turn in islice(self.turns(after), _MAX_TURNS):
                 if not self.excludes(turn):
                     return [turn]
-        return found
+        return occurrences
 
     def check(self) -> None:
-        """Raises `InvalidRecurrence` for a rule that gives nothing, too much, or too far ahead."""
+        """Raises `InvalidRecurrence` for no occurrence, too many, or one too far ahead."""
         if self.rule.is_endless:
             self._check_density()
         elif not self.occurrences():
@@ -132,7 +132,7 @@ class Schedule:
             )
 
     def _check_density(self) -> None:
-        """No year may ever have too many; looks at two intervals, and at a leap year."""
+        """Checks that no year has too many occurrences, by two intervals and a leap year."""
         if self._expansion.is_daily_at_most:
             if next(self.turns(), None) is None:
                 raise self._nothing
@@ -164,7 +164,7 @@ class Schedule:
 
     @cached_property
     def _expansion(self) -> Expansion:
-        """One for all calls: it keeps tables of days."""
+        """The expansion, created once, since it caches tables of days."""
         return Expansion(self.rule, self.start)
 
     def _written_times(self, begin: datetime | None) -> Iterator[datetime]:
@@ -194,20 +194,20 @@ class Schedule:
 
     @cached_property
     def _until_local(self) -> datetime:
-        """About when it is over on the clock, within the calendar."""
+        """The approximate end on the clock, within the calendar."""
         until = self.until
         if isinstance(until, datetime):
             return wall_clock(min(until, _LATEST), self.written_in)
-        assert until is not None  # noqa: S101  # asked for a rule with UNTIL alone
+        assert until is not None  # noqa: S101  # callers check for UNTIL
         day = min(until, _LATEST.date())
         return datetime(day.year, day.month, day.day)  # noqa: DTZ001  # wall-clock time
 
     @property
     def _too_many(self) -> InvalidRecurrence:
-        most = f"The rule gives more than {MAX_OCCURRENCES} occurrences"
+        reason = f"The rule gives more than {MAX_OCCURRENCES} occurrences"
         if self.rule.is_endless:
-            return InvalidRecurrence(f"{most} a year. Give it COUNT or UNTIL, or make it rarer.")
-        return InvalidRecurrence(f"{most}. Give it a lower COUNT or an earlier UNTIL.")
+            return InvalidRecurrence(f"{reason} a year. Give it COUNT or UNTIL, or make it rarer.")
+        return InvalidRecurrence(f"{reason}. Give it a lower COUNT or an earlier UNTIL.")
 
     @property
     def _nothing(self) -> InvalidRecurrence:
@@ -219,7 +219,7 @@ class Schedule:
     # --- Moves ---
 
     def moved(self, shift: timedelta, zone: ZoneInfo, first_at: datetime) -> "Schedule":
-        """All turns later by `shift` on the clock, from now on by the clocks of `zone`."""
+        """The schedule with all turns later by `shift` on the clock, in `zone`."""
         moved = replace(
             self, shift=self.shift + shift, zone=zone, first_at=first_at, excluded=frozenset()
         )
@@ -227,14 +227,14 @@ class Schedule:
         for entry in self.excluded:
             try:
                 excluded |= self._moved_exclusion(entry, shift, moved)
-            except OverflowError:  # beyond the calendar it excludes nothing
+            except OverflowError:  # beyond the calendar there is no turn to exclude
                 continue
         return replace(moved, excluded=frozenset(excluded))
 
     def _moved_exclusion(
         self, entry: date | datetime, shift: timedelta, moved: "Schedule"
     ) -> set[date | datetime]:
-        """What excludes the same turns after a move: a day if that day has no other turn."""
+        """The exclusions of the same turns after a move: a day if it has no other turn."""
         near = self._turns_near(entry)
         if isinstance(entry, datetime):
             nominal = [turn.nominal for turn in near if turn.at == entry]
@@ -246,13 +246,13 @@ class Schedule:
         days = {(local + shift).date() for local in nominal}
         if len(days) == 1:
             (day,) = days
-            there = [turn for turn in moved._turns_near(day) if turn.nominal.date() == day]
-            if len(there) == len(nominal):
+            on_day = [turn for turn in moved._turns_near(day) if turn.nominal.date() == day]
+            if len(on_day) == len(nominal):
                 return {day}
         return {moved.turn_at(local + shift).at for local in nominal}
 
     def _turns_near(self, entry: date | datetime) -> list[Turn]:
-        """All turns of a rule that ends, else those of some days around."""
+        """The turns around a day or instant. All turns of a rule that ends."""
         if not self.rule.is_endless:
             return self._all_turns
         if isinstance(entry, datetime):
@@ -267,7 +267,7 @@ class Schedule:
         return list(self.turns())
 
     def from_turn(self, nominal: datetime) -> "Schedule | None":
-        """What is left from the first turn at or after a nominal time on; None without one."""
+        """The rest from the first turn at or after a nominal time on. None without one."""
         rule, begin = self.rule, nominal - self.shift
         times = self._written_times(None if rule.count is not None else begin)
         passed = 0

@@ -1,4 +1,4 @@
-"""The texts that clients send for a recurrence: an RRULE, and lines of EXDATE."""
+"""Parses the recurrence texts of clients: an RRULE, and lines of EXDATE."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo

@@ -10,7 +10,7 @@ from config.api.http.strict_bodies import validate_body
 from config.errors import FIELD_CODES, ValidationFailed
 
 from ..models import Category, Event
-from ..services.bulk import placed
+from ..services.bulk import errors_at
 from .event_input import EVENT_IN_EXAMPLE, EventCreateIn
 from .events import EVENT_EXAMPLE, EventOut, ListedEventOut
 
@@ -133,7 +133,7 @@ class EventBulkOut(serializers.Serializer[Any]):
                 event = event_out.to_representation(outcome)
                 result: dict[str, Any] = {"status": "created", "event": event, "errors": []}
             else:
-                errors = [error.as_dict() for error in placed(outcome, index)]
+                errors = [error.as_dict() for error in errors_at(outcome, index)]
                 result = {"status": "refused", "event": None, "errors": errors}
             results.append({"index": index, **result})
         created = sum(isinstance(outcome, Event) for outcome in outcomes)

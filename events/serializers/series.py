@@ -22,7 +22,7 @@ from ..recurrence import (
     Recurrence,
     exclusion_in_zone,
     parse_moment,
-    shown_exclusion,
+    rendered_exclusion,
 )
 from .event_input import EVENT_IN_EXAMPLE, EventCreateIn, EventEditIn
 from .events import EventDetailsOut
@@ -143,7 +143,7 @@ def _convert_to_zone(
 def rendered_exdates(series: Series) -> list[str]:
     """The exclusions: days, and wall-clock times of the series' zone."""
     zone = ZoneInfo(series.timezone)
-    return [shown_exclusion(stored, zone) for stored in series.excluded]
+    return [rendered_exclusion(stored, zone) for stored in series.excluded]
 
 
 SERIES_EXAMPLE = {

@@ -1,4 +1,4 @@
-"""Whether people attend in person, online or both: chosen, or derived from place and link."""
+"""The attendance mode of an event: chosen, or derived from the location and the meeting URL."""
 
 from typing import Any
 
@@ -12,12 +12,10 @@ NEEDS_PLACE = "An event in person needs a place; or send another attendance_mode
 def with_attendance_mode(
     fields: dict[str, Any], plan: EventDetails | None = None
 ) -> dict[str, Any]:
-    """`fields` of a new event or series, or changes of `plan`, with the mode that results.
+    """The fields of a new event or series, or the changes of `plan`, with their attendance mode.
 
-    A mode that is sent is kept from then on. None, and a derived mode that is sent back, derive it
-    again, as does every edit without one.
-
-    Raises `ValidationFailed` for an event in person that has a link and no place.
+    A mode that is sent stays set. None, and a derived mode that is sent back, make it derived again
+    at each edit. Raises `ValidationFailed` for an event in person with a link and no location.
     """
     sent = fields.get("attendance_mode")
     if plan is None or ("attendance_mode" in fields and sent != plan.attendance_mode):

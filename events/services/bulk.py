@@ -21,14 +21,14 @@ Fields = dict[str, Any]
 def create_events(
     organizer: User, rows: Sequence[Fields | ValidationFailed], *, partial: bool = False
 ) -> list[Event | ValidationFailed]:
-    """Make an event of each row by one INSERT; a row that was refused before is its refusal.
+    """Creates an event for each row by one INSERT. An invalid row is its `ValidationFailed`.
 
-    One bad row and nothing is made, unless `partial`, which returns the refusals among the
-    events, in the order of the rows. Raises `ValidationFailed` when nothing was made, its fields
-    being named `events.<index>.<field>`.
+    With `partial`, the result has the errors of invalid rows among the events, in the order of the
+    rows. Otherwise one invalid row prevents all. Raises `ValidationFailed` if no event is created,
+    with fields such as `events.<index>.<field>`.
     """
     now = timezone.now()
-    outcomes = [_drafted(organizer, now, row) for row in rows]
+    outcomes = [_new_event(organizer, now, row) for row in rows]
     events = [outcome for outcome in outcomes if isinstance(outcome, Event)]
     if not events or (len(events) < len(outcomes) and not partial):
         raise ValidationFailed(
@@ -36,14 +36,14 @@ def create_events(
                 error
                 for index, outcome in enumerate(outcomes)
                 if isinstance(outcome, ValidationFailed)
-                for error in placed(outcome, index)
+                for error in errors_at(outcome, index)
             )
         )
     Event.objects.bulk_create(events)
     return outcomes
 
 
-def placed(refusal: ValidationFailed, index: int) -> list[FieldError]:
+def errors_at(refusal: ValidationFailed, index: int) -> list[FieldError]:
     """The errors of a row, as errors of the whole body."""
     row = f"events.{index}"
     return [
@@ -52,7 +52,7 @@ def placed(refusal: ValidationFailed, index: int) -> list[FieldError]:
     ]
 
 
-def _drafted(
+def _new_event(
     organizer: User, now: datetime, row: Fields | ValidationFailed
 ) -> Event | ValidationFailed:
     if isinstance(row, ValidationFailed):

@@ -1,3 +1,5 @@
+"""Creating, changing and deleting categories."""
+
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -11,7 +13,7 @@ from ..models import Category
 @transaction.atomic
 @audited("saved")
 def save_category(category: Category, /, **fields: Any) -> Category:
-    """Create or change a category. Raises `ValidationFailed` when another one has the slug."""
+    """Creates or changes a category. Raises `ValidationFailed` if another one has the slug."""
     for name, value in fields.items():
         setattr(category, name, value)
     try:
@@ -27,5 +29,5 @@ def save_category(category: Category, /, **fields: Any) -> Category:
 @transaction.atomic
 @audited("deleted", always=True)
 def delete_category(category: Category) -> None:
-    """Its events have no category afterwards."""
+    """Deletes a category. Its events have none afterwards."""
     Category.objects.filter(pk=category.pk).delete()

@@ -35,23 +35,23 @@ TIMES = (
     "registration_closes_at",
     "cancellation_closes_at",
 )
-# What a calendar shows of an event: a change of it is a new SEQUENCE (RFC 5545, section 3.8.7.4).
-# The link to join is the place of who attends from afar.
-IN_CALENDAR = {
+# A change of these fields increases SEQUENCE (RFC 5545, section 3.8.7.4). The link to join is the
+# location of an online event.
+CALENDAR_FIELDS = {
     *("start_time", "end_time", "timezone"),
     *("location", "latitude", "longitude", "meeting_url"),
 }
 
 
 def create_event(organizer: User, **fields: Any) -> Event:
-    """Make an event. Raises `ValidationFailed` on times that do not fit each other or now."""
+    """Creates an event. Raises `ValidationFailed` for an order of times that is impossible."""
     event = new_event(organizer, timezone.now(), **fields)
     event.save()
     return event
 
 
 def new_event(organizer: User, now: datetime, **fields: Any) -> Event:
-    """An event that is not saved yet. Raises what `create_event` raises."""
+    """An unsaved event. Raises the errors of `create_event`."""
     event = Event(
         organizer=organizer, created_at=now, updated_at=now, **with_attendance_mode(fields)
     )
@@ -72,13 +72,15 @@ def edit_event(
     expected_versions: set[str] | None = None,
     by_import: bool = False,
 ) -> Event:
-    """Apply `changes`, a value by field name; an `end_time` of None is one hour after the start.
+    """Applies `changes`, which has the new value of each field by its name.
 
-    Such an end stays at that distance, until another one is sent. A start alone that is moved
-    beyond a chosen end takes the end along, so the event stays as long.
-    With `keep_local_time` a change of zone moves the instants that are not given themselves, so
-    that clocks in the new zone show what they showed in the old one. Every edit but one `by_import`
-    makes later versions of an imported calendar leave the event.
+    An `end_time` of None is one hour after the start, and follows the start until another end is
+    sent. If the start alone moves beyond a chosen end, the end moves as well, and the length of the
+    event stays the same.
+
+    With `keep_local_time`, another zone moves the instants that are not in `changes`, so that their
+    wall-clock times stay the same. After an edit that is not `by_import`, later versions of an
+    imported calendar no longer change the event.
     """
     event = lock_event(event.pk)
     check_version(event.edit_tag, expected_versions)
@@ -87,7 +89,7 @@ def edit_event(
     ends_by_default = _ends_by_default(event, changes)
     if keep_local_time and "timezone" in changes:
         changes = {
-            name: value  # a time that is sent back as it was is not given itself
+            name: value  # a time that is sent back unchanged is no change
             for name, value in changes.items()
             if name not in TIMES or value != getattr(event, name)
         }
@@ -100,7 +102,6 @@ def edit_event(
     if ends_by_default:
         changes["end_time"] = start + DEFAULT_LENGTH
     elif "end_time" not in changes and start >= event.end_time:
-        # Who moves the start beyond the end moves the event.
         zone = ZoneInfo(changes.get("timezone", event.timezone))
         changes["end_time"] = times_at(event, start, zone)["end_time"]
     changes = with_attendance_mode(changes, event)
@@ -118,7 +119,7 @@ def edit_event(
         setattr(event, name, changes[name])
     check_times(event, changed, now)
     check_capacity(event)
-    if changed & IN_CALENDAR:
+    if changed & CALENDAR_FIELDS:
         event.sequence += 1
     event.edited_by_hand = event.series_id is not None
     event.edited_since_import |= not by_import
@@ -128,7 +129,7 @@ def edit_event(
 
 
 def _ends_by_default(event: Event, changes: dict[str, Any]) -> bool:
-    """Whether the end is nobody's choice; sending it back as it was chooses nothing."""
+    """Whether the end is the default one. An end that is sent back unchanged chooses nothing."""
     end = changes.get("end_time", event.end_time)
     return event.ends_by_default if end == event.end_time else end is None
 
@@ -138,14 +139,14 @@ def _ends_by_default(event: Event, changes: dict[str, Any]) -> bool:
 def delete_event(
     event: Event, *, expected_versions: set[str] | None = None, notify: bool = True
 ) -> None:
-    """Take an event out of the API; the row stays, and staff can restore it."""
+    """Removes an event from the API. The row stays, and staff can restore it."""
     event = lock_event(event.pk)
     check_version(event.edit_tag, expected_versions)
     delete_locked_events([event], timezone.now(), notify=notify)
 
 
 def delete_locked_events(events: list[Event], now: datetime, *, notify: bool = True) -> None:
-    """Caller holds their locks."""
+    """Caller holds the locks of the events."""
     if events:
         Event.objects.filter(pk__in=[event.pk for event in events]).update(
             deleted_at=now, version=F("version") + 1, updated_at=now
@@ -159,10 +160,10 @@ def delete_locked_events(events: list[Event], now: datetime, *, notify: bool = T
 def organizer_first(
     service: Callable[Concatenate[T, P], R],
 ) -> Callable[Concatenate[T, P], R]:
-    """For what makes events public: their organizer's account is locked before them.
+    """Locks the organizer's account before a service makes events public.
 
-    The account's end takes the same lock. So it comes first, and takes the drafts with it, or
-    last, and the event stands in its way.
+    Ending an account takes the same lock. So either the account ends first, with its drafts, or the
+    event is public first and prevents the end of the account.
     """
 
     @wraps(service)
@@ -189,7 +190,10 @@ def restore_event(event: Event, *, notify: bool = True) -> Event:
 
 
 def lock_event(event_id: int, *, even_deleted: bool = False) -> Event:
-    """The event as it is now, locked: edits and registrations of it wait, readers do not."""
+    """The current row, locked. Edits and registrations of the event block, reads do not.
+
+    Raises `NotFound` for a deleted event, except with `even_deleted`.
+    """
     events = Event.objects.for_display() if even_deleted else Event.objects.for_display().existing()
     event = events.select_for_update(of=("self",), no_key=True).filter(pk=event_id).first()
     if event is None:  # deleted a moment ago
@@ -206,11 +210,11 @@ def save_edit(event: Event, fields: set[str], now: datetime) -> None:
 def times_at(
     plan: EventDetails, at: datetime, zone: tzinfo, *, planned_in: tzinfo | None = None
 ) -> dict[str, Any]:
-    """The times of an event that starts at an instant, as far from it as a plan's from its start.
+    """The times, by name, of an event that starts at `at`, with the distances of `plan`.
 
-    Distances are those on the clocks, of `zone` for the event and of `planned_in` (the same, unless
-    given) for the plan. Where a change of the clocks would put the end before the start, they are
-    real hours.
+    Distances from the start are on the clock: in `zone` for the event, and in `planned_in` for the
+    plan (default: `zone`). If a change of the clocks would put a time on the other side of the
+    start, the distance is in elapsed time.
     """
     times: dict[str, Any] = {"start_time": at}
     planned_in = planned_in or zone
@@ -219,15 +223,15 @@ def times_at(
         moment: datetime | None = getattr(plan, name)
         if moment is not None:
             length = moment - plan.start_time
-            found = at_wall_clock(local + (wall_clock(moment, planned_in) - first), zone)
-            is_same_side = (found > at) == (length > timedelta(0))
-            moment = found if is_same_side else at + length
+            on_clock = at_wall_clock(local + (wall_clock(moment, planned_in) - first), zone)
+            is_same_side = (on_clock > at) == (length > timedelta(0))
+            moment = on_clock if is_same_side else at + length
         times[name] = moment
     return times
 
 
 def check_clocks(event: Event, zone: tzinfo, names: set[str]) -> None:
-    """Raises `ValidationFailed` when clocks in `zone` skip what they show at these times now."""
+    """Raises `ValidationFailed` if the clocks of `zone` skip a wall-clock time of the event."""
     errors = []
     for name in TIMES:
         moment: datetime | None = getattr(event, name)
@@ -242,7 +246,7 @@ def check_clocks(event: Event, zone: tzinfo, names: set[str]) -> None:
 
 
 def check_times(event: EventDetails, changed: set[str], now: datetime) -> None:
-    """Raises `ValidationFailed`; a start in the past is refused only when it is `changed`."""
+    """Raises `ValidationFailed`. A start in the past is an error only if it is in `changed`."""
     errors = []
     if "start_time" in changed and event.start_time <= now:
         errors.append(FieldError("start_time", "in_the_past", "Choose a start in the future."))

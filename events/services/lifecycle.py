@@ -1,4 +1,4 @@
-"""From draft to published to cancelled."""
+"""The states of an event: draft, published, cancelled."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from .editing import lock_event, organizer_first, save_edit
 @organizer_first
 @audited("published")
 def publish_event(event: Event) -> Event:
-    """Make a draft public; a published event stays as it is."""
+    """Makes a draft public. A published event stays unchanged."""
     event = lock_event(event.pk)
     if event.status == Event.Status.CANCELLED:
         raise EventCancelled
@@ -34,7 +34,7 @@ def publish_event(event: Event) -> Event:
 @transaction.atomic
 @audited("cancelled")
 def cancel_event(event: Event, *, reason: str = "", notify: bool = True) -> Event:
-    """Call a published event off, for good; a cancelled one stays as it is."""
+    """Cancels a published event for good. A cancelled event stays unchanged."""
     event = lock_event(event.pk)
     if event.status == Event.Status.DRAFT:
         raise EventNotPublished
@@ -46,7 +46,7 @@ def cancel_event(event: Event, *, reason: str = "", notify: bool = True) -> Even
 def cancel_locked_events(
     events: list[Event], now: datetime, *, reason: str, notify: bool = True
 ) -> None:
-    """Call published events off, whatever their number in one query. Caller holds their locks."""
+    """Cancels published events by one query. Caller holds the locks of the events."""
     if events:
         Event.objects.filter(pk__in=[event.pk for event in events]).update(
             status=Event.Status.CANCELLED,

@@ -1,4 +1,4 @@
-"""Times of the occurrences of a series, as distances on the clock from their starts."""
+"""The times of the occurrences of a series, by their distances on the clock from the start."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
@@ -9,12 +9,12 @@ from ..recurrence import Turn
 from ..zones import at_wall_clock, wall_clock
 from .editing import TIMES
 
-#: Seconds by the name of a time; null for a time that is not set.
+#: Seconds by the name of a time. None for a time that is not set.
 ClockOffsets = Mapping[str, float | None]
 
 
 def clock_offsets(plan: EventDetails, zone: tzinfo) -> dict[str, float | None]:
-    """How far the plan's times are from its start on the clocks of `zone`."""
+    """The distances of a plan's times from its start, on the clock of `zone`."""
     return {
         name: None if moment is None else clock_offset(plan.start_time, moment, zone)
         for name in TIMES[1:]
@@ -23,14 +23,14 @@ def clock_offsets(plan: EventDetails, zone: tzinfo) -> dict[str, float | None]:
 
 
 def clock_offset(start: datetime, moment: datetime, zone: tzinfo) -> float:
-    """Seconds on the clock; real ones where a change of the clocks swaps before and after."""
+    """Seconds on the clock. Elapsed seconds if a change of the clocks swaps before and after."""
     offset, length = wall_clock(moment, zone) - wall_clock(start, zone), moment - start
     is_same_side = (offset > timedelta()) == (length > timedelta())
     return (offset if is_same_side else length).total_seconds()
 
 
 def times_after(at: datetime, offsets: ClockOffsets, zone: tzinfo) -> dict[str, Any]:
-    """The times, by name, of an occurrence that starts at an instant."""
+    """The times, by name, of an occurrence that starts at `at`."""
     times: dict[str, Any] = {"start_time": at}
     local = wall_clock(at, zone)
     for name in TIMES[1:]:
@@ -46,7 +46,7 @@ def times_after(at: datetime, offsets: ClockOffsets, zone: tzinfo) -> dict[str, 
 
 
 def times_of(series: Series, turn: Turn) -> dict[str, Any]:
-    """The times of one of the occurrences that the rule of the series gives now."""
+    """The times, by name, of an occurrence of the current rule."""
     if turn.nominal == series.nominal_start:
         return {name: getattr(series, name) for name in TIMES}
     return times_after(turn.at, series.clock_offsets, series.rule_zone)

@@ -1,4 +1,4 @@
-"""Series: making them, keeping them filled, publishing and ending them.
+"""Creating, filling, publishing and ending series.
 
 Lock order: the organizer's account, the series, its events by id, registrations.
 """
@@ -33,7 +33,7 @@ from .occurrence_times import clock_offsets, times_of
 MAX_LENGTH = timedelta(days=366)
 
 _BATCH = 100
-# What an occurrence has as its series has it.
+# The fields that an occurrence copies from its series.
 SHARED = tuple(
     field.name
     for field in EventDetails._meta.get_fields()
@@ -42,8 +42,8 @@ SHARED = tuple(
 
 
 def create_series(organizer: User, *, recurrence: Recurrence, **fields: Any) -> Series:
-    """Make a series and its occurrences. Raises `ValidationFailed`."""
-    series, events = _drafted(organizer, recurrence, fields)
+    """Creates a series and its occurrences. Raises `ValidationFailed`."""
+    series, events = _new_series_with_events(organizer, recurrence, fields)
     with transaction.atomic():
         series.save()
         Event.objects.bulk_create(events)
@@ -51,15 +51,15 @@ def create_series(organizer: User, *, recurrence: Recurrence, **fields: Any) -> 
 
 
 def preview_series(organizer: User, *, recurrence: Recurrence, **fields: Any) -> list[Event]:
-    """What `create_series` would make, and raises; nothing is written."""
-    return _drafted(organizer, recurrence, fields)[1]
+    """The events that `create_series` would create, unsaved. Raises its errors."""
+    return _new_series_with_events(organizer, recurrence, fields)[1]
 
 
 @transaction.atomic
 @organizer_first
 @audited("published")
 def publish_series(series: Series) -> Series:
-    """Make a draft and its coming occurrences public; a published series stays as it is."""
+    """Makes a draft and its coming occurrences public. A published series stays unchanged."""
     series = lock_series(series.pk)
     if series.status == Series.Status.DRAFT:
         now = timezone.now()
@@ -82,7 +82,7 @@ def publish_series(series: Series) -> Series:
 def end_series(
     series: Series, *, expected_versions: set[str] | None = None, notify: bool = True
 ) -> None:
-    """Cancel the coming occurrences that have registrations, remove the others and the series."""
+    """Cancels coming occurrences with registrations, and deletes the others and the series."""
     series = lock_series(series.pk)
     check_version(series.edit_tag, expected_versions)
     now = timezone.now()
@@ -95,7 +95,7 @@ def end_series(
 @transaction.atomic
 @audited("cancelled")
 def cancel_series(series: Series) -> None:
-    """Cancel the coming occurrences that were not edited by hand; the series makes no more."""
+    """Cancels the coming occurrences that were not edited by hand, and deletes the series."""
     series = lock_series(series.pk)
     now = timezone.now()
     coming = series.events.existing().exclude(status=Event.Status.CANCELLED)
@@ -106,31 +106,31 @@ def cancel_series(series: Series) -> None:
 
 
 def end_series_of(organizer: User) -> None:
-    """The end of an account: nothing is made for it any more."""
+    """Ends the series of an account that ends. No further occurrences are created."""
     now = timezone.now()
     Series.objects.existing().filter(organizer=organizer).update(deleted_at=now, updated_at=now)
 
 
 def fill_series() -> int:
-    """Make the occurrences of endless series that are due a year from now; returns how many.
+    """Creates the occurrences of endless series up to a year from now, and returns their number.
 
-    Safe to run at any time and by several at once: what is there is not made again.
+    Safe to run at any time and concurrently: existing occurrences are not created again.
     """
-    made = 0
+    created = 0
     horizon = timezone.now() + AHEAD
     while True:
         with transaction.atomic():
             batch = list(
                 Series.objects.existing()
                 .filter(filled_to__lt=horizon, organizer__is_active=True)
-                # The organizers' accounts too: they are locked before what belongs to them.
+                # In lock order: the organizers' accounts before the series.
                 .select_related("organizer")
                 .select_for_update(of=("self", "organizer"), no_key=True, skip_locked=True)
                 .order_by("filled_to", "pk")[:_BATCH]
             )
             if not batch:
-                return made
-            made += _fill(batch, horizon)
+                return created
+            created += _fill(batch, horizon)
 
 
 def _fill(batch: list[Series], horizon: datetime) -> int:
@@ -155,14 +155,14 @@ def _fill(batch: list[Series], horizon: datetime) -> int:
 
 
 def nominal_bound(at: datetime) -> datetime:
-    """A wall-clock time before `at` on every clock on Earth, beside any gap."""
+    """A wall-clock time before `at` in every zone, whatever gaps are near."""
     return at.astimezone(UTC).replace(tzinfo=None) - timedelta(days=3)
 
 
 def _insert(due: list[tuple[Series, Turn]], now: datetime) -> None:
-    """As `occurrences_of`, but the database copies what an event shares with its series.
+    """Inserts the events of `occurrences_of`. The database copies the fields of the series.
 
-    Thousands of events pass through Python as their times alone.
+    So Python only handles the times of thousands of events.
     """
     times = [times_of(series, turn) for series, turn in due]
     lists: list[Any] = [
@@ -184,12 +184,12 @@ def _insert(due: list[tuple[Series, Turn]], now: datetime) -> None:
             default = now if is_now else field.get_default()
             values.append("%s")
             parameters.append(field.get_db_prep_save(default, connection))
-    named = ", ".join(["series_id", "nominal_start", *TIMES])
+    names = ", ".join(["series_id", "nominal_start", *TIMES])
     arrays = ", ".join(["%s::bigint[]", "%s::timestamp[]"] + ["%s::timestamptz[]"] * len(TIMES))
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO events_event ({', '.join(columns)}) SELECT {', '.join(values)} "  # noqa: S608  # nosec
-            f"FROM unnest({arrays}) AS due({named}) JOIN events_series series ON id = series_id "
+            f"FROM unnest({arrays}) AS due({names}) JOIN events_series series ON id = series_id "
             "ORDER BY series_id, nominal_start",
             [*parameters, *lists],
         )
@@ -199,15 +199,15 @@ def _due(series: Series, now: datetime, horizon: datetime) -> list[Turn]:
     after = max(now, series.filled_to or now)
     try:
         return series.schedule.occurrences(after, horizon)
-    except InvalidRecurrence:  # too many: no page of a calendar has room for them
+    except InvalidRecurrence:  # more than MAX_OCCURRENCES
         return []
 
 
-# --- What creating and editing have in common ---------------------------------------------------
+# --- Shared by creating and editing -------------------------------------------------------------
 
 
 def new_series(organizer: User, recurrence: Recurrence, now: datetime, **fields: Any) -> Series:
-    """A series that is not saved yet; its times are those of the first occurrence."""
+    """An unsaved series, with the times of its first occurrence."""
     series = Series(organizer=organizer, created_at=now, updated_at=now, **fields)
     if series.end_time is None:
         series.end_time = series.start_time + DEFAULT_LENGTH
@@ -220,9 +220,10 @@ def new_series(organizer: User, recurrence: Recurrence, now: datetime, **fields:
 
 
 def plan_occurrences(series: Series, now: datetime, *, after: datetime | None = None) -> list[Turn]:
-    """The turns that a series has events for, later than `after`; sets how far it is filled.
+    """The turns after `after` that get events. Sets `filled_to`.
 
-    A year ahead counts from now, or from the start if that is later. Raises `InvalidRecurrence`.
+    An endless series is filled up to a year from now, or from its start if that is later. Raises
+    `InvalidRecurrence`.
     """
     schedule = series.schedule
     schedule.check()
@@ -232,7 +233,7 @@ def plan_occurrences(series: Series, now: datetime, *, after: datetime | None = 
 
 
 def occurrences_of(series: Series, turns: Iterable[Turn], now: datetime) -> Iterator[Event]:
-    """The events that a series has at these turns, not saved yet."""
+    """The unsaved events of a series at these turns."""
     shared = {name: getattr(series, name) for name in SHARED}
     for turn in turns:
         yield Event(
@@ -250,7 +251,7 @@ def occurrences_of(series: Series, turns: Iterable[Turn], now: datetime) -> Iter
 
 
 def check_lengths(series: Series) -> None:
-    """Raises `ValidationFailed` for what would lead the last occurrences out of the calendar."""
+    """Raises `ValidationFailed` for lengths that could put times beyond the calendar."""
     too_far = [
         FieldError(name, "max_value", "Choose a time within a year of the start.")
         for name in ("end_time", "registration_closes_at")
@@ -265,7 +266,7 @@ def refused(error: InvalidRecurrence) -> ValidationFailed:
 
 
 def drop_events(events: list[Event], now: datetime, *, reason: str, notify: bool = True) -> None:
-    """Cancel those that have registrations, remove the others. Caller holds their locks."""
+    """Cancels events with registrations, and deletes the others. Caller holds their locks."""
     booked = [event for event in events if event.registered_count or event.waitlist_count]
     cancel_locked_events(booked, now, reason=reason, notify=notify)
     delete_locked_events([event for event in events if event not in booked], now)
@@ -286,7 +287,7 @@ def lock_series(series_id: int) -> Series:
 
 
 def lock_events(events: Any) -> list[Event]:
-    """In the order of ids, so that two who lock several wait for each other and do not deadlock."""
+    """Locks events in the order of their ids, so that concurrent transactions cannot deadlock."""
     return list(events.for_display().select_for_update(of=("self",), no_key=True).order_by("pk"))
 
 
@@ -296,7 +297,7 @@ def save_series(series: Series, now: datetime) -> None:
     series.save()
 
 
-def _drafted(
+def _new_series_with_events(
     organizer: User, recurrence: Recurrence, fields: dict[str, Any]
 ) -> tuple[Series, list[Event]]:
     now = timezone.now()

@@ -1,7 +1,7 @@
-"""Editing a series: its coming occurrences follow, and people stay registered for theirs.
+"""Editing a series and its coming occurrences, whose registrations stay.
 
-A move changes times and keeps every occurrence. Only another rule or other exclusions may remove
-or cancel one.
+A move changes times and drops no occurrence. Only another rule or other exclusions may delete or
+cancel one.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ from ..recurrence import InvalidRecurrence, Rule, Turn
 from ..signals import events_edited
 from ..zones import at_wall_clock, wall_clock
 from .attendance import with_attendance_mode
-from .editing import IN_CALENDAR, TIMES, organizer_first
+from .editing import CALENDAR_FIELDS, TIMES, organizer_first
 from .occurrence_times import times_after
 from .series import (
     SHARED,
@@ -56,15 +56,16 @@ def edit_series(
     expected_versions: set[str] | None = None,
     by_import: bool = False,
 ) -> Series:
-    """Apply `changes`, a value by column, to a series and its coming occurrences.
+    """Applies `changes` to a series and its coming occurrences.
 
-    Left alone are events that have started, are cancelled or were edited by hand and, with
-    `from_event`, those before that one. Times are those of the first occurrence, or of
-    `from_event`, and the others move by the same difference on the clock. An occurrence that a
-    changed rule or changed exclusions leave out is removed, or cancelled when somebody is
-    registered.
+    `changes` has the new values by field name, `rule` as a `Rule`, and `excluded` as a set of
+    nominal days and instants. Events that have started, are cancelled or were edited by hand stay
+    unchanged, and so do events before `from_event`. Times are those of the first occurrence, or of
+    `from_event`. The others move by the same difference on the clock. An occurrence that a new rule
+    or new exclusions leave out is deleted, or cancelled if it has registrations.
 
-    Raises `ValidationFailed`, `EventStarted` when `from_event` has, `CapacityBelowRegistered`.
+    Raises `ValidationFailed`, `EventStarted` for a `from_event` that has started, and
+    `CapacityBelowRegistered`.
     """
     series = lock_series(series.pk)
     check_version(series.edit_tag, expected_versions)
@@ -91,7 +92,7 @@ def edit_series(
             setattr(row, name, value)
     _check_capacity(edited)
 
-    edits = [(event, was) for event in edited if (was := _difference(before[event.pk], event))]
+    edits = [(event, old) for event in edited if (old := _old_values(before[event.pk], event))]
     if edits or _values(series, (*_COMPARED, *_SCHEDULE)) != series_before:
         series.edited_since_import |= not by_import
         save_series(series, now)
@@ -108,7 +109,7 @@ def edit_series(
 
 
 def _anchor(series: Series, from_event: int | None, now: datetime) -> Anchor:
-    """The occurrence whose times the request gives."""
+    """The occurrence whose times are in the changes."""
     if from_event is None:
         first = Turn(series.nominal_start, series.start_time)
         times = {name: getattr(series, name) for name in TIMES}
@@ -120,7 +121,7 @@ def _anchor(series: Series, from_event: int | None, now: datetime) -> Anchor:
         )
     if event.has_started(now):
         raise EventStarted("That event has started; name one that is still to come.")
-    if event.nominal_start is None:  # an added date, which the rule does not give
+    if event.nominal_start is None:  # an added date outside of the rule
         turn = Turn(wall_clock(event.start_time, series.rule_zone), event.start_time)
         times = {name: getattr(event, name) for name in TIMES}
         return Anchor(series.rule_number, turn, times)
@@ -145,11 +146,14 @@ def _is_reached(event: Event, anchor: Anchor, now: datetime) -> bool:
     )
 
 
-# --- When it takes place ------------------------------------------------------------------------
+# --- Times --------------------------------------------------------------------------------------
 
 
 def _reschedule(edit: Edit, changes: dict[str, Any], *, keep_local_time: bool) -> Effects:
-    """Give the series and the events that are reached their new times. Raises OverflowError."""
+    """Sets the new times of the series and of the events that the edit applies to.
+
+    Raises `InvalidRecurrence`, and `OverflowError` for times beyond the calendar.
+    """
     series, anchor = edit.series, edit.anchor
     times = change_times(series, changes, anchor, edit.now, keep_local_time=keep_local_time)
     excluded = changes.get("excluded", series.exclusions)
@@ -168,7 +172,7 @@ def _reschedule(edit: Edit, changes: dict[str, Any], *, keep_local_time: bool) -
 
 
 def _exclude(edit: Edit, excluded: frozenset[date]) -> Effects:
-    """Drop what is excluded now, and bring back what is not any more."""
+    """Drops events that are newly excluded, and adds turns that are no longer excluded."""
     series = edit.series
     old = series.schedule
     new = replace(old, excluded=excluded)
@@ -182,9 +186,9 @@ def _exclude(edit: Edit, excluded: frozenset[date]) -> Effects:
             effects.dropped.append(event)
         else:
             instants.add(turn.at)
-    there = {nominal for nominal, _ in edit.current}
+    existing = {nominal for nominal, _ in edit.current}
     for turn in new.occurrences(edit.now, series.filled_to):
-        is_free = turn.nominal not in there and turn.at not in instants
+        is_free = turn.nominal not in existing and turn.at not in instants
         if old.excludes(turn) and is_free and edit.anchor.reaches_turn(series, turn):
             effects.missing.append(turn)
     series.schedule = new
@@ -198,8 +202,8 @@ def _values(row: Event | Series, names: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names}
 
 
-def _difference(before: dict[str, Any], event: Event) -> dict[str, Any]:
-    """The values before, of the fields that changed."""
+def _old_values(before: dict[str, Any], event: Event) -> dict[str, Any]:
+    """The old values of the fields that changed."""
     return {name: old for name, old in before.items() if getattr(event, name) != old}
 
 
@@ -219,12 +223,12 @@ def _check_capacity(events: list[Event]) -> None:
 
 
 def _save(edits: list[tuple[Event, dict[str, Any]]], now: datetime) -> None:
-    """All in one statement."""
-    changed = {name for _, was in edits for name in was}
-    for event, was in edits:
+    """Saves all events by one statement."""
+    changed = {name for _, old in edits for name in old}
+    for event, old in edits:
         event.version += 1
         event.updated_at = now
-        if was.keys() & IN_CALENDAR:
+        if old.keys() & CALENDAR_FIELDS:
             event.sequence += 1
     if edits:
         Event.objects.bulk_update(

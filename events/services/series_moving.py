@@ -1,9 +1,9 @@
-"""Moves of a series: every occurrence that is reached, by the same difference on the clock."""
+"""Moving a series: each occurrence moves by the same difference on the clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,10 @@ from .series import check_lengths
 
 @dataclass(frozen=True)
 class Anchor:
-    """The occurrence whose times an edit gives; without `from_event` the first, and all follow."""
+    """The occurrence that an edit has the times of. The edit applies to it and to later ones.
+
+    With `is_whole` it is the first occurrence, and the edit applies to all.
+    """
 
     rule_number: int
     turn: Turn
@@ -27,7 +30,7 @@ class Anchor:
     is_whole: bool = False
 
     def reaches(self, event: Event) -> bool:
-        """Whether an event is this one or later; rules are numbered in the order of their turns."""
+        """Whether an event is this one or later. Rule numbers are in the order of their turns."""
         if self.is_whole:
             return True
         if event.nominal_start is None:
@@ -41,10 +44,11 @@ class Anchor:
 
 @dataclass(frozen=True)
 class TimeChange:
-    """What an edit does to times: `shift` is that of starts on the clock.
+    """A change of times. `shift` is the difference of starts on the clock.
 
-    `start` is the anchor's new start, `zone` the new clocks of all rules that are reached (None:
-    each keeps its own), `offsets` those that the edit gives, `given` its times by name.
+    `start` is the new start of the anchor. `zone` is the new zone of all rules that the edit
+    applies to. With None each rule keeps its zone. `offsets` has the new clock offsets, and `given`
+    the times of the edit, by name.
     """
 
     shift: timedelta
@@ -56,7 +60,10 @@ class TimeChange:
 
 @dataclass(frozen=True)
 class Edit:
-    """One edit of a series: its coming events, locked, and the ids of those that it applies to."""
+    """An edit of a series, with its coming events, locked.
+
+    `reached` has the ids of the events that the edit applies to.
+    """
 
     series: Series
     anchor: Anchor
@@ -66,7 +73,7 @@ class Edit:
 
     @property
     def current(self) -> list[tuple[datetime, Event]]:
-        """The events that the rule in force gives, with their nominal times."""
+        """The events of the current rule, with their nominal starts."""
         return [
             (event.nominal_start, event)
             for event in self.events
@@ -76,7 +83,7 @@ class Edit:
 
 @dataclass
 class Effects:
-    """What an edit means for occurrences beside their new times."""
+    """The effects of an edit on occurrences, beside their new times."""
 
     dropped: list[Event] = field(default_factory=list)
     renumbered: list[Event] = field(default_factory=list)
@@ -89,7 +96,7 @@ class Effects:
 
 
 def rule_of(series: Series, number: int) -> tuple[ZoneInfo, ClockOffsets]:
-    """The clocks and the clock offsets of one of the rules that a series had."""
+    """The zone and the clock offsets of a current or former rule of a series."""
     former = series.former_rules.get(str(number))
     if number == series.rule_number or former is None:
         return series.rule_zone, series.clock_offsets
@@ -104,7 +111,7 @@ def change_times(
     *,
     keep_local_time: bool,
 ) -> TimeChange | None:
-    """None when no time changes. Another zone alone keeps the instants, future ones too."""
+    """The change of times, or None. Another zone alone changes no instant."""
     rule_zone, _ = rule_of(series, anchor.rule_number)
     new_name = changes.get("timezone", series.timezone)
     is_new_zone = new_name != series.timezone
@@ -140,10 +147,10 @@ def change_times(
 
 
 def move_series(edit: Edit, change: TimeChange) -> Effects:
-    """Move a series and its events from the anchor on; none of them is dropped.
+    """Moves a series and its events from the anchor on. No event is dropped.
 
-    All coming events follow in their nominal time, so that cancelled, deleted and hand-edited ones
-    stay who they are. An event that would be over by now keeps its times.
+    The nominal start of every coming event moves, so that cancelled, deleted and hand-edited events
+    stay occurrences of the rule. An event whose new start would be past keeps its times.
     """
     series, anchor = edit.series, edit.anchor
     old = series.schedule
@@ -173,9 +180,9 @@ def move_series(edit: Edit, change: TimeChange) -> Effects:
 def _renumber(
     series: Series, anchor: Anchor, change: TimeChange, *, is_split: bool
 ) -> dict[int, int]:
-    """New numbers for all rules that are reached, in their order; returns new ones by old ones.
+    """Gives new numbers, in order, to the rules that the edit applies to. Returns new by old ones.
 
-    The events that are left behind keep the old number, and with it their own nominal times.
+    Events before the anchor keep the old number, and so their nominal starts.
     """
     former = {int(number): rule for number, rule in series.former_rules.items()}
     reached = sorted(
@@ -183,7 +190,7 @@ def _renumber(
         for number in {*former, series.rule_number}
         if anchor.is_whole or number >= anchor.rule_number
     )
-    numbers = {number: series.rule_number + 1 + place for place, number in enumerate(reached)}
+    numbers = dict(zip(reached, count(series.rule_number + 1), strict=False))
     for number in reached:
         if number == series.rule_number:
             continue
@@ -205,7 +212,7 @@ def _renumber(
 
 
 def _move_rule(edit: Edit, change: TimeChange, rest: Schedule) -> None:
-    """Give the series the moved rest of its rule, and the times of its first occurrence."""
+    """Sets the moved rest of the rule, and the times of its first occurrence."""
     series, anchor = edit.series, edit.anchor
     zone = change.zone or rest.zone
     is_anchor = anchor.is_whole or rest.nominal_start == anchor.turn.nominal
@@ -223,8 +230,8 @@ def _move_rule(edit: Edit, change: TimeChange, rest: Schedule) -> None:
 
 
 def set_times(series: Series, event: Event, now: datetime) -> None:
-    """Give an event the times of its nominal start, unless it would be over by now."""
-    assert event.nominal_start is not None  # noqa: S101  # the rule has it
+    """Sets the times of an event by its nominal start, unless its start would be past."""
+    assert event.nominal_start is not None  # noqa: S101  # it is an occurrence of the rule
     if event.rule_number == series.rule_number:
         times = times_of(series, series.turn_at(event.nominal_start))
     else:
@@ -236,18 +243,18 @@ def set_times(series: Series, event: Event, now: datetime) -> None:
 
 
 def _missing(edit: Edit, old: Schedule, shift: timedelta) -> list[Turn]:
-    """Turns without an event that were to come before the move and still are.
+    """Turns without an event that are to come, both before and after the move.
 
-    They are those that an endless rule has up to a year ahead, and one that shared an instant with
-    another beside a gap.
+    An endless rule has some within the year ahead. A turn that shared its instant with another one
+    beside a gap is one as well.
     """
     schedule = edit.series.schedule
-    there = {nominal for nominal, _ in edit.current}
-    instants = {schedule.turn_at(nominal).at for nominal in there}
+    existing = {nominal for nominal, _ in edit.current}
+    instants = {schedule.turn_at(nominal).at for nominal in existing}
     missing = []
     for turn in islice(schedule.turns(edit.now, edit.series.filled_to), 2 * MAX_OCCURRENCES):
         was_to_come = old.turn_at(turn.nominal - shift).at > edit.now
-        is_free = turn.nominal not in there and turn.at not in instants
+        is_free = turn.nominal not in existing and turn.at not in instants
         if was_to_come and is_free and not schedule.excludes(turn):
             instants.add(turn.at)
             missing.append(turn)

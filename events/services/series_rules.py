@@ -1,4 +1,4 @@
-"""Another rule for a series: its coming occurrences take the times that it gives."""
+"""Replacing the rule of a series: its coming occurrences get times of the new rule."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -30,7 +30,7 @@ from .series_moving import (
     set_times,
 )
 
-# Turns of some days ago are matched as well: an event of today may have its new time behind it.
+# Turns of the last days are matched as well: the new time of an event of today may be past.
 _LOOK_BACK = timedelta(days=3)
 
 
@@ -50,14 +50,14 @@ def change_rule(
     *,
     keeps_clock: bool,
 ) -> Effects:
-    """Apply a rule from the anchor on.
+    """Applies a rule from the anchor on.
 
-    An event takes the turn of its nominal time, else of its day, else the next that is left. Those
-    without a turn are dropped. Cancelled, deleted and hand-edited ones keep their nominal time,
-    and no other event is made there. Raises `InvalidRecurrence`.
+    An event gets the turn of its nominal start, else one of its day, else the next free one. Events
+    without a turn are dropped. Cancelled, deleted and hand-edited events keep their nominal start,
+    where no other event is created. Raises `InvalidRecurrence`.
     """
     series, anchor = edit.series, edit.anchor
-    in_question = [
+    candidates = [
         event
         for event in edit.events
         if event.nominal_start is not None
@@ -65,15 +65,15 @@ def change_rule(
     ]
     nominal = {
         event.pk: _nominal_in(series, event, new.zone, keeps_clock=keeps_clock)
-        for event in in_question
+        for event in candidates
     }
     _set_rule(series, anchor, new, change)
     check_times(series, set(), edit.now)
     check_lengths(series)
     coming, passed = _turns(series, edit.now)
 
-    live = [event for event in in_question if event.pk in edit.reached]
-    fixed = [event for event in in_question if event.pk not in edit.reached]
+    live = [event for event in candidates if event.pk in edit.reached]
+    fixed = [event for event in candidates if event.pk not in edit.reached]
     taken = {nominal[event.pk] for event in fixed}
     matches = match_turns(
         [nominal[event.pk] for event in live],
@@ -90,7 +90,7 @@ def change_rule(
         effects.renumbered.append(event)
         set_times(series, event, edit.now)
     for event in fixed:
-        # Two may show one time in the new zone; the second is none of the rule's any more.
+        # Two events may have the same time in the new zone. The second one leaves the rule.
         is_first = nominal[event.pk] in taken
         taken.discard(nominal[event.pk])
         event.nominal_start = nominal[event.pk] if is_first else None
@@ -102,8 +102,8 @@ def change_rule(
 
 
 def _nominal_in(series: Series, event: Event, zone: ZoneInfo, *, keeps_clock: bool) -> datetime:
-    """The nominal time of an event on the clocks that the new rule goes by."""
-    assert event.nominal_start is not None  # noqa: S101  # the rule has it
+    """The nominal start of an event in the zone of the new rule."""
+    assert event.nominal_start is not None  # noqa: S101  # it is an occurrence of the rule
     old_zone, _ = rule_of(series, event.rule_number)
     if keeps_clock or old_zone == zone:
         return event.nominal_start
@@ -111,7 +111,7 @@ def _nominal_in(series: Series, event: Event, zone: ZoneInfo, *, keeps_clock: bo
 
 
 def _set_rule(series: Series, anchor: Anchor, new: NewRule, change: TimeChange | None) -> None:
-    """The series from the anchor on; a rule that has occurrences before it is a former one."""
+    """Sets the rule from the anchor on. A rule with occurrences before it becomes a former one."""
     zone = new.zone
     old_zone, offsets = rule_of(series, anchor.rule_number)
     if not anchor.is_whole:
@@ -123,7 +123,7 @@ def _set_rule(series: Series, anchor: Anchor, new: NewRule, change: TimeChange |
         nominal, start = nominal + change.shift, change.start
         offsets = {**offsets, **change.offsets}
         times = times_after(start, offsets, zone) | dict(change.given)
-    elif old_zone != zone:  # lengths on the clock are those of the new one
+    elif old_zone != zone:  # the offsets apply to the clock of the new zone
         times = times_after(start, offsets, zone)
     if (change.zone if change and change.zone else old_zone) != zone:
         nominal = wall_clock(start, zone)
@@ -135,7 +135,7 @@ def _set_rule(series: Series, anchor: Anchor, new: NewRule, change: TimeChange |
 
 
 def _turns(series: Series, now: datetime) -> tuple[list[Turn], list[Turn]]:
-    """Turns to come, those on one instant too, and those of the last days."""
+    """The coming turns and those of the last days. Several may have the same instant."""
     schedule = series.schedule
     schedule.check()
     is_endless = schedule.rule.is_endless
@@ -153,13 +153,13 @@ def _turns(series: Series, now: datetime) -> tuple[list[Turn], list[Turn]]:
 def _missing(
     coming: list[Turn], events: list[Event], dropped: list[Event], series: Series
 ) -> list[Turn]:
-    """Turns that no event has; one of those on one instant."""
-    gone = {event.pk for event in dropped}
-    there = {event.nominal_start for event in events if event.pk not in gone}
-    instants = {series.turn_at(nominal).at for nominal in there if nominal is not None}
+    """The turns without an event. Of several with the same instant, the first one."""
+    dropped_ids = {event.pk for event in dropped}
+    existing = {event.nominal_start for event in events if event.pk not in dropped_ids}
+    instants = {series.turn_at(nominal).at for nominal in existing if nominal is not None}
     missing = []
     for turn in coming:
-        if turn.nominal not in there and turn.at not in instants:
+        if turn.nominal not in existing and turn.at not in instants:
             instants.add(turn.at)
             missing.append(turn)
     return missing

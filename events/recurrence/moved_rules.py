@@ -1,4 +1,4 @@
-"""The RRULE that is shown for a schedule that was moved."""
+"""Renders the RRULE of a schedule that was moved."""
 
 from datetime import MAXYEAR, UTC, date, datetime, timedelta
 from itertools import product
@@ -11,10 +11,10 @@ _DAY = timedelta(days=1)
 _LAST = datetime(MAXYEAR, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
-def shown_rule(schedule: Schedule) -> str:
-    """The rule with its day and time parts and UNTIL moved as its turns were.
+def rendered_rule(schedule: Schedule) -> str:
+    """The rule with its day and time parts and UNTIL moved like its turns.
 
-    Where no RRULE has the moved turns, such as the days after last Fridays, it is the nearest one.
+    If no RRULE has the moved turns, such as the days after last Fridays, it is the nearest one.
     """
     rule = schedule.rule
     if not schedule.shift and schedule.zone == schedule.written_in:
@@ -40,7 +40,7 @@ def _joined(numbers: set[int]) -> str:
 def _moved_days(rule: Rule, days: int, start: datetime) -> dict[str, str]:
     parts = {}
     if rule.weekdays:
-        # "2TU" a day later is most often "2WE".
+        # A day after "2TU" is "2WE", except at the begin of a month.
         weekdays = sorted(
             (ordinal and (ordinal + round(days / 7) or ordinal), (weekday + days) % 7)
             for ordinal, weekday in rule.weekdays
@@ -57,14 +57,14 @@ def _moved_days(rule: Rule, days: int, start: datetime) -> dict[str, str]:
     return parts
 
 
-def _moved_number(number: int, by: int, most: int) -> int:
-    """A number counted from the first (1) or the last (-1) of `most`; there is no 0."""
+def _moved_number(number: int, by: int, length: int) -> int:
+    """A moved number, counted from the first (1) or the last (-1) of `length`. There is no 0."""
     moved = number + by
     if number > 0 >= moved:
         moved -= 1  # the day before the first is the last, -1
     elif number < 0 <= moved:
         moved += 1
-    return (moved - 1) % most + 1 if moved > 0 else -((-moved - 1) % most + 1)
+    return (moved - 1) % length + 1 if moved > 0 else -((-moved - 1) % length + 1)
 
 
 def _moved_months(rule: Rule, months: int) -> dict[str, str]:
@@ -81,8 +81,8 @@ def _moved_clock(rule: Rule, start: datetime, seconds: int) -> dict[str, str]:
     everything = (range(24), range(60), range(60))
     of_start = (start.hour, start.minute, start.second)
     units = [
-        sorted(values) or (everything[place] if place < steps else (of_start[place],))
-        for place, values in enumerate(named.values())
+        sorted(values) or (everything[index] if index < steps else (of_start[index],))
+        for index, values in enumerate(named.values())
     ]
     times = {
         (hour * 3600 + minute * 60 + second + seconds) % 86_400
