@@ -1,4 +1,4 @@
-"""Events from files. A reader per format makes rows of a file, `import_rows` events of rows."""
+"""Imports events. A reader for each file format yields rows, and `import_rows` saves events."""
 
 from .calendars import read_ics
 from .fields import FIELDS

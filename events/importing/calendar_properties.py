@@ -14,7 +14,7 @@ from django.utils.text import slugify
 from icalendar import Event as CalendarEvent
 
 from ..zones import at_wall_clock, wall_clock
-from .ics_files import TEXTS, WHEN, Entry
+from .ics_files import DATES, TEXTS, Entry
 from .zones import UnknownZone, ZoneResolver
 
 # A valid entry may have several of these.
@@ -60,7 +60,7 @@ class Properties:
             raise BadProperty("VEVENT", "The entry cannot be read.") from error
         for name, reason in self._event.errors:
             raise BadProperty(name or "VEVENT", f"{reason[:200]}.")
-        for name in (TEXTS | WHEN) - _REPEATABLE:
+        for name in (TEXTS | DATES) - _REPEATABLE:
             if isinstance(self._event.get(name), list):
                 raise BadProperty(name, "The property is given twice.")
 

@@ -1,4 +1,4 @@
-"""The categories that rows name."""
+"""The categories in the rows of a file."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from django.utils.text import slugify
 
 from ..models import Category
 
-# Names that are not just their slug with a capital letter.
-_SPELLINGS = {
+# Names that differ from their capitalized slug.
+_NAMES = {
     "api": "API",
     "cfml": "CFML",
     "cpp": "C++",
@@ -29,7 +29,7 @@ _SPELLINGS = {
 
 @dataclass
 class Categories:
-    """Those that exist, and with `creates` those that rows name besides."""
+    """Looks categories up by slug or name. With `creates`, creates the missing ones."""
 
     creates: bool
     new: list[str] = field(default_factory=list)
@@ -43,24 +43,24 @@ class Categories:
         return self._find(text) is not None
 
     def id_of(self, text: str) -> int:
-        """Of the category with this slug or name, which is made where there is none."""
-        found = self._find(text)
-        if found is None:
+        """The id of the category with this slug or name, which is created if it is missing."""
+        category_id = self._find(text)
+        if category_id is None:
             slug = slugify(text)
             category, is_new = Category.objects.get_or_create(
                 slug=slug, defaults={"name": _category_name(text)}
             )
-            found = self._by_slug[slug] = category.pk
+            category_id = self._by_slug[slug] = category.pk
             if is_new:
                 self.new.append(slug)
-        return found
+        return category_id
 
     def _find(self, text: str) -> int | None:
         return self._by_slug.get(slugify(text)) or self._by_name.get(text.casefold())
 
 
 def _category_name(text: str) -> str:
-    """`text`, when somebody wrote it with capitals; else as a name is written: `Tech comm`."""
+    """`text` if it has capitals. Otherwise a name of it, such as `Tech comm` for `tech-comm`."""
     if text != text.lower():
         return text
-    return _SPELLINGS.get(text) or text[0].upper() + re.sub(r"[-_]+", " ", text[1:])
+    return _NAMES.get(text) or text[0].upper() + re.sub(r"[-_]+", " ", text[1:])

@@ -1,4 +1,4 @@
-"""What a row of a file says, as an event that is not saved yet."""
+"""Turns a row of a file into an unsaved event."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,9 +24,10 @@ from .recurring import Recurring, cancelled_occurrence, recurring
 
 @dataclass(slots=True)
 class Draft:
-    """An event to be, and its category in the words of the row; all events when it recurs.
+    """The unsaved event of a row, and the text of its category.
 
-    `event` is None for an entry that only cancels what was imported before.
+    `event` is None for an entry that only cancels an event that was imported before. `recurring`
+    has all events of an entry that recurs.
     """
 
     row: Row
@@ -52,16 +53,16 @@ class Drafter:
         self._now = timezone.now()
 
     def draft(self, row: Row) -> Draft | list[RowError]:
-        """What a row says, or all that is wrong with it."""
-        made = self._event(row)
-        if isinstance(made, Draft) and isinstance(row, CalendarRow):
-            return _with_dates(self, row, made, self._now)
+        """The draft of a row, or all errors of the row."""
+        draft = self._event(row)
+        if isinstance(draft, Draft) and isinstance(row, CalendarRow):
+            return _with_dates(self, row, draft, self._now)
         if isinstance(row, CalendarRow) and row.is_cancelled and row.identity:
             return Draft(row, identity_key(row.identity), None)
-        return made
+        return draft
 
     def _event(self, row: Row) -> Draft | list[RowError]:
-        """The one event of a row, without what recurs."""
+        """The single event of a row, without its recurrence."""
         values = self._reader.values(row.line, row.cells)
         if isinstance(values, list):
             return [_in_calendar(row, error) for error in values]
@@ -90,7 +91,7 @@ class Drafter:
         return Draft(row, key, event, category)
 
     def _category(self, row: Row, text: str) -> tuple[str, list[RowError]]:
-        """Of several the first that is known."""
+        """The category of a row and its errors. Of several categories, the first known one."""
         if isinstance(row, CalendarRow):
             text = next((name for name in row.categories if self._categories.knows(name)), text)
         if not text or self._categories.knows(text):
@@ -108,7 +109,7 @@ class Drafter:
 def _with_dates(
     drafter: Drafter, row: CalendarRow, draft: Draft, now: datetime
 ) -> Draft | list[RowError]:
-    """With what a calendar says beside the cells of a row."""
+    """The draft with the cancellation and the recurrence of a calendar entry."""
     event = draft.event
     assert event is not None  # noqa: S101  # `_event` makes one
     if row.is_cancelled:
@@ -120,13 +121,13 @@ def _with_dates(
     errors: list[RowError] = []
     try:
         for change in row.changed:
-            made = drafter._event(change)
+            changed_draft = drafter._event(change)
             if change.is_cancelled:
                 changed.append((change, cancelled_occurrence(row, change, event)))
-            elif isinstance(made, Draft) and made.event is not None:
-                changed.append((change, made.event))
-            elif isinstance(made, list):
-                errors += made
+            elif isinstance(changed_draft, Draft) and changed_draft.event is not None:
+                changed.append((change, changed_draft.event))
+            elif isinstance(changed_draft, list):
+                errors += changed_draft
         draft.recurring = None if errors else recurring(row, event, changed, now)
     except InvalidRecurrence as error:
         errors.append(RowError(row.line, "RRULE", str(error), "invalid_recurrence"))
@@ -154,7 +155,7 @@ def _row_errors(row: Row, refusal: ValidationFailed) -> list[RowError]:
 
 
 def _in_calendar(row: Row, error: RowError) -> RowError:
-    """With the property of a calendar in place of the column."""
+    """The error, with the property of a calendar in place of the column."""
     if not isinstance(row, CalendarRow) or error.column is None:
         return error
     column = PROPERTIES.get(error.column, error.column)
@@ -162,9 +163,9 @@ def _in_calendar(row: Row, error: RowError) -> RowError:
 
 
 def _identity(event: Event, *, category: str, url: str) -> tuple[str, ...]:
-    """What makes two rows the same one.
+    """The cells that identify a row without an identity of its own.
 
-    Sources list a conference once per topic, and now and then twice with different addresses:
-    each of these is a row of its own. A row whose other cells were corrected since is not.
+    Some sources list a conference once for each topic, or twice with different URLs. Each of these
+    is an event. A row with a correction in another cell is still the same event.
     """
     return event.name, event.start_time.isoformat(), event.location, category, url

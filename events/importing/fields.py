@@ -1,4 +1,4 @@
-"""The fields of a row: those of an event, by the rules of the API."""
+"""Validates the cells of a row, by the rules of the API."""
 
 import re
 from types import SimpleNamespace
@@ -21,7 +21,7 @@ _REASONS: dict[tuple[str | None, str], str] = {
 
 
 class EventRowIn(EventCreateIn):
-    """A row as a form: text only. Its category may be one that is not there yet."""
+    """A row as form data. Its category need not exist."""
 
     category = LineField(max_length=100, required=False)  # type: ignore[assignment]
     url = LineField(max_length=2000, required=False)
@@ -32,14 +32,14 @@ MAX_DESCRIPTION: int = EventRowIn().fields["description"].max_length  # type: ig
 
 
 class RowReader:
-    """Validates the rows of one organizer, in whose zone times without any are."""
+    """Validates the rows of one organizer, whose zone applies to times without one."""
 
     def __init__(self, organizer: User) -> None:
         context = {"request": SimpleNamespace(user=organizer)}
         self._row_in = EventRowIn(data=QueryDict(), context=context)
 
     def values(self, line: int, cells: dict[str, str]) -> dict[str, Any] | list[RowError]:
-        """What the cells say, or all that is wrong with them. Empty cells are left out."""
+        """The values of the cells, without the empty ones, or all errors."""
         form = QueryDict(mutable=True)
         for name, cell in cells.items():
             if text := cell.strip():

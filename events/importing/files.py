@@ -1,4 +1,4 @@
-"""One reader for every file that has events in it."""
+"""Reads files of events in any format."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ def read_events(
     as_calendar: bool = False,
     max_rows: int | None = None,
 ) -> Table:
-    """The rows of a calendar, a CSV file or a spreadsheet, told apart by how they begin.
+    """The rows of a calendar, a CSV file or a spreadsheet. The first bytes decide the format.
 
     Raises `ImportRefused`, also while the rows are read.
     """
@@ -31,13 +31,13 @@ def read_events(
 
 
 def is_calendar(content: bytes) -> bool:
-    """Whether a file begins as calendars do, in whatever encoding."""
+    """Whether a file begins like a calendar, in any encoding."""
     head = content[:400].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
     return head[:15].upper() == b"BEGIN:VCALENDAR"
 
 
 def _at_most(rows: Iterator[Row | RowError], number: int) -> Iterator[Row | RowError]:
-    for place, row in enumerate(rows):
-        if place == number:
+    for index, row in enumerate(rows):
+        if index == number:
             raise ImportRefused(f"Send at most {number:,} rows at once.", "max_length")
         yield row

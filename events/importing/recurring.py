@@ -1,4 +1,4 @@
-"""The events of a calendar's entry that recurs."""
+"""The events of a calendar entry that recurs."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -29,10 +29,10 @@ _INSTANT = timedelta(microseconds=1)
 
 @dataclass(slots=True)
 class Recurring:
-    """A series, none for an entry that only lists its dates, and the events to be.
+    """The unsaved series and events of an entry. An entry that only lists dates has no series.
 
-    `changed` are the entries that change an occurrence, by the nominal start of that. `left_out`
-    says which occurrences are not imported.
+    `changed` has the entries that change an occurrence, each behind the nominal start of that
+    occurrence. `left_out` is a note on the occurrences that are not imported.
     """
 
     series: Series | None
@@ -44,52 +44,53 @@ class Recurring:
 def recurring(
     row: CalendarRow, first: Event, changed: list[tuple[CalendarRow, Event]], now: datetime
 ) -> Recurring:
-    """What an entry with RRULE or RDATE stands for; `first` is its event without them.
+    """The series and events of an entry with RRULE or RDATE. `first` is its event without them.
 
-    `changed` are instead of the occurrences that they name. EXDATE applies to all dates. Raises
-    `InvalidRecurrence`, `ValidationFailed`.
+    The events of `changed` replace the occurrences of their RECURRENCE-IDs. EXDATE applies to all
+    dates. Raises `InvalidRecurrence` and `ValidationFailed`.
     """
     zone = first.zone
-    made = Recurring(None, [])
-    dates: dict[datetime, str] = {first.start_time: ""}  # with their own end, where they have one
+    result = Recurring(None, [])
+    dates: dict[datetime, str] = {first.start_time: ""}  # the end of each date, if it has one
     turns: dict[datetime, Turn] = {}
     excluded = frozenset(parse_exclusion(text, zone) for text in row.excluded)
     if row.rule:
-        made.series = _series(first, Recurrence(parse_rule(row.rule), excluded), now)
-        turns = {turn.at: turn for turn in _turns(made.series, made, now)}
+        result.series = _series(first, Recurrence(parse_rule(row.rule), excluded), now)
+        turns = {turn.at: turn for turn in _turns(result.series, result, now)}
         dates = dict.fromkeys(turns, "")
     for text, end in row.added:
         dates.setdefault(_instant(parse_exclusion(text, zone), first), end)
-    kept = {at for at in dates if not {at, wall_clock(at, zone).date()} & excluded}
+    included = {at for at in dates if not {at, wall_clock(at, zone).date()} & excluded}
     replaced = {_nominal(change, row, first): (change, event) for change, event in changed}
-    if len(kept | replaced.keys()) > MAX_OCCURRENCES:
+    starts = sorted(included | replaced.keys())
+    if len(starts) > MAX_OCCURRENCES:
         raise InvalidRecurrence(f"There are more than {MAX_OCCURRENCES} occurrences.")
-    if not kept | replaced.keys():
+    if not starts:
         raise InvalidRecurrence("Every occurrence is excluded.")
 
-    for at in sorted(kept | replaced.keys()):
+    for at in starts:
         change, event = replaced.get(at, (None, None))
         turn = turns.get(at, Turn(wall_clock(at, zone), at))
         if event is None:
-            event = _event(first, made.series, turn, now)
+            event = _event(first, result.series, turn, now)
             if own_end := dates.get(at):
                 event.end_time = _instant(parse_exclusion(own_end, zone), first)
-        event.series = made.series
+        event.series = result.series
         event.nominal_start = turn.nominal if at in turns else None
-        if change is not None or at not in turns:  # otherwise than the rule gives it
-            event.edited_by_hand = made.series is not None
+        if change is not None or at not in turns:  # not as the rule has it
+            event.edited_by_hand = result.series is not None
             name = change.occurrence if change else _occurrence_text(row, at, zone)
             event.import_key = identity_key(f"{row.identity} {name}")
             event.import_sequence = (change or row).sequence
-        made.events.append(event)
-    made.changed = [(at, change) for at, (change, _) in replaced.items()]
-    made.events[0].import_key = first.import_key
-    made.events[0].import_sequence = first.import_sequence
-    return made
+        result.events.append(event)
+    result.changed = [(at, change) for at, (change, _) in replaced.items()]
+    result.events[0].import_key = first.import_key
+    result.events[0].import_sequence = first.import_sequence
+    return result
 
 
 def cancelled_occurrence(row: CalendarRow, change: CalendarRow, first: Event) -> Event:
-    """The event of an occurrence that a calendar cancels, with what the series has."""
+    """The event of an occurrence that a calendar cancels, with the values of the series."""
     at = _nominal(change, row, first)
     event = _event(first, None, Turn(wall_clock(at, first.zone), at), first.created_at)
     event.status, event.cancelled_at = Event.Status.CANCELLED, first.created_at
@@ -97,14 +98,14 @@ def cancelled_occurrence(row: CalendarRow, change: CalendarRow, first: Event) ->
 
 
 def _occurrence_text(row: CalendarRow, at: datetime, zone: tzinfo) -> str:
-    """What names an occurrence beside the UID, as RECURRENCE-ID would: its nominal start or day."""
+    """The RECURRENCE-ID of an occurrence: its nominal start in UTC, or its day."""
     if row.is_whole_day:
         return wall_clock(at, zone).date().isoformat()
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def _nominal(change: CalendarRow, row: CalendarRow, first: Event) -> datetime:
-    """When the occurrence that an entry changes would be; days compare as they are written."""
+    """The nominal start, in UTC, of the occurrence that an entry changes."""
     named = change.occurrence_day if row.is_whole_day else change.occurrence
     return _instant(parse_exclusion(named, first.zone), first)
 
@@ -123,25 +124,25 @@ def _series(first: Event, recurrence: Recurrence, now: datetime) -> Series:
     return series
 
 
-def _turns(series: Series, made: Recurring, now: datetime) -> list[Turn]:
-    """All occurrences of a rule that has an end and not too many of them, else those to come.
+def _turns(series: Series, result: Recurring, now: datetime) -> list[Turn]:
+    """All turns of a rule with an end, if there are not too many. Otherwise the coming ones.
 
-    Of a rule that is over the last ones are left.
+    If all are over, the last ones. Sets `left_out` of `result`.
     """
     is_endless = series.schedule.rule.is_endless
     has_begun = series.start_time <= now
     if is_endless and has_begun:
-        made.left_out = "Occurrences that are over are left out."
+        result.left_out = "Occurrences that are over are left out."
     try:
         turns = plan_occurrences(series, now, after=now if is_endless and has_begun else None)
     except InvalidRecurrence:
         if is_endless or not has_begun:
             raise
         turns = series.schedule.occurrences(after=now)
-        made.left_out = "Occurrences that are over are left out: there are too many."
+        result.left_out = "Occurrences that are over are left out: there are too many."
         if not turns:
             turns = _last(series, now)
-            made.left_out = (
+            result.left_out = (
                 f"Of this past series the last {len(turns)} occurrences are imported: "
                 f"a series has at most {MAX_OCCURRENCES}."
             )
@@ -151,10 +152,10 @@ def _turns(series: Series, made: Recurring, now: datetime) -> list[Turn]:
 
 
 def _last(series: Series, now: datetime) -> list[Turn]:
-    """The last occurrences of a series that is over, as many as one may have.
+    """The last `MAX_OCCURRENCES` turns of a series that is over.
 
-    The length of the time in which they are is found by halving: half of it has at most as many,
-    and so has the half before.
+    The time before the end is halved until it has at most that many turns. The same time before
+    that has further ones, unless it has too many.
     """
     schedule = series.schedule
     until, end = schedule.until, now
@@ -187,7 +188,7 @@ def _event(first: Event, series: Series | None, turn: Turn, now: datetime) -> Ev
 
 
 def _instant(moment: date | datetime, first: Event) -> datetime:
-    """When a date is: a day has the first event's time on the clock."""
+    """The instant of a moment. A day has the wall-clock time of the first event."""
     if isinstance(moment, datetime):
         return moment
     clock = wall_clock(first.start_time, first.zone).time()

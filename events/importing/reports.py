@@ -1,4 +1,4 @@
-"""What became of each row of a file."""
+"""The outcome of each row of a file."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -7,13 +7,13 @@ from config.api.files.csv_rows import RowError
 
 from ..models import Event, Series
 
-#: `unchanged`: it was imported before, and stays as it is.
+#: An `unchanged` row was imported before.
 OUTCOMES = ("created", "updated", "cancelled", "unchanged", "refused")
 
 
 @dataclass(slots=True)
 class RowResult:
-    """`event` is the first of `occurrences` events. `notes` say what of the row is not read."""
+    """`event` is the first of `occurrences` events. `notes` name what is not imported."""
 
     line: int
     name: str = ""
@@ -27,16 +27,16 @@ class RowResult:
 
 @dataclass
 class Report:
-    """`saved`: whether something was."""
+    """The results of all rows. `saved`: whether anything was saved."""
 
     results: list[RowResult] = field(default_factory=list)
     new_categories: list[str] = field(default_factory=list)
     saved: bool = False
 
     def count(self) -> dict[str, int]:
-        """How many rows have each outcome."""
-        found = Counter(result.outcome for result in self.results)
-        return {outcome: found[outcome] for outcome in OUTCOMES}
+        """The number of rows by outcome."""
+        counts = Counter(result.outcome for result in self.results)
+        return {outcome: counts[outcome] for outcome in OUTCOMES}
 
     @property
     def errors(self) -> list[RowError]:
@@ -51,16 +51,16 @@ class Report:
         return self.count()["created"]
 
     @property
-    def already_there(self) -> int:
+    def unchanged(self) -> int:
         return self.count()["unchanged"]
 
     @property
-    def bad(self) -> int:
+    def refused(self) -> int:
         return self.count()["refused"]
 
     @property
     def series(self) -> int:
-        """How many of the new rows recur."""
+        """The number of new rows that recur."""
         return sum(result.occurrences > 0 for result in self.results)
 
     @property

@@ -1,4 +1,4 @@
-"""Events of rows, whatever file these are from."""
+"""Saves the rows of a file, of any format, as events."""
 
 from collections.abc import Iterable, Iterator
 from time import thread_time
@@ -35,14 +35,14 @@ def import_rows(
     max_events: int | None = None,
     max_rule_seconds: float | None = None,
 ) -> Report:
-    """Make events of rows, past ones too.
+    """Saves events of rows, past ones too.
 
-    What was imported before stays as it is, unless its calendar has a later version of it. One bad
-    row and nothing is kept, unless `skip_errors`. A dry run does it all and takes it back. Raises
-    `ImportRefused`, also on behalf of a reader, and for more than `max_events` new events or more
-    than `max_rule_seconds` of processor time for what recurs.
+    An event that was imported before stays unchanged, unless its calendar has a later version. One
+    invalid row prevents all changes, except with `skip_errors`. A dry run rolls all changes back.
+    Raises `ImportRefused` for unreadable files, for more than `max_events` new events, and for
+    recurrences that take more than `max_rule_seconds` of processor time.
     """
-    _keep_other_imports_out(organizer)
+    _lock_imports(organizer)
     lock_account(organizer.pk)
     categories = Categories(creates_categories)
     saver = _Saver(organizer, categories, max_events)
@@ -52,14 +52,18 @@ def import_rows(
     report = saver.report
     report.results.sort(key=lambda result: result.line)
     report.new_categories = categories.new
-    report.saved = not dry_run and saver.has_written and (skip_errors or not report.bad)
+    report.saved = not dry_run and saver.has_written and (skip_errors or not report.refused)
     if not report.saved:
         transaction.set_rollback(True)
     return report
 
 
-def _keep_other_imports_out(organizer: User) -> None:
-    """Until the transaction ends, so that what is already there is told apart for certain."""
+def _lock_imports(organizer: User) -> None:
+    """Prevents other imports of the organizer until the transaction ends.
+
+    So no other import can add events between the lookup of existing keys and the insert. Raises
+    `ImportRunning`.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_try_advisory_xact_lock(hashtext('events.importing'), %s)",
@@ -77,32 +81,32 @@ Drafted = tuple[Draft, RowResult]
 def _drafts(
     rows: Iterable[Row | RowError], drafter: Drafter, report: Report, rule_seconds: float | None
 ) -> Iterator[Drafted]:
-    """What the good rows say; the bad ones go to the report alone."""
-    spent = 0.0
+    """The drafts of valid rows. The errors of the others are added to the report."""
+    elapsed = 0.0
     for row in rows:
-        began = thread_time()
-        made = [row] if isinstance(row, RowError) else drafter.draft(row)
+        begin = thread_time()
+        draft = [row] if isinstance(row, RowError) else drafter.draft(row)
         if isinstance(row, CalendarRow) and row.rule:
-            spent += thread_time() - began
-        if rule_seconds is not None and spent > rule_seconds:
+            elapsed += thread_time() - begin
+        if rule_seconds is not None and elapsed > rule_seconds:
             raise ImportRefused("What recurs takes too long to work out. Split it.", "max_length")
         result = RowResult(row.line)
         report.results.append(result)
         if isinstance(row, Row):
             result.name = row.cells.get("name") or row.cells.get("title") or ""
-        if isinstance(made, list):
-            result.errors = made
+        if isinstance(draft, list):
+            result.errors = draft
             continue
         if isinstance(row, CalendarRow):
             result.notes += row.notes
             result.notes += (note for change in row.changed for note in change.notes)
-        if made.recurring and made.recurring.left_out:
-            result.notes.append(RowError(row.line, "RRULE", made.recurring.left_out))
-        yield made, result
+        if draft.recurring and draft.recurring.left_out:
+            result.notes.append(RowError(row.line, "RRULE", draft.recurring.left_out))
+        yield draft, result
 
 
 def _batches(drafts: Iterable[Drafted]) -> Iterator[list[Drafted]]:
-    """Of as many events as one statement writes, however often each recurs."""
+    """Batches of about `BATCH_SIZE` events, with the occurrences of each draft in one batch."""
     batch: list[Drafted] = []
     size = 0
     for draft in drafts:
@@ -116,7 +120,7 @@ def _batches(drafts: Iterable[Drafted]) -> Iterator[list[Drafted]]:
 
 
 class _Saver:
-    """Writes batches. `has_written`: whether anything was made or changed."""
+    """Saves batches. `has_written`: whether any event was created or changed."""
 
     def __init__(self, organizer: User, categories: Categories, max_events: int | None) -> None:
         self.report = Report()
@@ -129,9 +133,9 @@ class _Saver:
         imported = self._imported_before(draft for draft, _ in batch)
         new: dict[str, Drafted] = {}
         for draft, result in batch:
-            found = imported.get(draft.key) or occurrence_of(draft, imported)
-            if found is not None:
-                self._update(draft, result, found, imported)
+            event = imported.get(draft.key) or occurrence_of(draft, imported)
+            if event is not None:
+                self._update(draft, result, event, imported)
             elif draft.key in new:
                 result.outcome, result.event = "unchanged", new[draft.key][0].event
             elif draft.event is None:
@@ -141,14 +145,14 @@ class _Saver:
         self._insert(list(new.values()), set(imported))
 
     def _imported_before(self, drafts: Iterable[Draft]) -> dict[str, Event]:
-        """The events that rows of a batch, or a part of theirs, may be about, by key."""
+        """The existing events of the rows of a batch, and of their occurrences, by key."""
         keys = set()
         for draft in drafts:
             keys |= {draft.key, *(event.import_key for event in draft.events if event.import_key)}
             if isinstance(draft.row, CalendarRow) and draft.row.occurrence:
                 keys.add(identity_key(draft.row.series_identity))
-        found = Event.objects.filter(organizer=self._organizer, import_key__in=keys)
-        return {str(event.import_key): event for event in found.select_related("series")}
+        events = Event.objects.filter(organizer=self._organizer, import_key__in=keys)
+        return {str(event.import_key): event for event in events.select_related("series")}
 
     def _update(
         self, draft: Draft, result: RowResult, event: Event, imported: dict[str, Event]
@@ -162,7 +166,7 @@ class _Saver:
         self.has_written |= update.outcome in {Update.UPDATED, Update.CANCELLED}
 
     def _insert(self, drafts: list[Drafted], taken: set[str]) -> None:
-        """Save those that are new; a key that is `taken` is that of an occurrence there."""
+        """Inserts the new events. Events with a `taken` key exist already."""
         events: list[Event] = []
         for draft, result in drafts:
             own = [event for event in draft.events if event.import_key not in taken]

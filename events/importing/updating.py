@@ -1,4 +1,4 @@
-"""A later version of what was imported before (RFC 5545, section 3.8.7.4)."""
+"""Updates events by a later version of their calendar (RFC 5545, section 3.8.7.4)."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,14 +22,14 @@ from .categories import Categories
 from .drafts import Draft
 from .keys import identity_key
 
-# What a calendar says of an event. The rest, such as the capacity, stays.
+# The fields that a calendar updates. Others, such as the capacity, stay unchanged.
 _TEXTS = ("name", "description", "location", "latitude", "longitude")
 _TIMES = ("start_time", "end_time", "timezone")
 
 
 @dataclass(slots=True)
 class Update:
-    """What became of a row that was imported before."""
+    """The outcome of a row that was imported before."""
 
     UNCHANGED: ClassVar[str] = "unchanged"
     UPDATED: ClassVar[str] = "updated"
@@ -42,22 +42,22 @@ class Update:
 
 
 def occurrence_of(draft: Draft, imported: dict[str, Event]) -> Event | None:
-    """The event of a series that an entry with a RECURRENCE-ID alone is about."""
+    """The event of an entry with a RECURRENCE-ID, whose series was imported before."""
     row = draft.row
     if not isinstance(row, CalendarRow) or not row.occurrence:
         return None
     first = imported.get(identity_key(row.series_identity))
     if first is None or first.series is None:
         return None
-    return _at(first.series, row.occurrence)
+    return _event_at(first.series, row.occurrence)
 
 
 def update_imported(
     draft: Draft, event: Event, imported: dict[str, Event], categories: Categories
 ) -> Update:
-    """Bring an event, or its series, up to a later version, unless it was edited by hand since.
+    """Updates an event, or its series, by a later version, unless it was edited by hand since.
 
-    Its attendees are notified. A published event never becomes a draft. Caller is in a transaction.
+    Attendees are notified. A published event never becomes a draft. Caller is in a transaction.
     """
     row, update = draft.row, Update()
     if not isinstance(row, CalendarRow) or event.deleted_at is not None:
@@ -68,7 +68,7 @@ def update_imported(
         return update
     updater = _Updater(row, draft, imported, categories, update)
     try:
-        with transaction.atomic():  # a row that is refused changes nothing
+        with transaction.atomic():  # an invalid row changes nothing
             updater.update(event)
     except ValidationFailed as refusal:
         update.errors = [
@@ -86,7 +86,7 @@ def update_imported(
 
 @dataclass(slots=True)
 class _Updater:
-    """Applies one row. `imported` are the events of its file that are there, by key."""
+    """Applies one row. `_imported` has the existing events of its file, by key."""
 
     _row: CalendarRow
     _draft: Draft
@@ -119,31 +119,31 @@ class _Updater:
         self._update.outcome = Update.UPDATED
 
     def _update_series(self, series: Series) -> None:
-        made = self._draft.recurring
-        if made is None or made.series is None:
+        recurring = self._draft.recurring
+        if recurring is None or recurring.series is None:
             self._note("The entry does not recur any more; the series stays as it is.")
             return
-        changes = {name: getattr(made.series, name) for name in (*_TEXTS, *_TIMES)}
-        changes |= self._category()
-        changes |= {"rule": made.series.schedule.rule, "excluded": made.series.exclusions}
+        new = recurring.series
+        changes = {name: getattr(new, name) for name in (*_TEXTS, *_TIMES)} | self._category()
+        changes |= {"rule": new.schedule.rule, "excluded": new.exclusions}
         edit_series(series, changes, by_import=True)
-        if made.series.status == Series.Status.PUBLISHED and series.status == Series.Status.DRAFT:
+        if new.status == Series.Status.PUBLISHED and series.status == Series.Status.DRAFT:
             publish_series(series)
         identity = self._row.identity
         zone = series.rule_zone
         nominal = {
             identity_key(f"{identity} {row.occurrence}"): wall_clock(at, zone)
-            for at, row in made.changed
+            for at, row in recurring.changed
         }
-        for event in made.events:
+        for event in recurring.events:
             key = str(event.import_key)
             if event.import_key is None or (key == self._draft.key and key not in nominal):
-                continue  # what the rule gives
-            found = self._imported.get(key)
-            if found is None and key in nominal:
-                found = series.events.filter(nominal_start=nominal[key]).first()
+                continue  # an unchanged occurrence of the rule
+            existing = self._imported.get(key)
+            if existing is None and key in nominal:
+                existing = series.events.filter(nominal_start=nominal[key]).first()
             event.series = series
-            self._edit_or_add(found, event)
+            self._edit_or_add(existing, event)
         self._update.outcome = Update.UPDATED
 
     def _edit_or_add(self, event: Event | None, new: Event) -> None:
@@ -155,7 +155,7 @@ class _Updater:
             self._edit(event, new)
 
     def _edit(self, event: Event, new: Event) -> None:
-        """Give an event what a new one, which is not saved, says."""
+        """Applies the values of an unsaved event to an existing one."""
         if new.status == Event.Status.CANCELLED:
             _cancel(event)
             return
@@ -192,8 +192,8 @@ def _cancel(event: Event) -> None:
         cancel_event(event)
 
 
-def _at(series: Series, occurrence: str) -> Event | None:
-    """The occurrence that a RECURRENCE-ID names, as an instant or a nominal day."""
+def _event_at(series: Series, occurrence: str) -> Event | None:
+    """The event of a RECURRENCE-ID, which is an instant or a nominal day."""
     moment = parse_exclusion(occurrence, series.rule_zone)
     if isinstance(moment, datetime):
         nominal = wall_clock(moment, series.rule_zone)

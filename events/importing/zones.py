@@ -1,4 +1,4 @@
-"""Which zone of the IANA database a calendar's TZID means."""
+"""Resolves the TZIDs of a calendar to zones of the IANA database."""
 
 import re
 from bisect import bisect_right
@@ -17,7 +17,7 @@ from config.api.http.timezones import zone_names
 from ..recurrence import Schedule, parse_rule
 from .ics_files import Calendar, Observance, Timezone
 
-#: How many years of a VTIMEZONE are compared, from the event's on.
+#: The years of a VTIMEZONE that are compared, from the year of the event on.
 YEARS = 6
 MAX_COMPARISONS = 50
 
@@ -29,12 +29,12 @@ Transitions = tuple[timedelta, tuple[tuple[datetime, timedelta], ...]]
 
 
 class UnknownZone(ValueError):
-    """The TZID names no zone, and its VTIMEZONE has the rules of none."""
+    """No zone has the name of the TZID or the rules of its VTIMEZONE."""
 
 
 @dataclass
 class ZoneResolver:
-    """Resolves the names of one file; `organizer_zone` is preferred among equal zones."""
+    """Resolves the names of one file. Of several equal zones, it prefers `organizer_zone`."""
 
     calendars: list[Calendar]
     organizer_zone: str = "UTC"
@@ -56,15 +56,15 @@ class ZoneResolver:
         defined = self._defined(name, calendar)
         location = defined.location if defined else ""
         for candidate in (name, _WINDOWS.get(name.strip().casefold()), location, *_endings(name)):
-            if candidate and (found := known_zone(candidate)):
-                return found
+            if candidate and (zone := known_zone(candidate)):
+                return zone
         if defined:
             self._comparisons += 1
             if self._comparisons > MAX_COMPARISONS:
                 raise UnknownZone("The file defines too many zones of its own.")
             transitions = _transitions(defined, year)
-            if transitions and (found := zone_with(transitions, year, self.organizer_zone)):
-                return found
+            if transitions and (zone := zone_with(transitions, year, self.organizer_zone)):
+                return zone
         offset = _fixed_offset(name)
         if offset is None:
             raise UnknownZone(
@@ -91,7 +91,7 @@ def _names_by_case() -> dict[str, str]:
 
 
 def _endings(name: str) -> Iterable[str]:
-    """Of a globally unique name, such as /example.org/20260101_1/America/New_York."""
+    """The zone at the end of a unique name, such as /example.org/20260101_1/America/New_York."""
     parts = name.strip("/").split("/")
     return ("/".join(parts[-3:]), "/".join(parts[-2:])) if len(parts) > 2 else ()
 
@@ -102,7 +102,7 @@ def _endings(name: str) -> Iterable[str]:
 def _transitions(defined: Timezone, year: int) -> Transitions | None:
     """The offset at the start of a year and the changes in the years that follow.
 
-    None when the component cannot be read.
+    None if the component cannot be read.
     """
     if not 1900 <= year <= 8900:
         return None
@@ -132,12 +132,12 @@ def _transitions(defined: Timezone, year: int) -> Transitions | None:
 def _onsets(
     observance: Observance, before: timedelta, begin: datetime, end: datetime
 ) -> list[datetime]:
-    """When an observance begins; of those before `begin` the last ones are enough."""
+    """The onsets of an observance before `end`. Of those before `begin`, the last ones suffice."""
     clocks = timezone(before)
     start = _read_local(observance.values["DTSTART"], clocks)
     onsets = [start, *(_read_local(text, clocks) for text in observance.dates[:1000])]
     if rule := observance.values.get("RRULE"):
-        fixed: Any = clocks  # a schedule asks no more of a zone than any tzinfo has
+        fixed: Any = clocks  # a schedule accepts any tzinfo
         parsed = parse_rule(rule)
         if parsed.frequency not in {"YEARLY", "MONTHLY"}:  # clocks change a few times a year
             raise ValueError(rule)
@@ -149,16 +149,16 @@ def _onsets(
 
 def _read_local(text: str, clocks: timezone) -> datetime:
     form = "%Y%m%dT%H%M%SZ" if text.endswith("Z") else "%Y%m%dT%H%M%S"
-    moment = datetime.strptime(text.strip(), form)  # noqa: DTZ007  # its zone comes now
+    moment = datetime.strptime(text.strip(), form)  # noqa: DTZ007  # the next line sets the zone
     return moment.replace(tzinfo=UTC if text.endswith("Z") else clocks).astimezone(UTC)
 
 
 def _read_offset(text: str) -> timedelta:
-    found = re.fullmatch("([+-]?)([0-9]{2})([0-9]{2})([0-9]{2})?", text.strip())
-    if found is None:
+    match = re.fullmatch("([+-]?)([0-9]{2})([0-9]{2})([0-9]{2})?", text.strip())
+    if match is None:
         raise ValueError(text)
-    sign = -1 if found[1] == "-" else 1
-    hours, minutes, seconds = (int(part or 0) * sign for part in found.groups()[1:])
+    sign = -1 if match[1] == "-" else 1
+    hours, minutes, seconds = (int(part or 0) * sign for part in match.groups()[1:])
     offset = timedelta(hours=hours, minutes=minutes, seconds=seconds)
     if abs(offset) >= timedelta(days=1):
         raise ValueError(text)
@@ -167,14 +167,14 @@ def _read_offset(text: str) -> timedelta:
 
 @lru_cache(maxsize=256)
 def zone_with(transitions: Transitions, year: int, preferred: str) -> str | None:
-    """The zone whose clocks change like this: the preferred one, else the first by name."""
+    """The zone with these transitions: the preferred one, else the first by name."""
     for name in (preferred, *sorted(zone_names())):
-        if _is_like(ZoneInfo(name), transitions, year):
+        if _has_transitions(ZoneInfo(name), transitions, year):
             return name
     return None
 
 
-def _is_like(zone: ZoneInfo, transitions: Transitions, year: int) -> bool:
+def _has_transitions(zone: ZoneInfo, transitions: Transitions, year: int) -> bool:
     offset, changes = transitions
     moment, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + YEARS, 1, 1, tzinfo=UTC)
     if moment.astimezone(zone).utcoffset() != offset:
@@ -187,9 +187,9 @@ def _is_like(zone: ZoneInfo, transitions: Transitions, year: int) -> bool:
             return False
         before = after
     times = [at for at, _ in changes]
-    while moment < end:  # no change besides: none is undone within a week
-        place = bisect_right(times, moment)
-        if moment.astimezone(zone).utcoffset() != (changes[place - 1][1] if place else offset):
+    while moment < end:  # there is no other change, since none is undone within a week
+        index = bisect_right(times, moment)
+        if moment.astimezone(zone).utcoffset() != (changes[index - 1][1] if index else offset):
             return False
         moment += _WEEK
     return True
@@ -199,24 +199,24 @@ def _is_like(zone: ZoneInfo, transitions: Transitions, year: int) -> bool:
 
 
 def _fixed_offset(name: str) -> timedelta | None:
-    """Of `UTC+01`, `GMT+0100`, `-05:00`, `UTC`."""
+    """The offset of a name such as `UTC+01`, `GMT+0100`, `-05:00` or `UTC`."""
     if name.strip().upper() in {"UTC", "GMT", "Z"}:
         return timedelta(0)
-    found = _OFFSET.fullmatch(name.strip())
-    if found is None:
+    match = _OFFSET.fullmatch(name.strip())
+    if match is None:
         return None
-    sign = -1 if found[1] == "-" else 1
-    hours, minutes, seconds = (int(part or 0) * sign for part in found.groups()[1:])
+    sign = -1 if match[1] == "-" else 1
+    hours, minutes, seconds = (int(part or 0) * sign for part in match.groups()[1:])
     offset = timedelta(hours=hours, minutes=minutes, seconds=seconds)
     return offset if abs(offset) < timedelta(days=1) else None
 
 
 def _zone_of_offset(offset: timedelta, year: int, preferred: str) -> str | None:
-    """The organizer's zone if it has this offset, a zone of whole hours, or the first by name."""
+    """The preferred zone if it has this offset, else an Etc zone, else the first by name."""
     constant: Transitions = (offset, ())
     if not 1900 <= year <= 8900:
         return None
-    if _is_like(ZoneInfo(preferred), constant, year):
+    if _has_transitions(ZoneInfo(preferred), constant, year):
         return preferred
     hours, rest = divmod(offset, timedelta(hours=1))
     name = f"Etc/GMT{-hours:+d}" if hours else "UTC"

@@ -126,7 +126,7 @@ def test_real_conferences_come_in_as_they_are(olga):
 
     with REAL_FILE.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert (report.created, report.already_there, report.bad) == (27, 0, 0)
+    assert (report.created, report.unchanged, report.refused) == (27, 0, 0)
     imported = Event.objects.values_list(
         "name", "description", "location", "start_time", "end_time", "timezone", "category__slug"
     )
@@ -183,7 +183,7 @@ def test_a_second_import_changes_nothing(olga):
 
     report = import_bytes(REAL_FILE.read_bytes(), olga)
 
-    assert (report.created, report.already_there, report.bad) == (0, 27, 0)
+    assert (report.created, report.unchanged, report.refused) == (0, 27, 0)
     assert report.new_categories == []
     assert list(Event.objects.order_by("pk").values()) == before
 
@@ -196,7 +196,7 @@ def test_what_was_edited_or_deleted_since_stays_so(olga):
 
     report = import_bytes(content, olga)
 
-    assert report.already_there == 2
+    assert report.unchanged == 2
     assert sorted(Event.objects.values_list("name", flat=True)) == ["Long talk", "Walk"]
     assert list(Event.objects.existing().values_list("name", flat=True)) == ["Long talk"]
 
@@ -206,7 +206,7 @@ def test_the_same_row_twice_in_a_file_is_one_event(olga, monkeypatch):
 
     report = import_bytes(csv_of(GOOD, GOOD, GOOD), olga)
 
-    assert (report.created, report.already_there) == (1, 2)
+    assert (report.created, report.unchanged) == (1, 2)
     assert Event.objects.count() == 1
 
 
@@ -225,7 +225,7 @@ def test_a_row_is_known_by_what_identifies_it(olga, same):
 
     report = import_bytes(csv_of(GOOD | same), olga)
 
-    assert (report.created, report.already_there) == (0, 1)
+    assert (report.created, report.unchanged) == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_a_row_that_says_something_else_is_another_event(olga, other):
 
     report = import_bytes(csv_of(GOOD | other), olga)
 
-    assert (report.created, report.already_there) == (1, 0)
+    assert (report.created, report.unchanged) == (1, 0)
 
 
 def test_accents_in_either_encoding_are_the_same_row(olga):
@@ -251,7 +251,7 @@ def test_accents_in_either_encoding_are_the_same_row(olga):
 
     report = import_bytes(csv_of(GOOD | {"name": "Zo\u00eb"}), olga)
 
-    assert report.already_there == 1
+    assert report.unchanged == 1
 
 
 def test_a_row_with_an_identity_is_known_by_that_alone(olga):
@@ -259,7 +259,7 @@ def test_a_row_with_an_identity_is_known_by_that_alone(olga):
 
     report = import_rows([Row(1, GOOD | {"name": "Renamed"}, identity="42@example.org")], olga)
 
-    assert (report.created, report.already_there) == (0, 1)
+    assert (report.created, report.unchanged) == (0, 1)
 
 
 def test_two_organizers_can_import_the_same_file(olga, max_):
@@ -478,7 +478,7 @@ def test_every_bad_cell_of_every_bad_row_is_told(olga):
 
     report = import_bytes(content, olga)
 
-    assert report.bad == 3
+    assert report.refused == 3
     assert [(error.line, error.column) for error in report.errors] == [
         (2, "timezone"),
         (3, "name"),

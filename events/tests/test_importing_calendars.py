@@ -68,7 +68,7 @@ def test_an_entry_becomes_an_event(olga):
     report = imported(ics(entry), olga)
 
     event = the_event()
-    assert (report.created, report.bad, report.saved) == (1, 0, True)
+    assert (report.created, report.refused, report.saved) == (1, 0, True)
     assert report.new_categories == ["talks"]
     assert (event.name, event.location, event.status) == ("A talk", "Hall 1", "published")
     assert event.description == (
@@ -199,7 +199,7 @@ def test_a_calendar_can_be_imported_again(olga):
 
     report = imported(ics(COURSE, TALK.replace("A talk", "Renamed")), olga)
 
-    assert (report.created, report.already_there) == (0, 2)
+    assert (report.created, report.unchanged) == (0, 2)
     assert Event.objects.count() == count
 
 
@@ -297,7 +297,7 @@ def test_a_file_without_end_is_refused(monkeypatch, olga):
 def test_a_broken_entry_is_one_bad_row(olga, content):
     report = imported(content, olga)
 
-    assert (report.created, report.bad) == (0, 1)
+    assert (report.created, report.refused) == (0, 1)
 
 
 def test_the_command_tells_what_recurs(olga, tmp_path):

@@ -65,21 +65,21 @@ class Command(BaseCommand):
     def _with_progress(
         self, rows: Iterator[Row | RowError], lines: int
     ) -> Iterator[Row | RowError]:
-        """The same rows; on a terminal a bar shows how much of the file has been read."""
+        """The same rows. On a terminal, a bar shows the progress through the file."""
         if not self.stderr.isatty():
             yield from rows
             return
-        shown = -1
+        percent = -1
         try:
             for row in rows:
-                shown = self._show_bar(min(row.line * 100 // lines, 100), shown)
+                percent = self._show_bar(min(row.line * 100 // lines, 100), percent)
                 yield row
-            self._show_bar(100, shown)
+            self._show_bar(100, percent)
         finally:
             self._show("\r" + " " * (_BAR_WIDTH + 7) + "\r")
 
-    def _show_bar(self, percent: int, shown: int) -> int:
-        if percent != shown:
+    def _show_bar(self, percent: int, last_percent: int) -> int:
+        if percent != last_percent:
             bar = ("#" * (percent * _BAR_WIDTH // 100)).ljust(_BAR_WIDTH, ".")
             self._show(f"\r[{bar}] {percent:3}%")
         return percent
@@ -94,7 +94,7 @@ class Command(BaseCommand):
         for line in (*report.errors, *report.notes):
             self.stderr.write(str(line), style_func=str)
         counts = report.count()
-        is_kept = not dry_run and not self._is_refused(report)
+        is_saved = not dry_run and not self._is_refused(report)
         others = "".join(
             f", {counts[outcome]:,} {outcome}"
             for outcome in ("updated", "cancelled")
@@ -102,7 +102,7 @@ class Command(BaseCommand):
         )
         self.stdout.write(
             f"{len(report.results):,} rows: {counts['created']:,} "
-            f"{'created' if is_kept else 'would be created'}{others}, "
+            f"{'created' if is_saved else 'would be created'}{others}, "
             f"{counts['unchanged']:,} already there, {counts['refused']:,} bad."
         )
         if report.series:
@@ -113,11 +113,11 @@ class Command(BaseCommand):
             self.stdout.write(f"Not read: {short_list(ignored, 30)}.")
         if dry_run:
             self.stdout.write("This was a dry run: nothing was written.")
-        if report.bad:
+        if report.refused:
             raise CommandError(_consequence(report, file, dry_run=dry_run))
 
     def _is_refused(self, report: Report) -> bool:
-        return bool(report.bad) and not report.saved
+        return bool(report.refused) and not report.saved
 
 
 def _only_superuser() -> User:
@@ -144,7 +144,7 @@ def _organizer(email: str) -> User:
 
 
 def _consequence(report: Report, file: Path, *, dry_run: bool) -> str:
-    bad = "1 row is bad" if report.bad == 1 else f"{report.bad:,} rows are bad"
+    bad = "1 row is bad" if report.refused == 1 else f"{report.refused:,} rows are bad"
     if report.saved:
         return f"{bad} and left out; the others are in. Correct {file} and import it again."
     if dry_run:
