@@ -5,51 +5,27 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from accounts.tests.factories import UserFactory
 from config.api.pagination.keyset import Cursor
 from conftest import NOW
-from events.models import Category, Event
+from events.models import Category
 from events.models.sample import SAMPLE_DIVISOR
 from events.search import facets, page_planner
 from events.services import count_words
-from events.tests.factories import EventFactory
-from registrations.tests.factories import registered
+from events.tests.large_table import fill_events
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("clock"),
+    pytest.mark.xdist_group("large_table"),  # one process builds the table
+]
 
 EVENTS = 20_000
 PAGE = 21
-
-# Two years of events, a third of them past. Some words are common, some rare, some never occur
-# together.
-FILL = """
-    INSERT INTO events_event (
-        name, description, location, start_time, end_time, timezone, category_id, status,
-        organizer_id, meeting_url, reminder_hours, max_capacity, registered_count,
-        waitlist_enabled, waitlist_count, last_queue_number, feedback_count, version, sequence,
-        edited_by_hand, cancellation_reason, created_at, updated_at, latitude, longitude,
-        attendance_mode, rule_number
-    )
-    SELECT
-        (ARRAY['jazz', 'rock', 'polka', 'swing'])[1 + n %% 4] || ' night ' || n,
-        CASE WHEN n %% 2 = 0 THEN 'bring a friend' ELSE '' END,
-        (ARRAY['Rom', 'Oslo', 'Lima'])[1 + n %% 3]
-            || CASE n %% 500 WHEN 7 THEN ' Castle' WHEN 9 THEN ' 東京Python勉強会' ELSE '' END,
-        at, at + interval '2 hours', 'UTC',
-        CASE n %% 400 WHEN 3 THEN %(rare)s ELSE %(common)s END,
-        CASE n %% 100 WHEN 1 THEN 'draft' WHEN 2 THEN 'cancelled' ELSE 'published' END,
-        CASE WHEN n %% 200 = 1 THEN %(other)s ELSE %(organizer)s END,
-        '', '{24,1}', 10, CASE n %% 300 WHEN 5 THEN 10 ELSE 0 END, false, 0, 0, 0, 1, 0, false, '',
-        at - interval '100 days', at, 40 + n %% 1000 / 100.0, 10 + n %% 700 / 100.0,
-        CASE n %% 200 WHEN 7 THEN 'hybrid' WHEN 9 THEN 'online' ELSE 'in_person' END, 0
-    FROM (
-        SELECT n, %(now)s::timestamptz + (n - %(number)s / 3) * interval '50 minutes' AS at
-        FROM (SELECT (i * 7919) %% %(number)s AS n FROM generate_series(1, %(number)s) i) shuffled
-    ) planned
-"""
 
 QUERIES = [
     "",
@@ -159,16 +135,23 @@ FACETED = [
 ]
 
 
-@pytest.fixture
-def large(olga, max_) -> dict[str, object]:
-    common = Category.objects.get(slug="conference")
-    rare = Category.objects.get(slug="meetup")
-    facts = {"common": common.pk, "rare": rare.pk, "organizer": olga.pk, "other": max_.pk}
-    with connection.cursor() as cursor:
-        cursor.execute(FILL, {**facts, "now": NOW, "number": EVENTS})
+@pytest.fixture(scope="module")
+def large(django_db_setup, django_db_blocker) -> Iterator[dict[str, object]]:
+    """The values of the templates of queries. The table is built once for all tests here."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        users = {name: UserFactory(username=f"{name}-of-many") for name in ("organizer", "other")}
+        categories = {
+            name: Category.objects.get(slug=slug)
+            for name, slug in [("common", "conference"), ("rare", "meetup")]
+        }
+        ids = {name: row.pk for name, row in (users | categories).items()}
+        fill_events({**ids, "number": EVENTS})
         count_words()
-        cursor.execute("ANALYZE events_event, events_searchword, events_category")
-    return {**facts, "common": common.slug, "rare": rare.slug}
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE events_event, events_searchword, events_category")
+        slugs = {name: category.slug for name, category in categories.items()}
+        yield {**ids, **slugs, "other_user": users["other"]}
+        transaction.set_rollback(True)
 
 
 def nodes(plan: dict) -> Iterator[dict]:
@@ -211,16 +194,14 @@ def costly(client, path: str, *, max_read: float, max_sorted: float) -> list[str
     return wrong
 
 
-def test_every_filter_and_ordering_is_answered_by_an_index(
-    large, anyone, max_, signed_in, monkeypatch
-):
+def test_every_filter_and_ordering_is_answered_by_an_index(large, anyone, signed_in, monkeypatch):
     monkeypatch.setattr(page_planner, "MAX_WALKED", 200)
     monkeypatch.setattr(page_planner, "MAX_WALKED_FAR", 800)
     monkeypatch.setattr(page_planner, "MAX_GATHERED", 500)
     wrong = []
     for template in QUERIES:
         query = template.format(**large)
-        client = signed_in(max_) if "draft" in query else anyone
+        client = signed_in(large["other_user"]) if "draft" in query else anyone
         wrong += costly(client, f"{reverse('event-list')}?{query}", max_read=1500, max_sorted=500)
 
     assert not wrong, "\n".join(wrong)
@@ -263,29 +244,6 @@ def test_suggestions_are_answered_by_an_index(large, anyone):
         wrong += costly(anyone, path, max_read=400, max_sorted=150)
 
     assert not wrong, "\n".join(wrong)
-
-
-def test_registering_writes_to_no_index_of_events_until_the_last_seat(olga):
-    event = EventFactory(organizer=olga, max_capacity=3)
-
-    def updates() -> tuple[int, int]:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables"
-                " WHERE relname = 'events_event'"
-            )
-            return cursor.fetchone()
-
-    before = updates()
-    registered(event)
-    registered(event)
-    between = updates()
-    registered(event)
-    after = updates()
-
-    assert (between[0] - before[0], between[1] - before[1]) == (2, 2)
-    assert (after[0] - between[0], after[1] - between[1]) == (1, 0)
-    assert Event.objects.get(pk=event.pk).is_available is False
 
 
 def test_the_plan_of_the_default_list_is_generic(large, anyone):
@@ -368,26 +326,3 @@ def test_facets_near_a_point_read_sampled_events_only(large, anyone, monkeypatch
     used = {node.get("Index Name") for plan in plans for node in nodes(plan)}
     assert "event_sample_facts" in used
     assert "public_by_place" not in used
-
-
-@pytest.mark.django_db(transaction=True)
-def test_words_use_the_index_after_the_table_was_analyzed_empty(olga):
-    """Plans are cached for a session. The plan of an empty table would read all words per event."""
-    category = Category.objects.get(slug="conference").pk
-    facts = {"common": category, "rare": category, "organizer": olga.pk, "other": olga.pk}
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE events_searchword")
-        before = _words_read_in_sequence()
-
-        cursor.execute(FILL, {**facts, "now": NOW, "number": 500})
-
-    assert _words_read_in_sequence() == before
-
-
-def _words_read_in_sequence() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_force_next_flush(), pg_stat_clear_snapshot()")
-        cursor.execute(
-            "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'events_searchword'"
-        )
-        return cursor.fetchone()[0]

@@ -25,8 +25,8 @@ from config.errors import TemporarilyUnavailable
 
 from ..errors import OrganizerRoleRequired
 from ..importing import ImportRunning, Report, import_rows, read_events
+from ..importing.serializers import EXAMPLE_CALENDAR, EXAMPLE_FILE, EventFileIn, EventImportOut
 from ..permissions import MayOrganize
-from ..serializers.importing import EXAMPLE_CALENDAR, EXAMPLE_FILE, EventFileIn, EventImportOut
 
 MAX_ROWS = 10_000
 MAX_EVENTS = 10_000  # with all that recurs

@@ -1,4 +1,4 @@
-"""The report of an import of events."""
+"""The upload and the report of an import, in request and response bodies."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from rest_framework import serializers
 from config.api.fields import TextField
 from config.api.files.import_reports import ImportOut, RowNoteOut, line_errors
 
-from ..importing import OUTCOMES, Report
+from .reports import OUTCOMES, Report
 
 EXAMPLE_FILE = "name,location,start_time\r\nChess club,Town library,2032-03-15T18:00:00\r\n"
 EXAMPLE_CALENDAR = (
