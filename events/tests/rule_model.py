@@ -1,4 +1,4 @@
-"""A plain reading of RFC 5545, section 3.3.10: each day or moment is asked whether it fits.
+"""A plain model of RFC 5545, section 3.3.10: each day or moment is compared with the rule.
 
 It steps through all time and shares no code with what it is compared with.
 """
@@ -27,9 +27,9 @@ def numbers_in(text: str) -> frozenset[int]:
     return frozenset(int(number) for number in text.split(",") if number)
 
 
-def counted(place: int, length: int) -> tuple[int, int]:
+def counted(position: int, length: int) -> tuple[int, int]:
     """A place from the first (1) and from the last (-1) of so many."""
-    return place, place - length - 1
+    return position, position - length - 1
 
 
 def fits_day(day: date, parts: dict[str, str]) -> bool:
@@ -54,8 +54,8 @@ def fits_day(day: date, parts: dict[str, str]) -> bool:
     if "BYDAY" not in parts:
         return True
     in_month = parts["FREQ"] == "MONTHLY" or "BYMONTH" in parts
-    place, length = (day.day, month_length) if in_month else (year_day, year_length)
-    ordinals = {0, (place - 1) // 7 + 1, -((length - place) // 7 + 1)}
+    position, length = (day.day, month_length) if in_month else (year_day, year_length)
+    ordinals = {0, (position - 1) // 7 + 1, -((length - position) // 7 + 1)}
     return any(
         entry[-2:] == WEEKDAYS[day.weekday()] and int(entry[:-2] or 0) in ordinals
         for entry in parts["BYDAY"].split(",")
@@ -125,9 +125,9 @@ def local_times(rule: str, start: datetime, last_day: date) -> Iterator[datetime
     )
     positions = numbers(parts, "BYSETPOS")
     for _, group in groupby(moments, lambda moment: period_of(moment, parts, start)):
-        found = list(group)
-        for place, moment in enumerate(found, start=1):
-            is_picked = not positions or set(counted(place, len(found))) & positions
+        candidates = list(group)
+        for position, moment in enumerate(candidates, start=1):
+            is_picked = not positions or set(counted(position, len(candidates))) & positions
             if moment.date() > last_day:
                 return
             if is_picked and moment >= start:

@@ -15,7 +15,7 @@ def resolve(local: datetime, zone: str) -> datetime:
     return local.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC)
 
 
-def shown(at: datetime, zone: str) -> datetime:
+def local_time(at: datetime, zone: str) -> datetime:
     return at.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
 
 
@@ -64,7 +64,7 @@ class Model:
 
     def planned(self, part: Part, nominal: datetime) -> tuple[datetime, datetime]:
         start = resolve(nominal, part.zone)
-        end = resolve(shown(start, part.zone) + part.length, part.zone)
+        end = resolve(local_time(start, part.zone) + part.length, part.zone)
         return start, end if end > start else start + part.length
 
     def set_times(self, one: Occurrence, now: datetime) -> None:
@@ -81,8 +81,8 @@ class Model:
         """Everything from the anchor on, or all, by `shift` on the clock."""
         parts = self.parts
         if anchor is not None:
-            place = parts.index(anchor.part)
-            parts = self._split(place, anchor.nominal)
+            position = parts.index(anchor.part)
+            parts = self._split(position, anchor.nominal)
         for part in parts:
             part.turns = [turn + shift for turn in part.turns]
             part.first += shift
@@ -98,22 +98,22 @@ class Model:
             if was_reached:
                 self.set_times(one, now)
 
-    def _split(self, place: int, nominal: datetime) -> list[Part]:
+    def _split(self, position: int, nominal: datetime) -> list[Part]:
         """The parts from a nominal time of one of them on."""
-        old = self.parts[place]
+        old = self.parts[position]
         later = [turn for turn in old.turns if turn >= nominal]
         if later == old.turns:
             old.first = later[0]
-            return self.parts[place:]
+            return self.parts[position:]
         part = Part(later, later[0], old.zone, old.length)
         old.turns = [turn for turn in old.turns if turn < nominal]
         if old is self.last:
             self.excluded &= set(later)
-        self.parts.insert(place + 1, part)
+        self.parts.insert(position + 1, part)
         for one in self.occurrences:
             if one.part is old and one.nominal is not None and one.nominal >= nominal:
                 one.part = part
-        return self.parts[place + 1 :]
+        return self.parts[position + 1 :]
 
     def exclude(self, excluded: set[datetime], now: datetime) -> None:
         part = self.last
@@ -138,37 +138,37 @@ class Model:
         old_zones = {part: part.zone for part in self.parts}
         if anchor is None:
             first, zone, length = self.last.first, self.last.zone, self.last.length
-            asked = [one for one in self.occurrences if one.part is self.last]
+            group = [one for one in self.occurrences if one.part is self.last]
         else:
             first, zone, length = anchor.nominal, anchor.part.zone, anchor.part.length
             begin = self.key(anchor)
-            asked = [
+            group = [
                 one
                 for one in self.occurrences
                 if one.nominal is not None and self.key(one) >= begin
             ]
         if zone != self.zone:
-            first = shown(resolve(first, zone), self.zone)
+            first = local_time(resolve(first, zone), self.zone)
         part = Part(list(rrulestr(rule, dtstart=first)), first, self.zone, length)
-        asked = [one for one in asked if one.nominal is not None]
-        for one in asked:
+        group = [one for one in group if one.nominal is not None]
+        for one in group:
             if old_zones[one.part] != self.zone:
-                one.nominal = shown(resolve(one.nominal, old_zones[one.part]), self.zone)
+                one.nominal = local_time(resolve(one.nominal, old_zones[one.part]), self.zone)
         if anchor is None:
             self.parts[-1] = part
         else:
-            place = self.parts.index(anchor.part)
+            position = self.parts.index(anchor.part)
             anchor.part.turns = [turn for turn in anchor.part.turns if turn < anchor.nominal]
-            self.parts[place + 1 :] = [part]
+            self.parts[position + 1 :] = [part]
         self.excluded = set()
-        self._match(part, asked, now)
+        self._match(part, group, now)
 
-    def _match(self, part: Part, asked: list[Occurrence], now: datetime) -> None:
-        live = sorted((one for one in asked if self.is_reached(one, now)), key=lambda o: o.nominal)
-        kept = {one.nominal for one in asked if one not in live}
+    def _match(self, part: Part, group: list[Occurrence], now: datetime) -> None:
+        live = sorted((one for one in group if self.is_reached(one, now)), key=lambda o: o.nominal)
+        fixed = {one.nominal for one in group if one not in live}
         at = {turn: resolve(turn, part.zone) for turn in part.turns}
         recent = now - timedelta(days=3)
-        free = [turn for turn in part.turns if at[turn] > recent and turn not in kept]
+        free = [turn for turn in part.turns if at[turn] > recent and turn not in fixed]
         pairs = {}
         for same in (lambda turn: turn, lambda turn: turn.date()):
             for one in live:
@@ -178,9 +178,9 @@ class Model:
                         pairs[one] = turn
                         free.remove(turn)
         coming = [turn for turn in free if at[turn] > now]
-        left = [one for one in live if one not in pairs]
-        pairs.update(zip(left, coming, strict=False))
-        for one in asked:
+        unmatched = [one for one in live if one not in pairs]
+        pairs.update(zip(unmatched, coming, strict=False))
+        for one in group:
             one.part = part
             if one not in live:
                 continue
@@ -189,5 +189,5 @@ class Model:
                 self.set_times(one, now)
             else:
                 self.drop(one)
-        for turn in coming[len(left) :]:
+        for turn in coming[len(unmatched) :]:
             self.created.append(self.planned(part, turn))

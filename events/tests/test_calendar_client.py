@@ -1,4 +1,4 @@
-"""A calendar program of somebody else's reads our feeds: khal."""
+"""The calendar program khal reads the feeds."""
 
 import os
 import subprocess
@@ -43,21 +43,21 @@ class Khal:
         file.write_bytes(feed)
         self._run("import", "--batch", "-a", "events", str(file))
 
-    def shown(self, begin: str, days: int) -> list[str]:
+    def agenda(self, begin: str, days: int) -> list[str]:
         entry = "{start-long}/{end-long} {status}{title} @ {location}"
-        told = self._run(
+        output = self._run(
             "list", "--once", "--notstarted", "-df", "", "-f", entry, begin, f"{days}d"
         )
-        return [line.strip() for line in told.splitlines() if line.strip()]
+        return [line.strip() for line in output.splitlines() if line.strip()]
 
     def _run(self, *args: str) -> str:
-        made = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "khal", "-c", str(self.home / "config"), *args],
             env={"PATH": os.environ["PATH"], "HOME": str(self.home), "LC_ALL": "C.UTF-8"},
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
-        assert (made.returncode, made.stderr) == (0, "")
-        return made.stdout
+        assert (process.returncode, process.stderr) == (0, "")
+        return process.stdout
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_calendar_program_shows_each_event_once_and_follows_edits(clock, olga,
 
     khal.take_in(feed(anyone))
 
-    assert khal.shown("2027-03-01", 300) == [
+    assert khal.agenda("2027-03-01", 300) == [
         "2027-03-15 10:00/2027-03-17 18:00 CONFIRMED Summit; talks, demos @ Bengaluru, Halle 3",
         "2027-03-21 00:00/2027-03-21 02:00 CONFIRMED Jazz @ Blue Note",
         "2027-10-31 02:30/2027-10-31 02:30 CONFIRMED Night @ Berlin",
@@ -109,7 +109,7 @@ def test_a_calendar_program_shows_each_event_once_and_follows_edits(clock, olga,
     cancel_event(jazz)
     khal.take_in(anyone.get(f"/api/events/{jazz.pk}/calendar.ics").content)
 
-    assert khal.shown("2027-03-01", 100) == [
+    assert khal.agenda("2027-03-01", 100) == [
         "2027-03-15 15:30/2027-03-17 23:30 CONFIRMED Summit; talks, demos @ Bengaluru, Halle 3",
         "2027-03-21 00:00/2027-03-21 02:00 CANCELLED Late jazz @ Village Vanguard",
     ]

@@ -26,7 +26,7 @@ moments = st.datetimes(datetime(1900, 1, 2), datetime(8999, 12, 30), timezones=s
 )
 
 
-def made(**fields) -> Event:
+def event_of(**fields) -> Event:
     values = {
         "pk": 1,
         "name": "Global AI Summit",
@@ -66,7 +66,7 @@ def lines_of(body: bytes) -> list[str]:
 
 
 def test_a_calendar_file_says_everything_that_is_public():
-    event = made(
+    event = event_of(
         category=Category(name="Talks, all"), description="Line one\r\nline; two", sequence=3
     )
 
@@ -106,18 +106,18 @@ def test_a_calendar_file_says_everything_that_is_public():
 
 
 @pytest.mark.parametrize(
-    ("status", "shown"),
+    ("status", "value"),
     [("draft", "TENTATIVE"), ("published", "CONFIRMED"), ("cancelled", "CANCELLED")],
 )
-def test_a_status_has_its_word(status, shown):
-    assert only_entry(calendar_of(made(status=status), public_url=SITE))["STATUS"] == shown
+def test_a_status_has_its_word(status, value):
+    assert only_entry(calendar_of(event_of(status=status), public_url=SITE))["STATUS"] == value
 
 
 @given(name=any_text, description=any_text, location=any_text, category=any_text)
 @example(name="ü" * 200, description="\\n;,\\,\r\n", location="日本" * 100, category=";,")
 @settings(max_examples=150, deadline=None)
 def test_any_text_comes_back_from_short_lines(name, description, location, category):
-    event = made(
+    event = event_of(
         name=name,
         description=description,
         location=location,
@@ -149,7 +149,7 @@ def as_kept(text: str) -> str:
 @example(zone="Pacific/Apia", start=datetime(2011, 12, 29, 12, tzinfo=UTC), minutes=3 * 1440)
 @settings(max_examples=150, deadline=None)
 def test_instants_come_back_in_any_zone(zone, start, minutes):
-    event = made(timezone=zone, start_time=start, end_time=start + timedelta(minutes=minutes))
+    event = event_of(timezone=zone, start_time=start, end_time=start + timedelta(minutes=minutes))
 
     calendar = Calendar.from_ical(calendar_of(event, public_url=SITE))
 
@@ -188,22 +188,22 @@ def test_instants_come_back_in_any_zone(zone, start, minutes):
         # The day after the one that Samoa left out.
         ("Pacific/Apia", "2011-12-30T10:00", "DTSTART;TZID=Pacific/Apia:20111231T000000"),
         ("Pacific/Apia", "2011-12-30T09:59", "DTSTART;TZID=Pacific/Apia:20111229T235900"),
-        # Offsets with seconds, and years beyond what a zone's rules are known for.
+        # Offsets with seconds, and years beyond the known rules of a zone.
         ("Europe/Amsterdam", "1930-05-01T00:00", "DTSTART:19300501T000000Z"),
         ("Europe/Berlin", "2500-07-01T00:00", "DTSTART:25000701T000000Z"),
     ],
 )
-def test_a_start_is_told_by_the_clock_of_its_zone(zone, start, line):
+def test_a_start_is_on_the_clock_of_its_zone(zone, start, line):
     begin = datetime.fromisoformat(start).replace(tzinfo=UTC)
-    event = made(timezone=zone, start_time=begin, end_time=begin + timedelta(days=2))
+    event = event_of(timezone=zone, start_time=begin, end_time=begin + timedelta(days=2))
 
     body = calendar_of(event, public_url=SITE)
 
-    assert [told for told in lines_of(body) if told.startswith("DTSTART")][-1] == line
+    assert [parsed for parsed in lines_of(body) if parsed.startswith("DTSTART")][-1] == line
     if "TZID" in line:
         calendar = Calendar.from_ical(body)
-        told = only_entry(body)["DTSTART"].dt.replace(tzinfo=_zone_in(calendar))
-        assert told.astimezone(UTC) == begin
+        parsed = only_entry(body)["DTSTART"].dt.replace(tzinfo=_zone_in(calendar))
+        assert parsed.astimezone(UTC) == begin
 
 
 def _zone_in(calendar):
@@ -214,16 +214,16 @@ def _zone_in(calendar):
 @pytest.mark.parametrize("zone_name", random.Random(7).sample(ZONES, 60))
 def test_a_vtimezone_knows_every_change_of_its_years(zone_name):
     zone = ZoneInfo(zone_name)
-    found = random.Random(zone_name)
-    first = found.randint(1970, 2040)
-    last = first + found.choice([0, 1, 30])
-    told = Timezone.from_ical(vtimezone(zone_name, first, last)).to_tz(lookup_tzid=False)
+    dice = random.Random(zone_name)
+    first = dice.randint(1970, 2040)
+    last = first + dice.choice([0, 1, 30])
+    parsed = Timezone.from_ical(vtimezone(zone_name, first, last)).to_tz(lookup_tzid=False)
 
     day = datetime(first, 1, 1, 3, 30, tzinfo=UTC)
     while day.astimezone(zone).year <= last:
         local = day.astimezone(zone)
         if local.fold == 0 and local.year >= first:
-            assert local.replace(tzinfo=told).utcoffset() == local.utcoffset(), local
+            assert local.replace(tzinfo=parsed).utcoffset() == local.utcoffset(), local
         day += timedelta(days=1, hours=1)
 
 
@@ -255,15 +255,15 @@ def test_a_vtimezone_knows_every_change_of_its_years(zone_name):
         ("Asia/Tehran", {("20260701T033000", None, "+0330", "+0330")}),
     ],
 )
-def test_onsets_are_told_by_the_clock_before_the_change(zone, rules):
-    told = Timezone.from_ical(vtimezone(zone, 2027, 2027))
+def test_onsets_are_on_the_clock_before_the_change(zone, rules):
+    parsed = Timezone.from_ical(vtimezone(zone, 2027, 2027))
 
     assert rules == {
         tuple(
             part[name].to_ical().decode() if name in part else None for name in ("DTSTART", "RRULE")
         )
         + tuple(str(part[name].to_ical()) for name in ("TZOFFSETFROM", "TZOFFSETTO"))
-        for part in told.subcomponents
+        for part in parsed.subcomponents
     }
 
 
@@ -291,7 +291,7 @@ def test_each_onset_without_a_rule_is_a_property_of_its_own():
     ],
 )
 def test_a_place_has_its_coordinates(latitude, longitude, lines):
-    body = calendar_of(made(latitude=latitude, longitude=longitude), public_url=SITE)
+    body = calendar_of(event_of(latitude=latitude, longitude=longitude), public_url=SITE)
 
     assert [line for line in lines_of(body) if line.startswith("GEO")] == lines
     if lines:
@@ -300,7 +300,7 @@ def test_a_place_has_its_coordinates(latitude, longitude, lines):
 
 
 def test_a_feed_has_each_zone_once_and_says_how_often_to_ask():
-    events = [made(pk=number, timezone=zone) for number, zone in enumerate(
+    events = [event_of(pk=number, timezone=zone) for number, zone in enumerate(
         ("Asia/Kolkata", "Europe/Berlin", "Asia/Kolkata", "UTC"), 1
     )]  # fmt: skip
 
@@ -321,7 +321,7 @@ def test_a_feed_has_each_zone_once_and_says_how_often_to_ask():
 
 
 def test_an_entry_tells_its_own_reader_more():
-    event = made(meeting_url="https://meet.example.org/ä,b", description="Bring a laptop")
+    event = event_of(meeting_url="https://meet.example.org/ä,b", description="Bring a laptop")
     entry = Entry(event, is_tentative=True, changed_at=datetime(2026, 12, 24, tzinfo=UTC))
     private = Entry(event, shows_meeting_url=True)
 
@@ -335,8 +335,8 @@ def test_an_entry_tells_its_own_reader_more():
     assert r"DESCRIPTION:https://meet.example.org/ä\,b\n\nBring a laptop" in attending
 
 
-def test_a_cancelled_event_stays_cancelled_for_who_waits():
-    event = made(status="cancelled", meeting_url="https://meet.example.org/")
+def test_a_cancelled_event_stays_cancelled_for_waitlisted_people():
+    event = event_of(status="cancelled", meeting_url="https://meet.example.org/")
     entry = Entry(event, is_tentative=True, shows_meeting_url=True)
 
     lines = lines_of(feed_of([entry], name="Mine", public_url=SITE))
@@ -346,7 +346,9 @@ def test_a_cancelled_event_stays_cancelled_for_who_waits():
 
 
 def test_an_invitation_names_its_one_attendee_and_no_address_of_the_organizer():
-    body = invited(made(sequence=2), attendee_name='Ana "A" \n Ruiz', attendee_email="a%b&c@x.org")
+    body = invited(
+        event_of(sequence=2), attendee_name='Ana "A" \n Ruiz', attendee_email="a%b&c@x.org"
+    )
 
     lines = lines_of(body)
     assert "METHOD:REQUEST" in lines
@@ -361,15 +363,15 @@ def test_an_invitation_names_its_one_attendee_and_no_address_of_the_organizer():
     assert b"asha@example.com" not in body
 
 
-def test_an_invitation_to_who_waits_is_tentative():
-    lines = lines_of(invited(made(), is_tentative=True))
+def test_an_invitation_of_a_waitlisted_person_is_tentative():
+    lines = lines_of(invited(event_of(), is_tentative=True))
 
     assert "STATUS:TENTATIVE" in lines
     assert any(";PARTSTAT=TENTATIVE;" in line for line in lines)
 
 
 def test_a_cancelled_place_takes_the_event_out_of_the_calendar():
-    lines = lines_of(invited(made(sequence=2), method="CANCEL"))
+    lines = lines_of(invited(event_of(sequence=2), method="CANCEL"))
 
     assert {"METHOD:CANCEL", "STATUS:CANCELLED", "SEQUENCE:2"} <= set(lines)
 
@@ -383,8 +385,8 @@ def google(event: Event) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(link.query).items()}
 
 
-def test_google_is_told_instants_and_the_zone():
-    assert google(made(description="Talks & more")) == {
+def test_a_google_link_has_instants_and_the_zone():
+    assert google(event_of(description="Talks & more")) == {
         "action": "TEMPLATE",
         "text": "Global AI Summit",
         "dates": "20270315T090000Z/20270317T170000Z",
@@ -412,8 +414,8 @@ def test_google_is_told_instants_and_the_zone():
          "20270315T000000Z/20270315T235900Z"),
     ],
 )  # fmt: skip
-def test_google_is_told_whole_days_as_days(zone, start, end, dates):
-    event = made(
+def test_a_google_link_has_whole_days_as_days(zone, start, end, dates):
+    event = event_of(
         timezone=zone,
         start_time=datetime.fromisoformat(start).replace(tzinfo=UTC),
         end_time=datetime.fromisoformat(end).replace(tzinfo=UTC),

@@ -202,7 +202,7 @@ LONG = "\N{GRINNING FACE}" * 10_000
 
 
 @pytest.mark.parametrize(
-    ("description", "shown"),
+    ("description", "rendered"),
     [
         ("x" * 500, "x" * 500),
         ("x" * 501, "x" * 499 + "…"),
@@ -211,12 +211,12 @@ LONG = "\N{GRINNING FACE}" * 10_000
     ],
     ids=["whole", "cut", "cut_after_a_word", "cut_between_characters"],
 )
-def test_a_feed_cuts_long_descriptions(clock, event, anyone, description, shown):
+def test_a_feed_cuts_long_descriptions(clock, event, anyone, description, rendered):
     edit_event(event, {"description": description})
 
     (entry,) = entries(anyone.get(FEED))
 
-    assert entry["DESCRIPTION"] == shown
+    assert entry["DESCRIPTION"] == rendered
 
 
 def test_a_feed_shows_new_names_of_categories_and_organizers(clock, olga, anyone):

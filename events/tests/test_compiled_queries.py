@@ -76,12 +76,12 @@ def test_rows_are_those_of_the_orm(event, django_assert_num_queries):
     (row,) = query.run(None)
 
     with django_assert_num_queries(0):
-        shown = {**vars(row)} | {"organizer": row.organizer.username, "category": row.category}
-    del shown["_state"]
+        columns = {**vars(row)} | {"organizer": row.organizer.username, "category": row.category}
+    del columns["_state"]
     expected = Event.objects.for_listing().get()
-    assert shown.pop("organizer") == event.organizer.username
-    assert shown.pop("category") is None
-    assert shown == {name: getattr(expected, name) for name in shown}
+    assert columns.pop("organizer") == event.organizer.username
+    assert columns.pop("category") is None
+    assert columns == {name: getattr(expected, name) for name in columns}
     assert row == expected
     assert row.version == event.version  # which no list asks for, fetched when it is used
 

@@ -271,7 +271,7 @@ def test_json_is_no_file(client):
     assert send(client, "{}", content_type="application/json").status_code == 415
 
 
-def test_who_may_not_organize_may_not_import(anyone, ana, signed_in):
+def test_importing_requires_the_organizer_role(anyone, ana, signed_in):
     assert send(anyone, GOOD).status_code == 401
     refused = send(signed_in(ana), GOOD)
     assert (refused.status_code, refused.json()["code"]) == (403, "organizer_role_required")
@@ -328,7 +328,7 @@ def test_the_latest_version_counts(client):
     assert list(Event.objects.values_list("name", flat=True)) == ["new"]
 
 
-def test_what_a_calendar_cancels_is_not_published(client, anyone):
+def test_an_entry_that_its_calendar_cancels_is_not_published(client, anyone):
     response = import_calendar(client, "method-cancel.ics")
 
     assert response.json()["rows"][0]["outcome"] == "cancelled"
@@ -406,7 +406,7 @@ def test_of_a_long_past_series_the_last_occurrences_are_imported(client):
     (note,) = response.json()["rows"][0]["notes"]
     assert note["field"] == "line.4.RRULE"
     assert "at most 366" in note["detail"]
-    found = starts()
-    assert (len(found), found[0], found[-1]) == (366, "2021-03-01T10:00", "2022-03-01T10:00")
-    assert response.json()["rows"][0]["occurrences"] == len(found)
+    created = starts()
+    assert (len(created), created[0], created[-1]) == (366, "2021-03-01T10:00", "2022-03-01T10:00")
+    assert response.json()["rows"][0]["occurrences"] == len(created)
     assert Series.objects.get().filled_to is None

@@ -22,7 +22,7 @@ EDGES = [
 
 
 def haversine(one: tuple[float, float], other: tuple[float, float]) -> float:
-    (lat1, lon1), (lat2, lon2) = (map(math.radians, place) for place in (one, other))
+    (lat1, lon1), (lat2, lon2) = (map(math.radians, coordinates) for coordinates in (one, other))
     half = (
         math.sin((lat2 - lat1) / 2) ** 2
         + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
@@ -35,10 +35,10 @@ def world(olga) -> dict[int, tuple[float, float]]:
     dice = random.Random(5)
     anywhere = [(dice.uniform(-90, 90), dice.uniform(-180, 180)) for _ in range(60)]
     close = [(52 + dice.uniform(0, 1), 13 + dice.uniform(0, 1)) for _ in range(20)]
-    places = [*EDGES, *anywhere, *close]
+    points = [*EDGES, *anywhere, *close]
     events = [
         EventFactory.build(organizer=olga, latitude=latitude, longitude=longitude)
-        for latitude, longitude in places
+        for latitude, longitude in points
     ]
     Event.objects.bulk_create([*events, EventFactory.build(organizer=olga, name="Nowhere")])
     return {event.pk: (event.latitude, event.longitude) for event in events}
@@ -64,7 +64,7 @@ def test_near_agrees_with_the_haversine_formula(anyone, world, latitude, half_lo
 
     rows = walk(anyone, f"{path}&page_size=7")
 
-    far = {pk: haversine(here, place) for pk, place in world.items()}
+    far = {pk: haversine(here, coordinates) for pk, coordinates in world.items()}
     margin = 1e-6
     ids = {row["id"] for row in rows}
     assert {pk for pk, km in far.items() if km < radius - margin} <= ids
@@ -189,7 +189,7 @@ def test_coordinates_are_set_and_removed(client, anyone):
 
 
 @pytest.mark.parametrize(
-    ("place", "field", "code"),
+    ("coordinates", "field", "code"),
     [
         ({"latitude": 5}, "longitude", "required"),
         ({"longitude": 5}, "latitude", "required"),
@@ -201,10 +201,12 @@ def test_coordinates_are_set_and_removed(client, anyone):
         ({"latitude": [], "longitude": 5}, "latitude", "invalid"),
     ],
 )
-def test_half_coordinates_and_those_not_on_earth_are_refused(client, event, place, field, code):
+def test_half_coordinates_and_those_not_on_earth_are_refused(
+    client, event, coordinates, field, code
+):
     for response in (
-        client.post("/api/events/", {**TALK, **place}, "json"),
-        client.patch(f"/api/events/{event.pk}/", place, "json"),
+        client.post("/api/events/", {**TALK, **coordinates}, "json"),
+        client.patch(f"/api/events/{event.pk}/", coordinates, "json"),
     ):
         assert response.status_code == 400
         error = response.json()["errors"][0]
@@ -212,15 +214,15 @@ def test_half_coordinates_and_those_not_on_earth_are_refused(client, event, plac
 
 
 @pytest.mark.parametrize(
-    "place",
+    "coordinates",
     [
         {"latitude": 5}, {"longitude": 5}, {"latitude": 91, "longitude": 0},
         {"latitude": float("nan"), "longitude": 0},
     ],
 )  # fmt: skip
-def test_the_database_refuses_coordinates_that_are_not_on_earth(event, place):
+def test_the_database_refuses_coordinates_that_are_not_on_earth(event, coordinates):
     with pytest.raises(IntegrityError, match="event_on_earth"), transaction.atomic():
-        Event.objects.filter(pk=event.pk).update(**place)
+        Event.objects.filter(pk=event.pk).update(**coordinates)
 
 
 def test_occurrences_have_the_coordinates_of_their_series(client):

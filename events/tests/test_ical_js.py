@@ -22,15 +22,15 @@ SCRIPT = Path(__file__).with_name("ical_js.cjs")
 
 @cache
 def node() -> str:
-    found = shutil.which("node")
-    if found is None:
+    node_path = shutil.which("node")
+    if node_path is None:
         pytest.skip("Node.js is not installed.")
     is_there = subprocess.run(
-        [found, "-e", "require('ical.js')"], cwd=SCRIPT.parent, capture_output=True, check=False
+        [node_path, "-e", "require('ical.js')"], cwd=SCRIPT.parent, capture_output=True, check=False
     )
     if is_there.returncode:
         pytest.skip("The npm package ical.js is not installed.")
-    return found
+    return node_path
 
 
 def starts_in_ical_js(events: list[Event]) -> list[datetime]:
@@ -74,6 +74,6 @@ def test_ical_js_shows_events_at_their_instants(zone):
         for number, start in enumerate(starts)
     ]
 
-    shown = starts_in_ical_js(events)
+    parsed = starts_in_ical_js(events)
 
-    assert shown == starts
+    assert parsed == starts

@@ -1,4 +1,4 @@
-"""Importing events: what goes in, what is refused and where, and doing it twice."""
+"""Importing events: valid and invalid rows, their errors, and repeated imports."""
 
 import csv
 from contextlib import closing
@@ -170,8 +170,8 @@ def test_a_conference_listed_by_two_topics_is_two_rows(olga):
 def test_imported_events_are_found_without_accents(olga, anyone):
     import_bytes(REAL_FILE.read_bytes(), olga)
 
-    found = anyone.get("/api/events/?search=nurnberg&when=all").json()["results"]
-    assert [event["name"] for event in found] == ["Developer Week Nürnberg"]
+    results = anyone.get("/api/events/?search=nurnberg&when=all").json()["results"]
+    assert [event["name"] for event in results] == ["Developer Week Nürnberg"]
 
 
 # --- Again --------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def test_a_second_import_changes_nothing(olga):
     assert list(Event.objects.order_by("pk").values()) == before
 
 
-def test_what_was_edited_or_deleted_since_stays_so(olga):
+def test_an_edited_or_deleted_event_stays_unchanged(olga):
     content = csv_of(GOOD, GOOD | {"name": "Walk"})
     import_bytes(content, olga)
     edit_event(Event.objects.get(name="Talk"), {"name": "Long talk"})
@@ -461,14 +461,14 @@ def test_a_bad_row_makes_no_category(olga):
         ),
     ],
 )
-def test_a_bad_cell_is_told_by_line_and_column(olga, cells, error):
+def test_a_bad_cell_is_reported_by_line_and_column(olga, cells, error):
     content = csv_of(GOOD, GOOD | {"name": "Other"} | cells)
 
     assert errors_of(content, olga) == [f"line 3, {error}"]
     assert not Event.objects.exists()
 
 
-def test_every_bad_cell_of_every_bad_row_is_told(olga):
+def test_every_bad_cell_of_every_bad_row_is_reported(olga):
     content = csv_of(
         GOOD | {"timezone": "Mars/Base"},
         GOOD | {"name": "", "location": "", "start_time": "soon", "timezone": "Moon/Sea"},
@@ -521,7 +521,7 @@ def test_a_short_row_has_empty_cells(olga):
     assert errors_of(content, olga) == ["line 2, start_time: The cell is empty."]
 
 
-def test_a_stray_quote_is_told_and_the_next_rows_are_read(olga):
+def test_a_stray_quote_is_reported_and_the_next_rows_are_read(olga):
     content = b'name,location,start_time\n"Talk" one,Oslo,2027-03-15T09:00:00Z\nWalk,Oslo,never\n'
 
     assert errors_of(content, olga)[0] == (
@@ -530,7 +530,7 @@ def test_a_stray_quote_is_told_and_the_next_rows_are_read(olga):
     assert errors_of(content, olga)[1].startswith("line 3, start_time: ")
 
 
-def test_a_quote_that_never_closes_is_told_where_it_opens(olga):
+def test_a_quote_that_never_closes_is_reported_at_its_line(olga):
     content = (
         b"name,location,start_time\n"
         b"Talk,Oslo,2027-03-15T09:00:00Z\n"
@@ -603,7 +603,7 @@ def test_an_unreadable_file_is_refused_with_what_to_do(olga, tmp_path, content, 
     assert lines == ""
 
 
-def test_what_was_read_before_the_fault_is_not_kept(olga):
+def test_rows_before_a_fault_are_not_saved(olga):
     content = csv_of(GOOD) + b"F\xeate,Oslo,2027-03-15T09:00:00Z\n"
 
     with pytest.raises(ImportRefused):
@@ -630,7 +630,7 @@ def test_a_file_with_old_line_endings_is_read(olga):
     assert report.created == 2
 
 
-def test_a_missing_file_is_told(olga, tmp_path):
+def test_a_missing_file_is_reported(olga, tmp_path):
     _, refused = refusal(tmp_path / "nothing.csv")
 
     assert refused == f"Cannot read {tmp_path / 'nothing.csv'}: No such file or directory."
@@ -643,9 +643,9 @@ def test_the_command_tells_what_it_did(olga, tmp_path):
     EventFactory(organizer=olga)
     path = file_of(tmp_path, csv_of(GOOD, GOOD, GOOD | {"name": "Walk", "category": "hikes"}))
 
-    told = run(path)
+    output = run(path)
 
-    assert told == ("3 rows: 2 created, 1 already there, 0 bad.\nNew categories: hikes.\n")
+    assert output == ("3 rows: 2 created, 1 already there, 0 bad.\nNew categories: hikes.\n")
     assert Event.objects.count() == 3
 
 
@@ -680,9 +680,9 @@ def test_with_skip_errors_the_good_rows_go_in(olga, tmp_path):
 def test_a_dry_run_reports_the_same_and_writes_nothing(olga, tmp_path):
     path = file_of(tmp_path, csv_of(GOOD, GOOD, GOOD | {"name": "Walk", "category": "hikes"}))
 
-    told = run(path, "--dry-run")
+    output = run(path, "--dry-run")
 
-    assert told == (
+    assert output == (
         "3 rows: 2 would be created, 1 already there, 0 bad.\n"
         "New categories: hikes.\n"
         "This was a dry run: nothing was written.\n"
@@ -701,7 +701,7 @@ def test_a_dry_run_tells_bad_rows(olga, tmp_path):
     assert not Event.objects.exists()
 
 
-def test_an_unknown_organizer_is_told(tmp_path):
+def test_an_unknown_organizer_is_reported(tmp_path):
     _, refused = refusal(file_of(tmp_path, csv_of(GOOD)))
 
     assert refused == (
@@ -793,7 +793,7 @@ def test_two_imports_of_one_organizer_do_not_run_at_once(olga):
     assert import_bytes(csv_of(GOOD), olga).created == 1
 
 
-def test_the_local_clock_of_a_row_is_kept_across_a_change_of_offset(olga):
+def test_the_wall_clock_time_of_a_row_survives_a_change_of_offset(olga):
     event = import_row(
         olga,
         start_time="2027-10-30T09:00:00",

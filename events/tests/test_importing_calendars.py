@@ -49,8 +49,8 @@ def the_event() -> Event:
 
 
 def starts() -> list[str]:
-    found = Event.objects.order_by("start_time").values_list("start_time", flat=True)
-    return [f"{start:%Y-%m-%dT%H:%M}" for start in found]
+    values = Event.objects.order_by("start_time").values_list("start_time", flat=True)
+    return [f"{start:%Y-%m-%dT%H:%M}" for start in values]
 
 
 def faults(content: bytes, organizer) -> list[str]:
@@ -124,7 +124,7 @@ def test_a_calendar_may_name_the_zone_of_its_floating_times(olga):
     assert event.start_time == datetime(2027, 3, 1, 12, 30, tzinfo=UTC)
 
 
-def test_what_recurs_becomes_a_series(anyone, olga):
+def test_an_entry_that_recurs_becomes_a_series(anyone, olga):
     report = imported(ics(COURSE + "EXDATE;TZID=Europe/Berlin:20270315T180000\n", TALK), olga)
 
     series = Series.objects.get()
@@ -164,7 +164,7 @@ def test_an_occurrence_that_was_moved_or_called_off_is_so(olga):
     ] * 3
 
 
-def test_an_endless_series_begins_with_what_is_to_come_and_is_kept_filled(clock, olga):
+def test_an_endless_series_begins_with_coming_occurrences_and_is_filled(clock, olga):
     entry = COURSE.replace("20270301", "20200106").replace(";COUNT=6", "")
 
     imported(ics(entry), olga)
@@ -247,10 +247,10 @@ def test_our_own_calendar_comes_back_as_it_was(anyone, olga, max_):
          + "\n", "line 4, RRULE: There are more than 366"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_an_entry_is_told_with_its_line(olga, entry, expected):
-    (told,) = faults(ics(entry), olga)
+def test_errors_of_an_entry_are_reported_with_its_line(olga, entry, expected):
+    (output,) = faults(ics(entry), olga)
 
-    assert told.startswith(expected)
+    assert output.startswith(expected)
     assert not Event.objects.exists()
 
 
@@ -304,11 +304,11 @@ def test_the_command_tells_what_recurs(olga, tmp_path):
     path = tmp_path / "mine.ICS"
     path.write_bytes(b"\xef\xbb\xbf" + ics(COURSE, TALK))
 
-    told = StringIO()
-    call_command("import_events", path, organizer=olga.email, dry_run=True, stdout=told)
-    call_command("import_events", path, organizer=olga.email, stdout=told)
+    output = StringIO()
+    call_command("import_events", path, organizer=olga.email, dry_run=True, stdout=output)
+    call_command("import_events", path, organizer=olga.email, stdout=output)
 
-    assert told.getvalue() == (
+    assert output.getvalue() == (
         "2 rows: 2 would be created, 0 already there, 0 bad.\n"
         "1 recur, 6 times in all.\n"
         "This was a dry run: nothing was written.\n"

@@ -28,7 +28,7 @@ def send(client, body: bytes, content_type: str = "application/octet-stream"):
 
 def entries(number: int, rule: str) -> bytes:
     entry = "UID:{}\nSUMMARY:x\nDTSTART:20270301T100000Z\n{}\n"
-    return ics(*(entry.format(place, rule) for place in range(number)))
+    return ics(*(entry.format(index, rule) for index in range(number)))
 
 
 HOSTILE = {

@@ -1,4 +1,4 @@
-"""Calendars that are imported again: later versions, cancellations, and what was edited here."""
+"""Calendars that are imported again: later versions, cancellations, and edits in between."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Which zone a calendar's TZID means, and what else the kinds of calendars in the field show."""
+"""The zones of TZIDs, and other properties of calendars by various programs."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -92,14 +92,14 @@ def test_x_lic_location_precedes_the_rules():
 def test_rules_name_the_organizers_zone_or_one_with_the_same_clocks(zone, first):
     definition = redefined(zone)
 
-    found = resolved("Zone1", definition)
+    resolved_zones = resolved("Zone1", definition)
 
     assert resolved("Zone1", definition, organizer=zone) == zone
     for month in range(1, 73):
         moment = datetime(2027 + (month - 1) // 12, (month - 1) % 12 + 1, 15, tzinfo=UTC)
-        offsets = {moment.astimezone(ZoneInfo(name)).utcoffset() for name in (zone, found)}
+        offsets = {moment.astimezone(ZoneInfo(name)).utcoffset() for name in (zone, resolved_zones)}
         assert len(offsets) == 1
-    assert found == first
+    assert resolved_zones == first
 
 
 def test_rules_are_compared_from_the_events_year_on():
@@ -164,9 +164,13 @@ def test_a_definition_is_that_of_the_entrys_own_calendar_first():
     file = read_components(content)
     zones = ZoneResolver(file.calendars)
 
-    found = [zones.resolve("Zone1", calendar, 2027) for calendar in (*file.calendars, Calendar())]
+    resolved_zones = [
+        zones.resolve("Zone1", calendar, 2027) for calendar in (*file.calendars, Calendar())
+    ]
 
-    clocks = [datetime(2027, 1, 1, tzinfo=ZoneInfo(str(name))).strftime("%z") for name in found]
+    clocks = [
+        datetime(2027, 1, 1, tzinfo=ZoneInfo(str(name))).strftime("%z") for name in resolved_zones
+    ]
     assert clocks == ["+0900", "+0530", "+0900"]
 
 
@@ -194,7 +198,7 @@ def names() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "kept"),
+    ("first", "second", "latest"),
     [
         ("SEQUENCE:2\nSUMMARY:A\n", "SEQUENCE:10\nSUMMARY:B\n", "B"),
         ("SEQUENCE:10\nSUMMARY:A\n", "SEQUENCE:2\nSUMMARY:B\n", "A"),
@@ -205,12 +209,12 @@ def names() -> list[str]:
         ("SEQUENCE:x\nSUMMARY:A\n", "SEQUENCE:-1\nSUMMARY:B\n", "B"),
     ],
 )  # fmt: skip
-def test_the_latest_of_several_versions(imported, first, second, kept):
+def test_the_latest_of_several_versions(imported, first, second, latest):
     common = "UID:u\nDTSTART:20270301T100000Z\n"
 
     report, _ = imported(ics(common + first, common + second))
 
-    assert names() == [kept]
+    assert names() == [latest]
     assert [note.column for note in report.notes] == ["UID"]
 
 
@@ -291,8 +295,8 @@ def test_a_public_entry_is_published(imported):
 LONG = "Grüße aus München, 東京 und Łódź"
 
 
-def folded_at(content: bytes, place: int, fold: bytes) -> bytes:
-    return content[:place] + fold + content[place:]
+def folded_at(content: bytes, cut: int, fold: bytes) -> bytes:
+    return content[:cut] + fold + content[cut:]
 
 
 @pytest.mark.parametrize("fold", [b"\r\n ", b"\r\r\n ", b"\n\t", b"\r\n\r\n ", b"\r ", b"\n\n\n "])
@@ -300,8 +304,8 @@ def test_text_survives_folds_at_every_byte(fold):
     content = ics(f"UID:1\nDTSTART:20270301T100000Z\nSUMMARY:{LONG}\n")
     begin, length = content.index(LONG.encode()), len(LONG.encode())
 
-    for place in range(begin, begin + length):
-        (row,) = read_ics(folded_at(content, place, fold)).rows
+    for cut in range(begin, begin + length):
+        (row,) = read_ics(folded_at(content, cut, fold)).rows
         assert row.cells["name"] == LONG
 
 
@@ -348,7 +352,7 @@ def test_an_unknown_zone_of_a_calendar_is_reported(imported):
     assert starts() == ["03-01T18:00"]
 
 
-def test_what_is_not_read_is_listed(imported):
+def test_ignored_properties_are_listed(imported):
     entry = (
         TALK + "ATTENDEE:mailto:a@example.org\nX-APPLE-STRUCTURED-LOCATION:geo:1,2\n"
         "BEGIN:VALARM\nTRIGGER:-PT15M\nEND:VALARM\n"

@@ -38,9 +38,9 @@ def test_the_nominal_time_is_found_in_a_gap(zone, rule, start, at, nominal):
     begin = datetime.fromisoformat(f"2027-03-01T{start}")
     moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
 
-    found = migration.nominal_time(moment, ZoneInfo(zone), migration.clocks_of(rule, begin))
+    result = migration.nominal_time(moment, ZoneInfo(zone), migration.clocks_of(rule, begin))
 
-    assert found.isoformat() == nominal
+    assert result.isoformat() == nominal
 
 
 def test_exclusions_become_instants():

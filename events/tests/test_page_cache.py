@@ -436,7 +436,7 @@ def test_versions_differ_within_a_transaction_and_after_a_rollback(event, listed
 @pytest.mark.django_db(transaction=True)
 def test_a_reused_ctid_is_another_version(olga, listed):
     EventFactory(organizer=olga)
-    names, places = [], []
+    names, ctids = [], []
     for number in range(6):
         for name in ("unseen", str(number)):  # the second may reuse the last rendered ctid
             write("UPDATE events_event SET name = %s", name)
@@ -444,9 +444,9 @@ def test_a_reused_ctid_is_another_version(olga, listed):
         names.append(listed()[0]["name"])
         with connection.cursor() as cursor:
             cursor.execute("SELECT ctid FROM events_event")
-            places += cursor.fetchall()
+            ctids += cursor.fetchall()
 
-    assert len(set(places)) < len(places) / 2
+    assert len(set(ctids)) < len(ctids) / 2
     assert names == [str(number) for number in range(6)]
 
 
@@ -595,7 +595,7 @@ def test_the_cache_stays_within_its_limit():
     for number in range(100):
         cached = render_cache.rows_in(number % 7)
         render_cache.store(
-            number % 7, cached, {number * 3 + place: row for place, row in enumerate(rows)}
+            number % 7, cached, {number * 3 + offset: row for offset, row in enumerate(rows)}
         )
         largest = max(largest, render_cache.bytes)
         assert render_cache.bytes == 5_000 * sum(

@@ -178,16 +178,16 @@ def test_a_rule_gives_what_other_programs_give(seed):
     rule, start = common_rule(random), any_start(random, zone)
     note(f"{rule} from {start} in {zone}")
     try:
-        found = expand(rule, at_wall_clock(start, zone), zone)
+        expanded = expand(rule, at_wall_clock(start, zone), zone)
     except InvalidRecurrence:
         return  # never, or not within a century
     by_dateutil = rrulestr(rule, dtstart=start)
-    assert found == sorted({at_wall_clock(local, zone) for local in by_dateutil})
+    assert expanded == sorted({at_wall_clock(local, zone) for local in by_dateutil})
 
-    first = wall_clock(found[0], zone)  # calendars count a start that the rule does not match
-    if at_wall_clock(first, zone) != found[0] or found[-1].year > 2050 or "BYHOUR" in rule:
+    first = wall_clock(expanded[0], zone)  # calendars count a start that the rule does not match
+    if at_wall_clock(first, zone) != expanded[0] or expanded[-1].year > 2050 or "BYHOUR" in rule:
         return
-    again = expand(rule, found[0], zone)
+    again = expand(rule, expanded[0], zone)
     assert again == read_elsewhere(rule, first, zone)
 
 

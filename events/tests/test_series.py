@@ -37,7 +37,7 @@ def make(client, **changes):
     return client.post("/api/series/", {**YOGA, **changes})
 
 
-def made(client, **changes) -> dict:
+def new_series(client, **changes) -> dict:
     response = make(client, **changes)
     assert response.status_code == 201, response.content
     return response.json()
@@ -141,7 +141,7 @@ def test_a_dry_run_does_not_share_its_idempotency_key(clock, olga, signed_in):
 
 
 def test_registration_times_are_relative_to_each_event(clock, olga, signed_in):
-    series = made(
+    series = new_series(
         signed_in(olga),
         registration_opens_at="2027-02-22T09:00",
         cancellation_closes_at="2027-02-28T09:00",
@@ -157,30 +157,32 @@ def test_registration_times_are_relative_to_each_event(clock, olga, signed_in):
 
 def test_cancellation_of_a_series_closes_before_each_event(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client, recurrence="FREQ=WEEKLY;COUNT=5")
+    series = new_series(client, recurrence="FREQ=WEEKLY;COUNT=5")
     path = f"/api/series/{series['id']}/"
 
     late = client.patch(path, {"cancellation_closes_at": "2027-03-01T23:00:00"})
-    shown = client.patch(path, {"cancellation_closes_at": "2027-02-28T18:00:00"}).json()
+    rendered = client.patch(path, {"cancellation_closes_at": "2027-02-28T18:00:00"}).json()
     last = events_of(series)[-1]
     none = client.patch(path, {"cancellation_closes_at": None}).json()
 
     assert late.json()["errors"][0]["code"] == "after_start"
-    assert shown["cancellation_closes_at"] == "2027-02-28T17:00:00Z"
+    assert rendered["cancellation_closes_at"] == "2027-02-28T17:00:00Z"
     assert last.cancellation_closes_at == datetime(2027, 3, 28, 16, tzinfo=UTC)
     assert none["cancellation_closes_at"] is None
     assert events_of(series)[-1].cancellation_closes_at is None
 
 
 def test_excluded_occurrences_are_not_created(clock, olga, signed_in):
-    series = made(signed_in(olga), exdates=["2027-03-08", "2027-03-15T18:00", "20270322T170000Z"])
+    series = new_series(
+        signed_in(olga), exdates=["2027-03-08", "2027-03-15T18:00", "20270322T170000Z"]
+    )
 
     assert series["exdates"] == ["2027-03-08", "2027-03-15T18:00:00", "2027-03-22T18:00:00"]
     assert starts(events_of(series)) == ["2027-03-01T17:00", "2027-03-29T16:00", "2027-04-05T16:00"]
 
 
 def test_an_endless_rule_is_filled_a_year_ahead(clock, olga, signed_in):
-    series = made(signed_in(olga), recurrence="FREQ=DAILY")
+    series = new_series(signed_in(olga), recurrence="FREQ=DAILY")
 
     events = events_of(series)
     assert series["occurrence_count"] == 366
@@ -285,7 +287,7 @@ def test_only_organizers_create_series(ana, anyone, signed_in):
 
 
 def test_a_draft_series_is_visible_to_its_organizer_and_staff(anyone, max_, olga, sam, signed_in):
-    series = made(signed_in(olga), status="draft")
+    series = new_series(signed_in(olga), status="draft")
     path = f"/api/series/{series['id']}/"
 
     assert anyone.get(path).status_code == 404
@@ -300,7 +302,7 @@ def test_a_draft_series_is_visible_to_its_organizer_and_staff(anyone, max_, olga
 
 
 def test_a_draft_series_is_published_with_its_events(anyone, max_, olga, signed_in):
-    series = made(signed_in(olga), status="draft")
+    series = new_series(signed_in(olga), status="draft")
     path = f"/api/series/{series['id']}/publish/"
 
     assert signed_in(max_).post(path).status_code == 404
@@ -313,7 +315,7 @@ def test_a_draft_series_is_published_with_its_events(anyone, max_, olga, signed_
 
 
 def test_only_organizer_and_staff_write_a_series(anyone, max_, olga, sam, signed_in):
-    series = made(signed_in(olga))
+    series = new_series(signed_in(olga))
     path = f"/api/series/{series['id']}/"
 
     for method in ("patch", "delete"):
@@ -327,14 +329,14 @@ def test_only_organizer_and_staff_write_a_series(anyone, max_, olga, sam, signed
 
 def test_an_edit_of_an_outdated_version_is_refused(olga, signed_in):
     client = signed_in(olga)
-    series = made(client)
+    series = new_series(client)
     path = f"/api/series/{series['id']}/"
-    seen = client.get(path)["ETag"]
+    etag = client.get(path)["ETag"]
     registered(events_of(series)[0])
 
-    first = client.patch(path, {"name": "A"}, headers={"If-Match": seen})
-    second = client.patch(path, {"name": "B"}, headers={"If-Match": seen})
-    ended = client.delete(path, headers={"If-Match": seen})
+    first = client.patch(path, {"name": "A"}, headers={"If-Match": etag})
+    second = client.patch(path, {"name": "B"}, headers={"If-Match": etag})
+    ended = client.delete(path, headers={"If-Match": etag})
 
     assert (first.status_code, second.status_code, ended.status_code) == (200, 412, 412)
 
@@ -343,7 +345,7 @@ def test_an_edit_of_an_outdated_version_is_refused(olga, signed_in):
 
 
 def test_an_edit_changes_the_upcoming_events(clock, olga, signed_in):
-    series = made(signed_in(olga))
+    series = new_series(signed_in(olga))
     clock.move_to(datetime(2027, 3, 8, 17, 30, tzinfo=UTC))  # the second has begun
 
     response = edit(signed_in(olga), series, name="Pilates", max_capacity=20)
@@ -357,7 +359,7 @@ def test_an_edit_changes_the_upcoming_events(clock, olga, signed_in):
 
 def test_an_edit_leaves_events_that_were_edited_by_hand(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client)
+    series = new_series(client)
     third = events_of(series)[2]
     client.patch(f"/api/events/{third.pk}/", {"name": "With a guest"})
 
@@ -370,7 +372,7 @@ def test_an_edit_leaves_events_that_were_edited_by_hand(clock, olga, signed_in):
 
 def test_an_edit_from_an_event_leaves_earlier_events(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client)
+    series = new_series(client)
     fourth = events_of(series)[3]
 
     response = edit(client, series, from_event=fourth.pk, location="Hall")
@@ -380,7 +382,7 @@ def test_an_edit_from_an_event_leaves_earlier_events(clock, olga, signed_in):
 
 
 def test_from_event_must_be_an_upcoming_event_of_the_series(clock, event, olga, signed_in):
-    series = made(signed_in(olga))
+    series = new_series(signed_in(olga))
     first = events_of(series)[0]
     clock.move_to(first.start_time)
     client = signed_in(olga)
@@ -392,7 +394,7 @@ def test_from_event_must_be_an_upcoming_event_of_the_series(clock, event, olga, 
 
 
 def test_a_capacity_below_the_registered_of_one_event_is_refused(olga, signed_in):
-    series = made(signed_in(olga))
+    series = new_series(signed_in(olga))
     for _ in range(2):
         registered(events_of(series)[4])
 
@@ -405,7 +407,7 @@ def test_a_capacity_below_the_registered_of_one_event_is_refused(olga, signed_in
 
 
 def test_a_higher_capacity_promotes_waitlisted_people(olga, signed_in):
-    series = made(signed_in(olga), max_capacity=1, waitlist_enabled=True)
+    series = new_series(signed_in(olga), max_capacity=1, waitlist_enabled=True)
     event = events_of(series)[2]
     registered(event)
     waiting = registered(event)
@@ -420,7 +422,7 @@ def test_a_higher_capacity_promotes_waitlisted_people(olga, signed_in):
 
 
 def test_a_moved_series_keeps_its_registrations(clock, olga, signed_in):
-    series = made(signed_in(olga))
+    series = new_series(signed_in(olga))
     before = {event.pk: event.start_time for event in events_of(series)}
     registration = registered(events_of(series)[4])
 
@@ -437,7 +439,7 @@ def test_a_moved_series_keeps_its_registrations(clock, olga, signed_in):
 
 
 def test_a_series_moves_to_another_weekday(clock, olga, signed_in):
-    series = made(signed_in(olga))
+    series = new_series(signed_in(olga))
     ids = [event.pk for event in events_of(series)]
     registered(events_of(series)[0])
 
@@ -449,7 +451,7 @@ def test_a_series_moves_to_another_weekday(clock, olga, signed_in):
 
 
 def test_a_move_from_an_event_keeps_the_number_of_events(clock, olga, signed_in):
-    series = made(signed_in(olga))
+    series = new_series(signed_in(olga))
     ids = [event.pk for event in events_of(series)]
 
     response = edit(
@@ -469,9 +471,9 @@ def test_a_move_from_an_event_keeps_the_number_of_events(clock, olga, signed_in)
 
 
 def test_a_new_rule_keeps_registrations_where_possible(clock, olga, signed_in):
-    series = made(signed_in(olga))
+    series = new_series(signed_in(olga))
     events = events_of(series)
-    kept, called_off = registered(events[2]), registered(events[3])
+    moved, called_off = registered(events[2]), registered(events[3])
 
     response = edit(signed_in(olga), series, recurrence="FREQ=WEEKLY;INTERVAL=2;COUNT=4")
 
@@ -483,9 +485,9 @@ def test_a_new_rule_keeps_registrations_where_possible(clock, olga, signed_in):
         "2027-03-29T16:00",
         "2027-04-12T16:00",
     ]
-    kept.event.refresh_from_db()
+    moved.event.refresh_from_db()
     called_off.event.refresh_from_db()
-    assert (kept.event.status, kept.event.start_time) == ("published", events[2].start_time)
+    assert (moved.event.status, moved.event.start_time) == ("published", events[2].start_time)
     assert (called_off.event.status, called_off.event.cancellation_reason) == (
         "cancelled",
         "The dates of the series were changed.",
@@ -494,7 +496,7 @@ def test_a_new_rule_keeps_registrations_where_possible(clock, olga, signed_in):
 
 
 def test_an_event_keeps_its_registrations_when_the_rule_moves_it_a_day(clock, olga, signed_in):
-    series = made(signed_in(olga))
+    series = new_series(signed_in(olga))
     registration = registered(events_of(series)[1])
 
     edit(signed_in(olga), series, recurrence="FREQ=WEEKLY;BYDAY=WE;COUNT=6")
@@ -505,7 +507,7 @@ def test_an_event_keeps_its_registrations_when_the_rule_moves_it_a_day(clock, ol
 
 
 def test_an_earlier_end_removes_the_last_events(clock, olga, signed_in):
-    series = made(signed_in(olga))
+    series = new_series(signed_in(olga))
     booked = registered(events_of(series)[5]).event
 
     edit(signed_in(olga), series, recurrence="FREQ=WEEKLY;UNTIL=20270315T170000Z")
@@ -516,7 +518,7 @@ def test_an_earlier_end_removes_the_last_events(clock, olga, signed_in):
 
 
 def test_excluding_a_day_removes_its_event(clock, olga, signed_in):
-    series = made(signed_in(olga))
+    series = new_series(signed_in(olga))
     booked = registered(events_of(series)[1]).event
 
     response = edit(signed_in(olga), series, exdates=["2027-03-08", "2027-03-15"])
@@ -529,7 +531,7 @@ def test_excluding_a_day_removes_its_event(clock, olga, signed_in):
 
 
 def test_an_edit_moves_no_event_into_the_past(clock, olga, signed_in):
-    series = made(signed_in(olga))
+    series = new_series(signed_in(olga))
     clock.move_to(datetime(2027, 3, 8, 12, tzinfo=UTC))  # the second begins in five hours
 
     edit(signed_in(olga), series, start_time=f"{MONDAY}T09:00")
@@ -564,7 +566,7 @@ def test_an_edit_moves_no_event_into_the_past(clock, olga, signed_in):
 )
 def test_edits_at_the_ends_of_the_calendar_never_fail(clock, olga, signed_in, rule, changes):
     client = signed_in(olga)
-    series = made(client, recurrence=rule)
+    series = new_series(client, recurrence=rule)
 
     response = edit(client, series, **changes)
 
@@ -574,7 +576,7 @@ def test_edits_at_the_ends_of_the_calendar_never_fail(clock, olga, signed_in, ru
 
 def test_a_deleted_event_is_not_created_again(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client, recurrence="FREQ=WEEKLY;BYDAY=MO")
+    series = new_series(client, recurrence="FREQ=WEEKLY;BYDAY=MO")
     client.delete(f"/api/events/{events_of(series)[1].pk}/")
     client.post(f"/api/events/{events_of(series)[2].pk}/cancel/")
 
@@ -595,7 +597,7 @@ def test_a_deleted_event_is_not_created_again(clock, olga, signed_in):
 
 
 def test_a_new_zone_alone_keeps_every_instant(clock, olga, signed_in):
-    series = made(signed_in(olga))
+    series = new_series(signed_in(olga))
     before = starts(events_of(series))
 
     response = edit(signed_in(olga), series, timezone="Asia/Kolkata")
@@ -606,7 +608,7 @@ def test_a_new_zone_alone_keeps_every_instant(clock, olga, signed_in):
 
 
 def test_a_new_zone_can_keep_the_wall_clock_time(clock, olga, signed_in):
-    series = made(signed_in(olga))
+    series = new_series(signed_in(olga))
     ids = [event.pk for event in events_of(series)]
 
     edit(signed_in(olga), series, timezone="Asia/Kolkata", keep_local_time=True)
@@ -620,7 +622,7 @@ def test_a_new_zone_can_keep_the_wall_clock_time(clock, olga, signed_in):
 
 
 def test_filling_creates_due_events_once(clock, olga, signed_in):
-    series = made(signed_in(olga), recurrence="FREQ=WEEKLY;BYDAY=MO")
+    series = new_series(signed_in(olga), recurrence="FREQ=WEEKLY;BYDAY=MO")
     count = len(events_of(series))
     edit(signed_in(olga), series, name="Renamed")
     clock.move_to(NOW + timedelta(days=3 * 7 + 46))
@@ -636,7 +638,7 @@ def test_filling_creates_due_events_once(clock, olga, signed_in):
 
 
 def test_a_filled_event_copies_the_series(clock, olga, signed_in):
-    series = made(
+    series = new_series(
         signed_in(olga),
         recurrence="FREQ=WEEKLY;BYDAY=MO",
         category="meetup",
@@ -662,7 +664,7 @@ def test_a_filled_event_copies_the_series(clock, olga, signed_in):
 
 
 def test_late_filling_creates_no_past_events(clock, olga, signed_in):
-    series = made(signed_in(olga), recurrence="FREQ=WEEKLY;BYDAY=MO")
+    series = new_series(signed_in(olga), recurrence="FREQ=WEEKLY;BYDAY=MO")
     clock.move_to(NOW + timedelta(days=3 * 365))
 
     fill_series()
@@ -676,7 +678,7 @@ def test_late_filling_creates_no_past_events(clock, olga, signed_in):
 
 def test_a_deleted_series_cancels_events_with_registrations(clock, anyone, olga, signed_in):
     client = signed_in(olga)
-    series = made(client)
+    series = new_series(client)
     events = events_of(series)
     registered(events[0])
     clock.move_to(events[0].end_time)
@@ -696,7 +698,7 @@ def test_a_deleted_series_cancels_events_with_registrations(clock, anyone, olga,
 
 def test_a_series_ends_with_the_account(clock, anyone, olga, signed_in):
     client = signed_in(olga)
-    series = made(client, recurrence="FREQ=WEEKLY")
+    series = new_series(client, recurrence="FREQ=WEEKLY")
     refused = client.delete("/api/me/", {"password": PASSWORD})
     for event in events_of(series):
         cancel_event(event)
@@ -737,7 +739,7 @@ def queries_of(work) -> int:
 
 
 def booked_series(client, count: int) -> dict:
-    series = made(client, recurrence=f"FREQ=WEEKLY;BYDAY=MO;COUNT={count}")
+    series = new_series(client, recurrence=f"FREQ=WEEKLY;BYDAY=MO;COUNT={count}")
     for event in events_of(series):
         registered(event)
     return series
@@ -782,8 +784,8 @@ def test_everybody_is_notified_of_their_cancelled_event(clock, olga, signed_in):
 
     client.delete(f"/api/series/{series['id']}/")
 
-    told = Notification.objects.filter(kind="event_cancelled")
-    assert sorted(told.values_list("event_id", flat=True)) == sorted(
+    notifications = Notification.objects.filter(kind="event_cancelled")
+    assert sorted(notifications.values_list("event_id", flat=True)) == sorted(
         event.pk for event in events_of(series)
     )
 
@@ -793,7 +795,7 @@ def test_filling_takes_few_statements_for_many_series(
 ):
     client = signed_in(olga)
     for _ in range(20):
-        made(client, recurrence="FREQ=WEEKLY;BYDAY=MO")
+        new_series(client, recurrence="FREQ=WEEKLY;BYDAY=MO")
     clock.move_to(NOW + timedelta(days=60))
 
     with django_assert_max_num_queries(10):

@@ -50,12 +50,12 @@ def test_a_series_is_edited_elsewhere(client, series):
 def test_a_series_is_ended_with_its_events(client, series):
     booked = registered(series.events.earliest("start_time")).event
 
-    asked = client.get(f"{LIST}{series.pk}/delete/").content.decode()
+    question = client.get(f"{LIST}{series.pk}/delete/").content.decode()
     client.post(f"{LIST}{series.pk}/delete/", {"post": "yes"})
 
     booked.refresh_from_db()
     series.refresh_from_db()
-    assert "End the series “Yoga”?" in asked
+    assert "End the series “Yoga”?" in question
     assert booked.status == "cancelled"
     assert list(Event.objects.existing()) == [booked]
     assert series.deleted_at is not None

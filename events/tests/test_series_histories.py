@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from conftest import NOW
 from events.models import Event, Series
-from events.tests.series_model import Model, Occurrence, Part, resolve, shown
+from events.tests.series_model import Model, Occurrence, Part, local_time, resolve
 from registrations.models import Registration
 from registrations.tests.factories import registered_silently
 
@@ -53,14 +53,14 @@ class History:
         start = datetime.fromisoformat(f"{random.choice(DAYS)}T{random.choice(CLOCKS)}")
         rule = rule_from(random, start)
         start = next(iter(rrulestr(rule, dtstart=start)))
-        if shown(resolve(start, zone), zone) != start:
-            start = shown(resolve(start, zone), zone)  # a start is never in a gap
+        if local_time(resolve(start, zone), zone) != start:
+            start = local_time(resolve(start, zone), zone)  # a start is never in a gap
         turns = list(rrulestr(rule, dtstart=start))
         length = timedelta(minutes=random.choice((30, 60, 90, 240, 1440)))
         part = Part(turns, start, zone, length)
         self.model = Model(zone, [part], [])
         first, end = self.model.planned(part, start)
-        part.length = shown(end, zone) - start if shown(end, zone) > start else length
+        part.length = local_time(end, zone) - start if local_time(end, zone) > start else length
         body = {
             "name": "Yoga",
             "location": "Park",
@@ -83,7 +83,7 @@ class History:
         return f"{rule.rpartition(';')[0]};UNTIL={until:%Y%m%dT%H%M%SZ}"
 
     def adopt(self) -> None:
-        """Take over the ids of what was created, by start."""
+        """Sets the ids of created events, by their starts."""
         known = {one.pk for one in self.model.occurrences}
         rows = Event.objects.filter(series_id=self.pk).exclude(pk__in=known).order_by("start_time")
         expected = sorted(self.model.created)
@@ -147,17 +147,17 @@ class History:
         if start <= self.now < old or start == old:
             return
         self.patch(body | {"start_time": start.isoformat()})
-        self.model.move(anchor, shown(start, part.zone) - nominal, self.now)
+        self.model.move(anchor, local_time(start, part.zone) - nominal, self.now)
 
     def lengthen(self) -> None:
         anchor = self.anchor()
         part, _, start, body = self._times(anchor)
         length = timedelta(minutes=self.random.choice((45, 120, 300)))
-        end = resolve(shown(start, part.zone) + length, part.zone)
-        length = shown(end, part.zone) - shown(start, part.zone)
+        end = resolve(local_time(start, part.zone) + length, part.zone)
+        length = local_time(end, part.zone) - local_time(start, part.zone)
         if end <= start or length <= timedelta():
             return
-        _, old_end = self.model.planned(part, shown(start, part.zone))
+        _, old_end = self.model.planned(part, local_time(start, part.zone))
         if end == old_end:
             return
         self.patch(body | {"end_time": end.isoformat()})
@@ -169,7 +169,7 @@ class History:
         zone = self.random.choice(ZONES)
         if zone == self.model.zone:
             return
-        clock = nominal if part.zone == self.model.zone else shown(old, self.model.zone)
+        clock = nominal if part.zone == self.model.zone else local_time(old, self.model.zone)
         self.patch(body | {"timezone": zone, "keep_local_time": True})
         self.model.move(anchor, clock - nominal, self.now, zone=zone)
         self.model.zone = zone
@@ -186,8 +186,8 @@ class History:
         start = resolve(nominal + self.random.choice(SHIFTS), zone)
         if zone == self.model.zone or start == old or start <= self.now < old:
             return
-        self.patch(body | {"timezone": zone, "start_time": shown(start, zone).isoformat()})
-        self.model.move(anchor, shown(start, zone) - nominal, self.now, zone=zone)
+        self.patch(body | {"timezone": zone, "start_time": local_time(start, zone).isoformat()})
+        self.model.move(anchor, local_time(start, zone) - nominal, self.now, zone=zone)
         self.model.zone = zone
 
     def rename(self) -> None:
@@ -213,7 +213,7 @@ class History:
     def change_rule(self) -> None:
         anchor = self.anchor()
         part, nominal, old, body = self._times(anchor)
-        start = nominal if part.zone == self.model.zone else shown(old, self.model.zone)
+        start = nominal if part.zone == self.model.zone else local_time(old, self.model.zone)
         rule = rule_from(self.random, start)
         if rule == Series.objects.get(pk=self.pk).rule:
             return

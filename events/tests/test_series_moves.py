@@ -8,7 +8,7 @@ import pytest
 from conftest import NOW
 from events.models import Event
 from events.services import fill_series
-from events.tests.test_series import edit, errors_of, events_of, made, starts
+from events.tests.test_series import edit, errors_of, events_of, new_series, starts
 from events.zones import wall_clock
 from registrations.tests.factories import registered
 
@@ -44,7 +44,7 @@ def assert_all_kept(series: dict, ids: list[int]) -> None:
 
 def test_a_move_keeps_an_occurrence_that_a_gap_had_moved(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client, **NIGHT)
+    series = new_series(client, **NIGHT)
     ids = booked(series)
     assert starts(events_of(series))[2] == "2027-03-28T01:30"  # 03:30, since 02:30 is skipped
 
@@ -61,7 +61,7 @@ def test_a_move_keeps_an_occurrence_that_a_gap_had_moved(clock, olga, signed_in)
 
 def test_a_move_out_of_a_gap_and_back_keeps_the_nominal_times(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client, **NIGHT)
+    series = new_series(client, **NIGHT)
     ids, before = booked(series), starts(events_of(series))
 
     for start in ("2027-03-27T02:30", "2027-03-26T12:00", "2027-03-26T02:30"):
@@ -74,21 +74,21 @@ def test_a_move_out_of_a_gap_and_back_keeps_the_nominal_times(clock, olga, signe
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York", "Pacific/Kiritimati"])
 def test_until_follows_the_last_occurrence_to_the_new_zone(clock, olga, signed_in, zone):
     client = signed_in(olga)
-    series = made(client, recurrence="FREQ=WEEKLY;BYDAY=MO;UNTIL=20270405T160000Z")
+    series = new_series(client, recurrence="FREQ=WEEKLY;BYDAY=MO;UNTIL=20270405T160000Z")
     ids, before = booked(series), locals_of(series)
 
-    shown = edit(client, series, timezone=zone, keep_local_time=True).json()
+    rendered = edit(client, series, timezone=zone, keep_local_time=True).json()
 
     assert_all_kept(series, ids)
     assert locals_of(series) == before
     last = events_of(series)[-1].start_time
-    assert shown["recurrence"] == f"FREQ=WEEKLY;BYDAY=MO;UNTIL={last:%Y%m%dT%H%M%SZ}"
+    assert rendered["recurrence"] == f"FREQ=WEEKLY;BYDAY=MO;UNTIL={last:%Y%m%dT%H%M%SZ}"
 
 
 def test_a_small_move_after_another_zone_alone_keeps_everybody(clock, olga, signed_in):
     client = signed_in(olga)
     evening = {"start_time": "2027-03-26T20:00", "end_time": "2027-03-26T21:00"}
-    series = made(client, recurrence="FREQ=DAILY;COUNT=5", **evening)
+    series = new_series(client, recurrence="FREQ=DAILY;COUNT=5", **evening)
     ids, before = booked(series), [event.start_time for event in events_of(series)]
 
     edit(client, series, timezone="Asia/Kolkata")  # 00:30 on the next day
@@ -102,7 +102,7 @@ def test_a_small_move_after_another_zone_alone_keeps_everybody(clock, olga, sign
 
 
 @pytest.mark.parametrize(
-    ("rule", "start", "shown"),
+    ("rule", "start", "rendered"),
     [
         ("FREQ=DAILY;COUNT=6", "2027-03-02T18:00", "FREQ=DAILY;COUNT=6"),
         ("FREQ=DAILY;UNTIL=20270306", "2027-03-02T18:00", "FREQ=DAILY;UNTIL=20270307"),
@@ -128,9 +128,11 @@ def test_a_small_move_after_another_zone_alone_keeps_everybody(clock, olga, sign
         ("FREQ=MONTHLY;BYDAY=-1MO;COUNT=4", "2027-03-03T18:00", "FREQ=MONTHLY;BYDAY=-1WE;COUNT=4"),
     ],
 )
-def test_a_start_moved_by_days_moves_every_occurrence(clock, olga, signed_in, rule, start, shown):
+def test_a_start_moved_by_days_moves_every_occurrence(
+    clock, olga, signed_in, rule, start, rendered
+):
     client = signed_in(olga)
-    series = made(client, recurrence=rule)
+    series = new_series(client, recurrence=rule)
     ids = booked(series)
     zone = ZoneInfo("Europe/Berlin")
     before = [wall_clock(event.start_time, zone) for event in events_of(series)]
@@ -139,7 +141,7 @@ def test_a_start_moved_by_days_moves_every_occurrence(clock, olga, signed_in, ru
     response = edit(client, series, start_time=start)
 
     assert_all_kept(series, ids)
-    assert response.json()["recurrence"] == shown
+    assert response.json()["recurrence"] == rendered
     assert [wall_clock(event.start_time, zone) for event in events_of(series)] == [
         local + shift for local in before
     ]
@@ -147,7 +149,7 @@ def test_a_start_moved_by_days_moves_every_occurrence(clock, olga, signed_in, ru
 
 def test_moves_from_an_event_and_of_all_move_each_event_once(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client)
+    series = new_series(client)
     ids = booked(series)
 
     edit(client, series, from_event=ids[3], start_time="2027-03-23T20:00")
@@ -166,7 +168,7 @@ def test_moves_from_an_event_and_of_all_move_each_event_once(clock, olga, signed
 
 def test_a_move_from_an_event_onto_earlier_ones_keeps_both(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client)
+    series = new_series(client)
     ids = booked(series)
 
     response = edit(client, series, from_event=ids[3], start_time="2027-03-08T18:00")
@@ -179,7 +181,7 @@ def test_a_move_from_an_event_onto_earlier_ones_keeps_both(clock, olga, signed_i
 
 def test_an_end_keeps_its_wall_clock_distance(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(
+    series = new_series(
         client,
         start_time="2027-03-27T22:00",
         end_time="2027-03-28T04:00",
@@ -201,7 +203,7 @@ def test_an_end_keeps_its_wall_clock_distance(clock, olga, signed_in):
 
 def test_a_read_series_can_be_sent_back_with_another_start(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client, exdates=["2027-03-08", "2027-03-15T18:00"])
+    series = new_series(client, exdates=["2027-03-08", "2027-03-15T18:00"])
     ids = booked(series)
     path = f"/api/series/{series['id']}/"
     sent = {
@@ -209,19 +211,19 @@ def test_a_read_series_can_be_sent_back_with_another_start(clock, olga, signed_i
         for name in ("name", "location", "recurrence", "exdates", "end_time")
     }
 
-    shown = client.patch(
+    rendered = client.patch(
         path, sent | {"start_time": "2027-03-02T19:00", "end_time": "2027-03-02T20:30"}
     ).json()
 
     assert_all_kept(series, ids)
-    assert shown["exdates"] == ["2027-03-09", "2027-03-16T19:00:00"]
+    assert rendered["exdates"] == ["2027-03-09", "2027-03-16T19:00:00"]
     assert locals_of(series)[1] == "03-23T19:00"
 
 
 def test_an_unchanged_rule_is_not_a_new_rule(clock, olga, signed_in):
     client = signed_in(olga)
     rule = "FREQ=WEEKLY;BYDAY=MO;UNTIL=20270405T160000Z"
-    series = made(client, recurrence=rule)
+    series = new_series(client, recurrence=rule)
     ids = booked(series)
 
     edit(client, series, from_event=ids[3], recurrence=rule, start_time="2027-03-24T18:00")
@@ -232,7 +234,7 @@ def test_an_unchanged_rule_is_not_a_new_rule(clock, olga, signed_in):
 
 def test_a_past_start_is_refused_while_the_first_event_is_upcoming(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client)
+    series = new_series(client)
 
     assert errors_of(edit(client, series, start_time="2027-01-04T18:00")) == {
         "start_time": "in_the_past"
@@ -241,7 +243,7 @@ def test_a_past_start_is_refused_while_the_first_event_is_upcoming(clock, olga, 
 
 def test_a_move_of_an_endless_series_fills_the_year_once(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client, recurrence="FREQ=WEEKLY;BYDAY=MO")
+    series = new_series(client, recurrence="FREQ=WEEKLY;BYDAY=MO")
     ids = booked(series)
 
     edit(client, series, start_time="2027-02-23T18:00")  # six days earlier
@@ -258,11 +260,11 @@ def test_a_move_of_an_endless_series_fills_the_year_once(clock, olga, signed_in)
 
 def test_an_excluded_instant_excludes_that_occurrence_alone(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client, **NIGHT)
+    series = new_series(client, **NIGHT)
     ids = booked(series)
-    shown = f"{events_of(series)[2].start_time:%Y-%m-%dT%H:%M:%SZ}"
+    rendered = f"{events_of(series)[2].start_time:%Y-%m-%dT%H:%M:%SZ}"
 
-    response = edit(client, series, exdates=[shown])
+    response = edit(client, series, exdates=[rendered])
 
     assert response.json()["occurrence_count"] == 3
     third = Event.objects.get(pk=ids[2])
@@ -272,7 +274,7 @@ def test_an_excluded_instant_excludes_that_occurrence_alone(clock, olga, signed_
 
 def test_exclusions_move_with_the_series(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client, recurrence="FREQ=WEEKLY;COUNT=4", exdates=["2027-03-15T18:00"])
+    series = new_series(client, recurrence="FREQ=WEEKLY;COUNT=4", exdates=["2027-03-15T18:00"])
 
     moved = edit(client, series, start_time="2027-03-02T19:00").json()
     zoned = edit(client, series, timezone="Asia/Tokyo", keep_local_time=True).json()
@@ -285,7 +287,7 @@ def test_exclusions_move_with_the_series(clock, olga, signed_in):
 
 def test_the_last_occurrence_cannot_be_excluded(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client, recurrence="FREQ=WEEKLY;COUNT=2")
+    series = new_series(client, recurrence="FREQ=WEEKLY;COUNT=2")
     ids = booked(series)
 
     refused = edit(client, series, exdates=["2027-03-01", "2027-03-08"])
@@ -299,7 +301,7 @@ def test_the_last_occurrence_cannot_be_excluded(clock, olga, signed_in):
 
 def test_a_rule_at_another_time_keeps_registrations_by_day(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client, recurrence="FREQ=DAILY;COUNT=5")
+    series = new_series(client, recurrence="FREQ=DAILY;COUNT=5")
     ids = booked(series)
 
     edit(client, series, recurrence="FREQ=DAILY;BYDAY=TU,TH,SU;BYHOUR=20;COUNT=3")
@@ -316,7 +318,7 @@ def test_a_rule_at_another_time_keeps_registrations_by_day(clock, olga, signed_i
 
 def test_remaining_occurrences_keep_their_nominal_time(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client)
+    series = new_series(client)
     ids = booked(series)
     client.post(f"/api/events/{ids[1]}/cancel/")
     client.delete(f"/api/events/{ids[2]}/")
@@ -338,7 +340,7 @@ def test_remaining_occurrences_keep_their_nominal_time(clock, olga, signed_in):
 
 def test_a_rule_in_another_zone_keeps_the_length_on_the_clock(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(
+    series = new_series(
         client,
         timezone="Asia/Tokyo",
         start_time="2027-03-14T03:15",
@@ -358,7 +360,7 @@ def test_a_rule_in_another_zone_keeps_the_length_on_the_clock(clock, olga, signe
 
 def test_a_new_rule_of_a_later_part_leaves_the_earlier_part(clock, olga, signed_in):
     client = signed_in(olga)
-    series = made(client)
+    series = new_series(client)
     ids = booked(series)
 
     edit(client, series, from_event=ids[3], start_time="2027-03-23T20:00")
@@ -372,7 +374,7 @@ def test_a_new_rule_of_a_later_part_leaves_the_earlier_part(clock, olga, signed_
 
 
 def test_a_year_ahead_counts_from_a_later_start(clock, olga, signed_in):
-    series = made(
+    series = new_series(
         signed_in(olga),
         start_time="2030-01-07T18:00",
         end_time="2030-01-07T19:00",
@@ -384,7 +386,7 @@ def test_a_year_ahead_counts_from_a_later_start(clock, olga, signed_in):
 
 
 def test_an_endless_rule_always_has_its_next_occurrence(clock, olga, signed_in):
-    series = made(
+    series = new_series(
         signed_in(olga),
         start_time="2028-03-01T18:00",
         end_time="2028-03-01T19:00",
