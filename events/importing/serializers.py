@@ -34,9 +34,9 @@ class EventImportRowOut(serializers.Serializer[Any]):
         allow_null=True, help_text="The first of its events. Null if nothing was saved."
     )
     series = serializers.IntegerField(allow_null=True, help_text="Of a row that recurs.")
-    occurrences = serializers.IntegerField(help_text="How many events a row that recurs makes.")
+    occurrences = serializers.IntegerField(help_text="The number of events of a row that recurs.")
     errors: Any = EventRowNoteOut(many=True, help_text="Of a refused row.")
-    notes: Any = EventRowNoteOut(many=True, help_text="What of the row is not imported.")
+    notes: Any = EventRowNoteOut(many=True, help_text="The parts of the row that are not imported.")
 
 
 @extend_schema_serializer(

@@ -70,7 +70,7 @@ class EventBulkIn(serializers.Serializer[Any]):
 
     events = EventRowsField()
     partial: Any = TrueOrFalseField(
-        default=False, help_text="Make the good ones even when others are bad."
+        default=False, help_text="Create the valid events even if others are invalid."
     )
 
 

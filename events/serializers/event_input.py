@@ -78,7 +78,7 @@ class EventIn(serializers.Serializer[Event]):
     """An event, as its organizer sends it.
 
     Times without an offset are wall-clock times in the event's zone. `date` and `time` together
-    may replace `start_time`. A field that is left out takes its default on PUT and keeps its value
+    may replace `start_time`. A field that is left out gets its default on PUT, and stays unchanged
     on PATCH. `title` and `capacity` are read as `name` and `max_capacity`.
     """
 
@@ -130,8 +130,8 @@ class EventIn(serializers.Serializer[Event]):
     end_time = MomentField(
         required=False,
         help_text=(
-            "Default: one hour after the start, wherever that is moved. A PATCH of the start"
-            " alone, to beyond an end that was chosen, takes the end along."
+            "Default: one hour after the start, also after a move. If a PATCH moves the start alone"
+            " beyond a chosen end, the end moves as well."
         ),
     )
     timezone = ZoneField(required=False, help_text="IANA name. Default: the organizer's.")

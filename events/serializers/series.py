@@ -53,7 +53,7 @@ class SeriesIn(EventCreateIn):
 
     recurrence = RecurrenceField(
         help_text="RFC 5545 RRULE; lines of EXDATE may follow. At most 366 occurrences, the last "
-        "within 100 years; without COUNT or UNTIL they are kept filled a year ahead."
+        "within 100 years. Without COUNT or UNTIL they always exist for a year ahead."
     )
     exdates = ExcludedListField(
         required=False,
@@ -82,7 +82,7 @@ class SeriesIn(EventCreateIn):
     ]
 )
 class SeriesEditIn(EventEditIn):
-    """What changes for future occurrences that were not edited by hand.
+    """Changes of the future occurrences that were not edited by hand.
 
     Times are those of the first event or, with `from_event`, of that one. The others move by the
     same difference on the clock and keep their registrations. Only `recurrence` and `exdates` may
@@ -91,16 +91,16 @@ class SeriesEditIn(EventEditIn):
 
     recurrence = RecurrenceField(
         required=False,
-        help_text="A new RFC 5545 RRULE. Occurrences take the time that it gives for their day, "
-        "and the others the times that are left, in order. Those without a time are removed, or "
-        "cancelled when somebody is registered.",
+        help_text="A new RFC 5545 RRULE. An occurrence gets the new time of its day, and the "
+        "others the remaining times, in order. An occurrence without a time is removed, or "
+        "cancelled if it has registrations.",
     )
     exdates = ExcludedListField(required=False, help_text=f"{_EXDATES} The whole list.")
     from_event = WholeNumberField(
         required=False,
         min_value=1,
         max_value=MAX_ID,
-        help_text="Leave the events before this one as they are.",
+        help_text="The edit applies to this event and later ones.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -180,8 +180,8 @@ class SeriesOut(EventDetailsOut):
 
     recurrence = serializers.CharField(
         source="rule",
-        help_text="RFC 5545 RRULE. After a move that no RRULE describes, such as the days after "
-        "last Fridays, the nearest one.",
+        help_text="RFC 5545 RRULE. If no RRULE describes a move, such as to the days after last "
+        "Fridays, it is the nearest one.",
     )
     exdates = serializers.SerializerMethodField()
     occurrence_count = serializers.IntegerField(help_text="Events that are not cancelled.")

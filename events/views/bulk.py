@@ -29,11 +29,11 @@ class EventBulkView(ApiView):
         raises=[OrganizerRoleRequired],
     )
     def post(self, request: Request) -> Response:
-        """Up to 1,000 events, with the rules for a single one. A bare array is read as `events`.
+        """Up to 1,000 events, by the rules for a single one. A bare array is read as `events`.
 
-        All or nothing: one bad row and no event is created, and `errors` names the fields of all
-        bad rows as `events.<index>.<field>`. With `partial` the good rows are created, and
-        `results` has the result of each row, in order.
+        If one row is invalid, no event is created, and `errors` has the fields of all invalid rows
+        as `events.<index>.<field>`. With `partial`, the valid rows are created. `results` has the
+        result of each row, in order.
         """
         with ROWS.one():
             values = self.valid(EventBulkIn)

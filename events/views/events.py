@@ -46,7 +46,7 @@ class EventView(ApiView):
         raises=[PermissionDenied, CapacityBelowRegistered, EventCancelled, EventStarted],
     )
     def put(self, request: Request, pk: int) -> Response:
-        """An optional field that is left out takes its default."""
+        """An optional field that is left out gets its default."""
         return self._edit(pk, partial=False)
 
     @operation(
@@ -61,7 +61,7 @@ class EventView(ApiView):
 
     @operation("Delete an event", responses={204: None}, raises=[PermissionDenied])
     def delete(self, request: Request, pk: int) -> Response:
-        """It is gone from the API; staff can restore it in the admin."""
+        """Removes the event from the API. Staff can restore it in the admin."""
         services.delete_event(self._event(pk), expected_versions=self.expected_version())
         return Response(status=204)
 
@@ -100,7 +100,7 @@ class PublishView(ApiView):
         raises=[PermissionDenied, EventCancelled, EventStarted],
     )
     def post(self, request: Request, pk: int) -> Response:
-        """A published event stays as it is."""
+        """A published event stays unchanged."""
         event = self.get_row(_visible(self), pk=pk)
         self.valid(NoFields)
         return event_response(self, services.publish_event(event))
@@ -117,7 +117,7 @@ class CancelView(ApiView):
         raises=[PermissionDenied, EventNotPublished],
     )
     def post(self, request: Request, pk: int) -> Response:
-        """Final. Registrations stay as a record; a cancelled event stays as it is."""
+        """Final. Registrations stay as a record. A cancelled event stays unchanged."""
         event = self.get_row(_visible(self), pk=pk)
         return event_response(self, services.cancel_event(event, **self.valid(CancellationIn)))
 

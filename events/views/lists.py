@@ -92,7 +92,7 @@ class EventListView(EventPages):
 
     @operation("List events", responses=ListedEventOut(many=True))
     def get(self, request: Request) -> HttpResponse:
-        """Published events; upcoming ones, soonest first, unless asked otherwise."""
+        """Published events. By default the upcoming ones, soonest first."""
 
         def build_events() -> EventQuerySet:
             return Event.objects.visible_to(request.user).for_listing()

@@ -62,9 +62,9 @@ class SeriesListView(ListView):
     def post(self, request: Request) -> Response:
         """Each occurrence is an event with its own seats and registrations.
 
-        Their time on the clock is the same all year. Where the clocks skip it, it moves forward by
-        as much as they do. The first occurrence is the first that the rule gives: a start on a
-        Tuesday and a rule for Mondays begins on the Monday after it.
+        Their wall-clock time is the same all year. A time that the clocks skip moves forward by the
+        gap. The first occurrence is the first one of the rule: with a start on a Tuesday and a rule
+        for Mondays, it is on the following Monday.
         """
         values = self.valid(SeriesIn)
         if read_flag(request, "dry_run"):
@@ -88,7 +88,7 @@ class SeriesView(ApiView):
 
     @operation("Read a series", responses=SeriesOut)
     def get(self, request: Request, pk: int) -> Response:
-        """The values of its coming events. The events are at `events_url`."""
+        """The values of its coming events. `events_url` lists the events."""
         return _series_response(self, self._series(pk))
 
     @operation(
@@ -103,7 +103,7 @@ class SeriesView(ApiView):
         Cancelled and started ones stay as they are. With `from_event` that one and later ones are
         changed. Another start, end or zone moves all of them by the same difference on the clock,
         with their registrations; COUNT, UNTIL and the days of the rule move along. Only
-        `recurrence` and `exdates` remove an occurrence, or cancel it when somebody is registered.
+        `recurrence` and `exdates` remove an occurrence, or cancel it if it has registrations.
         """
         self.series = self._series(pk)
         changes = self.valid(SeriesEditIn, partial=True)
@@ -141,7 +141,7 @@ class SeriesPublishView(ApiView):
         raises=[PermissionDenied],
     )
     def post(self, request: Request, pk: int) -> Response:
-        """With its coming events. A published series stays as it is."""
+        """With its coming events. A published series stays unchanged."""
         series = self.get_row(_visible(self), pk=pk)
         self.valid(NoFields)
         return _series_response(self, services.publish_series(series))
