@@ -86,24 +86,7 @@ def edit_event(
     check_version(event.edit_tag, expected_versions)
     if event.status == Event.Status.CANCELLED:
         raise EventCancelled
-    ends_by_default = _ends_by_default(event, changes)
-    if keep_local_time and "timezone" in changes:
-        changes = {
-            name: value  # a time that is sent back unchanged is no change
-            for name, value in changes.items()
-            if name not in TIMES or value != getattr(event, name)
-        }
-        zone = ZoneInfo(changes["timezone"])
-        check_clocks(event, zone, set(TIMES) - changes.keys())
-        start = same_wall_clock(event.start_time, event.zone, zone)
-        changes = times_at(event, start, zone, planned_in=event.zone) | changes
-    changes = {**changes, "ends_by_default": ends_by_default}
-    start = changes.get("start_time", event.start_time)
-    if ends_by_default:
-        changes["end_time"] = start + DEFAULT_LENGTH
-    elif "end_time" not in changes and start >= event.end_time:
-        zone = ZoneInfo(changes.get("timezone", event.timezone))
-        changes["end_time"] = times_at(event, start, zone)["end_time"]
+    changes = _with_all_times(event, changes, keep_local_time=keep_local_time)
     changes = with_attendance_mode(changes, event)
     before = {
         name: old for name, value in changes.items() if (old := getattr(event, name)) != value
@@ -126,6 +109,31 @@ def edit_event(
     save_edit(event, changed | {"sequence", "edited_by_hand", "edited_since_import"}, now)
     events_edited.send(Event, edits=[(event, before)])
     return event
+
+
+def _with_all_times(
+    event: Event, changes: dict[str, Any], *, keep_local_time: bool
+) -> dict[str, Any]:
+    """The changes, with the times that change along with them."""
+    ends_by_default = _ends_by_default(event, changes)
+    if keep_local_time and "timezone" in changes:
+        changes = {
+            name: value  # a time that is sent back unchanged is no change
+            for name, value in changes.items()
+            if name not in TIMES or value != getattr(event, name)
+        }
+        zone = ZoneInfo(changes["timezone"])
+        check_clocks(event, zone, set(TIMES) - changes.keys())
+        start = same_wall_clock(event.start_time, event.zone, zone)
+        changes = times_at(event, start, zone, planned_in=event.zone) | changes
+    changes = {**changes, "ends_by_default": ends_by_default}
+    start = changes.get("start_time", event.start_time)
+    if ends_by_default:
+        changes["end_time"] = start + DEFAULT_LENGTH
+    elif "end_time" not in changes and start >= event.end_time:
+        zone = ZoneInfo(changes.get("timezone", event.timezone))
+        changes["end_time"] = times_at(event, start, zone)["end_time"]
+    return changes
 
 
 def _ends_by_default(event: Event, changes: dict[str, Any]) -> bool:
