@@ -1,4 +1,8 @@
-"""The WSGI application, which `config.asgi` wraps."""
+"""The WSGI application, which `config.asgi` wraps.
+
+Other WSGI servers fork after they have imported it. The import therefore starts no thread: a fork
+copies the locks that a thread holds, and nobody would free them.
+"""
 
 import io
 import os
@@ -64,9 +68,6 @@ except ImproperlyConfigured as error:
 
 # Imported after the setup of Django, which their modules require.
 from config.connections import with_live_connections  # noqa: E402
-from config.docs import prepare_document  # noqa: E402
 from config.fast_path.handler import with_fast_path  # noqa: E402
 
 application = with_bare_paths(with_plain_bodies(with_live_connections(with_fast_path(_views))))
-
-prepare_document()
