@@ -1,0 +1,205 @@
+"""Backups, restoring, and due work without long-running processes, on the tests' database."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from accounts.models import Notification
+from config.operations import client_programs
+from config.operations.client_programs import find_program
+from registrations.models import Registration
+from registrations.tests.factories import registered
+
+PROJECT = Path(__file__).resolve().parents[2]
+committed = pytest.mark.django_db(transaction=True)
+
+
+def environment(database: str, **variables: str) -> dict[str, str]:
+    """The environment of a process that uses this database of the tests' server."""
+    settings = connection.settings_dict
+    return {
+        **os.environ,
+        "DATABASE_URL": f"postgresql:///{database}",
+        "PGHOST": settings["HOST"],
+        "PGPORT": str(settings["PORT"]),
+        "PGUSER": settings["USER"],
+        "PGPASSWORD": settings["PASSWORD"],
+        "SECRET_KEY": "of-a-command-that-runs-for-one-test-0123456789",
+        **variables,
+    }
+
+
+def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT, env=variables, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def empty_database():
+    """The name of an empty database on the tests' server."""
+    name = f"{connection.settings_dict['NAME']}_restored"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    yield name
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {name} (FORCE)")
+
+
+# --- Backups ------------------------------------------------------------------------------------
+
+
+@committed
+def test_backup_is_restored_with_every_registration_and_passes_the_integrity_check(
+    event, empty_database, tmp_path
+):
+    for number in range(3):
+        registered(event, email=f"guest{number}@example.com")
+
+    call_command("backup", tmp_path)
+    (backup,) = tmp_path.iterdir()
+    restored = manage("restore", str(backup), **environment(empty_database))
+
+    settings = connection.settings_dict
+    address = {"host": settings["HOST"], "port": settings["PORT"], "user": settings["USER"]}
+    with psycopg.connect(
+        **address, password=settings["PASSWORD"], dbname=empty_database
+    ) as restored_connection:
+        ids = restored_connection.execute("SELECT id FROM registrations_registration").fetchall()
+    assert (restored.returncode, restored.stderr) == (0, "")
+    assert restored.stdout.startswith("ok: confirmed registrations never exceed the capacity\n")
+    assert {pk for (pk,) in ids} == set(Registration.objects.values_list("pk", flat=True))
+    assert backup.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.django_db
+def test_restoring_into_a_database_with_tables_is_refused(tmp_path):
+    backup = tmp_path / "events.dump"
+    backup.touch()
+
+    with pytest.raises(CommandError, match="The database has tables"):
+        call_command("restore", backup)
+
+
+def test_restoring_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(CommandError, match="There is no file "):
+        call_command("restore", tmp_path / "events.dump")
+
+
+@pytest.mark.django_db
+def test_backup_deletes_all_but_the_latest_and_no_other_files(tmp_path):
+    for name in ("events-20200101T000000Z.dump", "events-20200102T000000Z.dump", "notes.dump"):
+        (tmp_path / name).touch()
+
+    call_command("backup", tmp_path, keep=2)
+
+    others = {path.name for path in tmp_path.iterdir()}
+    assert {"events-20200102T000000Z.dump", "notes.dump"} < others
+    assert len(others) == 3
+
+
+@pytest.mark.django_db
+def test_failed_backup_leaves_no_file_and_deletes_none(tmp_path, monkeypatch):
+    (tmp_path / "events-20200101T000000Z.dump").touch()
+    program = tmp_path / "pg_dump"
+    program.write_text("#!/bin/sh\necho 'pg_dump: error: disk full' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(client_programs, "find_program", lambda name: program)
+
+    with pytest.raises(CommandError, match="pg_dump failed: pg_dump: error: disk full"):
+        call_command("backup", tmp_path, keep=1)
+
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "events-20200101T000000Z.dump",
+        "pg_dump",
+    }
+
+
+def test_backup_into_a_missing_directory_is_refused(tmp_path):
+    with pytest.raises(CommandError, match="No such file or directory"):
+        call_command("backup", tmp_path / "missing")
+
+
+def program(path: Path, version: str) -> Path:
+    path.write_text(f"#!/bin/sh\necho 'pg_dump (PostgreSQL) {version}'\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("server", "versions", "expected"),
+    [(15, [15, 17, 18], 15), (16, [15, 18, 17], 17), (18, [18, 15], 18)],
+)
+def test_find_program_prefers_the_version_of_the_server(
+    tmp_path, monkeypatch, server, versions, expected
+):
+    programs = [program(tmp_path / str(version), f"{version}.1") for version in versions]
+    monkeypatch.setattr(client_programs, "_candidates", lambda name: programs)
+    monkeypatch.setattr(client_programs, "_server_version", lambda: server)
+
+    assert find_program("pg_dump") == tmp_path / str(expected)
+
+
+def test_find_program_refuses_programs_that_are_older_than_the_server(tmp_path, monkeypatch):
+    programs = [program(tmp_path / "pg_dump", "15.1")]
+    monkeypatch.setattr(client_programs, "_candidates", lambda name: programs)
+    monkeypatch.setattr(client_programs, "_server_version", lambda: 18)
+
+    with pytest.raises(CommandError, match=r"Install it \(Debian: postgresql-client-18\)"):
+        find_program("pg_dump")
+
+
+# --- Due work -----------------------------------------------------------------------------------
+
+
+@committed
+def test_run_due_runs_each_periodic_job_once_and_sends_what_is_due(event, tmp_path):
+    registered(event, email="ana@example.com")
+    variables = environment(
+        connection.settings_dict["NAME"],
+        EMAIL_URL=f"filemail://{tmp_path}",
+        RATE_LIMITS="off",
+    )
+
+    first = manage("run_due", **variables)
+    daily = {
+        job.task_name: job.status
+        for job in ProcrastinateJob.objects.filter(task_name__endswith=".sweep_sessions")
+    }
+    second = manage("run_due", **variables)
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert daily == {"accounts.tasks.sweep_sessions": "succeeded"}
+    assert Notification.objects.get(email="ana@example.com").state == Notification.State.SENT
+    assert "ana@example.com" in "".join(path.read_text() for path in tmp_path.iterdir())
+    assert ProcrastinateJob.objects.filter(task_name="accounts.tasks.sweep_sessions").count() == 1
+    assert second.stdout.endswith(" 0 notifications handled.\n")
+
+
+# --- Other WSGI servers -------------------------------------------------------------------------
+
+
+def test_import_of_the_wsgi_application_starts_no_thread(tmp_path):
+    code = "import config.wsgi, threading; print(threading.active_count())"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROJECT,
+        env={**os.environ, "DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert done.stdout == "1\n"
