@@ -27,7 +27,7 @@ from config.errors import NotFound, TemporarilyUnavailable
 from events.models import Event
 
 from ..models import LedgerEntry, Registration, new_ticket_code
-from .contention import plan_anew_while_tables_grow, remember, was_sold_out
+from .contention import discard_plans_for_small_tables, set_sold_out, was_sold_out
 from .eligibility import (
     HAS_FREE_SEAT,
     IS_REGISTERED,
@@ -178,7 +178,7 @@ def register(
         }
         row = _place(parameters)
         event = _event(row)
-        remember(event_id, is_sold_out=not row["is_placed"] and not event.has_free_seat)
+        set_sold_out(event_id, not row["is_placed"] and not event.has_free_seat)
         if row["is_placed"]:
             return _registration(parameters, row, event)
         _explain_refusal(event, row["is_registered"], parameters["now"], viewer)
@@ -215,7 +215,7 @@ def _run(sql: str, columns: tuple[str, ...], parameters: dict[str, Any]) -> dict
     database = connections[DEFAULT_DB_ALIAS]
     database.ensure_connection()
     with database.wrap_database_errors:
-        plan_anew_while_tables_grow(database.connection)
+        discard_plans_for_small_tables(database.connection)
         rows = fetch_rows(database.connection, sql, parameters, prepare=True)
     if not rows:
         raise NotFound
