@@ -23,6 +23,8 @@ from django.db import connection, transaction
 from django.db.models import Model, QuerySet, TextField
 from django.db.models.functions import Cast
 
+from config.api.request_ids import current_request_id
+
 from .models import AuditEntry
 
 P = ParamSpec("P")
@@ -115,7 +117,7 @@ def record(
         row_id=str(row.pk),
         before=before or {},
         after=after,
-        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+        request_id=current_request_id(),
     )
 
 

@@ -8,8 +8,9 @@ the values that PostgreSQL adds to its messages.
 import re
 from typing import Any
 
-import structlog
 from django.core.exceptions import ImproperlyConfigured
+
+from config.api.request_ids import current_request_id
 
 _MISSING = "SENTRY_DSN must be unset, or run: pip install -r requirements-monitoring.txt"
 
@@ -46,7 +47,7 @@ def scrub(event: dict[str, Any], hint: dict[str, Any]) -> dict[str, Any]:
         event.pop(name, None)
     if event.get("transaction_info", {}).get("source") == "url":  # a path, not a route
         event.pop("transaction", None)
-    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    request_id = current_request_id()
     if request_id:
         event.setdefault("tags", {})["request_id"] = request_id
     for exception in event.get("exception", {}).get("values", ()):

@@ -6,8 +6,11 @@ from typing import Any
 
 import structlog
 
+from config.api.request_ids import add_request_id
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
+    add_request_id,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.ExtraAdder(allow=["request_id", "method", "route", "status", "ms"]),

@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from csp.middleware import CSPMiddleware
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
@@ -22,6 +21,7 @@ from config import errors, ops
 from config.api.http.body_limits import body_limit
 from config.api.http.exception_handler import problem_response
 from config.api.http.timezones import requested_zone
+from config.api.request_ids import reset_request_id, set_request_id
 from config.fast_path.request import PlainRequest
 from config.hosts import check_host
 
@@ -88,11 +88,11 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         request_id = request_id_of(request)
-        tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
+        token = set_request_id(request_id)
         try:
             response = self.get_response(request)
         finally:
-            structlog.contextvars.reset_contextvars(**tokens)
+            reset_request_id(token)
             clear_actor()
         response["X-Request-ID"] = request_id
         return response

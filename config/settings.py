@@ -12,6 +12,7 @@ from whitenoise.compress import Compressor
 
 from config import env, error_reports, openapi_settings
 from config.devserver import embedded_postgres
+from config.job_logs import with_job_id
 from config.logs import logging_config
 from config.process_names import process_name
 from config.secret_keys import checked_key, token_key
@@ -351,6 +352,10 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+
+# --- Background jobs -----------------------------------------------------------------------------
+
+PROCRASTINATE_WORKER_DEFAULTS = {"worker_middleware": [with_job_id]}
 
 # --- Logs and metrics ---------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.db.models.lookups import IsNull
 from django.utils import timezone
 
+from config.api import request_ids
 from config.api.text.mailbox_field import MailboxField
 
 
@@ -61,6 +62,12 @@ class Notification(models.Model):
     claimed_by = models.IntegerField(null=True, blank=True, help_text="The number of the mailer.")
     attempts = models.PositiveSmallIntegerField(db_default=0)
     error = models.TextField(db_default="", blank=True)
+    request_id = models.CharField(
+        max_length=request_ids.MAX_LENGTH,
+        db_default="",
+        blank=True,
+        help_text="Of the request or job that caused it. Its log lines have it as well.",
+    )
     message_id = models.CharField(max_length=320, db_default="", blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
 

@@ -18,6 +18,8 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast
 from django.utils import timezone
 
+from config.api.request_ids import current_request_id
+
 from ..models import Notification, User
 from .kinds import find_kind
 
@@ -46,6 +48,7 @@ def notify(
         event_id=event_id,
         registration_id=registration_id,
         facts=facts or {},
+        request_id=current_request_id(),
         created_at=now,
         due_at=due_at or now,
         attempt_at=(due_at or now) - head_start,
@@ -82,6 +85,7 @@ def notify_many(
         "event_id": Cast(event_id or Value(None), BigIntegerField()),
         "registration_id": Cast(registration_id or Value(None), UUIDField()),
         "facts": Cast(facts, JSONField()),
+        "request_id": Cast(Value(current_request_id()), TextField()),
         "created_at": Cast(Value(now), DateTimeField()),
         "due_at": Cast(due, DateTimeField()),
         "attempt_at": Cast(due, DateTimeField()) - Value(head_start),

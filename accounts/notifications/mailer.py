@@ -18,6 +18,8 @@ from threading import Event
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
+from config.api.request_ids import request_in_progress
+
 from ..models import Notification
 from . import outbox
 from .budget import Budgets, proven_addresses
@@ -146,7 +148,9 @@ class Mailer:
         for delivery in deliveries:
             if not self._may_begin() or time.monotonic() >= current_until:
                 return
-            self._deliver(delivery, budgets)
+            first = delivery.rows[0]
+            with request_in_progress(first.request_id, notification_id=first.pk, kind=first.kind):
+                self._deliver(delivery, budgets)
             _remove(queue, delivery.rows)
 
     def _defer(self, deferral: Deferral) -> None:

@@ -18,7 +18,6 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
-import structlog
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.signals import request_finished
@@ -31,6 +30,7 @@ from config.api.http.compression import compressed, gzip_etag, is_worthwhile
 from config.api.http.conditional import etag_of, matches_etag
 from config.api.http.exception_handler import PROBLEM_TYPE, logged_error, problem_document
 from config.api.http.negotiation import accepts, to_json
+from config.api.request_ids import reset_request_id, set_request_id
 from config.api.views import VARY_OF_COMPRESSED, VARY_OF_WRITES
 from config.errors import DomainError
 from config.fast_path.request import Answer, PlainRequest
@@ -116,13 +116,13 @@ def _respond(route: FastRoute, environ: dict[str, Any], *numbers: int) -> Answer
     if request is None:
         return None
     request_id = request_id_of(request)
-    tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
+    token = set_request_id(request_id)
     try:
         answer = route.handle(request, *numbers)
     except Exception as exc:  # noqa: BLE001  # every exception becomes a response, as in a view
         answer = _problem(exc, request)
     finally:
-        structlog.contextvars.reset_contextvars(**tokens)
+        reset_request_id(token)
     if answer is None:
         return None
     is_get = route.method == "GET"

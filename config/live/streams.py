@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from time import perf_counter
 from typing import Any
 
-import structlog
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import Counter
@@ -21,6 +20,7 @@ from config.api.http.exception_handler import problem_response, to_domain_error
 from config.api.http.parameters import check_parameters
 from config.api.http.throttling import client_network
 from config.api.http.timezones import requested_zone
+from config.api.request_ids import request_in_progress
 from config.metrics import report_request
 from config.middleware import API_HEADERS, request_id_of
 from events.live import FIRST_LINES, Seats, SeatWatch, Watched
@@ -82,7 +82,7 @@ class LiveStreams:
         request = WSGIRequest(environ)
         response = StreamResponse(request, send)
         disconnected = asyncio.ensure_future(_wait_for_disconnect(receive))
-        with structlog.contextvars.bound_contextvars(request_id=response.request_id):
+        with request_in_progress(response.request_id):
             try:
                 await self._respond(request, response, disconnected)
             except TimeoutError:

@@ -11,12 +11,12 @@ from threading import Thread
 from time import monotonic, perf_counter
 from typing import Any
 
-import structlog
 from django.conf import settings
 
 from config import errors
 from config.api.http.body_limits import body_limit
 from config.api.http.exception_handler import problem_response
+from config.api.request_ids import request_in_progress
 from config.live.streams import STREAM_PATH, LiveStreams, Message, Receive, Send
 from config.metrics import report_request
 from config.middleware import API_HEADERS, safe_request_id
@@ -298,7 +298,7 @@ _FRAMING = {b"content-length", b"transfer-encoding"}
 def problem_of(error: errors.DomainError, request_id: str) -> tuple[int, RawHeaders, bytes]:
     """Status, headers and body of a problem document from outside Django."""
     request_id = safe_request_id(request_id)
-    with structlog.contextvars.bound_contextvars(request_id=request_id):
+    with request_in_progress(request_id):
         response = problem_response(error)
     body = response.content
     headers = {**API_HEADERS, "Content-Length": str(len(body)), "X-Request-ID": request_id}

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from config.api.request_ids import current_request_id
 from config.errors import FieldError, NotFound
 from events.models import Event
 from events.services import lock_event
@@ -192,6 +193,7 @@ def _save(event: Event, rows: list[RowResult], by: User, now: datetime, *, notif
         "reason": reason.value,
         "now": now,
         "notify": notify,
+        "request_id": current_request_id(),
         "number": len(rows),
         "ids": [row.registration_id for row in rows],
         "names": [row.name for row in rows],

@@ -57,7 +57,7 @@ def insert_ledger_entries(source: str, *, kind: str) -> str:
 def insert_notifications(source: str, *, kind: str) -> str:
     """One notification of a kind for each registration, due at the parameter `now`.
 
-    `kind` is an expression over `source`.
+    `kind` is an expression over `source`. The parameter `request_id` is that of the log lines.
     """
     values = {
         "kind": kind,
@@ -66,6 +66,7 @@ def insert_notifications(source: str, *, kind: str) -> str:
         "email": "email",
         "event_id": "event_id",
         "registration_id": "id",
+        "request_id": "%(request_id)s::text",
         **dict.fromkeys(("created_at", "due_at", "attempt_at"), "%(now)s"),
     }
     return _insert("accounts_notification", values, source)

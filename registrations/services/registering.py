@@ -21,6 +21,7 @@ from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from config.api.request_ids import current_request_id
 from config.api.sql.compiled_queries import loaded_row
 from config.api.sql.statements import fetch_rows
 from config.errors import NotFound, TemporarilyUnavailable
@@ -175,6 +176,7 @@ def register(
             "ticket_code": new_ticket_code(),
             "now": timezone.now(),
             "notify": notify,
+            "request_id": current_request_id(),
         }
         row = _place(parameters)
         event = _event(row)

@@ -6,6 +6,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
+from config.api.request_ids import current_request_id
 from events.models import Event
 
 from .eligibility import may_promote
@@ -47,6 +48,7 @@ def promote_waitlist(event: Event, *, reason: Reason) -> int:
         "seats": event.available_seats,
         "actor_id": None,
         "reason": reason.value,
+        "request_id": current_request_id(),
     }
     with connection.cursor() as cursor:
         cursor.execute(_PROMOTE, parameters)  # LIMIT NULL, for no capacity, is no limit

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import structlog
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.core.signals import got_request_exception
@@ -16,6 +15,7 @@ from rest_framework.response import Response
 from config import errors
 from config.errors import DomainError, FieldError, ValidationFailed
 
+from ..request_ids import current_request_id
 from .negotiation import to_json
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def problem_document(error: DomainError) -> dict[str, Any]:
         "status": error.status,
         "detail": error.message,
         "code": error.code,
-        "request_id": structlog.contextvars.get_contextvars().get("request_id"),
+        "request_id": current_request_id() or None,
         **error.facts,
     }
 
