@@ -35,6 +35,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python .ci/check_migrations.py
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') \
 	PUBLIC_URL=https://events.example.org ALLOWED_HOSTS=events.example.org \
