@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-_zone_named = cache(ZoneInfo)  # ZoneInfo itself caches eight zones and reads the others again
+_zone_named = cache(ZoneInfo)  # ZoneInfo itself caches only eight zones
 
 
 def default_reminder_hours() -> list[int]:
@@ -58,7 +58,7 @@ class EventDetails(models.Model):
         default=False,
         db_default=False,
         editable=False,
-        help_text="The mode was chosen, and no edit derives it again from location and link.",
+        help_text="The mode was chosen. Edits do not derive it from location and link.",
     )
     reminder_hours = ArrayField(models.PositiveSmallIntegerField(), default=default_reminder_hours)
     max_capacity = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
@@ -70,7 +70,7 @@ class EventDetails(models.Model):
     cancellation_closes_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="Until when attendees may cancel. Empty: until the start.",
+        help_text="The latest time for cancellations. Empty: the start.",
     )
 
     audited_fields: ClassVar[tuple[str, ...]] = (

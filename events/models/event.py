@@ -52,26 +52,26 @@ class Event(EventDetails):
         default=False,
         db_default=False,
         editable=False,
-        help_text="Nobody chose the end: it stays an hour after the start.",
+        help_text="The end is the default one: an hour after the start.",
     )
     next_reminder_at = models.DateTimeField(
-        null=True, editable=False, help_text="Of those that are still to come; kept by a trigger."
+        null=True, editable=False, help_text="The next due reminder. A trigger maintains it."
     )
     feedback_asked_at = models.DateTimeField(
-        null=True, editable=False, help_text="When attendees were asked how it was."
+        null=True, editable=False, help_text="The time of the invitation to give feedback."
     )
 
     registered_count = models.PositiveIntegerField(default=0, editable=False)
     waitlist_count = models.PositiveIntegerField(default=0, editable=False)
     last_queue_number = models.PositiveBigIntegerField(
-        default=0, editable=False, help_text="The highest place in the queue given out so far."
+        default=0, editable=False, help_text="The highest queue number that was assigned."
     )
     is_available = models.GeneratedField(
         expression=ExpressionWrapper(_HAS_FREE_SEAT, output_field=models.BooleanField()),
         output_field=models.BooleanField(),
         db_persist=True,
-        help_text="A column of its own for the index: one on the counters would make every "
-        "registration write to it.",
+        help_text="Whether a new registration gets a seat. An index on the counters would be "
+        "updated by every registration.",
     )
     average_rating = models.DecimalField(
         max_digits=3, decimal_places=2, null=True, blank=True, editable=False
@@ -90,38 +90,41 @@ class Event(EventDetails):
     nominal_start = LocalDateTimeField(
         null=True,
         editable=False,
-        help_text="The wall-clock time that the rule of its series gives, before a gap of the "
-        "clocks moves it and wherever it was moved by hand. It identifies the occurrence. Empty "
-        "once the rule has it no more.",
+        help_text="The wall-clock time by the rule of its series, before gaps of the clocks and "
+        "edits by hand. It identifies the occurrence. Empty if the rule no longer has it.",
     )
     rule_number = models.PositiveIntegerField(
         default=0,
         editable=False,
-        help_text="Which of the rules of its series gave it; an edit of times begins another.",
+        help_text="The number of its rule in the series. An edit of times starts another rule.",
     )
     edited_by_hand = models.BooleanField(
-        default=False, editable=False, help_text="Edited for itself: the series leaves it."
+        default=False, editable=False, help_text="Edited by hand: edits of the series skip it."
     )
 
     version = models.PositiveIntegerField(
-        default=1, editable=False, help_text="Grows with every edit; registrations leave it."
+        default=1, editable=False, help_text="Increases with every edit, not with registrations."
     )
     sequence = models.PositiveIntegerField(
         default=0,
         editable=False,
-        help_text="RFC 5545 SEQUENCE: grows when time, place or status changes.",
+        help_text="RFC 5545 SEQUENCE: increases with changes of time, location or status.",
     )
-    import_key = models.CharField(  # noqa: DJ001  # of many empty keys each is its own
-        max_length=64, null=True, blank=True, editable=False, help_text="Identity in its source."
+    import_key = models.CharField(  # noqa: DJ001  # null, since it is unique
+        max_length=64,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Identifies its row in the imported file.",
     )
     import_sequence = models.PositiveIntegerField(
-        null=True, editable=False, help_text="SEQUENCE of the calendar entry that was imported."
+        null=True, editable=False, help_text="SEQUENCE of the imported calendar entry."
     )
     edited_since_import = models.BooleanField(
         default=False,
         db_default=False,
         editable=False,
-        help_text="Edited by hand: later versions of its calendar leave it.",
+        help_text="Edited by hand: later versions of its calendar skip it.",
     )
     cancellation_reason = models.CharField(max_length=500, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -303,14 +306,14 @@ class Event(EventDetails):
 
     @property
     def has_free_seat(self) -> bool:
-        """Whether a new registration gets a seat: waitlisted ones come first."""
+        """Whether a new registration gets a seat. Waitlisted registrations have priority."""
         return self.waitlist_count == 0 and self.available_seats != 0
 
     def has_started(self, at: datetime | None = None) -> bool:
         return self.start_time <= (at or now())
 
     def is_cancellation_closed(self, at: datetime | None = None) -> bool:
-        """Whether attendees with a seat can no longer cancel, though the event has not started."""
+        """Whether cancellations of seats are closed. They may close before the start."""
         closes = self.cancellation_closes_at
         return closes is not None and closes <= (at or now())
 

@@ -3,7 +3,7 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import BooleanField, F, Func, IntegerField
 
-# One of so many events is sampled.
+# One in this number of events is sampled.
 SAMPLE_DIVISOR = 16
 MAX_HALVINGS = 12
 

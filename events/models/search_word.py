@@ -48,10 +48,10 @@ class SearchWord(models.Model):
     )
     # Not a foreign key, whose check would lock the organizer's row once for each word.
     brought_by = models.BigIntegerField(
-        null=True, help_text="The organizer whose event brought it; none before this was recorded."
+        null=True, help_text="The first organizer with the word. Null: unknown."
     )
     corrects = models.BooleanField(
-        default=False, db_default=False, help_text="Whether misspelt words are compared with it."
+        default=False, db_default=False, help_text="Whether it corrects misspelt words."
     )
 
     class Meta:

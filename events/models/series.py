@@ -67,27 +67,27 @@ class Series(EventDetails):
     organizer = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="organized_series"
     )
-    rule = models.TextField(help_text="RFC 5545 RRULE, as it is shown.")
+    rule = models.TextField(help_text="RFC 5545 RRULE, as rendered.")
     excluded = ArrayField(
         models.CharField(max_length=32),
         default=list,
         blank=True,
-        help_text="Nominal days, or instants in UTC, that the rule leaves out (RFC 5545 EXDATE).",
+        help_text="Excluded nominal days, and instants in UTC (RFC 5545 EXDATE).",
     )
     rule_timezone = models.CharField(
         max_length=64,
-        help_text="Whose clocks the rule goes by: `timezone`, unless that alone was changed since.",
+        help_text="The zone of the rule: `timezone`, unless that alone was changed later.",
     )
     # Occurrences are expanded from these columns; see `recurrence.Schedule`.
-    written_rule = models.TextField(editable=False, help_text="The rule, before it was moved.")
+    written_rule = models.TextField(editable=False, help_text="The rule before its moves.")
     written_start = LocalDateTimeField(
-        editable=False, help_text="The wall-clock time that the written rule starts at."
+        editable=False, help_text="The wall-clock start of the written rule."
     )
     written_timezone = models.CharField(max_length=64, editable=False)
     moved_by = models.DurationField(
         default=timedelta,
         editable=False,
-        help_text="How far the written rule was moved since, on the clock.",
+        help_text="The sum of the moves of the written rule, on the clock.",
     )
     clock_offsets = models.JSONField(
         default=dict,
@@ -95,23 +95,23 @@ class Series(EventDetails):
         help_text="Seconds on the clock from an occurrence's start to its other times.",
     )
     rule_number = models.PositiveIntegerField(
-        default=0, editable=False, help_text="Of the rule that gives the next occurrences."
+        default=0, editable=False, help_text="The number of the current rule."
     )
     former_rules = models.JSONField(
         default=dict,
         editable=False,
-        help_text="Zone and clock offsets, by rule number, of coming occurrences before a split.",
+        help_text="Zone and clock offsets of former rules with coming occurrences, by number.",
     )
     filled_to = models.DateTimeField(
         null=True,
         editable=False,
-        help_text="Up to when its occurrences exist. Empty when the rule has an end.",
+        help_text="Occurrences exist up to this time. Empty if the rule has an end.",
     )
     edited_since_import = models.BooleanField(
         default=False,
         db_default=False,
         editable=False,
-        help_text="Edited by hand: later versions of its calendar leave it.",
+        help_text="Edited by hand: later versions of its calendar skip it.",
     )
     version = models.PositiveIntegerField(default=1, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
