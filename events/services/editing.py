@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.audit import audited
 from accounts.models import User
 from accounts.services import lock_account
-from config.api.http.conditional import check_version
+from config.api.versions import check_version
 from config.errors import FieldError, NotFound, PermissionDenied, ValidationFailed
 
 from ..errors import CapacityBelowRegistered, EventCancelled, EventStarted

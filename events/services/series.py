@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.audit import audited
 from accounts.models import User
-from config.api.http.conditional import check_version
+from config.api.versions import check_version
 from config.errors import FieldError, NotFound, ValidationFailed
 
 from ..models import Event, EventDetails, Series

@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.audit import audited
-from config.api.http.conditional import check_version
+from config.api.versions import check_version
 from config.errors import FieldError, ValidationFailed
 
 from ..errors import CapacityBelowRegistered, EventStarted

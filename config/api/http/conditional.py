@@ -15,8 +15,6 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.errors import PreconditionFailed
-
 from .compression import compressed, gzip_etag, is_worthwhile
 
 _TAG = re.compile(r'(W/)?"([^"]*)"')
@@ -87,9 +85,3 @@ def expected_version(request: Request) -> set[str] | None:
         if not weak:
             versions.add(tag.rpartition("-")[0])
     return versions
-
-
-def check_version(version: str, expected: set[str] | None) -> None:
-    """Raises `PreconditionFailed` when `version` is not among the expected ones."""
-    if expected is not None and version not in expected:
-        raise PreconditionFailed
