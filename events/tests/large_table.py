@@ -1,8 +1,10 @@
-"""A large table of events, for tests of query plans and indexes."""
+"""Large tables of events, which a module of tests builds once."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from conftest import NOW
 
@@ -39,3 +41,14 @@ def fill_events(facts: dict[str, Any]) -> None:
     """Inserts events. `facts` are the parameters of the statement, except for `now`."""
     with connection.cursor() as cursor:
         cursor.execute(_FILL, {**facts, "now": NOW})
+
+
+@contextmanager
+def rolled_back(blocker: Any) -> Iterator[None]:
+    """A transaction around all tests of a module, rolled back after them.
+
+    Each test is a savepoint within it. `blocker` is pytest-django's `django_db_blocker`.
+    """
+    with blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -16,7 +16,7 @@ from events.models import Category
 from events.models.sample import SAMPLE_DIVISOR
 from events.search import facets, page_planner
 from events.services import count_words
-from events.tests.large_table import fill_events
+from events.tests.large_table import fill_events, rolled_back
 
 pytestmark = [
     pytest.mark.django_db,
@@ -138,7 +138,7 @@ FACETED = [
 @pytest.fixture(scope="module")
 def large(django_db_setup, django_db_blocker) -> Iterator[dict[str, object]]:
     """The values of the templates of queries. The table is built once for all tests here."""
-    with django_db_blocker.unblock(), transaction.atomic():
+    with rolled_back(django_db_blocker):
         users = {name: UserFactory(username=f"{name}-of-many") for name in ("organizer", "other")}
         categories = {
             name: Category.objects.get(slug=slug)
@@ -151,7 +151,6 @@ def large(django_db_setup, django_db_blocker) -> Iterator[dict[str, object]]:
             cursor.execute("ANALYZE events_event, events_searchword, events_category")
         slugs = {name: category.slug for name, category in categories.items()}
         yield {**ids, **slugs, "other_user": users["other"]}
-        transaction.set_rollback(True)
 
 
 def nodes(plan: dict) -> Iterator[dict]:
