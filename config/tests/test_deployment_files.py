@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 UNITS = PROJECT / "docs" / "deployment" / "debian"
@@ -43,3 +44,48 @@ def test_units_are_valid_for_systemd(tmp_path):
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def manifests() -> dict[tuple[str, str], dict]:
+    """The objects of kubernetes.yaml by kind and name."""
+    text = (PROJECT / "docs" / "deployment" / "kubernetes.yaml").read_text()
+    return {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(text)}
+
+
+def container(manifest: dict) -> dict:
+    (only,) = manifest["spec"]["template"]["spec"]["containers"]
+    return only
+
+
+@pytest.mark.parametrize("name", ["worker", "mailer"])
+def test_pod_runs_the_command_of_the_procfile(name):
+    deployment = manifests()["Deployment", f"events-{name}"]
+
+    assert " ".join(container(deployment)["command"]) == procfile()[name]
+
+
+def test_web_pod_runs_the_command_of_the_image_and_is_probed():
+    web = container(manifests()["Deployment", "events-web"])
+
+    paths = {name: web[f"{name}Probe"]["httpGet"]["path"] for name in ("liveness", "readiness")}
+    assert "command" not in web
+    assert paths == {"liveness": "/healthz", "readiness": "/readyz"}
+
+
+def test_manifests_set_documented_variables_only():
+    documented = (PROJECT / "docs" / "configuration.md").read_text()
+
+    names = manifests()["ConfigMap", "events"]["data"]
+
+    assert {name for name in names if f"| `{name}` |" not in documented} == set()
+
+
+def test_services_and_scaling_select_existing_pods():
+    objects = manifests()
+    web = objects["Deployment", "events-web"]
+
+    labels = web["spec"]["template"]["metadata"]["labels"]
+    scaled = objects["HorizontalPodAutoscaler", "events-web"]["spec"]["scaleTargetRef"]
+
+    assert objects["Service", "events-web"]["spec"]["selector"] == labels
+    assert (scaled["kind"], scaled["name"]) in objects
