@@ -15,8 +15,8 @@ class EventStarted(DomainError):
     title = "The event has started"
     detail = "The event has started; this is no longer possible."
     help = (
-        "After the start nobody registers or cancels any more, and the event's times stay as "
-        "they are."
+        "After the start, registering and cancelling are closed, and the event's times can no "
+        "longer be changed."
     )
 
 
@@ -25,7 +25,7 @@ class EventCancelled(DomainError):
     status = 409
     title = "The event is cancelled"
     detail = "The event was cancelled, which is final."
-    help = "A cancelled event stays readable, but takes no registrations and no edits."
+    help = "A cancelled event stays readable, but accepts no registrations and no edits."
 
 
 class EventNotPublished(DomainError):
@@ -33,7 +33,7 @@ class EventNotPublished(DomainError):
     status = 409
     title = "The event is a draft"
     detail = "Publish the event first: POST /api/events/{id}/publish/."
-    help = "A draft takes no registrations and cannot be cancelled. Publish or delete it."
+    help = "A draft accepts no registrations and cannot be cancelled. Publish or delete it."
 
 
 class CapacityBelowRegistered(DomainError):
@@ -42,7 +42,7 @@ class CapacityBelowRegistered(DomainError):
     title = "More people are registered than that"
     detail = "Choose a capacity of at least the number of confirmed registrations."
     help = (
-        "The new max_capacity is below the number of confirmed registrations, which the member "
-        "minimum tells. Cancel registrations first, or choose a higher capacity."
+        "The new max_capacity is below the number of confirmed registrations, which is the member "
+        "minimum. Cancel registrations first, or choose a higher capacity."
     )
     example = {"minimum": 12}

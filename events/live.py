@@ -157,7 +157,7 @@ class SeatWatch:
         if self.viewer_count >= self._max_viewers:
             REFUSALS.labels("full").inc()
             raise TemporarilyUnavailable(
-                "As many watch as there is room for. Ask for the event itself now and then.",
+                "There are too many viewers. Read the event itself from time to time.",
                 headers={"Retry-After": "30"},
             )
         if self._addresses[address] >= max(1, self._max_viewers // ADDRESS_SHARE_DIVISOR):

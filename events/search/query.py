@@ -43,7 +43,7 @@ MAX_COMPLETIONS = 200
 # A word in more names than this takes the index of names long.
 MAX_NAMES_OF_RARE_WORD = 100_000
 
-# Nobody can tell from a word in more events than this whether a draft or a deleted event has it.
+# A word in more events than this does not reveal that a draft or a deleted event has it.
 MAX_EVENTS_OF_HIDDEN_WORD = 100
 
 WHOLE_NAME, NAME, HEADING, ANYWHERE = LEVELS = range(4)

@@ -44,8 +44,8 @@ class EventImportView(ApiView):
     @operation(
         "Import events",
         parameters=[
-            OpenApiParameter("dry_run", bool, description="Report what would be; save nothing."),
-            OpenApiParameter("skip_errors", bool, description="Save the good rows."),
+            OpenApiParameter("dry_run", bool, description="Report the result; save nothing."),
+            OpenApiParameter("skip_errors", bool, description="Save the valid rows."),
             OpenApiParameter("partial", bool, description="The older name of `skip_errors`."),
         ],
         request={
@@ -68,17 +68,17 @@ class EventImportView(ApiView):
 
         The file is the body or `file` of a form, with at most 10,000 rows. Columns are the fields
         of an event in any letter case, and `url`, which is added to the description. Columns and
-        properties that are not read are listed in `ignored_columns`; what a row loses by it is in
-        its `notes`. Past events can be imported. A category must exist.
+        properties that are not read are in `ignored_columns`, and the effects on a row are in its
+        `notes`. Past events can be imported. A category must exist.
 
         An entry of a calendar that recurs becomes a series. A row that was imported before is
         `unchanged`. An entry with a higher `SEQUENCE` updates its event, or cancels it, and the
         attendees are notified, unless the event was edited here since. A private entry becomes a
         draft.
 
-        All or nothing: if one row is bad, nothing is saved, and `errors` lists all faults as
-        `line.<number>.<column>`. With `skip_errors` the other rows are saved. When nothing was
-        saved the response is 400, a problem document with the members of the report.
+        If one row is invalid, nothing is saved, and `errors` lists all faults as
+        `line.<number>.<column>`. With `skip_errors`, the valid rows are saved. If nothing is saved,
+        the response is 400, a problem document with the members of the report.
         """
         organizer = current_user(request)
         is_dry_run = read_flag(request, "dry_run")

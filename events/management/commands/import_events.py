@@ -18,10 +18,10 @@ class Command(BaseCommand):
     help = (
         "Imports events from a calendar (.ics), an XLSX file, or a CSV file whose first line names "
         f"the columns. Required: name, location, start_time. Known: {', '.join(FIELDS)}. "
-        "What recurs in a calendar becomes a series. "
-        "All rows go in or none. Rows that were imported before are left as they are, so a file "
-        "can be imported again; a later version of a calendar's entry updates its event. "
-        "Ends with 0 when every row is in, else with 1."
+        "An entry of a calendar that recurs becomes a series. "
+        "All rows are imported, or none. Rows that were imported before stay unchanged, so a file "
+        "can be imported again. A later version of a calendar's entry updates its event. "
+        "Ends with 0 if every row is imported, else with 1."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -29,14 +29,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--organizer",
             metavar="EMAIL",
-            help="Whose events they become; left out: the only superuser's. Times without an "
-            "offset, in rows without a timezone, are in this account's.",
+            help="The address of the account that gets the events. Default: the only superuser. "
+            "Its zone applies to times without an offset in rows without a timezone.",
         )
         parser.add_argument(
-            "--dry-run", action="store_true", help="Report what would happen; write nothing."
+            "--dry-run", action="store_true", help="Report the result without saving anything."
         )
         parser.add_argument(
-            "--skip-errors", action="store_true", help="Import the good rows, leave out the bad."
+            "--skip-errors", action="store_true", help="Import the valid rows, skip the others."
         )
 
     def handle(
@@ -123,7 +123,7 @@ class Command(BaseCommand):
 def _only_superuser() -> User:
     superusers = User.objects.filter(is_superuser=True, is_active=True)[:2]
     if len(superusers) != 1:
-        raise CommandError("Say with --organizer EMAIL whose events they become.")
+        raise CommandError("Name the organizer of the events by --organizer EMAIL.")
     return superusers[0]
 
 
