@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
-class Answer(NamedTuple):
+class PlainResponse(NamedTuple):
     """A response. `headers` are those of the handler, without those that every response has."""
 
     status: int
