@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts import address_normalization
 from accounts.models import User
 from accounts.services import erase_account
-from accounts.services.accounts import _made
+from accounts.services.accounts import _create_user
 from accounts.tests.factories import PASSWORD, UserFactory
 from registrations import benchmark_data
 from registrations.management.commands import prove_capacity
@@ -92,7 +92,7 @@ def test_name_generated_under_contention_may_be_sent_back(signed_in, monkeypatch
     """Of two sign-ups that would be given one name at the same moment, one gets another."""
     UserFactory(username="obrien")
     monkeypatch.setattr(type(User.objects), "free_username", lambda *names: "obrien")
-    user = _made("o'brien@example.com", PASSWORD, "")
+    user = _create_user("o'brien@example.com", PASSWORD, "")
 
     response = signed_in(user).patch("/api/me/", {"username": user.username})
 
