@@ -32,7 +32,7 @@ class Feedback(models.Model):
     not hidden.
     """
 
-    event = models.ForeignKey(Event, models.PROTECT, related_name="feedback")
+    event = models.ForeignKey(Event, models.PROTECT, related_name="feedback", db_index=False)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="feedback")
     rating = models.PositiveSmallIntegerField(help_text="1 to 5, the best.")
     comment = models.TextField(blank=True)

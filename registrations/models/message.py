@@ -30,7 +30,7 @@ class Message(models.Model):
         CONFIRMED = "confirmed"
         WAITLISTED = "waitlisted"
 
-    event = models.ForeignKey(Event, models.PROTECT, related_name="messages")
+    event = models.ForeignKey(Event, models.PROTECT, related_name="messages", db_index=False)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     subject = models.CharField(max_length=200)
     body = models.TextField()
