@@ -3,8 +3,8 @@
 from procrastinate import JobContext, builtin_tasks
 from procrastinate.contrib.django import app
 
-from .http.idempotency import delete_expired_responses
 from .http.rate_limits import delete_expired_counts
+from .http.stored_responses import delete_expired_responses
 
 
 @app.periodic(cron="7 * * * *")

@@ -13,7 +13,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.tokens import open_session
-from config.api.http.idempotency import delete_expired_responses
+from config.api.http.stored_responses import delete_expired_responses
 from config.api.models import StoredResponse
 from config.errors import all_errors
 from config.wsgi import application
@@ -367,7 +367,7 @@ def test_work_and_response_are_one_transaction(anyone, event, monkeypatch):
     def broken(*args, **kwargs):
         raise RuntimeError("died while keeping the answer")
 
-    monkeypatch.setattr("config.api.http.idempotency._store", broken)
+    monkeypatch.setattr("config.api.http.idempotency.store", broken)
     anyone.raise_request_exception = False
 
     with transaction.atomic():

@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from config.api.http import idempotency
-from config.api.http.idempotency import delete_responses_about
+from config.api.http import stored_responses
 from config.api.http.mentions import mentions_in, mentions_of
 from config.api.http.negotiation import to_json
+from config.api.http.stored_responses import delete_responses_about
 from config.api.models import StoredResponse
 from conftest import NOW, PASSWORD
 from events.models import Event
@@ -29,7 +29,7 @@ def create(client, key: str, **fields):
 
 @pytest.mark.usefixtures("clock")
 def test_response_too_large_to_be_stored_rolls_its_work_back(olga, signed_in, monkeypatch):
-    monkeypatch.setattr(idempotency, "MAX_BYTES", 5_000)
+    monkeypatch.setattr(stored_responses, "MAX_BYTES", 5_000)
 
     response = create(signed_in(olga), "k", description="x" * 5_000)
 
@@ -40,7 +40,7 @@ def test_response_too_large_to_be_stored_rolls_its_work_back(olga, signed_in, mo
 
 
 def test_the_latest_responses_of_a_caller_are_stored(olga, max_, signed_in, clock, monkeypatch):
-    monkeypatch.setattr(idempotency, "MAX_NUMBER_OF_CALLER", 10)
+    monkeypatch.setattr(stored_responses, "MAX_NUMBER_OF_CALLER", 10)
     other, client = signed_in(max_), signed_in(olga)
     create(other, "other")
     for number in range(10):
@@ -57,7 +57,7 @@ def test_the_latest_responses_of_a_caller_are_stored(olga, max_, signed_in, cloc
 
 
 def test_the_responses_of_a_caller_are_bounded_in_bytes(olga, signed_in, clock, monkeypatch):
-    monkeypatch.setattr(idempotency, "MAX_BYTES_OF_CALLER", 50_000)
+    monkeypatch.setattr(stored_responses, "MAX_BYTES_OF_CALLER", 50_000)
     client = signed_in(olga)
 
     for number in range(12):

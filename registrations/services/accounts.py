@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.notifications.inbox import delete_notifications_about
 from accounts.services import erase_account, known_addresses, lock_account
-from config.api.http.idempotency import delete_responses_about
+from config.api.http.stored_responses import delete_responses_about
 from config.api.sql.locking import locked_in_order
 from config.errors import FieldError, ValidationFailed
 from events.models import Event
