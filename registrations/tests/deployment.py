@@ -44,7 +44,7 @@ class Deployment:
             command(), cwd=ROOT, env={**self.environment, "PORT": str(self.port)},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        wait_for(self.is_up)
+        wait_for(self.is_up, 90)
 
     def is_up(self) -> bool:
         with (

@@ -276,7 +276,7 @@ def test_cancelled_and_old_events_send_no_invitations(clock, olga, ana):
 
 
 def test_events_without_invitations_are_read_by_an_index(clock, olga, event):
-    invited = EventFactory.build_batch(2000, organizer=olga, feedback_asked_at=NOW)
+    invited = EventFactory.build_batch(300, organizer=olga, feedback_asked_at=NOW)
     Event.objects.bulk_create(invited)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE events_event; SET LOCAL enable_bitmapscan = off")
