@@ -1,7 +1,8 @@
 """`python -m config.devserver.start`: prepares the database and runs the Procfile's processes.
 
-A port in use ends the start before anything is changed. The addresses are printed last, once every
-process responds. Ctrl-C ends all processes with status 0.
+A port in use ends the start before anything is changed. Without the database the start blocks
+until there is one. The addresses are printed last, once every process responds. A process that ends
+starts again. Ctrl-C ends all processes with status 0.
 """
 
 import argparse
@@ -9,7 +10,6 @@ import errno
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -26,10 +26,14 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 
+from config.api.limited_log import first_line
+from config.api.sql.requirements import check_server
 from config.static_files import collect_changed
+
+from .processes import Processes
 
 PROJECT = Path(__file__).resolve().parents[2]
 # A process that does not respond within this time is named, and the others run on.
@@ -52,13 +56,14 @@ def main() -> None:
         sys.exit(0)
     _set_environment()
     _require_free_port()  # Another checkout may have bound it meanwhile.
-    sys.exit(_run(logins))
+    _run(logins)
 
 
 def _prepare(*, sample_data: bool) -> str:
     """Migrate and load the sample data; returns the text about its logins."""
     _require_free_port()
     django.setup()
+    _wait_for_database()
     call_command("migrate", verbosity=0)
     collect_changed()
     output = StringIO()
@@ -66,6 +71,22 @@ def _prepare(*, sample_data: bool) -> str:
         call_command("load_sample_data", if_empty=True, stdout=output)
     connection.close()
     return output.getvalue()
+
+
+def _wait_for_database() -> None:
+    """Block until there is a database. Raises `ImproperlyConfigured` if it cannot be used."""
+    is_reported = False
+    while True:
+        try:
+            check_server(connection)
+        except OperationalError as error:
+            connection.close()
+            if not is_reported:
+                sys.stderr.write(f"Waiting for the database: {first_line(error)}\n")
+                is_reported = True
+            time.sleep(POLL_SECONDS)
+        else:
+            return
 
 
 # --- Ports --------------------------------------------------------------------------------------
@@ -101,8 +122,7 @@ def _is_free(host: str, port: int) -> bool:
 
 
 def _set_environment() -> None:
-    """Set the variables that depend on the port, since honcho gives each process another PORT."""
-    os.environ["PUBLIC_URL"] = settings.PUBLIC_URL
+    """Set the variables of the processes: the defaults on a machine of one's own, and the path."""
     os.environ.setdefault("WEB_CONCURRENCY", str(os.cpu_count() or 2))
     binaries = Path(sys.executable).parent
     os.environ["PATH"] = f"{binaries}{os.pathsep}{os.environ['PATH']}"
@@ -111,29 +131,23 @@ def _set_environment() -> None:
 # --- Processes ----------------------------------------------------------------------------------
 
 
-def _run(logins: str) -> int:
-    """Run the Procfile until Ctrl-C or SIGTERM (status 0) or until a process ends (its status)."""
-    # The settings have read .env. If honcho read it, it would override the real environment.
-    command = ["-m", "honcho", "--env", os.devnull, "start", "--port", str(settings.PORT)]
-    processes = subprocess.Popen([sys.executable, *command], cwd=PROJECT)  # noqa: S603
+def _run(logins: str) -> None:
+    """Run the Procfile until Ctrl-C or SIGTERM."""
+    lines = (PROJECT / "Procfile").read_text().splitlines()
+    processes = Processes(dict(line.split(": ", 1) for line in lines), PROJECT)
     stopping = threading.Event()
 
     def stop(signal_number: int, frame: FrameType | None) -> None:
         stopping.set()
-        processes.send_signal(signal.SIGTERM)
+        processes.stop()
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    started_at = timezone.now()
     announcer = threading.Thread(
-        target=_announce, args=(logins, started_at, stopping), name="announcer", daemon=True
+        target=_announce, args=(logins, timezone.now(), stopping), name="announcer", daemon=True
     )
     announcer.start()
-    status = processes.wait()
-    if stopping.is_set():
-        return 0
-    stopping.set()
-    return status or 1  # The processes ended by themselves.
+    processes.run()
 
 
 def _announce(logins: str, started_at: datetime, stopping: threading.Event) -> None:
