@@ -6,6 +6,9 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import OperationalError
+
+from config.api.limited_log import first_line
 
 
 def main() -> None:
@@ -14,6 +17,8 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"Configuration error: {error}")
+    except OperationalError as error:  # such as no connection
+        sys.exit(f"Database error: {first_line(error)}")
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def forgive(user: User) -> None:
     SignInFailures.objects.filter(account__in=names).delete()
 
 
-def delete_old_failures() -> int:
+def forget_old_failures() -> int:
     """Delete failures that no longer count. Returns their number."""
     deleted, _ = SignInFailures.objects.filter(at__lt=timezone.now() - _RETENTION).delete()
     return deleted

@@ -1,17 +1,17 @@
 from procrastinate.contrib.django import app
 
-from .lockout import delete_old_failures
+from .lockout import forget_old_failures
 from .notifications.budget import delete_old_budgets
 from .notifications.outbox import delete_old_notifications
-from .services import delete_former_addresses
-from .tokens import delete_ended_sessions
+from .services import forget_former_addresses
+from .tokens import forget_ended_sessions
 
 
 @app.periodic(cron="17 3 * * *")
 @app.task(queueing_lock="sweep_sessions")
 def sweep_sessions(timestamp: int) -> None:
     """Daily: sign-in sessions that expired a month ago."""
-    delete_ended_sessions()
+    forget_ended_sessions()
 
 
 @app.periodic(cron="27 3 * * *")
@@ -25,7 +25,7 @@ def sweep_notifications(timestamp: int) -> None:
 @app.task(queueing_lock="sweep_failures")
 def sweep_failures(timestamp: int) -> None:
     """Daily: wrong passwords that no longer count."""
-    delete_old_failures()
+    forget_old_failures()
 
 
 @app.periodic(cron="37 3 * * *")
@@ -39,4 +39,4 @@ def sweep_mailbox_budgets(timestamp: int) -> None:
 @app.task(queueing_lock="sweep_addresses")
 def sweep_addresses(timestamp: int) -> None:
     """Daily: addresses that accounts left some days ago."""
-    delete_former_addresses()
+    forget_former_addresses()

@@ -133,7 +133,7 @@ def end_all_sessions(user: User) -> None:
         end_cooldown("password_reset", email=user.email)
 
 
-def delete_ended_sessions(older_than: timedelta = timedelta(days=30)) -> int:
+def forget_ended_sessions(older_than: timedelta = timedelta(days=30)) -> int:
     """Delete sessions that expired some time ago. Returns their number."""
     deleted, _ = Session.objects.filter(expires_at__lt=timezone.now() - older_than).delete()
     return deleted

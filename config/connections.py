@@ -1,4 +1,4 @@
-"""Checks of the database connections that threads reuse."""
+"""The database connections of the web server: their time limits, and checks before each reuse."""
 
 import select
 import threading
@@ -6,15 +6,37 @@ from collections.abc import Iterable
 from time import monotonic
 from typing import Any
 
-from django.db import connections
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from config.api.sql.requirements import check_server
+from config.database import request_threads
+from config.database.roles import check_role_parameters
 from config.server.wsgi import Application
 
 # After so short a pause a connection is not checked.
 TRUSTED_SECONDS = 1.0
-
 _thread = threading.local()
+
+
+def use_pooler() -> None:
+    """Connect by the pooler, if there is one. It applies to connections that are opened later."""
+    if settings.POOLED_DATABASE:
+        connections.settings[DEFAULT_DB_ALIAS].update(settings.POOLED_DATABASE)
+
+
+def check_for_requests() -> None:
+    """Raise `ImproperlyConfigured`, with one line, for a database that requests cannot use.
+
+    Raises Django's database errors where there is none. Call `use_pooler` before.
+    """
+    try:
+        check_server(connection)
+        if settings.POOLED_DATABASE:
+            check_role_parameters(connection)
+    finally:
+        connection.close()
 
 
 def with_live_connections(application: Application) -> Application:
@@ -26,6 +48,7 @@ def with_live_connections(application: Application) -> Application:
     """
 
     def handle(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        request_threads.is_current = True
         now = monotonic()
         if now - getattr(_thread, "last_request_at", now) >= TRUSTED_SECONDS:
             for database in connections.all(initialized_only=True):

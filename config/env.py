@@ -139,7 +139,7 @@ def database(name: str) -> dict[str, Any]:
             raise ValueError("no database")
         # The directory of a socket is percent-encoded in a URL (PostgreSQL's manual, 32.1.1.2).
         config["HOST"] = unquote(config["HOST"])
-        return config
+        return config | {"ENGINE": "config.database"}
 
     return parsed(name, "", parse, "postgresql://user:password@host:5432/database")
 
@@ -180,7 +180,7 @@ def cache(name: str, default: str) -> dict[str, Any]:
     def parse(value: str) -> dict[str, Any]:
         config = dict(_reader.cache_url_config(value))
         if value.startswith(("redis://", "rediss://")):
-            config["BACKEND"] = "django.core.cache.backends.redis.RedisCache"
+            config["BACKEND"] = "config.redis_cache.RedisCache"
         return config
 
     return parsed(name, default, parse, "redis://host:6379/0 or locmemcache://")

@@ -18,6 +18,16 @@ _SHARED: list[Any] = [
 ]
 
 
+def _is_no_503(record: logging.LogRecord) -> bool:
+    """False for Django's line about a 503, whose reason is logged once for many requests."""
+    return getattr(record, "status_code", None) != 503
+
+
+def _is_no_end_of_worker(record: logging.LogRecord) -> bool:
+    """False for procrastinate's line about its end, which `config.api.worker` logs."""
+    return getattr(record, "action", None) not in {"side_task_failed", "poll_jobs_to_abort_error"}
+
+
 def logging_config(format_name: str) -> dict[str, Any]:
     """A `logging.config.dictConfig` dictionary; `format_name` is `console` or `json`."""
     renderer: Any = (
@@ -39,13 +49,23 @@ def logging_config(format_name: str) -> dict[str, Any]:
                 ],
             }
         },
+        "filters": {
+            "without_end_of_worker": {
+                "()": "django.utils.log.CallbackFilter",
+                "callback": _is_no_end_of_worker,
+            },
+            "without_503": {"()": "django.utils.log.CallbackFilter", "callback": _is_no_503},
+        },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "main"}},
         "root": {"handlers": ["stderr"], "level": "INFO"},
         "loggers": {
             # Clients receive their errors. A log of every 404 would hide server errors.
-            "django.request": {"level": "ERROR"},
+            "django.request": {"level": "ERROR", "filters": ["without_503"]},
             # Two lines for each job would hide everything else.
             "procrastinate": {"level": "WARNING"},
+            # A line for each attempt to connect. Who needs the connection reports the fault.
+            "procrastinate.worker.worker": {"filters": ["without_end_of_worker"]},
+            "psycopg.pool": {"level": "ERROR"},
             # A line for each malformed request would let strangers fill the disk.
             "uvicorn.error": {"level": "ERROR"},
             "django.security.DisallowedHost": {"level": "CRITICAL"},

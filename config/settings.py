@@ -1,6 +1,5 @@
 """Settings, read from the environment, with defaults that run on a laptop."""
 
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ from django.core.exceptions import ImproperlyConfigured
 from whitenoise.compress import Compressor
 
 from config import env, error_reports, openapi_settings
+from config.database.options import direct, pooled, replica_of, with_options
 from config.devserver import embedded_postgres
 from config.job_logs import with_job_id
 from config.logs import logging_config
-from config.process_names import process_name
 from config.secret_keys import checked_key, token_key
 
 # Time zones are those of the pinned package tzdata, not of this machine or of PYTHONTZPATH. A
@@ -68,8 +67,8 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "corsheaders",
     "csp",
+    "config.api",  # before procrastinate, for its worker
     "config.api.apps.BackgroundJobsConfig",
-    "config.api",
     "config.operations",
     "events",
     "registrations",
@@ -129,43 +128,18 @@ if USES_EMBEDDED_POSTGRES:
 else:
     _database = env.database("DATABASE_URL")
 
-_common_settings: dict[str, Any] = {
-    # Each thread reuses its connection, since opening one costs more than most requests.
-    "CONN_MAX_AGE": None,
-    "OPTIONS": {
-        "connect_timeout": 10,
-        # In pg_stat_activity. A name in the URL or in PGAPPNAME takes precedence.
-        "fallback_application_name": process_name(sys.argv),
-        # For statements run with `prepare`. Off behind a pooler without prepared statements.
-        "prepare_threshold": 5 if env.boolean("PREPARED_STATEMENTS", default=True) else None,
-        # A lock that is not free in time becomes a 503 with Retry-After.
-        "options": (
-            "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
-            # Requests share the cores. Parallel workers and JIT compilation slow other requests
-            # down more than they speed one up, and start wherever an estimate is wrong.
-            " -c max_parallel_workers_per_gather=0 -c jit=off"
-            # The index's candidates for a misspelt word. The threshold is low, since two swapped
-            # letters leave few equal trigrams. Edit distance decides (events/search).
-            " -c pg_trgm.word_similarity_threshold=0.25"
-        ),
-    },
-}
-
-
-def _with_common_settings(database: dict[str, Any], options: str = "") -> dict[str, Any]:
-    """The query of the URL takes precedence over the common settings, and `options` over both."""
-    common, own = _common_settings["OPTIONS"], database.get("OPTIONS", {})
-    every = " ".join(filter(None, [common["options"], own.get("options"), options]))
-    return database | _common_settings | {"OPTIONS": {**common, **own, "options": every}}
-
-
-DATABASES = {"default": _with_common_settings(_database)}
+_has_pooler = bool(env.text("DATABASE_DIRECT_URL"))
+if _has_pooler and USES_EMBEDDED_POSTGRES:
+    raise ImproperlyConfigured("DATABASE_URL must be set when DATABASE_DIRECT_URL is set.")
+_prepares = env.boolean("PREPARED_STATEMENTS", default=not _has_pooler)
+# Web connects by it. DATABASES then has the direct address, for all other processes.
+POOLED_DATABASE = pooled(_database, prepares=_prepares) if _has_pooler else None
+if _has_pooler:
+    DATABASES = {"default": direct(env.database("DATABASE_DIRECT_URL"))}
+else:
+    DATABASES = {"default": with_options(_database, prepares=_prepares)}
 if env.text("DATABASE_REPLICA_URL"):
-    DATABASES["replica"] = _with_common_settings(
-        env.database("DATABASE_REPLICA_URL"), "-c default_transaction_read_only=on"
-    )
-    DATABASES["replica"]["OPTIONS"]["connect_timeout"] = 2  # reads fall back to the primary
-    DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
+    DATABASES["replica"] = replica_of(env.database("DATABASE_REPLICA_URL"), prepares=_prepares)
 DATABASE_ROUTERS = ["config.api.sql.replica.ReplicaRouter"]
 
 CACHES = {"default": env.cache("CACHE_URL", "locmemcache://events")}

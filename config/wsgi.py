@@ -67,7 +67,9 @@ except ImproperlyConfigured as error:
     sys.exit(f"Configuration error: {error}")
 
 # Imported after the setup of Django, which their modules require.
-from config.connections import with_live_connections  # noqa: E402
+from config.connections import use_pooler, with_live_connections  # noqa: E402
 from config.fast_path.handler import with_fast_path  # noqa: E402
 
 application = with_bare_paths(with_plain_bodies(with_live_connections(with_fast_path(_views))))
+
+use_pooler()

@@ -13,7 +13,7 @@ from .addresses import (
     change_address,
     confirm_address,
     confirm_email,
-    delete_former_addresses,
+    forget_former_addresses,
     resend_confirmation,
     user_to_confirm,
 )
@@ -35,7 +35,7 @@ __all__ = [
     "confirm_with_new_password",
     "edit_profile",
     "erase_account",
-    "delete_former_addresses",
+    "forget_former_addresses",
     "known_addresses",
     "lock_account",
     "request_password_reset",

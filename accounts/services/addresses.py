@@ -218,7 +218,7 @@ def _save_address(user: User, *, is_over: bool = True) -> None:
         user.save(update_fields=_ADDRESS_FIELDS)
 
 
-def delete_former_addresses() -> int:
+def forget_former_addresses() -> int:
     """Delete former addresses that are no longer recoverable. Returns their number."""
     expired = FormerAddress.objects.exclude(pk__in=FormerAddress.objects.recoverable())
     return expired.delete()[0]

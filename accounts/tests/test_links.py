@@ -14,8 +14,8 @@ from accounts.services import (
     change_password,
     confirm_address,
     confirm_email,
-    delete_former_addresses,
     edit_profile,
+    forget_former_addresses,
     sign_out_everywhere,
 )
 from accounts.tests.factories import PASSWORD, grant
@@ -318,7 +318,7 @@ def test_former_address_is_free_after_some_days(anyone, clock, moved_ana, settin
     clock.shift(settings.FORMER_ADDRESS_LIFETIME)
 
     assert_refused(reset(token))
-    assert delete_former_addresses() == 1
+    assert forget_former_addresses() == 1
     taken = anyone.post("/api/register/", {"email": "ana@example.com", "password": PASSWORD})
     assert taken.status_code == 201
 

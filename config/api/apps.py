@@ -1,5 +1,11 @@
 from django.apps import AppConfig
+from django.core.checks import register
+from django.db.models.signals import post_migrate
 from procrastinate.contrib.django.apps import ProcrastinateConfig
+
+from config.database import roles
+
+from .sql import requirements
 
 
 class ApiConfig(AppConfig):
@@ -9,6 +15,11 @@ class ApiConfig(AppConfig):
     name = "config.api"
     label = "api"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        super().ready()
+        register(requirements.check_databases, "database")
+        post_migrate.connect(roles.after_migrations, sender=self)
 
 
 class BackgroundJobsConfig(ProcrastinateConfig):

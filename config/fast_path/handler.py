@@ -3,9 +3,7 @@
 Django and DRF take several times as long around a view as the view takes to register a guest.
 Almost all of that serves options that such a request does not have: a token, an idempotency key, a
 time zone, a query. A route may therefore have a second handler, for a `PlainRequest`. It returns
-the same bytes as the view, or None to pass the request on to the view. Tests compare both. With the
-database's share and without the web server's, a registration takes 1,930 µs of CPU here and 3,050
-in the view, a list page 700 and 1,750 µs (docs/decisions/server.md).
+the same bytes as the view, or None to pass the request on to the view. Tests compare both.
 
 Both share the functions for limits, request ids, problem documents, ETags and metrics. The headers
 of Django's middlewares are computed once, by these middlewares.
@@ -35,7 +33,7 @@ from config.api.http.negotiation import accepts, to_json
 from config.api.request_ids import reset_request_id, set_request_id
 from config.api.views import VARY_OF_COMPRESSED, VARY_OF_WRITES
 from config.errors import DomainError
-from config.fast_path.request import PlainRequest, PlainResponse
+from config.fast_path.request import Answer, PlainRequest
 from config.hosts import is_port
 from config.metrics import report_request
 from config.middleware import API_HEADERS, request_id_of
@@ -72,7 +70,7 @@ class FastRoute:
     route: str
     allow: str
     cache_control: str
-    handle: Callable[..., PlainResponse | None]
+    handle: Callable[..., Answer | None]
 
 
 ROUTES = (
@@ -102,17 +100,17 @@ def with_fast_path(application: Application) -> Application:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         for route in ROUTES:
             if method == route.method and (match := route.path.fullmatch(path)):
-                response = _respond(route, environ, *map(int, match.groups()))
-                if response is None:
+                answer = _respond(route, environ, *map(int, match.groups()))
+                if answer is None:
                     break
-                start_response(_status_line(response.status), list(response.headers.items()))
-                return [response.body]
+                start_response(_status_line(answer.status), list(answer.headers.items()))
+                return [answer.body]
         return application(environ, start_response)
 
     return handle
 
 
-def _respond(route: FastRoute, environ: dict[str, Any], *numbers: int) -> PlainResponse | None:
+def _respond(route: FastRoute, environ: dict[str, Any], *numbers: int) -> Answer | None:
     started = perf_counter()
     request = _plain_request(environ)
     if request is None:
@@ -120,34 +118,34 @@ def _respond(route: FastRoute, environ: dict[str, Any], *numbers: int) -> PlainR
     request_id = request_id_of(request)
     token = set_request_id(request_id)
     try:
-        response = route.handle(request, *numbers)
+        answer = route.handle(request, *numbers)
     except Exception as exc:  # noqa: BLE001  # every exception becomes a response, as in a view
-        response = _problem(exc, request)
+        answer = _problem(exc, request)
     finally:
         reset_request_id(token)
-    if response is None:
+    if answer is None:
         return None
     is_get = route.method == "GET"
-    response = _conditional(request, response, may_compress=is_get)
+    answer = _conditional(request, answer, may_compress=is_get)
     scheme = request.site.partition(":")[0]
     headers = {
-        **response.headers,
+        **answer.headers,
         **common_headers(scheme, VARY_OF_COMPRESSED if is_get else VARY_OF_WRITES),
         "Allow": route.allow,
         "X-Request-ID": request_id,
     }
-    if response.status != 304:
-        headers["Content-Length"] = str(len(response.body))
+    if answer.status != 304:
+        headers["Content-Length"] = str(len(answer.body))
     headers.setdefault("Cache-Control", route.cache_control)
     report_request(
         route.method,
         route.route,
-        response.status,
+        answer.status,
         perf_counter() - started,
         request_id=request_id,
         traceparent=environ.get("HTTP_TRACEPARENT", ""),
     )
-    return response._replace(headers=headers)
+    return answer._replace(headers=headers)
 
 
 def _plain_request(environ: dict[str, Any]) -> PlainRequest | None:
@@ -186,48 +184,46 @@ def _scheme(environ: dict[str, Any]) -> str:
     return str(environ["wsgi.url_scheme"])
 
 
-def _problem(exc: Exception, request: PlainRequest) -> PlainResponse:
+def _problem(exc: Exception, request: PlainRequest) -> Answer:
     if not isinstance(exc, DomainError):
         request_finished.send(sender=_problem)  # closes a broken database connection
     error = logged_error(exc, lambda: WSGIRequest(request.META))
     headers = {"Content-Type": PROBLEM_TYPE, **error.headers}
-    return PlainResponse(error.status, to_json(problem_document(error)), headers)
+    return Answer(error.status, to_json(problem_document(error)), headers)
 
 
-def _conditional(
-    request: PlainRequest, response: PlainResponse, *, may_compress: bool
-) -> PlainResponse:
+def _conditional(request: PlainRequest, answer: Answer, *, may_compress: bool) -> Answer:
     """As `conditional.make_conditional`."""
-    if response.status not in {200, 201}:
-        return response
-    body, etag = response.body, etag_of(response.body)
+    if answer.status not in {200, 201}:
+        return answer
+    body, etag = answer.body, etag_of(answer.body)
     is_compressed = may_compress and is_worthwhile(request.META.get("HTTP_ACCEPT_ENCODING"), body)
     if is_compressed:
         etag = gzip_etag(etag)
-    headers = {**response.headers, "ETag": etag}
+    headers = {**answer.headers, "ETag": etag}
     if request.META["REQUEST_METHOD"] == "GET" and matches_etag(
         request.META.get("HTTP_IF_NONE_MATCH"), etag
     ):
-        return PlainResponse(304, b"", headers)
+        return Answer(304, b"", headers)
     if is_compressed:
         body = compressed(body, etag)
         headers["Content-Encoding"] = "gzip"
-    return PlainResponse(response.status, body, {"Content-Type": "application/json", **headers})
+    return Answer(answer.status, body, {"Content-Type": "application/json", **headers})
 
 
 @cache
 def common_headers(scheme: str, vary: str) -> dict[str, str]:
     """The headers that the middlewares add to every response of the API."""
 
-    def get_response(request: Any) -> HttpResponse:
+    def answer(request: Any) -> HttpResponse:
         return HttpResponse(headers={**API_HEADERS, "Vary": vary})
 
     for name in reversed(settings.MIDDLEWARE):
         if name in _HEADER_MIDDLEWARES:
-            get_response = import_string(name)(get_response)
+            answer = import_string(name)(answer)
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/", "wsgi.url_scheme": scheme}
     request = WSGIRequest({**environ, "wsgi.input": io.BytesIO()})
-    headers = dict(get_response(request).items())
+    headers = dict(answer(request).items())
     del headers["Content-Type"]
     return headers
 

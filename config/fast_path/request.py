@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
-class PlainResponse(NamedTuple):
+class Answer(NamedTuple):
     """A response. `headers` are those of the handler, without those that every response has."""
 
     status: int

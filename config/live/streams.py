@@ -7,7 +7,7 @@ is public. A viewer costs an open connection and two tasks, but no thread.
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from time import perf_counter
 from typing import Any
 
@@ -16,14 +16,15 @@ from django.http import HttpRequest, HttpResponse
 from prometheus_client import Counter
 
 from config import errors
-from config.api.http.exception_handler import problem_response, to_domain_error
+from config.api.http.exception_handler import is_temporary, problem_response, to_domain_error
 from config.api.http.parameters import check_parameters
 from config.api.http.throttling import client_network
 from config.api.http.timezones import requested_zone
 from config.api.request_ids import request_in_progress
+from config.database import request_threads
 from config.metrics import report_request
 from config.middleware import API_HEADERS, request_id_of
-from events.live import FIRST_LINES, Seats, SeatWatch, Watched
+from events.live import FIRST_LINES, Seats, SeatWatch, Watched, read_seats
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -66,7 +67,7 @@ class LiveStreams:
     """The streams of one process, at most `max_viewers`. Create and use it in an event loop."""
 
     def __init__(self, max_viewers: int) -> None:
-        self.watch = SeatWatch(max_viewers)
+        self.watch = SeatWatch(max_viewers, _read_seats)
         self.closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def close(self) -> None:
@@ -175,6 +176,12 @@ class StreamResponse:
         await self.send(b"" if self._has_no_body else response.content, is_last=True)
 
 
+def _read_seats(event_ids: Collection[int]) -> Mapping[int, Seats]:
+    """In the thread of `SeatWatch`, with the time limits of requests."""
+    request_threads.is_current = True
+    return read_seats(event_ids)
+
+
 def _event_id(request: HttpRequest) -> int:
     match = STREAM_PATH.fullmatch(request.path_info)
     if match is None:
@@ -193,6 +200,6 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 
 def _problem(exc: Exception) -> HttpResponse:
     error = to_domain_error(exc)
-    if error.status == errors.ServerError.status:
+    if error.status >= 500 and not is_temporary(error, exc):
         logger.error("request failed: %s", error.code, exc_info=exc)
     return problem_response(error)

@@ -11,7 +11,11 @@ import sys
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
 from uvicorn import Config
+
+from config.api.limited_log import first_line
+from config.connections import check_for_requests, use_pooler
 
 from .processes import Processes, listening_sockets
 from .protocol import Http1Protocol
@@ -30,6 +34,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         host, port = settings.HOST, settings.PORT
+        _check_database()
     except ImproperlyConfigured as error:
         sys.exit(f"Configuration error: {error}")
     try:
@@ -42,6 +47,18 @@ def main() -> None:
     _allow_open_files(settings.WEB_CONNECTIONS + OTHER_OPEN_FILES)
     logging.getLogger("uvicorn.error").setLevel(logging.INFO)  # of this process, not of its workers
     Processes(_config(), listening).run()
+
+
+def _check_database() -> None:
+    """Raise `ImproperlyConfigured` for a database that cannot be used.
+
+    Without a database the server starts. Its responses are 503 until there is one.
+    """
+    use_pooler()
+    try:
+        check_for_requests()
+    except OperationalError as error:
+        sys.stderr.write(f"Starting without the database: {first_line(error)}\n")
 
 
 def _config() -> Config:

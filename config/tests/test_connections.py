@@ -1,6 +1,7 @@
 """Database connections that the server has ended make no request fail."""
 
 import io
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -28,11 +29,15 @@ def thread() -> Iterator[ThreadPoolExecutor]:
         executor.submit(connections.close_all).result()
 
 
-def status_of(thread: ThreadPoolExecutor, path: str) -> str:
+def status_of(thread: ThreadPoolExecutor, path: str, *, body: Any = None) -> str:
+    """The status line for a GET, or for a POST of `body` as JSON."""
     head: list[Any] = []
     path, _, query = path.partition("?")
+    content = b"" if body is None else json.dumps(body).encode()
     environ = {
-        "REQUEST_METHOD": "GET",
+        "REQUEST_METHOD": "GET" if body is None else "POST",
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(content)),
         "PATH_INFO": path,
         "QUERY_STRING": query,
         "SERVER_NAME": "localhost",
@@ -41,7 +46,7 @@ def status_of(thread: ThreadPoolExecutor, path: str) -> str:
         "REMOTE_ADDR": "127.0.0.1",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(),
+        "wsgi.input": io.BytesIO(content),
     }
 
     def respond() -> None:

@@ -54,7 +54,7 @@ def fast(method: str, path: str, body: bytes = b"", **headers: str) -> tuple[str
     environ = _environ(method, path, body, headers)
     request_finished.disconnect(close_old_connections)  # the test's connection stays open
     try:
-        pieces = handler.with_fast_path(views)(environ, lambda *arguments: head.extend(arguments))
+        pieces = handler.with_fast_path(views)(environ, lambda *answer: head.extend(answer))
     finally:
         request_finished.connect(close_old_connections)
     return head[0], dict(head[1]), b"".join(pieces)
@@ -285,7 +285,7 @@ def test_an_unusual_body_is_left_to_the_view_unread(event, body):
         return []
 
     environ = _environ("POST", f"/api/events/{event.pk}/register/", body, {})
-    handler.with_fast_path(view)(environ, lambda *arguments: None)
+    handler.with_fast_path(view)(environ, lambda *answer: None)
 
     assert bodies == [body]
 

@@ -4,8 +4,7 @@ There are two strategies for such a page. An index walk follows the ordering and
 it is fast when many events match. Gathering reads all matches from an index and sorts them; it is
 fast when few match. The wrong strategy reads the whole table. PostgreSQL's planner chooses by
 estimates, which are off by orders of magnitude for words that rarely occur together. So this module
-chooses: a short walk first, then gathering. The SQL of both is in `page_sql`. What each part gains
-is in docs/decisions/search.md.
+chooses: a short walk first, then gathering. The SQL of both is in `page_sql`.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence

@@ -21,7 +21,7 @@ from config.api.pagination.keyset import DEFAULT_PAGE_SIZE, Page, read_cursor
 from config.api.pagination.paginator import KeysetPagination, read_flag, read_page
 from config.api.sql.replica import reads_from_replica
 from config.api.views import ListView
-from config.fast_path.request import PlainRequest, PlainResponse
+from config.fast_path.request import Answer, PlainRequest
 
 from .. import services
 from ..errors import OrganizerRoleRequired
@@ -148,7 +148,7 @@ def _events_for_guests() -> EventQuerySet:
 _GUEST_PLAN = EventFilter.plan(_guest_request, EventListView.__qualname__, _events_for_guests)
 
 
-def list_for_guest(request: PlainRequest) -> PlainResponse | None:
+def list_for_guest(request: PlainRequest) -> Answer | None:
     """`EventListView.get` for guests. None for parameters other than those of pages."""
     query = request.query
     match = _PAGE_QUERY.fullmatch(query and f"&{query}")
@@ -158,7 +158,7 @@ def list_for_guest(request: PlainRequest) -> PlainResponse | None:
     url = request.site + "/api/events/" + (f"?{request.query}" if request.query else "")
     cursor, size = match[1] and unquote(match[1]), int(match[2] or DEFAULT_PAGE_SIZE)
     body = reads_from_replica(fast_guest_page)(url, cursor=cursor, size=size)
-    return None if body is None else PlainResponse(200, body, {})
+    return None if body is None else Answer(200, body, {})
 
 
 def fast_guest_page(

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from config.api.sql.time_limits import long_statements
 from config.api.sql.time_zones import zone_in_sql
 from events.models import Event
 
@@ -79,11 +80,11 @@ def text_batches(select: str, parameters: dict[str, Any], zone: tzinfo) -> Gener
 
 @contextmanager
 def session_zone(zone: tzinfo) -> Iterator[None]:
-    """A transaction in which PostgreSQL renders times in `zone`.
+    """A transaction in which PostgreSQL renders times in `zone`, for as long as an export takes.
 
     Raises `InvalidTimezone`.
     """
-    with transaction.atomic():
+    with transaction.atomic(), long_statements(connection):
         with connection.cursor() as cursor, zone_in_sql(zone):
             cursor.execute("SELECT set_config('TimeZone', %s, true)", [str(zone)])
         yield

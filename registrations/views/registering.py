@@ -21,7 +21,7 @@ from config.api.pagination.paginator import KeysetPagination
 from config.api.text.folding import alphabetical
 from config.api.views import ApiView, ListView, file_response
 from config.errors import PermissionDenied, ValidationFailed
-from config.fast_path.request import PlainRequest, PlainResponse
+from config.fast_path.request import Answer, PlainRequest
 from events.errors import EventCancelled, EventNotPublished, EventStarted
 from events.models import Event
 
@@ -91,7 +91,7 @@ class RegisterView(ApiView):
         return Response(body, status=201, headers=headers)
 
 
-def register_guest(request: PlainRequest, event_id: int) -> PlainResponse | None:
+def register_guest(request: PlainRequest, event_id: int) -> Answer | None:
     """`RegisterView.post` for a simple body of a guest; None leaves the request to the view."""
     if request.query or request.META.get("CONTENT_TYPE") != "application/json":
         return None
@@ -102,7 +102,7 @@ def register_guest(request: PlainRequest, event_id: int) -> PlainResponse | None
     name, email = guest
     registration = services.register(event_id, name=name, email=email)
     body, headers = registration_response(registration, caller_id=None, site=request.site)
-    return PlainResponse(201, to_json(body), headers)
+    return Answer(201, to_json(body), headers)
 
 
 def registration_response(

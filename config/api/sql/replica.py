@@ -17,7 +17,9 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-logger = logging.getLogger(__name__)
+from ..limited_log import LimitedLog
+
+limited_log = LimitedLog(logging.getLogger(__name__))
 
 REPLICA = "replica"
 RETRY_SECONDS = 10.0
@@ -54,8 +56,8 @@ def reads_from_replica(handler: Callable[P, R]) -> Callable[P, R]:
         token = _reads_may_lag.set(True)
         try:
             return handler(*args, **kwargs)
-        except Error:  # the primary raises it again where the query itself is the cause
-            logger.warning("the replica failed; the primary answers", exc_info=True)
+        except Error as error:  # the primary raises it again where the query itself is the cause
+            limited_log.report("the replica failed, so the primary is read", error)
             _suspend_if_unreachable()
         finally:
             _reads_may_lag.reset(token)

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db.backends.postgresql import base
 
+from config.database import base
 from config.devserver.embedded_postgres import EmbeddedPostgresError, ensure_running
 
 
