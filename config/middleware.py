@@ -2,6 +2,7 @@
 
 import random
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from django.utils import timezone
 from accounts.audit import clear_actor, set_actor
 from config import errors, ops
 from config.api.http.body_limits import body_limit
-from config.api.http.exception_handler import problem_response
+from config.api.http.exception_handler import is_temporary, problem_response, to_domain_error
 from config.api.http.timezones import requested_zone
 from config.api.request_ids import reset_request_id, set_request_id
 from config.fast_path.request import PlainRequest
@@ -204,10 +205,10 @@ class PageLayers:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Render temporary errors as text, such as too many concurrent password hashes."""
-        if not isinstance(exception, errors.RateLimited | errors.TemporarilyUnavailable):
-            return None
-        text = f"{exception.message}\n"
-        return HttpResponse(text, "text/plain", exception.status, headers=exception.headers)
+        error = to_domain_error(exception)
+        if isinstance(error, errors.RateLimited):
+            return _text_response(error)
+        return _text_response(error) if is_temporary(error, exception) else None
 
 
 class PageCsrf(CsrfViewMiddleware):
@@ -230,7 +231,20 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500, for exceptions outside the API's views."""
+    """Django's handler500, for exceptions outside the API's views. A temporary one is a 503.
+
+    Django calls it while it handles the exception.
+    """
+    exception = sys.exception()
+    if isinstance(exception, Exception):
+        error = to_domain_error(exception)
+        if is_temporary(error, exception):
+            is_api = request.path_info.startswith("/api/")
+            return problem_response(error) if is_api else _text_response(error)
     if request.path_info.startswith("/api/"):
         return problem_response(errors.ServerError())
     return HttpResponse("Something went wrong here. Try again.\n", "text/plain", status=500)
+
+
+def _text_response(error: errors.DomainError) -> HttpResponse:
+    return HttpResponse(f"{error.message}\n", "text/plain", error.status, headers=error.headers)

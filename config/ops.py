@@ -1,6 +1,6 @@
 """Endpoints for operations: liveness, readiness and metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from ipaddress import ip_address
 from threading import Lock
@@ -9,20 +9,26 @@ from typing import Generic, TypeVar
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import Error as AnyDatabaseError
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from accounts.notifications import outbox
+from config.api.http.negotiation import to_json
 from config.api.http.throttling import client_address
+from config.api.sql.watched_connection import blocking_for
 from config.database_metrics import DatabaseMetrics, oldest_job_seconds
 from config.metrics import metrics_response
 
 T = TypeVar("T")
 
+OK = "ok"
 READINESS_SECONDS = 2.0
+# For one statement of a check. A database that takes longer is not ready.
+STATEMENT_SECONDS = 2.0
 
 # A job that is due for longer has no worker.
 MAX_TASK_LAG_SECONDS = 300
@@ -34,32 +40,42 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Readiness: 200, or 503 with the failed checks.
+    """Readiness of this process: 200, or 503 where it cannot write to the database.
 
-    The result is cached for `READINESS_SECONDS`, so that a flood of requests costs little.
+    The cache, the worker, the mailer and their queues are reported too. Without them the status is
+    `degraded`, with 200: other processes would lack them as well. The result is cached for
+    `READINESS_SECONDS`, so that a flood of requests costs little.
     """
     status, body = _readiness.value()
     return HttpResponse(body, "application/json", status)
 
 
 def _check_parts() -> tuple[int, bytes]:
-    checks = {}
-    for name, check in (
-        ("database", _check_database),
-        ("migrations", _check_migrations),
-        ("cache", _check_cache),
-        ("tasks", _check_tasks),
-    ):
-        try:
-            checks[name] = check()
-        except Exception as error:  # noqa: BLE001  # any exception means that the part is not ready
-            checks[name] = f"failed: {type(error).__name__}"
-    is_ready = all(result == "ok" for result in checks.values())
-    response = JsonResponse(
-        {"status": "ok" if is_ready else "not ready", "checks": checks, "lag_seconds": _lags()},
-        status=200 if is_ready else 503,
-    )
-    return response.status_code, response.content
+    own = {"database": _result(_check_database)}
+    if own["database"] == OK:
+        own["migrations"] = _result(_check_migrations)
+    is_ready = set(own.values()) == {OK}
+    others = {"cache": _result(_check_cache)}
+    if is_ready:
+        others |= {"worker": _result(_check_worker), "mailer": _result(_check_mailer)}
+    is_degraded = set(others.values()) != {OK}
+    document = {
+        "status": "not ready" if not is_ready else "degraded" if is_degraded else OK,
+        "checks": own | {name: _degraded(result) for name, result in others.items()},
+        "lag_seconds": _lags() if is_ready else {},
+    }
+    return 200 if is_ready else 503, to_json(document)
+
+
+def _result(check: Callable[[], str]) -> str:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001  # any exception means that the part is away
+        return f"failed: {type(error).__name__}"
+
+
+def _degraded(result: str) -> str:
+    return result if result == OK else f"degraded: {result}"
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
@@ -76,41 +92,53 @@ def metrics(request: HttpRequest) -> HttpResponse:
     response = metrics_response()
     registry = CollectorRegistry(auto_describe=False)
     registry.register(DatabaseMetrics())
+    registry.register(_CacheMetrics())
     response.content += generate_latest(registry)
     return response
 
 
+class _CacheMetrics(Collector):
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("cache_up", "Whether the cache works.", _result(_check_cache) == OK)
+
+
 def _check_database() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return "ok"
+    with blocking_for(connection, STATEMENT_SECONDS), connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        (is_read_only,) = cursor.fetchone()
+    if is_read_only == "on":
+        connection.errors_occurred = True  # So it is replaced, perhaps by one to a new primary.
+        return "read-only"
+    return OK
 
 
 def _check_migrations() -> str:
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return f"{len(plan)} not applied" if plan else "ok"
+    return f"{len(plan)} not applied" if plan else OK
 
 
 def _check_cache() -> str:
     cache.set("readyz", 1, timeout=5)
-    return "ok" if cache.get("readyz") == 1 else "lost a value"
+    return OK if cache.get("readyz") == 1 else "lost a value"
 
 
-def _check_tasks() -> str:
-    job_lag = oldest_job_seconds()
-    if job_lag >= MAX_TASK_LAG_SECONDS:
-        return f"a job has waited {int(job_lag)} s"
+def _check_worker() -> str:
+    lag = oldest_job_seconds()
+    return OK if lag < MAX_TASK_LAG_SECONDS else f"a job has been due for {int(lag)} s"
+
+
+def _check_mailer() -> str:
     lag = outbox.oldest_seconds()
-    # With a running mailer the queue is only long, which removing a web process would not help.
-    if lag >= MAX_TASK_LAG_SECONDS and not outbox.living():
-        return f"a notification has waited {int(lag)} s and no mailer runs"
-    return "ok"
+    if lag < MAX_TASK_LAG_SECONDS:
+        return OK
+    mailers = len(outbox.living())
+    return f"a notification has been due for {int(lag)} s, mailers: {mailers}"
 
 
 def _lags() -> dict[str, int]:
     """The age of the oldest due job and notification, in seconds. Empty without a database."""
-    with suppress(AnyDatabaseError):
+    with suppress(DatabaseError):
         return {"jobs": int(oldest_job_seconds()), "notifications": int(outbox.oldest_seconds())}
     return {}
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.core.signals import got_request_exception
@@ -15,27 +16,23 @@ from rest_framework.response import Response
 from config import errors
 from config.errors import DomainError, FieldError, ValidationFailed
 
+from ..limited_log import LimitedLog
 from ..request_ids import current_request_id
 from .negotiation import to_json
 
 logger = logging.getLogger(__name__)
+limited_log = LimitedLog(logger)
 
 PROBLEM_TYPE = "application/problem+json"
 
-# Transient conditions of PostgreSQL: a lock that was not free in time, a deadlock, a serialization
-# failure, a server that is starting, stopping or full, and a row that was deleted before another
-# row referred to it (23503: the next attempt gets a 404).
-_TRANSIENT_SQLSTATES = {
-    "55P03",
-    "57014",
-    "40P01",
-    "40001",
-    "57P01",
-    "57P02",
-    "57P03",
-    "53300",
-    "23503",
-}
+# Transient conditions of PostgreSQL: a lock that was not free in time, a cancelled statement, a
+# deadlock, a serialization failure, a server that may only be read (after a fail-over or with a
+# full quota), and a row that was deleted before another row referred to it (23503: the next attempt
+# gets a 404).
+_TRANSIENT_SQLSTATES = {"55P03", "57014", "40P01", "40001", "25006", "23503"}
+# Classes of them: a broken connection, a lack of memory, disk or connections, a server that is
+# starting or stopping, and a failure of its operating system.
+_TRANSIENT_CLASSES = ("08", "53", "57P", "58")
 
 _BY_DRF_CLASS: list[tuple[type[Exception], type[DomainError]]] = [
     (exceptions.ParseError, errors.MalformedRequest),
@@ -52,6 +49,10 @@ _BY_DRF_CLASS: list[tuple[type[Exception], type[DomainError]]] = [
     (TooManyFieldsSent, errors.PayloadTooLarge),
     (SuspiciousOperation, errors.MalformedRequest),
 ]
+
+_CONNECTION_ERRORS = (
+    OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError,
+)  # fmt: skip
 
 _FIELD_CODE_OF = {
     "max_string_length": "max_value",
@@ -114,13 +115,23 @@ def _unsupported_media_type(view: Any, content_type: str | None) -> DomainError:
 def logged_error(exc: Exception, make_request: Callable[[], HttpRequest]) -> DomainError:
     """The error of an exception. Status 500 and above are logged and signalled.
 
+    A temporary error has one line without a traceback, and not for every request.
     `make_request` is called for the signal alone.
     """
     error = to_domain_error(exc)
     if error.status >= 500:
-        logger.error("request failed: %s", error.code, exc_info=exc)
+        if not is_temporary(error, exc):
+            logger.error("request failed: %s", error.code, exc_info=exc)
         got_request_exception.send(sender=logged_error, request=make_request())
     return error
+
+
+def is_temporary(error: DomainError, reason: Exception) -> bool:
+    """Whether the response is a 503. If so, the reason is logged, but not for every request."""
+    if not isinstance(error, errors.TemporarilyUnavailable):
+        return False
+    limited_log.report("request failed: temporarily_unavailable", reason)
+    return True
 
 
 def to_domain_error(exc: Exception) -> DomainError:
@@ -134,16 +145,18 @@ def to_domain_error(exc: Exception) -> DomainError:
     for drf_class, domain_class in _BY_DRF_CLASS:
         if isinstance(exc, drf_class):
             return domain_class()
-    if isinstance(exc, DatabaseError | InterfaceError) and _is_transient(exc):
+    if isinstance(exc, DatabaseError | InterfaceError | psycopg.Error) and _is_transient(exc):
         return errors.TemporarilyUnavailable(headers={"Retry-After": "2"})
     return errors.ServerError()
 
 
 def _is_transient(exc: Exception) -> bool:
-    sqlstate = getattr(exc.__cause__, "sqlstate", None)
+    """Whether a later attempt may succeed. `exc` is an error of Django or of the driver."""
+    error = exc if isinstance(exc, psycopg.Error) else exc.__cause__
+    sqlstate = getattr(error, "sqlstate", None)
     if sqlstate is None:  # the connection failed, so the server sent no state
-        return isinstance(exc, OperationalError | InterfaceError)
-    return sqlstate in _TRANSIENT_SQLSTATES or sqlstate.startswith("08")
+        return isinstance(exc, _CONNECTION_ERRORS)
+    return sqlstate in _TRANSIENT_SQLSTATES or sqlstate.startswith(_TRANSIENT_CLASSES)
 
 
 def _field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:

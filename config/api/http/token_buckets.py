@@ -22,7 +22,9 @@ from django.core.cache import cache
 from django.db import connection
 from django.utils.crypto import salted_hmac
 
-logger = logging.getLogger(__name__)
+from ..limited_log import LimitedLog
+
+limited_log = LimitedLog(logging.getLogger(__name__))
 
 MICROSECONDS = 1_000_000
 _MAX_BUCKETS = 50_000
@@ -106,10 +108,10 @@ def _take_shared(
         if settings.COUNTS_IN_CACHE:
             return _take_in_redis(digest, now, share, period)
         return _take_in_table(digest, now, share, period)
-    except Exception:  # each store has errors of its own
+    except Exception as error:  # each store has errors of its own
         if connection.in_atomic_block and not settings.COUNTS_IN_CACHE:
             raise
-        logger.exception("rate limits are counted by each process alone: the shared count is away")
+        limited_log.report("each process counts rate limits by itself, without the store", error)
         with _lock:
             return max(_full_at.get(key, now), now) + share, True
 
