@@ -13,6 +13,9 @@ from django.core.management import call_command
 from django.db import ConnectionHandler, connection
 
 from config.api.sql import requirements
+from events.models import Event
+from events.tests.factories import EventFactory
+from registrations.tests.factories import registered
 
 PROJECT = Path(__file__).parents[2]
 
@@ -160,3 +163,33 @@ def test_extension_outside_of_the_search_path_is_refused():
         "Extensions are outside of the user's search_path: cube in heroku_ext, fuzzystrmatch in "
         "heroku_ext, pg_trgm in heroku_ext, unaccent in heroku_ext."
     )
+
+
+@pytest.fixture
+def jazz(_extensions_elsewhere, olga) -> Event:
+    """An event that is created while the extensions are in another schema of the search path."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL search_path TO public, heroku_ext")
+    event = EventFactory(
+        organizer=olga, name="Jazz festival", latitude=52.5, longitude=13.4, location="Berlin"
+    )
+    registered(event, name="Zoë Müller-Lüdenscheidt")
+    return event
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["search=jazz", "search=jaz festivel", "near=52.5,13.4", "near=52.4,13.3&radius=50"],
+)
+def test_search_uses_extensions_in_another_schema(jazz, anyone, query):
+    requirements.check_server(connection)
+
+    rows = anyone.get(f"/api/events/?{query}").json()["results"]
+
+    assert [row["id"] for row in rows] == [jazz.pk]
+
+
+def test_attendees_are_found_with_extensions_in_another_schema(jazz, signed_in, olga):
+    rows = signed_in(olga).get(f"/api/events/{jazz.pk}/attendees/?search=muller").json()["results"]
+
+    assert [row["name"] for row in rows] == ["Zoë Müller-Lüdenscheidt"]
