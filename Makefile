@@ -1,4 +1,5 @@
-# make run          starts everything on this machine, with sample data
+# make run          starts everything on this machine, with sample data; NEW_DATABASE=yes empties
+#                   the checkout's own database first
 # make serve        starts the same processes as in production, without sample data
 # make test         runs all tests
 # make lint         checks style, types, imports, migrations, settings, OpenAPI, security, docs
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 .PHONY: run serve test coverage lint clients client-tools screenshots bench clean
 
 run: $(VENV)/installed
-	@$(BIN)/python -m config.devserver.start --sample-data
+	@$(BIN)/python -m config.devserver.start --sample-data $(if $(NEW_DATABASE),--new-database)
 
 serve: $(VENV)/installed
 	@$(BIN)/python -m config.devserver.start

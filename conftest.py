@@ -50,7 +50,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     is_last = nextitem is None  # the database is already destroyed
     if marker is not None and marker.kwargs.get("transaction") and not is_last:
         with item.config.stash[blocking_manager_key].unblock():
-            import_module("events.migrations.0003_first_categories").create(apps, None)
+            import_module("events.migrations.0004_first_categories").create(apps, None)
 
 
 @pytest.fixture

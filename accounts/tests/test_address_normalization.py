@@ -1,18 +1,16 @@
-"""The normalization of addresses that an earlier version stored in several spellings."""
+"""The normalization of addresses that were loaded by SQL in several spellings."""
 
 from datetime import UTC, datetime
-from importlib import import_module
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.db.migrations.loader import MigrationLoader
 
-from accounts.address_normalization import _digest, normalized, was_delivered_elsewhere
 from accounts.lockout import account_digest
 from accounts.models import FormerAddress, Notification, SignInFailures, Unsubscription, User
 from accounts.notifications.opt_outs import digest_of, opted_out_kinds
+from accounts.services.address_normalization import _digest, normalized, was_delivered_elsewhere
 from accounts.tests.factories import UserFactory
 from events.tests.factories import EventFactory
 from registrations.models import Registration
@@ -30,7 +28,7 @@ def day(number: int) -> datetime:
 
 
 def store(table: str, pk: object, email: str, column: str = "email") -> None:
-    """Stores a value as an earlier version did."""
+    """Stores a value without the field that makes it canonical."""
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE {table} SET {column} = %s WHERE id = %s", [email, pk])
 
@@ -53,17 +51,9 @@ def email_of(row: User | Registration | Notification | FormerAddress) -> str:
 
 
 @pytest.fixture
-def upgrade(db):
-    """Runs the data migrations with their historical models."""
-
+def normalize(db):
     def run() -> None:
-        for app, before in (("accounts", "0008_mailboxes"), ("registrations", "0007_mailboxes")):
-            nodes = [(app, before)]
-            if app == "registrations":
-                nodes.append(("accounts", "0009_one_spelling"))
-            apps = MigrationLoader(connection).project_state(nodes).apps
-            number = "0009" if app == "accounts" else "0008"
-            import_module(f"{app}.migrations.{number}_one_spelling").respell(apps, None)
+        call_command("normalize_addresses", stdout=StringIO())
 
     return run
 
@@ -87,7 +77,7 @@ def test_stored_address_becomes_canonical(stored, canonical, elsewhere):
     assert was_delivered_elsewhere(stored) is elsewhere
 
 
-def test_every_table_has_the_canonical_spelling(upgrade, clock):
+def test_every_table_has_the_canonical_spelling(normalize, clock):
     user = account(A_LABEL, email_verified_at=day(1), pending_email="new@example.com")
     store("accounts_user", user.pk, "new@xn--fa-hia.example", "pending_email")
     left = FormerAddress.objects.create(user=user, email="old@example.com")
@@ -97,7 +87,7 @@ def test_every_table_has_the_canonical_spelling(upgrade, clock):
     store("accounts_notification", notification.pk, "bob@xn--mller-kva.example")
     plain = account("plain@example.com")
 
-    upgrade()
+    normalize()
 
     assert email_of(user) == COMPOSED
     assert user.pending_email == "new@faß.example"
@@ -107,12 +97,12 @@ def test_every_table_has_the_canonical_spelling(upgrade, clock):
     assert email_of(plain) == "plain@example.com"
 
 
-def test_account_confirmed_first_keeps_the_mailbox(upgrade):
+def test_account_confirmed_first_keeps_the_mailbox(normalize):
     never = account("ann@exam\u200bple.com", date_joined=day(1))
     second = account("ann@example.com", email_verified_at=day(3), date_joined=day(1))
     first = account("ann@exam\u00adple.com", email_verified_at=day(2), date_joined=day(2))
 
-    upgrade()
+    normalize()
 
     assert email_of(first) == "ann@example.com"
     assert (first.email_verified_at, first.withdrawn_email) == (day(2), "")
@@ -123,44 +113,44 @@ def test_account_confirmed_first_keeps_the_mailbox(upgrade):
     assert len(list(find_notes())) == 2
 
 
-def test_oldest_unconfirmed_account_keeps_the_mailbox(upgrade):
+def test_oldest_unconfirmed_account_keeps_the_mailbox(normalize):
     younger = account(COMPOSED, date_joined=day(2))
     older = account(A_LABEL, date_joined=day(1))
 
-    upgrade()
+    normalize()
 
     assert email_of(older) == COMPOSED
     assert email_of(younger) == f"withdrawn-{younger.pk}@invalid"
 
 
-def test_invalid_address_is_withdrawn(upgrade):
+def test_invalid_address_is_withdrawn(normalize):
     user = account("ann@☃.example", email_verified_at=day(1))
 
-    upgrade()
+    normalize()
 
     assert email_of(user) == f"withdrawn-{user.pk}@invalid"
     assert user.withdrawn_email == "ann@☃.example"
 
 
-def test_confirmation_at_another_domain_is_revoked(upgrade):
+def test_confirmation_at_another_domain_is_revoked(normalize):
     user = account("x@faß.example", email_verified_at=day(1))
     left = FormerAddress.objects.create(user=user, email="old@faß.example")
     generation = user.token_generation
 
-    upgrade()
+    normalize()
 
     assert email_of(user) == "x@faß.example"
     assert (user.email_verified_at, user.token_generation) == (None, generation + 1)
     assert not FormerAddress.objects.filter(pk=left.pk).exists()
 
 
-def test_live_registrations_of_one_mailbox_stay_and_are_reported(upgrade, clock):
+def test_live_registrations_of_one_mailbox_stay_and_are_reported(normalize, clock):
     event = EventFactory()
     first = guest(event, A_LABEL)
     clock.shift(1)
     second = guest(event, DECOMPOSED)
 
-    upgrade()
+    normalize()
     faults = list(find_faults())
 
     assert email_of(first) == COMPOSED
@@ -175,10 +165,10 @@ def test_live_registrations_of_one_mailbox_stay_and_are_reported(upgrade, clock)
         call_command("check_integrity", stdout=StringIO(), stderr=StringIO())
 
 
-def test_duplicate_registrations_of_past_events_are_notes(upgrade, clock):
+def test_duplicate_registrations_of_past_events_are_notes(normalize, clock):
     event = EventFactory()
     guest(event, A_LABEL), guest(event, DECOMPOSED)
-    upgrade()
+    normalize()
 
     clock.move_to(event.end_time)
 
@@ -186,29 +176,23 @@ def test_duplicate_registrations_of_past_events_are_notes(upgrade, clock):
     assert [note.split(":")[0] for note in find_notes()] == [f"event {event.pk}, which is over"]
 
 
-def test_opt_outs_move_to_the_mailbox(upgrade, clock):
+def test_opt_outs_move_to_the_mailbox(normalize, clock):
     Unsubscription.objects.create(address_digest=_digest(DECOMPOSED), kind="organizer_message")
     guest(EventFactory(), DECOMPOSED)
-    user = account(A_LABEL)
     other = account("bea@example.com")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE accounts_user SET notification_preferences = %s WHERE id = %s",
-            ['{"event_changed": false, "reminder": true}', user.pk],
-        )
 
-    upgrade()
+    normalize()
 
-    assert opted_out_kinds(digest_of(COMPOSED)) == {"event_changed", "organizer_message"}
+    assert opted_out_kinds(digest_of(COMPOSED)) == {"organizer_message"}
     assert opted_out_kinds(digest_of(other.email)) == set()
     assert not Unsubscription.objects.filter(address_digest=_digest(DECOMPOSED)).exists()
 
 
-def test_sign_in_failures_move_to_the_mailbox(upgrade):
+def test_sign_in_failures_move_to_the_mailbox(normalize):
     account(A_LABEL)
     failures = {"address": b"", "level": 3, "at": day(1)}
     SignInFailures.objects.create(account=account_digest(A_LABEL, is_canonical=True), **failures)
 
-    upgrade()
+    normalize()
 
     assert bytes(SignInFailures.objects.get().account) == account_digest(COMPOSED)

@@ -34,6 +34,7 @@ from config.api.sql.requirements import check_server
 from config.static_files import collect_changed
 
 from .processes import Processes
+from .schema_history import delete_everything, require_known_history
 
 PROJECT = Path(__file__).resolve().parents[2]
 # A process that does not respond within this time is named, and the others run on.
@@ -46,10 +47,13 @@ def main() -> None:
     parser.add_argument(
         "--sample-data", action="store_true", help="Load it into an empty database."
     )
+    parser.add_argument(
+        "--new-database", action="store_true", help="Delete everything in the private PostgreSQL."
+    )
     arguments = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
-        logins = _prepare(sample_data=arguments.sample_data)
+        logins = _prepare(sample_data=arguments.sample_data, is_new=arguments.new_database)
     except (ImproperlyConfigured, CommandError) as error:
         sys.exit(f"Cannot start: {error}")
     except KeyboardInterrupt:
@@ -59,11 +63,14 @@ def main() -> None:
     _run(logins)
 
 
-def _prepare(*, sample_data: bool) -> str:
+def _prepare(*, sample_data: bool, is_new: bool) -> str:
     """Migrate and load the sample data; returns the text about its logins."""
     _require_free_port()
     django.setup()
     _wait_for_database()
+    if is_new:
+        delete_everything()
+    require_known_history()
     call_command("migrate", verbosity=0)
     collect_changed()
     output = StringIO()
@@ -133,7 +140,8 @@ def _set_environment() -> None:
 
 def _run(logins: str) -> None:
     """Run the Procfile until Ctrl-C or SIGTERM."""
-    processes = Processes(_commands(), PROJECT)
+    lines = (PROJECT / "Procfile").read_text().splitlines()
+    processes = Processes(dict(line.split(": ", 1) for line in lines), PROJECT)
     stopping = threading.Event()
 
     def stop(signal_number: int, frame: FrameType | None) -> None:
@@ -147,13 +155,6 @@ def _run(logins: str) -> None:
     )
     announcer.start()
     processes.run()
-
-
-def _commands() -> dict[str, str]:
-    """The commands of the Procfile's processes. `release` ends, and the start has migrated."""
-    lines = (PROJECT / "Procfile").read_text().splitlines()
-    commands = dict(line.split(": ", 1) for line in lines)
-    return {name: command for name, command in commands.items() if name != "release"}
 
 
 def _announce(logins: str, started_at: datetime, stopping: threading.Event) -> None:
@@ -192,7 +193,8 @@ def _checks(started_at: datetime) -> dict[str, Callable[[], bool]]:
         "worker": lambda: _worker_responds(started_at),
         "mailer": _mailer_responds,
     }
-    return {name: check for name, check in checks.items() if name in _commands()}
+    processes = {line.partition(":")[0] for line in (PROJECT / "Procfile").read_text().splitlines()}
+    return {name: check for name, check in checks.items() if name in processes}
 
 
 def _worker_responds(started_at: datetime) -> bool:

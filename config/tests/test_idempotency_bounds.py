@@ -1,8 +1,6 @@
 """Stored responses are bounded, and an index finds those that name a person."""
 
 from datetime import timedelta
-from importlib import import_module
-from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -147,19 +145,6 @@ def test_responses_are_found_by_an_index_without_reading_bodies(db):
         cursor.execute(f"EXPLAIN {queries[0]['sql']}")
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "stored_by_mention" in plan
-
-
-def test_responses_stored_before_the_upgrade_are_found(anyone, event):
-    body = {"name": "Bob", "email": "bob@example.com"}
-    anyone.post(f"/api/events/{event.pk}/register/", body, headers={"Idempotency-Key": "k"})
-    StoredResponse.objects.update(mentions=None, size=0)
-
-    apps = SimpleNamespace(get_model=lambda *_: StoredResponse)
-    import_module("config.api.migrations.0004_bounded_answers").record_mentions(apps, None)
-
-    stored = StoredResponse.objects.get()
-    assert stored.size == len(bytes(stored.body))
-    assert delete_responses_about(emails=["bob@example.com"]) == 1
 
 
 def test_erasure_deletes_responses_with_a_former_name_of_the_person(

@@ -312,7 +312,7 @@ def test_the_longest_name_has_room_in_every_index(olga):
 
 
 def test_python_and_the_database_split_texts_in_the_same_way():
-    functions = import_module("events.migrations.0022_words_of_every_script")
+    functions = import_module("events.migrations.0001_functions")
     in_database = re.compile(f"[{functions.LETTERS}{functions.MARKS}]")
     in_python = re.compile(f"[{UNSPACED_LETTERS}]")
     letters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]

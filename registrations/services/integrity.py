@@ -9,8 +9,8 @@ from django.db.models import Avg, Count, DecimalField
 from django.db.models.functions import Round
 from django.utils import timezone
 
-from accounts.address_normalization import uncertain
 from accounts.models import User
+from accounts.services.address_normalization import uncertain
 from config.api.text.email_addresses import mailbox_of
 from events.models import Event
 from events.services import lock_event
@@ -171,7 +171,7 @@ def find_notes() -> Iterator[str]:
 def _respelled_duplicates() -> Any:
     """Live registrations with the mailbox of another live registration for the same event.
 
-    An upgrade may leave such rows: see `accounts.address_normalization`.
+    `normalize_addresses` leaves such rows.
     """
     rows = uncertain(Registration.objects.live().identified()).only("event", "email")
     respelled = [row.pk for row in rows if mailbox_of(row.email) != row.email]

@@ -1,14 +1,9 @@
 """Unique values that the system generates cannot be taken by users."""
 
-from importlib import import_module
-
 import pytest
-from django.apps import apps
-from django.utils import timezone
 
-from accounts import address_normalization
 from accounts.models import User
-from accounts.services import erase_account
+from accounts.services import address_normalization, erase_account
 from accounts.services.accounts import _create_user
 from accounts.tests.factories import PASSWORD, UserFactory
 from registrations import benchmark_data
@@ -98,13 +93,3 @@ def test_name_generated_under_contention_may_be_sent_back(signed_in, monkeypatch
 
     assert user.username.startswith("obrien-")
     assert response.status_code == 200
-
-
-def test_accounts_that_were_erased_before_are_renamed(ana):
-    gone = UserFactory(username="erased-7", erased_at=timezone.now())
-    living = UserFactory(username="erased-8")
-
-    import_module("accounts.migrations.0012_erased_names").rename(apps, None)
-
-    names = {user.pk: user.username for user in User.objects.all()}
-    assert names == {gone.pk: f"erased:{gone.pk}", living.pk: "erased-8", ana.pk: "ana"}

@@ -28,6 +28,6 @@ def create(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("events", "0002_search")]
+    dependencies = [("events", "0003_triggers")]
 
     operations = [migrations.RunPython(create, migrations.RunPython.noop)]

@@ -1,19 +1,21 @@
-"""Makes the e-mail addresses of earlier versions canonical, for migrations.
+"""Makes stored e-mail addresses canonical: those that were loaded by SQL from another product.
 
-Those versions stored each spelling of an address in lower case.
+Every other way of storing an address makes it canonical first.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import F
+from django.db import transaction
+from django.db.models import F, TextField
+from django.db.models.functions import Cast
 
 from config.api.text.email_addresses import InvalidAddress, canonical_address, deliverable_address
 
-from .lockout import account_digest
+from ..lockout import account_digest
+from ..models import FormerAddress, Notification, SignInFailures, Unsubscription, User
 
 # Matches only canonical addresses, for PostgreSQL and Python. So SQL selects the other rows.
 _SURELY_CANONICAL = r"^[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@([a-z0-9-]+\.)*[a-z0-9-]+$"
@@ -57,13 +59,29 @@ def was_delivered_elsewhere(address: str) -> bool:
         return False
 
 
-def normalize_accounts(apps: Any) -> dict[str, str]:
+@transaction.atomic
+def normalize_addresses() -> dict[str, str]:
+    """Make the addresses of accounts, former addresses and notifications canonical.
+
+    Opt-outs and failures of sign-ins move to the mailbox. Returns the new address of each changed
+    one.
+    """
+    changed = _normalize_accounts()
+    changed |= _normalize_pending()
+    changed |= _normalize_former()
+    changed |= _normalize_notifications()
+    rekey_opt_outs(changed)
+    _rekey_sign_in_failures(changed)
+    return changed
+
+
+def _normalize_accounts() -> dict[str, str]:
     """Make the addresses of accounts canonical. Returns the new address of each changed one.
 
     Of several accounts with one mailbox, the one that was confirmed first keeps it, else the
     oldest. The others get a placeholder and `withdrawn_email`: see `User.needs_address`.
     """
-    users = apps.get_model("accounts", "User").objects.filter(erased_at=None)
+    users = User.objects.filter(erased_at=None)
     claims: dict[str | None, list[Any]] = {}
     for user in uncertain(users):
         if was_delivered_elsewhere(user.email):
@@ -84,32 +102,62 @@ def normalize_accounts(apps: Any) -> dict[str, str]:
     return changed
 
 
-def rekey_opt_outs(apps: Any, changed: dict[str, str]) -> None:
-    """Move the opt-outs of each former spelling to the mailbox."""
-    opt_outs = apps.get_model("accounts", "Unsubscription").objects
+def _normalize_pending() -> dict[str, str]:
+    changed = {}
+    for user in User.objects.exclude(pending_email=""):
+        address = normalized(user.pending_email) or ""
+        if address != user.pending_email:
+            changed[user.pending_email] = address
+            User.objects.filter(pk=user.pk).update(pending_email=address)
+    return {former: address for former, address in changed.items() if address}
+
+
+def _normalize_former() -> dict[str, str]:
+    changed = {}
+    for row in uncertain(FormerAddress.objects.all()):
+        address = normalized(row.email)
+        if address is None or was_delivered_elsewhere(row.email):
+            row.delete()  # the confirmation at another domain does not prove this mailbox
+        elif address != row.email:
+            changed[row.email] = address
+            FormerAddress.objects.filter(pk=row.pk).update(email=address)
+    return changed
+
+
+def _normalize_notifications() -> dict[str, str]:
+    rows = uncertain(Notification.objects.all()).order_by()
+    changed = {}
+    for email in list(rows.values_list("email", flat=True).distinct()):
+        address = normalized(email)
+        if address is not None and address != email:
+            changed[email] = address
     for former, address in changed.items():
-        rows = opt_outs.filter(address_digest=_digest(former))
+        # A condition on `email` itself looks for the canonical spelling.
+        spelled = Notification.objects.annotate(spelling=Cast("email", TextField()))
+        spelled.filter(spelling=former).update(email=address)
+    return changed
+
+
+def rekey_opt_outs(changed: dict[str, str]) -> None:
+    """Move the opt-outs of each former spelling to the mailbox."""
+    for former, address in changed.items():
+        rows = Unsubscription.objects.filter(address_digest=_digest(former))
         if kinds := list(rows.values_list("kind", flat=True)):
-            opt_out(apps, address, kinds)
+            Unsubscription.objects.bulk_create(
+                [Unsubscription(address_digest=_digest(address), kind=kind) for kind in kinds],
+                ignore_conflicts=True,
+            )
             rows.delete()
 
 
-def rekey_sign_in_failures(apps: Any, changed: dict[str, str]) -> None:
+def _rekey_sign_in_failures(changed: dict[str, str]) -> None:
     """Move the failures of each former spelling to the mailbox, unless it has some itself."""
-    failures = apps.get_model("accounts", "SignInFailures").objects
     for former, address in changed.items():
         mailbox = account_digest(address)
-        for row in failures.filter(account=account_digest(former, is_canonical=True)):
-            if not failures.filter(account=mailbox, address=row.address).exists():
-                failures.filter(pk=row.pk).update(account=mailbox)
-
-
-def opt_out(apps: Any, address: str, kinds: Iterable[str]) -> None:
-    model = apps.get_model("accounts", "Unsubscription")
-    model.objects.bulk_create(
-        [model(address_digest=_digest(address), kind=kind) for kind in kinds],
-        ignore_conflicts=True,
-    )
+        for row in SignInFailures.objects.filter(account=account_digest(former, is_canonical=True)):
+            known = SignInFailures.objects.filter(account=mailbox, address=row.address)
+            if not known.exists():
+                SignInFailures.objects.filter(pk=row.pk).update(account=mailbox)
 
 
 def _precedence(user: Any) -> tuple[datetime, datetime, int]:

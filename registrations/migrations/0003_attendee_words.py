@@ -1,4 +1,4 @@
-"""What attendees are found by: their names without accents, case and punctuation."""
+"""Functions that find attendees by names without accents, case and punctuation."""
 
 from django.db import migrations
 
@@ -9,7 +9,7 @@ LATIN = (
     r"\u014c-\u0151\u0154-\u0165\u0168-\u017e''\u2018\u2019"
 )
 UNACCENTED = (
-    "lower(public.unaccent('public.unaccent'::regdictionary, "
+    "lower(unaccent('unaccent'::regdictionary, "
     r"translate(given, U&'''\2018\2019', '')))"
 )
 # Letters that have nothing to fold but case: Greek, Cyrillic, Hebrew, Arabic, Thai, kana, Han,
@@ -28,7 +28,7 @@ BETWEEN = r"\s\x01-,/:-@\[-`{-~\u00a1-\u00b6\u00b8-\u00bf\u2010-\u2026\u2028-\u2
 HYPHENS = r"-.\u00b7\u05be\u2027\u30fb"
 
 FUNCTIONS = rf"""
-CREATE OR REPLACE FUNCTION attendee_words_in_full(given text) RETURNS text
+CREATE FUNCTION attendee_words_in_full(given text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
 DECLARE
@@ -47,7 +47,7 @@ COMMENT ON FUNCTION attendee_words_in_full IS 'See attendee_words.';
 
 -- Inlined into queries, so a plain name costs little. No index is on it, so it may use `unaccent`,
 -- which is quicker than `text_fold`, and stable.
-CREATE OR REPLACE FUNCTION attendee_words(given text) RETURNS text
+CREATE FUNCTION attendee_words(given text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
     SELECT CASE
@@ -72,8 +72,8 @@ DROP FUNCTION attendee_words_in_full;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("registrations", "0010_names_by_alphabet"),
-        ("api", "0003_text_folding"),
+        ("registrations", "0002_triggers"),
+        ("api", "0001_text_folding"),
     ]
 
     operations = [migrations.RunSQL(FUNCTIONS, DROP)]

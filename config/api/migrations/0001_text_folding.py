@@ -11,7 +11,7 @@ STABLE, as `unaccent` is. Names are qualified, since indexes are built with an e
 from django.db import migrations
 
 FUNCTIONS = r"""
-CREATE OR REPLACE FUNCTION text_fold_beyond_ascii(given text) RETURNS text
+CREATE FUNCTION text_fold_beyond_ascii(given text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
 DECLARE
@@ -69,7 +69,7 @@ END
 $$;
 COMMENT ON FUNCTION text_fold_beyond_ascii IS 'See text_fold.';
 
-CREATE OR REPLACE FUNCTION text_fold(given text) RETURNS text
+CREATE FUNCTION text_fold(given text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT CASE
@@ -89,7 +89,7 @@ $$;
 COMMENT ON FUNCTION text_fold IS
     'Text without case, accents, vowel points, invisible characters and compatibility forms.';
 
-CREATE OR REPLACE FUNCTION text_pattern(given text) RETURNS text
+CREATE FUNCTION text_pattern(given text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT '%' || replace(replace(replace(public.text_fold(given), '\', '\\'), '%', '\%'), '_', '\_') || '%'
@@ -97,7 +97,7 @@ $$;
 COMMENT ON FUNCTION text_pattern IS
     'Of LIKE: matches folded texts that contain the given one, folded too.';
 
-CREATE OR REPLACE FUNCTION text_alphabet_key_beyond_ascii(given text) RETURNS text
+CREATE FUNCTION text_alphabet_key_beyond_ascii(given text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
 DECLARE
@@ -114,7 +114,7 @@ END
 $$;
 COMMENT ON FUNCTION text_alphabet_key_beyond_ascii IS 'See text_alphabet_key.';
 
-CREATE OR REPLACE FUNCTION text_alphabet_key(given text) RETURNS text
+CREATE FUNCTION text_alphabet_key(given text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT CASE
@@ -136,6 +136,6 @@ DROP FUNCTION text_fold_beyond_ascii;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("api", "0002_request_counts")]
+    dependencies = []
 
     operations = [migrations.RunSQL(FUNCTIONS, DROP)]

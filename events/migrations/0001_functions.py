@@ -1,9 +1,10 @@
-"""Words as every script has them; events are found by them from now on.
+"""Functions that generated columns, indexes and triggers of events use.
 
-Of the texts that are in the search so far, those change that have other letters than ASCII or a
-name such as C#. They are written in batches, each in its own transaction, so nobody waits long.
+They use nothing that depends on the version or the locale of the server but `lower`, so indexes on
+them stay valid. Changing one of them means to rebuild the indexes that use it.
 """
 
+from django.contrib.postgres.operations import CreateExtension
 from django.db import migrations
 
 # Scripts that part no words by spaces: Thai, Lao, Myanmar, Khmer, Han, kana and Bopomofo. First
@@ -36,8 +37,8 @@ SIGNS = (
     r"\ua9b3-\ua9c0\uaa29-\uaa36\uaa43\uaa4c\uaa4d\uaaeb-\uaaef\uaaf5\uaaf6\uabe3-\uabed"
 )
 
-FUNCTIONS = rf"""
-CREATE OR REPLACE FUNCTION search_text(given text) RETURNS text
+SEARCH = rf"""
+CREATE FUNCTION search_text(given text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
 DECLARE
@@ -69,7 +70,7 @@ COMMENT ON FUNCTION search_text IS
     'The folded words of a text, with one space in between. Runs of scripts without spaces are '
     'words of their own.';
 
-CREATE OR REPLACE FUNCTION search_grams(words text) RETURNS text
+CREATE FUNCTION search_grams(words text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     -- Each letter is doubled, so that a run of ABC becomes "A AB BC C", less the first one.
@@ -85,7 +86,7 @@ COMMENT ON FUNCTION search_grams IS
     'The words of search_text, runs of scripts without spaces as each two neighbours and the last '
     'letter alone.';
 
-CREATE OR REPLACE FUNCTION search_words(given text) RETURNS text
+CREATE FUNCTION search_words(given text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
 DECLARE
@@ -96,7 +97,7 @@ END
 $$;
 COMMENT ON FUNCTION search_words IS 'What a text is found by, with one space in between.';
 
-CREATE OR REPLACE FUNCTION search_positions(words text) RETURNS tsvector
+CREATE FUNCTION search_positions(words text) RETURNS tsvector
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
 BEGIN
@@ -113,7 +114,7 @@ END
 $$;
 COMMENT ON FUNCTION search_positions IS 'Words with one space in between as a tsvector.';
 
-CREATE OR REPLACE FUNCTION search_vector_of(
+CREATE FUNCTION search_vector_of(
     name text, category text, location text, description text
 ) RETURNS tsvector
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -124,65 +125,72 @@ AS $$
         || setweight(search_positions(search_words(description)), 'D')
 $$;
 COMMENT ON FUNCTION search_vector_of IS 'What an event is found by.';
-
-CREATE OR REPLACE FUNCTION event_search_refresh() RETURNS trigger
-LANGUAGE plpgsql
-SET enable_seqscan = off
-AS $$
-DECLARE
-    category_name text := '';
-BEGIN
-    IF NEW.category_id IS NOT NULL THEN
-        SELECT name || ' ' || slug INTO category_name
-        FROM events_category WHERE id = NEW.category_id;
-    END IF;
-    NEW.search_vector :=
-        search_vector_of(NEW.name, category_name, NEW.location, NEW.description);
-    -- Not unique, and so nobody waits for another's commit here, nor for one another.
-    INSERT INTO events_searchword (word)
-    SELECT lexeme FROM unnest(NEW.search_vector)
-    WHERE NOT EXISTS (
-        SELECT FROM events_searchword known
-        WHERE known.word = lexeme COLLATE "C" AND known.in_texts IS DISTINCT FROM 0
-        OFFSET 0
-    );
-    RETURN NEW;
-END
-$$;
-
--- Nothing uses these any more.
-DROP FUNCTION IF EXISTS search_query(text);
-DROP FUNCTION IF EXISTS search_fold(text);
 """  # noqa: S608  # nosec  # composed of constants only
 
-# Ids are gone through in ranges. The comparison is of texts that may have changed alone.
-REFRESH = r"""
-    UPDATE events_event AS event SET name = event.name
-    FROM events_event AS old LEFT JOIN events_category AS kind ON kind.id = old.category_id
-    WHERE event.id = old.id AND old.id >= %s AND old.id < %s
-        AND (old.name || old.location || old.description || coalesce(kind.name, ''))
-            ~ '[^\x01-\x7f]|[0-9][eE][0-9]|#|\+\+|(^|[ /("])\.[A-Za-z]'
-        AND event.search_vector IS DISTINCT FROM search_vector_of(
-            old.name, coalesce(kind.name || ' ' || kind.slug, ''), old.location, old.description
-        )
+OTHERS = r"""
+CREATE FUNCTION search_names_by_week(vector tsvector, at timestamptz) RETURNS tsvector
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT array_to_tsvector(
+        coalesce(array_agg(to_char(at AT TIME ZONE 'UTC', 'IYYYIW') || lexeme), '{}')
+    )
+    FROM unnest(ts_filter(vector, '{a}'))
+$$;
+COMMENT ON FUNCTION search_names_by_week IS
+    'The words of a name, each behind the ISO week of the time in UTC.';
+
+CREATE FUNCTION search_may_correct(word text) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$ SELECT length(word) BETWEEN 3 AND 62 AND word !~ '[0-9]' $$;
+COMMENT ON FUNCTION search_may_correct IS
+    'Whether a misspelt word, of 4 to 60 letters, may be at most two letters away.';
+
+-- An index is on it, and PostgreSQL maintains indexes without the session's search_path. A body
+-- after RETURN refers to the functions themselves and not to their names, so the extension may be in
+-- any schema.
+CREATE FUNCTION earth_point(latitude double precision, longitude double precision)
+RETURNS cube
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN cube(ARRAY[
+    6371.0088 * cos(radians(latitude)) * cos(radians(longitude)),
+    6371.0088 * cos(radians(latitude)) * sin(radians(longitude)),
+    6371.0088 * sin(radians(latitude))
+]);
+COMMENT ON FUNCTION earth_point IS
+    'A point of the surface in space, in kilometres from the centre of a sphere of mean radius.';
+
+CREATE FUNCTION next_reminder(start_time timestamptz, hours smallint[], after timestamptz)
+RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT min(start_time - make_interval(hours => hour))
+    FROM unnest(hours) AS hour
+    WHERE start_time - make_interval(hours => hour) > after
+$$;
+COMMENT ON FUNCTION next_reminder IS
+    'The first reminder after a moment; null when there is none. Hours are counted from the start.';
 """
-BATCH = 2_000
 
-
-def refresh(apps, schema_editor):
-    """A batch at a time. One that was interrupted is run again: what is up to date stays."""
-    with schema_editor.connection.cursor() as cursor:
-        cursor.execute("SELECT min(id), max(id) FROM events_event")
-        first, last = cursor.fetchone()
-        for begin in range(first or 0, (last or -1) + 1, BATCH):
-            cursor.execute(REFRESH, [begin, begin + BATCH])
+DROP = """
+DROP FUNCTION next_reminder;
+DROP FUNCTION earth_point;
+DROP FUNCTION search_may_correct;
+DROP FUNCTION search_names_by_week;
+DROP FUNCTION search_vector_of;
+DROP FUNCTION search_positions;
+DROP FUNCTION search_words;
+DROP FUNCTION search_grams;
+DROP FUNCTION search_text;
+"""
 
 
 class Migration(migrations.Migration):
-    atomic = False
-    dependencies = [("events", "0021_edited_since_import"), ("api", "0003_text_folding")]
+    dependencies = [("api", "0001_text_folding")]
 
     operations = [
-        migrations.RunSQL(FUNCTIONS, migrations.RunSQL.noop),
-        migrations.RunPython(refresh, migrations.RunPython.noop, elidable=True),
+        CreateExtension("pg_trgm"),
+        CreateExtension("unaccent"),
+        CreateExtension("fuzzystrmatch"),
+        CreateExtension("cube"),
+        migrations.RunSQL(SEARCH + OTHERS, DROP),
     ]
