@@ -47,6 +47,40 @@ def test_list_depends_on_its_viewer_and_not_on_an_earlier_one(anyone, olga, sam,
     assert names(signed_in(olga).get(path)) == ["Draft"]
 
 
+@pytest.mark.parametrize("filters", ["search=talk", "name=talk", "near=45,9"])
+def test_search_depends_on_its_viewer_and_not_on_an_earlier_one(
+    anyone, olga, max_, sam, signed_in, clock, filters
+):
+    place = {"latitude": 45, "longitude": 9}
+    EventFactory(organizer=olga, name="Talk of Olga", status=Event.Status.DRAFT, **place)
+    EventFactory(organizer=max_, name="Talk of Max", status=Event.Status.DRAFT, **place)
+    staff = signed_in(grant(sam, "events.view_event"))
+    clients = [staff, anyone, signed_in(olga), signed_in(max_), staff]
+
+    results = [names(client.get(f"/api/events/?status=draft&{filters}")) for client in clients]
+
+    both = ["Talk of Max", "Talk of Olga"]
+    assert [sorted(each) for each in results] == [both, [], ["Talk of Olga"], ["Talk of Max"], both]
+
+
+def test_own_list_depends_on_its_viewer_and_not_on_an_earlier_one(olga, max_, signed_in, clock):
+    EventFactory(organizer=olga, name="Talk of Olga")
+    EventFactory(organizer=max_, name="Talk of Max")
+
+    for filters in ("", "?search=talk"):
+        path = f"/api/me/events/{filters}"
+        assert names(signed_in(olga).get(path)) == ["Talk of Olga"]
+        assert names(signed_in(max_).get(path)) == ["Talk of Max"]
+
+
+def test_search_without_words_still_checks_the_other_filters(anyone, db):
+    response = anyone.get("/api/events/?search=!!!&near=nowhere")
+
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["field"] == "near"
+    assert names(anyone.get("/api/events/?search=!!!")) == []
+
+
 def test_the_same_day_is_another_one_in_another_zone(anyone, olga, clock):
     EventFactory(organizer=olga, name="Late", start_time=NOW.replace(hour=23))
 
