@@ -10,6 +10,7 @@ import yaml
 from prometheus_client import REGISTRY
 from prometheus_client.core import Metric
 
+from config import ops
 from config.api.http.rate_limits import REJECTIONS
 from config.database_metrics import DatabaseMetrics
 from config.server import gauges
@@ -51,6 +52,7 @@ def families() -> Iterator[Metric]:
     assert gauges.PROCESSES  # importing the module registers its metrics
     yield from REGISTRY.collect()
     yield from DatabaseMetrics().collect()
+    yield from ops._CacheMetrics().collect()
 
 
 def series_names() -> set[str]:
