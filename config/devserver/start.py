@@ -140,8 +140,7 @@ def _set_environment() -> None:
 
 def _run(logins: str) -> None:
     """Run the Procfile until Ctrl-C or SIGTERM."""
-    lines = (PROJECT / "Procfile").read_text().splitlines()
-    processes = Processes(dict(line.split(": ", 1) for line in lines), PROJECT)
+    processes = Processes(_commands(), PROJECT)
     stopping = threading.Event()
 
     def stop(signal_number: int, frame: FrameType | None) -> None:
@@ -155,6 +154,13 @@ def _run(logins: str) -> None:
     )
     announcer.start()
     processes.run()
+
+
+def _commands() -> dict[str, str]:
+    """The commands of the Procfile's processes. `release` ends, and the start has migrated."""
+    lines = (PROJECT / "Procfile").read_text().splitlines()
+    commands = dict(line.split(": ", 1) for line in lines)
+    return {name: command for name, command in commands.items() if name != "release"}
 
 
 def _announce(logins: str, started_at: datetime, stopping: threading.Event) -> None:
@@ -193,8 +199,7 @@ def _checks(started_at: datetime) -> dict[str, Callable[[], bool]]:
         "worker": lambda: _worker_responds(started_at),
         "mailer": _mailer_responds,
     }
-    processes = {line.partition(":")[0] for line in (PROJECT / "Procfile").read_text().splitlines()}
-    return {name: check for name, check in checks.items() if name in processes}
+    return {name: check for name, check in checks.items() if name in _commands()}
 
 
 def _worker_responds(started_at: datetime) -> bool:

@@ -64,6 +64,12 @@ def test_pod_runs_the_command_of_the_procfile(name):
     assert " ".join(container(deployment)["command"]) == procfile()[name]
 
 
+def test_release_phase_and_migration_job_migrate():
+    job = manifests()["Job", "events-migrate-1-0-0"]
+
+    assert " ".join(container(job)["command"]) == procfile()["release"]
+
+
 def test_web_pod_runs_the_command_of_the_image_and_is_probed():
     web = container(manifests()["Deployment", "events-web"])
 

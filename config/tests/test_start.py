@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from config.devserver.embedded_postgres import locate
+from config.devserver.start import _commands
 
 PROJECT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 120
@@ -69,6 +70,10 @@ def application(tmp_path_factory):
         while (server.data / "postmaster.pid").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         shutil.rmtree(server.base, ignore_errors=True)
+
+
+def test_start_runs_every_process_of_the_procfile_but_the_release_phase():
+    assert list(_commands()) == ["web", "worker", "mailer"]
 
 
 def test_start_with_a_taken_port_prints_one_line_and_touches_nothing(tmp_path):
