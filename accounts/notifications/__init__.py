@@ -7,7 +7,7 @@ others.
 
 An app declares its kinds in a module of its own, and registers them in `ready()`::
 
-    # registrations/notifications.py
+    # registrations/notifications/registrations.py
     def load_confirmed(rows):
         '''One or two queries for the whole batch. Rows without facts are dropped.'''
         ids = [row.registration_id for row in rows]
@@ -24,7 +24,7 @@ An app declares its kinds in a module of its own, and registers them in `ready()
     CONFIRMED = Kind(
         name="registration_confirmed",          # at most 40 characters
         title="Registration confirmed",         # the label of the switch
-        template="registrations/mail/confirmed.html",
+        template="registrations/mail/registration_confirmed.html",
         load=load_confirmed,
         attach=lambda row, facts: [
             Attachment(ics, "text/calendar", "event.ics", {"method": "REQUEST"}),
