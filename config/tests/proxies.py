@@ -60,12 +60,12 @@ class Proxy:
         return client, server
 
     def _pass_on(self, end: socket.socket, selector: selectors.BaseSelector) -> None:
-        data = b""
+        if end not in self._peers:
+            return  # closed together with its peer a moment ago
         with suppress(ConnectionError):
-            data = end.recv(65536)
-        if data:
-            self._peers[end].sendall(data)
-            return
+            if data := end.recv(65536):
+                self._peers[end].sendall(data)
+                return
         for each in (end, self._peers[end]):
             selector.unregister(each)
             del self._peers[each]

@@ -29,7 +29,7 @@ SUFFIXES = {
 # What Prometheus and Grafana add to every series.
 OWN_LABELS = {"instance", "job", "le"}
 FUNCTIONS = {
-    "by", "delta", "histogram_quantile", "max", "rate", "sum", "topk",
+    "by", "delta", "histogram_quantile", "max", "min", "rate", "sum", "topk",
 }  # fmt: skip
 
 

@@ -172,14 +172,15 @@ def test_requests_succeed_when_the_database_responds_again(thread, proxy, monkey
 def test_statement_of_a_request_is_limited_and_that_of_a_job_is_not(thread):
     assert status_of(thread, "/api/events/") == "200 OK"
 
-    def limit() -> str:
+    def limits() -> tuple[str, float | None]:
         with connection.cursor() as cursor:
             cursor.execute("SHOW statement_timeout")
-            return cursor.fetchone()[0]
+            return cursor.fetchone()[0], connection.connection.max_blocked_seconds
 
-    assert thread.submit(limit).result() == STATEMENT_TIMEOUT
-    assert limit() == "0"
-    assert connection.connection.max_blocked_seconds is None
+    assert thread.submit(limits).result() == (STATEMENT_TIMEOUT, MAX_BLOCKED_SECONDS)
+    with ThreadPoolExecutor(1) as job:  # a thread without requests
+        assert job.submit(limits).result() == ("0", None)
+        job.submit(connections.close_all).result()
 
 
 def test_export_may_take_longer_than_other_requests(thread):

@@ -218,7 +218,8 @@ def test_api_keeps_its_document_for_guests(case: Case, there: There):
     there.aim(case)
 
     with no_stored_rows():
-        case.call_and_validate()
+        # Schemathesis does not decompress responses of a WSGI application.
+        case.call_and_validate(headers={"Accept-Encoding": "identity"})
 
 
 @api.exclude(_lets_guests_in).parametrize()

@@ -54,6 +54,7 @@ def worker(proxy, transactional_db) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+@pytest.mark.timeout(180)
 def test_worker_starts_again_when_the_database_is_back(worker, proxy):
     wait_for(ProcrastinateWorker.objects.exists)
     first = ProcrastinateWorker.objects.get()
