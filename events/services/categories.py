@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from accounts.audit import audited
+from config.api.sql.time_limits import long_statements
 from config.errors import FieldError, ValidationFailed
 
 from ..models import Category
@@ -17,8 +18,8 @@ def save_category(category: Category, /, **fields: Any) -> Category:
     for name, value in fields.items():
         setattr(category, name, value)
     try:
-        with transaction.atomic():
-            category.save()
+        with transaction.atomic(), long_statements(connection):
+            category.save()  # a new name updates the search column of all its events
     except IntegrityError as error:
         raise ValidationFailed(
             FieldError("slug", "unique", "Another category has this slug.")
@@ -30,4 +31,5 @@ def save_category(category: Category, /, **fields: Any) -> Category:
 @audited("deleted", always=True)
 def delete_category(category: Category) -> None:
     """Deletes a category. Its events have none afterwards."""
-    Category.objects.filter(pk=category.pk).delete()
+    with long_statements(connection):
+        Category.objects.filter(pk=category.pk).delete()
