@@ -27,7 +27,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """A statement of a request has a limit. A job or a migration may take minutes."""
         parameters: dict[str, Any] = super().get_connection_params()
         if request_threads.is_current and "options" in parameters:  # else the role has the limit
-            parameters["options"] += f" -c statement_timeout={STATEMENT_TIMEOUT}"
+            # First, so that a limit in the URL takes precedence.
+            parameters["options"] = (
+                f"-c statement_timeout={STATEMENT_TIMEOUT} {parameters['options']}"
+            )
         return parameters
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> WatchedConnection:

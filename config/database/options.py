@@ -54,7 +54,8 @@ def pooled(database: dict[str, Any], *, prepares: bool) -> dict[str, Any]:
             "DATABASE_URL must have no options where DATABASE_DIRECT_URL is set: "
             "a pooler rejects them. Set them for the role."
         )
-    return _with_limits(database, prepares=prepares)
+    # Outside a transaction, each fetch of a cursor may reach another connection of the server.
+    return _with_limits(database, prepares=prepares) | {"DISABLE_SERVER_SIDE_CURSORS": True}
 
 
 def direct(database: dict[str, Any]) -> dict[str, Any]:

@@ -27,13 +27,16 @@ class Reachability:
     def attempt(self) -> Iterator[None]:
         """An attempt to connect. Raises `OperationalError` at once while the server is away."""
         self._begin()
+        began_at = monotonic()
         try:
             yield
-        except ConnectionTimeout:
-            self.suspend()
-            raise
-        except BaseException:  # such as a refusal, which is a response
-            self._retry_at = None
+        except BaseException as error:
+            # The error is that of the last address, so an earlier one may not have responded.
+            is_late = monotonic() - began_at >= self._attempt_seconds
+            if isinstance(error, ConnectionTimeout) or is_late:
+                self.suspend()
+            else:  # such as a refusal, which is a response
+                self._retry_at = None
             raise
         self._retry_at = None
 

@@ -48,6 +48,8 @@ def check_role_parameters(database: BaseDatabaseWrapper) -> None:
     with database.wrap_database_errors:  # by the driver, as in `check_server`
         cursor = database.connection.execute(_VALUES, [list(ROLE_PARAMETERS)])
     values = dict(cursor.fetchall())
+    if values["timezone"] == "Etc/UTC":  # a pooler may pass on the server's name of the same zone
+        values["timezone"] = "UTC"
     wrong = [
         f"{name} is {values[name]} instead of {value}"
         for name, value in ROLE_PARAMETERS.items()

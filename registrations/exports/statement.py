@@ -72,7 +72,12 @@ def attendee_select(
 
 def text_batches(select: str, parameters: dict[str, Any], zone: tzinfo) -> Generator[list[str]]:
     """The values of a statement with one column, a batch at a time from a server-side cursor."""
-    with session_zone(zone), connection.chunked_cursor() as cursor:
+    # The cursor has a name in this transaction, so a pooler supports it.
+    with (
+        session_zone(zone),
+        connection.wrap_database_errors,
+        connection.create_cursor(name="export") as cursor,
+    ):
         cursor.execute(select, parameters)
         while batch := cursor.fetchmany(ROWS_OF_A_BATCH):
             yield [text for (text,) in batch]
