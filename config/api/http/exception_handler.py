@@ -115,13 +115,12 @@ def _unsupported_media_type(view: Any, content_type: str | None) -> DomainError:
 def logged_error(exc: Exception, make_request: Callable[[], HttpRequest]) -> DomainError:
     """The error of an exception. Status 500 and above are logged and signalled.
 
-    A temporary error has one line without a traceback, and not for every request.
+    A temporary error is not signalled, and has a line without a traceback, not for every request.
     `make_request` is called for the signal alone.
     """
     error = to_domain_error(exc)
-    if error.status >= 500:
-        if not is_temporary(error, exc):
-            logger.error("request failed: %s", error.code, exc_info=exc)
+    if error.status >= 500 and not is_temporary(error, exc):
+        logger.error("request failed: %s", error.code, exc_info=exc)
         got_request_exception.send(sender=logged_error, request=make_request())
     return error
 
