@@ -40,7 +40,8 @@ def run(program: Path, *arguments: str | Path, environment: dict[str, str] | Non
 def find_program(name: str) -> Path:
     """The program of the server's own major version, else of the next newer one.
 
-    Older programs cannot read a newer server. Raises `CommandError`.
+    Older programs cannot read a newer server. pg_restore from 17 on sets a parameter that earlier
+    servers do not have. Raises `CommandError`.
     """
     server_version = _server_version()
     versions: dict[int, Path] = {}
@@ -48,6 +49,8 @@ def find_program(name: str) -> Path:
         if candidate.is_file():
             versions.setdefault(_major_version(candidate), candidate)
     suitable = [version for version in versions if version >= server_version]
+    if name == "pg_restore" and server_version < 17:
+        suitable = [version for version in suitable if version < 17]
     if not suitable:
         raise CommandError(
             f"No {name} for PostgreSQL {server_version} found. Install it "

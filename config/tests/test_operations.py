@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import psycopg
@@ -148,6 +149,28 @@ def test_find_program_prefers_the_version_of_the_server(
     monkeypatch.setattr(client_programs, "_server_version", lambda: server)
 
     assert find_program("pg_dump") == tmp_path / str(expected)
+
+
+def test_find_program_refuses_a_pg_restore_that_sets_what_the_server_lacks(tmp_path, monkeypatch):
+    programs = [program(tmp_path / "pg_restore", "18.1")]
+    monkeypatch.setattr(client_programs, "_candidates", lambda name: programs)
+    monkeypatch.setattr(client_programs, "_server_version", lambda: 16)
+
+    with pytest.raises(CommandError, match="postgresql-client-16"):
+        find_program("pg_restore")
+
+
+def test_backup_deletes_what_a_killed_one_left_a_day_ago(tmp_path, monkeypatch):
+    monkeypatch.setattr("config.operations.management.commands.backup._dump", lambda path: None)
+    names = ["events-20270101T000000Z.unfinished", "events-20270102T000000Z.unfinished"]
+    old, recent = (tmp_path / name for name in names)
+    for path in (old, recent):
+        path.touch()
+    os.utime(old, (0, 0))
+
+    call_command("backup", tmp_path, stdout=StringIO())
+
+    assert (old.exists(), recent.exists()) == (False, True)
 
 
 def test_find_program_refuses_programs_that_are_older_than_the_server(tmp_path, monkeypatch):

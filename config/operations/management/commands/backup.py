@@ -1,5 +1,6 @@
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class Command(BaseCommand):
         finally:
             unfinished.unlink(missing_ok=True)
         self.stdout.write(f"{backup}: {backup.stat().st_size} bytes")
+        _delete_unfinished(directory)
         if keep is not None:
             _delete_old(directory, keep)
 
@@ -57,6 +59,13 @@ def _dump(path: Path) -> None:
     run(find_program("pg_restore"), "--file=/dev/null", path)
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _delete_unfinished(directory: Path) -> None:
+    """Delete what a killed backup left a day ago, since it contains personal data."""
+    for path in directory.glob("events-*.unfinished"):
+        if path.stat().st_mtime < (timezone.now() - timedelta(days=1)).timestamp():
+            path.unlink(missing_ok=True)
 
 
 def _delete_old(directory: Path, keep: int) -> None:
