@@ -56,7 +56,11 @@ class Processes:
         pause = 1.0
         while not self._stopping.is_set():
             started_at = monotonic()
-            status = self._run(name, command)
+            try:
+                status = self._run(name, command)
+            except OSError as error:
+                self._show(name, f"It cannot be started: {error}")
+                status = 127  # as a shell reports it
             if self._stopping.is_set():
                 return
             if monotonic() - started_at > STABLE_SECONDS:

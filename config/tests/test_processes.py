@@ -52,3 +52,19 @@ def test_process_that_ends_starts_again_and_the_others_run_on(supervisor):
     ]
     assert supervisor.wait(60) == 0
     assert not [line for line in rest if re.match("long.*ended", line)]
+
+
+def test_process_that_cannot_be_started_is_reported_and_tried_again():
+    python = sys.executable
+    process = subprocess.Popen(
+        [python, "-c", SUPERVISOR, "/missing/program", f"{python} -c 'input()'"],
+        cwd=PROJECT, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        output = [line for _ in range(6) if "once" in (line := process.stdout.readline())]
+        process.send_signal(signal.SIGTERM)
+        process.stdout.read()
+
+    assert any("cannot be started: " in line for line in output)
+    assert "once | It ended with status 127 and starts again in 1 s.\n" in output
+    assert process.wait(60) == 0
