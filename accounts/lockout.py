@@ -1,8 +1,8 @@
 """Delays sign-in attempts after wrong passwords. Each failure doubles the delay, up to a maximum.
 
 Failures have three counts: of an account from one address, of an account from all addresses, and of
-an address for all accounts. The first count stops guessing. It does not block the owner, who has
-another address. The other two stop guessing from many addresses or for many accounts. They do not
+an address for all accounts. The first count stops guessing. It leaves sign-ins from the owner's
+address alone. The other two stop guessing from many addresses or for many accounts. They do not
 apply to an address that has signed in to the account, or reset its password, before. A reset also
 deletes the failures of the account.
 

@@ -1,7 +1,7 @@
 """Django's Redis cache with short time limits and a circuit breaker.
 
-Redis has only counts and copies. Without it each process counts by itself, so a request must not
-block for a Redis that is frozen or unreachable.
+Redis stores only counts and cached copies. Without it, counts are per process. So no request blocks
+for long on a Redis that is frozen or unreachable.
 """
 
 from threading import Lock

@@ -1,7 +1,7 @@
 """The WSGI application, which `config.asgi` wraps.
 
 Other WSGI servers fork after they have imported it. The import therefore starts no thread: a fork
-copies the locks that a thread holds, and nobody would free them.
+copies the locks that a thread holds, and in the copy they are never released.
 """
 
 import io

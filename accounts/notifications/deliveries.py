@@ -21,7 +21,7 @@ from .budget import Budgets
 from .kinds import Facts, Kind, Share
 from .outbox import OVER_BUDGET
 
-GIVEN_UP = "It was deferred for a day: the mailbox got too many e-mails that nobody asked for."
+GIVEN_UP = "It was deferred for a day: the mailbox got too many unsolicited e-mails."
 TOO_MANY_CAUSED = "Very many e-mails about events of this organizer were sent today."
 REPEATED = "A later one says the same."
 

@@ -33,7 +33,7 @@ Send = Callable[[Message], Awaitable[None]]
 logger = logging.getLogger(__name__)
 
 MESSAGES = Counter("live_messages", "Messages to viewers, heartbeats included.")
-SLOW_VIEWERS = Counter("live_slow_viewers", "Streams that ended since nobody read them.")
+SLOW_VIEWERS = Counter("live_slow_viewers", "Streams that ended because the client read nothing.")
 
 # Django's pattern, the label of the metrics.
 STREAM_ROUTE = "api/events/<id:pk>/stream/"

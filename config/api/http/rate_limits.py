@@ -187,7 +187,7 @@ def _add(digest: bytes, number: int, hits: int, expires_at: int) -> int:
     except Exception as error:  # each store has errors of its own
         if connection.in_atomic_block and not settings.COUNTS_IN_CACHE:
             raise
-        limited_log.report("each process counts rate limits by itself, without the store", error)
+        limited_log.report("the store of rate limits failed, so counts are per process", error)
         return 0
 
 

@@ -111,7 +111,7 @@ def _take_shared(
     except Exception as error:  # each store has errors of its own
         if connection.in_atomic_block and not settings.COUNTS_IN_CACHE:
             raise
-        limited_log.report("each process counts rate limits by itself, without the store", error)
+        limited_log.report("the store of rate limits failed, so counts are per process", error)
         with _lock:
             return max(_full_at.get(key, now), now) + share, True
 
