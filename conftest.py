@@ -1,5 +1,6 @@
 """The cast of all tests: olga organizes, ana attends, max is a stranger, sam is staff."""
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib import import_module
@@ -16,7 +17,7 @@ from accounts.models import User
 from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tokens import open_session
 from config import settings as real_settings
-from config.api.http.rate_limits import clear_local_counts
+from config.api.http import rate_limits
 from config.api.http.work_slots import FILES
 from events.models import Event
 from events.tests.factories import EventFactory
@@ -24,6 +25,16 @@ from events.tests.factories import EventFactory
 NOW = datetime(2027, 1, 15, 12, 0, tzinfo=UTC)
 
 __all__ = ["NOW", "PASSWORD"]
+
+
+class SteadyTime:
+    """The time for rate limits: no window ends during a test, unless the test moves the clock."""
+
+    def __init__(self) -> None:
+        self._start = time.time()
+
+    def time(self) -> float:
+        return time.time() if time_machine.escape_hatch.is_travelling() else self._start
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +46,8 @@ def _plain_settings(settings, monkeypatch) -> Iterator[None]:
         *real_settings.PASSWORD_HASHERS,
     ]
     cache.clear()
-    clear_local_counts()
+    rate_limits.clear_local_counts()
+    monkeypatch.setattr(rate_limits, "time", SteadyTime())
     # A test client holds a stream, and so its slot, until garbage collection.
     monkeypatch.setattr(FILES, "_free", Semaphore(100))
     yield

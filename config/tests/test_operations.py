@@ -15,6 +15,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import Notification
 from config.operations import client_programs
+from config.operations.management.commands import backup as backup_command
 from config.operations.client_programs import find_program
 from registrations.models import Registration
 from registrations.tests.factories import registered
@@ -161,7 +162,7 @@ def test_find_program_refuses_a_pg_restore_that_sets_what_the_server_lacks(tmp_p
 
 
 def test_backup_deletes_what_a_killed_one_left_a_day_ago(tmp_path, monkeypatch):
-    monkeypatch.setattr("config.operations.management.commands.backup._dump", lambda path: None)
+    monkeypatch.setattr(backup_command, "_dump", lambda path: None)
     names = ["events-20270101T000000Z.unfinished", "events-20270102T000000Z.unfinished"]
     old, recent = (tmp_path / name for name in names)
     for path in (old, recent):
