@@ -25,6 +25,7 @@ PARAMETERS = {
     # The index's candidates for a misspelt word. The threshold is low, since two swapped letters
     # leave few equal trigrams. Edit distance decides (events/search).
     "pg_trgm.word_similarity_threshold": "0.25",
+    "pg_trgm.similarity_threshold": "0.2",
 }
 # Behind a pooler, connections have these from their role.
 ROLE_PARAMETERS = {**PARAMETERS, "statement_timeout": STATEMENT_TIMEOUT, "timezone": "UTC"}

@@ -14,9 +14,10 @@ from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import Notification
+from config.api.sql.requirements import EXTENSIONS
 from config.operations import client_programs
-from config.operations.management.commands import backup as backup_command
 from config.operations.client_programs import find_program
+from config.operations.management.commands import backup as backup_command
 from registrations.models import Registration
 from registrations.tests.factories import registered
 
@@ -55,7 +56,7 @@ def empty_database():
         cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0")
     yield name
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE {name} (FORCE)")
+        cursor.execute(f"DROP DATABASE IF EXISTS {name} (FORCE)")
 
 
 # --- Backups ------------------------------------------------------------------------------------
@@ -82,6 +83,40 @@ def test_backup_is_restored_with_every_registration_and_passes_the_integrity_che
     assert restored.stdout.startswith("ok: confirmed registrations never exceed the capacity\n")
     assert {pk for (pk,) in ids} == set(Registration.objects.values_list("pk", flat=True))
     assert backup.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.fixture
+def ordinary_owner(empty_database):
+    """The name of an ordinary role that owns the empty database, where a provider has made the
+    extensions."""
+    settings = connection.settings_dict
+    role = f"owner_of_{empty_database}"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP ROLE IF EXISTS {role}")
+        cursor.execute(f"CREATE ROLE {role} LOGIN PASSWORD %s", [settings["PASSWORD"]])
+        cursor.execute(f"ALTER DATABASE {empty_database} OWNER TO {role}")
+    with psycopg.connect(
+        host=settings["HOST"], port=settings["PORT"], user=settings["USER"],
+        password=settings["PASSWORD"], dbname=empty_database,
+    ) as provider:  # fmt: skip
+        for extension in EXTENSIONS:
+            provider.execute(f"CREATE EXTENSION {extension}")
+    yield role
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {empty_database} (FORCE)")  # with all that the role owns
+        cursor.execute(f"DROP ROLE {role}")
+
+
+@committed
+def test_backup_is_restored_by_an_ordinary_role_where_the_provider_made_the_extensions(
+    empty_database, ordinary_owner, tmp_path
+):
+    call_command("backup", tmp_path)
+    (backup,) = tmp_path.iterdir()
+
+    restored = manage("restore", str(backup), **environment(empty_database, PGUSER=ordinary_owner))
+
+    assert (restored.returncode, restored.stderr) == (0, "")
 
 
 @pytest.mark.django_db

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from config.devserver.schema_history import require_known_history
 from config.operations.client_programs import run_for_database
 
 
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         )
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
+        require_known_history()
         if _pending_migrations():
             self.stdout.write(
                 "Restored. The backup is of an earlier version: run the commands migrate and "
