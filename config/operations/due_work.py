@@ -13,27 +13,33 @@ from procrastinate.periodic import PeriodicDeferrer
 
 from accounts.notifications.mailer import Mailer
 
+_POLL_SECONDS = 0.2
 
-def run_due_jobs(max_seconds: float) -> None:
+
+def run_due_jobs(stopping: Event) -> None:
     """Run each periodic job whose time has come since it last ran, and all other due jobs.
 
-    A periodic job that was due several times runs once. After `max_seconds`, no further job begins.
+    A periodic job that was due several times runs once. Once `stopping` is set, no further job
+    begins, and the jobs in progress are completed.
     """
     with app.replace_connector(PsycopgConnector(kwargs=connector_params())):
-        asyncio.run(_run_jobs(max_seconds))
+        asyncio.run(_run_jobs(stopping))
 
 
-async def _run_jobs(max_seconds: float) -> None:
+async def _run_jobs(stopping: Event) -> None:
     async with app.open_async():
         # The database records the last time of each job. A worker would ignore what was due more
         # than ten minutes ago.
         periodic = PeriodicDeferrer(app.periodic_registry, max_delay=inf)
         await periodic.defer_jobs(periodic.get_previous_tasks(at=time.time()))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max_seconds):
-                await app.run_worker_async(
-                    wait=False, listen_notify=False, install_signal_handlers=False
-                )
+        worker = asyncio.create_task(
+            app.run_worker_async(wait=False, listen_notify=False, install_signal_handlers=False)
+        )
+        while not (worker.done() or stopping.is_set()):
+            await asyncio.wait({worker}, timeout=_POLL_SECONDS)
+        worker.cancel()
+        with suppress(asyncio.CancelledError):
+            await worker
 
 
 def deliver_due_notifications(stopping: Event) -> int:

@@ -1,22 +1,31 @@
 """Backups, restoring, and due work without long-running processes, on the tests' database."""
 
+import asyncio
 import os
 import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
-from procrastinate.contrib.django.models import ProcrastinateJob
+from django.db.models import Max
+from procrastinate import PsycopgConnector
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
+from procrastinate.contrib.django.utils import connector_params
 
 from accounts.models import Notification
 from config.api.sql.requirements import EXTENSIONS
+from config.api.tasks import MAX_ATTEMPTS, retry_interrupted_jobs
 from config.operations import client_programs
 from config.operations.client_programs import find_program
+from config.operations.due_work import run_due_jobs
 from config.operations.management.commands import backup as backup_command
 from registrations.models import Registration
 from registrations.tests.factories import registered
@@ -243,6 +252,54 @@ def test_run_due_runs_each_periodic_job_once_and_sends_what_is_due(event, tmp_pa
     assert "ana@example.com" in "".join(path.read_text() for path in tmp_path.iterdir())
     assert ProcrastinateJob.objects.filter(task_name="accounts.tasks.sweep_sessions").count() == 1
     assert second.stdout.endswith(" 0 notifications handled.\n")
+
+
+@committed
+def test_jobs_whose_worker_was_killed_run_again_unless_they_are_queued_or_kill_each_worker():
+    insert = """
+        INSERT INTO procrastinate_jobs
+            (queue_name, task_name, args, status, attempts, queueing_lock)
+        VALUES ('default', 'config.api.tasks.sweep_counts', '{"timestamp": 0}', %s, %s, %s)
+        RETURNING id
+    """
+    jobs = {}
+    with connection.cursor() as cursor:
+        for name, values in {
+            "killed": ["doing", 0, None],
+            "queued": ["todo", 0, "sweep_counts"],
+            "superseded": ["doing", 0, "sweep_counts"],
+            "killing": ["doing", MAX_ATTEMPTS - 1, None],
+        }.items():
+            cursor.execute(insert, values)
+            jobs[name] = cursor.fetchone()[0]
+
+    async def retry():
+        async with app.open_async():
+            await retry_interrupted_jobs.func(SimpleNamespace(app=app), timestamp=0)
+
+    with app.replace_connector(PsycopgConnector(kwargs=connector_params())):
+        asyncio.run(retry())
+
+    states = dict(ProcrastinateJob.objects.values_list("id", "status"))
+    with connection.cursor() as cursor:  # the tests' clean-up leaves the tables of this library
+        cursor.execute("DELETE FROM procrastinate_jobs WHERE id = ANY (%s)", [[*jobs.values()]])
+    assert {name: states[pk] for name, pk in jobs.items()} == {
+        "killed": "todo",
+        "queued": "todo",
+        "superseded": "failed",
+        "killing": "failed",
+    }
+
+
+@committed
+def test_run_due_begins_no_job_once_it_is_stopped():
+    latest_id = ProcrastinateEvent.objects.aggregate(latest=Max("id"))["latest"] or 0
+    stopping = Event()
+    stopping.set()
+
+    run_due_jobs(stopping)
+
+    assert not ProcrastinateEvent.objects.filter(type="started", id__gt=latest_id).exists()
 
 
 # --- Other WSGI servers -------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 import signal
 from threading import Event, Timer
-from time import monotonic
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -27,16 +26,15 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, max_seconds: int, **options: Any) -> None:
-        deadline = monotonic() + max_seconds
-        last_event_id = ProcrastinateEvent.objects.aggregate(last=Max("id"))["last"] or 0
-        run_due_jobs(max_seconds)
         stopping = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        timer = Timer(max(0.0, deadline - monotonic()), stopping.set)
+        timer = Timer(max_seconds, stopping.set)
         timer.daemon = True
         timer.start()
+        last_event_id = ProcrastinateEvent.objects.aggregate(last=Max("id"))["last"] or 0
         try:
+            run_due_jobs(stopping)
             delivered = deliver_due_notifications(stopping)
         finally:
             timer.cancel()
