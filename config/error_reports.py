@@ -1,8 +1,8 @@
 """Error reports to Sentry, if `SENTRY_DSN` is set, without personal data.
 
 A report has the exception with its stack, the route and the request id. It has no bodies, queries,
-cookies, addresses, local variables and users. E-mail addresses in messages are masked, and so are
-the values that PostgreSQL adds to its messages.
+cookies, addresses, local variables and users. E-mail addresses in messages are masked. Messages of
+PostgreSQL, which can contain values of rows, are replaced by their SQLSTATE.
 """
 
 import re
@@ -51,11 +51,27 @@ def scrub(event: dict[str, Any], hint: dict[str, Any]) -> dict[str, Any]:
     if request_id:
         event.setdefault("tags", {})["request_id"] = request_id
     for exception in event.get("exception", {}).get("values", ()):
-        exception["value"] = masked(exception.get("value") or "")
+        exception["value"] = _message(exception, hint)
     if "logentry" in event:
         entry = event["logentry"]
         event["logentry"] = {"message": masked(entry.get("formatted") or entry.get("message", ""))}
     return event
+
+
+def _message(exception: dict[str, Any], hint: dict[str, Any]) -> str:
+    module = (exception.get("module") or "").partition(".")[0]
+    if module in {"psycopg", "psycopg_pool"} or exception.get("module") == "django.db.utils":
+        return _sqlstate((hint.get("exc_info") or (None, None, None))[1])
+    return masked(exception.get("value") or "")
+
+
+def _sqlstate(error: BaseException | None) -> str:
+    """The code of the first database error among `error` and its causes (PostgreSQL, app. A)."""
+    while error is not None:
+        if state := getattr(error, "sqlstate", None):
+            return f"SQLSTATE {state}"
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def masked(text: str) -> str:

@@ -4,8 +4,10 @@ import json
 import subprocess
 import sys
 
+import psycopg
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DataError
 
 from config import error_reports
 from config.error_reports import masked, scrub
@@ -80,6 +82,25 @@ def test_report_of_a_failed_request_has_the_error_and_no_personal_data():
 )
 def test_addresses_and_values_of_rows_are_masked(text, expected):
     assert masked(text) == expected
+
+
+def test_report_of_a_database_error_has_its_sqlstate_in_place_of_the_message():
+    try:
+        try:
+            raise psycopg.errors.InvalidTextRepresentation("invalid input: Bob's secret")
+        except psycopg.Error as cause:
+            raise DataError(str(cause)) from cause
+    except DataError as error:
+        hint = {"exc_info": (type(error), error, error.__traceback__)}
+    values = [
+        {"type": "InvalidTextRepresentation", "module": "psycopg.errors", "value": "Bob's secret"},
+        {"type": "DataError", "module": "django.db.utils", "value": "Bob's secret"},
+    ]
+
+    report = scrub({"exception": {"values": values}}, hint)
+
+    messages = [exception["value"] for exception in report["exception"]["values"]]
+    assert messages == ["SQLSTATE 22P02", "SQLSTATE 22P02"]
 
 
 def test_log_entry_of_a_report_has_no_parameters_and_no_address():
