@@ -1,6 +1,7 @@
 """JSON Web Tokens that stay valid after a change of the secret key."""
 
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -9,14 +10,19 @@ from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
 from rest_framework_simplejwt.settings import api_settings
 
+# A token that another host has just issued is accepted by a host whose clock is behind. A token is
+# accepted for this time after it has expired, too.
+LEEWAY = timedelta(seconds=30)
+
 
 class _Backend(TokenBackend):
     """Signs with the current key, and reads what earlier ones signed."""
 
     def __init__(self) -> None:
-        super().__init__(api_settings.ALGORITHM, api_settings.SIGNING_KEY)
+        super().__init__(api_settings.ALGORITHM, api_settings.SIGNING_KEY, leeway=LEEWAY)
         self.earlier = [
-            TokenBackend(api_settings.ALGORITHM, key) for key in settings.TOKEN_FALLBACK_KEYS
+            TokenBackend(api_settings.ALGORITHM, key, leeway=LEEWAY)
+            for key in settings.TOKEN_FALLBACK_KEYS
         ]
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:

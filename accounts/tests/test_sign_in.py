@@ -150,6 +150,25 @@ def test_expired_token_is_refused(clock, olga, signed_in):
     assert client.get("/api/me/").json()["code"] == "invalid_token"
 
 
+def test_token_of_a_host_whose_clock_is_ahead_is_accepted(clock, olga, signed_in):
+    client = signed_in(olga)
+
+    clock.move_to(NOW - timedelta(seconds=25))
+
+    assert client.get("/api/me/").status_code == 200
+
+
+def test_token_is_accepted_for_thirty_seconds_after_it_expired(clock, olga, signed_in):
+    client = signed_in(olga)
+
+    clock.move_to(NOW + timedelta(minutes=30, seconds=29))
+    just_expired = client.get("/api/me/").status_code
+    clock.move_to(NOW + timedelta(minutes=30, seconds=31))
+    expired = client.get("/api/me/").status_code
+
+    assert (just_expired, expired) == (200, 401)
+
+
 def test_expired_token_does_not_prevent_a_login(anyone, olga):
     anyone.credentials(HTTP_AUTHORIZATION="Bearer stale")
 
