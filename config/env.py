@@ -31,8 +31,20 @@ def load_file(path: Path) -> None:
 
 
 def text(name: str, default: str = "") -> str:
-    """The value, or the default where it is missing or empty."""
-    return os.environ.get(name, "").strip() or default
+    """The value, or the default where it is missing or empty.
+
+    `NAME_FILE` names a file with the value, as secrets of containers are mounted.
+    """
+    value = os.environ.get(name, "").strip()
+    path = os.environ.get(f"{name}_FILE", "").strip()
+    if not path:
+        return value or default
+    if value:
+        raise ImproperlyConfigured(f"{name} must be unset where {name}_FILE is set.")
+    try:
+        return Path(path).read_text().strip() or default
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{name}_FILE must name a readable file ({error}).") from error
 
 
 def boolean(name: str, default: bool) -> bool:

@@ -335,6 +335,7 @@ PROCRASTINATE_WORKER_DEFAULTS = {"worker_middleware": [with_job_id]}
 
 # The name of the deployed code in metrics and error reports, such as a commit.
 RELEASE = env.text("RELEASE")
+LIVENESS_PATH = env.text("LIVENESS_PATH")
 SENTRY_DSN = env.text("SENTRY_DSN")
 if SENTRY_DSN:
     error_reports.start(SENTRY_DSN, RELEASE)

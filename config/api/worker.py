@@ -13,6 +13,7 @@ from procrastinate import App, exceptions
 from psycopg_pool import PoolTimeout
 
 from .limited_log import first_line
+from .liveness import REPORT_SECONDS, report_alive
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ async def run_until_stopped(app: App, **options: Any) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    reporter = asyncio.create_task(_report_alive())
     pause = 1.0
     while not stopping.is_set():
         started_at = loop.time()
@@ -51,6 +53,14 @@ async def run_until_stopped(app: App, **options: Any) -> None:
                 async with asyncio.timeout(pause * random.uniform(0.8, 1.2)):  # noqa: S311
                     await stopping.wait()
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
+    reporter.cancel()
+
+
+async def _report_alive() -> None:
+    """For as long as the event loop runs its tasks."""
+    while True:
+        report_alive()
+        await asyncio.sleep(REPORT_SECONDS)
 
 
 async def _run_unless(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:

@@ -201,6 +201,31 @@ def test_a_database_url_may_name_the_directory_of_a_socket(monkeypatch):
     assert (config["HOST"], config["NAME"]) == ("/var/run/postgresql", "events")
 
 
+def test_a_secret_is_read_from_the_file_that_a_variable_names(monkeypatch, tmp_path):
+    (tmp_path / "secret").write_text("of a file\n")
+    monkeypatch.setenv("THIS_ONE_FILE", str(tmp_path / "secret"))
+
+    assert env.text("THIS_ONE") == "of a file"
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"THIS_ONE": "1", "THIS_ONE_FILE": "/x"}, "THIS_ONE must be unset where THIS_ONE_FILE"),
+        (
+            {"THIS_ONE_FILE": "/missing"},
+            r"THIS_ONE_FILE must name a readable file \(.*No such file",
+        ),
+    ],
+)
+def test_a_file_of_a_secret_must_be_readable_and_the_only_value(monkeypatch, variables, message):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(ImproperlyConfigured, match=message):
+        env.text("THIS_ONE")
+
+
 def test_the_example_file_names_what_the_settings_read_and_sets_nothing():
     example = (PROJECT / ".env.example").read_text()
     read = re.findall(r'env\.\w+\(\s*"(\w+)"', (PROJECT / "config" / "settings.py").read_text())

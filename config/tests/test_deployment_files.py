@@ -78,6 +78,15 @@ def test_web_pod_runs_the_command_of_the_image_and_is_probed():
     assert paths == {"liveness": "/healthz", "readiness": "/readyz"}
 
 
+def test_pods_without_a_port_are_probed_by_the_file_that_they_touch():
+    objects = manifests()
+    path = objects["ConfigMap", "events"]["data"]["LIVENESS_PATH"]
+
+    for name in ("events-worker", "events-mailer"):
+        (*_, script) = container(objects["Deployment", name])["livenessProbe"]["exec"]["command"]
+        assert f"find {path} " in script
+
+
 def test_manifests_set_documented_variables_only():
     documented = (PROJECT / "docs" / "configuration.md").read_text()
 

@@ -30,7 +30,7 @@ def proxy() -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def worker(proxy, transactional_db) -> Iterator[subprocess.Popen[str]]:
+def worker(proxy, tmp_path, transactional_db) -> Iterator[subprocess.Popen[str]]:
     """A worker that reaches the database by the proxy."""
     lines = (PROJECT / "Procfile").read_text().splitlines()
     (command,) = (line.partition(": ")[2] for line in lines if line.startswith("worker: "))
@@ -43,6 +43,7 @@ def worker(proxy, transactional_db) -> Iterator[subprocess.Popen[str]]:
             "PGPASSWORD": connection.settings_dict["PASSWORD"],
             "SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz",
             "LOG_FORMAT": "json",
+            "LIVENESS_PATH": str(tmp_path / "alive"),
         },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -55,8 +56,9 @@ def worker(proxy, transactional_db) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.timeout(180)
-def test_worker_starts_again_when_the_database_is_back(worker, proxy):
+def test_worker_starts_again_when_the_database_is_back(worker, proxy, tmp_path):
     wait_for(ProcrastinateWorker.objects.exists)
+    is_reported_alive = (tmp_path / "alive").exists()
     first = ProcrastinateWorker.objects.get()
     proxy.close()
     lines = iter(worker.stderr.readline, "")
@@ -69,4 +71,5 @@ def test_worker_starts_again_when_the_database_is_back(worker, proxy):
     other.close()
 
     assert worker.wait(60) == 0
+    assert is_reported_alive
     assert "Traceback" not in report
