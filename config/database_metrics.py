@@ -76,7 +76,7 @@ def _notifications() -> Iterator[Metric]:
         "state",
         outbox.deliveries_since(timezone.now() - timedelta(hours=1)),
     )
-    yield _gauge("mailers", "Connections of running mailers.", len(outbox.living()))
+    yield _gauge("mailers", "Connections of running mailers.", len(outbox.running_mailers()))
 
 
 def _connections() -> Iterator[Metric]:

@@ -18,6 +18,7 @@ from threading import Event
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
+from config.api.liveness import report_alive
 from config.api.request_ids import request_in_progress
 
 from ..models import Notification
@@ -69,7 +70,7 @@ class Mailer:
         self._stopping = stopping or Event()
         self._transport = MailTransport()
         self._number = 0
-        self._is_enlisted = False
+        self._is_registered = False
         self._suspects: set[int] = set()
         self._checked_at = float("-inf")
         self._lease_ends = 0.0
@@ -77,12 +78,13 @@ class Mailer:
 
     def run(self) -> None:
         while not self._stopping.is_set():
+            report_alive()
             try:
                 if self.deliver_batch():
                     continue
             except _DATABASE_ERRORS as error:
                 self._failures += 1
-                self._is_enlisted = False
+                self._is_registered = False
                 connection.close()
                 logger.warning("database unavailable: %s", error_text(error))
             except Exception:
@@ -94,7 +96,7 @@ class Mailer:
 
     def deliver_batch(self) -> int:
         """Claim up to `BATCH` rows and deliver them. Returns the number of rows that are done."""
-        self._enlist()
+        self._register()
         self._release_orphaned_claims()
         rows = outbox.claim(self._number, BATCH)
         self._lease_ends = time.monotonic() + outbox.LEASE.total_seconds()
@@ -115,7 +117,7 @@ class Mailer:
     def close(self) -> None:
         self._transport.close()
         try:
-            outbox.leave(self._number)
+            outbox.unregister_mailer(self._number)
         except _DATABASE_ERRORS:
             logger.debug("the lock ended with the connection", exc_info=True)
 
@@ -305,19 +307,19 @@ class Mailer:
 
     def _reconnect(self) -> None:
         """Lock the same number by a new connection, so that no other mailer takes the claims."""
-        self._is_enlisted = False
+        self._is_registered = False
         connection.close()
         try:
-            outbox.hold(self._number)
+            outbox.lock_number(self._number)
         except _DATABASE_ERRORS:
             logger.debug("the database is still unavailable", exc_info=True)
 
-    def _enlist(self) -> None:
+    def _register(self) -> None:
         """Get a new number, and release the claims of the former one."""
-        if not self._is_enlisted:
+        if not self._is_registered:
             outbox.give_back_all(self._number)
-            self._number = outbox.enlist()
-            self._is_enlisted = True
+            self._number = outbox.register_mailer()
+            self._is_registered = True
 
     def _pause(self) -> float:
         if not self._failures:

@@ -40,37 +40,37 @@ _CLAIM = """
     RETURNING accounts_notification.id
 """
 
-_LIVING = """
+_RUNNING = """
     SELECT objid::bigint FROM pg_locks
     WHERE locktype = 'advisory' AND classid = %s AND granted
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
 
-def enlist() -> int:
+def register_mailer() -> int:
     """A new number for a mailer, locked by its connection."""
     while True:
         number = random.randrange(1, 2**31)  # noqa: S311  # not a secret
-        if hold(number):
+        if lock_number(number):
             return number
 
 
-def hold(number: int) -> bool:
+def lock_number(number: int) -> bool:
     """Lock a number. False while another connection, such as the mailer's former one, has it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCKS, number])
         return bool(cursor.fetchone()[0])
 
 
-def leave(number: int) -> None:
+def unregister_mailer(number: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCKS, number])
 
 
-def living() -> set[int]:
+def running_mailers() -> set[int]:
     """The numbers of the connected mailers."""
     with connection.cursor() as cursor:
-        cursor.execute(_LIVING, [_LOCKS])
+        cursor.execute(_RUNNING, [_LOCKS])
         return {number for (number,) in cursor.fetchall()}
 
 
@@ -188,7 +188,7 @@ def release_orphaned_claims(suspects: set[int]) -> set[int]:
     claimants = {number for number in claimed.values_list("claimed_by", flat=True) if number}
     if not claimants:
         return set()
-    disconnected = claimants - living()
+    disconnected = claimants - running_mailers()
     orphaned = disconnected & suspects
     if orphaned:
         claimed.filter(claimed_by__in=orphaned, state=State.PENDING).update(

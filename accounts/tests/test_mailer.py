@@ -513,7 +513,7 @@ def test_claim_ends_with_its_lease(clock):
 def test_claims_of_a_lost_mailer_are_released_at_the_second_check(clock):
     enqueue()
     enqueue("b@example.com")
-    alive = outbox.enlist()
+    alive = outbox.register_mailer()
     outbox.claim(alive, 1)
     outbox.claim(12345, 1)
 
@@ -524,7 +524,7 @@ def test_claims_of_a_lost_mailer_are_released_at_the_second_check(clock):
     assert suspects == {12345}
     assert freed_at_once == 0
     assert Notification.objects.get(claimed_by=None).attempt_at == NOW
-    outbox.leave(alive)
+    outbox.unregister_mailer(alive)
 
 
 def test_mailer_without_its_claim_sends_nothing(clock, monkeypatch):

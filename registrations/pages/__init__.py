@@ -7,5 +7,5 @@ from .managing import registration_page
 
 urlpatterns = [
     path("registrations/<uuid:pk>/", registration_page, name="manage-registration"),
-    path("registrations/<uuid:pk>/feedback/", feedback_page, name="say-how-it-was"),
+    path("registrations/<uuid:pk>/feedback/", feedback_page, name="feedback-page"),
 ]

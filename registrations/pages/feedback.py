@@ -47,7 +47,7 @@ def feedback_page(request: HttpRequest, pk: UUID) -> HttpResponse:
             problems = sentences(refusal)
         else:
             query = urlencode({"token": token, "done": result})
-            return HttpResponseRedirect(f"{reverse('say-how-it-was', args=(pk,))}?{query}")
+            return HttpResponseRedirect(f"{reverse('feedback-page', args=(pk,))}?{query}")
     context = {
         "registration": registration,
         "event": event,

@@ -237,7 +237,7 @@ LINKS = {
         again=True,
     ),
     "feedback": MailedLink(
-        "say-how-it-was",
+        "feedback-page",
         lambda world: feedback_link(world.own_id, world.user_id),
         {"rating": "5"},
         {
@@ -275,7 +275,7 @@ def links_to_other_pages(page: str, world: World) -> list[str]:
         "reset-password": [reset_link(user)],
         "unsubscribe": [unsubscribe_link(world)],
         "manage-registration": [manage_link_of(world.own), manage_link_of(world.guest)],
-        "say-how-it-was": [feedback_link(world.own_id, user.pk)],
+        "feedback-page": [feedback_link(world.own_id, user.pk)],
     }
     if recovers_from(user, HOME):
         made["reset-password"].append(recovery_link(user, HOME))
