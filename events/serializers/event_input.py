@@ -33,7 +33,7 @@ from .fields import AttendanceModeField, CategoryField, HoursField, MomentField,
 
 MAX_CAPACITY = 2**31 - 1  # what the column holds
 
-_START_MISSING = {
+START_MISSING = {
     "start_time": [ErrorDetail("Send start_time, or date and time.", "required")],
 }
 
@@ -185,12 +185,12 @@ class EventIn(serializers.Serializer[Event]):
         if not self.partial:
             attrs = complete_texts(attrs, event, is_name=self._is_name)
             if "name" not in attrs:
-                raise _field_error("name", "required", "Send a name; the description has none.")
+                raise field_error("name", "required", "Send a name; the description has none.")
         if event is None or (not self.partial and "timezone" not in attrs):
             organizer = event.organizer if event else self.context["request"].user
             attrs.setdefault("timezone", organizer.timezone)
         zone = ZoneInfo(attrs.get("timezone") or event.timezone)  # type: ignore[union-attr]
-        start_field = self._join_date_and_time(attrs)
+        start_field = join_date_and_time(attrs)
         errors = {}
         for name in TIMES:
             if attrs.get(name) is None:
@@ -220,7 +220,7 @@ class EventIn(serializers.Serializer[Event]):
                 hint = "Send a location, or a meeting_url."
                 missing["location"] = [ErrorDetail(hint, "required")]
         if not {"start_time", "date", "time"} & values.keys():
-            missing |= _START_MISSING
+            missing |= START_MISSING
         return missing
 
     def _is_name(self, text: str) -> bool:
@@ -230,34 +230,35 @@ class EventIn(serializers.Serializer[Event]):
             return False
         return True
 
-    def _join_date_and_time(self, attrs: dict[str, Any]) -> str:
-        """Replaces `date` and `time` by `start_time`. Returns the field for errors of the start."""
-        parts = {name: attrs.pop(name) for name in ("date", "time") if name in attrs}
-        if parts and "start_time" in attrs:
-            raise _field_error(
-                next(iter(parts)), "conflicting_fields", "Send start_time, or date and time."
-            )
-        if len(parts) == 1:
-            missing = "time" if "date" in parts else "date"
-            raise _field_error(missing, "required", "Send date and time together.")
-        if parts:
-            attrs["start_time"] = datetime.combine(parts["date"], parts["time"])
-            if not 1900 <= attrs["start_time"].year <= 9000:
-                raise _field_error("date", "invalid", "Choose a year from 1900 to 9000.")
-            return "time"
-        return "start_time"
+
+def join_date_and_time(attrs: dict[str, Any]) -> str:
+    """Replaces `date` and `time` by `start_time`. Returns the field for errors of the start."""
+    parts = {name: attrs.pop(name) for name in ("date", "time") if name in attrs}
+    if parts and "start_time" in attrs:
+        raise field_error(
+            next(iter(parts)), "conflicting_fields", "Send start_time, or date and time."
+        )
+    if len(parts) == 1:
+        missing = "time" if "date" in parts else "date"
+        raise field_error(missing, "required", "Send date and time together.")
+    if parts:
+        attrs["start_time"] = datetime.combine(parts["date"], parts["time"])
+        if not 1900 <= attrs["start_time"].year <= 9000:
+            raise field_error("date", "invalid", "Choose a year from 1900 to 9000.")
+        return "time"
+    return "start_time"
 
 
 def _require_both(attrs: dict[str, Any], one: str, other: str) -> None:
     """Requires both fields, both of them null, or neither."""
     for name, missing in ((one, other), (other, one)):
         if attrs.get(name) is not None and attrs.get(missing) is None:
-            raise _field_error(missing, "required", f"Send it with {name}.")
+            raise field_error(missing, "required", f"Send it with {name}.")
         if name in attrs and missing not in attrs:
-            raise _field_error(missing, "required", f"Send it with {name}.")
+            raise field_error(missing, "required", f"Send it with {name}.")
 
 
-def _field_error(field: str, code: str, detail: str) -> ValidationError:
+def field_error(field: str, code: str, detail: str) -> ValidationError:
     return ValidationError({field: [ErrorDetail(detail, code)]})
 
 

@@ -1,4 +1,5 @@
 from .bulk import create_events
+from .duplicating import duplicate_event
 from .editing import create_event, delete_event, edit_event, lock_event, restore_event
 from .lifecycle import cancel_event, publish_event
 from .series import (
@@ -19,6 +20,7 @@ __all__ = [
     "create_events",
     "create_series",
     "delete_event",
+    "duplicate_event",
     "edit_event",
     "edit_series",
     "end_series",

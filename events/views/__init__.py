@@ -2,7 +2,7 @@ from .bulk import EventBulkView
 from .calendars import EventCalendarView, EventFeedView
 from .categories import CategoryListView, CategoryView
 from .discovery import FacetsView, SuggestionsView
-from .events import CancelView, EventView, PublishView
+from .events import CancelView, DuplicateView, EventView, PublishView
 from .importing import EventImportView
 from .lists import EventListView, OwnEventListView, list_for_guest
 from .live import SeatStreamView
@@ -12,6 +12,7 @@ __all__ = [
     "CancelView",
     "CategoryListView",
     "CategoryView",
+    "DuplicateView",
     "EventBulkView",
     "EventCalendarView",
     "EventFeedView",

@@ -6,15 +6,23 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.authentication import current_user
 from config.api.http.strict_bodies import NoFields
 from config.api.openapi.schema import operation
 from config.api.views import ApiView
 from config.errors import PermissionDenied
 
 from .. import services
-from ..errors import CapacityBelowRegistered, EventCancelled, EventNotPublished, EventStarted
+from ..errors import (
+    CapacityBelowRegistered,
+    EventCancelled,
+    EventNotPublished,
+    EventStarted,
+    OrganizerRoleRequired,
+)
 from ..models import Event, EventQuerySet
-from ..permissions import IsOrganizerOrStaff, ReadsOrManagesEvent
+from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
+from ..serializers.duplicates import DuplicateIn
 from ..serializers.event_input import CancellationIn, EventEditIn, EventIn
 from ..serializers.events import EventOut, ListedEventOut
 
@@ -120,6 +128,33 @@ class CancelView(ApiView):
         """Final. Registrations stay as a record. A cancelled event stays unchanged."""
         event = self.get_row(_visible(self), pk=pk)
         return event_response(self, services.cancel_event(event, **self.valid(CancellationIn)))
+
+
+class DuplicateView(ApiView):
+    permission_classes = (MayOrganize, IsOrganizerOrStaff)
+    staff_permissions: ClassVar[dict[str, str]] = {"POST": "events.change_event"}
+
+    @operation(
+        "Duplicate an event",
+        request=DuplicateIn,
+        responses={201: EventOut},
+        raises=[PermissionDenied, OrganizerRoleRequired],
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Makes a draft of the caller with the same settings, also of a cancelled or past event.
+
+        The end and the windows of registration move with the start on the clock. People, answers,
+        feedback and messages are not copied.
+        """
+        self.event = self.get_row(_visible(self), pk=pk)
+        copy = services.duplicate_event(
+            self.event, current_user(request), **self.valid(DuplicateIn)
+        )
+        location = request.build_absolute_uri(f"/api/events/{copy.pk}/")
+        return event_response(self, copy, status=201, headers={"Location": location})
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "event": getattr(self, "event", None)}
 
 
 def _visible(view: ApiView) -> EventQuerySet:
