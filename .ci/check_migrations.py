@@ -48,7 +48,9 @@ RULES = {
     "syntax-error": "cannot be parsed",
 }
 # Findings that are accepted: (migration, rule) and the reason.
-ACCEPTED: dict[tuple[str, str], str] = {}
+ACCEPTED: dict[tuple[str, str], str] = {
+    ("registrations.0004_scans", "changing-column-type"): "a longer varchar rewrites nothing",
+}
 
 
 def main(arguments: list[str]) -> int:

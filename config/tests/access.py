@@ -154,6 +154,9 @@ api/events/<id:pk>/publish/            deleted              POST    401  404  40
 api/events/<id:pk>/cancel/             published            POST    401  403  403  200  403  200
 api/events/<id:pk>/cancel/             draft                POST    401  404  404  409  404  409
 api/events/<id:pk>/cancel/             deleted              POST    401  404  404  404  404  404
+api/events/<id:pk>/duplicate/          published            POST    401  403  403  201  403  201
+api/events/<id:pk>/duplicate/          draft                POST    401  404  403  201  404  201
+api/events/<id:pk>/duplicate/          deleted              POST    401  404  403  404  404  404
 api/events/<id:pk>/calendar.ics        published            GET     200  200  200  200  200  200
 api/events/<id:pk>/calendar.ics        draft                GET     404  404  404  200  404  200
 api/events/<id:pk>/calendar.ics        deleted              GET     404  404  404  404  404  404
@@ -207,6 +210,12 @@ api/events/<id:pk>/check-in/           deleted              POST    401  404  40
 api/events/<id:pk>/check-in/undo/      published            POST    401  403  403  200  403  200
 api/events/<id:pk>/check-in/undo/      draft                POST    401  404  404  409  404  409
 api/events/<id:pk>/check-in/undo/      deleted              POST    401  404  404  404  404  404
+api/events/<id:pk>/check-ins/bulk/     published            POST    401  403  403  200  403  200
+api/events/<id:pk>/check-ins/bulk/     draft                POST    401  404  404  200  404  200
+api/events/<id:pk>/check-ins/bulk/     deleted              POST    401  404  404  404  404  404
+api/events/<id:pk>/door-list/          published            GET     401  403  403  200  403  200
+api/events/<id:pk>/door-list/          draft                GET     401  404  404  200  404  200
+api/events/<id:pk>/door-list/          deleted              GET     401  404  404  404  404  404
 
 # registrations
 api/registrations/<uuid:pk>/           ana's                GET     404  404  200  200  404  200
@@ -340,6 +349,8 @@ class World:
             "POST api/events/<id:pk>/register/": {"name": "Bob", "email": "bob@example.com"},
             "POST api/events/<id:pk>/check-in/": ticket,
             "POST api/events/<id:pk>/check-in/undo/": ticket,
+            "POST api/events/<id:pk>/check-ins/bulk/": {"check_ins": [ticket]},
+            "POST api/events/<id:pk>/duplicate/": {"start_time": start},
             "POST api/events/<id:pk>/feedback/": {"rating": 5},
             "PATCH api/feedback/<id:pk>/": {"rating": 1},
             "POST api/events/<id:pk>/messages/": {"subject": "Doors", "body": "At eight."},

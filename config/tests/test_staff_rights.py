@@ -37,6 +37,7 @@ PATCH  api/events/<id:pk>/                  events.change_event
 DELETE api/events/<id:pk>/                  events.delete_event
 POST   api/events/<id:pk>/publish/          events.change_event
 POST   api/events/<id:pk>/cancel/           events.change_event
+POST   api/events/<id:pk>/duplicate/        events.change_event
 GET    api/events/<id:pk>/calendar.ics      events.view_event events.change_event
 POST   api/events/<id:pk>/register/         events.view_event events.change_event
 GET    api/events/<id:pk>/feedback/         events.view_event events.change_event
@@ -58,6 +59,8 @@ GET    api/events/<id:pk>/ledger/           registrations.view_registration regi
 POST   api/events/<id:pk>/attendees/import/ registrations.add_registration
 POST   api/events/<id:pk>/check-in/         registrations.change_registration
 POST   api/events/<id:pk>/check-in/undo/    registrations.change_registration
+POST   api/events/<id:pk>/check-ins/bulk/   registrations.change_registration
+GET    api/events/<id:pk>/door-list/        registrations.view_registration registrations.change_registration
 GET    api/registrations/<uuid:pk>/         registrations.view_registration registrations.change_registration
 PATCH  api/registrations/<uuid:pk>/         registrations.change_registration
 DELETE api/registrations/<uuid:pk>/         registrations.change_registration

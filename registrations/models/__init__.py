@@ -2,6 +2,7 @@ from .feedback import Feedback, FeedbackQuerySet
 from .ledger import LedgerEntry
 from .message import Message, MessageQuerySet
 from .registration import Registration, RegistrationQuerySet, new_ticket_code
+from .scan import Scan
 
 __all__ = [
     "Feedback",
@@ -11,5 +12,6 @@ __all__ = [
     "MessageQuerySet",
     "Registration",
     "RegistrationQuerySet",
+    "Scan",
     "new_ticket_code",
 ]

@@ -26,8 +26,12 @@ ERASED_DOMAIN = "@invalid"
 
 
 def new_ticket_code() -> str:
-    """80 random bits as 16 characters that are easy to read aloud (base32, RFC 4648, section 6)."""
-    return base64.b32encode(secrets.token_bytes(10)).decode()
+    """128 random bits as 26 characters that are easy to read aloud (base32, RFC 4648, section 6).
+
+    Phones at the door have only digests of the codes. These bits are too many to be guessed. Codes
+    that were made before have 80 bits.
+    """
+    return base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=")
 
 
 class RegistrationQuerySet(models.QuerySet["Registration"]):
@@ -153,7 +157,7 @@ class Registration(models.Model):
     queue_number = models.PositiveBigIntegerField(
         null=True, blank=True, editable=False, help_text="The order of the queue. Never reused."
     )
-    ticket_code = models.CharField(max_length=16, default=new_ticket_code, editable=False)
+    ticket_code = models.CharField(max_length=32, default=new_ticket_code, editable=False)
     link_version = models.PositiveIntegerField(
         default=0,
         db_default=0,

@@ -1,4 +1,11 @@
-from .checkin import CheckInOut, CheckInUndoneOut, TicketIn
+from .checkin import (
+    CheckInOut,
+    CheckInsIn,
+    CheckInsOut,
+    CheckInUndoneOut,
+    DoorListOut,
+    TicketIn,
+)
 from .feedback import FeedbackIn, FeedbackOut
 from .importing import EXAMPLE_FILE, AttendeeFileIn, AttendeeImportOut
 from .ledger import LedgerEntryOut
@@ -19,6 +26,9 @@ __all__ = [
     "AttendeeImportOut",
     "CheckInOut",
     "CheckInUndoneOut",
+    "CheckInsIn",
+    "CheckInsOut",
+    "DoorListOut",
     "EXAMPLE_FILE",
     "FeedbackIn",
     "FeedbackOut",

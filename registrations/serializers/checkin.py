@@ -1,33 +1,76 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from config.api.fields import LineField
+from config.api.fields import LineField, TrueOrFalseField
+from config.api.http.exception_handler import problem_document
+from config.api.http.timezones import InstantField
+from config.api.text.instants import instant_formatter
+from config.errors import DomainError
+from events.serializers.fields import MomentField
 
-from ..models import Registration
-from .registrations import REGISTRATION_EXAMPLE, RegistrationOut
+from ..models import Registration, Scan
+from ..services.checkin import ScanRequest, ScanResult
+from ..services.door_lists import DoorList
+from .registrations import REGISTRATION_EXAMPLE, RegisteredEventOut, RegistrationOut
 
+MAX_SCANS = 1000
 
-@extend_schema_serializer(examples=[OpenApiExample("Scan", {"ticket_code": "MZXW6YTBOI2DKNRX"})])
-class TicketIn(serializers.Serializer[Registration]):
-    schema_name = "TicketScan"
-
-    ticket_code = LineField(max_length=64, help_text="The text of the QR symbol.")
+_CHECKED_IN = {**REGISTRATION_EXAMPLE, "checked_in_at": "2032-03-15T08:41:00Z"}
+_OFFLINE_SCAN = {
+    "ticket_code": "MZXW6YTBOI2DKNRXGQ2TMNZYHE",
+    "at": "2032-03-15T08:41:00Z",
+    "nonce": "b1f6c2d0-1",
+}
 
 
 @extend_schema_serializer(
     examples=[
-        OpenApiExample(
-            "First scan",
-            {
-                "registration": {
-                    **REGISTRATION_EXAMPLE,
-                    "checked_in_at": "2032-03-15T08:41:00Z",
-                },
-                "already_checked_in": False,
-            },
-        )
+        OpenApiExample("Scan", {"ticket_code": "MZXW6YTBOI2DKNRXGQ2TMNZYHE"}),
+        OpenApiExample("Scan that is sent later", _OFFLINE_SCAN),
+    ]
+)
+class TicketIn(serializers.Serializer[Registration]):
+    schema_name = "TicketScan"
+
+    ticket_code = LineField(max_length=64, help_text="The text of the QR symbol.")
+    at = MomentField(
+        required=False,
+        help_text="When the ticket was scanned, at most two minutes ahead. Default: now.",
+    )
+    nonce = LineField(
+        max_length=100,
+        required=False,
+        help_text="Identifies the scan in this event. The same one again gets the same response.",
+    )
+
+
+class BulkTicketIn(TicketIn):
+    schema_name = "BulkTicketScan"
+
+    undo = TrueOrFalseField(default=False, help_text="Undo the check-in.")
+
+    def validate(self, attrs: dict[str, Any]) -> Any:
+        kind = Scan.Kind.UNDO if attrs.pop("undo") else Scan.Kind.CHECK_IN
+        return ScanRequest(kind=kind, **attrs)
+
+
+@extend_schema_serializer(
+    examples=[OpenApiExample("Scans of a phone that was offline", {"check_ins": [_OFFLINE_SCAN]})]
+)
+class CheckInsIn(serializers.Serializer[Any]):
+    schema_name = "BulkCheckIn"
+    array_field: ClassVar[str] = "check_ins"
+
+    check_ins: Any = serializers.ListSerializer(
+        child=BulkTicketIn(), min_length=1, max_length=MAX_SCANS
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("First scan", {"registration": _CHECKED_IN, "already_checked_in": False})
     ]
 )
 class CheckInOut(serializers.Serializer[Any]):
@@ -42,3 +85,102 @@ class CheckInOut(serializers.Serializer[Any]):
 )
 class CheckInUndoneOut(serializers.Serializer[Any]):
     registration = RegistrationOut()
+
+
+class ScanOutcomeOut(serializers.Serializer[Any]):
+    """The response to one scan of several, or its problem document."""
+
+    status = serializers.IntegerField(help_text="Of the HTTP response to the scan alone.")
+    registration = RegistrationOut(required=False)
+    already_checked_in = serializers.BooleanField(required=False)
+    code = serializers.CharField(required=False, help_text="The code of the problem.")
+    reason = serializers.CharField(required=False, help_text="With ticket_not_valid.")
+    title = serializers.CharField(required=False)
+    detail = serializers.CharField(required=False)
+    errors: Any = serializers.ListField(child=serializers.DictField(), required=False)
+
+    def to_representation(self, outcome: ScanResult | DomainError) -> dict[str, Any]:
+        if isinstance(outcome, DomainError):
+            problem = problem_document(outcome)
+            return {name: value for name, value in problem.items() if name != "request_id"}
+        registration = RegistrationOut(context=self.context).to_representation(outcome.registration)
+        return {
+            "status": 200,
+            "registration": registration,
+            "already_checked_in": outcome.already_checked_in,
+        }
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A check-in and a refusal",
+            {
+                "results": [
+                    {
+                        "status": 200,
+                        "registration": _CHECKED_IN,
+                        "already_checked_in": False,
+                    },
+                    {
+                        "status": 409,
+                        "type": "/problems/ticket-not-valid",
+                        "title": "The ticket is not valid here",
+                        "detail": "The holder is on the waitlist.",
+                        "code": "ticket_not_valid",
+                        "reason": "waitlisted",
+                    },
+                ]
+            },
+        )
+    ]
+)
+class CheckInsOut(serializers.Serializer[Any]):
+    schema_name = "BulkCheckInResult"
+
+    results = ScanOutcomeOut(many=True, help_text="One for each scan, in their order.")
+
+
+class DoorListEntryOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    status = serializers.ChoiceField(choices=Registration.Status.choices)
+    party_size = serializers.IntegerField()
+    checked_in_at = InstantField(allow_null=True)
+    ticket_sha256 = serializers.CharField(
+        help_text="The SHA-256 of the ticket's code, in lower-case hexadecimal digits."
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Door list",
+            {
+                "event": REGISTRATION_EXAMPLE["event"],
+                "results": [
+                    {
+                        "id": "5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10",
+                        "name": "Bob",
+                        "status": "confirmed",
+                        "party_size": 1,
+                        "checked_in_at": None,
+                        "ticket_sha256": "9f86d081884c7d659a2feaa0c55ad015"
+                        "a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                    }
+                ],
+            },
+        )
+    ]
+)
+class DoorListOut(serializers.Serializer[Any]):
+    schema_name = "DoorList"
+
+    event = RegisteredEventOut()
+    results = DoorListEntryOut(many=True, help_text="By name.")
+
+    def to_representation(self, door_list: DoorList) -> dict[str, Any]:
+        """Renders the rows without DRF, since there may be a hundred thousand."""
+        render = instant_formatter()
+        rows = [{**row, "checked_in_at": render(row["checked_in_at"])} for row in door_list.rows]
+        return {"event": RegisteredEventOut(door_list.event).data, "results": rows}

@@ -134,7 +134,7 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
 )
 class NewRegistrationOut(RegistrationOut):
     ticket_code = serializers.CharField(
-        max_length=16,
+        max_length=32,
         help_text="Empty for a guest if an account has the address; its owner gets it by mail.",
     )
     manage_token = serializers.CharField(

@@ -1,7 +1,8 @@
 from .accounts import close_account
 from .bulk import import_attendees
 from .cancellation import cancel_registration
-from .checkin import check_in, undo_check_in
+from .checkin import check_in, scan_tickets, undo_check_in
+from .door_lists import door_list
 from .editing import edit_registration, send_confirmation_again
 from .feedback import (
     check_feedback_open,
@@ -21,6 +22,7 @@ __all__ = [
     "check_in",
     "close_account",
     "delete_feedback",
+    "door_list",
     "edit_feedback",
     "edit_registration",
     "give_feedback",
@@ -29,6 +31,7 @@ __all__ = [
     "promote_waitlist",
     "register",
     "register_caller",
+    "scan_tickets",
     "send_confirmation_again",
     "send_message",
     "show_feedback",

@@ -1,65 +1,297 @@
-"""Check-in of tickets at the door, one request per scan."""
+"""Scans of tickets at the door: check-ins, and the undoing of them.
 
-from django.db import transaction
+Phones that were offline send their scans later, in any order and sometimes twice. The scans of a
+registration in the order of their `at` decide whether it is checked in, so the result does not
+depend on the order of their arrival: the earliest check-in after the last undo is in effect.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from config.errors import NotFound
+from config.errors import (
+    DomainError,
+    FieldError,
+    IdempotencyKeyReused,
+    NotFound,
+    TemporarilyUnavailable,
+    ValidationFailed,
+)
 from events.models import Event
+from events.zones import NonexistentTime, instant
 
 from ..errors import TicketNotValid
-from ..models import Registration
-from .ledger import Kind, record_change, role_of
+from ..models import LedgerEntry, Registration, Scan
+from .ledger import new_entry, role_of
+
+MAX_AHEAD = timedelta(minutes=2)  # clocks of phones may be ahead
+
+_ATTEMPTS = 3
+_REFUSALS: dict[str, str] = {
+    Registration.Status.CANCELLED.value: "The registration was cancelled.",
+    Registration.Status.WAITLISTED.value: "The holder is on the waitlist.",
+}
 
 
-@transaction.atomic
-def check_in(event: Event, ticket_code: str, *, by: User) -> tuple[Registration, bool]:
-    """Checks a ticket in; returns the registration and whether it was already checked in.
+@dataclass(frozen=True, slots=True)
+class ScanRequest:
+    """`at` is None for a scan at this moment; without an offset it is in the event's zone."""
 
-    Of two concurrent scans one is the first; the other returns the time of the first. Raises
-    `NotFound`, `TicketNotValid`.
+    ticket_code: str
+    kind: Scan.Kind = Scan.Kind.CHECK_IN
+    at: datetime | None = None
+    nonce: str | None = None
+
+
+class ScanResult(NamedTuple):
+    """The registration as it was after the scan."""
+
+    registration: Registration
+    already_checked_in: bool
+    admitted_now: int
+
+
+def check_in(
+    event: Event,
+    ticket_code: str,
+    *,
+    by: User,
+    at: datetime | None = None,
+    nonce: str | None = None,
+) -> ScanResult:
+    """Checks a ticket in. Of several scans the earliest is in effect.
+
+    A scan with the same `nonce` and ticket changes nothing and has the same result. Raises
+    `NotFound`, `TicketNotValid`, `ValidationFailed` for an `at` in the future, and
+    `IdempotencyKeyReused` for a nonce of another ticket.
     """
-    registration = _lock_ticket(event, ticket_code)
-    if registration.checked_in_at is not None:
-        return registration, True
-    registration.checked_in_at = timezone.now()
-    registration.checked_in_by = by
-    registration.save(update_fields=["checked_in_at", "checked_in_by"])
-    _record(event, registration, Kind.CHECKED_IN, by)
-    return registration, False
+    return _scan_one(event, ScanRequest(ticket_code, Scan.Kind.CHECK_IN, at, nonce), by)
 
 
-@transaction.atomic
-def undo_check_in(event: Event, ticket_code: str, *, by: User) -> Registration:
-    """Undoes a check-in, if there was one. Raises `NotFound`, `TicketNotValid`."""
-    registration = _lock_ticket(event, ticket_code)
-    if registration.checked_in_at is not None:
-        registration.checked_in_at = registration.checked_in_by = None
-        registration.save(update_fields=["checked_in_at", "checked_in_by"])
-        _record(event, registration, Kind.CHECK_IN_UNDONE, by)
-    return registration
+def undo_check_in(
+    event: Event,
+    ticket_code: str,
+    *,
+    by: User,
+    at: datetime | None = None,
+    nonce: str | None = None,
+) -> Registration:
+    """Undoes the check-ins up to `at`, if there are any. Raises as `check_in`."""
+    request = ScanRequest(ticket_code, Scan.Kind.UNDO, at, nonce)
+    return _scan_one(event, request, by).registration
 
 
-def _lock_ticket(event: Event, ticket_code: str) -> Registration:
-    """The registration of a valid ticket, locked."""
-    code = ticket_code.strip().upper()
-    registration = (
+def scan_tickets(
+    event: Event, requests: Sequence[ScanRequest], *, by: User
+) -> list[ScanResult | DomainError]:
+    """The result of each scan, or its refusal. Each sees those before it."""
+    for _ in range(_ATTEMPTS):
+        try:
+            with transaction.atomic():
+                batch = _locked_batch(event, requests, by)
+                outcomes = [_outcome(batch, request) for request in requests]
+                _save(batch)
+                return outcomes
+        except IntegrityError as error:
+            if "one_scan_per_nonce" not in str(error):
+                raise
+            # Another transaction stored a nonce meanwhile. The next attempt finds it.
+    raise TemporarilyUnavailable(headers={"Retry-After": "1"})
+
+
+def _scan_one(event: Event, request: ScanRequest, by: User) -> ScanResult:
+    # Raised after the commit: a refusal is stored for repetitions with its nonce.
+    [outcome] = scan_tickets(event, [request], by=by)
+    if isinstance(outcome, DomainError):
+        raise outcome
+    return outcome
+
+
+# --- One batch ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The registrations that are scanned, locked, and what has to be written."""
+
+    event: Event
+    by: User
+    now: datetime
+    registrations: dict[str, Registration]  # by ticket code
+    histories: dict[object, list[Scan]]  # by registration, without refusals
+    by_nonce: dict[str | None, Scan]
+    scans: list[Scan] = field(default_factory=list)
+    entries: list[LedgerEntry] = field(default_factory=list)
+    changed: dict[object, Registration] = field(default_factory=dict)
+
+
+def _locked_batch(event: Event, requests: Sequence[ScanRequest], by: User) -> _Batch:
+    rows = (
         Registration.objects.for_display()
         .existing()
         .select_for_update(of=("self",))
-        .filter(ticket_code=code)
-        .first()
+        .filter(ticket_code__in={_code(request) for request in requests})
+        .order_by("pk")
     )
+    registrations = {row.ticket_code: row for row in rows}
+    histories: dict[object, list[Scan]] = defaultdict(list)
+    pks = [row.pk for row in registrations.values()]
+    for scan in Scan.objects.filter(registration__in=pks, refusal="").order_by("at", "id"):
+        histories[scan.registration_id].append(scan)
+    nonces = {request.nonce for request in requests if request.nonce is not None}
+    stored = Scan.objects.filter(event=event, nonce__in=nonces) if nonces else ()
+    return _Batch(
+        event, by, timezone.now(), registrations, histories, {scan.nonce: scan for scan in stored}
+    )
+
+
+def _save(batch: _Batch) -> None:
+    Scan.objects.bulk_create(batch.scans)
+    if batch.changed:
+        Registration.objects.bulk_update(
+            batch.changed.values(), ["checked_in_at", "checked_in_by"], batch_size=200
+        )
+    LedgerEntry.objects.bulk_create(batch.entries)
+
+
+def _outcome(batch: _Batch, request: ScanRequest) -> ScanResult | DomainError:
+    registration = batch.registrations.get(_code(request))
+    if request.nonce is not None and (earlier := batch.by_nonce.get(request.nonce)):
+        return _repeated(earlier, registration, request)
     if registration is None:
-        raise NotFound("No registration has this ticket code.")
-    if registration.event_id != event.pk:
-        raise TicketNotValid("The ticket is for another event.", reason="other_event")
-    if registration.status == Registration.Status.CANCELLED:
-        raise TicketNotValid("The registration was cancelled.", reason="cancelled")
-    if registration.status == Registration.Status.WAITLISTED:
-        raise TicketNotValid("The holder is on the waitlist.", reason="waitlisted")
-    return registration
+        return NotFound("No registration has this ticket code.")
+    if registration.event_id != batch.event.pk:
+        return TicketNotValid("The ticket is for another event.", reason="other_event")
+    try:
+        at = _instant_of(batch, request)
+    except ValidationFailed as refusal:
+        return refusal
+    scan = Scan(
+        event=batch.event,
+        registration=registration,
+        kind=request.kind,
+        at=at or batch.now,
+        received_at=batch.now,
+        by=batch.by,
+        nonce=request.nonce,
+    )
+    if registration.status != Registration.Status.CONFIRMED:
+        scan.refusal = registration.status
+        if request.nonce is not None:
+            _add(batch, scan)
+        return _refusal(scan.refusal)
+    return _applied(batch, scan, is_now=at is None)
 
 
-def _record(event: Event, registration: Registration, kind: Kind, by: User) -> None:
-    record_change(registration, kind, by=by, reason=role_of(by, registration, event))
+def _applied(batch: _Batch, scan: Scan, *, is_now: bool) -> ScanResult:
+    """The result of a valid scan, which is added to the batch."""
+    registration = scan.registration
+    history = batch.histories[registration.pk]
+    if registration.checked_in_at is not None and not history:
+        # It was checked in before scans were stored.
+        _add(batch, _first_scan(scan, registration, registration.checked_in_at))
+        history = batch.histories[registration.pk]
+    scan.at = _effective_time(scan, history) if is_now else max(scan.at, registration.registered_at)
+    before = _check_in_of(history)
+    after = _check_in_of([*history, scan])
+    scan.was_checked_in = before is not None
+    scan.admitted_now = int(before is None and after is not None)
+    scan.checked_in_at = after.at if after else None
+    _add(batch, scan)
+    if after is not before:
+        registration.checked_in_at = after.at if after else None
+        registration.checked_in_by_id = after.by_id if after else None
+        batch.changed[registration.pk] = registration
+    if (before is None) != (after is None):
+        kind = LedgerEntry.Kind.CHECKED_IN if after else LedgerEntry.Kind.CHECK_IN_UNDONE
+        role = role_of(batch.by, registration, batch.event)
+        batch.entries.append(new_entry(registration, kind, by=batch.by, reason=role, at=scan.at))
+    return _result(scan, registration)
+
+
+def _add(batch: _Batch, scan: Scan) -> None:
+    batch.scans.append(scan)
+    if scan.nonce is not None:
+        batch.by_nonce[scan.nonce] = scan
+    if not scan.refusal:
+        batch.histories[scan.registration_id].append(scan)
+
+
+def _repeated(
+    earlier: Scan, registration: Registration | None, request: ScanRequest
+) -> ScanResult | DomainError:
+    """The outcome of the scan that had the nonce first."""
+    if registration is None or (earlier.registration_id, earlier.kind) != (
+        registration.pk,
+        request.kind,
+    ):
+        return IdempotencyKeyReused("The nonce is that of another scan. Use a new one for each.")
+    return _refusal(earlier.refusal) if earlier.refusal else _result(earlier, registration)
+
+
+def _refusal(reason: str) -> TicketNotValid:
+    return TicketNotValid(_REFUSALS.get(reason, "The holder has no seat."), reason=reason)
+
+
+def _result(scan: Scan, registration: Registration) -> ScanResult:
+    as_of_scan = copy(registration)
+    as_of_scan.checked_in_at = scan.checked_in_at
+    return ScanResult(as_of_scan, scan.was_checked_in, scan.admitted_now)
+
+
+# --- Times --------------------------------------------------------------------------------------
+
+
+def _check_in_of(scans: Iterable[Scan]) -> Scan | None:
+    """The check-in in effect. Scans at the same instant count in the order of their arrival."""
+    current = None
+    for scan in sorted(scans, key=lambda scan: scan.at):
+        if scan.kind == Scan.Kind.UNDO:
+            current = None
+        elif current is None:
+            current = scan
+    return current
+
+
+def _effective_time(scan: Scan, history: list[Scan]) -> datetime:
+    """The time of a scan at this moment, which takes effect whatever the phones' clocks said."""
+    return max([scan.at, *(other.at for other in history if other.kind != scan.kind)])
+
+
+def _instant_of(batch: _Batch, request: ScanRequest) -> datetime | None:
+    """Raises `ValidationFailed`."""
+    if request.at is None:
+        return None
+    try:
+        at = instant(request.at, batch.event.zone)
+    except NonexistentTime:
+        skipped = f"The clocks in {batch.event.timezone} skip this time."
+        raise ValidationFailed(FieldError("at", "nonexistent_time", skipped)) from None
+    if at > batch.now + MAX_AHEAD:
+        ahead = "The time is in the future. Set the clock of the phone, or leave the time out."
+        raise ValidationFailed(FieldError("at", "max_value", ahead))
+    return at
+
+
+def _first_scan(scan: Scan, registration: Registration, at: datetime) -> Scan:
+    return Scan(
+        event=scan.event,
+        registration=registration,
+        kind=Scan.Kind.CHECK_IN,
+        at=at,
+        received_at=scan.received_at,
+        by_id=registration.checked_in_by_id,
+        admitted_now=1,
+        checked_in_at=at,
+    )
+
+
+def _code(request: ScanRequest) -> str:
+    return request.ticket_code.strip().upper()

@@ -23,11 +23,18 @@ def record_change(
     at: datetime | None = None,
 ) -> None:
     """Adds an entry. `by` is the acting account, None for guests and for the system."""
-    LedgerEntry.objects.create(
+    new_entry(registration, kind, by=by, reason=reason, at=at or timezone.now()).save()
+
+
+def new_entry(
+    registration: Registration, kind: Kind, *, by: User | None, reason: Reason, at: datetime
+) -> LedgerEntry:
+    """An unsaved entry."""
+    return LedgerEntry(
         event_id=registration.event_id,
         registration=registration,
         kind=kind,
-        at=at or timezone.now(),
+        at=at,
         actor=by,
         reason=reason,
     )

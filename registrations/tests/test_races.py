@@ -219,6 +219,25 @@ def test_ticket_that_is_scanned_at_once_is_checked_in_once(_round):
     assert LedgerEntry.objects.filter(kind="checked_in").count() == 1
 
 
+def test_a_nonce_that_is_sent_at_once_is_that_of_one_ticket():
+    olga = UserFactory()
+    event = EventFactory(organizer=olga)
+    tickets = [registered(event).ticket_code for _ in range(8)]
+    client = APIClient()
+    client.force_authenticate(olga)
+    path = f"/api/events/{event.pk}/check-in/"
+
+    codes = at_once(
+        *(
+            lambda code=code: client.post(path, {"ticket_code": code, "nonce": "a"}).status_code
+            for code in tickets
+        )
+    )
+
+    assert Counter(codes) == {200: 1, 422: 7}
+    assert LedgerEntry.objects.filter(kind="checked_in").count() == 1
+
+
 @pytest.mark.parametrize("_round", range(3))
 def test_two_accounts_that_end_at_once_do_not_deadlock(_round):
     events = [EventFactory(max_capacity=2, waitlist_enabled=True) for _ in range(4)]

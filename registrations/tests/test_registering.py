@@ -45,7 +45,7 @@ def test_a_guest_gets_a_seat_and_a_token(anyone, event, slash):
     assert made["event"]["id"] == event.pk
     assert made["waitlist_position"] is None
     assert made["confirmed_at"] == made["registered_at"]
-    assert len(made["ticket_code"]) == 16
+    assert len(made["ticket_code"]) == 26
     assert made["ticket_url"].endswith(f"/api/registrations/{made['id']}/ticket.svg")
     assert response["Location"].endswith(f"/api/registrations/{made['id']}/")
     assert counts(event) == (1, 0)

@@ -1,6 +1,6 @@
 from .attendees import AttendeeExportView, AttendeeListView, LedgerView
 from .calendars import OwnCalendarView
-from .checkin import CheckInUndoView, CheckInView
+from .checkin import BulkCheckInView, CheckInUndoView, CheckInView, DoorListView
 from .feedback import FeedbackListView, FeedbackView
 from .importing import AttendeeImportView
 from .messages import MessageListView, MessageView
@@ -19,9 +19,11 @@ __all__ = [
     "AttendeeExportView",
     "AttendeeImportView",
     "AttendeeListView",
+    "BulkCheckInView",
     "CalendarResetView",
     "CheckInUndoView",
     "CheckInView",
+    "DoorListView",
     "ExportView",
     "FeedbackListView",
     "FeedbackView",
