@@ -35,6 +35,8 @@ ERASED = "(erased)"
 
 _actor_id: ContextVar[int | None] = ContextVar("audit_actor_id", default=None)
 
+_key_id: ContextVar[int | None] = ContextVar("audit_key_id", default=None)
+
 _ERASE = """
     UPDATE accounts_auditentry SET
         before = (SELECT coalesce(jsonb_object_agg(key, %(erased)s::text), '{}')
@@ -53,21 +55,30 @@ _OLD = """
 """
 
 
-def set_actor(user_id: int) -> None:
-    """Set the account that sent the current request. Log lines contain it as well."""
+def set_actor(user_id: int, key_id: int | None = None) -> None:
+    """Set the account that sent the current request, and its API key. Log lines contain both."""
     _actor_id.set(user_id)
     structlog.contextvars.bind_contextvars(user_id=user_id)
+    _key_id.set(key_id)
+    if key_id is not None:
+        structlog.contextvars.bind_contextvars(key_id=key_id)
 
 
 def clear_actor() -> None:
     """End what `set_actor` set. A thread handles many requests, so each one ends with this."""
     _actor_id.set(None)
-    structlog.contextvars.unbind_contextvars("user_id")
+    _key_id.set(None)
+    structlog.contextvars.unbind_contextvars("user_id", "key_id")
 
 
 def actor_id() -> int | None:
     """The account that sent the current request. None for guests, commands and the system."""
     return _actor_id.get()
+
+
+def key_id() -> int | None:
+    """The API key that the current request was made with, if any."""
+    return _key_id.get()
 
 
 def audited(
@@ -112,6 +123,7 @@ def record(
 ) -> None:
     AuditEntry.objects.create(
         actor_id=actor_id(),
+        key_id=key_id(),
         action=action,
         kind=str(row._meta.model_name),
         row_id=str(row.pk),

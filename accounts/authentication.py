@@ -3,11 +3,13 @@ from typing import Any
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.tokens import Token
 
 from .audit import set_actor
-from .models import User
+from .keys import PREFIX, find_key, record_use
+from .models import ApiKey, User
 from .tokens import session_of
+
+_KEY_PREFIX = PREFIX.encode()
 
 
 def current_user(request: Request) -> User:
@@ -17,16 +19,33 @@ def current_user(request: Request) -> User:
 
 
 class TokenAuthentication(JWTAuthentication):
-    """`Authorization: Bearer <access token>`. An invalid token is 401, also on public routes."""
+    """`Authorization: Bearer <access token>`, or an API key in its place.
 
-    def authenticate(self, request: Request) -> tuple[Any, Token] | None:
+    An invalid token or key is 401, also on public routes.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        """The account, and the token or the key."""
         header = self.get_header(request)
         raw = header and self.get_raw_token(header)
         if raw is None:
             return None
+        if raw.startswith(_KEY_PREFIX):
+            return _owner_of_key(raw.decode("latin-1"))
         token = self.get_validated_token(raw)
         session = session_of(token)
         if session is None:
             raise AuthenticationFailed
         set_actor(session.user_id)
         return session.user, token
+
+
+def _owner_of_key(secret: str) -> tuple[User, ApiKey]:
+    """The account, which has the key as `key`, and the key. Raises `AuthenticationFailed`."""
+    key = find_key(secret)
+    if key is None:
+        raise AuthenticationFailed
+    record_use(key)
+    key.user.key = key
+    set_actor(key.user_id, key.pk)
+    return key.user, key

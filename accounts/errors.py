@@ -22,3 +22,15 @@ class InvalidOrExpiredLink(DomainError):
         "ends early when a newer link was used, or when the password or the address has changed. "
         "Request a new one: POST /api/email/verify/resend/ or POST /api/password/reset/."
     )
+
+
+class KeyLimit(DomainError):
+    code = "key_limit"
+    status = 409
+    title = "Too many API keys"
+    detail = "Delete a key that you no longer need, then create another one."
+    help = (
+        "An account has a limited number of API keys, which is the member maximum. Expired keys do "
+        "not count. DELETE /api/me/keys/{id}/ ends one."
+    )
+    example = {"maximum": 25}

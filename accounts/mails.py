@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from .links import confirmation_link, recovers_from, recovery_link, reset_link
-from .models import Notification, User
+from .models import ApiKey, Notification, User
 from .notifications import Kind
 
 _LINK = f"{settings.PUBLIC_URL}/"  # in samples
@@ -66,7 +66,18 @@ def _load_changes(rows: Sequence[Notification]) -> FactsByRow:
 
 
 def _load_passwords(rows: Sequence[Notification]) -> FactsByRow:
-    return {row.pk: {"user": user} for row, user in _with_owners(rows)}
+    """With the names of the API keys that still work, of all accounts by one query."""
+    owners = list(_with_owners(rows))
+    names: dict[int, list[str]] = {}
+    live = ApiKey.objects.live().filter(user__in=[user.pk for _, user in owners]).order_by("pk")
+    for user_id, name in live.values_list("user_id", "name"):
+        names.setdefault(user_id, []).append(name)
+    return {row.pk: {"user": user, "keys": names.get(user.pk, [])} for row, user in owners}
+
+
+def _load_revoked_keys(rows: Sequence[Notification]) -> FactsByRow:
+    """The rows have the name and the beginning of the key, and whether a rotation replaced it."""
+    return {row.pk: {"user": user, **row.facts} for row, user in _with_owners(rows)}
 
 
 def _security(name: str, load: Any, **sample: Any) -> Kind:
@@ -85,5 +96,8 @@ def _security(name: str, load: Any, **sample: Any) -> Kind:
 CONFIRM_ADDRESS = _security("confirm_address", _load_confirmations, link=_LINK, hours=48)
 PASSWORD_RESET = _security("password_reset", _load_resets, link=_LINK, minutes=60)
 ADDRESS_CHANGED = _security("address_changed", _load_changes, link=_LINK, is_waiting=True, days=7)
-PASSWORD_CHANGED = _security("password_changed", _load_passwords)
-ALL = (CONFIRM_ADDRESS, PASSWORD_RESET, ADDRESS_CHANGED, PASSWORD_CHANGED)
+PASSWORD_CHANGED = _security("password_changed", _load_passwords, keys=["Ticket shop"])
+KEY_REVOKED = _security(
+    "key_revoked", _load_revoked_keys, key_name="Ticket shop", hint="evk_3kT9", is_replaced=False
+)
+ALL = (CONFIRM_ADDRESS, PASSWORD_RESET, ADDRESS_CHANGED, PASSWORD_CHANGED, KEY_REVOKED)

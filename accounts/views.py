@@ -170,7 +170,10 @@ class PasswordChangeView(ApiView):
 
     @operation("Change the password", request=PasswordChangeIn, responses={204: None})
     def post(self, request: Request) -> Response:
-        """Ends every session, this one too: sign in again."""
+        """Ends every session, this one too: sign in again.
+
+        API keys stay valid unless `revoke_keys` is true. The e-mail names those that remain.
+        """
         services.change_password(current_user(request), **self.valid(PasswordChangeIn))
         return Response(status=204)
 

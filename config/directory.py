@@ -1,5 +1,7 @@
 """`GET /api/`: the addresses of the main routes."""
 
+from typing import ClassVar
+
 from django.conf import settings
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
@@ -8,6 +10,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.key_scopes import OPEN, Scopes
 from config.api.openapi.schema import operation
 from config.api.views import ApiView
 
@@ -82,6 +85,7 @@ class DirectoryOut(serializers.Serializer[None]):
 
 class DirectoryView(ApiView):
     permission_classes = (AllowAny,)
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN}
     sends_etag = True
     tag = "directory"
 

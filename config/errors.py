@@ -74,6 +74,7 @@ FIELD_CODES = {
     "repeated": "The query parameter takes one value and was given several times.",
     "password_too_weak": "The password is too short, too common or too close to your name.",
     "wrong_password": "This is not your current password.",
+    "cannot_widen": "The rights of a key can only be narrowed.",
     "event_full": "No seat is left for this row, and there is no waitlist.",
     "conflicting_fields": "Two fields say the same thing in two ways; send one.",
 }
@@ -186,7 +187,8 @@ class InvalidToken(DomainError):
     help = (
         "The token was not issued by this API, has expired, was used before (refresh tokens work "
         "once), or ended with a logout or a change of password. POST /api/token/refresh/ gives a "
-        "new one; otherwise sign in again."
+        "new one; otherwise sign in again. The same applies to an API key that is unknown, "
+        "expired or revoked; its owner creates another one."
     )
 
 
@@ -196,6 +198,31 @@ class PermissionDenied(DomainError):
     title = "Not allowed"
     detail = "Your account may not do this."
     help = "The row exists, and you may see it, but what you tried is for its owner or for staff."
+
+
+class InsufficientScope(DomainError):
+    code = "insufficient_scope"
+    status = 403
+    title = "The key lacks a scope"
+    detail = "Use a key with the scope that is in required_scope."
+    help = (
+        "The API key does not have the scope that the route needs, which is the member "
+        "required_scope. The scopes of a key cannot be widened. Create another key with "
+        "POST /api/me/keys/."
+    )
+    example = {"required_scope": "registrations:read"}
+
+
+class KeyNotAllowed(DomainError):
+    code = "key_not_allowed"
+    status = 403
+    title = "Closed to API keys"
+    detail = "API keys have no access to this route. Sign in, and send an access token."
+    help = (
+        "The route is about an account: its profile, password, sessions, registrations, "
+        "notifications, data, keys or teams. API keys never have access to it. POST /api/login/ "
+        "gives an access token."
+    )
 
 
 class NotFound(DomainError):

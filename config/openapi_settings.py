@@ -39,6 +39,18 @@ SETTINGS = {
         "ImportOutcome": "registrations.services.bulk.OUTCOMES",
         "FieldCode": list(FIELD_CODES),
     },
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "apiKey": {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "evk_…",
+                "description": "The `key` of `POST /api/me/keys/`, in place of an access token. An "
+                "operation names the scopes of which the key needs one; operations without this "
+                "scheme are closed to keys, except those that are open to guests.",
+            }
+        }
+    },
     "TAGS": [
         {"name": "sign in", "description": "Sign up, sign in, confirm an address."},
         {"name": "events", "description": "Find, create, publish, edit and cancel events."},
@@ -48,6 +60,7 @@ SETTINGS = {
         {"name": "calendars", "description": "iCalendar files and feeds (RFC 5545)."},
         {"name": "notifications", "description": "The inbox."},
         {"name": "account", "description": "The profile, its sessions and data."},
+        {"name": "API keys", "description": "Credentials of programs, with scopes."},
         {"name": "categories", "description": "Kinds of events; edited by staff."},
         {"name": "directory", "description": "Where everything is."},
     ],

@@ -4,10 +4,11 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from config.api.key_scopes import require_every_event
 from config.api.permissions import has_right_for
 
 from .errors import OrganizerRoleRequired
-from .models import Event
+from .models import Event, Right, has_right
 
 
 class MayOrganize(BasePermission):
@@ -16,18 +17,24 @@ class MayOrganize(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         if request.user.is_authenticated and not request.user.may_organize:
             raise OrganizerRoleRequired
+        require_every_event(request.user)
         return bool(request.user.is_authenticated)
 
 
 class IsOrganizerOrStaff(BasePermission):
-    """The organizer, and staff with the permission that the view requires for the method."""
+    """Accounts whose role has the right that the view needs, and staff with its permission.
 
-    def has_object_permission(self, request: Request, view: APIView, event: Any) -> bool:
-        return event.organizer_id == request.user.pk or has_right_for(request, view)
+    A view names the rights of its methods in `needed_rights`. A method without an entry is for the
+    owner alone.
+    """
+
+    def has_object_permission(self, request: Request, view: Any, row: Any) -> bool:
+        right = view.needed_rights.get(view.method, Right.DELETE)
+        return has_right(request.user, right, row) or has_right_for(request, view)
 
 
 class ReadsOrManagesEvent(IsOrganizerOrStaff):
-    """Everybody may read. The organizer and staff may write."""
+    """Everybody may read. Writing is as for `IsOrganizerOrStaff`."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return request.method in SAFE_METHODS or bool(request.user.is_authenticated)

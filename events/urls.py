@@ -21,4 +21,9 @@ urlpatterns = [
     path("categories/", views.CategoryListView.as_view(), name="category-list"),
     path("categories/<slug:slug>/", views.CategoryView.as_view(), name="category"),
     path("me/events/", views.OwnEventListView.as_view(), name="own-event-list"),
+    path("me/keys/", views.KeyListView.as_view(), name="key-list"),
+    path("me/keys/<id:pk>/", views.KeyView.as_view(), name="key"),
+    path("me/keys/<id:pk>/rotate/", views.KeyRotationView.as_view(), name="key-rotation"),
+    path("key/", views.CurrentKeyView.as_view(), name="current-key"),
+    path("keys/revoke/", views.KeyRevocationView.as_view(), name="key-revocation"),
 ]

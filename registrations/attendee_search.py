@@ -34,8 +34,10 @@ class Contains(Func):
         super().__init__(text, Value(part))
 
 
-def attendees_with(text: str) -> Q:
+def attendees_with(text: str, *, in_addresses: bool = True) -> Q:
     """The condition for registrations with each word of `text` in the name or the address.
+
+    Without `in_addresses` a word is found in names alone.
 
     A word matches inside a longer one. Accents, case and apostrophes do not matter. A hyphen or a
     dot matches a space or nothing. A text without words matches nothing.
@@ -52,9 +54,11 @@ def attendees_with(text: str) -> Q:
         folded = [name for (name,) in cursor.fetchall()]
     condition = Q()
     for word, name in zip(words, folded, strict=True):
-        has_word = Q(Contains("email", word.lower()))
-        if "@" in word:
-            has_word |= Q(email=word)  # in any spelling of the mailbox
+        has_word = Q(pk__in=[])
+        if in_addresses:
+            has_word |= Q(Contains("email", word.lower()))
+            if "@" in word:
+                has_word |= Q(email=word)  # in any spelling of the mailbox
         for spelling in filter(None, dict.fromkeys(name.split("\n"))):
             has_word |= Q(Contains(Words("name"), spelling))
         condition &= has_word

@@ -40,6 +40,13 @@ class AttendeeFilter(StrictFilterSet):
         return rows.filter(attendees_with(text))
 
 
+class DoorFilter(AttendeeFilter):
+    """The filters for those who check people in and do not see addresses."""
+
+    def by_text(self, rows: RegistrationQuerySet, name: str, text: str) -> RegistrationQuerySet:
+        return rows.filter(attendees_with(text, in_addresses=False))
+
+
 class OwnRegistrationFilter(OwnEventFilter):
     """The filters of events, applied to the events of the user's registrations."""
 

@@ -1,19 +1,30 @@
+from typing import Any
+
 from django.contrib.auth.models import AnonymousUser
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts.models import User
+from config.api.key_scopes import Scope, has_scope, key_of
 from config.api.permissions import has_right_for
 from config.api.staff_rights import has_staff_right
-from events.models import Event
+from events.models import Event, Right, has_right, sees_details
 
 from .models import Feedback, Registration
 
 
 def sees_meeting(viewer: User | AnonymousUser, event: Event) -> bool:
     """Whether a viewer without a registration for the event sees its `meeting_url`."""
-    return event.organizer_id == viewer.pk or has_staff_right(viewer, "events.view_event")
+    return sees_details(viewer, event) or has_staff_right(viewer, "events.view_event")
+
+
+def sees_people(request: Request, view: Any, event: Event) -> bool:
+    """Whether the caller sees addresses of attendees; at the door a caller sees names alone."""
+    key = key_of(request.user)
+    if key is not None and not has_scope(key, (Scope.REGISTRATIONS_READ,)):
+        return False
+    return has_right(request.user, Right.PEOPLE, event) or has_right_for(request, view)
 
 
 class ReadsOrIsAuthor(BasePermission):
@@ -24,8 +35,12 @@ class ReadsOrIsAuthor(BasePermission):
 
 
 class ManagesRegistration(BasePermission):
-    """Allows the holder, the account that made it, the organizer, and permitted staff."""
+    """Allows the holder, the account that made it, roles with people, and permitted staff."""
 
     def has_object_permission(self, request: Request, view: APIView, row: Registration) -> bool:
-        people = {row.user_id, row.registered_by_id, row.event.organizer_id} - {None}
-        return request.user.pk in people or has_right_for(request, view)
+        people = {row.user_id, row.registered_by_id} - {None}
+        return (
+            request.user.pk in people
+            or has_right(request.user, Right.PEOPLE, row.event)
+            or has_right_for(request, view)
+        )

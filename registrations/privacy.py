@@ -80,6 +80,21 @@ SECTIONS = (
         lambda user: user.sessions.all(),
         ("id", "created_at", "last_used_at", "expires_at", "ended_at", "user_agent", "address"),
     ),
+    Section(
+        "api_keys",
+        lambda user: user.keys.all(),
+        (
+            "id",
+            "name",
+            "hint",
+            "scopes",
+            "events",
+            "created_at",
+            "expires_at",
+            "last_used_at",
+            "revoked_at",
+        ),
+    ),
     Section("former_addresses", lambda user: user.former_addresses.all(), ("email", "left_at")),
     Section(
         "notifications",

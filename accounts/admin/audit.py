@@ -17,17 +17,17 @@ from django.utils.text import Truncator
 from config.api.admin import ReadOnlyAdmin, ServiceAdmin
 
 from ..audit import changes_of
-from ..models import AuditEntry, User
+from ..models import AuditEntry
 
 MAX_CHANGES = 20
 MAX_HISTORY_ENTRIES = 200
 
 
 class HistoryEntry(NamedTuple):
-    """One line of a row's history. `actor` is None for guests, commands and the system."""
+    """One line of a row's history. `actor` is "" for guests, commands and the system."""
 
     at: datetime
-    actor: User | None
+    actor: str
     action: str
     details: str
 
@@ -37,13 +37,13 @@ class AuditedAdmin(ServiceAdmin):
 
     @admin.display(description="latest changes")
     def changes(self, row: Any) -> str:
-        entries = list(changes_of(row).select_related("actor")[:MAX_CHANGES])
+        entries = list(changes_of(row).select_related("actor", "key")[:MAX_CHANGES])
         if not entries:
             return "None."
         lines = (
             (
                 f"{entry.at:%Y-%m-%d %H:%M}",
-                entry.actor or "the system",
+                named_actor(entry) or "the system",
                 entry.action,
                 format_changes(entry),
             )
@@ -81,8 +81,8 @@ class AuditedAdmin(ServiceAdmin):
     def history_of(self, row: Any) -> list[HistoryEntry]:
         """The latest `MAX_HISTORY_ENTRIES` entries, or more. The latest is first."""
         return [
-            HistoryEntry(entry.at, entry.actor, entry.action, format_changes(entry))
-            for entry in changes_of(row).select_related("actor")[:MAX_HISTORY_ENTRIES]
+            HistoryEntry(entry.at, named_actor(entry), entry.action, format_changes(entry))
+            for entry in changes_of(row).select_related("actor", "key")[:MAX_HISTORY_ENTRIES]
         ]
 
 
@@ -90,14 +90,14 @@ class AuditedAdmin(ServiceAdmin):
 class AuditAdmin(ReadOnlyAdmin):
     """All audited changes, the latest first."""
 
-    list_display = ("at", "actor", "action", "kind", "row", "what")
-    list_select_related = ("actor",)
+    list_display = ("at", "actor", "key", "action", "kind", "row", "what")
+    list_select_related = ("actor", "key")
     list_filter = ("kind", "action")
     date_hierarchy = "at"
     ordering = ("-id",)
     search_fields = ("actor__email__istartswith", "row_id__exact", "request_id__exact")
     search_help_text = "The beginning of an actor's address, the id of a row, or of a request."
-    fields = ("at", "actor", "action", "kind", "row", "what", "request_id")
+    fields = ("at", "actor", "key", "action", "kind", "row", "what", "request_id")
     readonly_fields = ("row", "what")
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
@@ -112,6 +112,13 @@ class AuditAdmin(ReadOnlyAdmin):
     @admin.display(description="before and after")
     def what(self, entry: AuditEntry) -> str:
         return format_changes(entry)
+
+
+def named_actor(entry: Any) -> str:
+    """The account of an entry of the audit or the ledger, with its API key. "" without one."""
+    if entry.actor is None:
+        return ""
+    return str(entry.actor) if entry.key is None else f"{entry.actor}, API key {entry.key}"
 
 
 def format_changes(entry: AuditEntry) -> str:

@@ -1,8 +1,11 @@
+from .api_key import ERASED_KEY_NAME, ApiKey
 from .audit import AuditEntry
 from .notification import MailboxBudget, Notification, Unsubscription
 from .user import FormerAddress, Session, SignInFailures, User, UserManager, validate_username
 
 __all__ = [
+    "ERASED_KEY_NAME",
+    "ApiKey",
     "AuditEntry",
     "FormerAddress",
     "MailboxBudget",

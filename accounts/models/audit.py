@@ -20,6 +20,18 @@ class AuditEntry(models.Model):
         related_name="+",
         help_text="The account that did it; empty for commands and the system.",
     )
+    # Without a constraint in the database, since adding one would block writers.
+    key = models.ForeignKey(
+        "accounts.ApiKey",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_index=False,
+        db_constraint=False,
+        related_name="+",
+        verbose_name="API key",
+        help_text="The API key of the actor that did it.",
+    )
     action = models.CharField(max_length=32)
     kind = models.CharField(max_length=32, help_text="Of row: event, user …")
     row_id = models.CharField(max_length=36)

@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -15,6 +15,9 @@ from config.api.staff_rights import has_staff_right, outranks
 from config.api.text.email_addresses import mailbox_of
 from config.api.text.mailbox_field import MailboxField
 from config.api.text.visible_characters import is_visible
+
+if TYPE_CHECKING:
+    from .api_key import ApiKey
 
 # Usernames made by the system contain a colon, and its addresses have a domain of one label
 # (`…@invalid`). No validator accepts either, so no user can have them.
@@ -120,6 +123,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
 
     objects: ClassVar[UserManager] = UserManager()
+
+    # The API key that the request was made with, if any: see `config.api.key_scopes`.
+    key: "ApiKey | None" = None
 
     audited_fields = (
         "email",

@@ -1,6 +1,7 @@
 """Fields, formats and examples of the bodies about accounts."""
 
 from .examples import USER_EXAMPLE
+from .keys import CurrentKeyOut, FoundKeyIn, KeyEditIn, KeyIn, KeyOut, NewKeyOut, RotationIn
 from .notifications import NotificationOut, ReadIn, UnreadOut
 from .passwords import (
     EmailConfirmIn,
@@ -14,8 +15,14 @@ from .users import AccountDeletionIn, ProfileIn, UserDeletionIn, UserOut
 
 __all__ = [
     "AccountDeletionIn",
+    "CurrentKeyOut",
     "EmailConfirmIn",
+    "FoundKeyIn",
+    "KeyEditIn",
+    "KeyIn",
+    "KeyOut",
     "MailedOut",
+    "NewKeyOut",
     "NotificationOut",
     "PasswordChangeIn",
     "PasswordResetConfirmIn",
@@ -23,6 +30,7 @@ __all__ = [
     "ProfileIn",
     "ReadIn",
     "RefreshIn",
+    "RotationIn",
     "SessionOut",
     "SignInIn",
     "SignUpIn",

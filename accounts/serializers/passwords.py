@@ -8,6 +8,7 @@ from rest_framework import serializers
 from config.api.fields import (
     EmailAddressField,
     TextField,
+    TrueOrFalseField,
 )
 
 from ..models import User
@@ -21,6 +22,9 @@ from .examples import LINK_EXAMPLE, example
 class PasswordChangeIn(serializers.Serializer[User]):
     current_password = TextField(trim_whitespace=False, max_length=256, write_only=True)
     password = TextField(trim_whitespace=False, max_length=256, write_only=True)
+    revoke_keys = TrueOrFalseField(
+        default=False, write_only=True, help_text="End the API keys of the account as well."
+    )
 
 
 class LinkIn(serializers.Serializer[User]):

@@ -17,6 +17,7 @@ from .addresses import (
     resend_confirmation,
     user_to_confirm,
 )
+from .keys import create_key, edit_key, revoke_found_key, revoke_key, rotate_key
 from .passwords import (
     change_password,
     confirm_with_new_password,
@@ -33,6 +34,8 @@ __all__ = [
     "confirm_address",
     "confirm_email",
     "confirm_with_new_password",
+    "create_key",
+    "edit_key",
     "edit_profile",
     "erase_account",
     "forget_former_addresses",
@@ -42,6 +45,9 @@ __all__ = [
     "resend_confirmation",
     "reset_calendar_link",
     "reset_password",
+    "revoke_found_key",
+    "revoke_key",
+    "rotate_key",
     "set_password",
     "sign_in",
     "sign_out_everywhere",

@@ -11,11 +11,12 @@ from django.utils import timezone
 from ..audit import actor_id, audited, erase_values, record
 from ..errors import InvalidCredentials
 from ..lockout import guarded
-from ..models import User
+from ..models import ApiKey, User
 from ..notifications.inbox import delete_notifications, delete_notifications_to
 from ..notifications.preferences import change_preferences
 from ..tokens import end_all_sessions
 from .addresses import change_address, request_confirmation
+from .keys import end_keys
 from .rules import check_free, check_password, unique_violations_as_errors
 
 
@@ -149,6 +150,8 @@ def erase_account(user: User) -> None:
     user.sessions.all().delete()
     user.former_addresses.all().delete()
     end_all_sessions(user)
+    end_keys(user, erases=True)
+    erase_values(ApiKey.objects.filter(user=user))
     erase_values(User.objects.filter(pk=user.pk))
     if not user.is_own_doing(actor_id()):
         record(user, "erased", after={})

@@ -20,6 +20,7 @@ from ..notifications.opt_outs import copy_opt_outs
 from ..notifications.outbox import send_deferred
 from ..signals import address_left, email_confirmed
 from ..tokens import end_all_sessions
+from .keys import end_keys
 from .rules import check_free, unique_violations_as_errors
 
 _ADDRESS_FIELDS = [
@@ -162,7 +163,7 @@ def lock_to_confirm(token: str) -> User:
 def confirm_email(user: User, *, address: str | None = None, by_owner: bool = False) -> User:
     """Confirm the account's address. Receivers of `email_confirmed` do the rest.
 
-    The first confirmation ends every session and the link to the calendar, unless it is
+    The first confirmation ends sessions, API keys and the link to the calendar, unless it is
     `by_owner`: a stranger may have opened the account, and would read the registrations that join.
     Raises `PreconditionFailed` if the account has another address than `address`, or none (see
     `User.needs_address`).
@@ -174,6 +175,7 @@ def confirm_email(user: User, *, address: str | None = None, by_owner: bool = Fa
         if not by_owner:
             reset_calendar_link(user)
             end_all_sessions(user)
+            end_keys(user)
         take_address(user)
     return user
 

@@ -16,29 +16,41 @@ from ..notifications import notify
 from ..notifications.cooldown import notify_with_cooldown
 from ..tokens import end_all_sessions, record_device
 from .addresses import confirm_email, lock_to_confirm, take_address
+from .keys import end_keys
 from .rules import check_password
 
 
 @transaction.atomic
-def change_password(user: User, *, current_password: str, password: str) -> None:
-    """Set a new password and end every session. Raises `ValidationFailed`."""
+def change_password(
+    user: User, *, current_password: str, password: str, revoke_keys: bool = False
+) -> None:
+    """Set a new password and end every session. API keys stay valid without `revoke_keys`.
+
+    Raises `ValidationFailed`.
+    """
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     if not user.check_password(current_password):
         raise ValidationFailed(
             FieldError("current_password", "wrong_password", "This is not your password.")
         )
     check_password(password, user)
-    set_password(user, password)
+    set_password(user, password, revoke_keys=revoke_keys)
 
 
 @transaction.atomic
 @audited("password set", always=True, unless=User.is_own_doing)
-def set_password(user: User, password: str | None) -> User:
-    """Set a checked password, or remove it with None. Ends every session and notifies the owner."""
+def set_password(user: User, password: str | None, *, revoke_keys: bool = True) -> User:
+    """Set a checked password, or remove it with None. Ends every session and notifies the owner.
+
+    API keys end as well, unless the owner has changed the password and keeps them: any other new
+    password may follow a theft.
+    """
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     user.set_password(password)
     user.save(update_fields=["password"])
     end_all_sessions(user)
+    if revoke_keys:
+        end_keys(user)
     forgive(user)
     _notify_of_change(user)
     return user

@@ -1,8 +1,13 @@
+from typing import Any
+
 import factory
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Permission
+from rest_framework.test import APIClient
 
-from accounts.models import User
+from accounts.keys import digest_of, hint_of, new_secret
+from accounts.models import ApiKey, User
+from config.api.key_scopes import Scope
 
 PASSWORD = "correct-horse-battery-9"
 
@@ -25,3 +30,27 @@ def grant(user: User, *permissions: str) -> User:
         row = Permission.objects.get(content_type__app_label=app_label, codename=codename)
         user.user_permissions.add(row)
     return user
+
+
+class KeyFactory(factory.django.DjangoModelFactory):
+    """An API key for all events, with every scope. `secret` is its text."""
+
+    class Meta:
+        model = ApiKey
+        exclude = ("secret",)
+
+    secret = factory.LazyFunction(new_secret)
+    user = factory.SubFactory(UserFactory)
+    name = "Shop"
+    hint = factory.LazyAttribute(lambda key: hint_of(key.secret))
+    digest = factory.LazyAttribute(lambda key: digest_of(key.secret))
+    scopes = factory.LazyFunction(lambda: list(Scope.values))
+
+
+def key_client(user: User, *scopes: str, **fields: Any) -> APIClient:
+    """A client with a new key of that user; by default with every scope."""
+    secret = new_secret()
+    KeyFactory(user=user, secret=secret, scopes=list(scopes or Scope.values), **fields)
+    client = APIClient(raise_request_exception=False)
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
+    return client

@@ -6,12 +6,16 @@ permissions but is not staff. Superusers have every right.
 
 Only staff cost queries: their permissions are read by two, once for each request, and then cached
 on the user object.
+
+API keys have no staff rights: their scopes are about the owner's own events.
 """
 
 from collections.abc import Hashable, Iterator
 from typing import Protocol
 
 from django.db.models import Q
+
+from .key_scopes import key_of
 
 
 class Account(Protocol):
@@ -36,8 +40,8 @@ def has_staff_right(user: Account, *permissions: str) -> bool:
 
 
 def is_privileged(user: Account) -> bool:
-    """Whether an account is staff or a superuser, with whatever rights."""
-    return user.is_staff or user.is_superuser
+    """Whether an account is staff or a superuser, with whatever rights. No key is."""
+    return (user.is_staff or user.is_superuser) and key_of(user) is None
 
 
 def has_every_right(user: Account) -> bool:
@@ -60,6 +64,9 @@ def outranked_accounts(user: Account) -> Q:
 
 def rights_key(user: Account) -> Hashable:
     """All that rows visible to `user` depend on beside the user's id, for caches of queries."""
+    key = key_of(user)
+    if key is not None:
+        return key.sees_own, None if key.events is None else tuple(key.events), tuple(key.scopes)
     if not is_privileged(user):
         return None
     return has_every_right(user) or frozenset(user.get_all_permissions())

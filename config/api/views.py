@@ -21,6 +21,7 @@ from .http.idempotency import handle_once, read_key
 from .http.parameters import check_parameters
 from .http.preferences import LENIENT, prefers_lenient_handling
 from .http.strict_bodies import response_fields, validate_body
+from .key_scopes import Scopes, check_key, key_of
 from .sql.compiled_queries import fetch
 from .sql.replica import reads_from_replica
 from .staff_rights import rights_key
@@ -85,6 +86,9 @@ class ApiView(GenericAPIView[Any]):
     `stores_responses`: False where a response must never be stored, since it has tokens;
     `throttle_scopes`: scopes of stricter rate limits, by method;
     `staff_permissions`: the model permission that staff need, by method (see `staff_rights`);
+    `needed_rights`: the right on the row that a role has to include, by method;
+    `key_scopes`: the scopes of which an API key needs one, by method (see `key_scopes`): `OPEN`
+    needs none, and a method without an entry is closed to keys;
     `is_personal`: whether responses to guests have personal data, such as by a token;
     `open_without_address`: whether an account that must change its e-mail address may write;
     `may_lag`: whether a guest's GET may read a replica of the database;
@@ -99,6 +103,8 @@ class ApiView(GenericAPIView[Any]):
     stores_responses = True
     throttle_scopes: ClassVar[dict[str, str]] = {}
     staff_permissions: ClassVar[dict[str, str]] = {}
+    needed_rights: ClassVar[dict[str, str]] = {}
+    key_scopes: ClassVar[dict[str, Scopes]] = {}
     is_personal = False
     open_without_address = False
     may_lag = False
@@ -143,14 +149,24 @@ class ApiView(GenericAPIView[Any]):
                 # DRF looks the handler up after this method.
                 setattr(self, "post", handle_once(self, handler, key))  # noqa: B010
 
+    def check_permissions(self, request: Request) -> None:
+        key = key_of(request.user)
+        if key is not None and request.method != "OPTIONS":
+            check_key(key, self.key_scopes, self.method)
+        super().check_permissions(request)
+
     def known_parameters(self, method: str) -> frozenset[str]:
         return self.query_parameters.get(method, frozenset())
 
     @property
+    def method(self) -> str:
+        """The method of this request. HEAD does the work of GET."""
+        return "GET" if self.request.method == "HEAD" else str(self.request.method)
+
+    @property
     def needed_permissions(self) -> tuple[str, ...]:
         """The permission that staff need for this request; empty where no permission helps."""
-        method = "GET" if self.request.method == "HEAD" else str(self.request.method)
-        needed = self.staff_permissions.get(method)
+        needed = self.staff_permissions.get(self.method)
         return () if needed is None else (needed,)
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:

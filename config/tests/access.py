@@ -25,8 +25,8 @@ from django.utils import timezone
 
 from accounts.calendars import calendar_url
 from accounts.links import confirmation_link, reset_link
-from accounts.models import Session, User
-from accounts.tests.factories import PASSWORD, UserFactory
+from accounts.models import ApiKey, Session, User
+from accounts.tests.factories import PASSWORD, KeyFactory, UserFactory
 from accounts.tests.test_links import token_in
 from accounts.tokens import open_session
 from events.models import Event, Series
@@ -127,6 +127,15 @@ api/me/sessions/<uuid:pk>/             olga's-session       DELETE  401  404  40
 api/me/calendar.ics                    -                    GET     404  404  404  404  404  404
 api/me/calendar.ics                    ana's-calendar       GET     200  200  200  200  200  200
 api/me/calendar/reset/                 -                    POST    401  200  200  200  200  200
+
+# API keys
+api/me/keys/                           -                    GET     401  200  200  200  200  200
+api/me/keys/                           -                    POST    401  201  201  201  201  201
+api/me/keys/<id:pk>/                   olga's-key           PATCH   401  404  404  200  404  404
+api/me/keys/<id:pk>/                   olga's-key           DELETE  401  404  404  204  404  404
+api/me/keys/<id:pk>/rotate/            olga's-key           POST    401  404  404  200  404  404
+api/key/                               -                    GET     404  404  404  404  404  404
+api/keys/revoke/                       -                    POST    204  204  204  204  204  204
 
 # events
 api/events/calendar.ics                -                    GET     200  200  200  200  200  200
@@ -298,6 +307,7 @@ class World:
     feedback: dict[str, Feedback]
     sessions: dict[str, Session]
     messages: dict[str, Message]
+    keys: dict[str, ApiKey]
 
     def rows(self) -> dict[str, tuple[dict[str, Any], str]]:
         """By name: what the route takes, and the query behind it."""
@@ -312,6 +322,7 @@ class World:
             **self.feedback,
             **self.sessions,
             **self.messages,
+            **self.keys,
         }
         return {
             "-": ({}, ""),
@@ -382,6 +393,9 @@ class World:
                 "token": token_in(confirmation_link(self.people["olga"])),
             },
             "POST api/me/notifications/read/": {"all": True},
+            "POST api/me/keys/": {"name": "Shop", "scopes": ["checkin"], "password": PASSWORD},
+            "PATCH api/me/keys/<id:pk>/": {"name": "New"},
+            "POST api/keys/revoke/": {"key": "evk_unknown"},
             "POST api/events/<id:pk>/attendees/import/": File("text/csv", ATTENDEES),
             "POST api/events/import/": File("text/csv", EVENTS),
         }
@@ -444,4 +458,5 @@ def make_world() -> World:
     end_series(series["deleted-series"])
     open_session(olga)
     sessions = {"olga's-session": Session.objects.get(user=olga)}
-    return World(people, events, series, registrations, feedback, sessions, messages)
+    keys = {"olga's-key": KeyFactory(user=olga)}
+    return World(people, events, series, registrations, feedback, sessions, messages, keys)

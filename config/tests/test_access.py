@@ -92,6 +92,10 @@ def test_no_expectation_outlives_its_route():
 
 
 def status_of(client: APIClient, method: str, address: str, body: object) -> str:
+    return str(sent(client, method, address, body).status_code)
+
+
+def sent(client: APIClient, method: str, address: str, body: object) -> HttpResponseBase:
     """What comes back; what was done is undone."""
     with transaction.atomic():
         send = getattr(client, method.lower())
@@ -104,7 +108,7 @@ def status_of(client: APIClient, method: str, address: str, body: object) -> str
         if response.streaming:
             b"".join(response)
         transaction.set_rollback(True)
-    return str(response.status_code)
+    return response
 
 
 def test_access_is_exactly_that_of_the_table(world, clients):

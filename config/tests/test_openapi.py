@@ -36,6 +36,7 @@ TAGS = [
     "calendars",
     "notifications",
     "account",
+    "API keys",
     "categories",
     "directory",
 ]
@@ -307,24 +308,26 @@ def test_operations_document_the_headers_of_responses(operations):
 
 
 @pytest.mark.parametrize(
-    ("name", "guests_may"),
+    ("name", "guests_may", "scopes"),
     [
-        ("listEvents", True),
-        ("readEvent", True),
-        ("listCategories", True),
-        ("readCategory", True),
-        ("registerForEvent", True),
-        ("signIn", True),
-        ("createEvent", False),
-        ("editEvent", False),
-        ("createCategory", False),
-        ("listAttendees", False),
-        ("readMyProfile", False),
-        ("listUsers", False),
+        ("listEvents", True, []),
+        ("readEvent", True, []),
+        ("listCategories", True, []),
+        ("readCategory", True, []),
+        ("registerForEvent", True, []),
+        ("signIn", True, []),
+        ("createEvent", False, ["events:write"]),
+        ("editEvent", False, ["events:write"]),
+        ("createCategory", False, []),
+        ("listAttendees", False, ["registrations:read", "checkin"]),
+        ("readMyProfile", False, []),
+        ("listUsers", False, []),
     ],
 )
-def test_operations_document_whether_guests_have_access(operations, name, guests_may):
-    assert operations[name]["security"] == ([] if guests_may else [{"bearer": []}])
+def test_operations_document_who_has_access(operations, name, guests_may, scopes):
+    keys = [{"apiKey": [scope]} for scope in scopes]
+
+    assert operations[name]["security"] == ([] if guests_may else [{"bearer": []}, *keys])
 
 
 def test_guests_are_refused_where_the_document_says_so(db, operations):

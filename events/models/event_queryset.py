@@ -13,6 +13,7 @@ from config.api.sql.compiled_queries import current_instant
 from config.api.staff_rights import has_staff_right
 
 from .expressions import Contains, Overlaps, Span
+from .rights import own_events
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -40,15 +41,19 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.existing().filter(status=self.model.Status.PUBLISHED)
 
     def visible_to(self, user: "User | AnonymousUser", *permissions: str) -> "EventQuerySet":
-        """Published and cancelled ones; drafts for their organizer and staff; no deleted ones.
+        """Published and cancelled ones; drafts for those with a role and staff; no deleted ones.
 
         Staff see drafts by the permission to view events, or by any of `permissions`.
         """
         if has_staff_right(user, "events.view_event", *permissions):
             return self.existing()
-        not_draft = ~Q(status=self.model.Status.DRAFT)
-        own = Q(organizer_id=user.pk) if user.pk else Q()
-        return self.existing().filter(not_draft | own if own else not_draft)
+        not_draft, own = ~Q(status=self.model.Status.DRAFT), own_events(user)
+        return self.existing().filter(not_draft if own is None else not_draft | own)
+
+    def with_role(self, user: "User | AnonymousUser") -> "EventQuerySet":
+        """The events on which the user has a role; no deleted ones."""
+        own = own_events(user)
+        return self.none() if own is None else self.existing().filter(own)
 
     def upcoming(self) -> "EventQuerySet":
         return self.filter(start_time__gt=current_instant())

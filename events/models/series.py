@@ -23,6 +23,7 @@ from ..zones import at_wall_clock
 from .base import IS_NOWHERE, IS_SOMEWHERE, EventDetails
 from .category import Category
 from .local_time import LocalDateTimeField
+from .rights import own_series
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -34,15 +35,14 @@ class SeriesQuerySet(models.QuerySet["Series"]):
         return self.filter(deleted_at=None)
 
     def visible_to(self, user: "User | AnonymousUser", *permissions: str) -> "SeriesQuerySet":
-        """Published series; drafts for their organizer and staff; no deleted ones.
+        """Published series; drafts for those with a role and staff; no deleted ones.
 
         Staff see drafts by the permission to view series, or by any of `permissions`.
         """
         if has_staff_right(user, "events.view_series", *permissions):
             return self.existing()
-        not_draft = ~Q(status=Series.Status.DRAFT)
-        own = Q(organizer_id=user.pk) if user.pk else Q()
-        return self.existing().filter(not_draft | own if own else not_draft)
+        not_draft, own = ~Q(status=Series.Status.DRAFT), own_series(user)
+        return self.existing().filter(not_draft if own is None else not_draft | own)
 
     def for_display(self) -> "SeriesQuerySet":
         """With everything that `SeriesOut` shows, in one query."""

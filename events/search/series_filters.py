@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce
 from config.api.filters import IdFilter, StrictFilterSet, TrueOrFalseFilter
 from config.errors import NotAuthenticated
 
-from ..models import Event, Series, SeriesQuerySet
+from ..models import Event, Series, SeriesQuerySet, own_series
 
 
 def series_for_listing() -> SeriesQuerySet:
@@ -53,6 +53,7 @@ class SeriesFilter(StrictFilterSet):
         if self.form.cleaned_data["mine"]:
             if not self.request.user.is_authenticated:
                 raise NotAuthenticated
-            return series.filter(organizer=self.request.user)
+            own = own_series(self.request.user)
+            return series.none() if own is None else series.filter(own)
         upcoming = Event.objects.published().upcoming().filter(series=OuterRef("pk"))
         return series.filter(Exists(upcoming), status=Series.Status.PUBLISHED)

@@ -14,7 +14,7 @@ from config.api.staff_rights import has_staff_right
 from config.api.text.instants import instant_formatter
 
 from ..calendars import google_calendar_url
-from ..models import Event
+from ..models import Event, sees_details
 
 
 class OrganizerOut(serializers.ModelSerializer[User]):
@@ -142,7 +142,7 @@ class EventOut(EventDetailsOut):
         return (
             instant_formatter(),
             settings.PUBLIC_URL,
-            viewer.pk,
+            viewer,
             has_staff_right(viewer, "events.view_event"),
         )
 
@@ -151,7 +151,7 @@ class EventOut(EventDetailsOut):
 
         The declared fields are those of the OpenAPI document. A test compares the two.
         """
-        format_instant, site, viewer_id, is_for_staff = self._render_context
+        format_instant, site, viewer, is_for_staff = self._render_context
         organizer, category = event.organizer, event.category
         representation = {
             "id": event.pk,
@@ -184,7 +184,7 @@ class EventOut(EventDetailsOut):
             "created_at": format_instant(event.created_at),
             "updated_at": format_instant(event.updated_at),
         }
-        if is_for_staff or viewer_id == event.organizer_id:
+        if is_for_staff or sees_details(viewer, event):
             representation["meeting_url"] = event.meeting_url or None
             representation["reminder_hours"] = event.reminder_hours
         return representation

@@ -16,7 +16,7 @@ from config.api.http.timezones import InstantField
 from config.api.staff_rights import has_staff_right
 from config.api.text.instants import instant_formatter
 
-from ..models import Event, Series
+from ..models import Event, Series, sees_details
 from ..recurrence import (
     InvalidRecurrence,
     Recurrence,
@@ -219,7 +219,7 @@ class SeriesOut(EventDetailsOut):
     def to_representation(self, series: Series) -> dict[str, Any]:
         representation = super().to_representation(series)
         viewer = self.context["request"].user
-        if viewer.pk == series.organizer_id or has_staff_right(viewer, "events.view_series"):
+        if sees_details(viewer, series) or has_staff_right(viewer, "events.view_series"):
             representation["meeting_url"] = series.meeting_url or None
         else:
             del representation["meeting_url"], representation["reminder_hours"]

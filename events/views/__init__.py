@@ -4,6 +4,7 @@ from .categories import CategoryListView, CategoryView
 from .discovery import FacetsView, SuggestionsView
 from .events import CancelView, DuplicateView, EventView, PublishView
 from .importing import EventImportView
+from .keys import CurrentKeyView, KeyListView, KeyRevocationView, KeyRotationView, KeyView
 from .lists import EventListView, OwnEventListView, list_for_guest
 from .live import SeatStreamView
 from .series import SeriesListView, SeriesPublishView, SeriesView
@@ -12,6 +13,7 @@ __all__ = [
     "CancelView",
     "CategoryListView",
     "CategoryView",
+    "CurrentKeyView",
     "DuplicateView",
     "EventBulkView",
     "EventCalendarView",
@@ -20,6 +22,10 @@ __all__ = [
     "EventListView",
     "EventView",
     "FacetsView",
+    "KeyListView",
+    "KeyRevocationView",
+    "KeyRotationView",
+    "KeyView",
     "OwnEventListView",
     "PublishView",
     "SeatStreamView",

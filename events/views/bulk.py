@@ -6,6 +6,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import current_user
 from config.api.http.work_slots import ROWS
+from config.api.key_scopes import Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.paginator import read_flag
 from config.api.views import ApiView
@@ -19,6 +20,7 @@ from ..serializers.bulk import EventBulkIn, EventBulkOut
 class EventBulkView(ApiView):
     permission_classes = (MayOrganize,)
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {"POST": frozenset({"partial"})}
+    key_scopes: ClassVar[dict[str, Scopes]] = {"POST": (Scope.EVENTS_WRITE,)}
     throttle_scopes: ClassVar[dict[str, str]] = {"POST": "bulk"}
 
     @operation(

@@ -8,6 +8,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
 from config.api.http.work_slots import ROWS
+from config.api.key_scopes import OPEN, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.paginator import read_ordering
 from config.api.views import ApiView, file_response
@@ -50,6 +51,8 @@ class CalendarView(ApiView):
 
 
 class EventCalendarView(CalendarView):
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN}
+
     @operation(
         "Read an event as a calendar file", operation_id="readEventCalendar", responses=CALENDAR
     )
@@ -59,6 +62,7 @@ class EventCalendarView(CalendarView):
 
 
 class EventFeedView(CalendarView, EventPages):
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN}
     is_compressed = True
     pagination_class: Any = None
     throttle_scopes: ClassVar[dict[str, str]] = {"GET": "feed"}

@@ -5,6 +5,7 @@ from django.db.models.functions import Coalesce
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.key_scopes import OPEN, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import Ordering, orderings
 from config.api.pagination.paginator import KeysetPagination
@@ -34,6 +35,7 @@ def _with_counts() -> QuerySet[Category]:
 class CategoryListView(ListView):
     is_compressed = True
     tag = "categories"
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN}
     permission_classes = (ReadsOrHasStaffRight,)
     staff_permissions: ClassVar[dict[str, str]] = {"POST": "events.add_category"}
     may_lag = True
@@ -65,6 +67,7 @@ class CategoryListView(ListView):
 
 class CategoryView(ApiView):
     tag = "categories"
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN}
     permission_classes = (ReadsOrHasStaffRight,)
     staff_permissions: ClassVar[dict[str, str]] = {
         "PUT": "events.change_category",

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter
@@ -5,6 +7,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.key_scopes import OPEN, Scopes
 from config.api.openapi.schema import operation
 from config.api.views import ApiView
 
@@ -17,6 +20,7 @@ from ..serializers.discovery import FacetsOut, SuggestionsIn, SuggestionsOut
 
 class SuggestionsView(ApiView):
     permission_classes = (AllowAny,)
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN}
     may_lag = True
     query_parameters = {"GET": frozenset({"q"})}
 
@@ -43,6 +47,7 @@ class SuggestionsView(ApiView):
 class FacetsView(ApiView):
     is_compressed = True
     permission_classes = (AllowAny,)
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN}
     may_lag = True
     sends_etag = True
     filter_backends = (DjangoFilterBackend,)

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import current_user
 from config.api.http.strict_bodies import NoFields
+from config.api.key_scopes import OPEN, Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.views import ApiView
 from config.errors import PermissionDenied
@@ -20,7 +21,7 @@ from ..errors import (
     EventStarted,
     OrganizerRoleRequired,
 )
-from ..models import Event, EventQuerySet
+from ..models import Event, EventQuerySet, Right
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
 from ..serializers.duplicates import DuplicateIn
 from ..serializers.event_input import CancellationIn, EventEditIn, EventIn
@@ -34,6 +35,15 @@ class EventView(ApiView):
         "PUT": "events.change_event",
         "PATCH": "events.change_event",
         "DELETE": "events.delete_event",
+    }
+    needed_rights: ClassVar[dict[str, str]] = {
+        "PUT": Right.EDIT,
+        "PATCH": Right.EDIT,
+        "DELETE": Right.DELETE,
+    }
+    key_scopes: ClassVar[dict[str, Scopes]] = {
+        "GET": OPEN,
+        **dict.fromkeys(("PUT", "PATCH", "DELETE"), (Scope.EVENTS_WRITE,)),
     }
     sends_etag = True
     if_match_methods = ("PUT", "PATCH", "DELETE")
@@ -100,6 +110,8 @@ class EventView(ApiView):
 class PublishView(ApiView):
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"POST": "events.change_event"}
+    needed_rights: ClassVar[dict[str, str]] = {"POST": Right.EDIT}
+    key_scopes: ClassVar[dict[str, Scopes]] = {"POST": (Scope.EVENTS_WRITE,)}
 
     @operation(
         "Publish an event",
@@ -117,6 +129,8 @@ class PublishView(ApiView):
 class CancelView(ApiView):
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"POST": "events.change_event"}
+    needed_rights: ClassVar[dict[str, str]] = {"POST": Right.CANCEL}
+    key_scopes: ClassVar[dict[str, Scopes]] = {"POST": (Scope.EVENTS_WRITE,)}
 
     @operation(
         "Cancel an event",
@@ -133,6 +147,8 @@ class CancelView(ApiView):
 class DuplicateView(ApiView):
     permission_classes = (MayOrganize, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"POST": "events.change_event"}
+    needed_rights: ClassVar[dict[str, str]] = {"POST": Right.EDIT}
+    key_scopes: ClassVar[dict[str, Scopes]] = {"POST": (Scope.EVENTS_WRITE,)}
 
     @operation(
         "Duplicate an event",

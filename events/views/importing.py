@@ -18,6 +18,7 @@ from config.api.files.uploads import (
     read_upload,
 )
 from config.api.http.work_slots import ROWS
+from config.api.key_scopes import Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.paginator import read_flag
 from config.api.views import ApiView
@@ -39,6 +40,7 @@ class EventImportView(ApiView):
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {
         "POST": frozenset({"dry_run", "partial", "skip_errors"})
     }
+    key_scopes: ClassVar[dict[str, Scopes]] = {"POST": (Scope.EVENTS_WRITE,)}
     throttle_scopes: ClassVar[dict[str, str]] = {"POST": "import"}
 
     @operation(

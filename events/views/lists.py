@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from django.contrib.auth.models import AnonymousUser
@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import current_user
 from config.api.http.throttling import count_guest
+from config.api.key_scopes import OPEN, Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import DEFAULT_PAGE_SIZE, Page, read_cursor
 from config.api.pagination.paginator import KeysetPagination, read_flag, read_page
@@ -86,6 +87,7 @@ class EventPages(ListView):
 
 class EventListView(EventPages):
     is_compressed = True
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN, "POST": (Scope.EVENTS_WRITE,)}
 
     def get_permissions(self) -> list[BasePermission]:
         return [MayOrganize() if self.request.method == "POST" else AllowAny()]
@@ -122,13 +124,14 @@ class EventListView(EventPages):
 class OwnEventListView(EventPages):
     permission_classes = (IsAuthenticated,)
     filterset_class = OwnEventFilter
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": (Scope.EVENTS_READ,)}
 
     @operation("List my events", responses=ListedEventOut(many=True))
     def get(self, request: Request) -> Response:
         """The events that I organize, drafts and past ones too."""
 
         def build_events() -> EventQuerySet:
-            return Event.objects.existing().filter(organizer=current_user(request)).for_listing()
+            return Event.objects.with_role(current_user(request)).for_listing()
 
         return self.page_response(read_page(request, self), self.plan(build_events))
 

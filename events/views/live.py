@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -6,6 +6,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
+from config.api.key_scopes import OPEN, Scopes
 from config.api.openapi.schema import operation
 from config.api.views import ApiView
 from config.errors import NotFound
@@ -35,6 +36,7 @@ class SeatStreamView(ApiView):
     """
 
     permission_classes = (AllowAny,)
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN}
     media_types = ("text/event-stream",)
 
     @operation(

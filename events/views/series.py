@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import current_user
 from config.api.http.strict_bodies import NoFields
+from config.api.key_scopes import OPEN, Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import Ordering, orderings
 from config.api.pagination.paginator import KeysetPagination, read_flag
@@ -18,7 +19,7 @@ from config.errors import NotAuthenticated, PermissionDenied
 
 from .. import services
 from ..errors import CapacityBelowRegistered, EventStarted, OrganizerRoleRequired
-from ..models import Series
+from ..models import Right, Series
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
 from ..search.series_filters import SeriesFilter, series_for_listing
 from ..serializers.series import SeriesEditIn, SeriesIn, SeriesOut, SeriesPreviewOut
@@ -28,6 +29,7 @@ class SeriesListView(ListView):
     is_compressed = True
     tag = "series"
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {"POST": frozenset({"dry_run"})}
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN, "POST": (Scope.EVENTS_WRITE,)}
     filter_backends = [DjangoFilterBackend]
     filterset_class = SeriesFilter
     pagination_class = KeysetPagination
@@ -83,6 +85,11 @@ class SeriesView(ApiView):
         "PATCH": "events.change_series",
         "DELETE": "events.delete_series",
     }
+    needed_rights: ClassVar[dict[str, str]] = {"PATCH": Right.EDIT, "DELETE": Right.DELETE}
+    key_scopes: ClassVar[dict[str, Scopes]] = {
+        "GET": OPEN,
+        **dict.fromkeys(("PATCH", "DELETE"), (Scope.EVENTS_WRITE,)),
+    }
     sends_etag = True
     if_match_methods = ("PATCH", "DELETE")
 
@@ -133,6 +140,8 @@ class SeriesPublishView(ApiView):
     tag = "series"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"POST": "events.change_series"}
+    needed_rights: ClassVar[dict[str, str]] = {"POST": Right.EDIT}
+    key_scopes: ClassVar[dict[str, Scopes]] = {"POST": (Scope.EVENTS_WRITE,)}
 
     @operation(
         "Publish a series",

@@ -9,7 +9,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from accounts.admin import MAX_HISTORY_ENTRIES, AuditedAdmin, HistoryEntry, staff_of
+from accounts.admin import (
+    MAX_HISTORY_ENTRIES,
+    AuditedAdmin,
+    HistoryEntry,
+    named_actor,
+    staff_of,
+)
 from accounts.models import User
 from config.api.admin import IsSetFilter, NotifyForm, ServiceForm, confirmed_answers
 from config.api.text.email_addresses import mailbox_of
@@ -218,8 +224,8 @@ class RegistrationAdmin(AuditedAdmin):
         """The audit entries together with the ledger entries of the registration."""
         ledger = LedgerEntry.objects.filter(registration=row).order_by("-id")
         entries = [
-            HistoryEntry(entry.at, entry.actor, entry.kind, entry.get_reason_display())
-            for entry in ledger.select_related("actor")[:MAX_HISTORY_ENTRIES]
+            HistoryEntry(entry.at, named_actor(entry), entry.kind, entry.get_reason_display())
+            for entry in ledger.select_related("actor", "key")[:MAX_HISTORY_ENTRIES]
         ]
         return sorted([*entries, *super().history_of(row)], key=lambda item: item.at, reverse=True)
 

@@ -2,6 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.timezone import now
 
+from accounts.models import ApiKey
 from events.models import Event
 
 from .registration import Registration
@@ -46,6 +47,18 @@ class LedgerEntry(models.Model):
         db_index=False,
         related_name="+",
         help_text="The account that changed it; empty for guests and for the system.",
+    )
+    # Without a constraint in the database, since adding one would block writers.
+    key = models.ForeignKey(
+        ApiKey,
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_index=False,
+        db_constraint=False,
+        related_name="+",
+        verbose_name="API key",
+        help_text="The API key of the actor that changed it.",
     )
     reason = models.CharField(max_length=16, choices=Reason)
 

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from config.api.staff_rights import has_staff_right
-from events.models import Event
+from events.models import Event, own_events
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -14,7 +14,8 @@ class MessageQuerySet(models.QuerySet["Message"]):
         rows = self.filter(event__deleted_at=None)
         if has_staff_right(user, "registrations.view_message"):
             return rows
-        return rows.filter(event__organizer_id=user.pk) if user.pk else rows.none()
+        own = own_events(user, path="event__")
+        return rows.none() if own is None else rows.filter(own)
 
     def for_display(self) -> "MessageQuerySet":
         """With the related rows that `MessageOut` renders, in one query."""

@@ -11,10 +11,11 @@ from django.db.models.functions import Cast, Coalesce, Collate, Concat, Lower
 from django.utils import timezone
 
 from accounts.audit import erase_values
+from config.api.key_scopes import key_of
 from config.api.staff_rights import has_staff_right
 from config.api.text.folding import alphabetical
 from config.api.text.mailbox_field import MailboxField
-from events.models import Event
+from events.models import Event, own_events
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -82,9 +83,15 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
             return self.none()
         if has_staff_right(user, "registrations.view_registration", *permissions):
             return self.existing()
-        return self.existing().filter(
-            Q(user=user) | Q(registered_by=user) | Q(event__organizer=user)
-        )
+        visible = Q(user=user) | Q(registered_by=user)
+        if (own := own_events(user, path="event__")) is not None:
+            visible |= own
+        return self.existing().of_key(user).filter(visible)
+
+    def of_key(self, user: "User") -> "RegistrationQuerySet":
+        """Those of the events that the key of the request extends to, if there is one."""
+        key = key_of(user)
+        return self if key is None or key.events is None else self.filter(event__in=key.events)
 
     def for_display(self) -> "RegistrationQuerySet":
         """With the event and `position`, which `RegistrationOut` renders, in one query."""

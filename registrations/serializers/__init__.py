@@ -12,6 +12,7 @@ from .ledger import LedgerEntryOut
 from .messages import MessageIn, MessageOut
 from .profile import ProfileOut
 from .registrations import (
+    DoorRegistrationOut,
     EditedRegistrationOut,
     NewRegistrationOut,
     RegisterIn,
@@ -29,6 +30,7 @@ __all__ = [
     "CheckInsIn",
     "CheckInsOut",
     "DoorListOut",
+    "DoorRegistrationOut",
     "EXAMPLE_FILE",
     "FeedbackIn",
     "FeedbackOut",

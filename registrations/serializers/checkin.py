@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
@@ -13,7 +14,12 @@ from events.serializers.fields import MomentField
 from ..models import Registration, Scan
 from ..services.checkin import ScanRequest, ScanResult
 from ..services.door_lists import DoorList
-from .registrations import REGISTRATION_EXAMPLE, RegisteredEventOut, RegistrationOut
+from .registrations import (
+    REGISTRATION_EXAMPLE,
+    DoorRegistrationOut,
+    RegisteredEventOut,
+    RegistrationOut,
+)
 
 MAX_SCANS = 1000
 
@@ -23,6 +29,23 @@ _OFFLINE_SCAN = {
     "at": "2032-03-15T08:41:00Z",
     "nonce": "b1f6c2d0-1",
 }
+
+
+def _render_registration(registration: Registration, context: Mapping[str, Any]) -> dict[str, Any]:
+    """With `is_at_door` in the context it has no address and no ticket."""
+    serializer_class = DoorRegistrationOut if context.get("is_at_door") else RegistrationOut
+    return serializer_class(context=context).to_representation(registration)
+
+
+class ScanOut(serializers.Serializer[Any]):
+    """A registration, as the caller may see it, and facts about its scan."""
+
+    registration = RegistrationOut()
+
+    def to_representation(self, scan: Any) -> dict[str, Any]:
+        facts = scan if isinstance(scan, dict) else scan._asdict()
+        shown = {str(name): facts[name] for name in self.fields}
+        return {**shown, "registration": _render_registration(facts["registration"], self.context)}
 
 
 @extend_schema_serializer(
@@ -73,8 +96,7 @@ class CheckInsIn(serializers.Serializer[Any]):
         OpenApiExample("First scan", {"registration": _CHECKED_IN, "already_checked_in": False})
     ]
 )
-class CheckInOut(serializers.Serializer[Any]):
-    registration = RegistrationOut()
+class CheckInOut(ScanOut):
     already_checked_in = serializers.BooleanField(
         help_text="True for a second scan; checked_in_at has the time of the first."
     )
@@ -83,8 +105,8 @@ class CheckInOut(serializers.Serializer[Any]):
 @extend_schema_serializer(
     examples=[OpenApiExample("Undone", {"registration": REGISTRATION_EXAMPLE})]
 )
-class CheckInUndoneOut(serializers.Serializer[Any]):
-    registration = RegistrationOut()
+class CheckInUndoneOut(ScanOut):
+    pass
 
 
 class ScanOutcomeOut(serializers.Serializer[Any]):
@@ -103,10 +125,9 @@ class ScanOutcomeOut(serializers.Serializer[Any]):
         if isinstance(outcome, DomainError):
             problem = problem_document(outcome)
             return {name: value for name, value in problem.items() if name != "request_id"}
-        registration = RegistrationOut(context=self.context).to_representation(outcome.registration)
         return {
             "status": 200,
-            "registration": registration,
+            "registration": _render_registration(outcome.registration, self.context),
             "already_checked_in": outcome.already_checked_in,
         }
 

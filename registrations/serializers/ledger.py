@@ -1,7 +1,7 @@
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from accounts.models import User
+from accounts.models import ApiKey, User
 from config.api.http.timezones import InstantField
 
 from ..models import LedgerEntry
@@ -11,6 +11,14 @@ class ActorOut(serializers.ModelSerializer[User]):
     class Meta:
         model = User
         fields = ("id", "username")
+
+
+class LedgerKeyOut(serializers.ModelSerializer[ApiKey]):
+    schema_name = "ActorKey"
+
+    class Meta:
+        model = ApiKey
+        fields = ("id", "name")
 
 
 @extend_schema_serializer(
@@ -23,6 +31,7 @@ class ActorOut(serializers.ModelSerializer[User]):
                 "kind": "cancelled",
                 "at": "2026-11-21T08:00:00Z",
                 "actor": {"id": 7, "username": "asha"},
+                "key": {"id": 3, "name": "Ticket shop"},
                 "reason": "by_organizer",
             },
         )
@@ -31,7 +40,10 @@ class ActorOut(serializers.ModelSerializer[User]):
 class LedgerEntryOut(serializers.ModelSerializer[LedgerEntry]):
     at = InstantField()
     actor = ActorOut(read_only=True, allow_null=True, help_text="Null for guests.")
+    key = LedgerKeyOut(
+        read_only=True, allow_null=True, help_text="The API key of the actor, if it was used."
+    )
 
     class Meta:
         model = LedgerEntry
-        fields = ("id", "registration", "kind", "at", "actor", "reason")
+        fields = ("id", "registration", "kind", "at", "actor", "key", "reason")

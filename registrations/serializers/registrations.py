@@ -124,6 +124,21 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
         }
 
 
+class DoorRegistrationOut(serializers.ModelSerializer[Registration]):
+    """A registration for those who check people in: no address, no ticket."""
+
+    party_size = serializers.SerializerMethodField()
+    checked_in_at = InstantField(allow_null=True)
+
+    class Meta:
+        model = Registration
+        fields = ("id", "name", "status", "party_size", "checked_in_at")
+
+    def get_party_size(self, registration: Registration) -> int:
+        """One: each registration is for one person."""
+        return 1
+
+
 @extend_schema_serializer(
     examples=[
         OpenApiExample(

@@ -10,10 +10,11 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from accounts.audit import key_id
 from accounts.models import User
 from config.api.request_ids import current_request_id
 from config.errors import FieldError, NotFound
-from events.models import Event
+from events.models import Event, role_on
 from events.services import lock_event
 
 from ..models import LedgerEntry, new_ticket_code
@@ -185,11 +186,12 @@ def _save(event: Event, rows: list[RowResult], by: User, now: datetime, *, notif
     """Inserts the rows and saves the counters of `event`. Caller holds the event lock."""
     for row in rows:
         row.registration_id = uuid.uuid4()
-    is_organizer = by.pk == event.organizer_id
+    is_organizer = role_on(by, event) is not None
     reason = LedgerEntry.Reason.BY_ORGANIZER if is_organizer else LedgerEntry.Reason.BY_STAFF
     parameters: dict[str, Any] = {
         "event_id": event.pk,
         "actor_id": by.pk,
+        "key_id": key_id(),
         "reason": reason.value,
         "now": now,
         "notify": notify,

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from config.api.text.instants import render_instant
 from events.errors import EventStarted
-from events.models import Event
+from events.models import Event, Right, has_right
 from events.services import lock_event
 
 from ..errors import CancellationClosed
@@ -68,5 +68,5 @@ def _check_cancellation_open(
     closes = event.cancellation_closes_at
     if closes is None or not is_cancellation_closed(registration, event, now):
         return
-    if by is None or not (by.pk == event.organizer_id or is_registration_staff(by)):
+    if by is None or not (has_right(by, Right.PEOPLE, event) or is_registration_staff(by)):
         raise CancellationClosed(closed_at=render_instant(closes))

@@ -41,7 +41,7 @@ def insert_registrations(source: str) -> str:
 def insert_ledger_entries(source: str, *, kind: str) -> str:
     """`kind` is an expression over `source`, which also has `at`.
 
-    The parameters are `actor_id` and `reason`.
+    The parameters are `actor_id`, `key_id` and `reason`.
     """
     values = {
         "event_id": "event_id",
@@ -49,6 +49,7 @@ def insert_ledger_entries(source: str, *, kind: str) -> str:
         "kind": kind,
         "at": "at",
         "actor_id": "%(actor_id)s::bigint",
+        "key_id": "%(key_id)s::bigint",
         "reason": "%(reason)s",
     }
     return _insert("registrations_ledgerentry", values, source)

@@ -4,9 +4,10 @@ from datetime import datetime
 
 from django.utils import timezone
 
+from accounts.audit import key_id
 from accounts.models import User
 from config.api.staff_rights import has_staff_right
-from events.models import Event
+from events.models import Event, role_on
 
 from ..models import LedgerEntry, Registration
 
@@ -36,6 +37,7 @@ def new_entry(
         kind=kind,
         at=at,
         actor=by,
+        key_id=key_id() if by else None,
         reason=reason,
     )
 
@@ -46,7 +48,7 @@ def role_of(user: User | None, registration: Registration, event: Event) -> Reas
         return Reason.BY_GUEST
     if user.pk in {registration.user_id, registration.registered_by_id}:
         return Reason.BY_ATTENDEE
-    if user.pk == event.organizer_id:
+    if role_on(user, event) is not None:
         return Reason.BY_ORGANIZER
     # Other users act with the guest's token.
     return Reason.BY_STAFF if is_registration_staff(user) else Reason.BY_GUEST

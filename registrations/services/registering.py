@@ -20,6 +20,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
 from django.utils import timezone
 
+from accounts.audit import key_id
 from accounts.models import User
 from config.api.request_ids import current_request_id
 from config.api.sql.compiled_queries import loaded_row
@@ -170,6 +171,7 @@ def register(
             "user_id": user and user.pk,
             "registered_by_id": registered_by and registered_by.pk,
             "actor_id": registered_by and registered_by.pk,
+            "key_id": registered_by and key_id(),
             "reason": Reason.BY_ATTENDEE.value if registered_by else Reason.BY_GUEST.value,
             "name": name,
             "email": email,

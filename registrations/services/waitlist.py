@@ -47,6 +47,7 @@ def promote_waitlist(event: Event, *, reason: Reason) -> int:
         "now": now,
         "seats": event.available_seats,
         "actor_id": None,
+        "key_id": None,
         "reason": reason.value,
         "request_id": current_request_id(),
     }

@@ -11,22 +11,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.http.negotiation import OCTETS, file_type
+from config.api.key_scopes import Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import Ordering, orderings
 from config.api.pagination.paginator import KeysetPagination, read_flag, read_ordering
 from config.api.text.folding import alphabetical
 from config.api.views import ListView
 from config.errors import FieldError, PermissionDenied, ValidationFailed
-from events.models import Event, EventQuerySet
+from events.models import Event, EventQuerySet, Right
 from events.permissions import IsOrganizerOrStaff
 
 from ..exports.formats import EXPORTS
 from ..exports.statement import Options
 from ..exports.streaming import StreamedPieces
-from ..filters import AttendeeFilter
+from ..filters import AttendeeFilter, DoorFilter
 from ..models import LedgerEntry, Registration
-from ..permissions import sees_meeting
-from ..serializers import LedgerEntryOut, RegistrationOut
+from ..permissions import sees_meeting, sees_people
+from ..serializers import DoorRegistrationOut, LedgerEntryOut, RegistrationOut
 
 
 class AttendeesView(ListView):
@@ -35,6 +36,8 @@ class AttendeesView(ListView):
     tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"GET": "registrations.view_registration"}
+    needed_rights: ClassVar[dict[str, str]] = {"GET": Right.PEOPLE}
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": (Scope.REGISTRATIONS_READ,)}
     filter_backends = [DjangoFilterBackend]
     filterset_class = AttendeeFilter
     queryset = Registration.objects.none()  # for the OpenAPI document
@@ -55,6 +58,14 @@ class AttendeesView(ListView):
         return self.get_row_by_id(visible_events, pk)
 
 
+# Without the address, whose order would reveal it.
+_DOOR_ORDERINGS = {
+    name: ordering
+    for name, ordering in AttendeesView.orderings.items()
+    if name.lstrip("-") != "email"
+}
+
+
 class AttendeePagination(KeysetPagination):
     page_name = "AttendeePage"
 
@@ -73,6 +84,8 @@ class AttendeePagination(KeysetPagination):
 
 class AttendeeListView(AttendeesView):
     pagination_class = AttendeePagination
+    needed_rights: ClassVar[dict[str, str]] = {"GET": Right.CHECKIN}
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": (Scope.REGISTRATIONS_READ, Scope.CHECKIN)}
     hides_meeting_url = False
 
     def get_serializer_context(self) -> dict[str, Any]:
@@ -80,11 +93,19 @@ class AttendeeListView(AttendeesView):
 
     @operation("List attendees", responses=RegistrationOut(many=True), raises=[PermissionDenied])
     def get(self, request: Request, pk: int) -> Response:
-        """Lists confirmed and waitlisted attendees. `status` selects others."""
+        """Lists confirmed and waitlisted attendees. `status` selects others.
+
+        Callers who only check people in get `id`, `name`, `status`, `party_size` and
+        `checked_in_at`, and search names alone.
+        """
         event = self.event(pk)
         self.hides_meeting_url = not sees_meeting(request.user, event)
         registrations = Registration.objects.filter(event=event)
-        response = self.cached_page(registrations.for_listing, RegistrationOut)
+        if sees_people(request, self, event):
+            response = self.cached_page(registrations.for_listing, RegistrationOut)
+        else:
+            self.filterset_class, self.orderings = DoorFilter, _DOOR_ORDERINGS
+            response = self.page(registrations, DoorRegistrationOut)
         response.data["counts"] = {
             "confirmed": event.registered_count,
             "waitlisted": event.waitlist_count,
@@ -97,6 +118,8 @@ class LedgerView(ListView):
     tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"GET": "registrations.view_registration"}
+    needed_rights: ClassVar[dict[str, str]] = {"GET": Right.PEOPLE}
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": (Scope.REGISTRATIONS_READ,)}
     sends_etag = False
     pagination_class = KeysetPagination
     query_parameters = {"GET": frozenset({"registration"})}
@@ -120,7 +143,7 @@ class LedgerView(ListView):
         event = self.get_row(
             Event.objects.visible_to(request.user, *self.needed_permissions), pk=pk
         )
-        entries = LedgerEntry.objects.filter(event=event).select_related("actor")
+        entries = LedgerEntry.objects.filter(event=event).select_related("actor", "key")
         registration_id = request.query_params.get("registration")
         if registration_id is not None:
             entries = entries.filter(registration=_read_uuid("registration", registration_id))

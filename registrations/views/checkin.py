@@ -6,15 +6,16 @@ from rest_framework.response import Response
 
 from accounts.authentication import current_user
 from config.api.http.work_slots import ROWS
+from config.api.key_scopes import Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.views import ApiView
 from config.errors import IdempotencyKeyReused, PermissionDenied
-from events.models import Event
+from events.models import Event, Right
 from events.permissions import IsOrganizerOrStaff
 
 from .. import services
 from ..errors import TicketNotValid
-from ..permissions import sees_meeting
+from ..permissions import sees_meeting, sees_people
 from ..serializers import (
     CheckInOut,
     CheckInsIn,
@@ -34,16 +35,27 @@ class DoorView(ApiView):
         "GET": "registrations.view_registration",
         "POST": "registrations.change_registration",
     }
+    needed_rights: ClassVar[dict[str, str]] = {"GET": Right.CHECKIN, "POST": Right.CHECKIN}
+    key_scopes: ClassVar[dict[str, Scopes]] = {
+        "GET": (Scope.CHECKIN,),
+        "POST": (Scope.CHECKIN,),
+    }
     hides_meeting_url = False
+    is_at_door = False
 
     def event(self, pk: int) -> Event:
         events = Event.objects.visible_to(self.request.user, *self.needed_permissions)
         event: Event = self.get_row(events, pk=pk)
         self.hides_meeting_url = not sees_meeting(self.request.user, event)
+        self.is_at_door = not sees_people(self.request, self, event)
         return event
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "hides_meeting_url": self.hides_meeting_url}
+        return {
+            **super().get_serializer_context(),
+            "hides_meeting_url": self.hides_meeting_url,
+            "is_at_door": self.is_at_door,
+        }
 
 
 class CheckInView(DoorView):
@@ -59,6 +71,9 @@ class CheckInView(DoorView):
         A phone that was offline sends `at` and a `nonce`. Of several scans the earliest is in
         effect, unless the check-in was undone later. A repetition with the same nonce changes
         nothing and gets the same response.
+
+        Callers who only check people in get `id`, `name`, `status`, `party_size` and
+        `checked_in_at` of the registration.
         """
         event, user = self.event(pk), current_user(request)
         result = services.check_in(event, **self.valid(TicketIn), by=user)

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from rest_framework.permissions import (
     SAFE_METHODS,
     AllowAny,
@@ -9,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
+from config.api.key_scopes import OPEN, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import Ordering, orderings
 from config.api.pagination.paginator import KeysetPagination
@@ -25,6 +28,7 @@ from ..serializers import FeedbackIn, FeedbackOut
 
 
 class FeedbackListView(ListView):
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN}
     pagination_class = KeysetPagination
     orderings = orderings(("created_at", Ordering("created_at")))
 
@@ -69,6 +73,7 @@ class FeedbackListView(ListView):
 
 class FeedbackView(ApiView):
     permission_classes = (IsAuthenticatedOrReadOnly, ReadsOrIsAuthor)
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN}
     sends_etag = True
 
     @operation("Read feedback", responses=FeedbackOut)

@@ -10,12 +10,13 @@ from accounts.authentication import current_user
 from config.api.files.import_reports import import_response, skips_errors
 from config.api.files.uploads import TABLE_TYPES, XLSX, file_parsers, read_upload
 from config.api.http.work_slots import ROWS
+from config.api.key_scopes import Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.paginator import read_flag
 from config.api.views import ApiView
 from config.errors import PermissionDenied
 from events.errors import EventCancelled, EventNotPublished, EventStarted
-from events.models import Event
+from events.models import Event, Right
 from events.permissions import IsOrganizerOrStaff
 
 from .. import services
@@ -27,6 +28,8 @@ class AttendeeImportView(ApiView):
     tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"POST": "registrations.add_registration"}
+    needed_rights: ClassVar[dict[str, str]] = {"POST": Right.PEOPLE}
+    key_scopes: ClassVar[dict[str, Scopes]] = {"POST": (Scope.REGISTRATIONS_WRITE,)}
     parser_classes = file_parsers(*TABLE_TYPES)
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {
         "POST": frozenset({"dry_run", "notify", "partial", "skip_errors"})

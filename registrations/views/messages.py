@@ -5,12 +5,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
+from config.api.key_scopes import Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import Ordering, orderings
 from config.api.pagination.paginator import KeysetPagination
 from config.api.views import ApiView, ListView
 from config.errors import PermissionDenied
-from events.models import Event
+from events.models import Event, Right
 from events.permissions import IsOrganizerOrStaff
 
 from .. import services
@@ -24,6 +25,11 @@ class MessageListView(ListView):
     staff_permissions: ClassVar[dict[str, str]] = {
         "GET": "registrations.view_message",
         "POST": "registrations.add_message",
+    }
+    needed_rights: ClassVar[dict[str, str]] = {"GET": Right.PEOPLE, "POST": Right.PEOPLE}
+    key_scopes: ClassVar[dict[str, Scopes]] = {
+        "GET": (Scope.MESSAGES_WRITE,),
+        "POST": (Scope.MESSAGES_WRITE,),
     }
     throttle_scopes = {"POST": "message"}
     pagination_class = KeysetPagination
@@ -65,6 +71,7 @@ class MessageListView(ListView):
 class MessageView(ApiView):
     tag = "attendees"
     permission_classes = (IsAuthenticated,)
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": (Scope.MESSAGES_WRITE,)}
     sends_etag = True
 
     @operation("Read a message to attendees", operation_id="readMessage", responses=MessageOut)

@@ -15,6 +15,7 @@ from accounts.models import User
 from config.api.http.negotiation import OCTETS, file_type, to_json
 from config.api.http.strict_bodies import NoFields
 from config.api.http.throttling import count_caller, count_guest
+from config.api.key_scopes import Scope, Scopes, covers_event
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import Ordering, orderings
 from config.api.pagination.paginator import KeysetPagination
@@ -53,6 +54,7 @@ TOKEN = OpenApiParameter("token", str, description="The manage_token of a guest'
 
 class RegisterView(ApiView):
     permission_classes = (AllowAny,)
+    key_scopes: ClassVar[dict[str, Scopes]] = {"POST": (Scope.REGISTRATIONS_WRITE,)}
     throttle_scopes = {"POST": "register"}
     sends_etag = True
 
@@ -78,6 +80,9 @@ class RegisterView(ApiView):
         An address that an account has confirmed makes a registration of that account: only its
         owner receives the ticket, the `meeting_url` and the link, by mail.
         """
+        if not covers_event(request.user, pk):
+            self.get_row(Event.objects.visible_to(request.user), pk=pk)
+            raise PermissionDenied("The key does not extend to this event.")
         try:
             data = self.valid(RegisterIn)
         except ValidationFailed:
@@ -123,6 +128,10 @@ class SingleRegistrationView(ApiView):
     staff_permissions: ClassVar[dict[str, str]] = {
         "GET": "registrations.view_registration",
         **dict.fromkeys(("PATCH", "DELETE", "POST"), "registrations.change_registration"),
+    }
+    key_scopes: ClassVar[dict[str, Scopes]] = {
+        "GET": (Scope.REGISTRATIONS_READ,),
+        **dict.fromkeys(("PATCH", "DELETE", "POST"), (Scope.REGISTRATIONS_WRITE,)),
     }
     is_personal = True
     hides_meeting_url = False

@@ -27,6 +27,7 @@ from config.errors import (
     ValidationFailed,
 )
 
+from ..key_scopes import key_of
 from ..keys import secret_keys
 from ..models import StoredResponse
 from .negotiation import to_json
@@ -74,7 +75,9 @@ def handle_once(view: APIView, handler: Handler, key: str) -> Handler:
 
 
 def _fingerprint(request: Request, key: str) -> bytes:
-    parts = (_caller(request), request.path, key)
+    api_key = key_of(request.user)  # it may see less than its owner
+    caller = _caller(request) if api_key is None else f"{_caller(request)} key {api_key.pk}"
+    parts = (caller, request.path, key)
     return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).digest()
 
 

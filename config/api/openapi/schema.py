@@ -22,6 +22,7 @@ from config import errors
 from config.errors import DomainError
 
 from ..fields import ZONE_NAME
+from ..key_scopes import Scopes
 from .components import HEADERS, problem_response
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -196,7 +197,14 @@ class ApiSchema(AutoSchema):
         even beside the empty requirement, and Swagger UI draws a padlock."""
         if self._is_open_to_guests():
             return []
-        return [requirement for requirement in super().get_auth() if requirement]
+        scopes = self._key_scopes()
+        keys = [{"apiKey": [scope.value]} for scope in scopes] if scopes else []
+        return [*(requirement for requirement in super().get_auth() if requirement), *keys]
+
+    def _key_scopes(self) -> Scopes | None:
+        """The scopes of which a key needs one; None where the operation is closed to keys."""
+        scopes: Scopes | None = getattr(self.view, "key_scopes", {}).get(self.method)
+        return scopes
 
     def _is_open_to_guests(self) -> bool:
         guest = Request(HttpRequest())
@@ -272,6 +280,10 @@ class ApiSchema(AutoSchema):
         yield from (errors.UnknownParameter, errors.InvalidTimezone, errors.ValidationFailed)
         if self.view.get_authenticators():
             yield errors.InvalidToken
+            if self._key_scopes() is None:
+                yield errors.KeyNotAllowed
+            elif self._key_scopes():
+                yield errors.InsufficientScope
         if not self._is_open_to_guests():
             yield errors.NotAuthenticated
         if "{" in self.path:
