@@ -116,3 +116,15 @@ class AlreadyReviewed(DomainError):
     title = "You have given your feedback"
     detail = "One account gives feedback once. Change yours: PATCH /api/feedback/{id}/."
     help = "One account gives feedback on an event once. PATCH /api/feedback/{id}/ changes it."
+
+
+class TooManyBuckets(DomainError):
+    code = "too_many_buckets"
+    status = 400
+    title = "The timeline has too many parts"
+    detail = "Choose a longer interval, or a shorter time by from and to."
+    help = (
+        "A timeline has at most max_buckets parts. Choose a longer interval, such as day in place "
+        "of hour, or a shorter time by the parameters from and to."
+    )
+    example = {"max_buckets": 1000}

@@ -30,6 +30,7 @@ _REGISTRATION = (
     "name",
     "email",
     "status",
+    "source",
     "ticket_code",
     "registered_at",
     "confirmed_at",

@@ -22,6 +22,7 @@ urlpatterns = [
     path("events/<id:pk>/check-in/undo/", views.CheckInUndoView.as_view(), name="check-in-undo"),
     path("events/<id:pk>/check-ins/bulk/", views.BulkCheckInView.as_view(), name="check-in-bulk"),
     path("events/<id:pk>/door-list/", views.DoorListView.as_view(), name="door-list"),
+    path("events/<id:pk>/statistics/", views.EventStatisticsView.as_view(), name="statistics"),
     path("events/<id:pk>/feedback/", views.FeedbackListView.as_view(), name="feedback-list"),
     path("events/<id:pk>/messages/", views.MessageListView.as_view(), name="message-list"),
     path("messages/<id:pk>/", views.MessageView.as_view(), name="message"),
@@ -34,6 +35,7 @@ urlpatterns = [
     path("me/export/", views.ExportView.as_view(), name="my-data"),
     path("me/calendar.ics", views.OwnCalendarView.as_view(), name="own-calendar"),
     path("me/calendar/reset/", views.CalendarResetView.as_view(), name="calendar-reset"),
+    path("me/statistics/", views.OwnStatisticsView.as_view(), name="own-statistics"),
     path("me/registrations/", views.OwnRegistrationListView.as_view(), name="own-registrations"),
     path("users/<id:pk>/", views.UserView.as_view(), name="user"),
 ]

@@ -126,6 +126,7 @@ api/me/sessions/                       -                    GET     401  200  20
 api/me/sessions/<uuid:pk>/             olga's-session       DELETE  401  404  404  204  404  404
 api/me/calendar.ics                    -                    GET     404  404  404  404  404  404
 api/me/calendar.ics                    ana's-calendar       GET     200  200  200  200  200  200
+api/me/statistics/                     -                    GET     401  200  200  200  200  200
 api/me/calendar/reset/                 -                    POST    401  200  200  200  200  200
 
 # API keys
@@ -213,6 +214,9 @@ api/events/<id:pk>/attendees/import/   published            POST    401  403  40
 api/events/<id:pk>/ledger/             published            GET     401  403  403  200  403  200
 api/events/<id:pk>/ledger/             draft                GET     401  404  404  200  404  200
 api/events/<id:pk>/ledger/             deleted              GET     401  404  404  404  404  404
+api/events/<id:pk>/statistics/         published            GET     401  403  403  200  403  200
+api/events/<id:pk>/statistics/         draft                GET     401  404  404  200  404  200
+api/events/<id:pk>/statistics/         deleted              GET     401  404  404  404  404  404
 api/events/<id:pk>/check-in/           published            POST    401  403  403  200  403  200
 api/events/<id:pk>/check-in/           draft                POST    401  404  404  409  404  409
 api/events/<id:pk>/check-in/           deleted              POST    401  404  404  404  404  404

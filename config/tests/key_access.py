@@ -86,6 +86,8 @@ POST   api/events/<id:pk>/register/         registrations:write
 GET    api/events/<id:pk>/attendees/        registrations:read checkin
 GET    api/events/<id:pk>/attendees/export/ registrations:read
 POST   api/events/<id:pk>/attendees/import/ registrations:write
+GET    api/events/<id:pk>/statistics/       statistics:read
+GET    api/me/statistics/                   statistics:read
 GET    api/events/<id:pk>/ledger/           registrations:read
 POST   api/events/<id:pk>/check-in/         checkin
 POST   api/events/<id:pk>/check-in/undo/    checkin

@@ -56,6 +56,7 @@ DELETE api/categories/<slug:slug>/          events.delete_category
 GET    api/events/<id:pk>/attendees/        registrations.view_registration registrations.change_registration
 GET    api/events/<id:pk>/attendees/export/ registrations.view_registration registrations.change_registration
 GET    api/events/<id:pk>/ledger/           registrations.view_registration registrations.change_registration
+GET    api/events/<id:pk>/statistics/       registrations.view_registration registrations.change_registration
 POST   api/events/<id:pk>/attendees/import/ registrations.add_registration
 POST   api/events/<id:pk>/check-in/         registrations.change_registration
 POST   api/events/<id:pk>/check-in/undo/    registrations.change_registration

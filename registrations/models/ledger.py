@@ -66,6 +66,12 @@ class LedgerEntry(models.Model):
         verbose_name_plural = "ledger"
         indexes = [
             models.Index(fields=["event", "id"], name="ledger_by_event"),
+            # For statistics. New registrations with a seat are left out, so they write no entry.
+            models.Index(
+                fields=["event", "kind", "at"],
+                condition=~models.Q(kind="registered"),
+                name="ledger_changes",
+            ),
             models.Index(
                 fields=["actor"], condition=models.Q(actor__isnull=False), name="ledger_by_actor"
             ),

@@ -171,6 +171,13 @@ class Registration(models.Model):
         editable=False,
         help_text="Grows when it is handed on or joins an account. Earlier links become invalid.",
     )
+    source = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Where the person came from, such as a newsletter, for the statistics.",
+    )
     registered_at = models.DateTimeField(default=timezone.now)
     confirmed_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
@@ -231,6 +238,9 @@ class Registration(models.Model):
             models.Index(fields=["event", "email", "id"], name="by_event_and_email"),
             models.Index(
                 fields=["event"], condition=Q(checked_in_at__isnull=False), name="checked_in"
+            ),
+            models.Index(
+                fields=["event", "source"], condition=~Q(source=""), name="by_event_and_source"
             ),
             *(
                 models.Index(

@@ -190,9 +190,16 @@ class RegisterIn(serializers.Serializer[Registration]):
 
     name = LineField(max_length=200, required=False)
     email = EmailAddressField(required=False)
+    source: Any = LineField(
+        max_length=64,
+        required=False,
+        allow_blank=True,
+        help_text="Where the person came from, such as a newsletter, for the statistics.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         user = self.context["request"].user
+        source = attrs.pop("source", "")
         contact = complete_contact(user if user.is_authenticated else None, **attrs)
         missing = {
             field: [serializers.ErrorDetail("This field is required.", "required")]
@@ -201,7 +208,7 @@ class RegisterIn(serializers.Serializer[Registration]):
         }
         if missing:
             raise serializers.ValidationError(missing)
-        return contact
+        return {**contact, "source": source}
 
 
 def parse_simple_guest(body: bytes) -> tuple[str, str] | None:

@@ -36,8 +36,8 @@ _INSERT = f"""
     WITH candidate AS (
         SELECT
             row.id, %(event_id)s AS event_id, account.id AS user_id,
-            NULL::bigint AS registered_by_id, row.name, row.email, queue_number, ticket_code,
-            0 AS link_version,
+            NULL::bigint AS registered_by_id, row.name, row.email, '' AS source, queue_number,
+            ticket_code, 0 AS link_version,
             %(now)s - (%(number)s - position) * interval '1 microsecond' AS at, position
         FROM unnest(
             %(ids)s::uuid[], %(names)s::text[], %(emails)s::text[], %(queue_numbers)s::bigint[],

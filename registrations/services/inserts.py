@@ -15,6 +15,7 @@ _REGISTRATION = {
     "registered_by_id": "registered_by_id",
     "name": "name",
     "email": "email",
+    "source": "source",
     "status": "CASE WHEN queue_number IS NULL THEN 'confirmed' ELSE 'waitlisted' END",
     "queue_number": "queue_number",
     "ticket_code": "ticket_code",
@@ -33,7 +34,7 @@ END"""
 def insert_registrations(source: str) -> str:
     """A registration is confirmed if its `queue_number` is NULL, else waitlisted.
 
-    `source` also has `registered_by_id`, `name`, `ticket_code`, `link_version` and `at`.
+    `source` also has `registered_by_id`, `name`, `source`, `ticket_code`, `link_version` and `at`.
     """
     return _insert("registrations_registration", _REGISTRATION, source)
 

@@ -96,7 +96,8 @@ _PLACE = f"""
         SELECT
             %(id)s::uuid AS id, event_id, coalesce(%(user_id)s, owner_id) AS user_id,
             CASE WHEN owner_id IS NULL THEN %(registered_by_id)s::bigint END AS registered_by_id,
-            %(name)s::text AS name, %(email)s::text AS email, queue_number,
+            %(name)s::text AS name, %(email)s::text AS email,
+            %(source)s::text AS source, queue_number,
             %(ticket_code)s::text AS ticket_code,
             CASE WHEN owner_id IS NULL THEN 0 ELSE 1 END AS link_version,
             %(now)s::timestamptz AS at
@@ -130,13 +131,17 @@ def complete_contact(
     return {"name": name, "email": email}
 
 
-def register_caller(event_id: int, caller: User | None, *, name: str, email: str) -> Registration:
+def register_caller(
+    event_id: int, caller: User | None, *, name: str, email: str, source: str = ""
+) -> Registration:
     """Registers the caller; None is a guest. Another address than the caller's is that of a guest.
 
     The caller manages the registration of such a guest. Returns and raises as `register`.
     """
     user = caller if caller is not None and email == caller.email else None
-    return register(event_id, name=name, email=email, user=user, registered_by=caller)
+    return register(
+        event_id, name=name, email=email, user=user, registered_by=caller, source=source
+    )
 
 
 def register(
@@ -146,6 +151,7 @@ def register(
     email: str,
     user: User | None = None,
     registered_by: User | None = None,
+    source: str = "",
     notify: bool = True,
 ) -> Registration:
     """Registers a person. `user` is the account that the registration belongs to; None for a guest.
@@ -175,6 +181,7 @@ def register(
             "reason": Reason.BY_ATTENDEE.value if registered_by else Reason.BY_GUEST.value,
             "name": name,
             "email": email,
+            "source": source,
             "ticket_code": new_ticket_code(),
             "now": timezone.now(),
             "notify": notify,
@@ -245,6 +252,7 @@ def _registration(parameters: dict[str, Any], row: dict[str, Any], event: Event)
             "registered_by_id": None if is_owned else parameters["registered_by_id"],
             "name": parameters["name"],
             "email": parameters["email"],
+            "source": parameters["source"],
             "status": Status.CONFIRMED if is_confirmed else Status.WAITLISTED,
             "queue_number": row["queue_number"],
             "position": row["position"],

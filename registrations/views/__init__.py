@@ -14,6 +14,7 @@ from .registering import (
     TicketSvgView,
     register_guest,
 )
+from .statistics import EventStatisticsView, OwnStatisticsView
 
 __all__ = [
     "AttendeeExportView",
@@ -24,6 +25,7 @@ __all__ = [
     "CheckInUndoView",
     "CheckInView",
     "DoorListView",
+    "EventStatisticsView",
     "ExportView",
     "FeedbackListView",
     "FeedbackView",
@@ -32,6 +34,7 @@ __all__ = [
     "MessageView",
     "OwnCalendarView",
     "OwnRegistrationListView",
+    "OwnStatisticsView",
     "ProfileView",
     "RegisterView",
     "RegistrationView",

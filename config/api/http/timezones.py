@@ -106,6 +106,11 @@ def requested_zone(request: HttpRequest) -> tzinfo:
         raise InvalidTimezone(f"Did you mean {suggestion}?" if suggestion else "") from None
 
 
+def has_requested_zone(request: HttpRequest) -> bool:
+    """Whether the request names a zone. Some routes have another default than UTC."""
+    return "timezone" in request.GET or "HTTP_TIME_ZONE" in request.META
+
+
 class InstantField(serializers.DateTimeField):
     """An instant in a response, in the request's zone."""
 
