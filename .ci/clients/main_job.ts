@@ -15,6 +15,14 @@ function taken<Data>(answer: { data?: Data; error?: Problem }): Data {
   return answer.data;
 }
 
+/** The result of a request that did not run dry. */
+function done<Data extends object>(data: Data): Exclude<Data, components["schemas"]["DryRun"]> {
+  if ("dry_run" in data) {
+    throw new Error("A dry run, without having asked for one");
+  }
+  return data as Exclude<Data, components["schemas"]["DryRun"]>;
+}
+
 const email = "asha@example.com";
 const password = "monsoon-lantern-42";
 const user = taken(await api.POST("/api/register/", { body: { email, password } }));
@@ -56,11 +64,16 @@ const found = taken(
 );
 
 // An edit changes what it names. What was read can be sent back as it is.
-const edited = taken(
-  await api.PATCH("/api/events/{id}/", { params: { path }, body: { name: "Global AI Summit 2" } }),
+const edited = done(
+  taken(
+    await api.PATCH("/api/events/{id}/", {
+      params: { path },
+      body: { name: "Global AI Summit 2" },
+    }),
+  ),
 );
-const replaced = taken(
-  await api.PUT("/api/events/{id}/", { params: { path }, body: { ...edited } }),
+const replaced = done(
+  taken(await api.PUT("/api/events/{id}/", { params: { path }, body: { ...edited } })),
 );
 const profile = taken(await api.GET("/api/me/"));
 const sameProfile = taken(await api.PUT("/api/me/", { body: profile }));
@@ -78,8 +91,10 @@ const series = taken(
 if (!("id" in series)) {
   throw new Error("A preview, without having asked for one");
 }
-const sameSeries = taken(
-  await api.PATCH("/api/series/{id}/", { params: { path: { id: series.id } }, body: series }),
+const sameSeries = done(
+  taken(
+    await api.PATCH("/api/series/{id}/", { params: { path: { id: series.id } }, body: series }),
+  ),
 );
 
 const guests = createClient<paths>({ baseUrl: process.argv[2] });

@@ -7,8 +7,10 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import (
     BigIntegerField,
+    Count,
     DateTimeField,
     JSONField,
+    Max,
     QuerySet,
     TextField,
     UUIDField,
@@ -108,3 +110,16 @@ def _head_start(kind: str) -> timedelta:
     if registered is None:
         raise LookupError(f"No app has registered the kind {kind!r}.")
     return _HEAD_START if registered.is_urgent else timedelta(0)
+
+
+class Enqueued:
+    """The notifications that the current request has enqueued since this object was made."""
+
+    def __init__(self) -> None:
+        self._after = Notification.objects.aggregate(last=Max("pk", default=0))["last"]
+
+    def by_kind(self) -> dict[str, int]:
+        """Their numbers. The id of the request has to be that of no other."""
+        rows = Notification.objects.filter(pk__gt=self._after, request_id=current_request_id())
+        counts = rows.values_list("kind").annotate(number=Count("pk")).order_by("kind")
+        return dict(counts)

@@ -17,6 +17,7 @@ from rest_framework.serializers import BaseSerializer, Serializer
 from config.errors import MethodNotAllowed, NotFound, PermissionDenied
 
 from .http.conditional import add_etag, expected_version, make_conditional
+from .http.dry_runs import runs_dry, takes_dry_run
 from .http.idempotency import handle_once, read_key
 from .http.parameters import check_parameters
 from .http.preferences import LENIENT, prefers_lenient_handling
@@ -135,7 +136,7 @@ class ApiView(GenericAPIView[Any]):
         if request.query_params:
             check_parameters(
                 request.query_params,
-                self.known_parameters(method),
+                self.known_parameters(method) | self._dry_run_parameter(method),
                 repeatable=_repeatable_parameters(type(self)),
                 ignores_tracking=self.ignores_tracking,
             )
@@ -145,7 +146,7 @@ class ApiView(GenericAPIView[Any]):
         handler = getattr(self, "post", None)
         if request.method == "POST" and handler is not None:
             key = read_key(request)
-            if key is not None and self.stores_responses:
+            if key is not None and self.stores_responses and not runs_dry(self, request):
                 # DRF looks the handler up after this method.
                 setattr(self, "post", handle_once(self, handler, key))  # noqa: B010
 
@@ -157,6 +158,9 @@ class ApiView(GenericAPIView[Any]):
 
     def known_parameters(self, method: str) -> frozenset[str]:
         return self.query_parameters.get(method, frozenset())
+
+    def _dry_run_parameter(self, method: str) -> frozenset[str]:
+        return frozenset({"dry_run"} if takes_dry_run(self, method) else ())
 
     @property
     def method(self) -> str:

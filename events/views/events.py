@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
+from config.api.http.dry_runs import can_run_dry
 from config.api.http.strict_bodies import NoFields
 from config.api.key_scopes import OPEN, Scope, Scopes
 from config.api.openapi.schema import operation
@@ -26,6 +27,7 @@ from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
 from ..serializers.duplicates import DuplicateIn
 from ..serializers.event_input import CancellationIn, EventEditIn, EventIn
 from ..serializers.events import EventOut, ListedEventOut
+from .dry_runs import observe_copy, observe_event
 
 
 class EventView(ApiView):
@@ -57,6 +59,7 @@ class EventView(ApiView):
             self.get_row_by_id(lambda: visible_to(request.user).for_listing(), pk)
         )
 
+    @can_run_dry(observe_event)
     @operation(
         "Replace an event",
         request=EventIn,
@@ -67,6 +70,7 @@ class EventView(ApiView):
         """An optional field that is left out gets its default."""
         return self._edit(pk, partial=False)
 
+    @can_run_dry(observe_event)
     @operation(
         "Edit an event",
         request=EventEditIn,
@@ -77,6 +81,7 @@ class EventView(ApiView):
         """Changes the fields that are sent."""
         return self._edit(pk, partial=True)
 
+    @can_run_dry(observe_event)
     @operation("Delete an event", responses={204: None}, raises=[PermissionDenied])
     def delete(self, request: Request, pk: int) -> Response:
         """Removes the event from the API. Staff can restore it in the admin."""
@@ -113,6 +118,7 @@ class PublishView(ApiView):
     needed_rights: ClassVar[dict[str, str]] = {"POST": Right.EDIT}
     key_scopes: ClassVar[dict[str, Scopes]] = {"POST": (Scope.EVENTS_WRITE,)}
 
+    @can_run_dry(observe_event)
     @operation(
         "Publish an event",
         request=None,
@@ -132,6 +138,7 @@ class CancelView(ApiView):
     needed_rights: ClassVar[dict[str, str]] = {"POST": Right.CANCEL}
     key_scopes: ClassVar[dict[str, Scopes]] = {"POST": (Scope.EVENTS_WRITE,)}
 
+    @can_run_dry(observe_event)
     @operation(
         "Cancel an event",
         request=CancellationIn,
@@ -150,6 +157,7 @@ class DuplicateView(ApiView):
     needed_rights: ClassVar[dict[str, str]] = {"POST": Right.EDIT}
     key_scopes: ClassVar[dict[str, Scopes]] = {"POST": (Scope.EVENTS_WRITE,)}
 
+    @can_run_dry(observe_copy)
     @operation(
         "Duplicate an event",
         request=DuplicateIn,

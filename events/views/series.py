@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
+from config.api.http.dry_runs import can_run_dry
 from config.api.http.strict_bodies import NoFields
 from config.api.key_scopes import OPEN, Scope, Scopes
 from config.api.openapi.schema import operation
@@ -23,6 +24,7 @@ from ..models import Right, Series
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
 from ..search.series_filters import SeriesFilter, series_for_listing
 from ..serializers.series import SeriesEditIn, SeriesIn, SeriesOut, SeriesPreviewOut
+from .dry_runs import observe_series
 
 
 class SeriesListView(ListView):
@@ -98,6 +100,7 @@ class SeriesView(ApiView):
         """The values of its coming events. `events_url` lists the events."""
         return _series_response(self, self._series(pk))
 
+    @can_run_dry(observe_series)
     @operation(
         "Edit a series",
         request=SeriesEditIn,
@@ -123,6 +126,7 @@ class SeriesView(ApiView):
         )
         return _series_response(self, series)
 
+    @can_run_dry(observe_series)
     @operation("Delete a series", responses={204: None}, raises=[PermissionDenied])
     def delete(self, request: Request, pk: int) -> Response:
         """Coming events that have registrations are cancelled, the others removed."""
@@ -143,6 +147,7 @@ class SeriesPublishView(ApiView):
     needed_rights: ClassVar[dict[str, str]] = {"POST": Right.EDIT}
     key_scopes: ClassVar[dict[str, Scopes]] = {"POST": (Scope.EVENTS_WRITE,)}
 
+    @can_run_dry(observe_series)
     @operation(
         "Publish a series",
         request=None,

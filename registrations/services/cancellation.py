@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from config.api.effects import report_effect
 from config.api.text.instants import render_instant
 from events.errors import EventStarted
 from events.models import Event, Right, has_right
@@ -58,6 +59,7 @@ def cancel_registration(
     if notify:
         notify_cancelled(registration, reason)
     add_to_counters(event, **{counter: -1})
+    report_effect("cancelled")
     promote_waitlist(event, reason=Reason.PLACE_FREED)
 
 

@@ -6,6 +6,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
+from config.api.effects import report_effect
 from config.api.request_ids import current_request_id
 from events.models import Event
 
@@ -55,6 +56,7 @@ def promote_waitlist(event: Event, *, reason: Reason) -> int:
         cursor.execute(_PROMOTE, parameters)  # LIMIT NULL, for no capacity, is no limit
         promoted: int = cursor.fetchone()[0]
     add_to_counters(event, registered_count=promoted, waitlist_count=-promoted)
+    report_effect("promoted", promoted)
     return promoted
 
 

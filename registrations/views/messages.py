@@ -5,6 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
+from config.api.http.dry_runs import can_run_dry
 from config.api.key_scopes import Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import Ordering, orderings
@@ -17,6 +18,7 @@ from events.permissions import IsOrganizerOrStaff
 from .. import services
 from ..models import Message
 from ..serializers import MessageIn, MessageOut
+from .dry_runs import observe_message
 
 
 class MessageListView(ListView):
@@ -53,6 +55,7 @@ class MessageListView(ListView):
         messages = Message.objects.filter(event=self.event(pk))
         return self.page(messages.for_display(), MessageOut)
 
+    @can_run_dry(observe_message)
     @operation(
         "Write to attendees",
         operation_id="sendMessage",

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import current_user
 from accounts.models import User
+from config.api.http.dry_runs import can_run_dry
 from config.api.http.negotiation import OCTETS, file_type, to_json
 from config.api.http.strict_bodies import NoFields
 from config.api.http.throttling import count_caller, count_guest
@@ -48,6 +49,7 @@ from ..serializers import (
     render_new_registration,
 )
 from ..tickets import is_manage_token, ticket_png, ticket_svg
+from .dry_runs import observe_registration
 
 TOKEN = OpenApiParameter("token", str, description="The manage_token of a guest's registration.")
 
@@ -170,6 +172,7 @@ class RegistrationView(SingleRegistrationView):
     def get(self, request: Request, pk: UUID) -> Response:
         return self._response(self.registration(pk))
 
+    @can_run_dry(observe_registration)
     @operation(
         "Edit a registration",
         parameters=[TOKEN],
@@ -200,6 +203,7 @@ class RegistrationView(SingleRegistrationView):
             response.data["ticket_code"] = None
         return response
 
+    @can_run_dry(observe_registration)
     @operation(
         "Cancel a registration",
         parameters=[TOKEN],

@@ -11,6 +11,7 @@ from rest_framework.throttling import BaseThrottle
 
 from ...fast_path.request import PlainRequest
 from ..bounded_cache import bounded_cache
+from .dry_runs import runs_dry
 from .rate_limits import check_limit, seconds_to_wait
 
 COUNTED = "api.counted"  # no header has such a name in a WSGI environment
@@ -85,6 +86,8 @@ class ScopedLimit(BaseThrottle):
         user_id = request.user.pk if request.user else None
         method = "GET" if request.method == "HEAD" else request.method  # it does the same work
         scope = getattr(view, "throttle_scopes", {}).get(method)
+        if "dry_run" in request.META.get("QUERY_STRING", "") and runs_dry(view, request):
+            scope = None  # the work is not done
         if scope is None:
             scope = "anonymous" if user_id is None else "user"
         if settings.RATE_LIMITS[scope] is None:

@@ -22,8 +22,10 @@ from config import errors
 from config.errors import DomainError
 
 from ..fields import ZONE_NAME
+from ..http.dry_runs import takes_dry_run
 from ..key_scopes import Scopes
 from .components import HEADERS, problem_response
+from .dry_runs import EXAMPLE, DryRunOut
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,6 +60,11 @@ _IF_MATCH = OpenApiParameter(
 )
 
 _TAGS_OF_APPS = {"accounts": "account"}
+_DRY_RUN = OpenApiParameter(
+    "dry_run",
+    bool,
+    description="Do nothing, and return what the request would change. Errors are the same.",
+)
 _ARTICLES = {"a", "an", "the"}
 
 
@@ -118,6 +125,8 @@ class ApiSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         parameters = [_TIMEZONE, _TIME_ZONE_HEADER]
+        if takes_dry_run(self.view, self.method):
+            parameters.append(_DRY_RUN)
         if self._honours_idempotency_key():
             parameters.append(_IDEMPOTENCY_KEY)
         if self._answers_not_modified():
@@ -233,6 +242,8 @@ class ApiSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         responses: dict[str, Any] = super()._get_response_bodies(direction)
+        if takes_dry_run(self.view, self.method):
+            self._add_dry_run(responses)
         if self._answers_not_modified():
             responses["304"] = {"description": "Nothing changed since that ETag."}
         by_status: defaultdict[int, list[type[DomainError]]] = defaultdict(list)
@@ -250,6 +261,16 @@ class ApiSchema(AutoSchema):
                 **self._headers(status, by_status[status]),
             }
         return responses
+
+    def _add_dry_run(self, responses: dict[str, Any]) -> None:
+        """The response to a dry run: a 200 of its own, or beside another one."""
+        schema = self.resolve_serializer(DryRunOut, "response").ref
+        response = responses.setdefault("200", {"description": "Of a dry run."})
+        content = response.setdefault("content", {}).setdefault("application/json", {})
+        content["schema"] = (
+            {"anyOf": [content["schema"], schema]} if "schema" in content else schema
+        )
+        content.setdefault("examples", {})["DryRun"] = {"value": EXAMPLE, "summary": "Dry run"}
 
     def _headers(self, status: HTTPStatus, raised: list[type[DomainError]]) -> dict[str, Any]:
         names = ["X-Request-ID"]
