@@ -20,7 +20,7 @@ from config.api.http.negotiation import to_json
 from config.api.text.instants import render_instant
 from events.models import Event, Series
 
-from .models import Feedback, LedgerEntry, Message, Registration
+from .models import Feedback, LedgerEntry, Message, Registration, Scan
 
 ROWS_OF_A_BATCH = 500
 
@@ -139,6 +139,11 @@ SECTIONS = (
         "history",  # ledger entries of own registrations, and own actions on others
         lambda user: LedgerEntry.objects.filter(Q(registration__user=user) | Q(actor=user)),
         ("at", "kind", "reason", "event_id", "registration_id"),
+    ),
+    Section(
+        "scans",  # of own tickets at the door
+        lambda user: Scan.objects.filter(registration__user=user),
+        ("at", "kind", "refusal", "event_id", "registration_id"),
     ),
     Section(
         "feedback",

@@ -21,7 +21,7 @@ from config.api.admin import IsSetFilter, NotifyForm, ServiceForm, confirmed_ans
 from config.api.text.email_addresses import mailbox_of
 from events.models import Event
 
-from ..models import LedgerEntry, Registration
+from ..models import LedgerEntry, Registration, Scan
 from ..serializers import RegistrationEditIn
 from ..services import cancel_registration, edit_registration, register
 
@@ -103,13 +103,36 @@ class LedgerInline(admin.TabularInline):
         return False
 
 
+class ScanInline(admin.TabularInline):
+    """The scans of the ticket, which are read-only."""
+
+    model = Scan
+    verbose_name_plural = "scans at the door"
+    fields = readonly_fields = ("at", "kind", "refusal", "received_at", "by")
+    ordering = ("at", "id")
+    extra = 0
+    can_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Scan]:
+        return super().get_queryset(request).select_related("by")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True  # the permission for the registration is enough
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 @admin.register(Registration)
 class RegistrationAdmin(AuditedAdmin):
     """Registrations are cancelled, never deleted. Only services take and free seats."""
 
     form = RegistrationForm
     gone = "Its event is deleted."
-    inlines = (LedgerInline,)
+    inlines = (LedgerInline, ScanInline)
     list_display = (
         "name",
         "email",
@@ -139,6 +162,7 @@ class RegistrationAdmin(AuditedAdmin):
                     "ticket_code",
                     "registered_by",
                     "registered_at",
+                    "source",
                     "confirmed_at",
                     "cancelled_at",
                     ("checked_in_at", "checked_in_by"),

@@ -127,6 +127,29 @@ CHECKS = (
 )
 
 
+# Statistics are counted from the ledger.
+_LEDGER_DIFFERS = """
+    SELECT event_id, format(
+        'registrations %%s, in the ledger %%s; cancelled %%s, %%s; checked in %%s, %%s',
+        coalesce(r.made, 0), coalesce(l.made, 0), coalesce(r.cancelled, 0),
+        coalesce(l.cancelled, 0), coalesce(r.present, 0), coalesce(l.present, 0))
+    FROM (
+        SELECT event_id, count(*) AS made,
+            count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
+            count(checked_in_at) AS present
+        FROM registrations_registration GROUP BY event_id
+    ) r FULL JOIN (
+        SELECT event_id,
+            count(*) FILTER (WHERE kind IN ('registered', 'queued')) AS made,
+            count(*) FILTER (WHERE kind = 'cancelled') AS cancelled,
+            count(*) FILTER (WHERE kind = 'checked_in')
+                - count(*) FILTER (WHERE kind = 'check_in_undone') AS present
+        FROM registrations_ledgerentry GROUP BY event_id
+    ) l USING (event_id)
+    WHERE (r.made, r.cancelled, r.present)
+        IS DISTINCT FROM (l.made, l.cancelled, l.present)
+"""
+
 _ONE_PER_MAILBOX = "one live registration per event and mailbox"
 
 
@@ -159,6 +182,11 @@ def find_notes() -> Iterator[str]:
     """Conditions that people have to resolve and that violate no invariant."""
     for row in _respelled_duplicates().filter(event__end_time__lte=timezone.now()):
         yield f"event {row.event_id}, which is over: {_duplicate_detail(row)}"
+    with connection.cursor() as cursor:
+        cursor.execute(_LEDGER_DIFFERS, {})
+        for event_id, detail in cursor.fetchall():
+            differs = "its ledger, and so its statistics, differ from its rows"
+            yield f"event {event_id}: {differs}: {detail}"
     for user in User.objects.exclude(withdrawn_email="").order_by("pk"):
         holder = User.objects.filter(email=user.withdrawn_email).first()
         state = f"is that of account {holder.pk}" if holder else "cannot get mail"

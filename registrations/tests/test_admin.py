@@ -43,7 +43,11 @@ def page_of(registration: Registration) -> str:
 
 def name_of(name: str) -> dict[str, str]:
     """What the change form sends: the ledger below it has no rows to edit."""
-    return {"name": name, "ledger-TOTAL_FORMS": "0", "ledger-INITIAL_FORMS": "0"}
+    return {"name": name} | {
+        f"{inline}-{count}_FORMS": "0"
+        for inline in ("ledger", "scans")
+        for count in ("TOTAL", "INITIAL")
+    }
 
 
 def act(client: Client, where: str, action: str, *rows, **answer: str):

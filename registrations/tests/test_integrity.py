@@ -10,7 +10,7 @@ from events.models import Event
 from events.tests.factories import EventFactory
 from registrations.models import LedgerEntry, Registration
 from registrations.services import register
-from registrations.services.integrity import find_faults
+from registrations.services.integrity import find_faults, find_notes
 from registrations.tests.factories import registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,6 +55,18 @@ def test_wrong_counters_are_reported_and_repaired(busy):
     call_command("check_integrity", "--repair", stdout=out)
     busy.refresh_from_db()
     assert (busy.registered_count, busy.waitlist_count) == (2, 2)
+    assert faults() == []
+
+
+def test_a_ledger_that_differs_from_the_rows_is_a_note(busy):
+    assert list(find_notes()) == []
+
+    Registration.objects.filter(status="confirmed").update(checked_in_at="2027-01-01T00:00Z")
+    detail = "registrations 4, in the ledger 4; cancelled 0, 0; checked in 2, 0"
+
+    assert list(find_notes()) == [
+        f"event {busy.pk}: its ledger, and so its statistics, differ from its rows: {detail}"
+    ]
     assert faults() == []
 
 
