@@ -10,6 +10,7 @@ import string
 import zlib
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -68,7 +69,8 @@ def record_use(key: ApiKey) -> None:
     if key.last_used_at is not None and now - key.last_used_at < _USE_PRECISION:
         return
     free = ApiKey.objects.filter(pk=key.pk).select_for_update(skip_locked=True, no_key=True)
-    ApiKey.objects.filter(pk__in=free.values("pk")).update(last_used_at=now)
+    with transaction.atomic():  # Django refuses row locks outside of a transaction
+        ApiKey.objects.filter(pk__in=free.values("pk")).update(last_used_at=now)
     key.last_used_at = now
 
 

@@ -29,6 +29,10 @@ SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "AttendanceMode": "events.models.AttendanceMode",
+        "Role": "accounts.models.User.Role",
+        "TeamRole": "events.models.team.Role",
+        "InvitationRole": "events.serializers.team.ROLES",
+        "MemberState": "events.models.TeamMember.State",
         "EventStatus": "events.models.Event.Status",
         "SeriesStatus": "events.models.Series.Status",
         "EventCreateStatus": ["published", "draft"],
@@ -60,6 +64,7 @@ SETTINGS = {
         {"name": "calendars", "description": "iCalendar files and feeds (RFC 5545)."},
         {"name": "notifications", "description": "The inbox."},
         {"name": "account", "description": "The profile, its sessions and data."},
+        {"name": "teams", "description": "People who run an event together."},
         {"name": "API keys", "description": "Credentials of programs, with scopes."},
         {"name": "categories", "description": "Kinds of events; edited by staff."},
         {"name": "directory", "description": "Where everything is."},

@@ -33,6 +33,7 @@ urlpatterns = [
     path("problems/<slug:slug>/", pages.problem),
     path("", include("registrations.pages")),
     path("", include("accounts.pages")),
+    path("", include("events.pages")),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     path("metrics", ops.metrics),

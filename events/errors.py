@@ -46,3 +46,38 @@ class CapacityBelowRegistered(DomainError):
         "minimum. Cancel registrations first, or choose a higher capacity."
     )
     example = {"minimum": 12}
+
+
+class RoleTooLow(DomainError):
+    code = "role_too_low"
+    status = 403
+    title = "Your role does not include this"
+    detail = "Ask somebody with a role that is in required."
+    help = (
+        "You have a role on the event or series, but it does not include what you tried. The "
+        "member required lists the roles that do. The owner, or a manager, can give you another "
+        "one."
+    )
+    example = {"required": ["owner", "manager", "editor"]}
+
+
+class AlreadyMember(DomainError):
+    code = "already_member"
+    status = 409
+    title = "Already in the team"
+    detail = "The account has a role already. Change it: PATCH …/team/{id}/."
+    help = (
+        "The owner of the address is the owner or an active member of the team. Change the role of "
+        "the member instead of inviting it again."
+    )
+
+
+class InvitationExpired(DomainError):
+    code = "invitation_expired"
+    status = 409
+    title = "The invitation has expired"
+    detail = "Ask for another invitation; this one was valid for 14 days."
+    help = (
+        "An invitation to a team, or a transfer, is valid for 14 days. Whoever sent it can send it "
+        "again, which renews it."
+    )

@@ -7,8 +7,8 @@ from rest_framework.views import APIView
 from config.api.key_scopes import require_every_event
 from config.api.permissions import has_right_for
 
-from .errors import OrganizerRoleRequired
-from .models import Event, Right, has_right
+from .errors import OrganizerRoleRequired, RoleTooLow
+from .models import Event, Right, has_right, role_on, roles_with
 
 
 class MayOrganize(BasePermission):
@@ -30,7 +30,18 @@ class IsOrganizerOrStaff(BasePermission):
 
     def has_object_permission(self, request: Request, view: Any, row: Any) -> bool:
         right = view.needed_rights.get(view.method, Right.DELETE)
-        return has_right(request.user, right, row) or has_right_for(request, view)
+        if has_right(request.user, right, row) or has_right_for(request, view):
+            return True
+        if role_on(request.user, row) is not None:
+            raise RoleTooLow(required=roles_with(right))
+        return False
+
+
+class HasRole(BasePermission):
+    """Accounts with any role on the row, and staff with the permission that the view needs."""
+
+    def has_object_permission(self, request: Request, view: Any, row: Any) -> bool:
+        return role_on(request.user, row) is not None or has_right_for(request, view)
 
 
 class ReadsOrManagesEvent(IsOrganizerOrStaff):

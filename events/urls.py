@@ -21,6 +21,29 @@ urlpatterns = [
     path("categories/", views.CategoryListView.as_view(), name="category-list"),
     path("categories/<slug:slug>/", views.CategoryView.as_view(), name="category"),
     path("me/events/", views.OwnEventListView.as_view(), name="own-event-list"),
+    path("events/<id:pk>/team/", views.EventTeamView.as_view(), name="event-team"),
+    path(
+        "events/<id:pk>/team/<id:member_id>/", views.EventMemberView.as_view(), name="event-member"
+    ),
+    path("events/<id:pk>/transfer/", views.EventTransferView.as_view(), name="event-transfer"),
+    path("series/<id:pk>/team/", views.SeriesTeamView.as_view(), name="series-team"),
+    path(
+        "series/<id:pk>/team/<id:member_id>/",
+        views.SeriesMemberView.as_view(),
+        name="series-member",
+    ),
+    path("series/<id:pk>/transfer/", views.SeriesTransferView.as_view(), name="series-transfer"),
+    path("me/invitations/", views.InvitationListView.as_view(), name="invitation-list"),
+    path(
+        "me/invitations/<id:pk>/accept/",
+        views.InvitationAcceptView.as_view(),
+        name="invitation-accept",
+    ),
+    path(
+        "me/invitations/<id:pk>/decline/",
+        views.InvitationDeclineView.as_view(),
+        name="invitation-decline",
+    ),
     path("me/keys/", views.KeyListView.as_view(), name="key-list"),
     path("me/keys/<id:pk>/", views.KeyView.as_view(), name="key"),
     path("me/keys/<id:pk>/rotate/", views.KeyRotationView.as_view(), name="key-rotation"),

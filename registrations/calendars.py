@@ -1,13 +1,11 @@
 """The entries of a user's calendar feed."""
 
-from itertools import chain
-
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
 from events.calendars import Entry
-from events.models import Event
+from events.models import Event, listed_events, remember_roles, sees_details
 
 from .models import Registration
 
@@ -15,7 +13,7 @@ MAX_ENTRIES = 1000
 
 
 def entries_of(user: User) -> list[Entry]:
-    """The events that the user organizes, drafts too, and those that the user is registered for.
+    """The events on which the user has a role, drafts too, and those of own registrations.
 
     At most `MAX_ENTRIES` in the order of their start. Upcoming events come first into the limit,
     the soonest first, then past events, the latest first. Takes three queries.
@@ -28,23 +26,22 @@ def entries_of(user: User) -> list[Entry]:
     }
     events = (
         Event.objects.existing()
-        .filter(Q(organizer=user) | Q(pk__in=list(registration_by_event)))
+        .filter((listed_events(user) or Q(pk=None)) | Q(pk__in=list(registration_by_event)))
         .for_feed()
         .order_by("start_time", "pk")
     )
     now = timezone.now()
     upcoming = list(events.filter(end_time__gt=now)[:MAX_ENTRIES])
     past = events.filter(end_time__lte=now).reverse()[: MAX_ENTRIES - len(upcoming)]
-    return [
-        _entry(event, None if event.organizer_id == user.pk else registration_by_event[event.pk])
-        for event in chain(reversed(past), upcoming)
-    ]
+    shown = [*reversed(past), *upcoming]
+    remember_roles(user, shown)
+    return [_entry(user, event, registration_by_event.get(event.pk)) for event in shown]
 
 
-def _entry(event: Event, registration: Registration | None) -> Entry:
-    """The entry of an attendee; without a registration, that of the organizer."""
-    if registration is None:
-        return Entry(event, shows_meeting_url=True)
+def _entry(user: User, event: Event, registration: Registration | None) -> Entry:
+    """The entry of an attendee; without a registration, or for the owner, that of a role."""
+    if registration is None or event.organizer_id == user.pk:
+        return Entry(event, shows_meeting_url=sees_details(user, event))
     is_waitlisted = registration.status == Registration.Status.WAITLISTED
     return Entry(
         event,

@@ -71,11 +71,18 @@ class AccountHasUpcomingEvents(DomainError):
     code = "account_has_upcoming_events"
     status = 409
     title = "You have upcoming events"
-    detail = "Cancel or delete your upcoming events first; people rely on them."
+    detail = "Transfer, cancel or delete your upcoming events and series; people rely on them."
     help = (
-        "An account with upcoming published events cannot be deleted, since its attendees would "
-        "be left alone. Cancel or delete those events first."
+        "An account with upcoming published events or unfinished series cannot be deleted, since "
+        "its attendees would be left alone. The members events and series list them, at most 100 "
+        "each. Give them to another owner (POST /api/events/{id}/transfer/), cancel or delete them "
+        "first."
     )
+    example = {
+        "upcoming_events": 1,
+        "events": [{"id": 1, "name": "Global AI Summit", "start_time": "2032-03-15T09:00:00Z"}],
+        "series": [{"id": 3, "name": "Yoga in the park"}],
+    }
 
 
 class TicketNotValid(DomainError):

@@ -50,6 +50,8 @@ class DoorFilter(AttendeeFilter):
 class OwnRegistrationFilter(OwnEventFilter):
     """The filters of events, applied to the events of the user's registrations."""
 
+    role = None  # of events that one organizes
+
     status = ChoicesFilter(
         choices=_STATUS_CHOICES, method="accept", help_text="Of the registration. May be repeated."
     )

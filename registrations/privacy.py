@@ -18,7 +18,7 @@ from accounts.notifications.opt_outs import digest_of
 from accounts.notifications.preferences import preferences_of
 from config.api.http.negotiation import to_json
 from config.api.text.instants import render_instant
-from events.models import Event, Series
+from events.models import Event, Series, TeamMember
 
 from .models import Feedback, LedgerEntry, Message, Registration, Scan
 
@@ -117,6 +117,13 @@ SECTIONS = (
     Section("events", lambda user: Event.objects.filter(organizer=user), _EVENT),
     Section(
         "series", lambda user: Series.objects.filter(organizer=user), (*_EVENT, "rule", "excluded")
+    ),
+    Section(
+        "teams",  # roles on events of others, and open invitations to the confirmed address
+        lambda user: TeamMember.objects.filter(
+            Q(user=user) | Q(pk__in=TeamMember.objects.open_for(user).values("pk"))
+        ),
+        ("event_id", "series_id", "role", "state", "email", "invited_at", "expires_at"),
     ),
     Section(
         "messages",

@@ -117,6 +117,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="May use the admin.")
+    has_team = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Has or had a role on events of others. Rights are read for such accounts.",
+    )
     date_joined = models.DateTimeField(default=now, editable=False)
     erased_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When its personal data was erased."

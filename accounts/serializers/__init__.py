@@ -6,6 +6,7 @@ from .notifications import NotificationOut, ReadIn, UnreadOut
 from .passwords import (
     EmailConfirmIn,
     MailedOut,
+    NewPasswordIn,
     PasswordChangeIn,
     PasswordResetConfirmIn,
     PasswordResetIn,
@@ -23,6 +24,7 @@ __all__ = [
     "KeyOut",
     "MailedOut",
     "NewKeyOut",
+    "NewPasswordIn",
     "NotificationOut",
     "PasswordChangeIn",
     "PasswordResetConfirmIn",

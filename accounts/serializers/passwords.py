@@ -52,6 +52,10 @@ class EmailConfirmIn(LinkIn):
     )
 
 
+class NewPasswordIn(serializers.Serializer[User]):
+    password = TextField(trim_whitespace=False, max_length=256, write_only=True)
+
+
 @example("Address", {"email": "asha@example.com"})
 class PasswordResetIn(serializers.Serializer[User]):
     email = EmailAddressField()

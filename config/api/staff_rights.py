@@ -64,12 +64,14 @@ def outranked_accounts(user: Account) -> Q:
 
 def rights_key(user: Account) -> Hashable:
     """All that rows visible to `user` depend on beside the user's id, for caches of queries."""
-    key = key_of(user)
+    key, has_team = key_of(user), getattr(user, "has_team", False)
     if key is not None:
-        return key.sees_own, None if key.events is None else tuple(key.events), tuple(key.scopes)
+        events = None if key.events is None else tuple(key.events)
+        return has_team, key.sees_own, events, tuple(key.scopes)
     if not is_privileged(user):
-        return None
-    return has_every_right(user) or frozenset(user.get_all_permissions())
+        return has_team or None
+    rights = has_every_right(user) or frozenset(user.get_all_permissions())
+    return ("team", rights) if has_team else rights
 
 
 def _sufficient(permissions: tuple[str, ...]) -> Iterator[str]:

@@ -29,8 +29,10 @@ from accounts.models import ApiKey, Session, User
 from accounts.tests.factories import PASSWORD, KeyFactory, UserFactory
 from accounts.tests.test_links import token_in
 from accounts.tokens import open_session
-from events.models import Event, Series
+from events.links import invitation_link
+from events.models import Event, Series, TeamMember
 from events.services import cancel_event, delete_event, end_series
+from events.services.team import invite
 from events.tests.factories import EventFactory, SeriesFactory
 from registrations.models import Feedback, Message, Registration
 from registrations.tests.factories import registered
@@ -128,6 +130,49 @@ api/me/calendar.ics                    -                    GET     404  404  40
 api/me/calendar.ics                    ana's-calendar       GET     200  200  200  200  200  200
 api/me/statistics/                     -                    GET     401  200  200  200  200  200
 api/me/calendar/reset/                 -                    POST    401  200  200  200  200  200
+
+# teams
+invitation/                            -                    GET     400  400  400  400  400  400
+invitation/                            dora's-invitation    GET     200  200  200  200  200  200
+api/events/<id:pk>/team/               published            GET     401  403  403  200  403  200
+api/events/<id:pk>/team/               draft                GET     401  404  404  200  404  200
+api/events/<id:pk>/team/               deleted              GET     401  404  404  404  404  404
+api/events/<id:pk>/team/               published            POST    401  403  403  201  403  201
+api/events/<id:pk>/team/               draft                POST    401  404  404  201  404  201
+api/events/<id:pk>/team/               deleted              POST    401  404  404  404  404  404
+api/events/<id:pk>/team/<id:member_id>/ published           PATCH   401  403  403  200  403  200
+api/events/<id:pk>/team/<id:member_id>/ draft               PATCH   401  404  404  404  404  404
+api/events/<id:pk>/team/<id:member_id>/ deleted             PATCH   401  404  404  404  404  404
+api/events/<id:pk>/team/<id:member_id>/ published           DELETE  401  403  403  204  403  204
+api/events/<id:pk>/team/<id:member_id>/ draft               DELETE  401  404  404  404  404  404
+api/events/<id:pk>/team/<id:member_id>/ deleted             DELETE  401  404  404  404  404  404
+api/events/<id:pk>/transfer/           published            POST    401  403  403  202  403  202
+api/events/<id:pk>/transfer/           draft                POST    401  404  404  202  404  202
+api/events/<id:pk>/transfer/           deleted              POST    401  404  404  404  404  404
+api/events/<id:pk>/transfer/           published            DELETE  401  403  403  204  403  204
+api/events/<id:pk>/transfer/           draft                DELETE  401  404  404  204  404  204
+api/events/<id:pk>/transfer/           deleted              DELETE  401  404  404  404  404  404
+api/series/<id:pk>/team/               series               GET     401  403  403  200  403  200
+api/series/<id:pk>/team/               draft-series         GET     401  404  404  200  404  200
+api/series/<id:pk>/team/               deleted-series       GET     401  404  404  404  404  404
+api/series/<id:pk>/team/               series               POST    401  403  403  201  403  201
+api/series/<id:pk>/team/               draft-series         POST    401  404  404  201  404  201
+api/series/<id:pk>/team/               deleted-series       POST    401  404  404  404  404  404
+api/series/<id:pk>/team/<id:member_id>/ series              PATCH   401  403  403  200  403  200
+api/series/<id:pk>/team/<id:member_id>/ draft-series        PATCH   401  404  404  404  404  404
+api/series/<id:pk>/team/<id:member_id>/ deleted-series      PATCH   401  404  404  404  404  404
+api/series/<id:pk>/team/<id:member_id>/ series              DELETE  401  403  403  204  403  204
+api/series/<id:pk>/team/<id:member_id>/ draft-series        DELETE  401  404  404  404  404  404
+api/series/<id:pk>/team/<id:member_id>/ deleted-series      DELETE  401  404  404  404  404  404
+api/series/<id:pk>/transfer/           series               POST    401  403  403  202  403  202
+api/series/<id:pk>/transfer/           draft-series         POST    401  404  404  202  404  202
+api/series/<id:pk>/transfer/           deleted-series       POST    401  404  404  404  404  404
+api/series/<id:pk>/transfer/           series               DELETE  401  403  403  204  403  204
+api/series/<id:pk>/transfer/           draft-series         DELETE  401  404  404  204  404  204
+api/series/<id:pk>/transfer/           deleted-series       DELETE  401  404  404  404  404  404
+api/me/invitations/                    -                    GET     401  200  200  200  200  200
+api/me/invitations/<id:pk>/accept/     ana's-invitation     POST    401  404  200  404  404  404
+api/me/invitations/<id:pk>/decline/    ana's-invitation     POST    401  404  200  404  404  404
 
 # API keys
 api/me/keys/                           -                    GET     401  200  200  200  200  200
@@ -312,6 +357,7 @@ class World:
     sessions: dict[str, Session]
     messages: dict[str, Message]
     keys: dict[str, ApiKey]
+    invitations: dict[str, TeamMember]
 
     def rows(self) -> dict[str, tuple[dict[str, Any], str]]:
         """By name: what the route takes, and the query behind it."""
@@ -327,10 +373,12 @@ class World:
             **self.sessions,
             **self.messages,
             **self.keys,
+            "ana's-invitation": self.invitations["ana's-invitation"],
         }
         return {
             "-": ({}, ""),
             **{name: ({"pk": row.pk}, "") for name, row in ids.items()},
+            **{name: self._with_member(name) for name in (*self.events, *self.series)},
             "ana's+feedback": (
                 {"pk": own.pk},
                 f"?token={feedback_token(own.pk, ana.pk)}",
@@ -338,12 +386,22 @@ class World:
             "guest's+token": ({"pk": guests.pk}, f"?token={manage_token(guests.pk)}"),
             "of-deleted+token": ({"pk": gone.pk}, f"?token={manage_token(gone.pk)}"),
             "olga's-confirmation": ({}, f"?token={token_in(confirmation_link(olga))}"),
+            "dora's-invitation": (
+                {},
+                f"?{urlsplit(invitation_link(self.invitations['series'].pk)).query}",
+            ),
             "olga's-reset": ({}, f"?token={token_in(reset_link(olga))}"),
             "ana's-calendar": ({}, f"?{urlsplit(calendar_url(ana)).query}"),
             "typed": ({}, "?q=a"),
             "conference": ({"slug": "conference"}, ""),
             "event-full": ({"slug": "event-full"}, ""),
         }
+
+    def _with_member(self, name: str) -> tuple[dict[str, Any], str]:
+        """An event or series. Its member is one of the published event or of the series."""
+        row = {**self.events, **self.series}[name]
+        member = self.invitations["series" if name in self.series else "published"]
+        return {"pk": row.pk, "member_id": member.pk}, ""
 
     def bodies(self) -> dict[str, Any]:
         """By method and route: what is sent. Where nothing is said, an empty object."""
@@ -397,6 +455,15 @@ class World:
                 "token": token_in(confirmation_link(self.people["olga"])),
             },
             "POST api/me/notifications/read/": {"all": True},
+            **{
+                f"{method} api/{kind}/<id:pk>/{route}": body
+                for kind in ("events", "series")
+                for method, route, body in (
+                    ("POST", "team/", {"email": "new@example.com", "role": "door"}),
+                    ("PATCH", "team/<id:member_id>/", {"role": "registrar"}),
+                    ("POST", "transfer/", {"email": "new@example.com"}),
+                )
+            },
             "POST api/me/keys/": {"name": "Shop", "scopes": ["checkin"], "password": PASSWORD},
             "PATCH api/me/keys/<id:pk>/": {"name": "New"},
             "POST api/keys/revoke/": {"key": "evk_unknown"},
@@ -463,4 +530,14 @@ def make_world() -> World:
     open_session(olga)
     sessions = {"olga's-session": Session.objects.get(user=olga)}
     keys = {"olga's-key": KeyFactory(user=olga)}
-    return World(people, events, series, registrations, feedback, sessions, messages, keys)
+    invited = {"email": "dora@example.com", "role": "door", "by": olga}
+    invitations = {
+        "published": invite(events["published"], **invited),
+        "series": invite(series["series"], **invited),
+        "ana's-invitation": invite(
+            events["published"], email=people["ana"].email, role="door", by=olga
+        ),
+    }
+    return World(
+        people, events, series, registrations, feedback, sessions, messages, keys, invitations
+    )

@@ -81,6 +81,23 @@ PUT    api/categories/<slug:slug>/          closed
 PATCH  api/categories/<slug:slug>/          closed
 DELETE api/categories/<slug:slug>/          closed
 
+# teams
+GET    api/events/<id:pk>/team/                    closed
+POST   api/events/<id:pk>/team/                    closed
+PATCH  api/events/<id:pk>/team/<id:member_id>/     closed
+DELETE api/events/<id:pk>/team/<id:member_id>/     closed
+POST   api/events/<id:pk>/transfer/                closed
+DELETE api/events/<id:pk>/transfer/                closed
+GET    api/series/<id:pk>/team/                    closed
+POST   api/series/<id:pk>/team/                    closed
+PATCH  api/series/<id:pk>/team/<id:member_id>/     closed
+DELETE api/series/<id:pk>/team/<id:member_id>/     closed
+POST   api/series/<id:pk>/transfer/                closed
+DELETE api/series/<id:pk>/transfer/                closed
+GET    api/me/invitations/                  closed
+POST   api/me/invitations/<id:pk>/accept/   closed
+POST   api/me/invitations/<id:pk>/decline/  closed
+
 # people
 POST   api/events/<id:pk>/register/         registrations:write
 GET    api/events/<id:pk>/attendees/        registrations:read checkin

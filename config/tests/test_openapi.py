@@ -36,6 +36,7 @@ TAGS = [
     "calendars",
     "notifications",
     "account",
+    "teams",
     "API keys",
     "categories",
     "directory",

@@ -48,6 +48,19 @@ PATCH  api/series/<id:pk>/                  events.change_series
 DELETE api/series/<id:pk>/                  events.delete_series
 POST   api/series/<id:pk>/publish/          events.change_series
 
+GET    api/events/<id:pk>/team/                           events.view_event events.change_event
+POST   api/events/<id:pk>/team/                           events.change_event
+PATCH  api/events/<id:pk>/team/<id:member_id>/            events.change_event
+DELETE api/events/<id:pk>/team/<id:member_id>/            events.change_event
+POST   api/events/<id:pk>/transfer/                       events.change_event
+DELETE api/events/<id:pk>/transfer/                       events.change_event
+GET    api/series/<id:pk>/team/                           events.view_series events.change_series
+POST   api/series/<id:pk>/team/                           events.change_series
+PATCH  api/series/<id:pk>/team/<id:member_id>/            events.change_series
+DELETE api/series/<id:pk>/team/<id:member_id>/            events.change_series
+POST   api/series/<id:pk>/transfer/                       events.change_series
+DELETE api/series/<id:pk>/transfer/                       events.change_series
+
 POST   api/categories/                      events.add_category
 PUT    api/categories/<slug:slug>/          events.change_category
 PATCH  api/categories/<slug:slug>/          events.change_category

@@ -4,21 +4,27 @@ from .event import Event
 from .event_queryset import EventQuerySet, happens_between, is_ongoing
 from .rights import (
     RIGHTS,
+    SHOWN_RIGHTS,
     Right,
-    Role,
     has_right,
+    listed_events,
     own_events,
     own_series,
+    remember_roles,
     rights_on,
     role_on,
+    roles_with,
     sees_details,
+    shown_rights,
 )
 from .search_word import SearchWord
 from .series import Series, SeriesQuerySet
+from .team import Role, TeamMember
 
 __all__ = [
     "ONLINE",
     "RIGHTS",
+    "SHOWN_RIGHTS",
     "AttendanceMode",
     "Category",
     "Event",
@@ -29,13 +35,18 @@ __all__ = [
     "SearchWord",
     "Series",
     "SeriesQuerySet",
+    "TeamMember",
     "derived_attendance_mode",
     "happens_between",
     "has_right",
     "is_ongoing",
+    "listed_events",
     "own_events",
     "own_series",
+    "remember_roles",
     "rights_on",
     "role_on",
+    "roles_with",
     "sees_details",
+    "shown_rights",
 ]

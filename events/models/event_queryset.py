@@ -13,7 +13,7 @@ from config.api.sql.compiled_queries import current_instant
 from config.api.staff_rights import has_staff_right
 
 from .expressions import Contains, Overlaps, Span
-from .rights import own_events
+from .rights import listed_events, own_events
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -50,9 +50,9 @@ class EventQuerySet(models.QuerySet["Event"]):
         not_draft, own = ~Q(status=self.model.Status.DRAFT), own_events(user)
         return self.existing().filter(not_draft if own is None else not_draft | own)
 
-    def with_role(self, user: "User | AnonymousUser") -> "EventQuerySet":
-        """The events on which the user has a role; no deleted ones."""
-        own = own_events(user)
+    def with_role(self, user: "User | AnonymousUser", role: str | None = None) -> "EventQuerySet":
+        """The events on which the user has a role, or this role; no deleted ones."""
+        own = listed_events(user, role)
         return self.none() if own is None else self.existing().filter(own)
 
     def upcoming(self) -> "EventQuerySet":
@@ -109,7 +109,7 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.select_related("organizer", "category").only(
             "name", "description", "location", "latitude", "longitude", "start_time", "end_time",
             "timezone", "status", "sequence", "created_at", "updated_at", "meeting_url",
-            "organizer__username", "category__name",
+            "series", "organizer__username", "category__name",
         )  # fmt: skip
 
     def for_feed(self) -> "EventQuerySet":

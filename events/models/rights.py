@@ -1,48 +1,94 @@
 """What an account may do with an event or a series.
 
-`role_on` and `rights_on` decide it for every permission, serializer and service; `own_events` is
-the same as a condition on many rows. No other module tests roles. A key has the role of its owner
-on the events that it extends to, and the scopes of a route limit what it does there.
+`role_on` and `rights_on` decide it for every permission, serializer and service; `own_events` and
+`own_series` are the same as conditions on many rows. No other module tests roles. A key has the
+role of its owner on the events that it extends to, and the scopes of a route limit what it does
+there.
+
+The owner is the organizer of the row. Other roles are rows of `TeamMember`. An account that never
+had one (`User.has_team`) costs no query and no condition.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Q, TextChoices
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.expressions import RawSQL
 
 from accounts.models import User
-from config.api.key_scopes import Scope, has_scope, key_of
+from config.api.key_scopes import Key, Scope, has_scope, key_of
+
+from .team import Role, TeamMember
 
 Viewer = User | AnonymousUser
 
 
-class Role(TextChoices):
-    OWNER = "owner"
-
-
 class Right(StrEnum):
-    CANCEL = "cancel"
     EDIT = "edit"
     PEOPLE = "people"
     CHECKIN = "checkin"
     TEAM = "team"
+    CANCEL = "cancel"
     DELETE = "delete"
 
 
-RIGHTS: dict[Role, frozenset[Right]] = {Role.OWNER: frozenset(Right)}
+RIGHTS: dict[Role, frozenset[Right]] = {
+    Role.OWNER: frozenset(Right),
+    Role.MANAGER: frozenset(Right) - {Right.DELETE},
+    Role.EDITOR: frozenset({Right.EDIT}),
+    Role.REGISTRAR: frozenset({Right.PEOPLE, Right.CHECKIN}),
+    Role.DOOR: frozenset({Right.CHECKIN}),
+}
+
+# Responses show these. Cancelling is of those who see people, too.
+SHOWN_RIGHTS = (Right.EDIT, Right.PEOPLE, Right.CHECKIN, Right.TEAM, Right.DELETE)
+
+# The scopes of which a key needs one for a right. No key has the others.
+_SCOPES = {
+    Right.EDIT: (Scope.EVENTS_WRITE,),
+    Right.PEOPLE: (
+        Scope.REGISTRATIONS_READ,
+        Scope.REGISTRATIONS_WRITE,
+        Scope.MESSAGES_WRITE,
+        Scope.STATISTICS_READ,
+    ),
+    Right.CHECKIN: (Scope.CHECKIN,),
+    Right.DELETE: (Scope.EVENTS_WRITE,),
+}
+
+_OWN_IDS = """
+    SELECT id FROM events_event WHERE organizer_id = %s
+    UNION ALL
+    SELECT event_id FROM events_teammember
+    WHERE user_id = %s AND state = 'active' AND event_id IS NOT NULL AND role = ANY(%s)
+    UNION ALL
+    SELECT event.id FROM events_teammember AS member
+    JOIN events_event AS event ON event.series_id = member.series_id
+    WHERE member.user_id = %s AND member.state = 'active' AND member.role = ANY(%s)
+"""
+
+
+def roles_with(right: Right) -> list[str]:
+    """The roles that include a right, the strongest first."""
+    return [role.value for role in Role if right in RIGHTS[role]]
+
+
+# --- One row ------------------------------------------------------------------------------------
 
 
 def role_on(user: Viewer, row: Any) -> Role | None:
-    """The role of an account on an event or a series. None for guests and strangers."""
-    if user.pk is None or user.pk != row.organizer_id or not _extends_to(user, row):
-        return None
-    return Role.OWNER
+    """The strongest role of an account on an event or a series. None for guests and strangers."""
+    roles = _roles_on(user, row)
+    return next((role for role in Role if role in roles), None)
 
 
 def rights_on(user: Viewer, row: Any) -> frozenset[Right]:
-    role = role_on(user, row)
-    return frozenset() if role is None else RIGHTS[role]
+    """The rights of all roles of an account on an event or a series."""
+    return _rights_of(_roles_on(user, row))
 
 
 def has_right(user: Viewer, right: Right, row: Any) -> bool:
@@ -57,15 +103,92 @@ def sees_details(user: Viewer, row: Any) -> bool:
     return not rights_on(user, row).isdisjoint((Right.EDIT, Right.PEOPLE))
 
 
-def own_events(user: Viewer, *, path: str = "") -> Q | None:
+def shown_rights(user: Viewer, row: Any) -> list[str]:
+    """`my_rights` of a response. Those of a key are within its scopes."""
+    rights, key = rights_on(user, row), key_of(user)
+    if key is not None:
+        rights = frozenset(right for right in rights if _has_scope_for(right, key))
+    return _shown(rights)
+
+
+def remember_roles(user: Viewer, rows: Iterable[Any]) -> None:
+    """Reads the roles on the events of a page by one query, if the account has a team at all."""
+    rows = [row for row in rows if row.organizer_id != user.pk]
+    if not rows or not getattr(user, "has_team", False):
+        return
+    members = TeamMember.objects.active_of(user).filter(
+        Q(event__in=[row.pk for row in rows])
+        | Q(series__in={row.series_id for row in rows if row.series_id})
+    )
+    by_event, by_series = defaultdict[Any, set[Role]](set), defaultdict[Any, set[Role]](set)
+    for event_id, series_id, role in members.values_list("event", "series", "role"):
+        (by_series[series_id] if event_id is None else by_event[event_id]).add(Role(role))
+    for row in rows:
+        row.team_roles = user.pk, frozenset(by_event[row.pk] | by_series[row.series_id])
+
+
+def _roles_on(user: Viewer, row: Any) -> frozenset[Role]:
+    if user.pk is None or not _extends_to(user, row):
+        return frozenset()
+    if user.pk == row.organizer_id:
+        return _OWNER
+    if not user.has_team:
+        return frozenset()
+    viewer_id, roles = getattr(row, "team_roles", (None, frozenset()))
+    if viewer_id != user.pk:
+        of_row = Q(event=row.pk) | Q(series=row.series_id) if _is_event(row) else Q(series=row.pk)
+        members = TeamMember.objects.active_of(user).filter(of_row)
+        roles = frozenset(map(Role, members.values_list("role", flat=True)))
+        row.team_roles = user.pk, roles
+    return roles
+
+
+_OWNER = frozenset({Role.OWNER})
+
+
+@cache
+def _rights_of(roles: frozenset[Role]) -> frozenset[Right]:
+    return frozenset[Right]().union(*(RIGHTS[role] for role in roles))
+
+
+@cache
+def _shown(rights: frozenset[Right]) -> list[str]:
+    return [right.value for right in SHOWN_RIGHTS if right in rights]
+
+
+def _has_scope_for(right: Right, key: Key) -> bool:
+    return right in _SCOPES and has_scope(key, _SCOPES[right])
+
+
+def _extends_to(user: Viewer, row: Any) -> bool:
+    """Whether the key of the request, if there is one, extends to the event or series."""
+    key = key_of(user)
+    if key is None:
+        return True
+    return key.sees_own and (key.events is None or (_is_event(row) and row.pk in key.events))
+
+
+def _is_event(row: Any) -> bool:
+    return bool(row._meta.model_name == "event")
+
+
+# --- Many rows ----------------------------------------------------------------------------------
+
+
+def own_events(user: Viewer, right: Right | None = None, *, path: str = "") -> Q | None:
     """The condition for rows of the events on which an account has a role. None if there are none.
 
-    `path` leads from the rows to the event, such as `event__`.
+    With `right` the role has to include it. `path` leads from the rows to the event, such as
+    `event__`.
     """
     key = key_of(user)
     if user.pk is None or (key is not None and not key.sees_own):
         return None
     own = Q(**{f"{path}organizer_id": user.pk})
+    if user.has_team:
+        event, series = OuterRef(f"{path}id"), OuterRef(f"{path}series_id")
+        members = _members(user, right).filter(Q(event=event) | Q(series=series))
+        own |= Q(Exists(members))
     return own if key is None or key.events is None else own & Q(**{f"{path}id__in": key.events})
 
 
@@ -74,13 +197,35 @@ def own_series(user: Viewer) -> Q | None:
     key = key_of(user)
     if user.pk is None or (key is not None and not (key.sees_own and key.events is None)):
         return None
-    return Q(organizer_id=user.pk)
+    own = Q(organizer_id=user.pk)
+    if user.has_team:
+        own |= Q(id__in=_members(user).filter(series__isnull=False).values("series"))
+    return own
 
 
-def _extends_to(user: Viewer, row: Any) -> bool:
-    """Whether the key of the request, if there is one, extends to the event or series."""
+def listed_events(user: Viewer, role: str | None = None, *, right: Right | None = None) -> Q | None:
+    """As `own_events`, for a list of them, which is read from indexes of members.
+
+    With `role` those on which the account has that role.
+    """
     key = key_of(user)
-    if key is None:
-        return True
-    is_event = row._meta.model_name == "event"
-    return key.sees_own and (key.events is None or (is_event and row.pk in key.events))
+    if user.pk is None or (key is not None and not key.sees_own):
+        return None
+    own = Q(organizer_id=user.pk)
+    if role is not None and role != Role.OWNER:
+        members = TeamMember.objects.active_of(user).filter(role=role) if user.has_team else None
+        if members is None:
+            return None
+        events = members.filter(event__isnull=False).values("event")
+        series = members.filter(series__isnull=False).values("series")
+        own = ~own & (Q(id__in=events) | Q(series_id__in=series))
+    elif role is None and user.has_team:
+        roles = list(Role.values) if right is None else roles_with(right)
+        parameters = [user.pk, user.pk, roles, user.pk, roles]
+        own = Q(id__in=RawSQL(_OWN_IDS, parameters))  # noqa: S611  # nosec  # constant
+    return own if key is None or key.events is None else own & Q(id__in=key.events)
+
+
+def _members(user: Viewer, right: Right | None = None) -> Any:
+    members = TeamMember.objects.active_of(user)
+    return members if right is None else members.filter(role__in=roles_with(right))

@@ -28,7 +28,16 @@ from config.api.pagination.paginator import is_cacheable, read_filters, read_not
 from config.api.staff_rights import has_staff_right
 from config.errors import FieldError, ValidationFailed
 
-from ..models import AttendanceMode, Category, Event, EventQuerySet, happens_between, is_ongoing
+from ..models import (
+    AttendanceMode,
+    Category,
+    Event,
+    EventQuerySet,
+    Role,
+    happens_between,
+    is_ongoing,
+    listed_events,
+)
 from .geo import DEFAULT_RADIUS_KM, MAX_RADIUS_KM, MIN_RADIUS_KM, Nearby
 from .page_planner import PagePlan
 from .page_sql import Selection
@@ -217,8 +226,9 @@ class EventFilter(StrictFilterSet):
         user = self.request.user
         only_drafts = values.get("status") == [Event.Status.DRAFT]
         if only_drafts and not has_staff_right(user, "events.view_event"):
-            # Other users see only their own drafts, for which there is an index.
-            events = events.filter(organizer=user.pk)
+            # Other users see only their own drafts, for which there are indexes.
+            own = listed_events(user)
+            events = events.none() if own is None else events.filter(own)
         return self._select_planned(events, values)
 
     def _select_planned(self, events: EventQuerySet, values: dict[str, Any]) -> Selection:
@@ -290,5 +300,12 @@ def read_corrections(request: Request) -> dict[str, list[str]] | None:
 class OwnEventFilter(EventFilter):
     """The filters of one's own events, which include every status and time by default."""
 
+    role: Any = ChoiceFilter(
+        choices=Role.choices, method="by_role", help_text="Events on which I have this role."
+    )
+
     default_when = "all"
     default_status = None
+
+    def by_role(self, events: EventQuerySet, name: str, role: str) -> EventQuerySet:
+        return events.with_role(self.request.user, role)

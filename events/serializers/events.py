@@ -14,7 +14,7 @@ from config.api.staff_rights import has_staff_right
 from config.api.text.instants import instant_formatter
 
 from ..calendars import google_calendar_url
-from ..models import Event, sees_details
+from ..models import SHOWN_RIGHTS, Event, Role, role_on, sees_details, shown_rights
 
 
 class OrganizerOut(serializers.ModelSerializer[User]):
@@ -39,6 +39,17 @@ class EventDetailsOut(serializers.ModelSerializer[Any]):
     created_at = InstantField()
     updated_at = InstantField()
     # Not `read_only`: the OpenAPI document lists such fields as required.
+    my_role = serializers.ChoiceField(
+        Role.choices,
+        required=False,
+        allow_null=True,
+        help_text="For signed-in callers: the strongest role of the caller, or null.",
+    )
+    my_rights = serializers.ListField(
+        child=serializers.ChoiceField([right.value for right in SHOWN_RIGHTS]),
+        required=False,
+        help_text="For signed-in callers: what the caller may do.",
+    )
     meeting_url = serializers.CharField(required=False, allow_null=True)
     reminder_hours = serializers.ListField(child=serializers.IntegerField(), required=False)
 
@@ -130,6 +141,8 @@ class EventOut(EventDetailsOut):
             "google_calendar_url",
             "created_at",
             "updated_at",
+            "my_role",
+            "my_rights",
             "meeting_url",
             "reminder_hours",
         )
@@ -184,6 +197,9 @@ class EventOut(EventDetailsOut):
             "created_at": format_instant(event.created_at),
             "updated_at": format_instant(event.updated_at),
         }
+        if viewer.pk:
+            representation["my_role"] = role_on(viewer, event)
+            representation["my_rights"] = shown_rights(viewer, event)
         if is_for_staff or sees_details(viewer, event):
             representation["meeting_url"] = event.meeting_url or None
             representation["reminder_hours"] = event.reminder_hours

@@ -16,7 +16,7 @@ from config.api.http.timezones import InstantField
 from config.api.staff_rights import has_staff_right
 from config.api.text.instants import instant_formatter
 
-from ..models import Event, Series, sees_details
+from ..models import Event, Series, role_on, sees_details, shown_rights
 from ..recurrence import (
     InvalidRecurrence,
     Recurrence,
@@ -202,6 +202,8 @@ class SeriesOut(EventDetailsOut):
             "events_url",
             "created_at",
             "updated_at",
+            "my_role",
+            "my_rights",
             "meeting_url",
             "reminder_hours",
         )
@@ -219,6 +221,11 @@ class SeriesOut(EventDetailsOut):
     def to_representation(self, series: Series) -> dict[str, Any]:
         representation = super().to_representation(series)
         viewer = self.context["request"].user
+        for name in ("my_role", "my_rights"):
+            representation.pop(name, None)
+        if viewer.pk:
+            representation["my_role"] = role_on(viewer, series)
+            representation["my_rights"] = shown_rights(viewer, series)
         if sees_details(viewer, series) or has_staff_right(viewer, "events.view_series"):
             representation["meeting_url"] = series.meeting_url or None
         else:

@@ -9,8 +9,10 @@ from .series import (
     fill_series,
     preview_series,
     publish_series,
+    unfinished_series_of,
 )
 from .series_editing import edit_series
+from .team import end_memberships
 from .vocabulary import count_words
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "duplicate_event",
     "edit_event",
     "edit_series",
+    "end_memberships",
     "end_series",
     "end_series_of",
     "fill_series",
@@ -31,4 +34,5 @@ __all__ = [
     "publish_event",
     "publish_series",
     "restore_event",
+    "unfinished_series_of",
 ]

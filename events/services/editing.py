@@ -14,7 +14,13 @@ from accounts.audit import audited
 from accounts.models import User
 from accounts.services import lock_account
 from config.api.versions import check_version
-from config.errors import FieldError, NotFound, PermissionDenied, ValidationFailed
+from config.errors import (
+    FieldError,
+    NotFound,
+    PermissionDenied,
+    TemporarilyUnavailable,
+    ValidationFailed,
+)
 
 from ..errors import CapacityBelowRegistered, EventCancelled, EventStarted
 from ..models import Event, EventDetails, Series
@@ -177,6 +183,9 @@ def organizer_first(
     @wraps(service)
     def ordered(row: T, /, *args: P.args, **kwargs: P.kwargs) -> R:
         lock_account(row.organizer_id)
+        # A transfer locks the former owner as well, so there is none from here on.
+        if not type(row)._base_manager.filter(pk=row.pk, organizer=row.organizer_id).exists():
+            raise TemporarilyUnavailable(headers={"Retry-After": "1"})
         return service(row, *args, **kwargs)
 
     return ordered

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from accounts.audit import audited
@@ -17,7 +17,7 @@ from accounts.models import User
 from config.api.versions import check_version
 from config.errors import FieldError, NotFound, ValidationFailed
 
-from ..models import Event, EventDetails, Series
+from ..models import Event, EventDetails, Series, SeriesQuerySet
 from ..recurrence import AHEAD, InvalidRecurrence, Recurrence, Schedule, Turn
 from .attendance import with_attendance_mode
 from .editing import (
@@ -103,6 +103,12 @@ def cancel_series(series: Series) -> None:
     cancel_locked_events(lock_events(coming), now, reason="")
     series.deleted_at = now
     save_series(series, now)
+
+
+def unfinished_series_of(organizer: User) -> SeriesQuerySet:
+    """Series with coming published events, whoever owns these."""
+    coming = Event.objects.published().upcoming().filter(series=OuterRef("pk"))
+    return Series.objects.existing().filter(Exists(coming), organizer=organizer)
 
 
 def end_series_of(organizer: User) -> None:

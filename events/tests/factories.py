@@ -4,8 +4,9 @@ from zoneinfo import ZoneInfo
 import factory
 from django.utils import timezone
 
+from accounts.models import User
 from accounts.tests.factories import UserFactory
-from events.models import Category, Event, Series
+from events.models import Category, Event, Series, TeamMember
 from events.recurrence import parse_recurrence
 from events.services import create_series
 
@@ -51,3 +52,19 @@ class SeriesFactory(factory.django.DjangoModelFactory):
     def _create(cls, model_class, *args, organizer, recurrence, **fields):
         zone = ZoneInfo(fields["timezone"])
         return create_series(organizer, recurrence=parse_recurrence(recurrence, zone), **fields)
+
+
+def with_role(user: User, role: str, row: Event | Series) -> User:
+    """The user as an active member of the team of an event or a series."""
+    TeamMember.objects.create(
+        event=row if isinstance(row, Event) else None,
+        series=row if isinstance(row, Series) else None,
+        user=user,
+        email=user.email,
+        role=role,
+        state=TeamMember.State.ACTIVE,
+        invited_by=row.organizer,
+    )
+    User.objects.filter(pk=user.pk).update(has_team=True)
+    user.has_team = True
+    return user

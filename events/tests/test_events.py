@@ -67,6 +67,8 @@ def test_create_returns_the_whole_event(clock, olga, signed_in):
         "calendar_url": f"http://localhost:8000/api/events/{event_id}/calendar.ics",
         "created_at": "2027-01-15T12:00:00Z",
         "updated_at": "2027-01-15T12:00:00Z",
+        "my_role": "owner",
+        "my_rights": ["edit", "people", "checkin", "team", "delete"],
         "meeting_url": None,
         "reminder_hours": [24, 1],
     }

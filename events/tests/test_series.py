@@ -90,6 +90,8 @@ def test_a_series_is_created_with_its_events(clock, anyone, olga, signed_in):
         "events_url": f"http://localhost:8000/api/events/?series={series['id']}&when=all",
         "created_at": "2027-01-15T12:00:00Z",
         "updated_at": "2027-01-15T12:00:00Z",
+        "my_role": "owner",
+        "my_rights": ["edit", "people", "checkin", "team", "delete"],
         "meeting_url": None,
         "reminder_hours": [24, 1],
     }
@@ -107,7 +109,7 @@ def test_a_series_is_created_with_its_events(clock, anyone, olga, signed_in):
     assert anyone.get(f"/api/series/{series['id']}").json() == {
         name: value
         for name, value in series.items()
-        if name not in {"meeting_url", "reminder_hours"}
+        if name not in {"my_role", "my_rights", "meeting_url", "reminder_hours"}
     }
 
 

@@ -8,6 +8,17 @@ from .keys import CurrentKeyView, KeyListView, KeyRevocationView, KeyRotationVie
 from .lists import EventListView, OwnEventListView, list_for_guest
 from .live import SeatStreamView
 from .series import SeriesListView, SeriesPublishView, SeriesView
+from .team import (
+    EventMemberView,
+    EventTeamView,
+    EventTransferView,
+    InvitationAcceptView,
+    InvitationDeclineView,
+    InvitationListView,
+    SeriesMemberView,
+    SeriesTeamView,
+    SeriesTransferView,
+)
 
 __all__ = [
     "CancelView",
@@ -20,8 +31,14 @@ __all__ = [
     "EventFeedView",
     "EventImportView",
     "EventListView",
+    "EventMemberView",
+    "EventTeamView",
+    "EventTransferView",
     "EventView",
     "FacetsView",
+    "InvitationAcceptView",
+    "InvitationDeclineView",
+    "InvitationListView",
     "KeyListView",
     "KeyRevocationView",
     "KeyRotationView",
@@ -31,6 +48,9 @@ __all__ = [
     "SeatStreamView",
     "SuggestionsView",
     "SeriesListView",
+    "SeriesMemberView",
+    "SeriesTeamView",
+    "SeriesTransferView",
     "SeriesPublishView",
     "SeriesView",
     "list_for_guest",

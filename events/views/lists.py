@@ -26,7 +26,7 @@ from config.fast_path.request import Answer, PlainRequest
 
 from .. import services
 from ..errors import OrganizerRoleRequired
-from ..models import Event, EventQuerySet
+from ..models import Event, EventQuerySet, remember_roles
 from ..permissions import MayOrganize
 from ..search.filters import EventFilter, OwnEventFilter
 from ..search.geo import distance_km
@@ -73,6 +73,7 @@ class EventPages(ListView):
 
     def page_response(self, page: Page, plan: PagePlan) -> Response:
         rows, links, plan = read_event_page(page, plan)
+        remember_roles(self.request.user, rows)
         items: Any = EventOut(rows, many=True, context=self.get_serializer_context()).data
         if "near" in self.request.query_params:
             for event, item in zip(rows, items, strict=True):
@@ -128,7 +129,7 @@ class OwnEventListView(EventPages):
 
     @operation("List my events", responses=ListedEventOut(many=True))
     def get(self, request: Request) -> Response:
-        """The events that I organize, drafts and past ones too."""
+        """The events on which I have a role, drafts and past ones too."""
 
         def build_events() -> EventQuerySet:
             return Event.objects.with_role(current_user(request)).for_listing()

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from config.api.staff_rights import has_staff_right
-from events.models import Event, own_events
+from events.models import Event, Right, own_events
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -14,7 +14,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
         rows = self.filter(event__deleted_at=None)
         if has_staff_right(user, "registrations.view_message"):
             return rows
-        own = own_events(user, path="event__")
+        own = own_events(user, Right.PEOPLE, path="event__")
         return rows.none() if own is None else rows.filter(own)
 
     def for_display(self) -> "MessageQuerySet":

@@ -15,7 +15,7 @@ from config.api.key_scopes import key_of
 from config.api.staff_rights import has_staff_right
 from config.api.text.folding import alphabetical
 from config.api.text.mailbox_field import MailboxField
-from events.models import Event, own_events
+from events.models import Event, Right, own_events
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -84,7 +84,7 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
         if has_staff_right(user, "registrations.view_registration", *permissions):
             return self.existing()
         visible = Q(user=user) | Q(registered_by=user)
-        if (own := own_events(user, path="event__")) is not None:
+        if (own := own_events(user, Right.PEOPLE, path="event__")) is not None:
             visible |= own
         return self.existing().of_key(user).filter(visible)
 

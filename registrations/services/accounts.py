@@ -10,14 +10,17 @@ from accounts.notifications.inbox import delete_notifications_about
 from accounts.services import erase_account, known_addresses, lock_account
 from config.api.http.stored_responses import delete_responses_about
 from config.api.sql.locking import locked_in_order
+from config.api.text.instants import render_instant
 from config.errors import FieldError, ValidationFailed
 from events.models import Event
-from events.services import end_series_of
+from events.services import end_memberships, end_series_of, unfinished_series_of
 
 from ..errors import AccountHasUpcomingEvents
 from ..models import Feedback, LedgerEntry, Registration, RegistrationQuerySet
 from .address_changes import at_another_address, move_registrations
 from .cancellation import cancel_registration
+
+MAX_LISTED = 100  # events and series in a refusal
 
 
 @transaction.atomic
@@ -44,17 +47,33 @@ def close_account(user: User, *, password: str | None = None) -> None:
         raise ValidationFailed(
             FieldError("password", "wrong_password", "This is not your password.")
         )
-    upcoming = Event.objects.published().upcoming().filter(organizer=user).count()
-    if upcoming:
-        raise AccountHasUpcomingEvents(upcoming_events=upcoming)
-
+    _check_nobody_relies_on(user)
     _forget_responses(user)
     _leave_registrations(user)
     _erase_comments(user)
     drafts = Event.objects.filter(organizer=user, status=Event.Status.DRAFT, deleted_at=None)
     locked_in_order(drafts).update(deleted_at=timezone.now())
     end_series_of(user)
+    end_memberships(user, set().union(*known_addresses(user)))
     erase_account(user)
+
+
+def _check_nobody_relies_on(user: User) -> None:
+    """Raises `AccountHasUpcomingEvents`. Caller holds the lock of the account."""
+    events = Event.objects.published().upcoming().filter(organizer=user)
+    series = unfinished_series_of(user)
+    if not (number := events.count()) and not series.exists():
+        return
+    first = events.order_by("start_time", "pk").only("name", "start_time")[:MAX_LISTED]
+    names = [
+        {"id": event.pk, "name": event.name, "start_time": render_instant(event.start_time)}
+        for event in first
+    ]
+    raise AccountHasUpcomingEvents(
+        upcoming_events=number,
+        events=names,
+        series=list(series.order_by("pk").values("id", "name")[:MAX_LISTED]),
+    )
 
 
 def settle_accounts() -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from config.api.text.instants import render_instant
-from events.models import Event, own_events
+from events.models import Event, Right, listed_events
 from events.zones import wall_clock
 
 
@@ -81,13 +81,13 @@ class Overview:
 
 
 def account_statistics(user: User, zone: tzinfo, group_by: Grouping) -> Overview:
-    """The sums over the events on which the account has a role, drafts too, without deleted ones.
+    """The sums over the events on which the account sees people, drafts too, without deleted ones.
 
     Groups of events and months are in the order of time, categories by their slug; the events
     without a category are last. Months are those of the starts, in `zone`.
     """
     now = timezone.now()
-    condition = own_events(user)
+    condition = listed_events(user, right=Right.PEOPLE)
     events = Event.objects.none() if condition is None else Event.objects.filter(condition)
     ids = list(events.existing().values_list("pk", flat=True))
     with connection.cursor() as cursor:

@@ -1,0 +1,75 @@
+"""Access by roles: the table in `role_access` is complete and correct."""
+
+import pytest
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from accounts.tests.factories import UserFactory
+from accounts.tokens import open_session
+from events.models import Role
+from events.tests.factories import with_role
+
+from .access import ROLES, World, make_world
+from .role_access import role_access
+from .test_access import ROUTES, Line, lines, sent
+
+ORGANIZER, STRANGER = ROLES.index("organizer"), ROLES.index("stranger")
+TEAM_ROLES = [role.value for role in Role if role != Role.OWNER]
+# Routes about the caller's own rows, and those that the reviewer alone edits.
+PERSONAL = ("api/me/", "api/users/", "api/logout/", "api/feedback/")
+
+
+@pytest.fixture
+def world(db) -> World:
+    return make_world()
+
+
+def needs_role(line: Line) -> bool:
+    """Whether the organizer gets another status than a stranger on a row that both may see."""
+    return line.expected[ORGANIZER] != line.expected[STRANGER] and not line.path.startswith(
+        PERSONAL
+    )
+
+
+def expected_of(line: Line, role: str) -> tuple[str, bool]:
+    """The status, and whether it is `role_too_low`."""
+    words = role_access().get((line.method, line.path))
+    organizer = line.expected[ORGANIZER]
+    if words is None or not needs_role(line):
+        return organizer, False  # a role sees drafts, and nothing else is different
+    if words == ["all"] or role in words:
+        return organizer, False
+    return ("404", False) if words[0] == "hidden:" else ("403", organizer != "404")
+
+
+def test_every_route_for_organizers_says_what_roles_may_do():
+    for_organizers = {
+        (line.method, line.path)
+        for line in lines()
+        if needs_role(line) and line.expected[STRANGER] == "403"
+    }
+
+    assert for_organizers <= role_access().keys(), "add lines to config/tests/role_access.py"
+
+
+@pytest.mark.parametrize("role", TEAM_ROLES)
+def test_a_role_may_do_exactly_what_the_table_says(world, role):
+    rows, bodies, user = world.rows(), world.bodies(), UserFactory(username="rolf")
+    for row in (*world.events.values(), *world.series.values()):
+        with_role(user, role, row)
+    client = APIClient(raise_request_exception=False)
+    user = User.objects.get(pk=user.pk)
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {open_session(user)['access']}")
+    wrong = []
+
+    for line in lines():
+        if not needs_role(line):
+            continue
+        address = ROUTES[line.path].address(*rows[line.row])
+        response = sent(client, line.method, address, bodies.get(f"{line.method} {line.path}", {}))
+        status, is_too_low = expected_of(line, role)
+        code = response.data["code"] if response.status_code == 403 else ""
+        if str(response.status_code) != status or (code == "role_too_low") != is_too_low:
+            wrong.append(f"{line.method} {line.path} {line.row}: {response.status_code} {code}")
+
+    assert wrong == []
