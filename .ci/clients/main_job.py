@@ -27,9 +27,9 @@ SITE = sys.argv[1]
 EMAIL, PASSWORD = "asha@example.com", "monsoon-lantern-42"
 
 
-def taken(answer: T | models.Problem | None) -> T:
-    """What has to be a success."""
-    if answer is None or isinstance(answer, models.Problem):
+def taken(answer: T | models.DryRun | models.Problem | None) -> T:
+    """What has to be a success, and no dry run."""
+    if answer is None or isinstance(answer, models.DryRun | models.Problem):
         sys.exit(f"Refused: {answer}")
     return answer
 
