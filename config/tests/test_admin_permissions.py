@@ -15,6 +15,7 @@ OF_PEOPLE = [
     "accounts.view_auditentry",
     "accounts.view_notification",
     "accounts.view_user",
+    "events.view_teammember",
     "registrations.view_registration",
 ]
 

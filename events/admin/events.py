@@ -15,6 +15,7 @@ from config.api.admin import NotifyForm, confirmed_answers
 from ..models import Event
 from ..services import cancel_event, delete_event, publish_event, restore_event
 from .event_forms import SEATS, TEXTS, CancellationForm, EventForm, local_text
+from .team import team_table
 
 _TIMES = ("timezone", "start_time", "end_time", "reminder_hours")
 _HISTORY = (
@@ -98,6 +99,7 @@ class EventAdmin(AuditedAdmin):
         "import_key",
         "import_sequence",
         "edited_since_import",
+        "team",
         "changes",
     ]
     actions = ["publish_events", "cancel_events", "delete_selected", "restore_events"]
@@ -127,6 +129,7 @@ class EventAdmin(AuditedAdmin):
             fieldsets.append((None, {"fields": ("seen_version",), "classes": ("hidden",)}))
         if obj:
             fieldsets.append(("So far", {"fields": _HISTORY}))
+            fieldsets.append(("Team", {"fields": ("team",)}))
             fieldsets.append(("Changes", {"fields": ("changes",)}))
         return fieldsets
 
@@ -169,6 +172,10 @@ class EventAdmin(AuditedAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Event) -> None:
         delete_event(obj, notify="notify" in request.POST)
+
+    @admin.display(description="members and invitations")
+    def team(self, event: Event) -> str:
+        return team_table(event)
 
     @admin.display(ordering="start_time")
     def starts(self, event: Event) -> str:

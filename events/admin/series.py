@@ -15,6 +15,7 @@ from config.api.admin import NotifyForm, confirmed_answers
 
 from ..models import Event, Series
 from ..services import end_series, publish_series
+from .team import team_table
 
 _TEXTS = (
     *("name", "description", "location", "category"),
@@ -50,12 +51,17 @@ class SeriesAdmin(AuditedAdmin):
         (None, {"fields": (*_TEXTS, "occurrences")}),
         ("Recurs", {"fields": _RECURRENCE, "description": "Times are in UTC, of the first event."}),
         ("Seats", {"fields": _SEATS}),
+        ("Team", {"fields": ("team",)}),
         ("So far", {"fields": (("created_at", "updated_at"), "deleted_at", "version", "changes")}),
     ]
     readonly_fields = ["occurrences", "filled_to", "created_at", "updated_at", "deleted_at",
-                       "version", "changes"]  # fmt: skip
+                       "version", "team", "changes"]  # fmt: skip
     actions = ["publish_selected", "delete_selected"]
     delete_confirmation_template = "admin/events/series/delete_confirmation.html"
+
+    @admin.display(description="members and invitations")
+    def team(self, series: Series) -> str:
+        return team_table(series)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -7,8 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import settings
+from django.test import Client
 from django.utils import timezone
 
+from accounts.audit import changes_of
 from accounts.models import User
 from accounts.services import confirm_email
 from accounts.tests.factories import PASSWORD, UserFactory, grant, key_client
@@ -540,3 +542,22 @@ def test_examples_of_the_documentation_work(olga, dora, event, signed_in):
 
     assert names["invited"].data["user"] is None
     assert names["accepted"].data["state"] == "active"
+
+
+def test_admin_shows_the_team_and_removes_members_with_an_audit(olga, dora, event, signed_in):
+    with_role(dora, "door", event)
+    signed_in(olga).post(team_of(event), {"email": "new@example.com", "role": "editor"})
+    member, client = TeamMember.objects.get(user=dora), Client()
+    client.force_login(UserFactory(username="root", is_staff=True, is_superuser=True))
+    url = "/admin/events/teammember/"
+    form = {"action": "remove_members", "_selected_action": [member.pk], "confirmed": "yes"}
+
+    page = client.get(f"/admin/events/event/{event.pk}/change/").content.decode()
+    listed = client.get(f"{url}?event__id__exact={event.pk}").content.decode()
+    client.post(url, form)
+
+    assert "new@example.com" not in page
+    assert "dora" in page
+    assert dora.email in listed
+    assert not TeamMember.objects.filter(pk=member.pk).exists()
+    assert changes_of(event)[0].action == "member removed"
