@@ -10,7 +10,8 @@ The actor is the account that the request is authenticated as; see `set_actor`. 
 (passwords, generations of tokens) are never recorded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from functools import wraps
@@ -44,6 +45,12 @@ _ERASE = """
         after = (SELECT coalesce(jsonb_object_agg(key, %(erased)s::text), '{}')
             FROM jsonb_object_keys(after) AS key)
     WHERE id = ANY(%(ids)s)
+"""
+
+_ATTRIBUTE = """
+    UPDATE accounts_pendingchange SET actor_id = %(actor)s, key_id = %(key)s
+    WHERE xid = pg_current_xact_id_if_assigned()
+        AND (actor_id IS NULL OR (actor_id = %(actor)s AND key_id IS NULL))
 """
 
 _ABOUT_PEOPLE = ("user", "registration")
@@ -98,7 +105,9 @@ def audited(
         @wraps(service)
         def recorded(row: M, /, *args: P.args, **kwargs: P.kwargs) -> R:
             if unless is not None and unless(row, actor_id()):
-                return service(row, *args, **kwargs)
+                result = service(row, *args, **kwargs)
+                attribute_changes()
+                return result
             before = _stored(row)
             result = service(row, *args, **kwargs)
             after = _stored(row)
@@ -111,6 +120,8 @@ def audited(
                     before={name: before[name] for name in changed & before.keys()},
                     after={name: after[name] for name in changed & after.keys()},
                 )
+            else:
+                attribute_changes()
             return result
 
         return recorded
@@ -131,6 +142,30 @@ def record(
         after=after,
         request_id=current_request_id(),
     )
+    attribute_changes()
+
+
+def attribute_changes() -> None:
+    """Name the actor in the changes that the current transaction has recorded without one.
+
+    Triggers record the changes and do not know who sent the request. They name the organizer or the
+    author of a new row. A key has to be added to those.
+    """
+    if actor_id() is None or not connection.in_atomic_block:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_ATTRIBUTE, {"actor": actor_id(), "key": key_id()})
+
+
+@contextmanager
+def attributed_to_key() -> Iterator[None]:
+    """Name the API key of the request, if there is one, in the changes that are recorded inside."""
+    if key_id() is None:
+        yield
+        return
+    with transaction.atomic():
+        yield
+        attribute_changes()
 
 
 def changes_of(row: Model) -> Any:

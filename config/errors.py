@@ -160,6 +160,18 @@ class InvalidTimezone(DomainError):
     )
 
 
+class CursorExpired(DomainError):
+    code = "cursor_expired"
+    status = 410
+    title = "Cursor expired"
+    detail = "The changes after this cursor are no longer stored. Start again with from=start."
+    help = (
+        "Changes are stored for a limited time, 90 days by default, and the log begins anew when a "
+        "backup of the database is restored. Read the objects that you need as they are now, then "
+        "follow the changes with from=now."
+    )
+
+
 class InvalidCursor(DomainError):
     code = "invalid_cursor"
     status = 400

@@ -63,6 +63,7 @@ SETTINGS = {
         {"name": "series", "description": "Events that recur."},
         {"name": "calendars", "description": "iCalendar files and feeds (RFC 5545)."},
         {"name": "notifications", "description": "The inbox."},
+        {"name": "changes", "description": "Follow what happens, for other programs."},
         {"name": "account", "description": "The profile, its sessions and data."},
         {"name": "teams", "description": "People who run an event together."},
         {"name": "API keys", "description": "Credentials of programs, with scopes."},

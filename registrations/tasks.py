@@ -1,5 +1,6 @@
 from procrastinate.contrib.django import app
 
+from .changes.log import delete_old_changes, sequence_changes
 from .services.accounts import settle_accounts
 from .services.reminders import queue_feedback_invitations, queue_reminders
 
@@ -23,3 +24,17 @@ def ask_for_feedback(timestamp: int) -> None:
 def settle(timestamp: int) -> None:
     """Repairs, every hour, what concurrent requests may have left inconsistent."""
     settle_accounts()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="sequence_changes")
+def sequence(timestamp: int) -> None:
+    """Moves, every minute, the changes into the log that no reader has moved."""
+    sequence_changes()
+
+
+@app.periodic(cron="47 3 * * *")
+@app.task(queueing_lock="sweep_changes")
+def sweep_changes(timestamp: int) -> None:
+    """Deletes, every day, the changes that are older than `CHANGES_DAYS`."""
+    delete_old_changes()

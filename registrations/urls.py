@@ -31,6 +31,7 @@ urlpatterns = [
     path("registrations/<uuid:pk>/resend/", views.ResendView.as_view(), name="resend"),
     path("registrations/<uuid:pk>/ticket.svg", views.TicketSvgView.as_view(), name="ticket-svg"),
     path("registrations/<uuid:pk>/ticket.png", views.TicketPngView.as_view(), name="ticket-png"),
+    path("changes/", views.ChangesView.as_view(), name="changes"),
     path("me/", views.ProfileView.as_view(), name="profile"),
     path("me/export/", views.ExportView.as_view(), name="my-data"),
     path("me/calendar.ics", views.OwnCalendarView.as_view(), name="own-calendar"),

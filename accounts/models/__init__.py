@@ -1,5 +1,6 @@
 from .api_key import ERASED_KEY_NAME, ApiKey
 from .audit import AuditEntry
+from .change import PendingChange
 from .notification import MailboxBudget, Notification, Unsubscription
 from .user import FormerAddress, Session, SignInFailures, User, UserManager, validate_username
 
@@ -10,6 +11,7 @@ __all__ = [
     "FormerAddress",
     "MailboxBudget",
     "Notification",
+    "PendingChange",
     "Session",
     "SignInFailures",
     "Unsubscription",

@@ -49,11 +49,11 @@ def _instances(classes: tuple[type, ...]) -> list[Any]:
 
 
 @cache
-def _repeatable_parameters(view_class: type) -> frozenset[str]:
-    """The filters that accept several values."""
+def _repeatable_parameters(view_class: "type[ApiView]") -> frozenset[str]:
+    """The parameters and filters that accept several values."""
     filterset_class = getattr(view_class, "filterset_class", None)
     filters = filterset_class.base_filters if filterset_class else {}
-    return frozenset(
+    return view_class.repeatable_parameters | frozenset(
         name for name, each in filters.items() if getattr(each, "takes_several", False)
     )
 
@@ -81,6 +81,7 @@ class ApiView(GenericAPIView[Any]):
 
     Attributes of a subclass:
     `query_parameters`: query parameters beside `format` and `timezone`, by method;
+    `repeatable_parameters`: those of them that accept several values;
     `sends_etag`: whether a successful response has an ETag;
     `is_compressed`: whether guests get the response compressed; it must not contain a secret (see
     `compression`), and needs `sends_etag`;
@@ -99,6 +100,7 @@ class ApiView(GenericAPIView[Any]):
     """
 
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {}
+    repeatable_parameters: ClassVar[frozenset[str]] = frozenset()
     sends_etag = False
     is_compressed = False
     stores_responses = True

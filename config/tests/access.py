@@ -128,6 +128,7 @@ api/me/sessions/                       -                    GET     401  200  20
 api/me/sessions/<uuid:pk>/             olga's-session       DELETE  401  404  404  204  404  404
 api/me/calendar.ics                    -                    GET     404  404  404  404  404  404
 api/me/calendar.ics                    ana's-calendar       GET     200  200  200  200  200  200
+api/changes/                           -                    GET     401  200  200  200  200  200
 api/me/statistics/                     -                    GET     401  200  200  200  200  200
 api/me/calendar/reset/                 -                    POST    401  200  200  200  200  200
 

@@ -104,6 +104,7 @@ GET    api/events/<id:pk>/attendees/        registrations:read checkin
 GET    api/events/<id:pk>/attendees/export/ registrations:read
 POST   api/events/<id:pk>/attendees/import/ registrations:write
 GET    api/events/<id:pk>/statistics/       statistics:read
+GET    api/changes/                         changes:read
 GET    api/me/statistics/                   statistics:read
 GET    api/events/<id:pk>/ledger/           registrations:read
 POST   api/events/<id:pk>/check-in/         checkin

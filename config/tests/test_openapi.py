@@ -35,6 +35,7 @@ TAGS = [
     "series",
     "calendars",
     "notifications",
+    "changes",
     "account",
     "teams",
     "API keys",

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounts.audit import audited
+from accounts.audit import attributed_to_key, audited
 from accounts.models import User
 from accounts.services import lock_account
 from config.api.versions import check_version
@@ -52,7 +52,8 @@ CALENDAR_FIELDS = {
 def create_event(organizer: User, **fields: Any) -> Event:
     """Creates an event. Raises `ValidationFailed` for an order of times that is impossible."""
     event = new_event(organizer, timezone.now(), **fields)
-    event.save()
+    with attributed_to_key():
+        event.save()
     return event
 
 

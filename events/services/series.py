@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
-from accounts.audit import audited
+from accounts.audit import attributed_to_key, audited
 from accounts.models import User
 from config.api.versions import check_version
 from config.errors import FieldError, NotFound, ValidationFailed
@@ -44,7 +44,7 @@ SHARED = tuple(
 def create_series(organizer: User, *, recurrence: Recurrence, **fields: Any) -> Series:
     """Creates a series and its occurrences. Raises `ValidationFailed`."""
     series, events = _new_series_with_events(organizer, recurrence, fields)
-    with transaction.atomic():
+    with transaction.atomic(), attributed_to_key():
         series.save()
         Event.objects.bulk_create(events)
     return series

@@ -1,3 +1,4 @@
+from .change import CHANGE_TYPES, Change, ChangeLog
 from .feedback import Feedback, FeedbackQuerySet
 from .ledger import LedgerEntry
 from .message import Message, MessageQuerySet
@@ -5,6 +6,9 @@ from .registration import Registration, RegistrationQuerySet, new_ticket_code
 from .scan import Scan
 
 __all__ = [
+    "CHANGE_TYPES",
+    "Change",
+    "ChangeLog",
     "Feedback",
     "FeedbackQuerySet",
     "LedgerEntry",

@@ -1,3 +1,4 @@
+from .changes import ChangesOut
 from .checkin import (
     CheckInOut,
     CheckInsIn,
@@ -25,6 +26,7 @@ from .registrations import (
 __all__ = [
     "AttendeeFileIn",
     "AttendeeImportOut",
+    "ChangesOut",
     "CheckInOut",
     "CheckInUndoneOut",
     "CheckInsIn",

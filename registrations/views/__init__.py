@@ -1,5 +1,6 @@
 from .attendees import AttendeeExportView, AttendeeListView, LedgerView
 from .calendars import OwnCalendarView
+from .changes import ChangesView
 from .checkin import BulkCheckInView, CheckInUndoView, CheckInView, DoorListView
 from .feedback import FeedbackListView, FeedbackView
 from .importing import AttendeeImportView
@@ -22,6 +23,7 @@ __all__ = [
     "AttendeeListView",
     "BulkCheckInView",
     "CalendarResetView",
+    "ChangesView",
     "CheckInUndoView",
     "CheckInView",
     "DoorListView",

@@ -1,0 +1,144 @@
+"""The objects of changes, as their GET answers the caller now. One query for each kind."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from rest_framework.request import Request
+
+from config.api.key_scopes import Scope, has_scope, key_of
+from config.api.text.instants import instant_formatter
+from events.models import Event, Right, Series, TeamMember, has_right, sees_details
+from events.serializers.events import EventOut
+from events.serializers.series import SeriesOut
+from events.serializers.team import MemberOut
+
+from ..models import Change, Feedback, Message, Registration
+from ..serializers import FeedbackOut, MessageOut, RegistrationOut
+
+Data = dict[str, dict[str, Any]]
+"""By the id of the object, as text."""
+
+
+def render_changes(changes: list[Change], request: Request) -> list[dict[str, Any]]:
+    ids: dict[str, set[str]] = defaultdict(set)
+    for change in changes:
+        ids[_kind(change)].add(change.object_id)
+    key = key_of(request.user)
+    if key is not None:  # as for a GET of the object
+        key.sees_own = has_scope(key, (Scope.EVENTS_READ,))
+    data = {kind: _RENDERERS[kind](of_kind, request) for kind, of_kind in ids.items()}
+    format_instant = instant_formatter()
+    return [
+        {
+            "id": f"chg_{change.position}",
+            "type": change.type,
+            "at": format_instant(change.at),
+            "event": change.event_id,
+            "object": {
+                "kind": change.kind,
+                "id": change.object_id if change.kind == "registration" else int(change.object_id),
+            },
+            "sequence": change.position,
+            "actor": {
+                "kind": change.actor_kind,
+                "id": change.actor_id,
+                "on_behalf_of": change.on_behalf_of,
+            },
+            "reason": change.reason,
+            "data": data[_kind(change)].get(change.object_id),
+        }
+        for change in changes
+    ]
+
+
+def _kind(change: Change) -> str:
+    """The kind that `_RENDERERS` has. The team of a series has the id of the series."""
+    is_of_series = change.kind == "team" and change.event_id is None
+    return "series team" if is_of_series else change.kind
+
+
+def _events(ids: Iterable[str], request: Request) -> Data:
+    rows = Event.objects.visible_to(request.user).for_display().filter(pk__in=map(int, ids))
+    render = EventOut(context={"request": request}).to_representation
+    return {str(row.pk): render(row) for row in rows}
+
+
+def _series(ids: Iterable[str], request: Request) -> Data:
+    rows = Series.objects.visible_to(request.user).for_display().filter(pk__in=map(int, ids))
+    render = SeriesOut(context={"request": request}).to_representation
+    return {str(row.pk): render(row) for row in rows}
+
+
+def _registrations(ids: Iterable[str], request: Request) -> Data:
+    rows = Registration.objects.existing().for_display().filter(pk__in=map(UUID, ids))
+    return {str(row.pk): _registration(row, request) for row in rows}
+
+
+def _registration(row: Registration, request: Request) -> dict[str, Any]:
+    key = key_of(request.user)
+    may_read = key is None or has_scope(key, (Scope.REGISTRATIONS_READ,))
+    if not (may_read and _has_people(request, row.event)):
+        return {"id": row.pk, "status": row.status, "party_size": 1}
+    context = {"request": request, "hides_meeting_url": not sees_details(request.user, row.event)}
+    return RegistrationOut(context=context).to_representation(row)
+
+
+def _feedback(ids: Iterable[str], request: Request) -> Data:
+    rows = Feedback.objects.visible_to(request.user).for_display().filter(pk__in=map(int, ids))
+    return {str(row.pk): dict(FeedbackOut(row, context={"request": request}).data) for row in rows}
+
+
+def _messages(ids: Iterable[str], request: Request) -> Data:
+    key = key_of(request.user)
+    if key is not None and not has_scope(key, (Scope.MESSAGES_WRITE,)):
+        return {}
+    rows = Message.objects.filter(event__deleted_at=None, pk__in=map(int, ids))
+    return {
+        str(row.pk): dict(MessageOut(row, context={"request": request}).data)
+        for row in rows.for_display().select_related("event")
+        if _has_people(request, row.event)
+    }
+
+
+def _teams(ids: Iterable[str], request: Request, model: type[Event] | type[Series]) -> Data:
+    """Lists of members, as `GET …/team/` has them. Teams are closed to keys."""
+    if key_of(request.user) is not None:
+        return {}
+    name = str(model._meta.model_name)
+    rows: Any = model.objects.existing().filter(pk__in=map(int, ids))
+    leads = {row.pk: has_right(request.user, Right.TEAM, row) for row in rows}
+    members: dict[int, list[TeamMember]] = {pk: [] for pk in leads}
+    of_rows = TeamMember.objects.members().filter(**{f"{name}__in": leads})
+    for member in of_rows.select_related("user").order_by("created_at", "pk"):
+        pk = getattr(member, f"{name}_id")
+        if leads[pk] or member.user_id == request.user.pk:
+            members[pk].append(member)
+    return {
+        str(pk): {"results": MemberOut(of_row, many=True).data} for pk, of_row in members.items()
+    }
+
+
+def _has_people(request: Request, event: Event) -> bool:
+    """Whether the caller's role includes people. A key's scopes are checked apart."""
+    key = key_of(request.user)
+    if key is None:
+        return has_right(request.user, Right.PEOPLE, event)
+    before, key.sees_own = key.sees_own, True
+    try:
+        return has_right(request.user, Right.PEOPLE, event)
+    finally:
+        key.sees_own = before
+
+
+_RENDERERS: dict[str, Callable[[Iterable[str], Request], Data]] = {
+    "event": _events,
+    "series": _series,
+    "registration": _registrations,
+    "feedback": _feedback,
+    "message": _messages,
+    "team": partial(_teams, model=Event),
+    "series team": partial(_teams, model=Series),
+}

@@ -1,0 +1,480 @@
+"""`GET /api/changes/`: every committed change exactly once, in the order of an event."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import count, pairwise
+from threading import Event as Flag
+from uuid import uuid4
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts.tests.factories import UserFactory, key_client
+from events.models import Event, Series, TeamMember
+from events.services import cancel_event, delete_event, edit_event, publish_event, restore_event
+from events.tests.factories import EventFactory
+from registrations.changes.log import delete_old_changes
+from registrations.models import CHANGE_TYPES, Change, ChangeLog, LedgerEntry, Registration
+from registrations.services import (
+    cancel_registration,
+    check_in,
+    close_account,
+    register,
+    undo_check_in,
+)
+from registrations.services.editing import edit_registration
+from registrations.tests.concurrency import wait_until_blocked
+from registrations.tests.factories import registered
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("changes")]
+FEED = "/api/changes/"
+
+
+def page(client, **parameters):
+    response = client.get(FEED, parameters)
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+def types_of(body) -> list[str]:
+    return [change["type"] for change in body["results"]]
+
+
+@pytest.fixture
+def reader(signed_in, olga):
+    return signed_in(olga)
+
+
+def test_changes_of_an_event_have_their_type_actor_and_reason(reader, olga, ana, anyone, signed_in):
+    created = reader.post(
+        "/api/events/",
+        {
+            "name": "Talk", "location": "Hall", "start_time": "2040-05-25T14:00:00Z",
+            "max_capacity": 1, "waitlist_enabled": True,
+        },
+    ).json()  # fmt: skip
+    path = f"/api/events/{created['id']}/"
+    guest = {"name": "Bob", "email": "bob@example.com"}
+    bob = anyone.post(f"{path}register/", guest).json()
+    signed_in(ana).post(f"{path}register/", {})
+    anyone.delete(f"/api/registrations/{bob['id']}/?token={bob['manage_token']}")
+    reader.patch(path, {"description": "New"})
+    reader.patch(path, {"description": "New"})  # changes nothing
+    reader.post(f"{path}messages/", {"subject": "Hello", "body": "All"})
+    reader.post(f"{path}cancel/", {})
+    reader.delete(path)
+
+    changes = page(reader)["results"]
+
+    as_user = {"kind": "user", "id": olga.pk, "on_behalf_of": None}
+    as_ana = {"kind": "user", "id": ana.pk, "on_behalf_of": None}
+    as_guest = {"kind": "guest", "id": None, "on_behalf_of": None}
+    as_system = {"kind": "system", "id": None, "on_behalf_of": None}
+    assert [(change["type"], change["actor"], change["reason"]) for change in changes] == [
+        ("event.created", as_user, None),
+        ("registration.confirmed", as_guest, "by_guest"),
+        ("registration.waitlisted", as_ana, "by_attendee"),
+        ("registration.cancelled", as_guest, "by_guest"),
+        ("registration.promoted", as_system, "place_freed"),
+        ("event.updated", as_user, None),
+        ("message.sent", as_user, None),
+        ("event.cancelled", as_user, None),
+        ("event.deleted", as_user, None),
+    ]
+    assert {change["event"] for change in changes} == {created["id"]}
+    assert changes[1]["object"] == {"kind": "registration", "id": bob["id"]}
+    assert {change["data"] and change["data"]["id"] for change in changes} == {None}  # deleted
+
+
+def test_data_is_the_object_as_it_is_now(reader, event):
+    row = registered(event, name="Bob", email="bob@example.com")
+    edit_registration(row, name="Robert")
+
+    changes = page(reader, event=event.pk)["results"]
+
+    assert types_of({"results": changes}) == [
+        "event.created", "registration.confirmed", "registration.updated",
+    ]  # fmt: skip
+    assert changes[0]["data"] == reader.get(f"/api/events/{event.pk}/").json()
+    expected = reader.get(f"/api/registrations/{row.pk}/").json()
+    assert changes[1]["data"] == changes[2]["data"] == expected
+    assert changes[1]["sequence"] < changes[2]["sequence"]
+
+
+def test_states_of_a_draft_a_series_and_feedback_are_changes(clock, reader, olga, ana, signed_in):
+    draft = EventFactory(organizer=olga, status=Event.Status.DRAFT)
+    publish_event(draft)
+    edit_event(draft, {"name": "Other"})
+    delete_event(draft)
+    restore_event(draft)
+    cancel_event(draft)
+    series = {
+        "name": "Weekly", "location": "Hall", "start_time": "2027-03-01T10:00:00Z",
+        "recurrence": "FREQ=WEEKLY;COUNT=2",
+    }  # fmt: skip
+    pk = reader.post("/api/series/", series).json()["id"]
+    reader.patch(f"/api/series/{pk}/", {"description": "Each week"})
+    reader.delete(f"/api/series/{pk}/")
+    past = EventFactory(organizer=olga)
+    register(past.pk, name="Ana", email=ana.email, user=ana)
+    ana.email_verified_at = timezone.now()
+    ana.save()
+    clock.move_to(past.end_time + timedelta(hours=1))
+    attendee = signed_in(ana)
+    path = attendee.post(f"/api/events/{past.pk}/feedback/", {"rating": 4}).json()["id"]
+    attendee.patch(f"/api/feedback/{path}/", {"rating": 5})
+    attendee.delete(f"/api/feedback/{path}/")
+
+    body = page(signed_in(olga))
+
+    own = [change["type"] for change in body["results"] if change["event"] == draft.pk]
+    of_series = [change for change in body["results"] if change["object"]["kind"] == "series"]
+    of_past = [change["type"] for change in body["results"] if change["event"] == past.pk]
+    assert own == [
+        "event.created", "event.published", "event.updated", "event.deleted", "event.restored",
+        "event.cancelled",
+    ]  # fmt: skip
+    assert [change["type"] for change in of_series] == [
+        "series.created", "series.updated", "series.deleted",
+    ]  # fmt: skip
+    assert [change["event"] for change in of_series] == [None] * 3
+    assert of_past == [
+        "event.created", "registration.confirmed", "feedback.created", "feedback.updated",
+        "feedback.removed",
+    ]  # fmt: skip
+    assert set(types_of(body)) <= set(CHANGE_TYPES)
+
+
+def test_end_of_an_account_cancels_and_then_erases(reader, event, ana):
+    register(event.pk, name="Ana", email=ana.email, user=ana, registered_by=ana)
+    before = page(reader)
+
+    close_account(ana)
+
+    changes = page(reader, cursor=before["next_cursor"])["results"]
+    assert types_of({"results": changes}) == ["registration.cancelled", "registration.erased"]
+    assert changes[0]["reason"] == "account_closed"
+    assert ana.email not in str(changes)
+
+
+def test_check_in_and_its_undoing_are_changes(reader, event, olga):
+    row = registered(event)
+    check_in(event, row.ticket_code, by=olga)
+    undo_check_in(event, row.ticket_code, by=olga)
+
+    types = types_of(page(reader, type="registration.*"))
+
+    assert types == [
+        "registration.confirmed", "registration.checked_in", "registration.check_in_undone",
+    ]  # fmt: skip
+
+
+# --- Pages --------------------------------------------------------------------------------------
+
+
+def test_following_the_cursor_lists_each_change_once(reader, event):
+    for _ in range(5):
+        registered(event)
+
+    bodies, parameters = [], {}
+    while not bodies or bodies[-1]["has_more"]:
+        bodies.append(page(reader, page_size=2, **parameters))
+        parameters = {"cursor": bodies[-1]["next_cursor"]}
+
+    changes = [change for body in bodies for change in body["results"]]
+    assert [len(body["results"]) for body in bodies] == [2, 2, 2]
+    assert [change["id"] for change in changes] == [
+        change["id"] for change in page(reader)["results"]
+    ]
+    assert all(a["sequence"] < b["sequence"] for a, b in pairwise(changes))
+    assert page(reader, **parameters)["results"] == []
+
+
+def test_from_now_begins_at_the_end(reader, event):
+    registered(event)
+    now = page(reader, **{"from": "now"})
+    registered(event)
+
+    later = page(reader, cursor=now["next_cursor"])
+
+    assert (now["results"], now["has_more"]) == ([], False)
+    assert types_of(later) == ["registration.confirmed"]
+
+
+def test_filtered_page_without_a_match_advances_the_cursor(reader, event):
+    registered(event)
+
+    empty = page(reader, type="message.sent")
+
+    assert (empty["results"], empty["has_more"]) == ([], False)
+    assert page(reader, cursor=empty["next_cursor"])["results"] == []
+
+
+def test_types_and_events_select_changes(reader, olga):
+    first, second = EventFactory(organizer=olga), EventFactory(organizer=olga)
+    registered(first)
+    registered(second)
+
+    def selected(query):
+        body = reader.get(f"{FEED}?{query}").json()
+        return [(change["type"], change["event"]) for change in body["results"]]
+
+    assert selected(f"event={second.pk}") == [
+        ("event.created", second.pk), ("registration.confirmed", second.pk),
+    ]  # fmt: skip
+    assert selected("type=event.*") == [
+        ("event.created", first.pk), ("event.created", second.pk),
+    ]  # fmt: skip
+    assert len(selected(f"event={first.pk}&event={second.pk}&type=event.created")) == 2
+
+
+def test_page_has_one_query_for_each_kind_of_object(reader, event, django_assert_max_num_queries):
+    for _ in range(3):
+        registered(event)
+    page(reader)
+
+    with django_assert_max_num_queries(6):
+        page(reader)
+    for _ in range(10):
+        registered(event)
+    with django_assert_max_num_queries(6):
+        page(reader)
+
+
+# --- Access -------------------------------------------------------------------------------------
+
+
+def test_others_see_none_of_it_and_get_404_for_the_event(event, max_, signed_in, anyone):
+    registered(event)
+    stranger = signed_in(max_)
+
+    assert page(stranger)["results"] == []
+    assert stranger.get(FEED, {"event": event.pk}).json()["code"] == "not_found"
+    assert anyone.get(FEED).status_code == 401
+
+
+def test_key_without_the_scope_of_people_gets_no_personal_data(event, olga):
+    row = registered(event, email="bob@example.com")
+    client = key_client(olga, "changes:read")
+
+    body = page(client, type="registration.confirmed")
+
+    assert [change["data"] for change in body["results"]] == [
+        {"id": str(row.pk), "status": "confirmed", "party_size": 1}
+    ]
+
+
+def test_key_of_one_event_gets_its_changes_alone(olga):
+    first, second = EventFactory(organizer=olga), EventFactory(organizer=olga)
+    client = key_client(olga, "changes:read", events=[first.pk])
+
+    assert {change["event"] for change in page(client)["results"]} == {first.pk}
+    assert client.get(FEED, {"event": second.pk}).status_code == 404
+    assert key_client(olga, "events:read").get(FEED).json()["code"] == "insufficient_scope"
+
+
+def test_changes_by_a_key_name_it_and_its_owner(olga, reader):
+    client = key_client(olga)
+    body = {"name": "Talk", "location": "Hall", "start_time": "2040-05-25T14:00:00Z"}
+    pk = client.post("/api/events/", body).json()["id"]
+    client.patch(f"/api/events/{pk}/", {"description": "New"})
+
+    actors = [change["actor"] for change in page(reader)["results"]]
+
+    (key,) = olga.keys.all()
+    assert actors == [{"kind": "key", "id": key.pk, "on_behalf_of": olga.pk}] * 2
+
+
+# --- Cursors ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "code"),
+    [
+        ("from=never", "from", "invalid_choice"),
+        ("type=event.gone", "type", "invalid_choice"),
+        ("type=.*", "type", "invalid_choice"),
+        ("event=x", "event", "invalid"),
+        ("page_size=0", "page_size", "min_value"),
+        ("page_size=501", "page_size", "max_value"),
+        ("page_size=x", "page_size", "invalid"),
+    ],
+)
+def test_invalid_parameters_are_named(reader, query, field, code):
+    body = reader.get(f"{FEED}?{query}").json()
+
+    assert [(error["field"], error["code"]) for error in body["errors"]] == [(field, code)]
+
+
+def test_cursor_is_of_one_account_and_unchanged(reader, event, max_, signed_in):
+    cursor = page(reader)["next_cursor"]
+
+    for client, text in ((reader, cursor[:-1]), (reader, ""), (signed_in(max_), cursor)):
+        response = client.get(FEED, {"cursor": text})
+        assert (response.status_code, response.json()["code"]) == (400, "invalid_cursor")
+    both = reader.get(FEED, {"cursor": cursor, "from": "start"})
+    assert (both.status_code, both.json()["code"]) == (400, "validation_error")
+
+
+def test_cursor_before_the_deleted_changes_has_expired(clock, reader, event, settings):
+    settings.CHANGES_DAYS = 90
+    cursor = page(reader, page_size=1)["next_cursor"]
+    registered(event)
+    latest = page(reader)["next_cursor"]
+    Change.objects.update(at=timezone.now() - timedelta(days=91))
+
+    assert delete_old_changes() == 2
+
+    expired = reader.get(FEED, {"cursor": cursor})
+    assert (expired.status_code, expired.json()["code"]) == (410, "cursor_expired")
+    assert page(reader, cursor=latest)["results"] == []
+    assert page(reader)["results"] == []
+
+
+def test_cursor_from_before_a_restore_has_expired(reader, event):
+    cursor = page(reader)["next_cursor"]
+    before = types_of(page(reader))
+    ChangeLog.objects.update(database="another cluster")
+    registered(event)
+
+    expired = reader.get(FEED, {"cursor": cursor})
+
+    assert (expired.status_code, expired.json()["code"]) == (410, "cursor_expired")
+    assert types_of(page(reader)) == [*before, "registration.confirmed"]
+
+
+# --- Concurrency --------------------------------------------------------------------------------
+
+
+def test_change_that_commits_late_is_not_skipped(reader, olga):
+    early, late = EventFactory(organizer=olga), EventFactory(organizer=olga)
+    cursor = page(reader)["next_cursor"]
+    may_commit, is_written = Flag(), Flag()
+
+    def write_slowly() -> None:
+        with transaction.atomic():
+            register(early.pk, name="A", email="a@example.com")
+            is_written.set()
+            may_commit.wait(20)
+        connection.close()
+
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(write_slowly)
+        is_written.wait(20)
+        register(late.pk, name="B", email="b@example.com")
+        meanwhile = page(reader, cursor=cursor)
+        may_commit.set()
+        slow.result()
+
+    later = page(reader, cursor=meanwhile["next_cursor"])
+    events = [change["event"] for body in (meanwhile, later) for change in body["results"]]
+    assert sorted(events) == sorted([early.pk, late.pk])
+
+
+def test_order_of_an_event_is_that_of_the_effect_whichever_transaction_began_first(reader, olga):
+    event, other = EventFactory(organizer=olga), EventFactory(organizer=olga)
+    cursor = page(reader)["next_cursor"]
+    has_begun, may_continue = Flag(), Flag()
+
+    def begin_first_and_register_second() -> None:
+        with transaction.atomic():
+            register(other.pk, name="X", email="x@example.com")  # takes the earlier number
+            has_begun.set()
+            may_continue.wait(20)
+            register(event.pk, name="Second", email="second@example.com")
+        connection.close()
+
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(begin_first_and_register_second)
+        has_begun.wait(20)
+        with transaction.atomic():
+            register(event.pk, name="First", email="first@example.com")
+            may_continue.set()
+            wait_until_blocked()
+        slow.result()
+
+    changes = page(reader, cursor=cursor, event=event.pk)["results"]
+    assert [change["data"]["name"] for change in changes] == ["First", "Second"]
+
+
+def test_reader_receives_each_committed_change_once_while_others_write(reader, olga):
+    events = [EventFactory(organizer=olga, max_capacity=5, waitlist_enabled=True) for _ in "abc"]
+    numbers, done = count(), Flag()
+
+    def write(seed: int) -> None:
+        for step in range(12):
+            event = events[(seed + step) % 3]
+            try:
+                with transaction.atomic():
+                    row = register(event.pk, name="G", email=f"{uuid4()}@example.com")
+                    if step % 3 == 0:
+                        cancel_registration(row, by=None, reason=LedgerEntry.Reason.BY_GUEST)
+                    if step % 4 == 3:
+                        edit_event(event, {"description": str(next(numbers))})
+                    if step % 5 == 4:
+                        raise InterruptedError  # is rolled back
+            except InterruptedError:
+                pass
+        connection.close()
+
+    def follow() -> list[dict]:
+        received, parameters = [], {}
+        while True:
+            is_last = done.is_set()
+            body = page(reader, page_size=20, **parameters)
+            parameters = {"cursor": body["next_cursor"]}
+            received += body["results"]
+            if is_last and not body["has_more"]:
+                connection.close()
+                return received
+
+    with ThreadPoolExecutor() as pool:
+        following = pool.submit(follow)
+        for writer in [pool.submit(write, seed) for seed in range(8)]:
+            writer.result()
+        done.set()
+        received = following.result()
+
+    ids = [change["id"] for change in received]
+    assert len(ids) == len(set(ids))
+    of_ledger = sorted(c["object"]["id"] for c in received if c["object"]["kind"] == "registration")
+    expected = LedgerEntry.objects.values_list("registration_id", flat=True)
+    assert of_ledger == sorted(map(str, expected))
+    edits = [change for change in received if change["type"] == "event.updated"]
+    versions = Event.objects.filter(pk__in=[event.pk for event in events])
+    assert len(edits) == sum(event.version for event in versions) - sum(e.version for e in events)
+    assert Registration.objects.count() == len(set(of_ledger))
+
+
+def test_generated_load_is_not_logged(olga):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL changes.are_recorded = off")
+        EventFactory(organizer=olga)
+    other = UserFactory()
+
+    EventFactory(organizer=other)
+
+    delete_old_changes()
+    assert list(Change.objects.values_list("actor_id", flat=True)) == [other.pk]
+    assert Series.objects.count() == 0
+
+
+def test_member_of_the_team_follows_an_event_by_the_rights_of_the_role(
+    reader, event, olga, max_, signed_in
+):
+    registered(event)
+    assert page(signed_in(max_))["results"] == []
+    member = reader.post(f"/api/events/{event.pk}/team/", {"email": max_.email, "role": "editor"})
+    TeamMember.objects.filter(pk=member.json()["id"]).update(user=max_, state="active")
+    type(max_).objects.filter(pk=max_.pk).update(has_team=True)
+
+    changes = page(signed_in(max_), event=event.pk)["results"]
+
+    assert [change["type"] for change in changes] == [
+        "event.created", "registration.confirmed", "team.changed", "team.changed",
+    ]  # fmt: skip
+    assert changes[1]["data"].keys() == {"id", "status", "party_size"}
+    assert changes[2]["actor"]["id"] == olga.pk
+    assert changes[2]["object"] == {"kind": "team", "id": event.pk}
+    assert [row["role"] for row in changes[3]["data"]["results"]] == ["editor"]
