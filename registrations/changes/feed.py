@@ -121,14 +121,14 @@ def _query(
     limit: int,
     event_ids: Collection[int] | None,
     types: Collection[str] | None,
-) -> tuple[str, dict[str, object]]:
+) -> tuple[str, dict[str, Any]]:
     own = listed_events(user)
     events = Event.objects.filter(own) if own is not None else Event.objects.none()
     of_series = own_series(user)
     series = Series.objects.filter(of_series) if of_series is not None else Series.objects.none()
     if event_ids is not None:
         events, series = events.filter(pk__in=event_ids), series.none()
-    parameters: dict[str, object] = {
+    parameters: dict[str, Any] = {
         "after": after,
         "limit": limit,
         "types": None if types is None else list(types),
@@ -142,7 +142,7 @@ def _query(
     return sql, parameters
 
 
-def _ids(rows: QuerySet[Any], name: str, parameters: dict[str, object]) -> str:
+def _ids(rows: QuerySet[Any], name: str, parameters: dict[str, Any]) -> str:
     """The SQL of the ids of `rows`. Its values are added to `parameters`."""
     try:
         sql, values = rows.order_by().values("pk").query.sql_with_params()

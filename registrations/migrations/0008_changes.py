@@ -16,26 +16,46 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     log registrations_changelog%ROWTYPE;
+    seen pg_snapshot;
     bound xid8;
     here text;
     is_new boolean := false;
+    known_to bigint;
 BEGIN
     -- One at a time, so that positions are committed in their order.
     IF NOT pg_try_advisory_xact_lock(1667786087) THEN
         RETURN;
     END IF;
-    -- All transactions before the bound have ended. Each statement below has a later snapshot, so
-    -- it sees all of their rows.
-    bound := pg_snapshot_xmin(pg_current_snapshot());
+    -- All transactions of this database before the bound have ended. Each statement below has a later
+    -- snapshot, so it sees all of their rows. A transaction holds a lock on its own number, which
+    -- tells those of other databases. One without the lock has just begun, and counts.
+    seen := pg_current_snapshot();
+    SELECT running INTO bound
+    FROM pg_snapshot_xip(seen) AS running
+    WHERE NOT EXISTS (
+        SELECT FROM pg_locks AS held JOIN pg_stat_activity AS activity ON activity.pid = held.pid
+        WHERE held.locktype = 'transactionid' AND held.mode = 'ExclusiveLock' AND held.granted
+            AND held.transactionid = running::xid
+            AND activity.datname <> current_database()
+    )
+    ORDER BY running LIMIT 1;
+    bound := least(coalesce(bound, pg_snapshot_xmax(seen)), pg_current_xact_id_if_assigned());
     SELECT * INTO log FROM registrations_changelog WHERE id = 1;
     IF log.next_xid = bound THEN
         RETURN;
     END IF;
-    SELECT system_identifier || '/' || oid INTO here
-    FROM pg_control_system(), pg_database WHERE datname = current_database();
+    -- A recovery to a point in time begins another timeline, the start of the name of a WAL file.
+    SELECT concat_ws('/', system_identifier, oid, left(pg_walfile_name(pg_current_wal_lsn()), 8))
+    INTO here FROM pg_control_system(), pg_database WHERE datname = current_database();
     IF log.database IS DISTINCT FROM here THEN
         -- A backup was restored here. Its numbers of transactions are those of another cluster.
         is_new := true;
+        -- Entries of the backup that were in the log stay out of it, even if they were deleted from
+        -- it since. The bound of the other cluster tells them from those that were not. Entries
+        -- that were made here since have later ids than all of them.
+        SELECT coalesce(
+            max(source_id), CASE WHEN log.expired_to > 0 THEN 9223372036854775807 ELSE 0 END
+        ) INTO known_to FROM registrations_change;
         INSERT INTO registrations_changelog (id, era, database, next_xid)
         VALUES (1, gen_random_uuid(), here, bound)
         ON CONFLICT (id) DO UPDATE SET
@@ -51,15 +71,20 @@ BEGIN
         UNION ALL
         SELECT
             id,
-            'registration.' || CASE kind
-                WHEN 'registered' THEN 'confirmed'
-                WHEN 'queued' THEN 'waitlisted'
-                WHEN 'handed_on' THEN 'updated'
-                ELSE kind
+            'registration.' || CASE
+                WHEN kind = 'registered' THEN 'confirmed'
+                WHEN kind = 'queued' THEN 'waitlisted'
+                WHEN kind IN (
+                    'promoted', 'pending', 'rejected', 'cancelled', 'checked_in', 'check_in_undone'
+                ) THEN kind
+                ELSE 'updated'
             END,
             event_id, NULL, 'registration', registration_id::text, at, actor_id, key_id, reason
         FROM registrations_ledgerentry
-        WHERE CASE WHEN is_new THEN xid IS NOT NULL ELSE xid >= log.next_xid AND xid < bound END
+        WHERE CASE
+            WHEN is_new THEN xid >= log.next_xid OR (xid IS NOT NULL AND id > known_to)
+            ELSE xid >= log.next_xid AND xid < bound
+        END
     )
     INSERT INTO registrations_change (
         source_id, type, event_id, series_id, kind, object_id, at,

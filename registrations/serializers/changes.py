@@ -33,7 +33,7 @@ class ChangeOut(serializers.Serializer[Any]):
     sequence = serializers.IntegerField(help_text="Increases with every change of the same object.")
     actor = ChangeActorOut()
     reason = serializers.CharField(allow_null=True, help_text="The reason in the ledger.")
-    data = serializers.DictField(
+    data = serializers.DictField(  # type: ignore[assignment]  # a field of the contract
         allow_null=True,
         help_text="The object as its GET answers the caller now. Null if it is deleted or hidden.",
     )

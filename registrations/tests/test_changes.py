@@ -466,7 +466,9 @@ def test_member_of_the_team_follows_an_event_by_the_rights_of_the_role(
     registered(event)
     assert page(signed_in(max_))["results"] == []
     member = reader.post(f"/api/events/{event.pk}/team/", {"email": max_.email, "role": "editor"})
-    TeamMember.objects.filter(pk=member.json()["id"]).update(user=max_, state="active")
+    TeamMember.objects.filter(pk=member.json()["id"]).update(
+        user=max_, state="active", expires_at=None, event=event
+    )
     type(max_).objects.filter(pk=max_.pk).update(has_team=True)
 
     changes = page(signed_in(max_), event=event.pk)["results"]
@@ -478,3 +480,30 @@ def test_member_of_the_team_follows_an_event_by_the_rights_of_the_role(
     assert changes[2]["actor"]["id"] == olga.pk
     assert changes[2]["object"] == {"kind": "team", "id": event.pk}
     assert [row["role"] for row in changes[3]["data"]["results"]] == ["editor"]
+
+
+def test_deleted_changes_do_not_return_after_a_restore(reader, event, settings):
+    settings.CHANGES_DAYS = 90
+    registered(event)
+    page(reader)
+    long_ago = timezone.now() - timedelta(days=91)
+    Change.objects.update(at=long_ago)
+    assert delete_old_changes() == 2
+    recent = registered(event)
+    assert types_of(page(reader)) == ["registration.confirmed"]
+    ChangeLog.objects.update(database="another cluster")
+
+    changes = page(reader)["results"]
+
+    assert [change["object"]["id"] for change in changes] == [str(recent.pk)]
+
+
+def test_other_entries_of_the_ledger_are_updates(reader, event):
+    registration = registered(event)
+    cursor = page(reader)["next_cursor"]
+
+    LedgerEntry.objects.create(
+        event=event, registration=registration, kind="other", reason="by_organizer"
+    )
+
+    assert types_of(page(reader, cursor=cursor)) == ["registration.updated"]
