@@ -71,6 +71,7 @@ class TicketIn(serializers.Serializer[Registration]):
 
 class BulkTicketIn(TicketIn):
     schema_name = "BulkTicketScan"
+    default_error_messages = {"invalid": "Send a scan as an object: {{…}}."}
 
     undo = TrueOrFalseField(default=False, help_text="Undo the check-in.")
 
@@ -87,7 +88,14 @@ class CheckInsIn(serializers.Serializer[Any]):
     array_field: ClassVar[str] = "check_ins"
 
     check_ins: Any = serializers.ListSerializer(
-        child=BulkTicketIn(), min_length=1, max_length=MAX_SCANS
+        child=BulkTicketIn(),
+        min_length=1,
+        max_length=MAX_SCANS,
+        error_messages={
+            "not_a_list": "Send an array of scans.",
+            "min_length": "Send at least one scan.",
+            "max_length": f"Send at most {MAX_SCANS:,} scans at once.",
+        },
     )
 
 

@@ -304,9 +304,8 @@ def test_erase_action_refuses_organizers_of_upcoming_events(client, olga, event)
     response = act(client, USERS, "erase_accounts", olga, confirmed="yes")
 
     olga.refresh_from_db()
-    assert messages_of(response) == [
-        "Not done for olga: Cancel or delete your upcoming events first; people rely on them."
-    ]
+    reason = "Transfer, cancel or delete your upcoming events and series; people rely on them."
+    assert messages_of(response) == [f"Not done for olga: {reason}"]
     assert olga.erased_at is None
 
 
