@@ -13,6 +13,7 @@ from django.test import RequestFactory
 from config.api.http import exception_handler
 from config.api.http.exception_handler import to_domain_error
 from config.api.sql.time_limits import LONG_SECONDS, long_statements
+from config.api.sql.watched_connection import WatchedConnection
 from config.database import MAX_BLOCKED_SECONDS, base, reachability
 from config.database.options import STATEMENT_TIMEOUT
 from config.database.reachability import RETRY_SECONDS, Reachability
@@ -228,3 +229,19 @@ def test_attempts_fail_at_once_after_one_that_timed_out(monkeypatch):
     assert outcome() == "connected"
     assert outcome(psycopg.OperationalError("refused")) == "refused"
     assert outcome() == "connected"
+
+
+@pytest.mark.django_db
+def test_connection_with_a_response_too_many_is_closed_and_the_fault_is_temporary():
+    parameters = connection.get_connection_params()
+    broken = WatchedConnection.connect(**parameters)
+
+    def receive():
+        yield from ()
+        raise psycopg.InternalError("received 2 results from command 'COMMIT'")
+
+    with pytest.raises(psycopg.OperationalError) as raised:
+        broken.wait(receive())
+
+    assert broken.closed
+    assert isinstance(to_domain_error(raised.value), TemporarilyUnavailable)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg import Connection, OperationalError
+from psycopg import Connection, InternalError, OperationalError
 from psycopg._preparing import Prepare, PrepareManager
 from psycopg._queries import PostgresQuery
 from psycopg.abc import PQGen
@@ -59,6 +59,12 @@ class WatchedConnection(Connection[Any]):
             if self.on_timeout is not None:
                 self.on_timeout()
             raise OperationalError("the database has not responded in time") from None
+        except InternalError as error:
+            if error.sqlstate is not None:
+                raise
+            # The driver's own error. A pooler that loses its server may add a response of its own.
+            self.close()
+            raise OperationalError(f"the connection is out of step: {error}") from error
 
 
 @contextmanager
