@@ -158,7 +158,7 @@ def move_series(edit: Edit, change: TimeChange) -> Effects:
     rest = old.from_turn(anchor.turn.nominal) if is_inside else old
     if rest is None:  # later than all turns
         return Effects()
-    numbers = _renumber(series, anchor, change, is_split=rest.nominal_start != old.nominal_start)
+    numbers = _renumber(series, anchor, change)
     _move_rule(edit, change, rest)
     check_times(series, set(), edit.now)
     check_lengths(series)
@@ -177,12 +177,11 @@ def move_series(edit: Edit, change: TimeChange) -> Effects:
     return effects
 
 
-def _renumber(
-    series: Series, anchor: Anchor, change: TimeChange, *, is_split: bool
-) -> dict[int, int]:
+def _renumber(series: Series, anchor: Anchor, change: TimeChange) -> dict[int, int]:
     """Gives new numbers, in order, to the rules that the edit applies to. Returns new by old ones.
 
-    Events before the anchor keep the old number, and so their nominal starts.
+    Events before the anchor keep the old number, and so their nominal starts, zone and lengths.
+    Such events may exist even before the first turn, edited by hand before the rule was changed.
     """
     former = {int(number): rule for number, rule in series.former_rules.items()}
     reached = sorted(
@@ -201,7 +200,7 @@ def _renumber(
             "timezone": change.zone.key if change.zone else rule["timezone"],
             "offsets": {**rule["offsets"], **change.offsets},
         }
-    if is_split:
+    if not anchor.is_whole and anchor.rule_number == series.rule_number:
         former[series.rule_number] = {
             "timezone": series.rule_timezone,
             "offsets": series.clock_offsets,

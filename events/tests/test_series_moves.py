@@ -358,6 +358,51 @@ def test_a_rule_in_another_zone_keeps_the_length_on_the_clock(clock, olga, signe
     ] == [(13, 13), (13, 13)]
 
 
+def test_an_occurrence_before_from_event_keeps_its_nominal_time(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = new_series(
+        client,
+        timezone="America/New_York",
+        start_time="2027-05-18T09:45",
+        end_time="2027-05-18T10:15",
+        recurrence="FREQ=DAILY;BYHOUR=9,21;UNTIL=20270522T134500Z",
+    )
+    first, by_hand = [event.pk for event in events_of(series)][:2]
+    client.patch(f"/api/events/{by_hand}/", {"name": "Guest"})  # on 18 May at 21:45
+    edit(client, series, recurrence="FREQ=MONTHLY;BYMONTHDAY=28,31;COUNT=1")  # on 28 May at 09:45
+
+    lord_howe, tokyo = "Australia/Lord_Howe", "Asia/Tokyo"
+    edit(client, series, from_event=first, timezone=lord_howe, start_time="2027-06-04T09:45")
+    edit(client, series, start_time="2027-06-04T11:15")  # all, so the guest's nominal time is 23:15
+    edit(client, series, timezone=tokyo, start_time="2027-06-04T11:25")  # 23:25 in Tokyo
+    edit(client, series, from_event=by_hand, start_time="2027-05-26T00:10")  # 7 days, 45 minutes
+
+    kept = Event.objects.in_bulk([first, by_hand])
+    assert starts([kept[first]]) == ["2027-06-11T03:10"]  # 12:10 in Tokyo
+    assert starts([kept[by_hand]]) == ["2027-05-19T01:45"]
+
+
+def test_an_occurrence_before_the_first_turn_keeps_the_zone_of_its_rule(clock, olga, signed_in):
+    client = signed_in(olga)
+    series = new_series(client)
+    ids = booked(series)
+    client.patch(f"/api/events/{ids[0]}/", {"name": "Guest"})  # on 1 March at 18:00 in Berlin
+    edit(client, series, recurrence="FREQ=WEEKLY;COUNT=5", start_time="2027-03-08T18:00")
+    edit(client, series, from_event=ids[1], timezone="Asia/Tokyo", keep_local_time=True)
+
+    edit(client, series, from_event=ids[0], start_time="2027-03-01T17:30Z")
+
+    assert_all_kept(series, ids)
+    assert starts(events_of(series)) == [
+        "2027-03-01T17:00",  # by hand
+        "2027-03-08T09:30",  # half an hour later, at 18:30 in Tokyo
+        "2027-03-15T09:30",
+        "2027-03-22T09:30",
+        "2027-03-29T09:30",
+        "2027-04-05T09:30",
+    ]
+
+
 def test_a_new_rule_of_a_later_part_leaves_the_earlier_part(clock, olga, signed_in):
     client = signed_in(olga)
     series = new_series(client)
