@@ -99,13 +99,16 @@ class Model:
                 self.set_times(one, now)
 
     def _split(self, position: int, nominal: datetime) -> list[Part]:
-        """The parts from a nominal time of one of them on."""
+        """The parts from a nominal time of one of them on.
+
+        Occurrences before it stay in the old part, which may have no turn left: those edited by
+        hand before another rule can be earlier than all of its turns.
+        """
         old = self.parts[position]
         later = [turn for turn in old.turns if turn >= nominal]
-        if later == old.turns:
-            old.first = later[0]
-            return self.parts[position:]
-        part = Part(later, later[0], old.zone, old.length)
+        if old is self.last and not later:
+            return []
+        part = Part(later, later[0] if later else nominal, old.zone, old.length)
         old.turns = [turn for turn in old.turns if turn < nominal]
         if old is self.last:
             self.excluded &= set(later)

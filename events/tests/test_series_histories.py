@@ -256,6 +256,38 @@ EDITS = (History.move, History.move, History.move, History.keep_clock, History.k
          History.exclude, History.change_rule, History.edit_by_hand, History.pass_time)  # fmt: skip
 
 
+def test_the_model_keeps_an_occurrence_before_all_turns_when_a_later_one_moves():
+    new_york, week = "America/New_York", timedelta(days=7)
+    turn, by_hand = datetime(2027, 5, 28, 9, 45), datetime(2027, 5, 18, 21, 45)
+    part = Part([turn], turn, new_york, timedelta(minutes=30))
+    model = Model(new_york, [part], [])
+    live, guest = (
+        Occurrence(pk, part, nominal, *model.planned(part, nominal), state)
+        for pk, nominal, state in ((1, turn, "live"), (2, by_hand, "hand"))
+    )
+    model.occurrences = [live, guest]
+
+    model.move(live, week, NOW, zone="Asia/Tokyo")
+
+    assert (live.nominal, live.part.zone) == (turn + week, "Asia/Tokyo")
+    assert (guest.nominal, guest.part.zone) == (by_hand, new_york)
+
+
+def test_the_model_moves_nothing_from_an_occurrence_after_all_turns():
+    turn = datetime(2027, 5, 18, 9, 45)
+    part = Part([turn], turn, "UTC", timedelta(minutes=30))
+    model = Model("UTC", [part], [])
+    late = turn + timedelta(days=1)
+    model.occurrences = [
+        Occurrence(1, part, turn, *model.planned(part, turn)),
+        Occurrence(2, part, late, *model.planned(part, late), "hand"),
+    ]
+
+    model.move(model.occurrences[1], timedelta(hours=1), NOW)
+
+    assert [one.nominal for one in model.occurrences] == [turn, late]
+
+
 # Seeds have nothing to shrink; the notes tell the history.
 random_histories = settings(
     max_examples=HISTORIES,
