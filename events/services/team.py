@@ -14,6 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.audit import record
+from accounts.calendars import reset_calendar_link
 from accounts.models import User
 from accounts.notifications import notify
 from accounts.services import confirm_email, lock_account, set_password, sign_up
@@ -22,7 +23,7 @@ from config.api.staff_rights import has_staff_right
 from config.errors import NotFound, PermissionDenied, TemporarilyUnavailable
 
 from ..errors import AlreadyMember, InvitationExpired, OrganizerRoleRequired, RoleTooLow
-from ..models import Event, Right, Role, Series, TeamMember, rights_on, role_on, roles_with
+from ..models import RIGHTS, Event, Right, Role, Series, TeamMember, rights_on, role_on, roles_with
 from .editing import lock_event, save_edit
 from .series import lock_series, save_series
 
@@ -40,13 +41,13 @@ def invite(row: Owned, *, email: str, role: str, by: User) -> TeamMember:
     Does the same whether or not an account has the address.
     """
     row = _locked(row)
-    _check_may_set(by, row, role)
+    member = row.team.members().filter(email=email).first()
+    _check_may_set(by, row, role, *([member.role] if member else []))
     if row.organizer.email == email:
         raise AlreadyMember
     same = Q(email=email) | Q(user__email=email, user__email_verified_at__isnull=False)
     if row.team.filter(same, state=State.ACTIVE).exists():
         raise AlreadyMember
-    member = row.team.members().filter(email=email).first()
     return _invited(row, member or TeamMember(email=email), role, by)
 
 
@@ -73,12 +74,11 @@ def withdraw_transfer(row: Owned, *, by: User) -> None:
 
 @transaction.atomic
 def change_role(row: Owned, member_id: int, *, role: str, by: User) -> TeamMember:
-    """Takes effect at once. A member may take a weaker role. Raises `RoleTooLow`, `NotFound`."""
+    """Takes effect at once. Members may give up rights. Raises `RoleTooLow`, `NotFound`."""
     row = _locked(row)
     member = _member(row, member_id)
     is_own = member.user_id == by.pk
-    ranks = list(Role)
-    if not (is_own and ranks.index(Role(role)) >= ranks.index(Role(member.role))):
+    if not (is_own and RIGHTS[Role(role)] <= RIGHTS[Role(member.role)]):
         _check_may_set(by, row, member.role, role)
     if member.role != role:
         before = {"member": member.pk, "role": member.role}
@@ -153,7 +153,10 @@ def accept_by_link(member: TeamMember, *, password: str | None) -> TeamMember:
     if user is None or not user.email_verified:
         if password is None:
             raise PermissionDenied("Choose a password first.")
-        user = user or sign_up(email=member.email, password=password)
+        if user is None:
+            user = sign_up(email=member.email, password=password)
+        else:
+            reset_calendar_link(user)  # a stranger may have it
         confirm_email(user, by_owner=True)
         user = set_password(user, password)
     return accept_invitation(member, user)
@@ -256,16 +259,20 @@ def _transfer(row: Owned, member: TeamMember, user: User) -> TeamMember:
     if not user.may_organize:
         raise OrganizerRoleRequired
     former, now = row.organizer, timezone.now()
-    row.team.filter(Q(user=user) | Q(email__in=[former.email, user.email])).delete()
+    of_both = Q(user__in=[user, former]) | Q(email__in=[former.email, user.email])
+    row.team.filter(of_both).delete()
     if isinstance(row, Series):
         events = row.events.filter(organizer=former)
+        # Offers of the former owner end, and roles that the new owner had.
+        TeamMember.objects.filter(Q(role=Role.OWNER) | of_both, event__in=events).delete()
         locked_in_order(events).update(organizer=user, import_key=None, updated_at=now)
         row.organizer = user
         row.save(update_fields=["organizer"])
         save_series(row, now)
     else:
         row.organizer, row.import_key = user, None
-        save_edit(row, {"organizer", "import_key"}, now)
+        row.series = row.nominal_start = None  # whoever owns the series has no rights on it
+        save_edit(row, {"organizer", "import_key", "series", "nominal_start"}, now)
     manager = TeamMember(role=Role.MANAGER, email=former.email, invited_by=user)
     manager.event_id, manager.series_id = member.event_id, member.series_id
     _activate(manager, former)

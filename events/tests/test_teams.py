@@ -404,6 +404,24 @@ def test_member_leaves_and_takes_a_weaker_role_but_no_stronger_one(dora, event, 
     assert problem(client.delete(url)) == (403, "permission_denied")
 
 
+def test_editor_gives_himself_no_rights_over_people(dora, event, signed_in):
+    with_role(dora, "editor", event)
+    url, client = f"{team_of(event)}{TeamMember.objects.get().pk}/", signed_in(dora)
+
+    for role in ("registrar", "door"):
+        assert problem(client.patch(url, {"role": role})) == (403, "role_too_low")
+    assert client.get(f"/api/events/{event.pk}/attendees/").status_code == 403
+
+
+def test_manager_does_not_weaken_the_invitation_of_another_manager(olga, mia, event, signed_in):
+    body = {"email": "new@example.com", "role": "manager"}
+    assert signed_in(olga).post(team_of(event), body).status_code == 201
+
+    response = signed_in(mia).post(team_of(event), {**body, "role": "door"})
+
+    assert problem(response) == (403, "role_too_low")
+
+
 def test_member_s_work_is_recorded_as_that_of_an_organizer(dora, event, signed_in):
     with_role(dora, "door", event)
     ticket = {"ticket_code": registered(event).ticket_code}
@@ -483,6 +501,65 @@ def test_withdrawn_transfer_cannot_be_accepted(olga, dora, event, offered, signe
     assert signed_in(olga).delete(f"/api/events/{event.pk}/transfer/").status_code == 204
 
     assert signed_in(dora).post(f"/api/me/invitations/{offered}/accept/").status_code == 404
+
+
+def test_transferred_occurrence_leaves_the_series_of_the_former_owner(olga, dora, signed_in):
+    series = SeriesFactory(organizer=olga)
+    event = series.events.order_by("start_time").first()
+    offer = signed_in(olga).post(f"/api/events/{event.pk}/transfer/", {"email": dora.email})
+    signed_in(dora).post(f"/api/me/invitations/{offer.data['id']}/accept/")
+
+    edited = signed_in(olga).patch(f"/api/series/{series.pk}/", {"name": "Taken"})
+    ended = signed_in(olga).delete(f"/api/series/{series.pk}/")
+
+    assert (edited.status_code, ended.status_code) == (200, 204)
+    shown = signed_in(dora).get(f"/api/events/{event.pk}/").json()
+    assert (shown["name"], shown["series"], shown["my_role"]) == (event.name, None, "owner")
+
+
+def test_transfer_of_a_series_ends_offers_of_its_events(olga, dora, max_, signed_in):
+    User.objects.filter(pk=max_.pk).update(email_verified_at=timezone.now())
+    series = SeriesFactory(organizer=olga)
+    event = series.events.first()
+    old = signed_in(olga).post(f"/api/events/{event.pk}/transfer/", {"email": max_.email}).data
+    new = signed_in(olga).post(f"/api/series/{series.pk}/transfer/", {"email": dora.email}).data
+    signed_in(dora).post(f"/api/me/invitations/{new['id']}/accept/")
+
+    response = signed_in(max_).post(f"/api/me/invitations/{old['id']}/accept/")
+
+    assert response.status_code == 404
+    event.refresh_from_db()
+    assert event.organizer == dora
+
+
+def test_transfer_by_an_owner_with_an_older_role_on_an_event_succeeds(olga, dora, max_, signed_in):
+    User.objects.filter(pk=max_.pk).update(email_verified_at=timezone.now())
+    series = SeriesFactory(organizer=olga)
+    event = series.events.first()
+    with_role(dora, "editor", event)
+    TeamMember.objects.update(email="former@example.com")
+    TeamMember.objects.filter(user=dora).update(event=event)
+    Event.objects.filter(pk=event.pk).update(organizer=dora)  # as after an older transfer
+    offer = signed_in(dora).post(f"/api/events/{event.pk}/transfer/", {"email": max_.email}).data
+
+    response = signed_in(max_).post(f"/api/me/invitations/{offer['id']}/accept/")
+
+    assert response.status_code == 200
+
+
+def test_link_of_a_strangers_calendar_ends_with_the_accepted_invitation(
+    client, olga, event, signed_in
+):
+    stranger = UserFactory(email="zoe@example.com", email_verified_at=None)
+    url = signed_in(stranger).get("/api/me/").json()["calendar_url"]
+    signed_in(olga).post(team_of(event), {"email": stranger.email, "role": "door"})
+    _, token = link_to(stranger.email)
+    form = {"token": token, "accept": "yes", "password": "seven-owls-9", "again": "seven-owls-9"}
+
+    client.post("/invitation/", form)
+
+    assert TeamMember.objects.get().user == stranger
+    assert client.get(url.removeprefix("http://localhost:8000")).status_code in {401, 403, 404}
 
 
 def test_transfer_of_a_series_has_its_events(olga, dora, signed_in):
