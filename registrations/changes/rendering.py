@@ -16,6 +16,7 @@ from events.serializers.series import SeriesOut
 from events.serializers.team import MemberOut
 
 from ..models import Change, Feedback, Message, Registration
+from ..models.registration import ERASED_DOMAIN
 from ..serializers import FeedbackOut, MessageOut, RegistrationOut
 
 Data = dict[str, dict[str, Any]]
@@ -31,27 +32,39 @@ def render_changes(changes: list[Change], request: Request) -> list[dict[str, An
         key.sees_own = has_scope(key, (Scope.EVENTS_READ,))
     data = {kind: _RENDERERS[kind](of_kind, request) for kind, of_kind in ids.items()}
     format_instant = instant_formatter()
-    return [
-        {
-            "id": f"chg_{change.position}",
-            "type": change.type,
-            "at": format_instant(change.at),
-            "event": change.event_id,
-            "object": {
-                "kind": change.kind,
-                "id": change.object_id if change.kind == "registration" else int(change.object_id),
-            },
-            "sequence": change.position,
-            "actor": {
-                "kind": change.actor_kind,
-                "id": change.actor_id,
-                "on_behalf_of": change.on_behalf_of,
-            },
-            "reason": change.reason,
-            "data": data[_kind(change)].get(change.object_id),
-        }
-        for change in changes
-    ]
+    rendered = []
+    for change in changes:
+        content = data[_kind(change)].get(change.object_id)
+        is_named = change.kind != "registration" or _shows_person(content)
+        rendered.append(
+            {
+                "id": f"chg_{change.position}",
+                "type": change.type,
+                "at": format_instant(change.at),
+                "event": change.event_id,
+                "object": {
+                    "kind": change.kind,
+                    "id": change.object_id
+                    if change.kind == "registration"
+                    else int(change.object_id),
+                },
+                "sequence": change.position,
+                "actor": {
+                    "kind": change.actor_kind,
+                    "id": change.actor_id if is_named else None,
+                    "on_behalf_of": change.on_behalf_of if is_named else None,
+                },
+                "reason": change.reason,
+                "data": content,
+            }
+        )
+    return rendered
+
+
+def _shows_person(content: dict[str, Any] | None) -> bool:
+    """Whether the caller sees the person, who may be the actor, and who is not erased."""
+    email = (content or {}).get("email")
+    return email is not None and not email.endswith(ERASED_DOMAIN)
 
 
 def _kind(change: Change) -> str:

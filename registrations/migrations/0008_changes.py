@@ -63,8 +63,27 @@ BEGIN
     ELSE
         UPDATE registrations_changelog SET next_xid = bound WHERE id = 1;
     END IF;
-    WITH pending AS (
-        DELETE FROM accounts_pendingchange WHERE is_new OR xid < bound RETURNING *
+    -- The order of an event is that of the sequence, since each change holds its lock. A transaction
+    -- that began early may have made a later change than one that began after the bound. So earlier
+    -- changes of the same event or series come along.
+    WITH due AS (
+        SELECT event_id, series_id, max(id) AS id
+        FROM (
+            SELECT id, event_id, series_id FROM accounts_pendingchange
+            WHERE is_new OR xid < bound
+            UNION ALL
+            SELECT id, event_id, NULL FROM registrations_ledgerentry
+            WHERE xid >= log.next_xid AND xid < bound
+        ) AS changes
+        GROUP BY event_id, series_id
+    ), pending AS (
+        DELETE FROM accounts_pendingchange AS change
+        WHERE is_new OR xid < bound OR EXISTS (
+            SELECT FROM due
+            WHERE due.id > change.id AND due.event_id IS NOT DISTINCT FROM change.event_id
+                AND due.series_id IS NOT DISTINCT FROM change.series_id
+        )
+        RETURNING *
     ), found AS (
         SELECT id, type, event_id, series_id, kind, object_id, at, actor_id, key_id, NULL AS reason
         FROM pending
@@ -83,7 +102,10 @@ BEGIN
         FROM registrations_ledgerentry
         WHERE CASE
             WHEN is_new THEN xid >= log.next_xid OR (xid IS NOT NULL AND id > known_to)
-            ELSE xid >= log.next_xid AND xid < bound
+            ELSE xid >= log.next_xid AND (xid < bound OR EXISTS (
+                SELECT FROM due WHERE due.event_id = registrations_ledgerentry.event_id
+                    AND due.id > registrations_ledgerentry.id
+            ))
         END
     )
     INSERT INTO registrations_change (

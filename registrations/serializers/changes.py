@@ -1,6 +1,6 @@
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from config.api.http.timezones import InstantField
@@ -9,11 +9,16 @@ from ..models import CHANGE_TYPES
 from .registrations import REGISTRATION_EXAMPLE
 
 
+@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string", "format": "uuid"}]})
+class ObjectIdField(serializers.Field[Any, Any, Any, Any]):
+    """A UUID for a registration, else an integer."""
+
+
 class ChangedObjectOut(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(
         ["event", "series", "registration", "feedback", "message", "team", "form"]
     )
-    id = serializers.CharField(
+    id = ObjectIdField(
         help_text="A UUID for a registration, else an integer. A team and a form have the event's."
     )
 

@@ -6,6 +6,7 @@ from itertools import count, pairwise
 from threading import Event as Flag
 from uuid import uuid4
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
@@ -68,7 +69,7 @@ def test_changes_of_an_event_have_their_type_actor_and_reason(reader, olga, ana,
     changes = page(reader)["results"]
 
     as_user = {"kind": "user", "id": olga.pk, "on_behalf_of": None}
-    as_ana = {"kind": "user", "id": ana.pk, "on_behalf_of": None}
+    as_ana = {"kind": "user", "id": None, "on_behalf_of": None}  # the event is deleted
     as_guest = {"kind": "guest", "id": None, "on_behalf_of": None}
     as_system = {"kind": "system", "id": None, "on_behalf_of": None}
     assert [(change["type"], change["actor"], change["reason"]) for change in changes] == [
@@ -265,6 +266,14 @@ def test_key_without_the_scope_of_people_gets_no_personal_data(event, olga):
     ]
 
 
+def test_caller_without_people_does_not_learn_who_registered(event, olga, ana):
+    register(event.pk, name="Ana", email=ana.email, user=ana, registered_by=ana)
+
+    (change,) = page(key_client(olga, "changes:read"), type="registration.*")["results"]
+
+    assert change["actor"] == {"kind": "user", "id": None, "on_behalf_of": None}
+
+
 def test_key_of_one_event_gets_its_changes_alone(olga):
     first, second = EventFactory(organizer=olga), EventFactory(organizer=olga)
     client = key_client(olga, "changes:read", events=[first.pk])
@@ -396,6 +405,34 @@ def test_order_of_an_event_is_that_of_the_effect_whichever_transaction_began_fir
 
     changes = page(reader, cursor=cursor, event=event.pk)["results"]
     assert [change["data"]["name"] for change in changes] == ["First", "Second"]
+
+
+def test_change_by_a_transaction_that_began_early_follows_the_change_before_it(reader, event):
+    page(reader)
+    settings = connection.settings_dict
+    address = {
+        "host": settings["HOST"], "port": settings["PORT"], "user": settings["USER"],
+        "password": settings["PASSWORD"], "dbname": settings["NAME"],
+    }  # fmt: skip
+    edit = "UPDATE events_event SET version = version + 1 WHERE id = %s"
+    with (
+        psycopg.connect(**address) as early,
+        psycopg.connect(**address) as unrelated,
+        psycopg.connect(**address) as late,
+    ):
+        for each in (early, unrelated, late):
+            each.execute("SELECT pg_current_xact_id()")
+        late.execute(edit, [event.pk])
+        late.commit()
+        early.execute(edit, [event.pk])
+        early.commit()
+        page(reader)
+        unrelated.commit()
+    page(reader)
+
+    sources = Change.objects.filter(type="event.updated").order_by("position")
+    ids = list(sources.values_list("source_id", flat=True))
+    assert (len(ids), ids) == (2, sorted(ids))
 
 
 def test_reader_receives_each_committed_change_once_while_others_write(reader, olga):

@@ -19,6 +19,7 @@ from ..serializers import ChangesOut
 MAX_SIZE = 500
 DEFAULT_SIZE = 100
 MAX_EVENTS = 100
+_TYPE_FILTERS = sorted({*CHANGE_TYPES, *(f"{name.partition('.')[0]}.*" for name in CHANGE_TYPES)})
 
 
 class ChangesView(ApiView):
@@ -45,9 +46,19 @@ class ChangesView(ApiView):
                 "type",
                 str,
                 many=True,
+                enum=_TYPE_FILTERS,
                 description="Only these types. `registration.*` is all of registrations.",
             ),
-            OpenApiParameter("page_size", int, description="1 to 500, default 100."),
+            OpenApiParameter(
+                "page_size",
+                {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": MAX_SIZE,
+                    "default": DEFAULT_SIZE,
+                },
+                description="Changes on a page.",
+            ),
         ],
         responses=ChangesOut,
         raises=[InvalidCursor, CursorExpired, NotFound],
