@@ -365,3 +365,18 @@ def test_a_draft_series_is_published_in_a_dry_run_only(clock, olga, organizer):
     ]
     series.refresh_from_db()
     assert series.status == "draft"
+
+
+def test_dry_runs_that_reveal_an_address_count_against_the_limit(event, anyone, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "register": (2, 60)}
+    row = registered(event)
+    address = (
+        f"/api/registrations/{row.pk}/?token={manage_token(row.pk, row.link_version)}&dry_run=true"
+    )
+
+    codes = [
+        anyone.patch(address, {"email": f"guess{number}@example.com"}).status_code
+        for number in range(3)
+    ]
+
+    assert codes == [200, 200, 429]

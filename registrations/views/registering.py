@@ -164,6 +164,10 @@ class SingleRegistrationView(ApiView):
         return self.request.user if self.request.user.is_authenticated else None
 
 
+def _count_register(request: Request) -> None:
+    count_caller("register", request)
+
+
 class RegistrationView(SingleRegistrationView):
     sends_etag = True
     shown_elsewhere = (NewRegistrationOut,)
@@ -172,7 +176,7 @@ class RegistrationView(SingleRegistrationView):
     def get(self, request: Request, pk: UUID) -> Response:
         return self._response(self.registration(pk))
 
-    @can_run_dry(observe_registration)
+    @can_run_dry(observe_registration, count=_count_register)  # whether an address is registered
     @operation(
         "Edit a registration",
         parameters=[TOKEN],

@@ -51,8 +51,13 @@ class Report:
 Observed = Callable[[Response], Report]
 
 
-def can_run_dry(observe: Callable[..., Observed]) -> Callable[[F], F]:
-    """Lets a view's method run dry. It goes above `@operation`."""
+def can_run_dry(
+    observe: Callable[..., Observed], *, count: Callable[[Request], None] | None = None
+) -> Callable[[F], F]:
+    """Lets a view's method run dry. It goes above `@operation`.
+
+    `count` counts a dry run against a rate limit, where its result reveals something.
+    """
 
     def decorate(handler: F) -> F:
         @wraps(handler)
@@ -60,6 +65,8 @@ def can_run_dry(observe: Callable[..., Observed]) -> Callable[[F], F]:
             if not runs_dry(view, request):
                 return handler(view, request, *args, **kwargs)
             view.sends_etag = False  # its version never exists
+            if count is not None:  # inside, nothing is counted
+                count(request)
             return _run_dry(view, observe, handler, request, *args, **kwargs)
 
         handle.takes_dry_run = True  # type: ignore[attr-defined]
