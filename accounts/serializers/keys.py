@@ -1,6 +1,6 @@
 """API keys in bodies and responses."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -39,6 +39,9 @@ KEY_EXAMPLE = {
 _SECRET_EXAMPLE = "evk_3kT9bYc0QzWm1HnV7sXr5LpJ2dGf8RaU4tEoZK"  # noqa: S105  # no key
 
 
+_LONGEST_LIFETIME = timedelta(days=36525)
+
+
 @extend_schema_field({"type": "string"})
 class FutureMomentField(serializers.Field[datetime, Any, str, Any]):
     """An instant in the future. Without an offset it is in the time zone of the request."""
@@ -46,6 +49,7 @@ class FutureMomentField(serializers.Field[datetime, Any, str, Any]):
     default_error_messages = {
         "invalid": "Send a date and time such as 2032-03-15T09:00:00Z.",
         "in_the_past": "Choose a time in the future.",
+        "max_value": "Choose a time within a hundred years, or null for a key without an end.",
     }
     schema_extra: ClassVar[dict[str, Any]] = MOMENT
 
@@ -54,11 +58,14 @@ class FutureMomentField(serializers.Field[datetime, Any, str, Any]):
             moment = read_moment(data if isinstance(data, str) else "")
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=timezone.get_current_timezone())
-            is_over = moment <= timezone.now()
+            now = timezone.now()
+            is_over, is_far = moment <= now, moment > now + _LONGEST_LIFETIME
         except (ValueError, OverflowError):
             self.fail("invalid")
         if is_over:
             self.fail("in_the_past")
+        if is_far:  # the last days of the calendar do not exist in every time zone
+            self.fail("max_value")
         return moment
 
 
