@@ -37,8 +37,8 @@ def _load_invitations(rows: Sequence[Notification]) -> dict[int, dict[str, Any]]
 
 
 def _sample() -> dict[str, Any]:
-    event = Event(name="Global AI Summit")
     asha = User(username="asha")
+    event = Event(name="Global AI Summit", organizer=asha)
     member = TeamMember(role="door", email="dora@example.com", invited_by=asha, event=event)
     member.expires_at = datetime.fromisoformat("2026-12-05T08:00:00Z")
     link = invitation_link(5)

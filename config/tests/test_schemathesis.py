@@ -71,6 +71,17 @@ ALSO_BUSINESS = {
     "deleteUser": {"required"},
     "editSeries": {"invalid_choice"},  # an event of another series
     "createManyEvents": {"required", "conflicting_fields"},
+    "createSeries": {"max_value"},  # an end more than a year after the start
+    "createApiKey": {"invalid", "max_value"},  # an event without a role, a far expiry
+    "editApiKey": {"max_value"},
+    "changeRoleOnEvent": {"required"},  # a PATCH that changes nothing
+    "changeRoleOnSeries": {"required"},
+    "checkIn": {"max_value"},  # a scan in the future
+    "undoCheckIn": {"max_value"},
+    "checkInMany": {"min_length"},
+    "readEventStatistics": {"min_value", "too_many_buckets"},  # an end before the start
+    "readMyStatistics": {"min_value"},
+    "listChanges": {"invalid"},  # both a cursor and from
     # Any text is text, and few are a list of attendees.
     "importAttendees": {"required", "invalid", "min_length", "event_full"},
     "importEvents": {"required", "invalid", "min_length"},

@@ -163,10 +163,10 @@ def test_pages_have_every_match_in_order(
 
     parameters = {**chosen, "search": text, "page_size": size}
     pages = [anyone.get(PATH, parameters)]
-    assert pages[0].content == reader.get(PATH, parameters).content
+    assert pages[0].json() == as_for_guests(reader.get(PATH, parameters))
     while link := pages[-1].json()["next"]:
         pages.append(anyone.get(link))
-        assert pages[-1].content == reader.get(link).content
+        assert pages[-1].json() == as_for_guests(reader.get(link))
     ids = [[event["id"] for event in page.json()["results"]] for page in pages]
 
     assert [pk for page in ids for pk in page] == [position[-1] for position in positions]
@@ -174,6 +174,14 @@ def test_pages_have_every_match_in_order(
     for page in reversed(ids[:-1]):
         back = anyone.get(back.json()["previous"])
         assert [event["id"] for event in back.json()["results"]] == page
+
+
+def as_for_guests(response):
+    """A page without the members that depend on the reader."""
+    body = response.json()
+    for event in body["results"]:
+        assert (event.pop("my_role"), event.pop("my_rights")) == (None, [])
+    return body
 
 
 @pytest.fixture

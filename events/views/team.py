@@ -66,7 +66,9 @@ class TeamView(ListView, TeamRowView):
     def invitation(self, pk: int) -> Response:
         row = self.row(pk)
         member = team.invite(row, **self.valid(MemberIn), by=current_user(self.request))
-        return Response(MemberOut(member).data, status=201)
+        path = "events" if self.model is Event else "series"
+        location = self.request.build_absolute_uri(f"/api/{path}/{row.pk}/team/{member.pk}/")
+        return Response(MemberOut(member).data, status=201, headers={"Location": location})
 
 
 class EventTeamView(TeamView):

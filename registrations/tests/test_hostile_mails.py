@@ -17,7 +17,7 @@ from accounts.notifications.mailer import Mailer
 from accounts.notifications.rendering import render_notice
 from accounts.tests.factories import PASSWORD, UserFactory
 from conftest import NOW, real_settings
-from events.models import Event
+from events.models import Event, TeamMember
 from events.services import cancel_event, edit_event
 from events.tests.factories import EventFactory
 from registrations.models import Message, Registration
@@ -57,6 +57,8 @@ def hostile(value):
             value.subject = value.body = EVIL
         case User():
             value.username = EVIL
+        case TeamMember():
+            value.invited_by.username = EVIL
         case Schedule():
             value = replace(value, location=EVIL)
     return value

@@ -28,6 +28,11 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "pattern": '^"[^"]+"$'},
         "example": '"v3-9f2c5d1e8b7a4c3f6e0d1b2a"',
     },
+    "ETagUnlessDryRun": {
+        "description": "The version of the representation. A dry run has none.",
+        "schema": {"type": "string", "pattern": '^"[^"]+"$'},
+        "example": '"v3-9f2c5d1e8b7a4c3f6e0d1b2a"',
+    },
     "Location": {
         "description": "The address of the new row, or where the answer is.",
         "required": True,

@@ -287,6 +287,8 @@ class ApiSchema(AutoSchema):
         if status == HTTPStatus.UNAUTHORIZED:
             names.append("WWW-Authenticate")
         headers: dict[str, Any] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+        if "ETag" in headers and takes_dry_run(self.view, self.method):
+            headers["ETag"] = {"$ref": "#/components/headers/ETagUnlessDryRun"}
         if errors.IdempotencyInProgress in raised:
             headers["Retry-After"] = {
                 **HEADERS["Retry-After"],
