@@ -27,7 +27,7 @@ from registrations.tests.factories import registered
 from .factories import EventFactory, SeriesFactory
 
 KEYS = "/api/me/keys/"
-# A key that nobody has, with the right checksum.
+# A key that was never issued, with a valid checksum.
 UNKNOWN = "evk_Unknown0Unknown0Unknown0Unknown03Nhx93"
 READ = {"name": "Shop", "scopes": ["events:read"], "password": PASSWORD}
 

@@ -62,7 +62,10 @@ def render_changes(changes: list[Change], request: Request) -> list[dict[str, An
 
 
 def _shows_person(content: dict[str, Any] | None) -> bool:
-    """Whether the caller sees the person, who may be the actor, and who is not erased."""
+    """Whether the caller sees the registered person, and the person is not erased.
+
+    That person may be the actor.
+    """
     email = (content or {}).get("email")
     return email is not None and not email.endswith(ERASED_DOMAIN)
 
