@@ -1,4 +1,4 @@
-"""The landing page and the pages that explain errors."""
+"""The page for developers and the pages that explain errors."""
 
 import json
 from datetime import timedelta
@@ -11,10 +11,10 @@ from config.api.openapi.components import problem_example
 from config.errors import FIELD_CODES, all_errors
 
 
-def landing(request: HttpRequest) -> HttpResponse:
+def developers(request: HttpRequest) -> HttpResponse:
     base = request.build_absolute_uri("/").removesuffix("/")
     day = timezone.now() + timedelta(days=30)
-    return render(request, "landing.html", {"base": base, "day": day})
+    return render(request, "developers.html", {"base": base, "day": day})
 
 
 def problem_list(request: HttpRequest) -> HttpResponse:

@@ -1,9 +1,36 @@
-"""The link in the e-mail of an invitation."""
+"""Links to pages about events: an event's own page, and the e-mail of an invitation."""
+
+import unicodedata
+from functools import lru_cache
+from typing import Any
 
 from django.conf import settings
 from django.core import signing
+from django.utils.text import slugify
 
 _SIGNER = signing.Signer(salt="invitation")
+_MAX_SLUG_LENGTH = 60
+
+
+def page_url(event: Any) -> str | None:
+    """The address of the event's page for people. None if the pages are switched off."""
+    return f"{settings.PUBLIC_URL}{page_path(event)}" if settings.PUBLIC_PAGES else None
+
+
+def page_path(event: Any) -> str:
+    """The path of the event's page, such as `/e/7-jazz-night`."""
+    return f"/e/{event.pk}-{slug_of(event.name)}"
+
+
+@lru_cache(maxsize=4000)
+def slug_of(name: str) -> str:
+    """The name in the letters of an address: `event` if it has none of them.
+
+    >>> slug_of("Über-Ich: Café & Bar!"), slug_of("東京")
+    ('uber-ich-cafe-bar', 'event')
+    """
+    slug = slugify(unicodedata.normalize("NFKD", name.replace("ß", "ss")))
+    return slug[:_MAX_SLUG_LENGTH].strip("-_") or "event"
 
 
 def invitation_link(member_id: int) -> str:

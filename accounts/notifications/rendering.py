@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parseaddr
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.template.loader import get_template
 from django.utils import timezone
+
+from config.api.site import site_name
 
 from ..models import Notification, User
 from .kinds import Facts, Kind, find_kind
@@ -76,7 +77,7 @@ def _render(part: str, kind: Kind, row: Notification, facts: Facts, *, template:
         "part": part,
         "kind": kind,
         "recipient": recipient,
-        "site_name": parseaddr(settings.DEFAULT_FROM_EMAIL)[0] or "Events",
+        "site_name": site_name(),
         "site_url": settings.PUBLIC_URL,
         "unsubscribe_url": unsubscribe_url(row) if kind.switchable else "",
     }

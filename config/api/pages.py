@@ -1,15 +1,16 @@
-"""Pages that are opened by a link in an e-mail."""
+"""Pages for people: those of links in e-mails, and public ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.serializers import BaseSerializer
 
 from config.errors import DomainError, ServerError, ValidationFailed
@@ -18,7 +19,7 @@ from .http.exception_handler import to_domain_error
 from .http.rate_limits import check_limit
 from .http.throttling import client_network
 
-_HEADERS = {
+_MAIL_PAGE_HEADERS = {
     "Referrer-Policy": "no-referrer",  # the page's address has a token
     "Cache-Control": "no-store",
     "X-Robots-Tag": "noindex",
@@ -38,21 +39,54 @@ def mail_page(view: PageView) -> PageView:
 
     @wraps(view)
     def handle(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        try:
-            check_limit("anonymous", client_network(request))
-            response = view(request, *args, **kwargs)
-        except (DomainError, DatabaseError) as error:
-            refusal = to_domain_error(error)
-            if isinstance(refusal, ServerError):
-                raise
-            response = render(request, "refused.html", {"refusal": refusal}, status=refusal.status)
-            for name, value in refusal.headers.items():
-                response[name] = value
-        for name, value in _HEADERS.items():
+        response = _respond(view, request, *args, **kwargs)
+        for name, value in _MAIL_PAGE_HEADERS.items():
             response[name] = value
         return response
 
     return csrf_exempt(require_http_methods(["GET", "HEAD", "POST"])(handle))
+
+
+def public_page(*, methods: Collection[str] = ("GET", "HEAD")) -> Callable[[PageView], PageView]:
+    """Wrap a view that anybody may open and share. There is none with `PUBLIC_PAGES=off`.
+
+    The view sees what a guest of the API sees: it reads no cookie. Its forms have signed tokens
+    (`one_use_forms`) in place of Django's CSRF check, which needs a cookie.
+    """
+
+    def wrap(view: PageView) -> PageView:
+        @wraps(view)
+        def handle(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not settings.PUBLIC_PAGES:
+                raise Http404
+            response = _respond(view, request, *args, **kwargs)
+            response.headers.setdefault("Cache-Control", "private, no-cache")
+            return response
+
+        return csrf_exempt(require_http_methods(list(methods))(handle))
+
+    return wrap
+
+
+def _respond(view: PageView, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    """The view's response, or a page that explains the error."""
+    try:
+        check_limit("anonymous", client_network(request))
+        return view(request, *args, **kwargs)
+    except (DomainError, DatabaseError, APIException) as error:
+        refusal = to_domain_error(error)
+        if isinstance(refusal, ServerError):
+            raise
+        return refusal_page(request, refusal)
+
+
+def refusal_page(request: HttpRequest, refusal: DomainError) -> HttpResponse:
+    """A page with the sentences of an error."""
+    context = {"refusal": refusal, "sentences": sentences(refusal)}
+    response = render(request, "refused.html", context, status=refusal.status)
+    for name, value in refusal.headers.items():
+        response[name] = value
+    return response
 
 
 def token_of(request: HttpRequest) -> str:
@@ -62,10 +96,10 @@ def token_of(request: HttpRequest) -> str:
 
 
 def read_form(
-    serializer_class: type[BaseSerializer[Any]], fields: dict[str, Any]
+    serializer_class: type[BaseSerializer[Any]], fields: dict[str, Any], **context: Any
 ) -> dict[str, Any]:
     """A form's fields, validated by the API's serializer. Raises `ValidationFailed`."""
-    serializer = serializer_class(data=fields)
+    serializer = serializer_class(data=fields, context=context)
     try:
         serializer.is_valid(raise_exception=True)
     except ValidationError as error:

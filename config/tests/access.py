@@ -29,7 +29,7 @@ from accounts.models import ApiKey, Session, User
 from accounts.tests.factories import PASSWORD, KeyFactory, UserFactory
 from accounts.tests.test_links import token_in
 from accounts.tokens import open_session
-from events.links import invitation_link
+from events.links import invitation_link, slug_of
 from events.models import Event, Series, TeamMember
 from events.services import cancel_event, delete_event, end_series
 from events.services.team import invite
@@ -55,6 +55,9 @@ ACCESS = """
 
 # pages
 /                                      -                    GET     200  200  200  200  200  200
+developers/                            -                    GET     200  200  200  200  200  200
+developers                             -                    GET     200  200  200  200  200  200
+sitemap.xml                            -                    GET     200  200  200  200  200  200
 problems/                              -                    GET     200  200  200  200  200  200
 problems/<slug:slug>                   event-full           GET     200  200  200  200  200  200
 problems/<slug:slug>/                  event-full           GET     200  200  200  200  200  200
@@ -75,6 +78,18 @@ reset-password/                        -                    GET     400  400  40
 reset-password/                        olga's-reset         GET     200  200  200  200  200  200
 forgotten-password/                    -                    GET     200  200  200  200  200  200
 unsubscribe/                           -                    GET     400  400  400  400  400  400
+e/<id:pk>                              published            GET     301  301  301  301  301  301
+e/<id:pk>                              draft                GET     404  404  404  404  404  404
+e/<id:pk>                              deleted              GET     404  404  404  404  404  404
+e/<id:pk>/                             published            GET     301  301  301  301  301  301
+e/<id:pk>/                             draft                GET     404  404  404  404  404  404
+e/<id:pk>/                             deleted              GET     404  404  404  404  404  404
+e/<id:pk>-<str:slug>                   published-page       GET     200  200  200  200  200  200
+e/<id:pk>-<str:slug>                   draft-page           GET     404  404  404  404  404  404
+e/<id:pk>-<str:slug>                   deleted-page         GET     404  404  404  404  404  404
+e/<id:pk>-<str:slug>/                  published-page       GET     301  301  301  301  301  301
+e/<id:pk>-<str:slug>/                  draft-page           GET     404  404  404  404  404  404
+e/<id:pk>-<str:slug>/                  deleted-page         GET     404  404  404  404  404  404
 registrations/<uuid:pk>/               ana's                GET     404  404  404  404  404  404
 registrations/<uuid:pk>/               guest's              GET     404  404  404  404  404  404
 registrations/<uuid:pk>/               guest's+token        GET     200  200  200  200  200  200
@@ -380,6 +395,7 @@ class World:
             "-": ({}, ""),
             **{name: ({"pk": row.pk}, "") for name, row in ids.items()},
             **{name: self._with_member(name) for name in (*self.events, *self.series)},
+            **{f"{name}-page": self._page(name) for name in self.events},
             "ana's+feedback": (
                 {"pk": own.pk},
                 f"?token={feedback_token(own.pk, ana.pk)}",
@@ -397,6 +413,10 @@ class World:
             "conference": ({"slug": "conference"}, ""),
             "event-full": ({"slug": "event-full"}, ""),
         }
+
+    def _page(self, name: str) -> tuple[dict[str, Any], str]:
+        event = self.events[name]
+        return {"pk": event.pk, "slug": slug_of(event.name)}, ""
 
     def _with_member(self, name: str) -> tuple[dict[str, Any], str]:
         """An event or series. Its member is one of the published event or of the series."""

@@ -23,7 +23,7 @@ class Route:
     def address(self, kwargs: dict[str, Any], query: str = "") -> str:
         address = self.path
         for name, value in kwargs.items():
-            for converter in ("id", "uuid", "slug"):
+            for converter in ("id", "uuid", "slug", "str"):
                 address = address.replace(f"<{converter}:{name}>", str(value))
         return f"/{address}{query}"
 

@@ -16,7 +16,7 @@ from events.models import Event
 from registrations.tests.factories import registered
 from registrations.tickets import manage_token
 
-PAGES = ["/", "/api/docs/", "/api/redoc/", "/problems/", "/admin/login/"]
+PAGES = ["/", "/developers/", "/api/docs/", "/api/redoc/", "/problems/", "/admin/login/"]
 HTTPS = {
     "SECURE_SSL_REDIRECT": True,
     "SECURE_HSTS_SECONDS": 31536000,
@@ -70,7 +70,7 @@ def test_api_responses_are_inert_in_a_browser(db, anyone, path):
     assert "Set-Cookie" not in response
 
 
-def test_hsts_lasts_a_year(settings):
+def test_hsts_lasts_a_year(db, settings):
     with override_settings(**HTTPS):
         secure = Client().get("/", secure=True)
         plain = Client().get("/")

@@ -8,8 +8,11 @@ from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import quote
 
+from django.conf import settings
+
 from config.api.text.email_addresses import ascii_address
 
+from ..links import page_path
 from ..models import Event
 from ..models.event_queryset import FEED_DESCRIPTION_LENGTH
 from .lines import folded, local, parameter, text, utc
@@ -210,7 +213,8 @@ def _vevent(
         yield f"DESCRIPTION:{text(description)}"
     if event.category:
         yield f"CATEGORIES:{text(event.category.name)}"
-    yield f"URL:{public_url}/api/events/{event.pk}/"
+    path = page_path(event) if settings.PUBLIC_PAGES else f"/api/events/{event.pk}/"
+    yield f"URL:{public_url}{path}"
     # A published calendar needs an organizer (RFC 5546, section 3.2.1). Addresses are private, so
     # the address is the one that Outlook writes for a person without any.
     yield from people or [f"ORGANIZER;CN={parameter(event.organizer.username)}:invalid:nomail"]

@@ -14,6 +14,7 @@ from config.api.staff_rights import has_staff_right
 from config.api.text.instants import instant_formatter
 
 from ..calendars import google_calendar_url
+from ..links import page_url
 from ..models import SHOWN_RIGHTS, Event, Role, role_on, sees_details, shown_rights
 
 
@@ -96,6 +97,7 @@ EVENT_EXAMPLE = {
     "series": None,
     "average_rating": None,
     "feedback_count": 0,
+    "page_url": "http://localhost:8000/e/1-global-ai-summit",
     "calendar_url": "http://localhost:8000/api/events/1/calendar.ics",
     "google_calendar_url": "https://calendar.google.com/calendar/render?action=TEMPLATE",
     "created_at": "2026-11-21T08:00:00Z",
@@ -118,6 +120,11 @@ class EventOut(EventDetailsOut):
         help_text="The series that it is part of.",
     )
     average_rating = serializers.FloatField(read_only=True, allow_null=True)
+    page_url = serializers.URLField(
+        read_only=True,
+        allow_null=True,
+        help_text="The page for people. Null if the pages are switched off.",
+    )
     calendar_url = serializers.URLField(read_only=True)
     google_calendar_url = serializers.URLField(read_only=True)
 
@@ -137,6 +144,7 @@ class EventOut(EventDetailsOut):
             "series",
             "average_rating",
             "feedback_count",
+            "page_url",
             "calendar_url",
             "google_calendar_url",
             "created_at",
@@ -192,6 +200,7 @@ class EventOut(EventDetailsOut):
             "series": event.series_id,
             "average_rating": None if event.average_rating is None else float(event.average_rating),
             "feedback_count": event.feedback_count,
+            "page_url": page_url(event),
             "calendar_url": f"{site}/api/events/{event.pk}/calendar.ics",
             "google_calendar_url": google_calendar_url(event),
             "created_at": format_instant(event.created_at),

@@ -40,7 +40,7 @@ def test_bulk_creates_the_same_events_as_single_creates(client):
         (0, "created", []),
         (1, "created", []),
     ]
-    own = ("id", "calendar_url", "google_calendar_url")
+    own = ("id", "page_url", "calendar_url", "google_calendar_url")
     assert [
         {name: value for name, value in result["event"].items() if name not in own}
         for result in report["results"]

@@ -97,7 +97,7 @@ def test_a_calendar_file_says_everything_that_is_public():
         "LOCATION:Bengaluru",
         r"DESCRIPTION:Line one\nline\; two",
         r"CATEGORIES:Talks\, all",
-        f"URL:{SITE}/api/events/1/",
+        f"URL:{SITE}/e/1-global-ai-summit",
         'ORGANIZER;CN="asha":invalid:nomail',
         "END:VEVENT",
         "END:VCALENDAR",

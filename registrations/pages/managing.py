@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from config.api.pages import mail_page, read_form, sentences, token_of
 from config.errors import DomainError
+from events.links import page_url
 
 from .. import services
 from ..models import Registration
@@ -23,6 +24,8 @@ from ..tickets import is_manage_token, ticket_svg
 _RESULT_TEXTS = {
     "name": "The name is corrected.",
     "cancelled": "Your registration is cancelled.",
+    "confirmed": "You are registered. The ticket is on its way to your e-mail address, too.",
+    "waitlisted": "You are on the waiting list. The link to this page is on its way by e-mail.",
 }
 
 
@@ -52,6 +55,7 @@ def registration_page(request: HttpRequest, pk: UUID) -> HttpResponse:
         "mistakes": problems,
         "name": request.POST.get("name", registration.name),
         "news": _RESULT_TEXTS.get(request.GET.get("done", "")),
+        "page_url": page_url(registration.event),
         "ticket": f"data:image/svg+xml;base64,{qr}",
     }
     status = 400 if problems else 200

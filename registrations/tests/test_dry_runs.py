@@ -99,7 +99,7 @@ def changes_of(event: Event) -> Iterator[tuple[str, str, Any]]:
 def without_ids(body: Any) -> Any:
     if not isinstance(body, dict):
         return body
-    made_anew = {"id", "calendar_url", "google_calendar_url"}
+    made_anew = {"id", "page_url", "calendar_url", "google_calendar_url"}
     return {name: value for name, value in body.items() if name not in made_anew}
 
 

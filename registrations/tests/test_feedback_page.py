@@ -45,7 +45,7 @@ def link_of(registration: Registration) -> str:
 
 
 def text_of(response) -> str:
-    main = re.search(r"<main>(.*)</main>", response.content.decode(), re.DOTALL)[1]
+    main = re.search(r"<main[^>]*>(.*)</main>", response.content.decode(), re.DOTALL)[1]
     return " ".join(re.sub(r"<[^>]+>", " ", main).split())
 
 

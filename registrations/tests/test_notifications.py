@@ -59,7 +59,8 @@ def test_a_confirmation_has_ticket_calendar_and_links(event):
         "Hello Bob,\n\nyou have a seat.\n\nTalk & Tea\n"
         "When: Sunday, 14 February 2027, 13:00 – 15:00 (Europe/Berlin, CET)\n"
         "Where: Hall 2\n"
-        "Online: https://meet.example.com/tea\n\n"
+        "Online: https://meet.example.com/tea\n"
+        f"Page: http://localhost:8000/e/{event.pk}-talk-tea\n\n"
         f"Your ticket: {bob.ticket_code}\n"
     )
     assert manage_link(bob.pk) in mail.text
@@ -228,7 +229,8 @@ def test_a_change_of_time_and_location_has_the_former_ones(event):
     assert (
         "When: Monday, 15 February 2027, 13:00 – 14:00 (Europe/Berlin, CET)\n"
         "Where: Hall 3\n"
-        "Online: https://meet.example.com/tea\n\n"
+        "Online: https://meet.example.com/tea\n"
+        f"Page: http://localhost:8000/e/{event.pk}-talk-tea\n\n"
         "This is how it was:\n"
         "When: Sunday, 14 February 2027, 13:00 – 15:00 (Europe/Berlin, CET)\n"
         "Where: Hall 2\n"

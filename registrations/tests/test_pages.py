@@ -30,7 +30,7 @@ def registration(event) -> Registration:
 
 def text_of(response) -> str:
     """What a reader sees of the page."""
-    main = re.search(r"<main>(.*)</main>", response.content.decode(), re.DOTALL)[1]
+    main = re.search(r"<main[^>]*>(.*)</main>", response.content.decode(), re.DOTALL)[1]
     return " ".join(re.sub(r"<[^>]+>", " ", main).split())
 
 

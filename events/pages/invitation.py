@@ -2,16 +2,16 @@
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import path, reverse
+from django.urls import reverse
 
 from accounts.models import User
 from accounts.serializers import NewPasswordIn
 from config.api.pages import mail_page, read_form, sentences, token_of
 from config.errors import FieldError, NotFound, ValidationFailed
 
-from .links import member_id_of
-from .models import TeamMember
-from .services import team
+from ..links import member_id_of
+from ..models import TeamMember
+from ..services import team
 
 
 @mail_page
@@ -67,6 +67,3 @@ def _password(request: HttpRequest) -> str:
         raise ValidationFailed(FieldError("again", "invalid", "The two passwords differ."))
     values = read_form(NewPasswordIn, {"password": password})
     return str(values["password"])
-
-
-urlpatterns = [path("invitation/", invitation, name="invitation")]

@@ -1,10 +1,11 @@
-"""Template filters that render the times of an event in a zone."""
+"""Template filters that render the times and other facts of an event."""
 
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.utils.timezone import now
 
 register = template.Library()
 
@@ -26,6 +27,30 @@ def begins(event: Any, zone_name: str) -> str:
     """The start only, shorter: `15 March 2027, 14:30 (Asia/Kolkata, IST)`."""
     start = event.start_time.astimezone(ZoneInfo(zone_name))
     return f"{start.day} {start:%B %Y}, {_clock(start)} ({_zone(start, zone_name)})"
+
+
+@register.filter
+def zone_name(event: Any) -> str:
+    """The zone of an event, such as `Europe/Berlin, CET`."""
+    start = event.start_time.astimezone(ZoneInfo(event.timezone))
+    return _zone(start, event.timezone)
+
+
+@register.filter
+def is_over(event: Any) -> bool:
+    return bool(event.end_time <= now())
+
+
+@register.filter
+def stars(rating: int) -> str:
+    """Five characters, of which `rating` are filled."""
+    return "★" * rating + "☆" * (5 - rating)
+
+
+@register.filter
+def tone(pk: int) -> int:
+    """One of six colours, the same one wherever the event is shown."""
+    return pk % 6
 
 
 def _day(moment: datetime) -> str:
