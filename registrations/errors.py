@@ -9,9 +9,33 @@ class EventFull(DomainError):
     help = (
         "Every seat is taken, and the event has no waitlist that is open. A seat becomes free when "
         "somebody cancels or the organizer raises the capacity. The member max_capacity has the "
-        "present capacity."
+        "present capacity. A party gets seats for all of its people or none: available_seats may "
+        "be too few for it, or be kept for the waitlist_count people who came first."
     )
-    example = {"max_capacity": 50}
+    example = {"max_capacity": 50, "available_seats": 0, "waitlist_count": 0}
+
+
+class PartyTooLarge(DomainError):
+    code = "party_too_large"
+    status = 409
+    title = "The party is larger than the event"
+    detail = "The event has fewer seats in all than the party has people."
+    help = (
+        "The party can never get seats for all of its people, since the event has fewer. The "
+        "member max_capacity has their number. Register a smaller party."
+    )
+    example = {"max_capacity": 4}
+
+
+class PartyCannotGrow(DomainError):
+    code = "party_cannot_grow"
+    status = 409
+    title = "The party cannot grow on the waitlist"
+    detail = "A party on the waitlist can only become smaller."
+    help = (
+        "A larger party would overtake others on the waitlist. Another person registers with "
+        "another address, and gets a place of their own."
+    )
 
 
 class AlreadyRegistered(DomainError):
@@ -91,8 +115,8 @@ class TicketNotValid(DomainError):
     title = "The ticket is not valid here"
     detail = "The ticket does not let its holder in; see reason."
     help = (
-        "The member reason has the cause: cancelled, waitlisted (no seat yet) or other_event (a "
-        "ticket for something else)."
+        "The member reason has the cause: cancelled, waitlisted (no seat yet), other_event (a "
+        "ticket for something else) or all_admitted (fewer people are left than count says)."
     )
     example = {"reason": "waitlisted"}
 

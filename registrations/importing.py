@@ -8,12 +8,13 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from config.api.fields import EmailAddressField, LineField, TextField
+from config.api.fields import EmailAddressField, LineField, TextField, WholeNumberField
 from config.api.files.csv_rows import ImportRefused, RowError
 from config.api.files.tables import Columns, Table, column_key, read_table
 from config.api.files.uploads import file_error
 from config.api.http.exception_handler import to_domain_error
 from config.errors import FieldError, ValidationFailed
+from events.models import MAX_PARTY_SIZE
 
 from .exports.formula_guard import unguarded_text
 from .models import Registration
@@ -26,6 +27,7 @@ _HEADERS = {
     "first_name": ("first name", "given name"),
     "last_name": ("last name", "surname", "family name"),
     "email": ("email", "e-mail", "email address", "e-mail address", "mail"),
+    "party_size": ("party_size", "party size", "seats", "number of people", "tickets"),
     "status": ("status", "rsvp", "approval_status"),
 }
 COLUMNS = Columns(
@@ -70,6 +72,7 @@ class _RowIn(serializers.Serializer[Registration]):
     name = LineField(max_length=200)
     email = EmailAddressField()
     status = _StatusField(default="confirmed")
+    party_size = WholeNumberField(min_value=1, max_value=MAX_PARTY_SIZE, default=1)
 
 
 def read_attendees(content: bytes, charset: str | None = None) -> AttendeeFile:
@@ -100,9 +103,10 @@ def _read(table: Table) -> Iterator[Candidate | InvalidRow]:
         if not table.is_spreadsheet:  # only our CSV has guarded cells
             cells = {name: unguarded_text(text) for name, text in cells.items()}
         name_column = _name_column(cells)
-        data = {"name": _name(cells), "email": cells["email"]}
-        if cells.get("status"):
-            data["status"] = cells["status"]
+        data: dict[str, Any] = {"name": _name(cells), "email": cells["email"]}
+        data |= {name: cells[name] for name in ("status", "party_size") if cells.get(name)}
+        if (size := cells.get("party_size", "")).isascii() and size.isdecimal():
+            data["party_size"] = int(size[:9])
         try:
             values = _row_in().run_validation(data)
         except ValidationError as error:
@@ -110,7 +114,11 @@ def _read(table: Table) -> Iterator[Candidate | InvalidRow]:
             yield InvalidRow(row.line, cells["email"][:254], errors)
         else:
             yield Candidate(
-                row.line, values["name"], values["email"], values["status"] == "cancelled"
+                row.line,
+                values["name"],
+                values["email"],
+                values["status"] == "cancelled",
+                values["party_size"],
             )
 
 

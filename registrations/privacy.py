@@ -36,6 +36,8 @@ _REGISTRATION = (
     "confirmed_at",
     "cancelled_at",
     "checked_in_at",
+    "party_size",
+    "guests",
 )
 _EVENT = (
     "id",
@@ -49,6 +51,7 @@ _EVENT = (
     "meeting_url",
     "max_capacity",
     "waitlist_enabled",
+    "max_party_size",
     "registration_opens_at",
     "registration_closes_at",
     "cancellation_closes_at",

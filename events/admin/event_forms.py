@@ -25,6 +25,7 @@ TEXTS = (
 SEATS = (
     "max_capacity",
     "waitlist_enabled",
+    "max_party_size",
     "registration_opens_at",
     "registration_closes_at",
     "cancellation_closes_at",
@@ -90,7 +91,7 @@ class EventForm(ServiceForm):
 
     class Meta:
         model = Event
-        fields = (*TEXTS, *TIMES, "timezone", "max_capacity", "waitlist_enabled")
+        fields = (*TEXTS, *TIMES, "timezone", "max_capacity", "waitlist_enabled", "max_party_size")
         widgets = {
             name: forms.TextInput(attrs={"class": "vLargeTextField"})
             for name in ("name", "location")

@@ -1,4 +1,10 @@
-from .base import ONLINE, AttendanceMode, EventDetails, derived_attendance_mode
+from .base import (
+    MAX_PARTY_SIZE,
+    ONLINE,
+    AttendanceMode,
+    EventDetails,
+    derived_attendance_mode,
+)
 from .category import Category
 from .event import Event
 from .event_queryset import EventQuerySet, happens_between, is_ongoing
@@ -22,6 +28,7 @@ from .series import Series, SeriesQuerySet
 from .team import Role, TeamMember
 
 __all__ = [
+    "MAX_PARTY_SIZE",
     "ONLINE",
     "RIGHTS",
     "SHOWN_RIGHTS",

@@ -19,6 +19,8 @@ IS_SOMEWHERE = _HAS_COORDINATES & models.Q(latitude__range=(-90, 90), longitude_
 IS_NOWHERE = models.Q(latitude__isnull=True, longitude__isnull=True)
 
 
+MAX_PARTY_SIZE = 50
+
 # The location of an event without a physical location.
 ONLINE = "Online"
 
@@ -63,6 +65,11 @@ class EventDetails(models.Model):
     reminder_hours = ArrayField(models.PositiveSmallIntegerField(), default=default_reminder_hours)
     max_capacity = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
     waitlist_enabled = models.BooleanField(default=False)
+    max_party_size = models.PositiveSmallIntegerField(
+        default=1,
+        db_default=1,
+        help_text="How many people one registration may bring, the registrant included.",
+    )
     registration_opens_at = models.DateTimeField(null=True, blank=True)
     registration_closes_at = models.DateTimeField(
         null=True, blank=True, help_text="Empty: at the start."
@@ -87,6 +94,7 @@ class EventDetails(models.Model):
         "reminder_hours",
         "max_capacity",
         "waitlist_enabled",
+        "max_party_size",
         "registration_opens_at",
         "registration_closes_at",
         "cancellation_closes_at",

@@ -61,8 +61,15 @@ class Event(EventDetails):
         null=True, editable=False, help_text="The time of the invitation to give feedback."
     )
 
+    # Both count people, who may be fewer registrations.
     registered_count = models.PositiveIntegerField(default=0, editable=False)
     waitlist_count = models.PositiveIntegerField(default=0, editable=False)
+    waitlist_guest_count = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="How many of the people on the waitlist are guests of a registrant.",
+    )
     last_queue_number = models.PositiveBigIntegerField(
         default=0, editable=False, help_text="The highest queue number that was assigned."
     )
@@ -308,6 +315,15 @@ class Event(EventDetails):
     def has_free_seat(self) -> bool:
         """Whether a new registration gets a seat. Waitlisted registrations have priority."""
         return self.waitlist_count == 0 and self.available_seats != 0
+
+    @property
+    def queue_length(self) -> int:
+        """The number of waitlisted registrations."""
+        return self.waitlist_count - self.waitlist_guest_count
+
+    def seats_party(self, party_size: int) -> bool:
+        """Whether there are free seats for so many people at once, whoever waits."""
+        return self.available_seats is None or party_size <= self.available_seats
 
     def has_started(self, at: datetime | None = None) -> bool:
         return self.start_time <= (at or now())

@@ -22,7 +22,7 @@ from config.api.fields import (
     ZoneField,
 )
 
-from ..models import AttendanceMode, Event
+from ..models import MAX_PARTY_SIZE, AttendanceMode, Event
 from ..models.base import default_reminder_hours
 from ..services.attendance import NEEDS_PLACE
 from ..services.editing import TIMES
@@ -144,6 +144,13 @@ class EventIn(serializers.Serializer[Event]):
         help_text="Null: no limit.",
     )
     waitlist_enabled = TrueOrFalseField(default=False)
+    max_party_size = WholeNumberField(
+        min_value=1,
+        max_value=MAX_PARTY_SIZE,
+        default=1,
+        help_text="How many people one registration may bring, the registrant included. Existing "
+        "registrations keep their size.",
+    )
     registration_opens_at = MomentField(allow_null=True, default=None)
     registration_closes_at = MomentField(
         allow_null=True, default=None, help_text="Default: the start."

@@ -161,6 +161,7 @@ SERIES_EXAMPLE = {
     "organizer": {"id": 7, "username": "asha"},
     "max_capacity": 750,
     "waitlist_enabled": False,
+    "max_party_size": 1,
     "registration_opens_at": None,
     "registration_closes_at": None,
     "cancellation_closes_at": None,
@@ -192,6 +193,7 @@ class SeriesOut(EventDetailsOut):
         fields = (
             *EventDetailsOut.first_fields,
             "waitlist_enabled",
+            "max_party_size",
             "registration_opens_at",
             "registration_closes_at",
             "cancellation_closes_at",

@@ -56,6 +56,7 @@ def test_create_returns_the_whole_event(clock, olga, signed_in):
         "available_seats": 750,
         "waitlist_enabled": False,
         "waitlist_count": 0,
+        "max_party_size": 1,
         "registration_opens_at": None,
         "registration_closes_at": None,
         "cancellation_closes_at": None,

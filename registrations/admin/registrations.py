@@ -33,12 +33,13 @@ class RegistrationForm(ServiceForm):
 
     class Meta:
         model = Registration
-        fields = ("event", "user", "name", "email")
+        fields = ("event", "user", "name", "email", "party_size")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance._state.adding:
             self.fields["name"].required = self.fields["email"].required = False
+            self.fields["party_size"].required = False
             self.fields["user"].help_text = "The account that is registered. Empty: a guest."
             self.fields["name"].help_text = "May stay empty for an account."
             self.fields["email"].help_text = "Stays empty for an account, which has its own."
@@ -63,6 +64,7 @@ class RegistrationForm(ServiceForm):
             email=data["email"],
             user=data["user"],
             registered_by=self.staff,
+            party_size=data["party_size"] or 1,
         )
 
     def _complete_from_account(self) -> None:
@@ -85,7 +87,7 @@ class LedgerInline(admin.TabularInline):
 
     model = LedgerEntry
     verbose_name_plural = "history"
-    fields = readonly_fields = ("at", "kind", "reason", "actor")
+    fields = readonly_fields = ("at", "kind", "people", "reason", "actor")
     ordering = ("id",)
     extra = 0
     can_delete = False
@@ -138,6 +140,7 @@ class RegistrationAdmin(AuditedAdmin):
         "email",
         "event_link",
         "status",
+        "party_size",
         "registered_at",
         "checked_in_at",
     )
@@ -159,6 +162,7 @@ class RegistrationAdmin(AuditedAdmin):
                 "fields": (
                     "status",
                     "queue_number",
+                    ("party_size", "guests", "absent_count"),
                     "ticket_code",
                     "registered_by",
                     "registered_at",
@@ -175,7 +179,7 @@ class RegistrationAdmin(AuditedAdmin):
         (
             None,
             {
-                "fields": ("event", "user", "name", "email"),
+                "fields": ("event", "user", "name", "email", "party_size"),
                 "description": "They get a seat, or a place in the queue, as if they had "
                 "registered themselves.",
             },

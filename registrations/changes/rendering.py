@@ -97,7 +97,7 @@ def _registration(row: Registration, request: Request) -> dict[str, Any]:
     key = key_of(request.user)
     may_read = key is None or has_scope(key, (Scope.REGISTRATIONS_READ,))
     if not (may_read and _has_people(request, row.event)):
-        return {"id": row.pk, "status": row.status, "party_size": 1}
+        return {"id": row.pk, "status": row.status, "party_size": row.party_size}
     context = {"request": request, "hides_meeting_url": not sees_details(request.user, row.event)}
     return RegistrationOut(context=context).to_representation(row)
 

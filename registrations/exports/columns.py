@@ -31,6 +31,12 @@ _POSITION = """CASE WHEN chosen.status = 'waitlisted' THEN ((
     ) AS queue
 ) ->> chosen.id::text)::bigint END"""
 
+_ADMITTED_COUNT = """CASE
+    WHEN chosen.checked_in_at IS NULL THEN 0 ELSE chosen.party_size - chosen.absent_count
+END"""
+
+_GUESTS = "CASE WHEN jsonb_array_length(chosen.guests) > 0 THEN chosen.guests::text ELSE '' END"
+
 COLUMNS = (
     Column("name", "chosen.name", "text"),
     Column("email", "chosen.email", "text"),
@@ -40,6 +46,9 @@ COLUMNS = (
     Column("confirmed_at", "chosen.confirmed_at", "time"),
     Column("cancelled_at", "chosen.cancelled_at", "time"),
     Column("checked_in_at", "chosen.checked_in_at", "time"),
+    Column("party_size", "chosen.party_size", "number"),
+    Column("admitted_count", _ADMITTED_COUNT, "number"),
+    Column("guests", _GUESTS, "text"),
     Column("ticket_code", "chosen.ticket_code"),
     Column("registration_id", "chosen.id"),
     Column("event_id", "chosen.event_id", "number"),
@@ -69,6 +78,9 @@ EXAMPLE_ROW = {
     "confirmed_at": "2026-11-21T08:00:00Z",
     "cancelled_at": None,
     "checked_in_at": None,
+    "party_size": 1,
+    "admitted_count": 0,
+    "guests": "",
     "ticket_code": "MZXW6YTBOI2DKNRX",
     "registration_id": "5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10",
     "event_id": 1,
@@ -85,6 +97,6 @@ ROW_SCHEMA = {
             if column.kind == "time"
         },
         "waitlist_position": {"type": ["integer", "null"]},
-        "event_id": {"type": "integer"},
+        **{name: {"type": "integer"} for name in ("event_id", "party_size", "admitted_count")},
     },
 }

@@ -23,6 +23,8 @@ class LedgerEntry(models.Model):
         HANDED_ON = "handed_on"
         CHECKED_IN = "checked_in"
         CHECK_IN_UNDONE = "check_in_undone"
+        PARTY_GROWN = "party_grown"
+        PARTY_SHRUNK = "party_shrunk"
 
     class Reason(models.TextChoices):
         """Why the state changed, or the role of the actor."""
@@ -61,10 +63,20 @@ class LedgerEntry(models.Model):
         help_text="The API key of the actor that changed it.",
     )
     reason = models.CharField(max_length=16, choices=Reason)
+    people = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="How many people of the party it is about."
+    )
 
     class Meta:
         verbose_name_plural = "ledger"
         indexes = [
+            # Statistics: the few entries that are about more or fewer people than one.
+            models.Index(
+                fields=["event"],
+                condition=models.Q(people__gt=1)
+                | models.Q(kind__in=["party_grown", "party_shrunk"]),
+                name="ledger_parties",
+            ),
             models.Index(fields=["event", "id"], name="ledger_by_event"),
             # For statistics. New registrations with a seat are left out, so they write no entry.
             models.Index(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models import OuterRef, Q, Subquery, Value
+from django.db.models import F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Cast, Coalesce, Collate, Concat, Lower
 from django.utils import timezone
 
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 ERASED_NAME = "Erased account"
 # A domain without addresses (RFC 6761, section 6.4). It marks registrations of erased people.
 ERASED_DOMAIN = "@invalid"
+
+
+# The number of people who are checked in, as `Registration.admitted_count`.
+ADMITTED_COUNT = models.Case(
+    models.When(checked_in_at=None, then=0), default=F("party_size") - F("absent_count")
+)
 
 
 def new_ticket_code() -> str:
@@ -60,7 +66,7 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
             output_field=models.TextField(),
         )
         erase_values(self)
-        return self.update(name=ERASED_NAME, email=erased)
+        return self.update(name=ERASED_NAME, email=erased, guests=[])
 
     def live(self) -> "RegistrationQuerySet":
         """Confirmed or waitlisted."""
@@ -69,6 +75,11 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
     def waitlisted(self) -> "RegistrationQuerySet":
         """The queue, in the order of promotion."""
         return self.filter(status=Registration.Status.WAITLISTED).order_by("queue_number")
+
+    def admitted_people(self) -> int:
+        """The number of people who are checked in."""
+        rows = self.filter(checked_in_at__isnull=False)
+        return int(rows.aggregate(people=models.Sum(ADMITTED_COUNT, default=0))["people"])
 
     def managed_by(self, user: "User") -> "RegistrationQuerySet":
         """The user's own registrations and those that the user made for others."""
@@ -94,39 +105,46 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
         return self if key is None or key.events is None else self.filter(event__in=key.events)
 
     def for_display(self) -> "RegistrationQuerySet":
-        """With the event and `position`, which `RegistrationOut` renders, in one query."""
-        ahead = (
-            Registration.objects.filter(
-                event=OuterRef("event"),
-                status=Registration.Status.WAITLISTED,
-                queue_number__lte=OuterRef("queue_number"),
-            )
-            .order_by()
-            .annotate(all=Value(1))
-            .values("all")
-            .annotate(count=models.Count("*"))
-            .values("count")
-        )
+        """With the event, `position` and `people_ahead`, for `RegistrationOut`, in one query."""
         return self.select_related("event").annotate(
-            position=models.Case(
-                models.When(
-                    status=Registration.Status.WAITLISTED, then=Coalesce(Subquery(ahead), 0)
-                )
-            )
+            position=_of_the_queue(models.Count("*"), queue_number__lte=OuterRef("queue_number")),
+            people_ahead=_of_the_queue(
+                models.Sum("party_size"), queue_number__lt=OuterRef("queue_number")
+            ),
         )
 
     def for_listing(self) -> "RegistrationQuerySet":
         """`for_display` with only the columns that `RegistrationOut` renders."""
         return self.for_display().only(
             "name", "email", "status", "registered_at", "confirmed_at", "cancelled_at",
-            "checked_in_at", "ticket_code",
+            "checked_in_at", "ticket_code", "party_size", "absent_count", "guests",
             "event__name", "event__start_time", "event__end_time", "event__timezone",
             "event__location", "event__status", "event__meeting_url",
         )  # fmt: skip
 
 
+def _of_the_queue(figure: models.Aggregate, **conditions: OuterRef) -> models.Case:
+    """A figure of the registrations before a waitlisted one; null for others."""
+    rows = Registration.objects.filter(
+        event=OuterRef("event"), status=Registration.Status.WAITLISTED, **conditions
+    )
+    subquery = (
+        rows.order_by()
+        .annotate(all=Value(1))
+        .values("all")
+        .annotate(figure=figure)
+        .values("figure")
+    )
+    waitlisted = models.When(
+        status=Registration.Status.WAITLISTED, then=Coalesce(Subquery(subquery), 0)
+    )
+    return models.Case(waitlisted)
+
+
 class Registration(models.Model):
-    """A person's seat at an event, or place in its queue.
+    """The seats of a party at an event, or its place in the queue.
+
+    A party is the registrant and their guests; most are one person.
 
     A cancellation is final: the person registers again in another row.
     """
@@ -177,6 +195,22 @@ class Registration(models.Model):
         default="",
         db_default="",
         help_text="Where the person came from, such as a newsletter, for the statistics.",
+    )
+    party_size = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="The number of people, the registrant included."
+    )
+    guests = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        editable=False,
+        help_text="The named guests: name and email of each.",
+    )
+    absent_count = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="How many people of a party that is checked in are not admitted yet.",
     )
     registered_at = models.DateTimeField(default=timezone.now)
     confirmed_at = models.DateTimeField(null=True, blank=True)
@@ -229,6 +263,9 @@ class Registration(models.Model):
                 condition=Q(status="waitlisted"),
                 name="one_place_in_the_queue",
             ),
+            models.CheckConstraint(
+                condition=Q(party_size__gt=F("absent_count")), name="party_has_its_people"
+            ),
             # Not `unique=True`, which would add a second index for LIKE.
             models.UniqueConstraint(fields=["ticket_code"], name="one_registration_per_ticket"),
         ]
@@ -263,6 +300,11 @@ class Registration(models.Model):
     def meeting_url(self) -> str:
         """The event's link to join, for a confirmed registration only; otherwise empty."""
         return self.event.meeting_url if self.status == self.Status.CONFIRMED else ""
+
+    @property
+    def admitted_count(self) -> int:
+        """The number of people who are checked in."""
+        return 0 if self.checked_in_at is None else self.party_size - self.absent_count
 
     def is_own_doing(self, actor_id: int | None) -> bool:
         """Whether the actor holds or made the registration. None is a guest with a token."""

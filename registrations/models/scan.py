@@ -31,11 +31,20 @@ class Scan(models.Model):
     nonce = models.CharField(  # noqa: DJ001  # null, since it is unique
         max_length=100, null=True, help_text="Identifies the scan when it is sent again."
     )
+    count = models.PositiveSmallIntegerField(
+        null=True, help_text="How many people it admits. Empty: all who were not admitted yet."
+    )
+    party_size = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="The size of the party at the time of the scan."
+    )
     # The response, for a repetition with the same nonce.
     refusal = models.CharField(
         max_length=16, blank=True, help_text="Why the ticket was refused; then nothing changed."
     )
     admitted_now = models.PositiveSmallIntegerField(default=0)
+    absent_count = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="After this scan."
+    )
     was_checked_in = models.BooleanField(default=False, help_text="Before this scan.")
     checked_in_at = models.DateTimeField(null=True, help_text="After this scan.")
 

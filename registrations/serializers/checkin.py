@@ -4,11 +4,12 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from config.api.fields import LineField, TrueOrFalseField
+from config.api.fields import LineField, TrueOrFalseField, WholeNumberField
 from config.api.http.exception_handler import problem_document
 from config.api.http.timezones import InstantField
 from config.api.text.instants import instant_formatter
 from config.errors import DomainError
+from events.models import MAX_PARTY_SIZE
 from events.serializers.fields import MomentField
 
 from ..models import Registration, Scan
@@ -23,7 +24,17 @@ from .registrations import (
 
 MAX_SCANS = 1000
 
-_CHECKED_IN = {**REGISTRATION_EXAMPLE, "checked_in_at": "2032-03-15T08:41:00Z"}
+_CHECKED_IN = {
+    **REGISTRATION_EXAMPLE,
+    "admitted_count": 1,
+    "checked_in_at": "2032-03-15T08:41:00Z",
+}
+_FIRST_SCAN = {
+    "admitted_now": 1,
+    "admitted_count": 1,
+    "party_size": 1,
+    "already_checked_in": False,
+}
 _OFFLINE_SCAN = {
     "ticket_code": "MZXW6YTBOI2DKNRXGQ2TMNZYHE",
     "at": "2032-03-15T08:41:00Z",
@@ -61,6 +72,13 @@ class TicketIn(serializers.Serializer[Registration]):
     at = MomentField(
         required=False,
         help_text="When the ticket was scanned, at most two minutes ahead. Default: now.",
+    )
+    count = WholeNumberField(
+        min_value=1,
+        max_value=MAX_PARTY_SIZE,
+        required=False,
+        help_text="How many of the party come in. Default: all who are not admitted yet. An undo "
+        "reverts all admissions and ignores it.",
     )
     nonce = LineField(
         max_length=100,
@@ -100,11 +118,12 @@ class CheckInsIn(serializers.Serializer[Any]):
 
 
 @extend_schema_serializer(
-    examples=[
-        OpenApiExample("First scan", {"registration": _CHECKED_IN, "already_checked_in": False})
-    ]
+    examples=[OpenApiExample("First scan", {"registration": _CHECKED_IN, **_FIRST_SCAN})]
 )
 class CheckInOut(ScanOut):
+    admitted_now = serializers.IntegerField(help_text="How many people this scan admits.")
+    admitted_count = serializers.IntegerField(help_text="How many of the party are admitted.")
+    party_size = serializers.IntegerField()
     already_checked_in = serializers.BooleanField(
         help_text="True for a second scan; checked_in_at has the time of the first."
     )
@@ -122,6 +141,9 @@ class ScanOutcomeOut(serializers.Serializer[Any]):
 
     status = serializers.IntegerField(help_text="Of the HTTP response to the scan alone.")
     registration = RegistrationOut(required=False)
+    admitted_now = serializers.IntegerField(required=False)
+    admitted_count = serializers.IntegerField(required=False)
+    party_size = serializers.IntegerField(required=False)
     already_checked_in = serializers.BooleanField(required=False)
     code = serializers.CharField(required=False, help_text="The code of the problem.")
     reason = serializers.CharField(required=False, help_text="With ticket_not_valid.")
@@ -135,8 +157,8 @@ class ScanOutcomeOut(serializers.Serializer[Any]):
             return {name: value for name, value in problem.items() if name != "request_id"}
         return {
             "status": 200,
+            **outcome._asdict(),
             "registration": _render_registration(outcome.registration, self.context),
-            "already_checked_in": outcome.already_checked_in,
         }
 
 
@@ -149,7 +171,7 @@ class ScanOutcomeOut(serializers.Serializer[Any]):
                     {
                         "status": 200,
                         "registration": _CHECKED_IN,
-                        "already_checked_in": False,
+                        **_FIRST_SCAN,
                     },
                     {
                         "status": 409,
@@ -175,6 +197,7 @@ class DoorListEntryOut(serializers.Serializer[Any]):
     name = serializers.CharField()
     status = serializers.ChoiceField(choices=Registration.Status.choices)
     party_size = serializers.IntegerField()
+    admitted_count = serializers.IntegerField(help_text="How many of the party are checked in.")
     checked_in_at = InstantField(allow_null=True)
     ticket_sha256 = serializers.CharField(
         help_text="The SHA-256 of the ticket's code, in lower-case hexadecimal digits."
@@ -193,6 +216,7 @@ class DoorListEntryOut(serializers.Serializer[Any]):
                         "name": "Bob",
                         "status": "confirmed",
                         "party_size": 1,
+                        "admitted_count": 0,
                         "checked_in_at": None,
                         "ticket_sha256": "9f86d081884c7d659a2feaa0c55ad015"
                         "a3bf4f1b2b0b822cd15d6c15b0f00a08",

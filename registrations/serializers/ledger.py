@@ -33,6 +33,7 @@ class LedgerKeyOut(serializers.ModelSerializer[ApiKey]):
                 "actor": {"id": 7, "username": "asha"},
                 "key": {"id": 3, "name": "Ticket shop"},
                 "reason": "by_organizer",
+                "people": 1,
             },
         )
     ]
@@ -46,4 +47,4 @@ class LedgerEntryOut(serializers.ModelSerializer[LedgerEntry]):
 
     class Meta:
         model = LedgerEntry
-        fields = ("id", "registration", "kind", "at", "actor", "key", "reason")
+        fields = ("id", "registration", "kind", "at", "actor", "key", "reason", "people")

@@ -6,17 +6,17 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from config.api.fields import EmailAddressField, LineField
+from config.api.fields import EmailAddressField, LineField, WholeNumberField
 from config.api.http.timezones import InstantField
 from config.api.text.email_addresses import is_plain
 from config.api.text.instants import instant_formatter
-from events.models import Event
+from events.models import MAX_PARTY_SIZE, Event
 
 from ..models import Registration
 from ..services.registering import complete_contact
 from ..tickets import manage_token
 
-REGISTRATION_EXAMPLE = {
+REGISTRATION_EXAMPLE: dict[str, Any] = {
     "id": "5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10",
     "event": {
         "id": 1,
@@ -31,6 +31,10 @@ REGISTRATION_EXAMPLE = {
     "email": "bob@example.com",
     "status": "confirmed",
     "waitlist_position": None,
+    "people_ahead": None,
+    "party_size": 1,
+    "admitted_count": 0,
+    "guests": [],
     "registered_at": "2026-11-21T08:00:00Z",
     "confirmed_at": "2026-11-21T08:00:00Z",
     "cancelled_at": None,
@@ -39,6 +43,11 @@ REGISTRATION_EXAMPLE = {
     "ticket_code": "MZXW6YTBOI2DKNRX",
     "ticket_url": "http://localhost:8000/api/registrations/5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10/ticket.svg",
 }
+
+
+class GuestOut(serializers.Serializer[Any]):
+    name = serializers.CharField(allow_null=True)
+    email = serializers.CharField(allow_null=True)
 
 
 class RegisteredEventOut(serializers.ModelSerializer[Event]):
@@ -59,6 +68,13 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
     waitlist_position = serializers.IntegerField(
         source="position", read_only=True, allow_null=True, help_text="1 is promoted next."
     )
+    people_ahead = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text="How many people wait before this party."
+    )
+    admitted_count = serializers.IntegerField(
+        read_only=True, help_text="How many of the party are checked in."
+    )
+    guests: Any = GuestOut(many=True, read_only=True, help_text="The guests that are named.")
     registered_at = InstantField()
     confirmed_at = InstantField(allow_null=True)
     cancelled_at = InstantField(allow_null=True)
@@ -75,6 +91,10 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
             "email",
             "status",
             "waitlist_position",
+            "people_ahead",
+            "party_size",
+            "admitted_count",
+            "guests",
             "registered_at",
             "confirmed_at",
             "cancelled_at",
@@ -114,6 +134,10 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
             "email": registration.email,
             "status": registration.status,
             "waitlist_position": registration.position,  # type: ignore[attr-defined]
+            "people_ahead": registration.people_ahead,  # type: ignore[attr-defined]
+            "party_size": registration.party_size,
+            "admitted_count": registration.admitted_count,
+            "guests": registration.guests,
             "registered_at": render(registration.registered_at),
             "confirmed_at": render(registration.confirmed_at),
             "cancelled_at": render(registration.cancelled_at),
@@ -127,16 +151,12 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
 class DoorRegistrationOut(serializers.ModelSerializer[Registration]):
     """A registration for those who check people in: no address, no ticket."""
 
-    party_size = serializers.SerializerMethodField()
+    admitted_count = serializers.IntegerField(read_only=True)
     checked_in_at = InstantField(allow_null=True)
 
     class Meta:
         model = Registration
-        fields = ("id", "name", "status", "party_size", "checked_in_at")
-
-    def get_party_size(self, registration: Registration) -> int:
-        """One: each registration is for one person."""
-        return 1
+        fields = ("id", "name", "status", "party_size", "admitted_count", "checked_in_at")
 
 
 @extend_schema_serializer(
@@ -180,11 +200,47 @@ def render_new_registration(registration: Registration, *, caller_id: int | None
     return fields
 
 
+class GuestIn(serializers.Serializer[Any]):
+    """A person whom the registrant brings. Both fields may be left out."""
+
+    schema_name = "PartyGuest"
+    default_error_messages = {"invalid": "Send an object with a name, an email or both."}
+
+    name = LineField(max_length=200, required=False, allow_null=True, default=None)
+    email = EmailAddressField(required=False, allow_null=True, default=None)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Both fields, also in a PATCH, which applies no defaults."""
+        return {"name": None, "email": None, **super().to_internal_value(data)}
+
+
+def _party_size_field(**options: Any) -> WholeNumberField:
+    return WholeNumberField(
+        min_value=1,
+        max_value=MAX_PARTY_SIZE,
+        help_text="The number of people, the registrant included; at most the event's "
+        "max_party_size.",
+        **options,
+    )
+
+
+def _guests_field(**options: Any) -> Any:
+    return serializers.ListSerializer(
+        child=GuestIn(),
+        max_length=MAX_PARTY_SIZE - 1,
+        error_messages={"not_a_list": "Send an array of guests, each an object."},
+        help_text="The guests that are named; at most party_size less one.",
+        **options,
+    )
+
+
 @extend_schema_serializer(
-    examples=[OpenApiExample("Guest", {"name": "Bob", "email": "bob@example.com"})]
+    examples=[
+        OpenApiExample("Guest", {"name": "Bob", "email": "bob@example.com"}),
+    ]
 )
 class RegisterIn(serializers.Serializer[Registration]):
-    """A guest sends both. A signed-in caller may leave out both."""
+    """A guest sends name and email. A signed-in caller may leave out both."""
 
     schema_name = "RegistrationCreate"
 
@@ -196,10 +252,14 @@ class RegisterIn(serializers.Serializer[Registration]):
         allow_blank=True,
         help_text="Where the person came from, such as a newsletter, for the statistics.",
     )
+    party_size = _party_size_field(default=1)
+    guests: Any = _guests_field(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         user = self.context["request"].user
         source = attrs.pop("source", "")
+        party = {"party_size": attrs.pop("party_size"), "guests": attrs.pop("guests", [])}
+        check_guests(party["guests"], party["party_size"])
         contact = complete_contact(user if user.is_authenticated else None, **attrs)
         missing = {
             field: [serializers.ErrorDetail("This field is required.", "required")]
@@ -208,7 +268,14 @@ class RegisterIn(serializers.Serializer[Registration]):
         }
         if missing:
             raise serializers.ValidationError(missing)
-        return {**contact, "source": source}
+        return {**contact, "source": source, **party}
+
+
+def check_guests(guests: list[Any], party_size: int) -> None:
+    """Raises `ValidationError` if more guests are named than the party has."""
+    if len(guests) >= party_size > 0 and guests:
+        text = f"A party of {party_size} has at most {party_size - 1} guests."
+        raise serializers.ValidationError({"guests": [serializers.ErrorDetail(text, "max_length")]})
 
 
 def parse_simple_guest(body: bytes) -> tuple[str, str] | None:
@@ -237,6 +304,7 @@ def parse_simple_guest(body: bytes) -> tuple[str, str] | None:
 @extend_schema_serializer(
     examples=[
         OpenApiExample("Name", {"name": "Bob Ray"}),
+        OpenApiExample("One guest less", {"party_size": 2}),
         OpenApiExample("To somebody else", {"name": "Ann", "email": "ann@example.com"}),
     ]
 )
@@ -245,6 +313,8 @@ class RegistrationEditIn(serializers.Serializer[Registration]):
     email = EmailAddressField(
         required=False, help_text="Another address hands the registration on, with a new ticket."
     )
+    party_size = _party_size_field(required=False)
+    guests: Any = _guests_field(required=False)
 
 
 @extend_schema_serializer(

@@ -13,12 +13,21 @@ from django.utils import timezone
 from accounts.audit import key_id
 from accounts.models import User
 from config.api.request_ids import current_request_id
-from config.errors import FieldError, NotFound
+from config.errors import FieldError, NotFound, ValidationFailed
 from events.models import Event, role_on
 from events.services import lock_event
 
+from ..errors import PartyTooLarge
 from ..models import LedgerEntry, new_ticket_code
-from .eligibility import Status, check_is_ahead, describe_full, placement
+from .eligibility import (
+    Status,
+    check_capacity_holds,
+    check_is_ahead,
+    check_party_size,
+    describe_full,
+    may_pass_queue,
+    placement,
+)
 from .inserts import (
     ENTRY_OF_NEW,
     NOTIFICATION_OF_NEW,
@@ -38,11 +47,13 @@ _INSERT = f"""
             row.id, %(event_id)s AS event_id, account.id AS user_id,
             NULL::bigint AS registered_by_id, row.name, row.email, '' AS source, queue_number,
             ticket_code, 0 AS link_version,
+            row.party_size, '[]'::jsonb AS guests,
             %(now)s - (%(number)s - position) * interval '1 microsecond' AS at, position
         FROM unnest(
             %(ids)s::uuid[], %(names)s::text[], %(emails)s::text[], %(queue_numbers)s::bigint[],
-            %(ticket_codes)s::text[]
-        ) WITH ORDINALITY AS row (id, name, email, queue_number, ticket_code, position)
+            %(ticket_codes)s::text[], %(party_sizes)s::int[]
+        ) WITH ORDINALITY
+            AS row (id, name, email, queue_number, ticket_code, party_size, position)
         LEFT JOIN accounts_user AS account
             ON account.email = row.email
             AND account.email_verified_at IS NOT NULL AND account.is_active
@@ -63,6 +74,7 @@ class Candidate:
     name: str
     email: str
     is_cancelled: bool = False
+    party_size: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,7 @@ class RowResult:
     registration_id: uuid.UUID | None = None
     position: int | None = None
     queue_number: int | None = None
+    party_size: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +165,7 @@ def _row_results(event: Event, rows: Sequence[Candidate | InvalidRow]) -> Iterat
     emails = {row.email for row in rows if isinstance(row, Candidate)}
     live = event.registrations.live().filter(email__in=emails)
     registered = set(live.values_list("email", flat=True))
+    may_pass = may_pass_queue(event)
     for row in rows:
         if isinstance(row, InvalidRow):
             yield RowResult(row.line, "", row.email, "refused", row.errors)
@@ -160,26 +174,44 @@ def _row_results(event: Event, rows: Sequence[Candidate | InvalidRow]) -> Iterat
         elif row.email in registered:
             yield RowResult(row.line, row.name, row.email, "already_registered")
         else:
-            result = _placed(event, row)
+            result = _placed(event, row, may_pass=may_pass)
             if result.outcome != "refused":
                 registered.add(row.email)
+            may_pass = may_pass and result.outcome != "waitlisted"
             yield result
 
 
-def _placed(event: Event, row: Candidate) -> RowResult:
-    """Gives the row a seat or a place in the queue in the counters of `event`."""
-    status = placement(event)
-    if status is None:
-        error = FieldError(f"line.{row.line}", "event_full", describe_full(event))
+def _placed(event: Event, row: Candidate, *, may_pass: bool) -> RowResult:
+    """Gives the row seats or a place in the queue in the counters of `event`."""
+    if (error := _refusal(event, row, may_pass=may_pass)) is not None:
         return RowResult(row.line, row.name, row.email, "refused", (error,))
-    result = RowResult(row.line, row.name, row.email, status.value)
+    status = placement(event, row.party_size, may_pass=may_pass)
+    outcome = str(status.value) if status else "refused"
+    result = RowResult(row.line, row.name, row.email, outcome, party_size=row.party_size)
     if status == Status.CONFIRMED:
-        event.registered_count += 1
+        event.registered_count += row.party_size
     else:
-        event.waitlist_count += 1
+        event.waitlist_count += row.party_size
+        event.waitlist_guest_count += row.party_size - 1
         event.last_queue_number += 1
-        result.position, result.queue_number = event.waitlist_count, event.last_queue_number
+        result.position, result.queue_number = event.queue_length, event.last_queue_number
     return result
+
+
+def _refusal(event: Event, row: Candidate, *, may_pass: bool) -> FieldError | None:
+    """Why the party gets neither seats nor a place in the queue."""
+    field = f"line.{row.line}"
+    try:
+        check_party_size(event, row.party_size)
+        check_capacity_holds(event, row.party_size)
+    except ValidationFailed as refusal:
+        [error] = refusal.facts["errors"]
+        return FieldError(f"{field}.party_size", error["code"], error["detail"])
+    except PartyTooLarge as refusal:
+        return FieldError(f"{field}.party_size", "max_value", refusal.detail)
+    if placement(event, row.party_size, may_pass=may_pass) is None:
+        return FieldError(field, "event_full", describe_full(event))
+    return None
 
 
 def _save(event: Event, rows: list[RowResult], by: User, now: datetime, *, notify: bool) -> None:
@@ -201,8 +233,10 @@ def _save(event: Event, rows: list[RowResult], by: User, now: datetime, *, notif
         "names": [row.name for row in rows],
         "emails": [row.email for row in rows],
         "queue_numbers": [row.queue_number for row in rows],
+        "party_sizes": [row.party_size for row in rows],
         "ticket_codes": [new_ticket_code() for _ in rows],
     }
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, parameters)
-    event.save(update_fields=["registered_count", "waitlist_count", "last_queue_number"])
+    counters = ("registered_count", "waitlist_count", "waitlist_guest_count", "last_queue_number")
+    event.save(update_fields=counters)

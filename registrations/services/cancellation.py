@@ -21,7 +21,7 @@ from .eligibility import Status, is_cancellation_closed
 from .ledger import Kind, Reason, is_registration_staff, record_change, role_of
 from .locking import lock_registration
 from .notifying import notify_cancelled
-from .waitlist import add_to_counters, promote_waitlist
+from .waitlist import add_people, promote_waitlist
 
 
 @transaction.atomic
@@ -50,7 +50,7 @@ def cancel_registration(
         raise EventStarted("The event has started; a registration can no longer be cancelled.")
     if not is_closing:
         _check_cancellation_open(event, registration, by, now)
-    counter = "registered_count" if registration.status == Status.CONFIRMED else "waitlist_count"
+    add_people(event, registration, -registration.party_size, parties=-1)
     registration.status = Status.CANCELLED
     registration.cancelled_at = now
     registration.save(update_fields=["status", "cancelled_at"])
@@ -58,7 +58,6 @@ def cancel_registration(
     record_change(registration, Kind.CANCELLED, by=by, reason=reason, at=now)
     if notify:
         notify_cancelled(registration, reason)
-    add_to_counters(event, **{counter: -1})
     report_effect("cancelled")
     promote_waitlist(event, reason=Reason.PLACE_FREED)
 

@@ -34,9 +34,11 @@ from .ledger import new_entry, role_of
 MAX_AHEAD = timedelta(minutes=2)  # clocks of phones may be ahead
 
 _ATTEMPTS = 3
+_ALL_ADMITTED = "all_admitted"
 _REFUSALS: dict[str, str] = {
     Registration.Status.CANCELLED.value: "The registration was cancelled.",
     Registration.Status.WAITLISTED.value: "The holder is on the waitlist.",
+    _ALL_ADMITTED: "Fewer people of the party are left than the scan admits.",
 }
 
 
@@ -48,6 +50,7 @@ class ScanRequest:
     kind: Scan.Kind = Scan.Kind.CHECK_IN
     at: datetime | None = None
     nonce: str | None = None
+    count: int | None = None
 
 
 class ScanResult(NamedTuple):
@@ -56,6 +59,8 @@ class ScanResult(NamedTuple):
     registration: Registration
     already_checked_in: bool
     admitted_now: int
+    admitted_count: int
+    party_size: int
 
 
 def check_in(
@@ -65,14 +70,17 @@ def check_in(
     by: User,
     at: datetime | None = None,
     nonce: str | None = None,
+    count: int | None = None,
 ) -> ScanResult:
-    """Checks a ticket in. Of several scans the earliest is in effect.
+    """Checks `count` people of a party in; None is everyone who is not admitted yet.
+
+    Of several scans the earliest is the time of the check-in.
 
     A scan with the same `nonce` and ticket changes nothing and has the same result. Raises
     `NotFound`, `TicketNotValid`, `ValidationFailed` for an `at` in the future, and
     `IdempotencyKeyReused` for a nonce of another ticket.
     """
-    return _scan_one(event, ScanRequest(ticket_code, Scan.Kind.CHECK_IN, at, nonce), by)
+    return _scan_one(event, ScanRequest(ticket_code, Scan.Kind.CHECK_IN, at, nonce, count), by)
 
 
 def undo_check_in(
@@ -82,8 +90,12 @@ def undo_check_in(
     by: User,
     at: datetime | None = None,
     nonce: str | None = None,
+    count: int | None = None,
 ) -> Registration:
-    """Undoes the check-ins up to `at`, if there are any. Raises as `check_in`."""
+    """Undoes the check-ins of all people up to `at`, if there are any; `count` is ignored.
+
+    Raises as `check_in`.
+    """
     request = ScanRequest(ticket_code, Scan.Kind.UNDO, at, nonce)
     return _scan_one(event, request, by).registration
 
@@ -156,7 +168,9 @@ def _save(batch: _Batch) -> None:
     Scan.objects.bulk_create(batch.scans)
     if batch.changed:
         Registration.objects.bulk_update(
-            batch.changed.values(), ["checked_in_at", "checked_in_by"], batch_size=200
+            batch.changed.values(),
+            ["checked_in_at", "checked_in_by", "absent_count"],
+            batch_size=200,
         )
     LedgerEntry.objects.bulk_create(batch.entries)
 
@@ -181,13 +195,23 @@ def _outcome(batch: _Batch, request: ScanRequest) -> ScanResult | DomainError:
         received_at=batch.now,
         by=batch.by,
         nonce=request.nonce,
+        count=request.count,
+        party_size=registration.party_size,
     )
     if registration.status != Registration.Status.CONFIRMED:
         scan.refusal = registration.status
+    elif _admits_too_many(request, registration):
+        scan.refusal = _ALL_ADMITTED
+    if scan.refusal:
         if request.nonce is not None:
             _add(batch, scan)
         return _refusal(scan.refusal)
     return _applied(batch, scan, is_now=at is None)
+
+
+def _admits_too_many(request: ScanRequest, registration: Registration) -> bool:
+    left = registration.party_size - registration.admitted_count
+    return request.kind == Scan.Kind.CHECK_IN and (request.count or 0) > left
 
 
 def _applied(batch: _Batch, scan: Scan, *, is_now: bool) -> ScanResult:
@@ -201,19 +225,29 @@ def _applied(batch: _Batch, scan: Scan, *, is_now: bool) -> ScanResult:
     scan.at = _effective_time(scan, history) if is_now else max(scan.at, registration.registered_at)
     before = _check_in_of(history)
     after = _check_in_of([*history, scan])
+    admitted_before = registration.admitted_count
+    admitted = min(_admitted_by([*history, scan]), registration.party_size)
     scan.was_checked_in = before is not None
-    scan.admitted_now = int(before is None and after is not None)
+    scan.admitted_now = max(admitted - admitted_before, 0)
     scan.checked_in_at = after.at if after else None
+    scan.absent_count = registration.party_size - admitted if after else 0
     _add(batch, scan)
-    if after is not before:
+    if after is not before or admitted != admitted_before:
         registration.checked_in_at = after.at if after else None
         registration.checked_in_by_id = after.by_id if after else None
+        registration.absent_count = scan.absent_count
         batch.changed[registration.pk] = registration
-    if (before is None) != (after is None):
-        kind = LedgerEntry.Kind.CHECKED_IN if after else LedgerEntry.Kind.CHECK_IN_UNDONE
-        role = role_of(batch.by, registration, batch.event)
-        batch.entries.append(new_entry(registration, kind, by=batch.by, reason=role, at=scan.at))
+    if admitted != admitted_before:
+        batch.entries.append(_entry(batch, scan, admitted - admitted_before))
     return _result(scan, registration)
+
+
+def _entry(batch: _Batch, scan: Scan, change: int) -> LedgerEntry:
+    """The ledger's entry for a change of the number of people who are admitted."""
+    registration = scan.registration
+    kind = LedgerEntry.Kind.CHECKED_IN if change > 0 else LedgerEntry.Kind.CHECK_IN_UNDONE
+    role = role_of(batch.by, registration, batch.event)
+    return new_entry(registration, kind, by=batch.by, reason=role, at=scan.at, people=abs(change))
 
 
 def _add(batch: _Batch, scan: Scan) -> None:
@@ -243,7 +277,14 @@ def _refusal(reason: str) -> TicketNotValid:
 def _result(scan: Scan, registration: Registration) -> ScanResult:
     as_of_scan = copy(registration)
     as_of_scan.checked_in_at = scan.checked_in_at
-    return ScanResult(as_of_scan, scan.was_checked_in, scan.admitted_now)
+    as_of_scan.absent_count, as_of_scan.party_size = scan.absent_count, scan.party_size
+    return ScanResult(
+        as_of_scan,
+        scan.was_checked_in,
+        scan.admitted_now,
+        as_of_scan.admitted_count,
+        scan.party_size,
+    )
 
 
 # --- Times --------------------------------------------------------------------------------------
@@ -258,6 +299,19 @@ def _check_in_of(scans: Iterable[Scan]) -> Scan | None:
         elif current is None:
             current = scan
     return current
+
+
+def _admitted_by(scans: Iterable[Scan]) -> int:
+    """The number of people that the scans after the last undo admit."""
+    admitted = 0
+    for scan in sorted(scans, key=lambda scan: scan.at):
+        if scan.kind == Scan.Kind.UNDO:
+            admitted = 0
+        elif scan.count is None:
+            admitted = max(admitted, scan.party_size)
+        else:
+            admitted += scan.count
+    return admitted
 
 
 def _effective_time(scan: Scan, history: list[Scan]) -> datetime:
@@ -288,7 +342,10 @@ def _first_scan(scan: Scan, registration: Registration, at: datetime) -> Scan:
         at=at,
         received_at=scan.received_at,
         by_id=registration.checked_in_by_id,
-        admitted_now=1,
+        party_size=registration.party_size,
+        count=registration.admitted_count,
+        admitted_now=registration.admitted_count,
+        absent_count=registration.absent_count,
         checked_in_at=at,
     )
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Func, TextField, Value
+from django.db.models import Func, TextField
 
 from config.api.text.folding import alphabetical
 from events.models import Event
 
-from ..models import Registration
+from ..models import ADMITTED_COUNT, Registration
 
 
 class _Digest(Func):
@@ -38,7 +38,8 @@ def door_list(event: Event) -> DoorList:
             "name",
             "status",
             "checked_in_at",
-            party_size=Value(1),
+            "party_size",
+            admitted_count=ADMITTED_COUNT,
             ticket_sha256=_Digest("ticket_code"),
         )
     )

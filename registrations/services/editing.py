@@ -3,6 +3,7 @@
 Lock order: event, registration.
 """
 
+from collections.abc import Sequence
 from uuid import uuid4
 
 from django.db import IntegrityError, transaction
@@ -24,6 +25,7 @@ from .eligibility import check_is_unregistered, raise_if_registered
 from .ledger import Kind, record_change, role_of
 from .locking import lock_registration
 from .notifying import notify_holder
+from .parties import change_party
 
 Status = Registration.Status
 
@@ -39,19 +41,23 @@ def edit_registration(
     *,
     name: str | None = None,
     email: str | None = None,
+    party_size: int | None = None,
+    guests: Sequence[dict[str, str | None]] | None = None,
     by: User | None = None,
 ) -> bool:
-    """Changes the name, the address or both; None leaves it as it is.
+    """Changes what is given; None leaves it as it is.
 
     Another address hands the registration on: the row and the seat stay, ticket and links are new,
     and both addresses are notified. `by` is the acting account, None for a guest with a token.
     Returns whether the registration was handed on. Raises `EventCancelled`, `EventStarted`,
-    `RegistrationCancelled`, `AlreadyRegistered`, and `NotFound` if the registration got another
-    holder since it was read.
+    `RegistrationCancelled`, `AlreadyRegistered`, the errors of `change_party`, and `NotFound` if
+    the registration got another holder since it was read.
     """
     event = None
     if email is not None and email != registration.email:
         event = lock_event(registration.event_id)
+    if party_size is not None or guests is not None:
+        change_party(registration, party_size=party_size, guests=guests, by=by)
     if name is not None and name != registration.name:
         _rename(registration, name)
     return event is not None and _hand_on(registration, event, str(email), by)

@@ -1,7 +1,8 @@
 """Who may register, who gets a seat, and when the waitlist is promoted.
 
 Each rule is a Python function of an event that is loaded, and an SQL condition on a row `event` of
-the events' table. The SQL has the parameter `now`, and `IS_REGISTERED` also `event_id` and `email`.
+the events' table. The SQL has the parameter `now`, `FITS` has `party_size`, `IS_REGISTERED` has
+`event_id` and `email`, and `MAY_REGISTER` has all of them and `gets_seat`.
 `tests/test_eligibility.py` compares both.
 """
 
@@ -10,14 +11,26 @@ from datetime import datetime
 from django.db import IntegrityError
 
 from config.api.text.instants import render_instant
-from config.errors import NotFound
+from config.errors import FieldError, NotFound, ValidationFailed
 from events.errors import EventCancelled, EventNotPublished, EventStarted
 from events.models import Event
 
-from ..errors import AlreadyRegistered, EventFull, RegistrationClosed, RegistrationNotOpen
+from ..errors import (
+    AlreadyRegistered,
+    EventFull,
+    PartyTooLarge,
+    RegistrationClosed,
+    RegistrationNotOpen,
+)
 from ..models import Registration
 
 Status = Registration.Status
+
+# Whether there are seats for `party_size` people at once, whoever waits.
+FITS = """(
+    event.max_capacity IS NULL
+    OR event.registered_count + %(party_size)s::int <= event.max_capacity
+)"""
 
 # A generated column with the rule of `Event.has_free_seat`: waitlisted registrations come first.
 HAS_FREE_SEAT = "event.is_available"
@@ -36,8 +49,16 @@ IS_REGISTERED = """EXISTS (
     WHERE event_id = %(event_id)s AND email = %(email)s AND status <> 'cancelled'
 )"""
 
+# A party that would fit while others wait is left out: whether it may pass them depends on the
+# queue, which only a holder of the event's lock can read. That one decides by `gets_seat`.
 MAY_REGISTER = f"""(
-    {IS_OPEN} AND ({HAS_FREE_SEAT} OR event.waitlist_enabled) AND NOT {IS_REGISTERED}
+    {IS_OPEN}
+    AND CASE
+        WHEN %(gets_seat)s::boolean IS NOT NULL THEN true
+        WHEN {FITS} THEN event.waitlist_count = 0
+        ELSE event.waitlist_enabled AND %(party_size)s::int <= event.max_capacity
+    END
+    AND %(party_size)s::int <= event.max_party_size AND NOT {IS_REGISTERED}
 )"""
 
 
@@ -63,18 +84,42 @@ def gives_seats(event: Event, now: datetime) -> bool:
 
 
 def may_promote(event: Event, now: datetime) -> bool:
-    """Whether there is a seat for a waitlisted registration.
+    """Whether there may be seats for a waitlisted party.
 
     Promotion does not depend on `registration_opens_at`.
     """
     return event.waitlist_count > 0 and event.available_seats != 0 and gives_seats(event, now)
 
 
-def placement(event: Event) -> Status | None:
-    """The status of the next registration; None if the event is full."""
-    if event.has_free_seat:
+def placement(event: Event, party_size: int = 1, *, may_pass: bool = False) -> Status | None:
+    """The status of the next registration; None if the event is full.
+
+    With `may_pass`, all waitlisted parties are larger than the whole capacity. Nobody waits for
+    them.
+    """
+    if event.seats_party(party_size) and (event.waitlist_count == 0 or may_pass):
         return Status.CONFIRMED
     return Status.WAITLISTED if event.waitlist_enabled else None
+
+
+def may_pass_queue(event: Event) -> bool:
+    """Whether each waitlisted party is larger than the whole capacity. Caller holds the lock."""
+    if event.waitlist_count == 0 or event.max_capacity is None:
+        return event.waitlist_count == 0
+    queue = Registration.objects.filter(event=event, status=Status.WAITLISTED)
+    return not queue.filter(party_size__lte=event.max_capacity).exists()
+
+
+def check_party_size(event: Event, party_size: int) -> None:
+    """Raises `ValidationFailed` for a party larger than the event allows."""
+    limit = event.max_party_size
+    if party_size > limit:
+        people = "one person" if limit == 1 else f"at most {limit} people"
+        raise ValidationFailed(
+            FieldError(
+                "party_size", "max_value", f"One registration is for {people} at this event."
+            )
+        )
 
 
 def check_is_ahead(event: Event, now: datetime) -> None:
@@ -89,25 +134,57 @@ def check_is_ahead(event: Event, now: datetime) -> None:
         raise EventStarted("The event has started; registration is over.")
 
 
-def check_may_register(event: Event, *, is_registered: bool, now: datetime) -> None:
+def check_may_register(
+    event: Event,
+    *,
+    is_registered: bool,
+    now: datetime,
+    party_size: int = 1,
+    may_pass: bool = False,
+) -> None:
     """Raises the first error that prevents a registration.
 
-    The order is that of `check_is_ahead`, then `RegistrationNotOpen`, `RegistrationClosed`,
-    `AlreadyRegistered`, `EventFull`.
+    The order is that of `check_party_size`, `check_is_ahead`, then `RegistrationNotOpen`,
+    `RegistrationClosed`, `AlreadyRegistered`, `PartyTooLarge`, `EventFull`.
     """
+    if event.deleted_at is not None:
+        raise NotFound
+    check_party_size(event, party_size)
+    check_is_open(event, now)
+    if is_registered:
+        raise AlreadyRegistered
+    check_capacity_holds(event, party_size)
+    if placement(event, party_size, may_pass=may_pass) is None:
+        raise event_full(event)
+
+
+def check_is_open(event: Event, now: datetime) -> None:
+    """Raises why registration is not open; the order is that of `check_may_register`."""
     check_is_ahead(event, now)
     opens, closes = event.registration_opens_at, event.registration_closes_at
     if opens and now < opens:
         raise RegistrationNotOpen(opens_at=render_instant(opens))
     if closes and now >= closes:
         raise RegistrationClosed
-    if is_registered:
-        raise AlreadyRegistered
-    if placement(event) is None:
-        raise EventFull(
-            f"{describe_full(event)} Try again later: a seat becomes free when somebody cancels.",
-            max_capacity=event.max_capacity,
+
+
+def check_capacity_holds(event: Event, party_size: int) -> None:
+    """Raises `PartyTooLarge` for a party that can never fit."""
+    capacity = event.max_capacity
+    if capacity is not None and party_size > capacity:
+        raise PartyTooLarge(
+            f"The event has {capacity} seats in all; register a smaller party.",
+            max_capacity=capacity,
         )
+
+
+def event_full(event: Event) -> EventFull:
+    return EventFull(
+        f"{describe_full(event)} Try again later: a seat becomes free when somebody cancels.",
+        max_capacity=event.max_capacity,
+        available_seats=event.available_seats,
+        waitlist_count=event.waitlist_count,
+    )
 
 
 def is_cancellation_closed(registration: Registration, event: Event, now: datetime) -> bool:
@@ -135,6 +212,11 @@ def raise_if_registered(error: IntegrityError) -> None:
 
 
 def describe_full(event: Event) -> str:
+    free = event.available_seats or 0
+    if free > 0:
+        seats = "1 seat is" if free == 1 else f"{free} seats are"
+        waiting = f", and {event.waitlist_count} people wait" if event.waitlist_count else ""
+        return f"Only {seats} free{waiting}."
     if event.max_capacity == 1:
         return "The only seat is taken."
     return f"All {event.max_capacity} seats are taken."

@@ -2,8 +2,8 @@
 
 Statements that take seats insert all three, for one registration or for thousands. Each function
 returns an INSERT of one row for each row of `source`, which is the text after FROM. `source` has
-the columns `id`, `event_id`, `user_id` and `email` of a registration, and others that the functions
-name.
+the columns `id`, `event_id`, `user_id`, `email` and `party_size` of a registration, and others
+that the functions name.
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,8 @@ _REGISTRATION = {
     "queue_number": "queue_number",
     "ticket_code": "ticket_code",
     "link_version": "link_version",
+    "party_size": "party_size",
+    "guests": "guests",
     "registered_at": "at",
     "confirmed_at": "CASE WHEN queue_number IS NULL THEN at END",
 }
@@ -34,7 +36,8 @@ END"""
 def insert_registrations(source: str) -> str:
     """A registration is confirmed if its `queue_number` is NULL, else waitlisted.
 
-    `source` also has `registered_by_id`, `name`, `source`, `ticket_code`, `link_version` and `at`.
+    `source` also has `registered_by_id`, `name`, `source`, `ticket_code`, `link_version`, `guests`
+    and `at`.
     """
     return _insert("registrations_registration", _REGISTRATION, source)
 
@@ -52,6 +55,7 @@ def insert_ledger_entries(source: str, *, kind: str) -> str:
         "actor_id": "%(actor_id)s::bigint",
         "key_id": "%(key_id)s::bigint",
         "reason": "%(reason)s",
+        "people": "party_size",
     }
     return _insert("registrations_ledgerentry", values, source)
 

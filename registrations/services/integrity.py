@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Avg, Count, DecimalField
+from django.db.models import Avg, Count, DecimalField, QuerySet, Sum
 from django.db.models.functions import Round
 from django.utils import timezone
 
@@ -21,9 +21,19 @@ from .waitlist import promote_waitlist
 
 _COUNTED = """
     SELECT event_id,
-        count(*) FILTER (WHERE status = 'confirmed') AS confirmed,
-        count(*) FILTER (WHERE status = 'waitlisted') AS waitlisted
+        coalesce(sum(party_size) FILTER (WHERE status = 'confirmed'), 0) AS confirmed,
+        coalesce(sum(party_size) FILTER (WHERE status = 'waitlisted'), 0) AS waitlisted,
+        count(*) FILTER (WHERE status = 'waitlisted') AS parties
     FROM registrations_registration GROUP BY event_id
+"""
+
+# A party that was once larger than the whole capacity may have been passed over. The capacity of
+# that time is not stored, but it was at least one.
+_NEVER_PASSED_OVER = """
+    r.status = 'waitlisted' AND r.party_size = 1 AND NOT EXISTS (
+        SELECT FROM registrations_ledgerentry
+        WHERE registration_id = r.id AND kind = 'party_shrunk'
+    )
 """
 
 _SHOWN_FEEDBACK = """
@@ -45,7 +55,7 @@ class Check:
 
 CHECKS = (
     Check(
-        "confirmed registrations never exceed the capacity",
+        "confirmed people never exceed the capacity",
         f"""
         SELECT e.id, format('%%s confirmed on %%s seats', c.confirmed, e.max_capacity)
         FROM events_event e JOIN ({_COUNTED}) c ON c.event_id = e.id
@@ -53,57 +63,68 @@ CHECKS = (
         """,  # noqa: S608  # nosec  # composed of constants only, as below
     ),
     Check(
-        "registered_count and waitlist_count equal the rows they count",
+        "registered_count and waitlist_count equal the people they count",
         f"""
         SELECT e.id, format(
-            'registered_count %%s, confirmed %%s; waitlist_count %%s, waitlisted %%s',
+            'registered_count %%s, confirmed %%s; waitlist_count %%s, waitlisted %%s; '
+            'queue of %%s, rows %%s',
             e.registered_count, coalesce(c.confirmed, 0),
-            e.waitlist_count, coalesce(c.waitlisted, 0)
+            e.waitlist_count, coalesce(c.waitlisted, 0),
+            e.waitlist_count - e.waitlist_guest_count, coalesce(c.parties, 0)
         )
         FROM events_event e LEFT JOIN ({_COUNTED}) c ON c.event_id = e.id
-        WHERE (e.registered_count, e.waitlist_count)
-            <> (coalesce(c.confirmed, 0), coalesce(c.waitlisted, 0))
+        WHERE (e.registered_count, e.waitlist_count, e.waitlist_count - e.waitlist_guest_count)
+            <> (coalesce(c.confirmed, 0), coalesce(c.waitlisted, 0), coalesce(c.parties, 0))
         """,  # noqa: S608  # nosec
     ),
     Check(
-        "no seat is free while somebody waits and registration is open",
+        "no seats are free for the first on the waitlist while registration is open",
         f"""
         SELECT event.id, format('%%s wait, %%s of %%s seats are taken',
             c.waitlisted, c.confirmed, coalesce(event.max_capacity::text, 'unlimited'))
         FROM events_event AS event JOIN ({_COUNTED}) c ON c.event_id = event.id
+        CROSS JOIN LATERAL (
+            SELECT party_size FROM registrations_registration
+            WHERE event_id = event.id AND status = 'waitlisted'
+                AND party_size <= coalesce(event.max_capacity, party_size)
+            ORDER BY queue_number LIMIT 1
+        ) AS first
         WHERE {may_promote_sql(confirmed="c.confirmed", waitlisted="c.waitlisted")}
+            AND c.confirmed + first.party_size <= coalesce(
+                event.max_capacity, c.confirmed + first.party_size
+            )
         """,  # noqa: S608  # nosec
     ),
     Check(
         "promotion is in the order of joining",
-        """
+        f"""
         SELECT w.event_id, format('number %%s waits, number %%s was promoted',
             w.first_waitlisted, p.last_promoted)
         FROM (
             SELECT event_id, min(queue_number) AS first_waitlisted
-            FROM registrations_registration WHERE status = 'waitlisted' GROUP BY event_id
+            FROM registrations_registration r WHERE {_NEVER_PASSED_OVER} GROUP BY event_id
         ) w JOIN (
             SELECT event_id, max(queue_number) AS last_promoted
             FROM registrations_registration WHERE status = 'confirmed' GROUP BY event_id
         ) p USING (event_id)
         WHERE p.last_promoted > w.first_waitlisted
-        """,
+        """,  # noqa: S608  # nosec
     ),
     Check(
         "a newcomer never overtakes the queue",
-        """
+        f"""
         SELECT w.event_id, format('entry %%s gave a seat while entry %%s was in the queue',
             l.id, w.entry_id)
         FROM (
             SELECT r.event_id, min(q.id) AS entry_id
             FROM registrations_registration r
             JOIN registrations_ledgerentry q ON q.registration_id = r.id AND q.kind = 'queued'
-            WHERE r.status = 'waitlisted' GROUP BY r.event_id
+            WHERE {_NEVER_PASSED_OVER} GROUP BY r.event_id
         ) w CROSS JOIN LATERAL (
             SELECT id FROM registrations_ledgerentry
             WHERE event_id = w.event_id AND id > w.entry_id AND kind = 'registered' LIMIT 1
         ) l
-        """,
+        """,  # noqa: S608  # nosec
     ),
     Check(
         "one live registration per event and e-mail address",
@@ -212,17 +233,25 @@ def _duplicate_detail(row: Registration) -> str:
     return f"registration {row.pk} has the mailbox of registration {other} in another spelling"
 
 
+def _people(rows: QuerySet[Registration]) -> int:
+    people: int = rows.aggregate(people=Sum("party_size", default=0))["people"]
+    return people
+
+
 @transaction.atomic
 def repair_counters(event_id: int) -> None:
     """Sets an event's counters from its rows, and promotes the waitlist into free seats."""
     event = lock_event(event_id)
     live = event.registrations.live()
-    event.registered_count = live.filter(status="confirmed").count()
-    event.waitlist_count = live.filter(status="waitlisted").count()
+    queue = live.filter(status="waitlisted")
+    event.registered_count = _people(live.filter(status="confirmed"))
+    event.waitlist_count = _people(queue)
+    event.waitlist_guest_count = event.waitlist_count - queue.count()
     feedback = event.feedback.not_hidden().aggregate(number=Count("pk"), average=_AVERAGE)
     Event.objects.filter(pk=event_id).update(
         registered_count=event.registered_count,
         waitlist_count=event.waitlist_count,
+        waitlist_guest_count=event.waitlist_guest_count,
         feedback_count=feedback["number"],
         average_rating=feedback["average"],
     )

@@ -22,13 +22,24 @@ def record_change(
     by: User | None,
     reason: Reason,
     at: datetime | None = None,
+    people: int | None = None,
 ) -> None:
-    """Adds an entry. `by` is the acting account, None for guests and for the system."""
-    new_entry(registration, kind, by=by, reason=reason, at=at or timezone.now()).save()
+    """Adds an entry. `by` is the acting account, None for guests and for the system.
+
+    `people` is the number of people that it is about, by default the whole party.
+    """
+    at = at or timezone.now()
+    new_entry(registration, kind, by=by, reason=reason, at=at, people=people).save()
 
 
 def new_entry(
-    registration: Registration, kind: Kind, *, by: User | None, reason: Reason, at: datetime
+    registration: Registration,
+    kind: Kind,
+    *,
+    by: User | None,
+    reason: Reason,
+    at: datetime,
+    people: int | None = None,
 ) -> LedgerEntry:
     """An unsaved entry."""
     return LedgerEntry(
@@ -39,6 +50,7 @@ def new_entry(
         actor=by,
         key_id=key_id() if by else None,
         reason=reason,
+        people=registration.party_size if people is None else people,
     )
 
 

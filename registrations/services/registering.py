@@ -9,10 +9,15 @@ A full event matches no row and is refused without a write or a lock. If this pr
 event full, it first reads the event, which costs half as much as the statement, and runs the
 statement only if there may be a seat.
 
+A party that would fit while others wait takes the event's lock first and then reads the queue: it
+gets its seats only if every waitlisted party is larger than the whole capacity.
+
 Both statements are prepared, since planning them costs more than running them.
 """
 
+import json
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,15 +32,18 @@ from config.api.sql.compiled_queries import loaded_row
 from config.api.sql.statements import fetch_rows
 from config.errors import NotFound, TemporarilyUnavailable
 from events.models import Event
+from events.services import lock_event
 
 from ..models import LedgerEntry, Registration, new_ticket_code
 from .contention import discard_plans_for_small_tables, set_sold_out, was_sold_out
 from .eligibility import (
-    HAS_FREE_SEAT,
+    FITS,
     IS_REGISTERED,
     MAY_REGISTER,
     Status,
     check_may_register,
+    may_pass_queue,
+    placement,
     raise_if_registered,
 )
 from .inserts import (
@@ -54,7 +62,7 @@ _ATTEMPTS = 3
 # The columns that explain a refusal.
 _STATE_COLUMNS = (
     "id", "status", "deleted_at", "start_time", "registration_opens_at", "registration_closes_at",
-    "max_capacity", "registered_count", "waitlist_count", "waitlist_enabled",
+    "max_capacity", "registered_count", "waitlist_count", "waitlist_enabled", "max_party_size",
 )  # fmt: skip
 
 # The response to a new registration has these columns as they were under the lock. The statement
@@ -73,21 +81,31 @@ _RESULT_COLUMNS = {
     "is_registered": f"placement.event_id IS NULL AND {IS_REGISTERED}",
     "queue_number": "placement.queue_number",
     "position": "placement.position",
+    "people_ahead": "placement.people_ahead",
     "owner_id": "placement.owner_id",
 }
+
+_GETS_SEAT = f"coalesce(%(gets_seat)s::boolean, {FITS})"
+
+# For the row after the UPDATE. Without the lock a seat is only given if nobody is waitlisted.
+_IS_QUEUED = "coalesce(NOT %(gets_seat)s::boolean, waitlist_count > 0)"
 
 _PLACE = f"""
     WITH placement AS (
         UPDATE events_event AS event SET
-            registered_count = registered_count + CASE WHEN {HAS_FREE_SEAT} THEN 1 ELSE 0 END,
-            waitlist_count = waitlist_count + CASE WHEN {HAS_FREE_SEAT} THEN 0 ELSE 1 END,
-            last_queue_number = last_queue_number + CASE WHEN {HAS_FREE_SEAT} THEN 0 ELSE 1 END
+            registered_count = registered_count
+                + CASE WHEN {_GETS_SEAT} THEN %(party_size)s::int ELSE 0 END,
+            waitlist_count = waitlist_count
+                + CASE WHEN {_GETS_SEAT} THEN 0 ELSE %(party_size)s::int END,
+            waitlist_guest_count = waitlist_guest_count
+                + CASE WHEN {_GETS_SEAT} THEN 0 ELSE %(party_size)s::int - 1 END,
+            last_queue_number = last_queue_number + CASE WHEN {_GETS_SEAT} THEN 0 ELSE 1 END
         WHERE id = %(event_id)s AND {MAY_REGISTER}
         RETURNING
             id AS event_id, {", ".join(_LOCKED_COLUMNS)},
-            /* A seat is only given if nobody is waitlisted. */
-            CASE WHEN waitlist_count > 0 THEN last_queue_number END AS queue_number,
-            CASE WHEN waitlist_count > 0 THEN waitlist_count END AS position,
+            CASE WHEN {_IS_QUEUED} THEN last_queue_number END AS queue_number,
+            CASE WHEN {_IS_QUEUED} THEN waitlist_count - waitlist_guest_count END AS position,
+            CASE WHEN {_IS_QUEUED} THEN waitlist_count - %(party_size)s::int END AS people_ahead,
             CASE WHEN %(user_id)s::bigint IS NULL THEN (
                 SELECT id FROM accounts_user
                 WHERE email = %(email)s AND email_verified_at IS NOT NULL AND is_active
@@ -100,6 +118,7 @@ _PLACE = f"""
             %(source)s::text AS source, queue_number,
             %(ticket_code)s::text AS ticket_code,
             CASE WHEN owner_id IS NULL THEN 0 ELSE 1 END AS link_version,
+            %(party_size)s::int AS party_size, %(guests)s::jsonb AS guests,
             %(now)s::timestamptz AS at
         FROM placement
     ), registration AS (
@@ -132,7 +151,14 @@ def complete_contact(
 
 
 def register_caller(
-    event_id: int, caller: User | None, *, name: str, email: str, source: str = ""
+    event_id: int,
+    caller: User | None,
+    *,
+    name: str,
+    email: str,
+    source: str = "",
+    party_size: int = 1,
+    guests: Sequence[dict[str, str | None]] = (),
 ) -> Registration:
     """Registers the caller; None is a guest. Another address than the caller's is that of a guest.
 
@@ -140,7 +166,14 @@ def register_caller(
     """
     user = caller if caller is not None and email == caller.email else None
     return register(
-        event_id, name=name, email=email, user=user, registered_by=caller, source=source
+        event_id,
+        name=name,
+        email=email,
+        user=user,
+        registered_by=caller,
+        source=source,
+        party_size=party_size,
+        guests=guests,
     )
 
 
@@ -153,23 +186,27 @@ def register(
     registered_by: User | None = None,
     source: str = "",
     notify: bool = True,
+    party_size: int = 1,
+    guests: Sequence[dict[str, str | None]] = (),
 ) -> Registration:
-    """Registers a person. `user` is the account that the registration belongs to; None for a guest.
+    """Registers a person and their party.
+
+    `user` is the account that the registration belongs to; None for a guest.
 
     `email` is canonical, as `config.api.text.email_addresses` and every form and field return it.
-    `registered_by` is the account that makes the registration.
+    `registered_by` is the account that makes the registration. `party_size` includes the
+    registrant; `guests` are those who are named.
 
     A guest's registration belongs to the account that has confirmed the address, if there is one.
     The caller may be a stranger then. So `registered_by` is not stored, and the token of version 0,
     which the response contains, is not valid. Without `notify` there is no notification.
 
-    Returns the registration, `confirmed` or `waitlisted`, with `event` and `position` set.
-    Raises the first that applies of `NotFound`, `EventCancelled`, `EventNotPublished`,
-    `EventStarted`, `RegistrationNotOpen`, `RegistrationClosed`, `AlreadyRegistered`, `EventFull`.
+    Returns the registration, `confirmed` or `waitlisted`, with `event`, `position` and
+    `people_ahead` set. Raises `NotFound` and the errors of `check_may_register`.
     """
     viewer = registered_by or AnonymousUser()
     if was_sold_out(event_id):
-        _check_by_reading(event_id, email, viewer)
+        _check_by_reading(event_id, email, party_size, viewer)
     for _ in range(_ATTEMPTS):
         parameters: dict[str, Any] = {
             "id": uuid.uuid4(),
@@ -186,21 +223,45 @@ def register(
             "now": timezone.now(),
             "notify": notify,
             "request_id": current_request_id(),
+            "party_size": party_size,
+            "guests": json.dumps(list(guests)) if guests else "[]",
+            "gets_seat": None,
         }
         row = _place(parameters)
         event = _event(row)
+        if not row["is_placed"] and event.waitlist_count and event.seats_party(party_size):
+            row = _place_under_lock(parameters, viewer)
+            event = _event(row)
         set_sold_out(event_id, not row["is_placed"] and not event.has_free_seat)
         if row["is_placed"]:
             return _registration(parameters, row, event)
-        _explain_refusal(event, row["is_registered"], parameters["now"], viewer)
+        _explain_refusal(event, row["is_registered"], parameters["now"], party_size, viewer)
     raise TemporarilyUnavailable(headers={"Retry-After": "1"})
 
 
-def _check_by_reading(event_id: int, email: str, viewer: User | AnonymousUser) -> None:
+@transaction.atomic
+def _place_under_lock(parameters: dict[str, Any], viewer: User | AnonymousUser) -> dict[str, Any]:
+    """The row of `_PLACE` for a party that fits while others wait.
+
+    Raises the errors of `register`.
+    """
+    event = lock_event(parameters["event_id"])
+    is_registered = Registration.objects.live().filter(event=event, email=parameters["email"])
+    may_pass, party_size = may_pass_queue(event), parameters["party_size"]
+    _explain_refusal(
+        event, is_registered.exists(), parameters["now"], party_size, viewer, may_pass=may_pass
+    )
+    gets_seat = placement(event, party_size, may_pass=may_pass) == Status.CONFIRMED
+    return _place({**parameters, "gets_seat": gets_seat})
+
+
+def _check_by_reading(
+    event_id: int, email: str, party_size: int, viewer: User | AnonymousUser
+) -> None:
     """Raises the refusal for the event's current state; returns if there may be a seat."""
     columns = ("is_registered", *_STATE_COLUMNS)
     row = _run(_READ_STATE, columns, {"event_id": event_id, "email": email})
-    _explain_refusal(_event(row), row["is_registered"], timezone.now(), viewer)
+    _explain_refusal(_event(row), row["is_registered"], timezone.now(), party_size, viewer)
 
 
 def _place(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -256,6 +317,10 @@ def _registration(parameters: dict[str, Any], row: dict[str, Any], event: Event)
             "status": Status.CONFIRMED if is_confirmed else Status.WAITLISTED,
             "queue_number": row["queue_number"],
             "position": row["position"],
+            "people_ahead": row["people_ahead"],
+            "party_size": parameters["party_size"],
+            "guests": json.loads(parameters["guests"]),
+            "absent_count": 0,
             "ticket_code": parameters["ticket_code"],
             "link_version": 1 if is_owned else 0,
             "registered_at": parameters["now"],
@@ -271,10 +336,18 @@ def _registration(parameters: dict[str, Any], row: dict[str, Any], event: Event)
 
 
 def _explain_refusal(
-    event: Event, is_registered: bool, now: datetime, viewer: User | AnonymousUser
+    event: Event,
+    is_registered: bool,
+    now: datetime,
+    party_size: int,
+    viewer: User | AnonymousUser,
+    *,
+    may_pass: bool = False,
 ) -> None:
     """Raises why there was no place; returns if there is one by now."""
     is_draft = event.status == Event.Status.DRAFT
     if is_draft and not Event.objects.visible_to(viewer).filter(pk=event.pk).exists():
         raise NotFound
-    check_may_register(event, is_registered=is_registered, now=now)
+    check_may_register(
+        event, is_registered=is_registered, now=now, party_size=party_size, may_pass=may_pass
+    )

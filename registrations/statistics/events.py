@@ -50,11 +50,37 @@ _CHANGES = f"""
 _CANCELLED = f"""
     SELECT {_SLOT_NUMBER}, unseated, absent FROM (
         SELECT date_bin('15 minutes', entry.at, 'epoch') AS slot,
-            count(*) FILTER (WHERE row.confirmed_at IS NULL) AS unseated,
-            count(*) FILTER (WHERE row.checked_in_at IS NOT NULL) AS absent
+            coalesce(sum(entry.people) FILTER (WHERE row.confirmed_at IS NULL), 0) AS unseated,
+            coalesce(
+                sum(row.party_size - row.absent_count) FILTER (
+                    WHERE row.checked_in_at IS NOT NULL
+                ), 0
+            ) AS absent
         FROM registrations_ledgerentry AS entry
         JOIN registrations_registration AS row ON row.id = entry.registration_id
         WHERE entry.event_id = %(event_id)s AND entry.kind = 'cancelled' GROUP BY 1
+    ) AS counted
+"""  # noqa: S608  # nosec
+
+# The people beyond one for each entry. An index has the few entries of parties.
+_PARTIES = f"""
+    SELECT kind, {_SLOT_NUMBER}, people FROM (
+        SELECT kind, date_bin('15 minutes', at, 'epoch') AS slot, sum(people - 1) AS people
+        FROM registrations_ledgerentry
+        WHERE event_id = %(event_id)s
+            AND (people > 1 OR kind IN ('party_grown', 'party_shrunk')) GROUP BY 1, 2
+    ) AS counted
+"""  # noqa: S608  # nosec
+
+# Parties that became smaller while they waited.
+_SHRUNK_WAITING = f"""
+    SELECT {_SLOT_NUMBER}, people FROM (
+        SELECT date_bin('15 minutes', entry.at, 'epoch') AS slot, sum(entry.people) AS people
+        FROM registrations_ledgerentry AS entry
+        JOIN registrations_registration AS row ON row.id = entry.registration_id
+        WHERE entry.event_id = %(event_id)s AND entry.kind = 'party_shrunk'
+            AND row.queue_number IS NOT NULL
+            AND (row.confirmed_at IS NULL OR entry.at <= row.confirmed_at) GROUP BY 1
     ) AS counted
 """  # noqa: S608  # nosec
 
@@ -63,7 +89,7 @@ _COUNTERS = """
 """
 
 _OTHER_STATES = """
-    SELECT status, count(*) FROM registrations_registration
+    SELECT status, sum(party_size) FROM registrations_registration
     WHERE event_id = %(event_id)s AND status NOT IN ('confirmed', 'waitlisted', 'cancelled')
     GROUP BY status
 """
@@ -74,7 +100,7 @@ _NTH_REGISTRATION = """
 """
 
 _SOURCES = """
-    SELECT source, count(*) FROM registrations_registration
+    SELECT source, sum(party_size) FROM registrations_registration
     WHERE event_id = %(event_id)s AND source <> '' GROUP BY source ORDER BY 2 DESC, 1
 """
 
@@ -106,9 +132,11 @@ class EventStatistics:
 class _Changes:
     """People by the slot of the change.
 
-    `unseated` left the waitlist by a cancellation, `absent` were checked in and cancelled then.
+    `registered` has those whose party grew, and the cancelled ones those whose party shrank.
+    `unseated` left the waitlist by either, `absent` were checked in and cancelled then.
     """
 
+    registrations: int
     registered: Counter[int]
     by_kind: dict[str, Counter[int]]
     unseated: Counter[int]
@@ -163,12 +191,32 @@ def _read_changes(cursor: Any, event: Event, waitlisted: int) -> _Changes:
     by_kind: dict[str, Counter[int]] = {}
     for kind, slot, count in _rows(cursor, _CHANGES, event):
         by_kind.setdefault(kind, Counter())[slot] = count
-    changes = _Changes(registered, by_kind, Counter(), Counter())
+    registrations = registered.total()
+    shrunk = _count_parties(cursor, event, registered, by_kind)
+    changes = _Changes(registrations, registered, by_kind, Counter(), Counter())
     if _may_be_special(changes, waitlisted):
         for slot, unseated, absent in _rows(cursor, _CANCELLED, event):
             changes.unseated[slot] = unseated
             changes.absent[slot] = absent
+    if shrunk:
+        changes.unseated.update(dict(_rows(cursor, _SHRUNK_WAITING, event)))
     return changes
+
+
+def _count_parties(
+    cursor: Any, event: Event, registered: Counter[int], by_kind: dict[str, Counter[int]]
+) -> bool:
+    """Counts people in place of entries. Returns whether a party shrank."""
+    for kind, slot, more in _rows(cursor, _PARTIES, event):
+        by_kind.setdefault(kind, Counter())[slot] += int(more)
+        if kind in {Kind.REGISTERED, Kind.QUEUED}:
+            registered[slot] += int(more)
+    by_kind.pop(Kind.REGISTERED.value, None)
+    registered.update(by_kind.pop(Kind.PARTY_GROWN.value, Counter()))
+    shrunk = by_kind.pop(Kind.PARTY_SHRUNK.value, Counter())
+    if shrunk:
+        by_kind.setdefault(Kind.CANCELLED.value, Counter()).update(shrunk)
+    return bool(shrunk)
 
 
 def _may_be_special(changes: _Changes, waitlisted: int) -> bool:
@@ -235,15 +283,15 @@ def _totals(
     cursor: Any, event: Event, changes: _Changes, counters: tuple[int, ...]
 ) -> dict[str, int]:
     confirmed, waitlisted = counters
-    registrations = changes.registered.total()
+    people = changes.registered.total()
     cancelled = changes.of(Kind.CANCELLED).total()
     checked_in = changes.of(Kind.CHECKED_IN).total() - changes.of(Kind.CHECK_IN_UNDONE).total()
     checked_in -= changes.absent.total()
-    has_others = registrations > confirmed + waitlisted + cancelled
+    has_others = people > confirmed + waitlisted + cancelled
     others = dict(_rows(cursor, _OTHER_STATES, event)) if has_others else {}
     return {
-        "registrations": registrations,
-        "people": registrations,  # one for each
+        "registrations": changes.registrations,
+        "people": people,
         "confirmed": confirmed,
         "waitlisted": waitlisted,
         "pending": others.get("pending", 0),

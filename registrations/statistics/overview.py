@@ -21,10 +21,11 @@ class Grouping(StrEnum):
     CATEGORY = "category"
 
 
-# Rows of registrations are counted by an index alone, and check-ins by a partial one.
+# Rows of registrations are counted by an index alone, check-ins and parties by partial ones.
 _EVENTS = """
     SELECT event.id, event.name, event.start_time, category.slug, event.registered_count,
-        event.waitlist_count, registered.number, coalesce(present.number, 0),
+        event.waitlist_count, registered.number, registered.number + party.number,
+        coalesce(present.number, 0),
         CASE WHEN event.end_time <= %(now)s AND event.status <> 'draft'
             THEN event.registered_count - coalesce(present.number, 0) ELSE 0 END
     FROM events_event AS event
@@ -32,8 +33,16 @@ _EVENTS = """
     CROSS JOIN LATERAL (
         SELECT count(*) AS number FROM registrations_registration WHERE event_id = event.id
     ) AS registered
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(
+            CASE kind WHEN 'party_grown' THEN people ELSE people - 1 END
+        ), 0)::bigint AS number
+        FROM registrations_ledgerentry
+        WHERE event_id = event.id AND kind IN ('registered', 'queued', 'party_grown')
+            AND (people > 1 OR kind IN ('party_grown', 'party_shrunk'))
+    ) AS party
     LEFT JOIN LATERAL (
-        SELECT count(*) AS number FROM registrations_registration
+        SELECT sum(party_size - absent_count)::bigint AS number FROM registrations_registration
         WHERE event_id = event.id AND checked_in_at IS NOT NULL AND status = 'confirmed'
     ) AS present ON true
     WHERE event.id = ANY(%(events)s)
@@ -55,6 +64,7 @@ class _EventRow:
     confirmed: int
     waitlisted: int
     registrations: int
+    people: int
     checked_in: int
     no_show: int
 
@@ -62,10 +72,10 @@ class _EventRow:
         return {
             "events": 1,
             "registrations": self.registrations,
-            "people": self.registrations,  # one for each
+            "people": self.people,
             "confirmed": self.confirmed,
             "waitlisted": self.waitlisted,
-            "cancelled": self.registrations - self.confirmed - self.waitlisted,
+            "cancelled": self.people - self.confirmed - self.waitlisted,
             "checked_in": self.checked_in,
             "no_show": self.no_show,
         }

@@ -25,6 +25,7 @@ from registrations.services import (
     undo_check_in,
 )
 from registrations.services.editing import edit_registration
+from registrations.services.parties import change_party
 from registrations.tests.concurrency import wait_until_blocked
 from registrations.tests.factories import registered
 
@@ -544,3 +545,16 @@ def test_other_entries_of_the_ledger_are_updates(reader, event):
     )
 
     assert types_of(page(reader, cursor=cursor)) == ["registration.updated"]
+
+
+def test_size_and_guests_of_a_party_are_changes(reader, olga):
+    event = EventFactory(organizer=olga, max_party_size=4)
+    registration = register(event.pk, name="Bob", email="bob@example.com", party_size=3)
+
+    change_party(registration, party_size=2)
+    change_party(registration, guests=[{"name": "Eve", "email": None}])
+
+    changes = page(reader, type="registration.*")["results"]
+    updated = "registration.updated"
+    assert [change["type"] for change in changes] == ["registration.confirmed", updated, updated]
+    assert changes[-1]["data"]["guests"] == [{"name": "Eve", "email": None}]

@@ -14,6 +14,7 @@ from events.models import Event
 from events.tests.factories import EventFactory
 from registrations.models import Registration
 from registrations.services.eligibility import (
+    FITS,
     GIVES_SEATS,
     HAS_FREE_SEAT,
     IS_OPEN,
@@ -55,6 +56,7 @@ def events(olga: User) -> list[Event]:
             registered_count=taken,
             waitlist_enabled=rng.choice((True, False)),
             waitlist_count=rng.choice((0, 0, 1)),
+            max_party_size=rng.choice((1, 2, 3)),
         )
 
     return Event.objects.bulk_create(event() for _ in range(EVENTS))
@@ -80,6 +82,7 @@ def is_allowed(check, *args: object, **kwargs: object) -> bool:
 
 
 RULES: dict[str, Callable[[Event], bool]] = {
+    FITS.replace("%(party_size)s", "2"): lambda event: event.seats_party(2),
     HAS_FREE_SEAT: lambda event: event.has_free_seat,
     f"{HAS_FREE_SEAT} OR event.waitlist_enabled": lambda event: placement(event) is not None,
     GIVES_SEATS: lambda event: gives_seats(event, NOW),
@@ -95,22 +98,29 @@ def test_sql_of_each_rule_agrees_with_its_function(events):
         assert set(expected.values()) == {True, False}
 
 
+@pytest.mark.parametrize("party_size", [1, 2, 3])
 @pytest.mark.parametrize("is_registered", [True, False])
-def test_sql_of_may_register_agrees_with_its_check(events, is_registered):
+def test_sql_of_may_register_agrees_with_its_check(events, is_registered, party_size):
     expected = {
-        event.pk: is_allowed(check_may_register, event, is_registered=is_registered, now=NOW)
+        event.pk: not (event.waitlist_count and event.seats_party(party_size))
+        and is_allowed(
+            check_may_register, event, is_registered=is_registered, now=NOW, party_size=party_size
+        )
         for event in events
     }
     if is_registered:
         add_registrations(events)
 
-    sql = {
-        event.pk: results(MAY_REGISTER, event_id=event.pk, email=ADDRESS)[event.pk]
-        for event in events
-    }
+    sql = {event.pk: may_register(event, party_size)[event.pk] for event in events}
 
     assert sql == expected
     assert any(expected.values()) is not is_registered
+
+
+def may_register(event: Event, party_size: int = 1) -> dict[int, bool]:
+    return results(
+        MAY_REGISTER, event_id=event.pk, email=ADDRESS, party_size=party_size, gets_seat=None
+    )
 
 
 def add_registrations(events: list[Event]) -> None:
@@ -137,4 +147,4 @@ def test_cancelled_registration_does_not_count_as_registered(event):
     registration = registered_silently(event, email=ADDRESS)
     Registration.objects.filter(pk=registration.pk).update(status="cancelled", cancelled_at=NOW)
 
-    assert results(MAY_REGISTER, event_id=event.pk, email=ADDRESS) == {event.pk: True}
+    assert may_register(event) == {event.pk: True}

@@ -23,6 +23,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.tests.factories import PASSWORD, UserFactory
 from events.models import Event
+from registrations.models import Registration
 from registrations.services.integrity import find_faults
 
 CLOSED = timezone.now() - timedelta(days=1)
@@ -39,32 +40,69 @@ class ModelEvent:
     is_closed: bool = False
     seated: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
 
-    def has_room(self) -> bool:
-        return self.capacity is None or len(self.seated) < self.capacity
+    def people(self, emails: list[str]) -> int:
+        return sum(self.sizes[email] for email in emails)
+
+    def has_room(self, size: int) -> bool:
+        return self.capacity is None or self.people(self.seated) + size <= self.capacity
+
+    def blocking(self) -> list[str]:
+        """The waitlisted parties that are not larger than the whole capacity."""
+        return [
+            email
+            for email in self.waiting
+            if self.capacity is None or self.sizes[email] <= self.capacity
+        ]
 
     def promote(self) -> None:
-        while (
-            self.waiting and self.has_room() and self.status == "published" and not self.is_closed
-        ):
-            self.seated.append(self.waiting.pop(0))
+        if self.status != "published" or self.is_closed:
+            return
+        while (first := self.blocking()[:1]) and self.has_room(self.sizes[first[0]]):
+            self.waiting.remove(first[0])
+            self.seated.append(first[0])
 
-    def register(self, email: str) -> str:
+    def register(self, email: str, size: int = 1) -> str:
         for refusal, applies in (
             ("event_cancelled", self.status == "cancelled"),
             ("event_not_published", self.status == "draft"),
             ("registration_closed", self.is_closed),
             ("already_registered", email in self.seated + self.waiting),
+            ("party_too_large", self.capacity is not None and size > self.capacity),
         ):
             if applies:
                 return refusal
-        if not self.waiting and self.has_room():
+        if not self.blocking() and self.has_room(size):
+            self.sizes[email] = size
             self.seated.append(email)
             return "confirmed"
         if self.waitlist:
+            self.sizes[email] = size
             self.waiting.append(email)
             return "waitlisted"
         return "event_full"
+
+    def resize(self, email: str, size: int) -> str | None:
+        """The code of the refusal, if there is one."""
+        growth = size - self.sizes[email]
+        if growth == 0:
+            return None
+        if self.status == "cancelled":
+            return "event_cancelled"
+        if growth > 0:
+            for refusal, applies in (
+                ("event_not_published", self.status == "draft"),
+                ("registration_closed", self.is_closed),
+                ("party_cannot_grow", email in self.waiting),
+                ("party_too_large", self.capacity is not None and size > self.capacity),
+                ("event_full", bool(self.waiting) or not self.has_room(growth)),
+            ):
+                if applies:
+                    return refusal
+        self.sizes[email] = size
+        self.promote()
+        return None
 
     def leave(self, email: str) -> None:
         for people in (self.seated, self.waiting):
@@ -74,7 +112,8 @@ class ModelEvent:
 
 
 EMAILS = st.sampled_from([f"{letter}@example.com" for letter in "abcdefgh"])
-CAPACITIES = st.none() | st.integers(1, 4)
+CAPACITIES = st.none() | st.integers(1, 6)
+SIZES = st.sampled_from((1, 1, 2, 3, 4))
 
 
 class Engine(RuleBasedStateMachine):
@@ -106,7 +145,7 @@ class Engine(RuleBasedStateMachine):
             {
                 "name": "Modelled", "location": "-", "start_time": LATER.isoformat(),
                 "max_capacity": capacity, "waitlist_enabled": waitlist,
-                "status": self.model.status,
+                "status": self.model.status, "max_party_size": 4,
             },
         )  # fmt: skip
         assert made.status_code == 201
@@ -118,13 +157,14 @@ class Engine(RuleBasedStateMachine):
         code = response.json()["code"] if response.status_code >= 400 else None
         assert code == expected, response.content
 
-    @rule(target=registrations, email=EMAILS, upper=st.booleans())
-    def register_guest(self, email: str, upper: bool):
+    @rule(target=registrations, email=EMAILS, upper=st.booleans(), size=SIZES)
+    def register_guest(self, email: str, upper: bool, size: int):
         # The organizer registers guests, for whom a draft is refused and not hidden.
-        expected = self.model.register(email)
+        expected = self.model.register(email, size)
         address = email.upper() if upper else email
 
-        response = self.organizer.post(f"{self.path}/register", {"name": "N", "email": address})
+        body = {"name": "N", "email": address, "party_size": size}
+        response = self.organizer.post(f"{self.path}/register", body)
 
         if response.status_code >= 400:
             self.check(response, expected)
@@ -133,6 +173,8 @@ class Engine(RuleBasedStateMachine):
         assert made["status"] == expected
         position = self.model.waiting.index(email) + 1 if expected == "waitlisted" else None
         assert made["waitlist_position"] == position
+        ahead = None if position is None else self.model.people(self.model.waiting[: position - 1])
+        assert made["people_ahead"] == ahead
         return (made["id"], made["manage_token"], email)
 
     @rule(email=EMAILS)
@@ -174,14 +216,23 @@ class Engine(RuleBasedStateMachine):
             assert response.status_code == 204
         self.model.leave(email)
 
+    @rule(registration=registrations, size=SIZES)
+    def resize(self, registration, size: int) -> None:
+        pk, token, email = registration
+        if Registration.objects.get(pk=pk).status == "cancelled":
+            return
+        expected = self.model.resize(email, size)
+        path = f"/api/registrations/{pk}/?token={token}"
+        self.check(self.guest.patch(path, {"party_size": size}), expected)
+
     @rule(capacity=CAPACITIES)
     def change_capacity(self, capacity: int | None) -> None:
         response = self.organizer.patch(self.path, {"max_capacity": capacity})
         if self.model.status == "cancelled":
             self.check(response, "event_cancelled")
-        elif capacity is not None and capacity < len(self.model.seated):
+        elif capacity is not None and capacity < self.model.people(self.model.seated):
             self.check(response, "capacity_below_registered")
-            assert response.json()["minimum"] == len(self.model.seated)
+            assert response.json()["minimum"] == self.model.people(self.model.seated)
         else:
             self.check(response, None)
             self.model.capacity = capacity
@@ -236,8 +287,9 @@ class Engine(RuleBasedStateMachine):
         seated = {row.email for row in rows if row.status == "confirmed"}
         waiting = [row.email for row in rows if row.status == "waitlisted"]
         assert (seated, waiting) == (set(self.model.seated), self.model.waiting)
-        assert event.registered_count == len(seated)
-        assert event.waitlist_count == len(waiting)
+        assert event.registered_count == self.model.people(self.model.seated)
+        assert event.waitlist_count == self.model.people(waiting)
+        assert event.queue_length == len(waiting)
 
 
 @pytest.mark.django_db

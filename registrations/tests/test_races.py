@@ -399,3 +399,23 @@ def test_updates_of_several_rows_lock_them_in_the_order_of_their_ids(pairs):
             wait_until_blocked()
             locked.get(pk=second.pk)
         future.result()
+
+
+def test_parties_that_come_and_go_at_once_leave_no_fault():
+    event = EventFactory(max_capacity=20, max_party_size=6, waitlist_enabled=True)
+    early = [registered(event, party_size=2) for _ in range(8)]
+    sizes = [1 + number % 6 for number in range(24)]
+
+    def joining(size: int) -> Callable[[], object]:
+        return lambda: registered(event, party_size=size)
+
+    def leaving(registration: Registration) -> Callable[[], object]:
+        return lambda: cancel_registration(registration)
+
+    at_once(*map(joining, sizes), *map(leaving, early))
+
+    event.refresh_from_db()
+    assert event.registered_count <= 20
+    assert event.registered_count + event.waitlist_count == sum(sizes)
+    assert event.queue_length == event.registrations.filter(status="waitlisted").count()
+    assert_sound()

@@ -76,7 +76,7 @@ class AttendeePagination(KeysetPagination):
         page["properties"]["counts"] = {
             "type": "object",
             "required": ["confirmed", "waitlisted", "checked_in"],
-            "description": "Counts of the whole event, whatever the filters.",
+            "description": "People of the whole event, whatever the filters.",
             "properties": {"confirmed": number, "waitlisted": number, "checked_in": number},
         }
         return page
@@ -109,7 +109,7 @@ class AttendeeListView(AttendeesView):
         response.data["counts"] = {
             "confirmed": event.registered_count,
             "waitlisted": event.waitlist_count,
-            "checked_in": registrations.live().filter(checked_in_at__isnull=False).count(),
+            "checked_in": registrations.live().admitted_people(),
         }
         return response
 

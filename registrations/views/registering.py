@@ -32,6 +32,8 @@ from ..errors import (
     AlreadyRegistered,
     CancellationClosed,
     EventFull,
+    PartyCannotGrow,
+    PartyTooLarge,
     RegistrationCancelled,
     RegistrationClosed,
     RegistrationNotOpen,
@@ -71,11 +73,14 @@ class RegisterView(ApiView):
             RegistrationNotOpen,
             RegistrationClosed,
             AlreadyRegistered,
+            PartyTooLarge,
             EventFull,
         ],
     )
     def post(self, request: Request, pk: int) -> Response:
         """A seat when one is free (`confirmed`), else a place in the queue (`waitlisted`).
+
+        A party gets seats for all of its `party_size` people, or one place in the queue.
 
         Guests send a name and an address, and receive a `manage_token`. A signed-in caller may send
         an empty body; another address makes a guest registration that the caller manages.
@@ -186,8 +191,14 @@ class RegistrationView(SingleRegistrationView):
             PermissionDenied,
             EventCancelled,
             EventStarted,
+            CancellationClosed,
             RegistrationCancelled,
+            RegistrationClosed,
+            RegistrationNotOpen,
             AlreadyRegistered,
+            PartyTooLarge,
+            PartyCannotGrow,
+            EventFull,
         ],
     )
     def patch(self, request: Request, pk: UUID) -> Response:
@@ -196,6 +207,11 @@ class RegistrationView(SingleRegistrationView):
         Another `email` corrects the address or hands the registration on. The seat or the place in
         the queue stays. The ticket and `manage_token` are new and are sent to the new address only;
         the old ones become invalid at once. A user's registration leaves the account.
+
+        A smaller `party_size` frees seats, until cancelling closes; not below the number who are
+        checked in. A larger one takes seats while registration is open, if they are free and nobody
+        waits. On the waitlist a party can only shrink. `guests` replaces the guests that are named;
+        shrinking removes surplus ones from the end.
         """
         registration = self.registration(pk)
         changes = self.valid(RegistrationEditIn, partial=True)

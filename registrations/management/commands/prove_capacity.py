@@ -1,5 +1,6 @@
 import statistics
 import time
+from argparse import ArgumentTypeError
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -12,9 +13,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from config.errors import DomainError
-from events.models import Event
+from events.models import MAX_PARTY_SIZE, Event
 from registrations.models import LedgerEntry, Registration
-from registrations.services import register
+from registrations.services import cancel_registration, register
 from registrations.services.integrity import find_faults
 
 
@@ -28,15 +29,27 @@ class Command(BaseCommand):
         parser.add_argument("--clients", type=int, default=64)
         parser.add_argument("--seats", type=int, default=20)
         parser.add_argument("--rounds", type=int, default=1)
+        parser.add_argument(
+            "--party",
+            type=_sizes,
+            default=range(1, 2),
+            metavar="1-6",
+            help="Sizes of the parties. Those that do not fit wait, and a third of all cancels.",
+        )
 
-    def handle(self, *args: Any, clients: int, seats: int, rounds: int, **options: Any) -> None:
+    def handle(
+        self, *args: Any, clients: int, seats: int, rounds: int, party: range, **options: Any
+    ) -> None:
         if min(clients, seats, rounds) < 1:
             raise CommandError("--clients, --seats and --rounds must be at least 1.")
         self._check_connections(clients)
         for number in range(1, rounds + 1):
-            event = _open_event(seats)
+            event = _open_event(seats, party)
             try:
-                self._sell(event, clients, number)
+                if len(party) > 1 or party.start > 1:
+                    self._sell_to_parties(event, clients, number, party)
+                else:
+                    self._sell(event, clients, number)
             finally:
                 _remove(event)
         self.stdout.write(self.style.SUCCESS("PROVED: never more confirmed than seats."))
@@ -53,7 +66,7 @@ class Command(BaseCommand):
 
     def _sell(self, event: Event, clients: int, number: int) -> None:
         started = time.perf_counter()
-        results = _register_concurrently(event, clients)
+        results = _register_concurrently(event, clients, range(1, 2))
         seconds = time.perf_counter() - started
         outcomes = Counter(outcome for outcome, _ in results)
         latencies = sorted(1000 * latency for _, latency in results)
@@ -73,8 +86,36 @@ class Command(BaseCommand):
                 f"were due; other outcomes {dict(outcomes)}; faults {faults}"
             )
 
+    def _sell_to_parties(self, event: Event, clients: int, number: int, party: range) -> None:
+        outcomes = Counter(outcome for outcome, _ in _register_concurrently(event, clients, party))
+        registrations = list(Registration.objects.filter(event=event).order_by("email"))
+        _cancel_concurrently(registrations[::3])
+        event.refresh_from_db()
+        faults = [fault for fault in find_faults() if fault.event_id == event.pk]
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+        self.stdout.write(
+            f"round {number}: {counts} of {clients} parties; then {len(registrations[::3])} "
+            f"cancelled; {event.registered_count} people on {event.max_capacity} seats, "
+            f"{event.queue_length} parties of {event.waitlist_count} people wait"
+        )
+        unexpected = outcomes.keys() - {"confirmed", "waitlisted", "party_too_large"}
+        if unexpected or faults or event.registered_count > (event.max_capacity or 0):
+            raise CommandError(f"BROKEN: outcomes {dict(outcomes)}; faults {faults}")
 
-def _open_event(seats: int) -> Event:
+
+def _sizes(text: str) -> range:
+    """`1-6` or `2` as a range."""
+    first, _, last = text.partition("-")
+    try:
+        sizes = range(int(first), int(last or first) + 1)
+    except ValueError:
+        sizes = range(0)
+    if not sizes or sizes.start < 1 or sizes.stop > MAX_PARTY_SIZE + 1:
+        raise ArgumentTypeError(f"give sizes from 1 to {MAX_PARTY_SIZE}, such as 1-6")
+    return sizes
+
+
+def _open_event(seats: int, party: range) -> Event:
     owner, _ = User.objects.get_or_create(
         email="capacity-proof@invalid",
         defaults={"username": "capacity:proof", "is_active": False},
@@ -87,10 +128,23 @@ def _open_event(seats: int) -> Event:
         start_time=start,
         end_time=start + timedelta(hours=1),
         max_capacity=seats,
+        max_party_size=party.stop - 1,
+        waitlist_enabled=party.stop > 2,
     )
 
 
-def _register_concurrently(event: Event, clients: int) -> list[tuple[str, float]]:
+def _cancel_concurrently(registrations: list[Registration]) -> None:
+    def cancel(registration: Registration) -> None:
+        try:
+            cancel_registration(registration, notify=False)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max(len(registrations), 1)) as pool:
+        list(pool.map(cancel, registrations))
+
+
+def _register_concurrently(event: Event, clients: int, party: range) -> list[tuple[str, float]]:
     """The outcome and the latency in seconds of each client."""
     barrier = Barrier(clients)
 
@@ -100,13 +154,14 @@ def _register_concurrently(event: Event, clients: int) -> list[tuple[str, float]
             barrier.wait(60)
             started = time.perf_counter()
             try:
-                register(
+                registration = register(
                     event.pk,
                     name=f"Client {number}",
                     email=f"client{number}@invalid",
                     notify=False,
+                    party_size=party[number % len(party)],
                 )
-                outcome = "confirmed"
+                outcome = str(registration.status)
             except DomainError as error:
                 outcome = error.code
             return outcome, time.perf_counter() - started

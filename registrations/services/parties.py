@@ -1,0 +1,126 @@
+"""Changes of a party: its size, and the guests that are named.
+
+Lock order: event, registration.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from config.api.text.instants import render_instant
+from config.errors import FieldError, ValidationFailed
+from events.errors import EventCancelled, EventStarted
+from events.models import Event, Right, has_right
+from events.services import lock_event
+
+from ..errors import CancellationClosed, PartyCannotGrow, RegistrationCancelled
+from ..models import Registration
+from .eligibility import (
+    Status,
+    check_capacity_holds,
+    check_is_open,
+    check_party_size,
+    event_full,
+    is_cancellation_closed,
+)
+from .ledger import Kind, Reason, is_registration_staff, record_change, role_of
+from .locking import lock_registration
+from .waitlist import add_people, promote_waitlist
+
+
+@transaction.atomic
+def change_party(
+    registration: Registration,
+    *,
+    party_size: int | None = None,
+    guests: Sequence[dict[str, str | None]] | None = None,
+    by: User | None = None,
+) -> None:
+    """Changes the number of people, the guests that are named, or both; None leaves it as it is.
+
+    A smaller party frees seats for the waitlist, and loses surplus guests from the end. A larger
+    one takes seats that are free while nobody waits. `by` is the acting account, None for a guest
+    with a token. Raises `ValidationFailed`, `EventCancelled`, `EventStarted`,
+    `RegistrationCancelled`, `CancellationClosed`, `RegistrationNotOpen`, `RegistrationClosed`,
+    `PartyCannotGrow`, `PartyTooLarge`, `EventFull`, and `NotFound` as `lock_registration`.
+    """
+    event = lock_event(registration.event_id)
+    row = lock_registration(registration)
+    size = row.party_size if party_size is None else party_size
+    if guests is not None and len(guests) >= size:
+        surplus = f"A party of {size} has at most {size - 1} guests."
+        raise ValidationFailed(FieldError("guests", "max_length", surplus))
+    now = timezone.now()
+    difference = size - row.party_size
+    if difference:
+        _check_may_change(event, row)
+        if difference < 0:
+            _check_may_shrink(event, row, size, by, now)
+        else:
+            _check_may_grow(event, row, size, now)
+    elif guests is not None and row.status == Status.CANCELLED:
+        raise RegistrationCancelled
+    named = row.guests if guests is None else list(guests)
+    row.party_size, row.guests = size, named[: size - 1]
+    if row.checked_in_at is not None:
+        row.absent_count += difference
+    row.save(update_fields=["party_size", "guests", "absent_count"])
+    if difference:
+        _count(event, row, difference, by, now)
+    _show(row, registration)
+
+
+def _show(row: Registration, registration: Registration) -> None:
+    """Sets what has changed on the caller's registration, which may have been promoted."""
+    row.refresh_from_db(fields=["status", "confirmed_at"])
+    for name in ("party_size", "guests", "absent_count", "status", "confirmed_at"):
+        setattr(registration, name, getattr(row, name))
+    if row.status == Status.CONFIRMED:
+        registration.position = registration.people_ahead = None  # type: ignore[attr-defined]
+
+
+def _count(
+    event: Event, row: Registration, difference: int, by: User | None, now: datetime
+) -> None:
+    """Records the change, and promotes the waitlist into the seats that it frees."""
+    kind = Kind.PARTY_GROWN if difference > 0 else Kind.PARTY_SHRUNK
+    reason = role_of(by, row, event)
+    record_change(row, kind, by=by, reason=reason, at=now, people=abs(difference))
+    add_people(event, row, difference, parties=0)
+    if difference < 0:
+        promote_waitlist(event, reason=Reason.PLACE_FREED)
+
+
+def _check_may_change(event: Event, row: Registration) -> None:
+    if row.status == Status.CANCELLED:
+        raise RegistrationCancelled
+    if event.status == Event.Status.CANCELLED:
+        raise EventCancelled
+    if event.has_started():
+        raise EventStarted("The event has started; its parties keep their size.")
+
+
+def _check_may_shrink(
+    event: Event, row: Registration, size: int, by: User | None, now: datetime
+) -> None:
+    if size < row.admitted_count:
+        admitted = f"{row.admitted_count} people of the party are checked in."
+        raise ValidationFailed(FieldError("party_size", "min_value", admitted))
+    closes = event.cancellation_closes_at
+    if closes is None or not is_cancellation_closed(row, event, now):
+        return
+    if by is None or not (has_right(by, Right.PEOPLE, event) or is_registration_staff(by)):
+        raise CancellationClosed(closed_at=render_instant(closes))
+
+
+def _check_may_grow(event: Event, row: Registration, size: int, now: datetime) -> None:
+    check_party_size(event, size)
+    check_is_open(event, now)
+    if row.status == Status.WAITLISTED:
+        raise PartyCannotGrow
+    check_capacity_holds(event, size)
+    if event.waitlist_count or not event.seats_party(size - row.party_size):
+        raise event_full(event)
