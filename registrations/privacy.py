@@ -52,6 +52,7 @@ _EVENT = (
     "max_capacity",
     "waitlist_enabled",
     "max_party_size",
+    "waitlist_policy",
     "registration_opens_at",
     "registration_closes_at",
     "cancellation_closes_at",

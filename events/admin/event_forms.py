@@ -26,6 +26,7 @@ SEATS = (
     "max_capacity",
     "waitlist_enabled",
     "max_party_size",
+    "waitlist_policy",
     "registration_opens_at",
     "registration_closes_at",
     "cancellation_closes_at",

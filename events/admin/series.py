@@ -31,7 +31,7 @@ _RECURRENCE = (
     "filled_to",
 )
 _SEATS = (
-    *("max_capacity", "waitlist_enabled", "max_party_size"),
+    *("max_capacity", "waitlist_enabled", "max_party_size", "waitlist_policy"),
     *("registration_opens_at", "registration_closes_at", "cancellation_closes_at"),
 )
 

@@ -3,6 +3,7 @@ from .base import (
     ONLINE,
     AttendanceMode,
     EventDetails,
+    WaitlistPolicy,
     derived_attendance_mode,
 )
 from .category import Category
@@ -43,6 +44,7 @@ __all__ = [
     "Series",
     "SeriesQuerySet",
     "TeamMember",
+    "WaitlistPolicy",
     "derived_attendance_mode",
     "happens_between",
     "has_right",

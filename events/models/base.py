@@ -31,6 +31,11 @@ class AttendanceMode(models.TextChoices):
     HYBRID = "hybrid"
 
 
+class WaitlistPolicy(models.TextChoices):
+    STRICT = "strict"
+    FIRST_FIT = "first_fit"
+
+
 def derived_attendance_mode(location: str, meeting_url: str) -> AttendanceMode:
     """The mode that a location and a link imply."""
     if location.casefold() == ONLINE.casefold():
@@ -70,6 +75,13 @@ class EventDetails(models.Model):
         db_default=1,
         help_text="How many people one registration may bring, the registrant included.",
     )
+    waitlist_policy = models.CharField(
+        max_length=16,
+        choices=WaitlistPolicy,
+        default=WaitlistPolicy.STRICT,
+        db_default=WaitlistPolicy.STRICT.value,
+        help_text="Whether seats wait for the first party of the queue, or go to one that fits.",
+    )
     registration_opens_at = models.DateTimeField(null=True, blank=True)
     registration_closes_at = models.DateTimeField(
         null=True, blank=True, help_text="Empty: at the start."
@@ -95,6 +107,7 @@ class EventDetails(models.Model):
         "max_capacity",
         "waitlist_enabled",
         "max_party_size",
+        "waitlist_policy",
         "registration_opens_at",
         "registration_closes_at",
         "cancellation_closes_at",

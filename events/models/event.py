@@ -4,12 +4,12 @@ from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, GistIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import ExpressionWrapper, F, Q
+from django.db.models import F, Q
 from django.utils.timezone import now
 
 from config.api.text.folding import Folded, alphabetical
 
-from .base import IS_NOWHERE, IS_SOMEWHERE, EventDetails, default_reminder_hours  # noqa: F401  # a migration imports it from here
+from .base import IS_NOWHERE, IS_SOMEWHERE, EventDetails, WaitlistPolicy, default_reminder_hours  # noqa: F401  # a migration imports it from here
 from .category import Category
 from .event_queryset import EventQuerySet
 from .expressions import Point, Span
@@ -18,9 +18,6 @@ from .sample import Halvings, HalvingsUpTo, IsSampled
 from .search_word import HeadingWords, NamesByWeek, NameWords
 from .series import Series
 
-_HAS_FREE_SEAT = Q(waitlist_count=0) & (
-    Q(max_capacity=None) | Q(registered_count__lt=F("max_capacity"))
-)
 _IS_PUBLIC = Q(status="published", deleted_at=None)
 
 
@@ -73,12 +70,18 @@ class Event(EventDetails):
     last_queue_number = models.PositiveBigIntegerField(
         default=0, editable=False, help_text="The highest queue number that was assigned."
     )
-    is_available = models.GeneratedField(
-        expression=ExpressionWrapper(_HAS_FREE_SEAT, output_field=models.BooleanField()),
-        output_field=models.BooleanField(),
-        db_persist=True,
-        help_text="Whether a new registration gets a seat. An index on the counters would be "
-        "updated by every registration.",
+    was_first_fit = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Newcomers have been allowed to overtake the queue. A trigger maintains it.",
+    )
+    is_available = models.BooleanField(
+        default=True,
+        db_default=True,
+        editable=False,
+        help_text="Whether a new registration gets a seat. A trigger maintains it. An index on the "
+        "counters would be updated by every registration.",
     )
     average_rating = models.DecimalField(
         max_digits=3, decimal_places=2, null=True, blank=True, editable=False
@@ -313,8 +316,13 @@ class Event(EventDetails):
 
     @property
     def has_free_seat(self) -> bool:
-        """Whether a new registration gets a seat. Waitlisted registrations have priority."""
-        return self.waitlist_count == 0 and self.available_seats != 0
+        """Whether a new registration gets a seat. Waitlisted ones have priority if they fit."""
+        return self.is_open_to_newcomers and self.available_seats != 0
+
+    @property
+    def is_open_to_newcomers(self) -> bool:
+        """Whether free seats go to newcomers: nobody waits, or only parties that do not fit."""
+        return self.waitlist_count == 0 or self.waitlist_policy == WaitlistPolicy.FIRST_FIT
 
     @property
     def queue_length(self) -> int:

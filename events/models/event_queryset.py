@@ -97,7 +97,7 @@ class EventQuerySet(models.QuerySet["Event"]):
             "name", "description", "location", "latitude", "longitude",
             "start_time", "end_time", "timezone", "status",
             "max_capacity", "registered_count", "waitlist_enabled", "waitlist_count",
-            "max_party_size",
+            "max_party_size", "waitlist_policy",
             "registration_opens_at", "registration_closes_at", "cancellation_closes_at",
             "attendance_mode", "series", "average_rating",
             "feedback_count", "created_at", "updated_at", "version", "meeting_url",

@@ -22,7 +22,7 @@ from config.api.fields import (
     ZoneField,
 )
 
-from ..models import MAX_PARTY_SIZE, AttendanceMode, Event
+from ..models import MAX_PARTY_SIZE, AttendanceMode, Event, WaitlistPolicy
 from ..models.base import default_reminder_hours
 from ..services.attendance import NEEDS_PLACE
 from ..services.editing import TIMES
@@ -150,6 +150,12 @@ class EventIn(serializers.Serializer[Event]):
         default=1,
         help_text="How many people one registration may bring, the registrant included. Existing "
         "registrations keep their size.",
+    )
+    waitlist_policy = ChoiceField(
+        choices=WaitlistPolicy.choices,
+        default=WaitlistPolicy.STRICT,
+        help_text="`strict`: nobody overtakes the queue, and seats stay free until its first party "
+        "fits. `first_fit`: the first party that fits gets the seats, and so does a newcomer.",
     )
     registration_opens_at = MomentField(allow_null=True, default=None)
     registration_closes_at = MomentField(

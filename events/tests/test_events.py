@@ -57,6 +57,7 @@ def test_create_returns_the_whole_event(clock, olga, signed_in):
         "waitlist_enabled": False,
         "waitlist_count": 0,
         "max_party_size": 1,
+        "waitlist_policy": "strict",
         "registration_opens_at": None,
         "registration_closes_at": None,
         "cancellation_closes_at": None,

@@ -32,7 +32,7 @@ FITS = """(
     OR event.registered_count + %(party_size)s::int <= event.max_capacity
 )"""
 
-# A generated column with the rule of `Event.has_free_seat`: waitlisted registrations come first.
+# A trigger keeps the column equal to `Event.has_free_seat`.
 HAS_FREE_SEAT = "event.is_available"
 
 GIVES_SEATS = """(
@@ -50,7 +50,8 @@ IS_REGISTERED = """EXISTS (
 )"""
 
 # A party that would fit while others wait is left out: whether it may pass them depends on the
-# queue, which only a holder of the event's lock can read. That one decides by `gets_seat`.
+# policy, and on the queue, which only a holder of the event's lock can read. That one decides by
+# `gets_seat`.
 MAY_REGISTER = f"""(
     {IS_OPEN}
     AND CASE
@@ -97,15 +98,18 @@ def placement(event: Event, party_size: int = 1, *, may_pass: bool = False) -> S
     With `may_pass`, all waitlisted parties are larger than the whole capacity. Nobody waits for
     them.
     """
-    if event.seats_party(party_size) and (event.waitlist_count == 0 or may_pass):
+    if event.seats_party(party_size) and (event.is_open_to_newcomers or may_pass):
         return Status.CONFIRMED
     return Status.WAITLISTED if event.waitlist_enabled else None
 
 
 def may_pass_queue(event: Event) -> bool:
-    """Whether each waitlisted party is larger than the whole capacity. Caller holds the lock."""
-    if event.waitlist_count == 0 or event.max_capacity is None:
-        return event.waitlist_count == 0
+    """Whether a newcomer may overtake the queue if it fits. Caller holds the lock.
+
+    Under the strict policy each waitlisted party must be larger than the whole capacity.
+    """
+    if event.is_open_to_newcomers or event.max_capacity is None:
+        return event.is_open_to_newcomers
     queue = Registration.objects.filter(event=event, status=Status.WAITLISTED)
     return not queue.filter(party_size__lte=event.max_capacity).exists()
 

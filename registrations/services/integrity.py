@@ -31,6 +31,8 @@ _COUNTED = """
 # that time is not stored, but it was at least one.
 _NEVER_PASSED_OVER = """
     r.status = 'waitlisted' AND r.party_size = 1 AND NOT EXISTS (
+        SELECT FROM events_event WHERE id = r.event_id AND was_first_fit
+    ) AND NOT EXISTS (
         SELECT FROM registrations_ledgerentry
         WHERE registration_id = r.id AND kind = 'party_shrunk'
     )
@@ -78,7 +80,7 @@ CHECKS = (
         """,  # noqa: S608  # nosec
     ),
     Check(
-        "no seats are free for the first on the waitlist while registration is open",
+        "no seats are free for the waitlist while registration is open",
         f"""
         SELECT event.id, format('%%s wait, %%s of %%s seats are taken',
             c.waitlisted, c.confirmed, coalesce(event.max_capacity::text, 'unlimited'))
@@ -87,7 +89,8 @@ CHECKS = (
             SELECT party_size FROM registrations_registration
             WHERE event_id = event.id AND status = 'waitlisted'
                 AND party_size <= coalesce(event.max_capacity, party_size)
-            ORDER BY queue_number LIMIT 1
+            ORDER BY CASE WHEN event.waitlist_policy = 'first_fit' THEN party_size END,
+                queue_number LIMIT 1
         ) AS first
         WHERE {may_promote_sql(confirmed="c.confirmed", waitlisted="c.waitlisted")}
             AND c.confirmed + first.party_size <= coalesce(

@@ -9,8 +9,8 @@ A full event matches no row and is refused without a write or a lock. If this pr
 event full, it first reads the event, which costs half as much as the statement, and runs the
 statement only if there may be a seat.
 
-A party that would fit while others wait takes the event's lock first and then reads the queue: it
-gets its seats only if every waitlisted party is larger than the whole capacity.
+A party that would fit while others wait takes the event's lock first and then reads the queue. By
+the strict policy it gets seats only if every waitlisted party is larger than the whole capacity.
 
 Both statements are prepared, since planning them costs more than running them.
 """
@@ -63,6 +63,7 @@ _ATTEMPTS = 3
 _STATE_COLUMNS = (
     "id", "status", "deleted_at", "start_time", "registration_opens_at", "registration_closes_at",
     "max_capacity", "registered_count", "waitlist_count", "waitlist_enabled", "max_party_size",
+    "waitlist_policy",
 )  # fmt: skip
 
 # The response to a new registration has these columns as they were under the lock. The statement

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from config.api.effects import report_effect
 from config.api.request_ids import current_request_id
-from events.models import Event
+from events.models import Event, WaitlistPolicy
 
 from ..models import Registration
 from .eligibility import Status, may_promote
@@ -30,26 +30,56 @@ _FIRST = """
     WHERE people <= coalesce(%(seats)s::bigint, people)
 """
 
+# The parties that get seats if each takes them in the order of the queue, unless it does not fit.
+# Each step reads one entry of the index on the queue, or skips those that do not fit.
+_FITTING = """
+    WITH RECURSIVE fitting AS (
+        SELECT NULL::uuid AS id, 0::bigint AS queue_number, %(seats)s::bigint AS seats
+        UNION ALL
+        SELECT next.id, next.queue_number, fitting.seats - next.party_size
+        FROM fitting CROSS JOIN LATERAL (
+            SELECT id, queue_number, party_size FROM registrations_registration
+            WHERE event_id = %(event_id)s AND status = 'waitlisted'
+                AND queue_number > fitting.queue_number
+                AND party_size <= coalesce(fitting.seats, party_size)
+            ORDER BY queue_number LIMIT 1
+        ) AS next
+    )
+    SELECT id FROM fitting WHERE id IS NOT NULL
+"""
+
+_IN_ORDER = "promoted ORDER BY queue_number"
+
 # One statement for any number of people: a raised capacity may promote thousands.
-_PROMOTE = f"""
+_PROMOTE = """
     WITH promoted AS (
         UPDATE registrations_registration SET status = 'confirmed', confirmed_at = %(now)s
-        WHERE id IN ({_FIRST})
+        WHERE id IN ({chosen})
         RETURNING id, event_id, user_id, email, queue_number, party_size, confirmed_at AS at
     ), ledger_entry AS (
-        {insert_ledger_entries("promoted ORDER BY queue_number", kind="'promoted'")}
+        {ledger_entries}
     ), notification AS (
-        {insert_notifications("promoted ORDER BY queue_number", kind="'registration_promoted'")}
+        {notifications}
         ON CONFLICT DO NOTHING
     )
     SELECT count(*), coalesce(sum(party_size), 0) FROM promoted
-"""  # noqa: S608  # nosec  # composed of constants only
+"""
+
+_PROMOTE_BY_POLICY = {
+    policy: _PROMOTE.format(
+        chosen=chosen,
+        ledger_entries=insert_ledger_entries(_IN_ORDER, kind="'promoted'"),
+        notifications=insert_notifications(_IN_ORDER, kind="'registration_promoted'"),
+    )
+    for policy, chosen in ((WaitlistPolicy.STRICT, _FIRST), (WaitlistPolicy.FIRST_FIT, _FITTING))
+}
 
 
 def promote_waitlist(event: Event, *, reason: Reason) -> int:
     """Gives free seats to the waitlist in queue order; returns the number of promotions.
 
-    A party gets seats for all of its people or none. If the first does not fit, seats stay free.
+    A party gets seats for all of its people or none. If the first does not fit, seats stay free by
+    the strict policy, and go to the first that fits by the other.
     All promotions happen here. There are none if registration is closed, or if the event has
     started, is cancelled or deleted. Caller holds the event lock.
     """
@@ -67,7 +97,9 @@ def promote_waitlist(event: Event, *, reason: Reason) -> int:
         "request_id": current_request_id(),
     }
     with connection.cursor() as cursor:
-        cursor.execute(_PROMOTE, parameters)  # LIMIT NULL, for no capacity, is no limit
+        cursor.execute(
+            _PROMOTE_BY_POLICY[WaitlistPolicy(event.waitlist_policy)], parameters
+        )  # LIMIT NULL, for no capacity, is no limit
         promoted, people = cursor.fetchone()
     if promoted:
         add_to_counters(

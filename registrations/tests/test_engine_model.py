@@ -37,6 +37,7 @@ class ModelEvent:
     capacity: int | None
     waitlist: bool
     status: str = "published"
+    policy: str = "strict"
     is_closed: bool = False
     seated: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
@@ -59,9 +60,14 @@ class ModelEvent:
     def promote(self) -> None:
         if self.status != "published" or self.is_closed:
             return
-        while (first := self.blocking()[:1]) and self.has_room(self.sizes[first[0]]):
-            self.waiting.remove(first[0])
-            self.seated.append(first[0])
+        while first := self.next_in():
+            self.waiting.remove(first)
+            self.seated.append(first)
+
+    def next_in(self) -> str | None:
+        """The party that gets free seats next, if there are enough of them."""
+        queue = self.blocking()[:1] if self.policy == "strict" else self.waiting
+        return next((email for email in queue if self.has_room(self.sizes[email])), None)
 
     def register(self, email: str, size: int = 1) -> str:
         for refusal, applies in (
@@ -73,7 +79,7 @@ class ModelEvent:
         ):
             if applies:
                 return refusal
-        if not self.blocking() and self.has_room(size):
+        if (self.policy == "first_fit" or not self.blocking()) and self.has_room(size):
             self.sizes[email] = size
             self.seated.append(email)
             return "confirmed"
@@ -247,6 +253,16 @@ class Engine(RuleBasedStateMachine):
             self.check(response, None)
             self.model.waitlist = enabled
 
+    @rule(policy=st.sampled_from(("strict", "first_fit")))
+    def change_policy(self, policy: str) -> None:
+        response = self.organizer.patch(self.path, {"waitlist_policy": policy})
+        if self.model.status == "cancelled":
+            self.check(response, "event_cancelled")
+        else:
+            self.check(response, None)
+            self.model.policy = policy
+            self.model.promote()
+
     @rule(closed=st.booleans())
     def close(self, closed: bool) -> None:
         until = CLOSED.isoformat() if closed else None
@@ -290,6 +306,7 @@ class Engine(RuleBasedStateMachine):
         assert event.registered_count == self.model.people(self.model.seated)
         assert event.waitlist_count == self.model.people(waiting)
         assert event.queue_length == len(waiting)
+        assert event.is_available == event.has_free_seat
 
 
 @pytest.mark.django_db

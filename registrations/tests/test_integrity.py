@@ -142,6 +142,20 @@ def test_prove_capacity_sells_no_seat_twice_and_leaves_nothing():
     assert not LedgerEntry.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("policy", ["strict", "first_fit"])
+def test_prove_capacity_sells_to_parties(policy):
+    out = StringIO()
+
+    call_command(
+        "prove_capacity",
+        *("--clients", "24", "--seats", "20", "--party", "1-6", "--policy", policy),
+        stdout=out,
+    )
+
+    assert "PROVED" in out.getvalue()
+
+
 def test_prove_capacity_refuses_more_clients_than_connections():
     with pytest.raises(CommandError, match="--clients"):
         call_command("prove_capacity", "--clients", "100000")

@@ -199,6 +199,63 @@ def test_a_party_that_is_larger_than_the_capacity_is_passed_over(event):
     assert statuses(large) == ["confirmed"]
 
 
+@pytest.fixture
+def first_fit(event) -> Event:
+    edit_event(event, {"waitlist_policy": "first_fit"})
+    return event
+
+
+def test_first_fit_seats_the_first_party_that_fits(first_fit):
+    left, _ = registered(first_fit, party_size=2), registered(first_fit, party_size=3)
+    large, small, last = (registered(first_fit, party_size=size) for size in (4, 1, 1))
+
+    cancel_registration(left)
+
+    assert statuses(large, small, last) == ["waitlisted", "confirmed", "confirmed"]
+    assert counts(first_fit) == (5, 4, 1)
+
+
+def test_first_fit_lets_a_newcomer_that_fits_overtake(client, first_fit):
+    registered(first_fit, party_size=3)
+    registered(first_fit, party_size=4)
+
+    newcomer, next_one = (
+        posted(client, first_fit, party_size=2),
+        posted(client, first_fit, "eve@x.io"),
+    )
+
+    assert newcomer.json()["status"] == "confirmed"
+    assert next_one.json()["status"] == "waitlisted"
+    assert counts(first_fit) == (5, 5, 2)
+
+
+@pytest.mark.parametrize(
+    ("policy", "state", "listed"), [("strict", "waitlist", 0), ("first_fit", "open", 1)]
+)
+def test_seats_that_the_queue_leaves_free_are_available_by_policy(
+    client, event, policy, state, listed
+):
+    edit_event(event, {"waitlist_policy": policy})
+    registered(event, party_size=3)
+    registered(event, party_size=4)
+
+    shown = client.get(f"/api/events/{event.pk}/").json()
+    found = client.get("/api/events/?available=true").json()["results"]
+
+    assert (shown["registration_state"], shown["available_seats"]) == (state, 2)
+    assert shown["waitlist_policy"] == policy
+    assert len(found) == listed
+
+
+def test_a_change_of_the_policy_promotes_who_fits(event):
+    registered(event, party_size=3)
+    large, small = registered(event, party_size=4), registered(event, party_size=2)
+
+    edit_event(event, {"waitlist_policy": "first_fit"})
+
+    assert statuses(large, small) == ["waitlisted", "confirmed"]
+
+
 # --- Changing the size --------------------------------------------------------------------------
 
 

@@ -401,8 +401,11 @@ def test_updates_of_several_rows_lock_them_in_the_order_of_their_ids(pairs):
         future.result()
 
 
-def test_parties_that_come_and_go_at_once_leave_no_fault():
-    event = EventFactory(max_capacity=20, max_party_size=6, waitlist_enabled=True)
+@pytest.mark.parametrize("policy", ["strict", "first_fit"])
+def test_parties_that_come_and_go_at_once_leave_no_fault(policy):
+    event = EventFactory(
+        max_capacity=20, max_party_size=6, waitlist_enabled=True, waitlist_policy=policy
+    )
     early = [registered(event, party_size=2) for _ in range(8)]
     sizes = [1 + number % 6 for number in range(24)]
 

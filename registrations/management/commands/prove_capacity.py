@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from config.errors import DomainError
-from events.models import MAX_PARTY_SIZE, Event
+from events.models import MAX_PARTY_SIZE, Event, WaitlistPolicy
 from registrations.models import LedgerEntry, Registration
 from registrations.services import cancel_registration, register
 from registrations.services.integrity import find_faults
@@ -36,15 +36,25 @@ class Command(BaseCommand):
             metavar="1-6",
             help="Sizes of the parties. Those that do not fit wait, and a third of all cancels.",
         )
+        parser.add_argument(
+            "--policy", choices=WaitlistPolicy.values, default=WaitlistPolicy.STRICT.value
+        )
 
     def handle(
-        self, *args: Any, clients: int, seats: int, rounds: int, party: range, **options: Any
+        self,
+        *args: Any,
+        clients: int,
+        seats: int,
+        rounds: int,
+        party: range,
+        policy: str,
+        **options: Any,
     ) -> None:
         if min(clients, seats, rounds) < 1:
             raise CommandError("--clients, --seats and --rounds must be at least 1.")
         self._check_connections(clients)
         for number in range(1, rounds + 1):
-            event = _open_event(seats, party)
+            event = _open_event(seats, party, policy)
             try:
                 if len(party) > 1 or party.start > 1:
                     self._sell_to_parties(event, clients, number, party)
@@ -115,7 +125,9 @@ def _sizes(text: str) -> range:
     return sizes
 
 
-def _open_event(seats: int, party: range) -> Event:
+def _open_event(
+    seats: int, party: range = range(1, 2), policy: str = WaitlistPolicy.STRICT.value
+) -> Event:
     owner, _ = User.objects.get_or_create(
         email="capacity-proof@invalid",
         defaults={"username": "capacity:proof", "is_active": False},
@@ -130,6 +142,7 @@ def _open_event(seats: int, party: range) -> Event:
         max_capacity=seats,
         max_party_size=party.stop - 1,
         waitlist_enabled=party.stop > 2,
+        waitlist_policy=policy,
     )
 
 
