@@ -1,6 +1,7 @@
 """Logging as text (`console`) or JSON (`json`). Each line has the request's id."""
 
 import logging.config
+import re
 import sys
 from typing import Any
 
@@ -16,6 +17,20 @@ _SHARED: list[Any] = [
     structlog.stdlib.ExtraAdder(allow=["request_id", "method", "route", "status", "ms"]),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+
+
+# The path of a check-in page, whose token is a secret.
+_DOOR = re.compile(r"/door/[^/\s]+")
+
+
+def _without_tokens(record: logging.LogRecord) -> bool:
+    """True. Django's line about a server error has the path, from which tokens are removed."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            _DOOR.sub("/door/[token]", value) if isinstance(value, str) else value
+            for value in record.args
+        )
+    return True
 
 
 def _is_no_503(record: logging.LogRecord) -> bool:
@@ -54,13 +69,17 @@ def logging_config(format_name: str) -> dict[str, Any]:
                 "()": "django.utils.log.CallbackFilter",
                 "callback": _is_no_end_of_worker,
             },
+            "without_tokens": {
+                "()": "django.utils.log.CallbackFilter",
+                "callback": _without_tokens,
+            },
             "without_503": {"()": "django.utils.log.CallbackFilter", "callback": _is_no_503},
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "main"}},
         "root": {"handlers": ["stderr"], "level": "INFO"},
         "loggers": {
             # Clients receive their errors. A log of every 404 would hide server errors.
-            "django.request": {"level": "ERROR", "filters": ["without_503"]},
+            "django.request": {"level": "ERROR", "filters": ["without_503", "without_tokens"]},
             # Two lines for each job would hide everything else.
             "procrastinate": {"level": "WARNING"},
             # A line for each attempt to connect. Who needs the connection reports the fault.

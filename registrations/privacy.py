@@ -20,7 +20,7 @@ from config.api.http.negotiation import to_json
 from config.api.text.instants import render_instant
 from events.models import Event, Series, TeamMember
 
-from .models import Feedback, LedgerEntry, Message, Registration, Scan
+from .models import DoorLink, Feedback, LedgerEntry, Message, Registration, Scan
 
 ROWS_OF_A_BATCH = 500
 
@@ -128,6 +128,11 @@ SECTIONS = (
             Q(user=user) | Q(pk__in=TeamMember.objects.open_for(user).values("pk"))
         ),
         ("event_id", "series_id", "role", "state", "email", "invited_at", "expires_at"),
+    ),
+    Section(
+        "door_links",
+        lambda user: DoorLink.objects.filter(created_by=user),
+        ("id", "event_id", "name", "created_at", "last_used_at", "withdrawn_at"),
     ),
     Section(
         "messages",

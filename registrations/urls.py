@@ -22,6 +22,12 @@ urlpatterns = [
     path("events/<id:pk>/check-in/undo/", views.CheckInUndoView.as_view(), name="check-in-undo"),
     path("events/<id:pk>/check-ins/bulk/", views.BulkCheckInView.as_view(), name="check-in-bulk"),
     path("events/<id:pk>/door-list/", views.DoorListView.as_view(), name="door-list"),
+    path("events/<id:pk>/door-links/", views.DoorLinkListView.as_view(), name="door-link-list"),
+    path(
+        "events/<id:pk>/door-links/<id:link_id>/",
+        views.DoorLinkView.as_view(),
+        name="door-link",
+    ),
     path("events/<id:pk>/statistics/", views.EventStatisticsView.as_view(), name="statistics"),
     path("events/<id:pk>/feedback/", views.FeedbackListView.as_view(), name="feedback-list"),
     path("events/<id:pk>/messages/", views.MessageListView.as_view(), name="message-list"),

@@ -1,5 +1,6 @@
 """Pages for people: those of links in e-mails, and public ones."""
 
+import json
 from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.serializers import BaseSerializer
 
-from config.errors import DomainError, ServerError, ValidationFailed
+from config.errors import DomainError, MalformedRequest, ServerError, ValidationFailed
 
 from .http.exception_handler import to_domain_error
 from .http.rate_limits import check_limit
@@ -112,3 +113,14 @@ def sentences(refusal: DomainError) -> list[str]:
     if isinstance(refusal, ValidationFailed):
         return [fact["detail"] for fact in refusal.facts["errors"]]
     return [refusal.message]
+
+
+def read_json(request: HttpRequest) -> dict[str, Any]:
+    """The JSON object that a script of a page sent. Raises `MalformedRequest`."""
+    try:
+        value = json.loads(request.body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise MalformedRequest("Send a JSON object.")
+    return value

@@ -34,7 +34,8 @@ from events.models import Event, Series, TeamMember
 from events.services import cancel_event, delete_event, end_series
 from events.services.team import invite
 from events.tests.factories import EventFactory, SeriesFactory
-from registrations.models import Feedback, Message, Registration
+from registrations.models import DoorLink, Feedback, Message, Registration
+from registrations.services import create_door_link, withdraw_door_link
 from registrations.tests.factories import registered
 from registrations.tickets import feedback_token, manage_token
 
@@ -90,6 +91,16 @@ e/<id:pk>-<str:slug>                   deleted-page         GET     404  404  40
 e/<id:pk>-<str:slug>/                  published-page       GET     301  301  301  301  301  301
 e/<id:pk>-<str:slug>/                  draft-page           GET     404  404  404  404  404  404
 e/<id:pk>-<str:slug>/                  deleted-page         GET     404  404  404  404  404  404
+door/<slug:token>                      door                 GET     200  200  200  200  200  200
+door/<slug:token>/                     door                 GET     200  200  200  200  200  200
+door/<slug:token>/list                 door                 GET     200  200  200  200  200  200
+door/<slug:token>/scans                door                 GET     405  405  405  405  405  405
+door/<slug:token>/print                door                 GET     200  200  200  200  200  200
+door/<slug:token>                      withdrawn-door       GET     404  404  404  404  404  404
+door/<slug:token>/                     withdrawn-door       GET     404  404  404  404  404  404
+door/<slug:token>/list                 withdrawn-door       GET     404  404  404  404  404  404
+door/<slug:token>/scans                withdrawn-door       GET     404  404  404  404  404  404
+door/<slug:token>/print                withdrawn-door       GET     404  404  404  404  404  404
 registrations/<uuid:pk>/               ana's                GET     404  404  404  404  404  404
 registrations/<uuid:pk>/               guest's              GET     404  404  404  404  404  404
 registrations/<uuid:pk>/               guest's+token        GET     200  200  200  200  200  200
@@ -290,6 +301,15 @@ api/events/<id:pk>/check-ins/bulk/     deleted              POST    401  404  40
 api/events/<id:pk>/door-list/          published            GET     401  403  403  200  403  200
 api/events/<id:pk>/door-list/          draft                GET     401  404  404  200  404  200
 api/events/<id:pk>/door-list/          deleted              GET     401  404  404  404  404  404
+api/events/<id:pk>/door-links/         published            GET     401  403  403  200  403  200
+api/events/<id:pk>/door-links/         draft                GET     401  404  404  200  404  200
+api/events/<id:pk>/door-links/         deleted              GET     401  404  404  404  404  404
+api/events/<id:pk>/door-links/         published            POST    401  403  403  201  403  201
+api/events/<id:pk>/door-links/         draft                POST    401  404  404  201  404  201
+api/events/<id:pk>/door-links/         deleted              POST    401  404  404  404  404  404
+api/events/<id:pk>/door-links/<id:link_id>/ published       DELETE  401  403  403  204  403  204
+api/events/<id:pk>/door-links/<id:link_id>/ draft           DELETE  401  404  404  404  404  404
+api/events/<id:pk>/door-links/<id:link_id>/ deleted         DELETE  401  404  404  404  404  404
 
 # registrations
 api/registrations/<uuid:pk>/           ana's                GET     404  404  200  200  404  200
@@ -374,6 +394,8 @@ class World:
     messages: dict[str, Message]
     keys: dict[str, ApiKey]
     invitations: dict[str, TeamMember]
+    door_links: dict[str, DoorLink]
+    door_tokens: dict[str, str]
 
     def rows(self) -> dict[str, tuple[dict[str, Any], str]]:
         """By name: what the route takes, and the query behind it."""
@@ -396,6 +418,7 @@ class World:
             **{name: ({"pk": row.pk}, "") for name, row in ids.items()},
             **{name: self._with_member(name) for name in (*self.events, *self.series)},
             **{f"{name}-page": self._page(name) for name in self.events},
+            **{name: ({"token": token}, "") for name, token in self.door_tokens.items()},
             "ana's+feedback": (
                 {"pk": own.pk},
                 f"?token={feedback_token(own.pk, ana.pk)}",
@@ -419,10 +442,14 @@ class World:
         return {"pk": event.pk, "slug": slug_of(event.name)}, ""
 
     def _with_member(self, name: str) -> tuple[dict[str, Any], str]:
-        """An event or series. Its member is one of the published event or of the series."""
+        """An event or series. Its member is one of the published event or of the series.
+
+        The door link is that of the published event.
+        """
         row = {**self.events, **self.series}[name]
         member = self.invitations["series" if name in self.series else "published"]
-        return {"pk": row.pk, "member_id": member.pk}, ""
+        link = self.door_links["door"]
+        return {"pk": row.pk, "member_id": member.pk, "link_id": link.pk}, ""
 
     def bodies(self) -> dict[str, Any]:
         """By method and route: what is sent. Where nothing is said, an empty object."""
@@ -559,6 +586,21 @@ def make_world() -> World:
             events["published"], email=people["ana"].email, role="door", by=olga
         ),
     }
+    door_links, door_tokens = {}, {}
+    for name in ("door", "withdrawn-door"):
+        door_links[name], url = create_door_link(events["published"], name="Main", by=olga)
+        door_tokens[name] = url.rpartition("/")[2]
+    withdraw_door_link(door_links["withdrawn-door"])
     return World(
-        people, events, series, registrations, feedback, sessions, messages, keys, invitations
+        people,
+        events,
+        series,
+        registrations,
+        feedback,
+        sessions,
+        messages,
+        keys,
+        invitations,
+        door_links,
+        door_tokens,
     )

@@ -39,15 +39,17 @@ def find_browser() -> str | None:
 
 
 @contextmanager
-def open_browser(executable: str, *, width: int = 360, height: int = 740) -> Iterator["Tab"]:
-    """One tab of that size; the browser is gone afterwards."""
+def open_browser(
+    executable: str, *options: str, width: int = 360, height: int = 740
+) -> Iterator["Tab"]:
+    """One tab of that size, with further `options`; the browser is gone afterwards."""
     commands_in, commands = os.pipe()
     messages, messages_out = os.pipe()
     with TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
             [
                 *("sh", "-c", 'exec "$@" 3<"/dev/fd/$IN" 4>"/dev/fd/$OUT"', "browser"),
-                *(executable, *_OPTIONS, f"--user-data-dir={profile}"),
+                *(executable, *_OPTIONS, *options, f"--user-data-dir={profile}"),
             ],
             env={**os.environ, "IN": str(commands_in), "OUT": str(messages_out)},
             pass_fds=(commands_in, messages_out),

@@ -111,6 +111,9 @@ POST   api/events/<id:pk>/check-in/         checkin
 POST   api/events/<id:pk>/check-in/undo/    checkin
 POST   api/events/<id:pk>/check-ins/bulk/   checkin
 GET    api/events/<id:pk>/door-list/        checkin
+GET    api/events/<id:pk>/door-links/       closed
+POST   api/events/<id:pk>/door-links/       closed
+DELETE api/events/<id:pk>/door-links/<id:link_id>/ closed
 GET    api/registrations/<uuid:pk>/         registrations:read
 PATCH  api/registrations/<uuid:pk>/         registrations:write
 DELETE api/registrations/<uuid:pk>/         registrations:write

@@ -29,6 +29,9 @@ POST   api/events/<id:pk>/check-in/            manager registrar door
 POST   api/events/<id:pk>/check-in/undo/       manager registrar door
 POST   api/events/<id:pk>/check-ins/bulk/      manager registrar door
 GET    api/events/<id:pk>/door-list/           manager registrar door
+GET    api/events/<id:pk>/door-links/          manager registrar
+POST   api/events/<id:pk>/door-links/          manager registrar
+DELETE api/events/<id:pk>/door-links/<id:link_id>/ manager registrar
 GET    api/events/<id:pk>/messages/            manager registrar
 POST   api/events/<id:pk>/messages/            manager registrar
 GET    api/events/<id:pk>/statistics/          manager registrar

@@ -75,6 +75,9 @@ POST   api/events/<id:pk>/check-in/         registrations.change_registration
 POST   api/events/<id:pk>/check-in/undo/    registrations.change_registration
 POST   api/events/<id:pk>/check-ins/bulk/   registrations.change_registration
 GET    api/events/<id:pk>/door-list/        registrations.view_registration registrations.change_registration
+GET    api/events/<id:pk>/door-links/       registrations.view_registration registrations.change_registration
+POST   api/events/<id:pk>/door-links/       registrations.change_registration
+DELETE api/events/<id:pk>/door-links/<id:link_id>/ registrations.change_registration
 GET    api/registrations/<uuid:pk>/         registrations.view_registration registrations.change_registration
 PATCH  api/registrations/<uuid:pk>/         registrations.change_registration
 DELETE api/registrations/<uuid:pk>/         registrations.change_registration

@@ -1,6 +1,7 @@
 """The admin of this app's models. It extends the admin of events and of accounts."""
 
 from .accounts import AttendingAccountAdmin
+from .door_links import DoorLinkAdmin
 from .events import AttendedEventAdmin
 from .feedback import FeedbackAdmin
 from .messages import MessageAdmin
@@ -9,6 +10,7 @@ from .registrations import RegistrationAdmin
 __all__ = [
     "AttendedEventAdmin",
     "AttendingAccountAdmin",
+    "DoorLinkAdmin",
     "FeedbackAdmin",
     "MessageAdmin",
     "RegistrationAdmin",

@@ -18,6 +18,7 @@ from events.models import Event
 from ..exports.formats import EXPORTS
 from ..exports.statement import Options
 from ..models import Registration
+from .door_links import door_links_link
 from .registrations import registrations_link
 
 admin.site.unregister(Event)
@@ -28,11 +29,11 @@ class AttendedEventAdmin(EventAdmin):
     """The admin of events, with their attendees."""
 
     actions = [*EventAdmin.actions, "export_attendees"]
-    readonly_fields = [*EventAdmin.readonly_fields, "attendees"]
+    readonly_fields = [*EventAdmin.readonly_fields, "attendees", "door_links"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        people = ("People", {"fields": ("attendees",)})
+        people = ("People", {"fields": ("attendees", "door_links")})
         return [*fieldsets[:-1], people, fieldsets[-1]] if obj else fieldsets
 
     def has_view_attendees_permission(self, request: HttpRequest) -> bool:
@@ -41,6 +42,10 @@ class AttendedEventAdmin(EventAdmin):
     @admin.display
     def attendees(self, event: Event) -> str:
         return registrations_link("event", event.pk)
+
+    @admin.display
+    def door_links(self, event: Event) -> str:
+        return door_links_link(event.pk)
 
     @admin.action(
         description="Export the attendees of the selected events (CSV)",

@@ -110,13 +110,13 @@ class ScanInline(admin.TabularInline):
 
     model = Scan
     verbose_name_plural = "scans at the door"
-    fields = readonly_fields = ("at", "kind", "refusal", "received_at", "by")
+    fields = readonly_fields = ("at", "kind", "refusal", "received_at", "by", "door_link")
     ordering = ("at", "id")
     extra = 0
     can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Scan]:
-        return super().get_queryset(request).select_related("by")
+        return super().get_queryset(request).select_related("by", "door_link")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return True  # the permission for the registration is enough

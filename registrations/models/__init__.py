@@ -1,4 +1,5 @@
 from .change import CHANGE_TYPES, Change, ChangeLog
+from .door_link import DoorLink, DoorLinkQuerySet
 from .feedback import Feedback, FeedbackQuerySet
 from .ledger import LedgerEntry
 from .message import Message, MessageQuerySet
@@ -15,6 +16,8 @@ __all__ = [
     "CHANGE_TYPES",
     "Change",
     "ChangeLog",
+    "DoorLink",
+    "DoorLinkQuerySet",
     "Feedback",
     "FeedbackQuerySet",
     "LedgerEntry",

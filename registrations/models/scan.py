@@ -4,6 +4,7 @@ from django.utils.timezone import now
 
 from events.models import Event
 
+from .door_link import DoorLink
 from .registration import Registration
 
 
@@ -27,6 +28,16 @@ class Scan(models.Model):
     received_at = models.DateTimeField(default=now)
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, db_index=False, related_name="+"
+    )
+    # Without a constraint in the database, since adding one would block writers.
+    door_link = models.ForeignKey(
+        DoorLink,
+        models.DO_NOTHING,
+        null=True,
+        db_index=False,
+        db_constraint=False,
+        related_name="+",
+        help_text="The link that the scan was made with, for the account `by`.",
     )
     nonce = models.CharField(  # noqa: DJ001  # null, since it is unique
         max_length=100, null=True, help_text="Identifies the scan when it is sent again."

@@ -1,7 +1,8 @@
-"""Pages for attendees: that of an event, and those that their e-mails link to."""
+"""Pages for people: that of an event, those of links in e-mails, and the check-in page."""
 
 from django.urls import path
 
+from .door import door_list, door_page, door_print, door_scans
 from .event import event_page, event_redirect
 from .feedback import feedback_page
 from .managing import registration_page
@@ -13,4 +14,9 @@ urlpatterns = [
     path("e/<id:pk>-<str:slug>/", event_page),
     path("registrations/<uuid:pk>/", registration_page, name="manage-registration"),
     path("registrations/<uuid:pk>/feedback/", feedback_page, name="feedback-page"),
+    path("door/<slug:token>", door_page, name="door"),
+    path("door/<slug:token>/", door_page),
+    path("door/<slug:token>/list", door_list, name="door-page-list"),
+    path("door/<slug:token>/scans", door_scans, name="door-page-scans"),
+    path("door/<slug:token>/print", door_print, name="door-print"),
 ]

@@ -5,8 +5,11 @@ from .checkin import (
     CheckInsOut,
     CheckInUndoneOut,
     DoorListOut,
+    DoorScanIn,
+    DoorScansIn,
     TicketIn,
 )
+from .door_links import DoorLinkIn, DoorLinkOut, NewDoorLinkOut
 from .feedback import FeedbackIn, FeedbackOut
 from .importing import EXAMPLE_FILE, AttendeeFileIn, AttendeeImportOut
 from .ledger import LedgerEntryOut
@@ -31,14 +34,19 @@ __all__ = [
     "CheckInUndoneOut",
     "CheckInsIn",
     "CheckInsOut",
+    "DoorLinkIn",
+    "DoorLinkOut",
     "DoorListOut",
     "DoorRegistrationOut",
+    "DoorScanIn",
+    "DoorScansIn",
     "EXAMPLE_FILE",
     "FeedbackIn",
     "FeedbackOut",
     "LedgerEntryOut",
     "MessageIn",
     "MessageOut",
+    "NewDoorLinkOut",
     "EditedRegistrationOut",
     "NewRegistrationOut",
     "ProfileOut",

@@ -98,6 +98,17 @@ class BulkTicketIn(TicketIn):
         return ScanRequest(kind=kind, **attrs)
 
 
+_SCAN_LIST: dict[str, Any] = {
+    "min_length": 1,
+    "max_length": MAX_SCANS,
+    "error_messages": {
+        "not_a_list": "Send an array of scans.",
+        "min_length": "Send at least one scan.",
+        "max_length": f"Send at most {MAX_SCANS:,} scans at once.",
+    },
+}
+
+
 @extend_schema_serializer(
     examples=[OpenApiExample("Scans of a phone that was offline", {"check_ins": [_OFFLINE_SCAN]})]
 )
@@ -105,16 +116,7 @@ class CheckInsIn(serializers.Serializer[Any]):
     schema_name = "BulkCheckIn"
     array_field: ClassVar[str] = "check_ins"
 
-    check_ins: Any = serializers.ListSerializer(
-        child=BulkTicketIn(),
-        min_length=1,
-        max_length=MAX_SCANS,
-        error_messages={
-            "not_a_list": "Send an array of scans.",
-            "min_length": "Send at least one scan.",
-            "max_length": f"Send at most {MAX_SCANS:,} scans at once.",
-        },
-    )
+    check_ins: Any = serializers.ListSerializer(child=BulkTicketIn(), **_SCAN_LIST)
 
 
 @extend_schema_serializer(
@@ -134,6 +136,24 @@ class CheckInOut(ScanOut):
 )
 class CheckInUndoneOut(ScanOut):
     pass
+
+
+class DoorScanIn(BulkTicketIn):
+    """A scan on the page for the door: of a ticket, or of a person who was found by name."""
+
+    ticket_code = LineField(max_length=64, required=False)
+    registration = serializers.UUIDField(required=False, source="registration_id")
+
+    def validate(self, attrs: dict[str, Any]) -> Any:
+        if len(attrs.keys() & {"ticket_code", "registration_id"}) != 1:
+            raise serializers.ValidationError(
+                {"ticket_code": ["Type the code of a ticket, or choose a name."]}, code="required"
+            )
+        return super().validate({"ticket_code": "", **attrs})
+
+
+class DoorScansIn(CheckInsIn):
+    check_ins: Any = serializers.ListSerializer(child=DoorScanIn(), **_SCAN_LIST)
 
 
 class ScanOutcomeOut(serializers.Serializer[Any]):

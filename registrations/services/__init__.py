@@ -2,6 +2,13 @@ from .accounts import close_account
 from .bulk import import_attendees
 from .cancellation import cancel_registration
 from .checkin import check_in, scan_tickets, undo_check_in
+from .door_links import (
+    create_door_link,
+    door_links_of,
+    find_door_link,
+    record_use,
+    withdraw_door_link,
+)
 from .door_lists import door_list
 from .editing import edit_registration, send_confirmation_again
 from .feedback import (
@@ -21,14 +28,18 @@ __all__ = [
     "check_feedback_open",
     "check_in",
     "close_account",
+    "create_door_link",
     "delete_feedback",
+    "door_links_of",
     "door_list",
     "edit_feedback",
     "edit_registration",
+    "find_door_link",
     "give_feedback",
     "hide_feedback",
     "import_attendees",
     "promote_waitlist",
+    "record_use",
     "register",
     "register_caller",
     "scan_tickets",
@@ -36,4 +47,5 @@ __all__ = [
     "send_message",
     "show_feedback",
     "undo_check_in",
+    "withdraw_door_link",
 ]

@@ -19,6 +19,7 @@ from ..errors import AccountHasUpcomingEvents
 from ..models import Feedback, LedgerEntry, Registration, RegistrationQuerySet
 from .address_changes import at_another_address, move_registrations
 from .cancellation import cancel_registration
+from .door_links import end_door_links
 
 MAX_LISTED = 100  # events and series in a refusal
 
@@ -54,6 +55,7 @@ def close_account(user: User, *, password: str | None = None) -> None:
     drafts = Event.objects.filter(organizer=user, status=Event.Status.DRAFT, deleted_at=None)
     locked_in_order(drafts).update(deleted_at=timezone.now())
     end_series_of(user)
+    end_door_links(user)
     end_memberships(user, set().union(*known_addresses(user)))
     erase_account(user)
 

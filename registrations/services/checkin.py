@@ -11,8 +11,10 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
@@ -28,7 +30,7 @@ from events.models import Event
 from events.zones import NonexistentTime, instant
 
 from ..errors import TicketNotValid
-from ..models import LedgerEntry, Registration, Scan
+from ..models import DoorLink, LedgerEntry, Registration, Scan
 from .ledger import new_entry, role_of
 
 MAX_AHEAD = timedelta(minutes=2)  # clocks of phones may be ahead
@@ -44,13 +46,17 @@ _REFUSALS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ScanRequest:
-    """`at` is None for a scan at this moment; without an offset it is in the event's zone."""
+    """`at` is None for a scan at this moment; without an offset it is in the event's zone.
+
+    With `registration_id` a person is checked in by name, without a ticket.
+    """
 
     ticket_code: str
     kind: Scan.Kind = Scan.Kind.CHECK_IN
     at: datetime | None = None
     nonce: str | None = None
     count: int | None = None
+    registration_id: UUID | None = None
 
 
 class ScanResult(NamedTuple):
@@ -101,13 +107,16 @@ def undo_check_in(
 
 
 def scan_tickets(
-    event: Event, requests: Sequence[ScanRequest], *, by: User
+    event: Event, requests: Sequence[ScanRequest], *, by: User, door_link: DoorLink | None = None
 ) -> list[ScanResult | DomainError]:
-    """The result of each scan, or its refusal. Each sees those before it."""
+    """The result of each scan, or its refusal. Each sees those before it.
+
+    `door_link` is the link that they were made with, if any; `by` is the account that made it.
+    """
     for _ in range(_ATTEMPTS):
         try:
             with transaction.atomic():
-                batch = _locked_batch(event, requests, by)
+                batch = _locked_batch(event, requests, by, door_link)
                 outcomes = [_outcome(batch, request) for request in requests]
                 _save(batch)
                 return outcomes
@@ -135,8 +144,10 @@ class _Batch:
 
     event: Event
     by: User
+    door_link: DoorLink | None
     now: datetime
     registrations: dict[str, Registration]  # by ticket code
+    by_id: dict[UUID, Registration]
     histories: dict[object, list[Scan]]  # by registration, without refusals
     by_nonce: dict[str | None, Scan]
     scans: list[Scan] = field(default_factory=list)
@@ -144,24 +155,29 @@ class _Batch:
     changed: dict[object, Registration] = field(default_factory=dict)
 
 
-def _locked_batch(event: Event, requests: Sequence[ScanRequest], by: User) -> _Batch:
+def _locked_batch(
+    event: Event, requests: Sequence[ScanRequest], by: User, door_link: DoorLink | None
+) -> _Batch:
+    chosen = Q(ticket_code__in={_code(request) for request in requests})
+    if ids := {request.registration_id for request in requests if request.registration_id}:
+        chosen |= Q(pk__in=ids, event=event)
     rows = (
         Registration.objects.for_display()
         .existing()
         .select_for_update(of=("self",))
-        .filter(ticket_code__in={_code(request) for request in requests})
+        .filter(chosen)
         .order_by("pk")
     )
     registrations = {row.ticket_code: row for row in rows}
+    by_id = {row.pk: row for row in registrations.values()}
     histories: dict[object, list[Scan]] = defaultdict(list)
-    pks = [row.pk for row in registrations.values()]
+    pks = list(by_id)
     for scan in Scan.objects.filter(registration__in=pks, refusal="").order_by("at", "id"):
         histories[scan.registration_id].append(scan)
     nonces = {request.nonce for request in requests if request.nonce is not None}
     stored = Scan.objects.filter(event=event, nonce__in=nonces) if nonces else ()
-    return _Batch(
-        event, by, timezone.now(), registrations, histories, {scan.nonce: scan for scan in stored}
-    )
+    by_nonce = {scan.nonce: scan for scan in stored}
+    return _Batch(event, by, door_link, timezone.now(), registrations, by_id, histories, by_nonce)
 
 
 def _save(batch: _Batch) -> None:
@@ -176,11 +192,18 @@ def _save(batch: _Batch) -> None:
 
 
 def _outcome(batch: _Batch, request: ScanRequest) -> ScanResult | DomainError:
-    registration = batch.registrations.get(_code(request))
+    if request.registration_id is None:
+        registration = batch.registrations.get(_code(request))
+    else:
+        registration = batch.by_id.get(request.registration_id)
     if request.nonce is not None and (earlier := batch.by_nonce.get(request.nonce)):
         return _repeated(earlier, registration, request)
     if registration is None:
-        return NotFound("No registration has this ticket code.")
+        return NotFound(
+            "No registration has this ticket code."
+            if request.registration_id is None
+            else "This person is not on the list of the event."
+        )
     if registration.event_id != batch.event.pk:
         return TicketNotValid("The ticket is for another event.", reason="other_event")
     try:
@@ -194,6 +217,7 @@ def _outcome(batch: _Batch, request: ScanRequest) -> ScanResult | DomainError:
         at=at or batch.now,
         received_at=batch.now,
         by=batch.by,
+        door_link=batch.door_link,
         nonce=request.nonce,
         count=request.count,
         party_size=registration.party_size,

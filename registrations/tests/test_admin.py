@@ -8,6 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from accounts.audit import changes_of
 from accounts.models import User
 from accounts.tests.factories import UserFactory, grant
 from conftest import NOW
@@ -15,7 +16,7 @@ from events.models import Event
 from events.services import delete_event
 from events.tests.factories import EventFactory
 from registrations.models import LedgerEntry, Registration
-from registrations.services import cancel_registration
+from registrations.services import cancel_registration, create_door_link, find_door_link
 from registrations.tests.factories import registered
 
 LIST = "/admin/registrations/registration/"
@@ -371,3 +372,52 @@ def test_event_autocomplete_leaves_deleted_events_out(client, event):
     assert [row["text"] for row in response.json()["results"]] == [
         Event.objects.get(pk=event.pk).name
     ]
+
+
+# --- door links ---
+
+LINKS = "/admin/registrations/doorlink/"
+
+
+def test_door_links_are_reached_from_their_event(client, event, olga):
+    link, _ = create_door_link(event, name="Main entrance", by=olga)
+    create_door_link(EventFactory(), name="Elsewhere", by=olga)
+    page = f"{LINKS}?event__id__exact={event.pk}"
+
+    assert page in client.get(f"{EVENTS}{event.pk}/change/").content.decode()
+    assert list(client.get(page).context["cl"].result_list) == [link]
+
+
+def test_withdraw_action_ends_door_links(client, root, event, olga):
+    link, url = create_door_link(event, name="Main entrance", by=olga)
+
+    question = act(client, LINKS, "withdraw_links", link)
+    response = act(client, LINKS, "withdraw_links", link, confirmed="yes")
+
+    assert "Whoever has them can check nobody in any more." in question.content.decode()
+    assert messages_of(response) == ["Withdrew 1 door link."]
+    assert find_door_link(url.rpartition("/")[2]) is None
+    assert changes_of(link).first().actor == root
+
+
+def test_door_link_page_shows_its_audit_and_no_secret(client, event, olga):
+    link, url = create_door_link(event, name="Main entrance", by=olga)
+
+    text = client.get(f"{LINKS}{link.pk}/change/").content.decode()
+
+    assert "latest changes" in text.lower()
+    assert url.rpartition("/")[2] not in text
+    assert bytes(link.digest).hex() not in text
+
+
+def test_door_link_list_costs_the_same_for_more_rows(
+    client, event, olga, django_assert_num_queries
+):
+    create_door_link(event, name="1", by=olga)
+    with CaptureQueriesContext(connection) as queries:
+        client.get(LINKS)
+    for name in "23":
+        create_door_link(EventFactory(), name=name, by=olga)
+
+    with django_assert_num_queries(len(queries)):
+        client.get(LINKS)

@@ -2,6 +2,7 @@ from .attendees import AttendeeExportView, AttendeeListView, LedgerView
 from .calendars import OwnCalendarView
 from .changes import ChangesView
 from .checkin import BulkCheckInView, CheckInUndoView, CheckInView, DoorListView
+from .door_links import DoorLinkListView, DoorLinkView
 from .feedback import FeedbackListView, FeedbackView
 from .importing import AttendeeImportView
 from .messages import MessageListView, MessageView
@@ -26,6 +27,8 @@ __all__ = [
     "ChangesView",
     "CheckInUndoView",
     "CheckInView",
+    "DoorLinkListView",
+    "DoorLinkView",
     "DoorListView",
     "EventStatisticsView",
     "ExportView",

@@ -1,0 +1,117 @@
+/* Scans that are to be sent. They are stored until the server has responded to them. */
+"use strict";
+
+window.door = window.door || {};
+
+door.Queue = class {
+  /* `onOutcome(scan, outcome)` gets the response to each scan, `onChange()` every change of state. */
+  constructor({ key, address, onOutcome, onChange }) {
+    this.name = `door:${key}`;
+    this.address = address;
+    this.onOutcome = onOutcome;
+    this.onChange = onChange;
+    this.memory = [];
+    this.state = "online"; // or "offline", "ended"
+    this.delay = 0;
+    this.timer = null;
+    this.isSending = false;
+    window.addEventListener("online", () => this.send());
+  }
+
+  get scans() {
+    try {
+      return JSON.parse(localStorage.getItem(this.name)) || [];
+    } catch {
+      return this.memory; // a browser may refuse storage
+    }
+  }
+
+  set scans(scans) {
+    this.memory = scans;
+    try {
+      localStorage.setItem(this.name, JSON.stringify(scans));
+    } catch {
+      /* They stay in memory. */
+    }
+  }
+
+  add(scan) {
+    this.scans = [...this.scans, scan];
+    this.onChange();
+    this.send();
+  }
+
+  async send() {
+    if (this.isSending || this.state === "ended") return;
+    this.isSending = true;
+    clearTimeout(this.timer);
+    try {
+      while (this.scans.length) await this.sendBatch(this.scans.slice(0, this.single ? 1 : 100));
+    } catch (error) {
+      this.postpone(error.seconds);
+    } finally {
+      this.isSending = false;
+      this.onChange();
+    }
+  }
+
+  async sendBatch(batch) {
+    const response = await door.request(this.address, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ check_ins: batch.map(({ person, ...scan }) => scan) }),
+    });
+    if (response.status === 404) this.state = "ended";
+    if (response.status === 400 && batch.length > 1) {
+      this.single = true; // so that one bad scan does not hold up the others
+      return;
+    }
+    let outcomes;
+    if (response.ok) {
+      outcomes = (await response.json()).results;
+    } else if (response.status === 400) {
+      const problem = await response.json();
+      outcomes = [{ status: 400, code: problem.code, detail: "This is no code of a ticket." }];
+      this.single = false;
+    } else {
+      const seconds = Number(response.headers.get("Retry-After")) || 0;
+      throw Object.assign(new Error("not accepted"), { seconds });
+    }
+    this.state = "online";
+    this.delay = 0;
+    const sent = new Set(batch.map((scan) => scan.nonce));
+    this.scans = this.scans.filter((scan) => !sent.has(scan.nonce));
+    batch.forEach((scan, number) => this.onOutcome(scan, outcomes[number]));
+  }
+
+  postpone(seconds = 0) {
+    if (this.state === "ended") return;
+    this.state = "offline";
+    this.delay = Math.min(Math.max(this.delay * 2, 2), 30);
+    this.timer = setTimeout(() => this.send(), Math.max(this.delay, seconds) * 1000);
+  }
+};
+
+/* How far the clock of the server is ahead of that of this phone, in milliseconds. */
+door.ahead = 0;
+
+/* `fetch` without a cache, for eight seconds at most. It sets `door.ahead`. */
+door.request = async (address, options = {}) => {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), 8000);
+  try {
+    const response = await fetch(address, { ...options, cache: "no-store", signal: abort.signal });
+    const date = Date.parse(response.headers.get("Date"));
+    if (date) door.ahead = date - Date.now();
+    return response;
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+door.now = () => new Date(Date.now() + door.ahead);
+
+door.newNonce = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");

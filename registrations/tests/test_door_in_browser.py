@@ -1,0 +1,167 @@
+"""The check-in page in a real browser: camera, typed codes, names, parties, and no network."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+import segno
+
+from config.tests.browser import Tab, find_browser, open_browser
+from events.tests.factories import EventFactory
+from registrations.models import Registration
+from registrations.services import create_door_link, withdraw_door_link
+from registrations.tests.factories import registered
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(find_browser() is None, reason="no Chromium here"),
+]
+
+PATIENCE_SECONDS = 20
+WIDTH, HEIGHT = 320, 240
+
+
+def write_video(path: Path, text: str) -> None:
+    """A video of one frame (YUV4MPEG2) with the QR symbol of `text`, for the fake camera."""
+    symbol = [list(row) for row in segno.make_qr(text, error="m").matrix_iter(scale=6, border=4)]
+    left, top = (WIDTH - len(symbol)) // 2, (HEIGHT - len(symbol)) // 2
+    light = bytearray(b"\xeb" * (WIDTH * HEIGHT))
+    for y, row in enumerate(symbol):
+        for x, is_dark in enumerate(row):
+            light[(top + y) * WIDTH + left + x] = 0x10 if is_dark else 0xEB
+    grey = b"\x80" * (WIDTH * HEIGHT // 2)
+    head = f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F10:1 Ip A1:1 C420jpeg\n".encode()
+    path.write_bytes(head + (b"FRAME\n" + bytes(light) + grey) * 2)
+
+
+def wait_for(tab: Tab, condition: str) -> None:
+    """Until a condition in the page is true."""
+    deadline = monotonic() + PATIENCE_SECONDS
+    while not tab.evaluate(condition):
+        assert monotonic() < deadline, f"{condition}: {tab.text}"
+        sleep(0.05)
+
+
+def wait_for_result(tab: Tab, text: str) -> None:
+    wait_for(tab, f"document.getElementById('result').innerText.includes({text!r})")
+
+
+def click(tab: Tab, label: str) -> None:
+    tab.evaluate(
+        "[...document.querySelectorAll('button')].find(each => "
+        f"(each.getAttribute('aria-label') || each.innerText) === {label!r}).click()"
+    )
+
+
+def type_code(tab: Tab, code: str) -> None:
+    tab.evaluate("document.getElementById('code').focus()")
+    tab.type(code)
+    tab.press("Enter")
+
+
+def set_network(tab: Tab, *, offline: bool) -> None:
+    tab.call("Network.enable")
+    tab.call(
+        "Network.emulateNetworkConditions",
+        offline=offline, latency=0, downloadThroughput=-1, uploadThroughput=-1,
+    )  # fmt: skip
+
+
+def wait_for_admitted(*expected: tuple[Registration, int]) -> None:
+    """Until the server has admitted these numbers of people."""
+    deadline = monotonic() + PATIENCE_SECONDS
+    while [admitted(registration) for registration, _ in expected] != [n for _, n in expected]:
+        assert monotonic() < deadline
+        sleep(0.05)
+
+
+def admitted(registration: Registration) -> int:
+    registration.refresh_from_db()
+    return registration.admitted_count
+
+
+@pytest.fixture
+def event(olga):
+    return EventFactory(organizer=olga, name="Night of science", max_party_size=6, max_capacity=20)
+
+
+@pytest.fixture
+def door(live_server, settings, event, olga):
+    """The link and its address."""
+    settings.PUBLIC_URL = live_server.url
+    return create_door_link(event, name="Main entrance", by=olga)
+
+
+@pytest.fixture
+def phone(event, tmp_path) -> Iterator[Tab]:
+    """A phone whose camera sees the ticket of Ann."""
+    registered(event, name="Ann Lee", email="ann@example.com")
+    write_video(tmp_path / "ann.y4m", Registration.objects.get(name="Ann Lee").ticket_code)
+    options = (
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={tmp_path / 'ann.y4m'}",
+    )
+    with open_browser(find_browser(), *options, width=390) as tab:
+        yield tab
+
+
+def test_a_volunteer_works_at_the_door(phone, door, event):
+    """One test for the whole shift: a browser takes two seconds to start."""
+    link, address = door
+    ann = Registration.objects.get()
+    bob, party = registered(event, name="Bob Ray"), registered(event, name="Zoë Roe", party_size=3)
+    late = registered(event, name="Late Guest")
+
+    # The camera
+    phone.open(address)
+    assert phone.overflow == 0
+    wait_for(phone, "document.getElementById('expected').textContent === '6'")
+    click(phone, "Scan with the camera")
+    wait_for_result(phone, "Welcome!")
+    wait_for(phone, "document.getElementById('admitted').textContent === '1'")
+    click(phone, "Stop the camera")
+    assert "Ann Lee" in phone.text
+    wait_for_admitted((ann, 1))
+
+    # Undo, and a typed code
+    click(phone, "Undo the check-in of Ann Lee")
+    wait_for(phone, "document.getElementById('admitted').textContent === '0'")
+    type_code(phone, ann.ticket_code.lower())
+    wait_for_result(phone, "Welcome!")
+    type_code(phone, ann.ticket_code)
+    wait_for_result(phone, "Already in since")
+    type_code(phone, "nonsense")
+    wait_for_result(phone, "No registration has this ticket code.")
+
+    # A party by its name, without accents
+    phone.evaluate("document.getElementById('q').focus()")
+    phone.type("zoe")
+    wait_for(phone, "document.getElementById('matches').textContent === '1 found'")
+    click(phone, "Check in Zoë Roe")
+    click(phone, "Check in 2 of Zoë Roe")
+    wait_for_result(phone, "2 of 3 are in.")
+    wait_for_admitted((party, 2))
+
+    # Without a network: known tickets, and new ones
+    set_network(phone, offline=True)
+    new = registered(event, name="New Guest")
+    type_code(phone, bob.ticket_code)
+    wait_for_result(phone, "Bob Ray")
+    wait_for(phone, "document.getElementById('connection').innerText.includes('1 scan is kept')")
+    type_code(phone, new.ticket_code)
+    wait_for(phone, "document.getElementById('connection').innerText.includes('2 scans are kept')")
+    assert [admitted(bob), admitted(new)] == [0, 0]
+    set_network(phone, offline=False)
+    wait_for(phone, "document.getElementById('connection').hidden")
+    wait_for_admitted((bob, 1), (new, 1))
+
+    # The end of the link
+    withdraw_door_link(link)
+    type_code(phone, late.ticket_code)
+    wait_for(phone, "document.getElementById('connection').innerText.includes('has ended')")
+    assert admitted(late) == 0
+    assert "@example.com" not in phone.evaluate("document.documentElement.outerHTML")
+    expected = ("ERR_INTERNET_DISCONNECTED", "404")
+    assert [line for line in phone.complaints if not any(each in line for each in expected)] == []
