@@ -67,6 +67,8 @@ def new_event(root: User, **changes: object) -> dict[str, object]:
         "end_time": "",
         "reminder_hours": "24, 1, 24",
         "max_capacity": "750",
+        "max_party_size": "1",
+        "waitlist_policy": "strict",
         **changes,
     }
 

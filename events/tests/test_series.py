@@ -80,6 +80,8 @@ def test_a_series_is_created_with_its_events(clock, anyone, olga, signed_in):
         "organizer": {"id": olga.pk, "username": "olga"},
         "max_capacity": 10,
         "waitlist_enabled": False,
+        "max_party_size": 1,
+        "waitlist_policy": "strict",
         "registration_opens_at": None,
         "registration_closes_at": None,
         "cancellation_closes_at": None,
