@@ -163,12 +163,18 @@ class ApiMiddleware:
 
 
 class AdminIdentity(AuthenticationMiddleware):
-    """The signed-in user, recorded in the admin as the actor of changes."""
+    """The signed-in user, recorded in the admin as the actor of changes.
 
-    def process_request(self, request: HttpRequest) -> None:
-        super().process_request(request)
-        if request.path_info.startswith("/admin/") and request.user.is_authenticated:
-            set_actor(request.user.pk)
+    The admin shows times in the zone of this account.
+    """
+
+    def __call__(self, request: HttpRequest) -> Any:
+        self.process_request(request)
+        if not request.path_info.startswith("/admin/") or not request.user.is_authenticated:
+            return self.get_response(request)
+        set_actor(request.user.pk)
+        with timezone.override(request.user.timezone):
+            return self.get_response(request)
 
 
 class PageHeaders(XFrameOptionsMiddleware):

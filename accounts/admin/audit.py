@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
+from django.utils.timezone import localtime
 
 from config.api.admin import ReadOnlyAdmin, ServiceAdmin
 
@@ -42,7 +43,7 @@ class AuditedAdmin(ServiceAdmin):
             return "None."
         lines = (
             (
-                f"{entry.at:%Y-%m-%d %H:%M}",
+                f"{localtime(entry.at):%Y-%m-%d %H:%M}",
                 named_actor(entry) or "the system",
                 entry.action,
                 format_changes(entry),

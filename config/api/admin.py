@@ -29,7 +29,7 @@ from .http.exception_handler import to_domain_error
 from .http.rate_limits import without_counting
 
 admin.site.site_header = admin.site.site_title = "Event administration"
-admin.site.index_title = "Times are in UTC unless another zone is named"
+admin.site.index_title = "Times are in your own zone unless another zone is named"
 
 COUNT_EXACTLY_TO = 10_000
 NAMES_SHOWN = 20

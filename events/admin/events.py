@@ -119,7 +119,7 @@ class EventAdmin(AuditedAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         may_edit = obj is None or self.has_change_permission(request, obj)
-        zone = "the event's own zone" if may_edit else "UTC"
+        zone = "the event's own zone" if may_edit else "your zone"
         fieldsets = [
             (None, {"fields": (*TEXTS, "organizer", "status")}),
             ("Time", {"fields": _TIMES, "description": f"Times are in {zone}."}),

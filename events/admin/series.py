@@ -49,7 +49,10 @@ class SeriesAdmin(AuditedAdmin):
     search_help_text = "Part of the name or of the location."
     fieldsets = [
         (None, {"fields": (*_TEXTS, "occurrences")}),
-        ("Recurs", {"fields": _RECURRENCE, "description": "Times are in UTC, of the first event."}),
+        (
+            "Recurs",
+            {"fields": _RECURRENCE, "description": "Times are in your zone, of the first event."},
+        ),
         ("Seats", {"fields": _SEATS}),
         ("Team", {"fields": ("team",)}),
         ("So far", {"fields": (("created_at", "updated_at"), "deleted_at", "version", "changes")}),

@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.timezone import localtime
 
 from accounts.admin import staff_of
 from config.api.admin import ServiceAdmin
@@ -30,7 +31,9 @@ def team_table(row: Any) -> str:
             member.user or "somebody invited",
             member.get_role_display(),
             member.get_state_display(),
-            "" if member.expires_at is None else f"until {member.expires_at:%Y-%m-%d %H:%M}",
+            ""
+            if member.expires_at is None
+            else f"until {localtime(member.expires_at):%Y-%m-%d %H:%M}",
         )
         for member in members[:MAX_MEMBERS]
     )

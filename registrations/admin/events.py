@@ -19,6 +19,7 @@ from ..exports.formats import EXPORTS
 from ..exports.statement import Options
 from ..models import Registration
 from .door_links import door_links_link
+from .event_panels import funnel_of, latest_ledger_of
 from .registrations import registrations_link
 
 admin.site.unregister(Event)
@@ -29,11 +30,12 @@ class AttendedEventAdmin(EventAdmin):
     """The admin of events, with their attendees."""
 
     actions = [*EventAdmin.actions, "export_attendees"]
-    readonly_fields = [*EventAdmin.readonly_fields, "attendees", "door_links"]
+    readonly_fields = [*EventAdmin.readonly_fields, "attendees", "door_links", "funnel", "ledger"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        people = ("People", {"fields": ("attendees", "door_links")})
+        panels = ("funnel", "ledger") if self.has_view_attendees_permission(request) else ()
+        people = ("People", {"fields": ("attendees", "door_links", *panels)})
         return [*fieldsets[:-1], people, fieldsets[-1]] if obj else fieldsets
 
     def has_view_attendees_permission(self, request: HttpRequest) -> bool:
@@ -42,6 +44,14 @@ class AttendedEventAdmin(EventAdmin):
     @admin.display
     def attendees(self, event: Event) -> str:
         return registrations_link("event", event.pk)
+
+    @admin.display
+    def funnel(self, event: Event) -> str:
+        return funnel_of(event)
+
+    @admin.display(description="latest entries of the ledger")
+    def ledger(self, event: Event) -> str:
+        return latest_ledger_of(event)
 
     @admin.display
     def door_links(self, event: Event) -> str:

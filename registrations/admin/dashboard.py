@@ -1,0 +1,208 @@
+"""The first page of the admin: registrations, the next events, and the health of background work.
+
+Each part is read only for staff who may view its rows, by a fixed number of statements. Times are
+in the zone of the staff member's account.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.core.cache import cache
+from django.db import connection
+from django.db.models import Count, Max, Min
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
+
+from accounts.models import Notification, User
+from accounts.notifications import outbox
+from config.api.sql.time_limits import TookTooLong, limited
+from config.api.staff_rights import has_staff_right
+from events.models import Event
+
+DAYS = 30
+MAX_EVENTS = 8
+MAX_FAILURES = 5
+
+# No index has the times of all registrations, since each index slows registering down. So the
+# whole table is read, once a minute at most and within a limit.
+_LIMIT_MILLISECONDS = 2000
+_CACHED_SECONDS = 60
+_REGISTERED = """
+    SELECT (registered_at AT TIME ZONE %s)::date AS day, sum(party_size)
+    FROM registrations_registration WHERE registered_at >= %s GROUP BY 1
+"""
+
+# Workers report every ten seconds.
+_WORKER_TIMEOUT = timedelta(seconds=60)
+# From then on somebody should look at the queue.
+_LATE_SECONDS = 300
+
+# The chart's units of length.
+_BAR, _GAP, HEIGHT = 16, 4, 120
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    day: date
+    people: int
+    x: int
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    bars: list[Bar]
+    top: int
+
+    @property
+    def total(self) -> int:
+        return sum(bar.people for bar in self.bars)
+
+    @property
+    def width(self) -> int:
+        return len(self.bars) * (_BAR + _GAP)
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """An event and how full it is. `percent` is None without a limit."""
+
+    event: Event
+    percent: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number of the background work. `is_bad` if somebody should look at it."""
+
+    name: str
+    value: Any
+    is_bad: bool = False
+
+
+def dashboard_of(staff: User) -> dict[str, Any]:
+    """The parts that a staff member may see; the others are None."""
+    zone = ZoneInfo(staff.timezone)
+
+    def part(permission: str, read: Callable[[tzinfo], Any]) -> Any:
+        return read(zone) if has_staff_right(staff, permission) else None
+
+    return {
+        "zone": staff.timezone,
+        "days": DAYS,
+        "sees_registrations": has_staff_right(staff, "registrations.view_registration"),
+        "chart": part("registrations.view_registration", registrations_chart),
+        "fills": part("events.view_event", lambda zone: next_events()),
+        "jobs": part("procrastinate.view_procrastinatejob", lambda zone: jobs()),
+        "mails": part("accounts.view_notification", lambda zone: mails()),
+    }
+
+
+def registrations_chart(zone: tzinfo) -> Chart | None:
+    """People who registered on each of the last days. None if counting takes too long."""
+    today = timezone.now().astimezone(zone).date()
+    first = today - timedelta(days=DAYS - 1)
+    name = f"admin:registered:{zone}:{today}"
+    counts = cache.get(name)
+    if counts is None:
+        try:
+            counts = _registered_by_day(first, zone)
+        except TookTooLong:
+            return None
+        cache.set(name, counts, _CACHED_SECONDS)
+    top = _round_above(max(counts.values(), default=0))
+    bars = []
+    for number in range(DAYS):
+        day = first + timedelta(days=number)
+        people = counts.get(day, 0)
+        height = round(HEIGHT * people / top, 1)
+        bars.append(Bar(day, people, number * (_BAR + _GAP), HEIGHT - height, height))
+    return Chart(bars, top)
+
+
+def _registered_by_day(first: date, zone: tzinfo) -> dict[date, int]:
+    start = datetime.combine(first, datetime.min.time(), zone)
+    with limited(connection, milliseconds=_LIMIT_MILLISECONDS), connection.cursor() as cursor:
+        cursor.execute(_REGISTERED, [str(zone), start])
+        return {day: int(people) for day, people in cursor.fetchall()}
+
+
+def _round_above(number: int) -> int:
+    """The next of 1, 2, 5, 10, 20, 50 … from `number` on."""
+    if number <= 1:
+        return 1
+    power = 10 ** math.floor(math.log10(number))
+    return next(int(step * power) for step in (1, 2, 5, 10) if step * power >= number)
+
+
+def next_events() -> list[Fill]:
+    events = Event.objects.published().upcoming().order_by("start_time", "pk")
+    columns = ("name", "start_time", "timezone", "max_capacity", "registered_count",
+               "waitlist_count")  # fmt: skip
+    return [
+        Fill(
+            event,
+            event.max_capacity and min(100, 100 * event.registered_count // event.max_capacity),
+        )
+        for event in events.only(*columns)[:MAX_EVENTS]
+    ]
+
+
+def jobs() -> dict[str, Any]:
+    """The queue of background jobs, and the latest that failed."""
+    now = timezone.now()
+    counts: dict[str, int] = dict(
+        ProcrastinateJob.objects.order_by().values_list("status").annotate(Count("id"))
+    )
+    due = ProcrastinateJob.objects.filter(status="todo").exclude(scheduled_at__gt=now)
+    oldest = due.aggregate(at=Min("procrastinateevent__at"))["at"]
+    waited = _seconds_since(oldest, now)
+    alive = ProcrastinateWorker.objects.filter(last_heartbeat__gte=now - _WORKER_TIMEOUT).count()
+    failed = ProcrastinateJob.objects.filter(status="failed")
+    failed_at = Max("procrastinateevent__at")
+    return {
+        "figures": [
+            Figure("Workers", alive, is_bad=not alive),
+            Figure("Waiting or scheduled", counts.get("todo", 0)),
+            Figure("Running", counts.get("doing", 0)),
+            Figure("Oldest due job", _duration(waited), is_bad=waited > _LATE_SECONDS),
+            Figure("Failed", counts.get("failed", 0), is_bad=bool(counts.get("failed"))),
+        ],
+        "failures": failed.annotate(at=failed_at).order_by("-id")[:MAX_FAILURES],
+    }
+
+
+def mails() -> dict[str, Any]:
+    """The queue of notifications, and the latest that were given up."""
+    now = timezone.now()
+    backlog = outbox.backlog()
+    states = outbox.deliveries_since(now - timedelta(hours=24))
+    mailers = len(outbox.running_mailers())
+    late = backlog.oldest_seconds > _LATE_SECONDS
+    parked = Notification.objects.filter(state=Notification.State.PARKED)
+    return {
+        "figures": [
+            Figure("Mailers", mailers, is_bad=not mailers),
+            Figure("Due", backlog.due),
+            Figure("Oldest due mail", _duration(backlog.oldest_seconds), is_bad=late),
+            Figure("Sent, of the last 24 hours", states["sent"]),
+            Figure("Given up", backlog.parked, is_bad=bool(backlog.parked)),
+        ],
+        "failures": parked.only("kind", "error", "created_at").order_by("-id")[:MAX_FAILURES],
+    }
+
+
+def _seconds_since(at: datetime | None, now: datetime) -> float:
+    return max(0.0, (now - at).total_seconds()) if at else 0.0
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds) // 60
+    if minutes >= 120:  # two hours
+        return f"{minutes // 60} h"
+    return f"{minutes} min" if minutes else f"{round(seconds)} s"
