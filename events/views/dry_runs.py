@@ -35,6 +35,12 @@ def observe_copy(view: ApiView, pk: int) -> Observed:
     return lambda response: changes.report([], added=[response.data["id"]])
 
 
+def observe_transfer(view: ApiView, pk: int) -> Observed:
+    """Nothing but the team changes before the transfer is accepted."""
+    mails = Enqueued()
+    return lambda response: Report(mails=mails.by_kind())
+
+
 def observe_series(view: ApiView, pk: int) -> Observed:
     before, ids = _series_fields(view, pk), _occurrences(pk)
     changes = EventChanges(ids, is_of_series=True)

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user
+from config.api.http.dry_runs import can_run_dry
 from config.api.http.strict_bodies import NoFields
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import Ordering, orderings
@@ -21,6 +22,7 @@ from ..models import Event, Right, Series, TeamMember, has_right
 from ..permissions import HasRole, IsOrganizerOrStaff
 from ..serializers.team import InvitationOut, MemberEditIn, MemberIn, MemberOut, TransferIn
 from ..services import team
+from .dry_runs import observe_transfer
 
 _STAFF = {
     "event": {"GET": "events.view_event"}
@@ -201,6 +203,7 @@ class EventTransferView(TransferView):
     model = Event
     staff_permissions: ClassVar[dict[str, str]] = _STAFF["event"]
 
+    @can_run_dry(observe_transfer)
     @operation(
         "Transfer an event",
         request=TransferIn,
@@ -212,6 +215,7 @@ class EventTransferView(TransferView):
         somebody who may organize. The former owner is a manager then."""
         return self.offered(pk)
 
+    @can_run_dry(observe_transfer)
     @operation(
         "Withdraw the transfer of an event",
         responses={204: None},
@@ -225,6 +229,7 @@ class SeriesTransferView(TransferView):
     model = Series
     staff_permissions: ClassVar[dict[str, str]] = _STAFF["series"]
 
+    @can_run_dry(observe_transfer)
     @operation(
         "Transfer a series",
         request=TransferIn,
@@ -235,6 +240,7 @@ class SeriesTransferView(TransferView):
         """As for an event, with the events of the series that the owner owns."""
         return self.offered(pk)
 
+    @can_run_dry(observe_transfer)
     @operation(
         "Withdraw the transfer of a series",
         responses={204: None},

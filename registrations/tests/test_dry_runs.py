@@ -18,7 +18,7 @@ from accounts.models import AuditEntry, Notification
 from config.api.http.rate_limits import clear_local_counts
 from config.api.models import StoredResponse
 from conftest import NOW
-from events.models import Event
+from events.models import Event, TeamMember
 from events.services import cancel_event
 from events.tests.factories import EventFactory, SeriesFactory
 from registrations.models import LedgerEntry
@@ -93,6 +93,7 @@ def changes_of(event: Event) -> Iterator[tuple[str, str, Any]]:
     yield "patch", f"/api/registrations/{last.pk}/", {"email": "ann@example.com"}
     yield "delete", f"/api/registrations/{last.pk}/", None
     yield "delete", f"/api/registrations/{first.pk}/", None
+    yield "post", f"{path}transfer/", {"email": "new@example.com"}
     yield "delete", path, None
 
 
@@ -119,7 +120,7 @@ def last_id(model: Any) -> int:
     return model.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
-@pytest.mark.parametrize("number", range(12))
+@pytest.mark.parametrize("number", range(13))
 def test_a_dry_run_is_the_real_run_and_leaves_nothing(hall, organizer, settings, number):
     settings.RATE_LIMITS = dict.fromkeys(settings.RATE_LIMITS, (1000, 3600))
     method, path, body = list(changes_of(hall))[number]
@@ -137,7 +138,7 @@ def test_a_dry_run_is_the_real_run_and_leaves_nothing(hall, organizer, settings,
     assert "ETag" not in rehearsed.headers
     ids = last_id(LedgerEntry), last_id(Notification)
     real = send(organizer, method, path, body)
-    assert real.status_code in {200, 201, 204}
+    assert real.status_code in {200, 201, 202, 204}
     result = rehearsed.json()["result"]
     assert without_ids(result) == (without_ids(real.json()) if real.content else None)
     effects = rehearsed.json()["effects"]
@@ -342,6 +343,25 @@ def test_a_dry_run_counts_against_no_limit_of_the_work(hall, organizer, settings
 
     assert send(organizer, "post", path, body).status_code == 201
     assert send(organizer, "post", path, body).status_code == 429
+
+
+@pytest.mark.parametrize("kind", ["events", "series"])
+def test_transfers_run_dry(clock, olga, organizer, kind):
+    row = (EventFactory if kind == "events" else SeriesFactory)(organizer=olga)
+    path, body = f"/api/{kind}/{row.pk}/transfer/", {"email": "new@example.com"}
+
+    offered = dry(organizer, "post", path, body)
+    own = dry(organizer, "post", path, {"email": olga.email})
+    remaining = TeamMember.objects.count()
+    send(organizer, "post", path, body)
+    withdrawn = dry(organizer, "delete", path)
+
+    assert (offered.status_code, offered.json()["result"]["role"]) == (200, "owner")
+    assert offered.json()["effects"]["mails"] == {"team_invitation": 1}
+    assert (own.status_code, own.json()["code"]) == (409, "already_member")
+    assert remaining == 0
+    assert (withdrawn.status_code, withdrawn.json()["result"]) == (200, None)
+    assert TeamMember.objects.count() == 1
 
 
 def test_only_some_routes_run_dry(event, organizer):
