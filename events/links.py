@@ -8,13 +8,20 @@ from django.conf import settings
 from django.core import signing
 from django.utils.text import slugify
 
+from .access_keys import key_query
+
 _SIGNER = signing.Signer(salt="invitation")
 _MAX_SLUG_LENGTH = 60
 
 
 def page_url(event: Any) -> str | None:
     """The address of the event's page for people. None if the pages are switched off."""
-    return f"{settings.PUBLIC_URL}{page_path(event)}" if settings.PUBLIC_PAGES else None
+    return f"{settings.PUBLIC_URL}{page_link(event)}" if settings.PUBLIC_PAGES else None
+
+
+def page_link(event: Any) -> str:
+    """The path of the event's page, with the key of an unlisted event."""
+    return page_path(event) + key_query(event)
 
 
 def page_path(event: Any) -> str:

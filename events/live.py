@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db import Error, connection
 from django.utils import timezone
@@ -21,6 +22,7 @@ from prometheus_client import Histogram
 from config.api.http.negotiation import to_json
 from config.errors import NotFound, RateLimited, TemporarilyUnavailable
 
+from .access_keys import opens
 from .models import Event
 
 logger = logging.getLogger(__name__)
@@ -38,15 +40,28 @@ ADDRESS_SHARE_DIVISOR = 4
 FIRST_LINES = b"retry: 3000\n\n"
 
 
+class Lock(NamedTuple):
+    """The columns of an unlisted event that its key depends on."""
+
+    pk: int
+    key_number: int
+    is_unlisted: bool = True
+
+
 @dataclass(frozen=True)
 class Seats:
     """The seats of an event, as JSON with the field names of the event. None if it is deleted.
 
-    `is_over` says that the seats are final: the event has ended or is cancelled.
+    `is_over` says that the seats are final: the event has ended or is cancelled. `lock` is what a
+    key has to open: the row of an unlisted event. None is a public event.
     """
 
     data: bytes | None
     is_over: bool
+    lock: "Lock | None" = None
+
+    def are_open_to(self, key: str) -> bool:
+        return self.lock is None or opens(key, self.lock)
 
     def message(self) -> bytes:
         """The bytes of a server-sent message. An event `end` follows the last one."""
@@ -69,7 +84,7 @@ def read_seats(event_ids: Collection[int]) -> dict[int, Seats]:
         .only(
             "status", "start_time", "end_time", "max_capacity", "registered_count",
             "waitlist_enabled", "waitlist_count", "registration_opens_at",
-            "registration_closes_at",
+            "registration_closes_at", "visibility", "key_number",
         )
     )  # fmt: skip
     try:
@@ -89,7 +104,8 @@ def _seats_of(event: Event) -> Seats:
         "registration_state": event.registration_state,
     }
     has_ended = event.end_time <= timezone.now()
-    return Seats(to_json(fields), has_ended or event.status == Event.Status.CANCELLED)
+    lock = Lock(event.pk, event.key_number) if event.is_unlisted else None
+    return Seats(to_json(fields), has_ended or event.status == Event.Status.CANCELLED, lock)
 
 
 Reader = Callable[[Collection[int]], Mapping[int, Seats]]
@@ -131,8 +147,11 @@ class SeatWatch:
         return len(self._watched)
 
     @asynccontextmanager
-    async def viewer(self, event_id: int, address: str) -> AsyncIterator[Watched]:
-        """Watches an event. Raises `NotFound`, `RateLimited`, `TemporarilyUnavailable`."""
+    async def viewer(self, event_id: int, address: str, key: str = "") -> AsyncIterator[Watched]:
+        """Watches an event. An unlisted one needs its key.
+
+        Raises `NotFound`, `RateLimited`, `TemporarilyUnavailable`.
+        """
         self._check_limits(address)
         self._addresses[address] += 1
         watched = self._watched.setdefault(event_id, Watched())
@@ -144,7 +163,7 @@ class SeatWatch:
                 await asyncio.wait({watched.changed}, timeout=FIRST_SEATS_TIMEOUT_SECONDS)
             if watched.seats is None:
                 raise TemporarilyUnavailable(headers={"Retry-After": "5"})
-            if watched.seats is GONE:
+            if watched.seats is GONE or not watched.seats.are_open_to(key):
                 raise NotFound
             yield watched
         finally:

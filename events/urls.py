@@ -12,6 +12,7 @@ urlpatterns = [
     path("events/<id:pk>/publish/", views.PublishView.as_view(), name="event-publish"),
     path("events/<id:pk>/cancel/", views.CancelView.as_view(), name="event-cancel"),
     path("events/<id:pk>/duplicate/", views.DuplicateView.as_view(), name="event-duplicate"),
+    path("events/<id:pk>/key/reset/", views.EventKeyResetView.as_view(), name="event-key-reset"),
     path("events/<id:pk>/calendar.ics", views.EventCalendarView.as_view(), name="event-calendar"),
     path("events/calendar.ics", views.EventFeedView.as_view(), name="event-feed"),
     path("series/", views.SeriesListView.as_view(), name="series-list"),

@@ -57,6 +57,7 @@ _EVENT = (
     "registration_closes_at",
     "cancellation_closes_at",
     "attendance_mode",
+    "visibility",
     "reminder_hours",
     "created_at",
     "updated_at",

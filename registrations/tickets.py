@@ -1,16 +1,12 @@
 """Tickets, and the signed tokens of links in mails. Pure: values in, values out."""
 
-import hmac
 import io
-from functools import cache
-from hashlib import sha256
 from uuid import UUID
 
 import segno
 from django.conf import settings
-from django.utils.http import urlsafe_base64_encode
 
-from config.api.keys import is_signature
+from config.api.keys import is_signature, signature
 
 
 def manage_token(registration_id: UUID, link_version: int = 0, *, key: str | None = None) -> str:
@@ -20,25 +16,12 @@ def manage_token(registration_id: UUID, link_version: int = 0, *, key: str | Non
     `link_version`. Without `key` the current key signs.
     """
     version = link_version.to_bytes(4) if link_version else b""
-    return _mac("registrations.manage", registration_id.bytes + version, key)
+    return signature("registrations.manage", registration_id.bytes + version, key)
 
 
 def feedback_token(registration_id: UUID, user_id: int, *, key: str | None = None) -> str:
     """The token that lets the account give feedback; it is not valid for a former holder."""
-    return _mac("registrations.feedback", registration_id.bytes + user_id.to_bytes(8), key)
-
-
-def _mac(purpose: str, message: bytes, key: str | None) -> str:
-    mac = _keyed(key or settings.SECRET_KEY, purpose).copy()
-    mac.update(message)
-    return urlsafe_base64_encode(mac.digest())
-
-
-@cache
-def _keyed(secret: str, purpose: str) -> hmac.HMAC:
-    """HMAC-SHA-256 (RFC 2104) with a key per purpose. Cached: deriving it costs the most."""
-    key = hmac.digest(secret.encode(), purpose.encode(), sha256)
-    return hmac.new(key, digestmod=sha256)
+    return signature("registrations.feedback", registration_id.bytes + user_id.to_bytes(8), key)
 
 
 def is_manage_token(token: str, registration_id: UUID, link_version: int) -> bool:

@@ -1,7 +1,8 @@
 """Free seats in real time, as Server-Sent Events (WHATWG HTML, section 9.2).
 
 `GET /api/events/{id}/stream` is handled in the web server's event loop (`config.server`). Its data
-is public. A viewer costs an open connection and two tasks, but no thread.
+is public, or opened by the key of an unlisted event. A viewer costs an open connection and two
+tasks, but no thread.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from config.api.request_ids import request_in_progress
 from config.database import request_threads
 from config.metrics import report_request
 from config.middleware import API_HEADERS, request_id_of
-from events.live import FIRST_LINES, Seats, SeatWatch, Watched, read_seats
+from events.live import FIRST_LINES, GONE, Seats, SeatWatch, Watched, read_seats
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -50,7 +51,7 @@ MAX_STREAM_SECONDS = 3600
 
 HEADERS = {
     **API_HEADERS,
-    # Pages of any origin may watch: the data is public, and no credentials are read.
+    # Pages of any origin may watch: the data is public or opened by the key; no sign-in is read.
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": "*",
     "Access-Control-Expose-Headers": "Retry-After, X-Request-ID",
@@ -101,11 +102,11 @@ class LiveStreams:
     async def _respond(
         self, request: HttpRequest, response: "StreamResponse", disconnected: asyncio.Future[Any]
     ) -> None:
-        event_id = _event_id(request)
+        event_id, key = _event_id(request), request.GET.get("key", "")
         if request.method == "OPTIONS":
             await response.send_whole(HttpResponse(status=204, headers=_ALLOWED))
             return
-        async with self.watch.viewer(event_id, client_network(request)) as watched:
+        async with self.watch.viewer(event_id, client_network(request), key) as watched:
             is_over = watched.seats is not None and watched.seats.is_over
             if is_over and "Last-Event-ID" in request.headers:
                 # After a 204 the browser does not reconnect.
@@ -113,10 +114,14 @@ class LiveStreams:
             elif request.method == "HEAD":
                 await response.send_whole(HttpResponse(headers=STREAM_HEADERS))
             else:
-                await self._stream(watched, response, disconnected)
+                await self._stream(watched, key, response, disconnected)
 
     async def _stream(
-        self, watched: Watched, response: "StreamResponse", disconnected: asyncio.Future[Any]
+        self,
+        watched: Watched,
+        key: str,
+        response: "StreamResponse",
+        disconnected: asyncio.Future[Any],
     ) -> None:
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + MAX_STREAM_SECONDS
@@ -126,6 +131,8 @@ class LiveStreams:
         is_last = False
         while not (is_last or disconnected.done()):
             changed, seats = watched.changed, watched.seats
+            if seats is not None and not seats.are_open_to(key):
+                seats = GONE  # the event became unlisted, or has another key
             if seats is not None and seats != last_sent:
                 text += seats.message()
                 is_last = seats.is_over
@@ -188,7 +195,7 @@ def _event_id(request: HttpRequest) -> int:
         raise errors.NotFound
     if request.method not in {"GET", "HEAD", "OPTIONS"}:
         raise errors.MethodNotAllowed(headers=_ALLOWED)
-    check_parameters(request.GET)
+    check_parameters(request.GET, frozenset({"key"}))
     requested_zone(request)  # every route checks it, though this one has no times
     return int(match[1])
 

@@ -236,6 +236,9 @@ api/events/<id:pk>/publish/            deleted              POST    401  404  40
 api/events/<id:pk>/cancel/             published            POST    401  403  403  200  403  200
 api/events/<id:pk>/cancel/             draft                POST    401  404  404  409  404  409
 api/events/<id:pk>/cancel/             deleted              POST    401  404  404  404  404  404
+api/events/<id:pk>/key/reset/          published            POST    401  403  403  200  403  200
+api/events/<id:pk>/key/reset/          draft                POST    401  404  404  200  404  200
+api/events/<id:pk>/key/reset/          deleted              POST    401  404  404  404  404  404
 api/events/<id:pk>/duplicate/          published            POST    401  403  403  201  403  201
 api/events/<id:pk>/duplicate/          draft                POST    401  404  403  201  404  201
 api/events/<id:pk>/duplicate/          deleted              POST    401  404  403  404  404  404

@@ -65,6 +65,7 @@ PATCH  api/events/<id:pk>/                  events:write
 DELETE api/events/<id:pk>/                  events:write
 POST   api/events/<id:pk>/publish/          events:write
 POST   api/events/<id:pk>/duplicate/        events:write
+POST   api/events/<id:pk>/key/reset/        events:write
 POST   api/events/<id:pk>/cancel/           events:write
 GET    api/events/<id:pk>/calendar.ics      open
 GET    api/events/<id:pk>/stream/           open

@@ -15,6 +15,7 @@ DELETE api/events/<id:pk>/                     -
 POST   api/events/<id:pk>/publish/             manager editor
 POST   api/events/<id:pk>/cancel/              manager
 POST   api/events/<id:pk>/duplicate/           manager editor
+POST   api/events/<id:pk>/key/reset/           manager editor
 GET    api/events/<id:pk>/team/                all
 POST   api/events/<id:pk>/team/                manager
 PATCH  api/events/<id:pk>/team/<id:member_id>/ manager

@@ -19,7 +19,7 @@ from config.api.views import ApiView
 from events.models import Event
 from events.search import short_parts, spelling
 from events.services import delete_event
-from events.tests.factories import EventFactory
+from events.tests.factories import EventFactory, SeriesFactory
 from registrations.changes.log import sequence_changes
 from registrations.models import Feedback
 from registrations.tests.factories import registered
@@ -64,6 +64,10 @@ def hide(world: World) -> dict[str, Any]:
         organizer=olga, status=Event.Status.DRAFT, category=category,
         meeting_url=f"https://meet.example.com/{HIDDEN}", **words,
     )  # fmt: skip
+    unlisted = EventFactory(
+        organizer=olga, visibility="unlisted", category=category, **words,
+    )  # fmt: skip
+    series = SeriesFactory(organizer=olga, visibility="unlisted", **words)
     deleted = EventFactory(organizer=olga, category=category, **words)
     over = EventFactory(organizer=olga, **words)
     registration = registered(deleted, name=HIDDEN, email=f"{HIDDEN.lower()}@example.com")
@@ -83,6 +87,8 @@ def hide(world: World) -> dict[str, Any]:
     user = UserFactory(username=HIDDEN.lower())
     return {
         "draft": draft.pk,
+        "unlisted": unlisted.pk,
+        "series": series.pk,
         "deleted": deleted.pk,
         "over": over.pk,
         "feedback": feedback.pk,

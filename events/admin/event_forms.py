@@ -20,7 +20,7 @@ from ..services.editing import TIMES
 COORDINATES = ("latitude", "longitude")
 TEXTS = (
     *("name", "description", "location", *COORDINATES),
-    *("category", "meeting_url", "attendance_mode"),
+    *("category", "meeting_url", "attendance_mode", "visibility"),
 )
 SEATS = (
     "max_capacity",

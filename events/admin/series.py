@@ -19,7 +19,7 @@ from .team import team_table
 
 _TEXTS = (
     *("name", "description", "location", "category"),
-    *("meeting_url", "attendance_mode", "organizer", "status"),
+    *("meeting_url", "attendance_mode", "visibility", "organizer", "status"),
 )
 _RECURRENCE = (
     "rule",

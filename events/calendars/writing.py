@@ -12,7 +12,8 @@ from django.conf import settings
 
 from config.api.text.email_addresses import ascii_address
 
-from ..links import page_path
+from ..access_keys import key_query
+from ..links import page_link
 from ..models import Event
 from ..models.event_queryset import FEED_DESCRIPTION_LENGTH
 from .lines import folded, local, parameter, text, utc
@@ -152,6 +153,8 @@ class _Source:
             event.end_time,
             event.timezone,
             event.status,
+            event.visibility,
+            event.key_number,
             event.sequence,
             event.created_at,
             event.updated_at,
@@ -213,7 +216,9 @@ def _vevent(
         yield f"DESCRIPTION:{text(description)}"
     if event.category:
         yield f"CATEGORIES:{text(event.category.name)}"
-    path = page_path(event) if settings.PUBLIC_PAGES else f"/api/events/{event.pk}/"
+    path = page_link(event)
+    if not settings.PUBLIC_PAGES:
+        path = f"/api/events/{event.pk}/{key_query(event)}"
     yield f"URL:{public_url}{path}"
     # A published calendar needs an organizer (RFC 5546, section 3.2.1). Addresses are private, so
     # the address is the one that Outlook writes for a person without any.

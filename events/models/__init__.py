@@ -3,12 +3,14 @@ from .base import (
     ONLINE,
     AttendanceMode,
     EventDetails,
+    Visibility,
     WaitlistPolicy,
     derived_attendance_mode,
 )
 from .category import Category
 from .event import Event
 from .event_queryset import EventQuerySet, happens_between, is_ongoing
+from .places import define_place
 from .rights import (
     RIGHTS,
     SHOWN_RIGHTS,
@@ -25,7 +27,7 @@ from .rights import (
     shown_rights,
 )
 from .search_word import SearchWord
-from .series import Series, SeriesQuerySet
+from .series import Series, SeriesQuerySet, counted_with
 from .team import Role, TeamMember
 
 __all__ = [
@@ -44,7 +46,10 @@ __all__ = [
     "Series",
     "SeriesQuerySet",
     "TeamMember",
+    "Visibility",
     "WaitlistPolicy",
+    "counted_with",
+    "define_place",
     "derived_attendance_mode",
     "happens_between",
     "has_right",

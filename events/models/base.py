@@ -36,6 +36,11 @@ class WaitlistPolicy(models.TextChoices):
     FIRST_FIT = "first_fit"
 
 
+class Visibility(models.TextChoices):
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+
+
 def derived_attendance_mode(location: str, meeting_url: str) -> AttendanceMode:
     """The mode that a location and a link imply."""
     if location.casefold() == ONLINE.casefold():
@@ -66,6 +71,13 @@ class EventDetails(models.Model):
         db_default=False,
         editable=False,
         help_text="The mode was chosen. Edits do not derive it from location and link.",
+    )
+    visibility = models.CharField(
+        max_length=16,
+        choices=Visibility,
+        default=Visibility.PUBLIC,
+        db_default=Visibility.PUBLIC.value,
+        help_text="Unlisted: found by its secret link alone.",
     )
     reminder_hours = ArrayField(models.PositiveSmallIntegerField(), default=default_reminder_hours)
     max_capacity = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
@@ -103,6 +115,7 @@ class EventDetails(models.Model):
         "timezone",
         "meeting_url",
         "attendance_mode",
+        "visibility",
         "reminder_hours",
         "max_capacity",
         "waitlist_enabled",
@@ -118,6 +131,10 @@ class EventDetails(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_unlisted(self) -> bool:
+        return self.visibility == Visibility.UNLISTED
 
     @property
     def zone(self) -> tzinfo:

@@ -112,6 +112,12 @@ class Event(EventDetails):
         default=False, editable=False, help_text="Edited by hand: edits of the series skip it."
     )
 
+    key_number = models.PositiveIntegerField(
+        default=1,
+        db_default=1,
+        editable=False,
+        help_text="The secret key of the event changes with it.",
+    )
     version = models.PositiveIntegerField(
         default=1, editable=False, help_text="Increases with every edit, not with registrations."
     )
@@ -181,7 +187,13 @@ class Event(EventDetails):
         indexes = [
             # The comment before an index names the queries that need it.
             # The default list, `when=past`, and the walks of searches and suggestions.
-            models.Index(fields=["start_time", "id"], condition=_IS_PUBLIC, name="public_by_start"),
+            # Counts of the list read this index alone, so it has the visibility.
+            models.Index(
+                fields=["start_time", "id"],
+                include=["visibility"],
+                condition=_IS_PUBLIC,
+                name="published_by_start",
+            ),
             # `ordering=created_at`. With the start, which separates upcoming events from past ones
             # within the index.
             models.Index(
@@ -216,7 +228,12 @@ class Event(EventDetails):
                 name="others_by_status",
             ),
             # The number of events of each category in the list of categories.
-            models.Index(fields=["category"], condition=_IS_PUBLIC, name="public_by_category"),
+            models.Index(
+                fields=["category"],
+                include=["visibility"],
+                condition=_IS_PUBLIC,
+                name="published_by_category",
+            ),
             # Several statuses at once, and the admin's list by start.
             models.Index(fields=["start_time"], condition=Q(deleted_at=None), name="by_start"),
             # `when=ongoing` and `on=2027-03-01`, for drafts too.
@@ -285,9 +302,10 @@ class Event(EventDetails):
                     "longitude",
                     "location",
                     "name",
+                    "visibility",
                 ],
                 condition=Q(IsSampled()),
-                name="event_sample_facts",
+                name="event_sample_columns",
             ),
             # Facets of a list that is filtered by texts.
             GinIndex(

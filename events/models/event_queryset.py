@@ -12,7 +12,9 @@ from django.utils.timezone import now
 from config.api.sql.compiled_queries import current_instant
 from config.api.staff_rights import has_staff_right
 
+from .base import Visibility
 from .expressions import Contains, Overlaps, Span
+from .places import place_of
 from .rights import listed_events, own_events
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from .event import Event  # noqa: F401  # the type argument of the base class
 
 FEED_DESCRIPTION_LENGTH = 500  # characters
+
+_PUBLIC = Q(visibility=Visibility.PUBLIC)
 
 
 def is_ongoing() -> Q:
@@ -40,15 +44,36 @@ class EventQuerySet(models.QuerySet["Event"]):
     def published(self) -> "EventQuerySet":
         return self.existing().filter(status=self.model.Status.PUBLISHED)
 
-    def visible_to(self, user: "User | AnonymousUser", *permissions: str) -> "EventQuerySet":
-        """Published and cancelled ones; drafts for those with a role and staff; no deleted ones.
+    def listed(self) -> "EventQuerySet":
+        """Published ones that are not unlisted: those that everybody finds."""
+        return self.published().filter(_PUBLIC)
 
-        Staff see drafts by the permission to view events, or by any of `permissions`.
+    def visible_to(
+        self, user: "User | AnonymousUser", *permissions: str, is_opened: bool = False
+    ) -> "EventQuerySet":
+        """Published and cancelled ones; all others for those with a role and staff; no deleted.
+
+        Unlisted ones are visible with a place on them, and to everybody if they are `is_opened`:
+        the request has their key. Staff see all by the permission to view events, or by any of
+        `permissions`.
         """
+        shown = ~Q(status=self.model.Status.DRAFT)
+        if not is_opened:
+            place = place_of(user)
+            shown &= _PUBLIC if place is None else _PUBLIC | place
+        return self._shown_to(user, shown, *permissions)
+
+    def listed_for(self, user: "User | AnonymousUser") -> "EventQuerySet":
+        """The events that lists show: `visible_to` without the unlisted ones of others."""
+        return self._shown_to(user, ~Q(status=self.model.Status.DRAFT) & _PUBLIC)
+
+    def _shown_to(
+        self, user: "User | AnonymousUser", shown: Q, *permissions: str
+    ) -> "EventQuerySet":
         if has_staff_right(user, "events.view_event", *permissions):
             return self.existing()
-        not_draft, own = ~Q(status=self.model.Status.DRAFT), own_events(user)
-        return self.existing().filter(not_draft if own is None else not_draft | own)
+        own = own_events(user)
+        return self.existing().filter(shown if own is None else shown | own)
 
     def with_role(self, user: "User | AnonymousUser", role: str | None = None) -> "EventQuerySet":
         """The events on which the user has a role, or this role; no deleted ones."""
@@ -99,7 +124,7 @@ class EventQuerySet(models.QuerySet["Event"]):
             "max_capacity", "registered_count", "waitlist_enabled", "waitlist_count",
             "max_party_size", "waitlist_policy",
             "registration_opens_at", "registration_closes_at", "cancellation_closes_at",
-            "attendance_mode", "series", "average_rating",
+            "attendance_mode", "visibility", "key_number", "series", "average_rating",
             "feedback_count", "created_at", "updated_at", "version", "meeting_url",
             "reminder_hours",
             "organizer__username", "category__slug",
@@ -110,7 +135,7 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.select_related("organizer", "category").only(
             "name", "description", "location", "latitude", "longitude", "start_time", "end_time",
             "timezone", "status", "sequence", "created_at", "updated_at", "meeting_url",
-            "series", "organizer__username", "category__name",
+            "visibility", "key_number", "series", "organizer__username", "category__name",
         )  # fmt: skip
 
     def for_feed(self) -> "EventQuerySet":

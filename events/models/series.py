@@ -6,7 +6,8 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, Value
+from django.db.models.lookups import Exact
 from django.utils.timezone import now
 
 from config.api.staff_rights import has_staff_right
@@ -20,7 +21,7 @@ from ..recurrence import (
     stored_exclusion,
 )
 from ..zones import at_wall_clock
-from .base import IS_NOWHERE, IS_SOMEWHERE, EventDetails
+from .base import IS_NOWHERE, IS_SOMEWHERE, EventDetails, Visibility
 from .category import Category
 from .local_time import LocalDateTimeField
 from .rights import own_series
@@ -35,21 +36,36 @@ class SeriesQuerySet(models.QuerySet["Series"]):
         return self.filter(deleted_at=None)
 
     def visible_to(self, user: "User | AnonymousUser", *permissions: str) -> "SeriesQuerySet":
-        """Published series; drafts for those with a role and staff; no deleted ones.
+        """Public series; drafts and unlisted ones for those with a role and staff; no deleted ones.
 
-        Staff see drafts by the permission to view series, or by any of `permissions`.
+        Staff see all by the permission to view series, or by any of `permissions`.
         """
         if has_staff_right(user, "events.view_series", *permissions):
             return self.existing()
-        not_draft, own = ~Q(status=Series.Status.DRAFT), own_series(user)
-        return self.existing().filter(not_draft if own is None else not_draft | own)
+        public = ~Q(status=Series.Status.DRAFT) & Q(visibility=Visibility.PUBLIC)
+        own = own_series(user)
+        return self.existing().filter(public if own is None else public | own)
 
     def for_display(self) -> "SeriesQuerySet":
         """With everything that `SeriesOut` shows, in one query."""
-        is_counted = Q(events__deleted_at=None) & ~Q(events__status="cancelled")
+        is_counted = (
+            Q(events__deleted_at=None)
+            & ~Q(events__status="cancelled")
+            & counted_with(F("visibility"), "events__")
+        )
         return self.select_related("organizer", "category").annotate(
             occurrence_count=Count("events", filter=is_counted)
         )
+
+
+def counted_with(series_visibility: Any, path: str = "") -> Q:
+    """The condition for events that count as occurrences of a series with this visibility.
+
+    A public series does not reveal its unlisted events. An unlisted one is only shown to those who
+    see all of them.
+    """
+    is_public = Q(**{f"{path}visibility": Visibility.PUBLIC})
+    return is_public | Q(Exact(series_visibility, Value(Visibility.UNLISTED)))
 
 
 class Series(EventDetails):

@@ -43,7 +43,7 @@ MAX_COMPLETIONS = 200
 # A word in more names than this takes the index of names long.
 MAX_NAMES_OF_RARE_WORD = 100_000
 
-# A word in more events than this does not reveal that a draft or a deleted event has it.
+# A word in more events than this does not reveal that a hidden event has it.
 MAX_EVENTS_OF_HIDDEN_WORD = 100
 
 WHOLE_NAME, NAME, HEADING, ANYWHERE = LEVELS = range(4)
@@ -103,7 +103,7 @@ class Word:
 
     @property
     def may_be_hidden(self) -> bool:
-        """Whether the word may be known from drafts and deleted events alone."""
+        """Whether the word may be known from drafts, unlisted and deleted events alone."""
         has_few_events = self.in_texts <= MAX_EVENTS_OF_HIDDEN_WORD or not self.is_counted
         return self.is_known and not self.plain_word and has_few_events
 

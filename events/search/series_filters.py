@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce
 from config.api.filters import IdFilter, StrictFilterSet, TrueOrFalseFilter
 from config.errors import NotAuthenticated
 
-from ..models import Event, Series, SeriesQuerySet, own_series
+from ..models import Event, Series, SeriesQuerySet, Visibility, counted_with, own_series
 
 
 def series_for_listing() -> SeriesQuerySet:
@@ -19,7 +19,7 @@ def series_for_listing() -> SeriesQuerySet:
     occurrences = (
         Event.objects.existing()
         .exclude(status=Event.Status.CANCELLED)
-        .filter(series=OuterRef("pk"))
+        .filter(counted_with(OuterRef("visibility")), series=OuterRef("pk"))
         .order_by()
         .values("series")
         .annotate(number=Count("pk"))
@@ -55,5 +55,7 @@ class SeriesFilter(StrictFilterSet):
                 raise NotAuthenticated
             own = own_series(self.request.user)
             return series.none() if own is None else series.filter(own)
-        upcoming = Event.objects.published().upcoming().filter(series=OuterRef("pk"))
-        return series.filter(Exists(upcoming), status=Series.Status.PUBLISHED)
+        upcoming = Event.objects.listed().upcoming().filter(series=OuterRef("pk"))
+        return series.filter(
+            Exists(upcoming), status=Series.Status.PUBLISHED, visibility=Visibility.PUBLIC
+        )

@@ -36,10 +36,11 @@ _HIDDEN_WORDS = """
     SELECT given.word FROM unnest(%s::text[], %s::text[]) AS given(word, query)
     WHERE NOT EXISTS (
         WITH matching AS MATERIALIZED (
-            SELECT status, deleted_at FROM events_event
+            SELECT status, deleted_at, visibility FROM events_event
             WHERE search_vector @@ given.query::tsquery
         )
-        SELECT FROM matching WHERE status <> 'draft' AND deleted_at IS NULL
+        SELECT FROM matching
+        WHERE status <> 'draft' AND deleted_at IS NULL AND visibility = 'public'
     )
 """
 
@@ -101,7 +102,9 @@ def _nearest_words(words: Sequence[str]) -> dict[str, list[str]]:
 
 
 def hidden_words(queries: Mapping[str, str]) -> set[str]:
-    """The words that only drafts and deleted events have. `queries` has the tsquery of each word.
+    """The words that only drafts, unlisted and deleted events have.
+
+    `queries` has the tsquery of each word.
 
     Corrections would reveal these words to everybody.
     """

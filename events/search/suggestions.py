@@ -41,6 +41,7 @@ _AMONG_THE_SOONEST = """
     SELECT start_time, id, name FROM (
         SELECT start_time, id, name, search_vector FROM events_event
         WHERE status = 'published' AND deleted_at IS NULL AND start_time > %(begin)s
+            AND visibility = 'public'
         ORDER BY start_time, id LIMIT %(soonest)s
     ) AS soonest
     WHERE search_vector @@ %(query)s::tsquery
@@ -56,6 +57,7 @@ _WEEK_BY_WEEK = """
             WHERE search_names_by_week(search_vector, start_time)
                     @@ replace(%(keys)s, '~', week)::tsquery
                 AND status = 'published' AND deleted_at IS NULL AND start_time > %(begin)s
+                AND visibility = 'public'
         )
         SELECT start_time, id, name FROM matching
         WHERE search_vector @@ %(query)s::tsquery
@@ -69,6 +71,7 @@ _AT_ONCE = """
         SELECT start_time, id, name, search_vector FROM events_event
         WHERE ts_filter(search_vector, '{a}') @@ replace(%(keys)s, '~', '')::tsquery
             AND status = 'published' AND deleted_at IS NULL AND start_time > %(begin)s
+            AND visibility = 'public'
     )
     SELECT start_time, id, name FROM matching
     WHERE search_vector @@ %(query)s::tsquery
@@ -77,7 +80,7 @@ _AT_ONCE = """
 
 
 def suggest_names(text: str) -> list[str]:
-    """At most `MAX_NAMES` different names of published upcoming events that have every word.
+    """At most `MAX_NAMES` different names of public upcoming events that have every word.
 
     Names that begin with the text come first. Within both groups the soonest event comes first.
     Misspelt words are corrected if nothing matches.

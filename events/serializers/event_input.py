@@ -22,7 +22,7 @@ from config.api.fields import (
     ZoneField,
 )
 
-from ..models import MAX_PARTY_SIZE, AttendanceMode, Event, WaitlistPolicy
+from ..models import MAX_PARTY_SIZE, AttendanceMode, Event, Visibility, WaitlistPolicy
 from ..models.base import default_reminder_hours
 from ..services.attendance import NEEDS_PLACE
 from ..services.editing import TIMES
@@ -174,6 +174,14 @@ class EventIn(serializers.Serializer[Event]):
         help_text=(
             "`in_person`, `online` or `hybrid`. Default, and null: derived from location and"
             " meeting_url, again at each edit."
+        ),
+    )
+    visibility = ChoiceField(
+        choices=Visibility.choices,
+        default=Visibility.PUBLIC.value,
+        help_text=(
+            "`unlisted` events are in no list, search or feed of others. They need the secret key"
+            " of their links, a role or a place."
         ),
     )
     reminder_hours = HoursField(default=default_reminder_hours)

@@ -13,6 +13,7 @@ from config.api.http.timezones import InstantField
 from config.api.staff_rights import has_staff_right
 from config.api.text.instants import instant_formatter
 
+from ..access_keys import key_query
 from ..calendars import google_calendar_url
 from ..links import page_url
 from ..models import SHOWN_RIGHTS, Event, Role, role_on, sees_details, shown_rights
@@ -96,6 +97,7 @@ EVENT_EXAMPLE = {
     "cancellation_closes_at": None,
     "registration_state": "open",
     "attendance_mode": "in_person",
+    "visibility": "public",
     "series": None,
     "average_rating": None,
     "feedback_count": 0,
@@ -125,9 +127,12 @@ class EventOut(EventDetailsOut):
     page_url = serializers.URLField(
         read_only=True,
         allow_null=True,
-        help_text="The page for people. Null if the pages are switched off.",
+        help_text="The page for people, of an unlisted event with its secret key. Null if the "
+        "pages are switched off.",
     )
-    calendar_url = serializers.URLField(read_only=True)
+    calendar_url = serializers.URLField(
+        read_only=True, help_text="Of an unlisted event with its secret key."
+    )
     google_calendar_url = serializers.URLField(read_only=True)
 
     class Meta:
@@ -145,6 +150,7 @@ class EventOut(EventDetailsOut):
             "cancellation_closes_at",
             "registration_state",
             "attendance_mode",
+            "visibility",
             "series",
             "average_rating",
             "feedback_count",
@@ -203,11 +209,12 @@ class EventOut(EventDetailsOut):
             "cancellation_closes_at": format_instant(event.cancellation_closes_at),
             "registration_state": event.registration_state,
             "attendance_mode": event.attendance_mode,
+            "visibility": event.visibility,
             "series": event.series_id,
             "average_rating": None if event.average_rating is None else float(event.average_rating),
             "feedback_count": event.feedback_count,
             "page_url": page_url(event),
-            "calendar_url": f"{site}/api/events/{event.pk}/calendar.ics",
+            "calendar_url": f"{site}/api/events/{event.pk}/calendar.ics{key_query(event)}",
             "google_calendar_url": google_calendar_url(event),
             "created_at": format_instant(event.created_at),
             "updated_at": format_instant(event.updated_at),

@@ -167,6 +167,7 @@ SERIES_EXAMPLE = {
     "registration_closes_at": None,
     "cancellation_closes_at": None,
     "attendance_mode": "in_person",
+    "visibility": "public",
     "recurrence": RULE_EXAMPLE,
     "exdates": [],
     "occurrence_count": 10,
@@ -186,7 +187,9 @@ class SeriesOut(EventDetailsOut):
         "Fridays, it is the nearest one.",
     )
     exdates = serializers.SerializerMethodField()
-    occurrence_count = serializers.IntegerField(help_text="Events that are not cancelled.")
+    occurrence_count = serializers.IntegerField(
+        help_text="Events that are not cancelled. A public series does not count unlisted ones."
+    )
     events_url = serializers.SerializerMethodField()
 
     class Meta:
@@ -200,6 +203,7 @@ class SeriesOut(EventDetailsOut):
             "registration_closes_at",
             "cancellation_closes_at",
             "attendance_mode",
+            "visibility",
             "recurrence",
             "exdates",
             "occurrence_count",

@@ -13,6 +13,7 @@ from .series import (
 )
 from .series_editing import edit_series
 from .team import end_memberships
+from .unlisted import is_key_of, reset_key
 from .vocabulary import count_words
 
 __all__ = [
@@ -29,10 +30,12 @@ __all__ = [
     "end_series",
     "end_series_of",
     "fill_series",
+    "is_key_of",
     "lock_event",
     "preview_series",
     "publish_event",
     "publish_series",
+    "reset_key",
     "restore_event",
     "unfinished_series_of",
 ]

@@ -58,6 +58,7 @@ def test_create_returns_the_whole_event(clock, olga, signed_in):
         "waitlist_count": 0,
         "max_party_size": 1,
         "waitlist_policy": "strict",
+        "visibility": "public",
         "registration_opens_at": None,
         "registration_closes_at": None,
         "cancellation_closes_at": None,

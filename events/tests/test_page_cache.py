@@ -334,7 +334,12 @@ CHANGES = {
 
 
 def test_the_changes_cover_every_field():
-    constant = {"id", "calendar_url", "status"}  # the status is what a list is of: below
+    constant = {
+        "id",
+        "calendar_url",
+        "status",
+        "visibility",
+    }  # a list is of a status and public: below
 
     assert set(CHANGES) == {*EventOut.Meta.fields} - NOT_FOR_GUESTS - constant
 

@@ -323,5 +323,5 @@ def test_facets_near_a_point_read_sampled_events_only(large, anyone, monkeypatch
     plans = [plan for _, plan in plans_of(anyone, path)]
 
     used = {node.get("Index Name") for plan in plans for node in nodes(plan)}
-    assert "event_sample_facts" in used
+    assert "event_sample_columns" in used
     assert "public_by_place" not in used

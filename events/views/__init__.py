@@ -2,7 +2,7 @@ from .bulk import EventBulkView
 from .calendars import EventCalendarView, EventFeedView
 from .categories import CategoryListView, CategoryView
 from .discovery import FacetsView, SuggestionsView
-from .events import CancelView, DuplicateView, EventView, PublishView
+from .events import CancelView, DuplicateView, EventKeyResetView, EventView, PublishView
 from .importing import EventImportView
 from .keys import CurrentKeyView, KeyListView, KeyRevocationView, KeyRotationView, KeyView
 from .lists import EventListView, OwnEventListView, list_for_guest
@@ -30,6 +30,7 @@ __all__ = [
     "EventCalendarView",
     "EventFeedView",
     "EventImportView",
+    "EventKeyResetView",
     "EventListView",
     "EventMemberView",
     "EventTeamView",

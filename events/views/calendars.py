@@ -16,6 +16,7 @@ from config.api.views import ApiView, file_response
 from ..calendars import Entry, calendar_of, feed_of
 from ..models import Event, EventQuerySet
 from ..search.pages import first_events
+from .access import EventAccess
 from .lists import EventPages
 
 # A calendar has no pages. It has this many events, the first ones of the ordering.
@@ -50,14 +51,14 @@ class CalendarView(ApiView):
         return file_response(body, "text/calendar; charset=utf-8", filename)
 
 
-class EventCalendarView(CalendarView):
+class EventCalendarView(EventAccess, CalendarView):
     key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN}
 
     @operation(
         "Read an event as a calendar file", operation_id="readEventCalendar", responses=CALENDAR
     )
     def get(self, request: Request, pk: int) -> HttpResponse:
-        event = self.get_row(Event.objects.visible_to(request.user).for_calendar(), pk=pk)
+        event = self.get_row(self.visible_events(pk).for_calendar(), pk=pk)
         return self.file(calendar_of(event, public_url=settings.PUBLIC_URL), f"event-{pk}.ics")
 
 
@@ -91,7 +92,7 @@ class EventFeedView(CalendarView, EventPages):
         """
 
         def build_events() -> EventQuerySet:
-            return Event.objects.visible_to(request.user).for_feed()
+            return Event.objects.listed_for(request.user).for_feed()
 
         ordering, plan = self.orderings[read_ordering(request, self)], self.plan(build_events)
         with ROWS.one():

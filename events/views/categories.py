@@ -22,7 +22,7 @@ from ..services.categories import delete_category, save_category
 def _with_counts() -> QuerySet[Category]:
     # An index answers the subquery of each category. A join would read every event.
     counts = (
-        Event.objects.published()
+        Event.objects.listed()
         .filter(category=OuterRef("pk"))
         .order_by()
         .values("category")

@@ -38,7 +38,7 @@ class SuggestionsView(ApiView):
         responses=SuggestionsOut,
     )
     def get(self, request: Request) -> Response:
-        """At most ten names of published upcoming events, for completion while typing."""
+        """At most ten names of public upcoming events, for completion while typing."""
         serializer = SuggestionsIn(data=request.query_params)
         serializer.is_valid(raise_exception=True)
         return Response({"results": suggest_names(serializer.validated_data["q"])})
@@ -72,7 +72,7 @@ class FacetsView(ApiView):
         """
 
         def build_events() -> EventQuerySet:
-            return Event.objects.visible_to(request.user)
+            return Event.objects.listed_for(request.user)
 
         parameters = request.query_params
         by_texts = any(parameters.get(name) for name in ("search", "name", "title", "location"))

@@ -16,11 +16,12 @@ from ..models import Event, Series
 from ..serializers.event_input import EventEditIn
 from ..serializers.events import EventOut
 from ..serializers.series import SeriesEditIn, SeriesOut
+from .access import EventAccess
 
 MANY_MAILS = 1000
 
 
-def observe_event(view: ApiView, pk: int) -> Observed:
+def observe_event(view: EventAccess, pk: int) -> Observed:
     before = _event_fields(view, pk)
     changes = EventChanges([pk])
 
@@ -30,7 +31,7 @@ def observe_event(view: ApiView, pk: int) -> Observed:
     return report
 
 
-def observe_copy(view: ApiView, pk: int) -> Observed:
+def observe_copy(view: EventAccess, pk: int) -> Observed:
     changes = EventChanges([])
     return lambda response: changes.report([], added=[response.data["id"]])
 
@@ -125,10 +126,9 @@ def _by_id(ids: Iterable[int]) -> dict[int, Event]:
     return Event.objects.defer("search_vector", "description").in_bulk(list(ids))
 
 
-def _event_fields(view: ApiView, pk: int) -> dict[str, Any]:
+def _event_fields(view: EventAccess, pk: int) -> dict[str, Any]:
     """The fields that an edit may change. Empty for an event that the caller does not see."""
-    events = Event.objects.visible_to(view.request.user, *view.needed_permissions)
-    row = events.for_display().filter(pk=pk).first()
+    row = view.visible_events(pk).for_display().filter(pk=pk).first()
     if row is None:
         return {}
     shown = EventOut(row, context=view.get_serializer_context()).data

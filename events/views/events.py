@@ -27,10 +27,11 @@ from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
 from ..serializers.duplicates import DuplicateIn
 from ..serializers.event_input import CancellationIn, EventEditIn, EventIn
 from ..serializers.events import EventOut, ListedEventOut
+from .access import EventAccess
 from .dry_runs import observe_copy, observe_event
 
 
-class EventView(ApiView):
+class EventView(EventAccess):
     is_compressed = True
     permission_classes = (ReadsOrManagesEvent,)
     staff_permissions: ClassVar[dict[str, str]] = {
@@ -53,11 +54,11 @@ class EventView(ApiView):
 
     @operation("Read an event", responses=EventOut)
     def get(self, request: Request, pk: int) -> Response:
-        """Drafts are for their organizer and staff; cancelled events stay readable."""
-        visible_to = Event.objects.visible_to
-        return self._tagged_response(
-            self.get_row_by_id(lambda: visible_to(request.user).for_listing(), pk)
-        )
+        """Drafts are for their organizer and staff; cancelled events stay readable.
+
+        An unlisted event needs its `key`, a role, or a live registration of the caller's.
+        """
+        return self._tagged_response(self.get_event_by_id(pk, EventQuerySet.for_listing))
 
     @can_run_dry(observe_event)
     @operation(
@@ -85,14 +86,11 @@ class EventView(ApiView):
     @operation("Delete an event", responses={204: None}, raises=[PermissionDenied])
     def delete(self, request: Request, pk: int) -> Response:
         """Removes the event from the API. Staff can restore it in the admin."""
-        services.delete_event(self._event(pk), expected_versions=self.expected_version())
+        services.delete_event(_event(self, pk), expected_versions=self.expected_version())
         return Response(status=204)
 
-    def _event(self, pk: int) -> Event:
-        return self.get_row(_visible(self), pk=pk)
-
     def _edit(self, pk: int, *, partial: bool) -> Response:
-        event = self._event(pk)
+        event = _event(self, pk)
         self.event = event
         changes = self.valid(EventEditIn, partial=partial)
         keep_local_time = changes.pop("keep_local_time", False)
@@ -112,7 +110,7 @@ class EventView(ApiView):
         return event_response(self, event)
 
 
-class PublishView(ApiView):
+class PublishView(EventAccess):
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"POST": "events.change_event"}
     needed_rights: ClassVar[dict[str, str]] = {"POST": Right.EDIT}
@@ -127,12 +125,12 @@ class PublishView(ApiView):
     )
     def post(self, request: Request, pk: int) -> Response:
         """A published event stays unchanged."""
-        event = self.get_row(_visible(self), pk=pk)
+        event = _event(self, pk)
         self.valid(NoFields)
         return event_response(self, services.publish_event(event))
 
 
-class CancelView(ApiView):
+class CancelView(EventAccess):
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"POST": "events.change_event"}
     needed_rights: ClassVar[dict[str, str]] = {"POST": Right.CANCEL}
@@ -147,11 +145,33 @@ class CancelView(ApiView):
     )
     def post(self, request: Request, pk: int) -> Response:
         """Final. Registrations stay as a record. A cancelled event stays unchanged."""
-        event = self.get_row(_visible(self), pk=pk)
+        event = _event(self, pk)
         return event_response(self, services.cancel_event(event, **self.valid(CancellationIn)))
 
 
-class DuplicateView(ApiView):
+class EventKeyResetView(EventAccess):
+    permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
+    staff_permissions: ClassVar[dict[str, str]] = {"POST": "events.change_event"}
+    needed_rights: ClassVar[dict[str, str]] = {"POST": Right.EDIT}
+    key_scopes: ClassVar[dict[str, Scopes]] = {"POST": (Scope.EVENTS_WRITE,)}
+
+    @operation(
+        "Reset the key of an event",
+        request=None,
+        responses=EventOut,
+        raises=[PermissionDenied],
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Earlier links to the unlisted event end at once. People with a place keep access.
+
+        The response has the new links.
+        """
+        event = _event(self, pk)
+        self.valid(NoFields)
+        return event_response(self, services.reset_key(event))
+
+
+class DuplicateView(EventAccess):
     permission_classes = (MayOrganize, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"POST": "events.change_event"}
     needed_rights: ClassVar[dict[str, str]] = {"POST": Right.EDIT}
@@ -170,7 +190,7 @@ class DuplicateView(ApiView):
         The end and the windows of registration move with the start on the clock. People, answers,
         feedback and messages are not copied.
         """
-        self.event = self.get_row(_visible(self), pk=pk)
+        self.event = _event(self, pk)
         copy = services.duplicate_event(
             self.event, current_user(request), **self.valid(DuplicateIn)
         )
@@ -181,8 +201,8 @@ class DuplicateView(ApiView):
         return {**super().get_serializer_context(), "event": getattr(self, "event", None)}
 
 
-def _visible(view: ApiView) -> EventQuerySet:
-    return Event.objects.visible_to(view.request.user, *view.needed_permissions).for_display()
+def _event(view: EventAccess, pk: int) -> Event:
+    return view.get_row(view.visible_events(pk).for_display(), pk=pk)
 
 
 def event_response(view: ApiView, event: Event, **kwargs: Any) -> Response:

@@ -95,10 +95,13 @@ class EventListView(EventPages):
 
     @operation("List events", responses=ListedEventOut(many=True))
     def get(self, request: Request) -> HttpResponse:
-        """Published events. By default the upcoming ones, soonest first."""
+        """Public events. By default the upcoming ones, soonest first.
+
+        Unlisted events and drafts are for those with a role on them.
+        """
 
         def build_events() -> EventQuerySet:
-            return Event.objects.visible_to(request.user).for_listing()
+            return Event.objects.listed_for(request.user).for_listing()
 
         page, plan = read_page(request, self), self.plan(build_events)
         if not request.user.pk and "highlight" not in request.query_params:
@@ -146,7 +149,7 @@ def _render_for_guests(events: Iterable[Event]) -> Iterable[dict[str, Any]]:
 
 
 def _events_for_guests() -> EventQuerySet:
-    return Event.objects.visible_to(_guest_request.user).for_listing()
+    return Event.objects.listed_for(_guest_request.user).for_listing()
 
 
 _GUEST_PLAN = EventFilter.plan(_guest_request, EventListView.__qualname__, _events_for_guests)

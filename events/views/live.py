@@ -8,10 +8,10 @@ from rest_framework.request import Request
 
 from config.api.key_scopes import OPEN, Scopes
 from config.api.openapi.schema import operation
-from config.api.views import ApiView
 from config.errors import NotFound
 
 from ..live import FIRST_LINES, read_seats
+from .access import EventAccess
 
 _EXAMPLE = (
     "retry: 3000\n\n"
@@ -29,7 +29,7 @@ _RESPONSES: dict[Any, Any] = {
 }
 
 
-class SeatStreamView(ApiView):
+class SeatStreamView(EventAccess):
     """The stream on servers without an event loop. `config.server` answers it before this view.
 
     Each message ends the response, and the browser reconnects for the next one.
@@ -59,11 +59,11 @@ class SeatStreamView(ApiView):
         `end`. Lines that begin with a colon keep the connection open.
         """
         seats = read_seats([pk]).get(pk)
-        if seats is None:
+        if seats is None or not seats.are_open_to(request.query_params.get("key", "")):
             raise NotFound
         if seats.is_over and "Last-Event-ID" in request.headers:
             return HttpResponse(status=204)
-        # Any page may watch: it is public, and no credentials are read.
+        # Any page may watch: the data is public or opened by the key, and no sign-in is read.
         return HttpResponse(
             FIRST_LINES + seats.message(),
             content_type="text/event-stream",

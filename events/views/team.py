@@ -22,6 +22,7 @@ from ..models import Event, Right, Series, TeamMember, has_right
 from ..permissions import HasRole, IsOrganizerOrStaff
 from ..serializers.team import InvitationOut, MemberEditIn, MemberIn, MemberOut, TransferIn
 from ..services import team
+from .access import EventAccess
 from .dry_runs import observe_transfer
 
 _STAFF = {
@@ -40,8 +41,17 @@ class TeamRowView(ApiView):
     permission_classes: Any = (IsAuthenticated, IsOrganizerOrStaff)
 
     def row(self, pk: int) -> Any:
-        rows: Any = self.model.objects.visible_to(self.request.user, *self.needed_permissions)
-        return self.get_row(rows.select_related("organizer"), pk=pk)
+        return self.get_row(self.visible_rows(pk).select_related("organizer"), pk=pk)
+
+    def visible_rows(self, pk: int) -> QuerySet[Any]:
+        return Series.objects.visible_to(self.request.user, *self.needed_permissions)
+
+
+class EventRowView(EventAccess, TeamRowView):
+    model = Event
+
+    def visible_rows(self, pk: int) -> QuerySet[Any]:
+        return self.visible_events(pk)
 
 
 class TeamView(ListView, TeamRowView):
@@ -73,8 +83,7 @@ class TeamView(ListView, TeamRowView):
         return Response(MemberOut(member).data, status=201, headers={"Location": location})
 
 
-class EventTeamView(TeamView):
-    model = Event
+class EventTeamView(EventRowView, TeamView):
     staff_permissions: ClassVar[dict[str, str]] = _STAFF["event"]
 
     @operation(
@@ -136,8 +145,7 @@ class MemberView(TeamRowView):
         return Response(status=204)
 
 
-class EventMemberView(MemberView):
-    model = Event
+class EventMemberView(EventRowView, MemberView):
     staff_permissions: ClassVar[dict[str, str]] = _STAFF["event"]
 
     @operation(
@@ -199,8 +207,7 @@ class TransferView(TeamRowView):
         return Response(status=204)
 
 
-class EventTransferView(TransferView):
-    model = Event
+class EventTransferView(EventRowView, TransferView):
     staff_permissions: ClassVar[dict[str, str]] = _STAFF["event"]
 
     @can_run_dry(observe_transfer)

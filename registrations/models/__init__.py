@@ -7,6 +7,7 @@ from .registration import (
     ADMITTED_COUNT,
     Registration,
     RegistrationQuerySet,
+    has_place,
     new_ticket_code,
 )
 from .scan import Scan
@@ -26,5 +27,6 @@ __all__ = [
     "Registration",
     "RegistrationQuerySet",
     "Scan",
+    "has_place",
     "new_ticket_code",
 ]

@@ -13,12 +13,17 @@ class FeedbackQuerySet(models.QuerySet["Feedback"]):
         """Not hidden by staff."""
         return self.filter(hidden_at=None)
 
-    def visible_to(self, user: "User | AnonymousUser") -> "FeedbackQuerySet":
-        """Feedback on visible events that is not hidden, and the user's own."""
+    def visible_to(
+        self, user: "User | AnonymousUser", *, is_opened: bool = False
+    ) -> "FeedbackQuerySet":
+        """Feedback on visible events that is not hidden, and the user's own.
+
+        `is_opened` is that of `EventQuerySet.visible_to`.
+        """
         visible = Q(hidden_at=None)
         if user.is_authenticated:
             visible |= Q(author=user)
-        return self.filter(visible, event__in=Event.objects.visible_to(user))
+        return self.filter(visible, event__in=Event.objects.visible_to(user, is_opened=is_opened))
 
     def for_display(self) -> "FeedbackQuerySet":
         """With the related rows that `FeedbackOut` renders, in one query."""

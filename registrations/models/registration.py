@@ -15,6 +15,7 @@ from config.api.key_scopes import key_of
 from config.api.staff_rights import has_staff_right
 from config.api.text.folding import alphabetical
 from config.api.text.mailbox_field import MailboxField
+from events.links import page_url
 from events.models import Event, Right, own_events
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
             "checked_in_at", "ticket_code", "party_size", "absent_count", "guests",
             "event__name", "event__start_time", "event__end_time", "event__timezone",
             "event__location", "event__status", "event__meeting_url",
+            "event__visibility", "event__key_number",
         )  # fmt: skip
 
 
@@ -306,6 +308,23 @@ class Registration(models.Model):
         """The number of people who are checked in."""
         return 0 if self.checked_in_at is None else self.party_size - self.absent_count
 
+    @property
+    def page_url(self) -> str | None:
+        """The page of the event, with the key of an unlisted one if the registration is live.
+
+        None if it would not open, or if pages are switched off.
+        """
+        is_closed = self.event.is_unlisted and self.status == self.Status.CANCELLED
+        return None if is_closed else page_url(self.event)
+
     def is_own_doing(self, actor_id: int | None) -> bool:
         """Whether the actor holds or made the registration. None is a guest with a token."""
         return actor_id in {None, self.user_id, self.registered_by_id}
+
+
+def has_place(user: "User") -> Q:
+    """The condition for events on which an account holds or made a live registration."""
+    live = Registration.objects.live().filter(event=OuterRef("pk"))
+    return Q(models.Exists(live.filter(user=user))) | Q(
+        models.Exists(live.filter(registered_by=user))
+    )

@@ -10,7 +10,6 @@ from accounts.models import Notification
 from accounts.notifications import Attachment
 from accounts.notifications.kinds import Facts
 from events.calendars import invitation
-from events.links import page_url
 from events.models import Event
 
 from ..models import Registration
@@ -51,7 +50,7 @@ def facts_of(registration: Registration, **more: Any) -> dict[str, Any]:
         "is_unsolicited": not is_own,
         "meeting_url": registration.meeting_url,
         "manage_url": manage_link(registration.pk, registration.link_version),
-        "page_url": page_url(event) if event.deleted_at is None else None,
+        "page_url": registration.page_url if event.deleted_at is None else None,
         **more,
     }
 

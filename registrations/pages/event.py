@@ -12,6 +12,7 @@ from config.api.pages import public_page
 from config.errors import DomainError, NotFound
 from events.links import page_path
 from events.models import Event
+from events.services import is_key_of
 
 from ..models import Feedback
 from .event_facts import page_facts
@@ -23,12 +24,12 @@ _FEEDBACK_ROWS = 20
 
 @public_page()
 def event_redirect(request: HttpRequest, pk: int) -> HttpResponse:
-    return _redirect(request, _event(pk))
+    return _redirect(request, _event(request, pk))
 
 
 @public_page(methods=("GET", "HEAD", "POST"))
 def event_page(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
-    event = _event(pk)
+    event = _event(request, pk)
     if request.method == "POST":
         return _submitted(request, event)
     if request.path != page_path(event):
@@ -37,9 +38,15 @@ def event_page(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
     return _page(request, event, form)
 
 
-def _event(pk: int) -> Event:
+def _event(request: HttpRequest, pk: int) -> Event:
     """Raises `NotFound` for an event that a guest of the API does not see."""
-    event = Event.objects.visible_to(AnonymousUser()).for_display().filter(pk=pk).first()
+    is_opened = is_key_of(request.GET.get("key"), pk)
+    event = (
+        Event.objects.visible_to(AnonymousUser(), is_opened=is_opened)
+        .for_display()
+        .filter(pk=pk)
+        .first()
+    )
     if event is None:
         raise NotFound
     return event
@@ -63,7 +70,7 @@ def _submitted(request: HttpRequest, event: Event) -> HttpResponse:
     try:
         return register_by_form(request, event, token)
     except DomainError as refusal:
-        event = _event(event.pk)  # its seats may have changed
+        event = _event(request, event.pk)  # its seats may have changed
         fresh = _new_token(event, token)
         form = RegistrationForm.of_post(request.POST, token=fresh, refusal=refusal)
         response = _page(request, event, form)

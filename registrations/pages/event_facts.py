@@ -8,8 +8,9 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from config.api.text.markdown import markdown_to_html, markdown_to_text
+from events.access_keys import key_query
 from events.calendars import google_calendar_url
-from events.links import page_path, page_url
+from events.links import page_link, page_url
 from events.models import AttendanceMode, Event
 
 _SUMMARY_LENGTH = 200
@@ -37,9 +38,11 @@ def page_facts(event: Event) -> dict[str, Any]:
         "summary": _summary(event),
         "structured": _json_ld(event),
         "page_url": page_url(event),
-        "page_path": page_path(event),
+        "page_path": page_link(event),
         "map_url": _map_url(event),
-        "calendar_path": reverse("event-calendar", args=(event.pk,)),
+        "calendar_path": reverse("event-calendar", args=(event.pk,)) + key_query(event),
+        "stream_path": reverse("seat-stream", args=(event.pk,)) + key_query(event),
+        "program_path": reverse("event", args=(event.pk,)) + key_query(event),
         "google_calendar_url": google_calendar_url(event),
     }
 

@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from config.api.pages import mail_page, read_form, sentences, token_of
 from config.errors import DomainError
-from events.links import page_url
 
 from .. import services
 from ..models import Registration
@@ -55,7 +54,7 @@ def registration_page(request: HttpRequest, pk: UUID) -> HttpResponse:
         "mistakes": problems,
         "name": request.POST.get("name", registration.name),
         "news": _RESULT_TEXTS.get(request.GET.get("done", "")),
-        "page_url": page_url(registration.event),
+        "page_url": registration.page_url,
         "ticket": f"data:image/svg+xml;base64,{qr}",
     }
     status = 400 if problems else 200

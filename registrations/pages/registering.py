@@ -14,6 +14,7 @@ from config.api.http.rate_limits import check_limit
 from config.api.http.throttling import client_address, client_network
 from config.api.pages import read_form, sentences
 from config.errors import DomainError, FieldError, ValidationFailed
+from events.access_keys import key_of_event
 from events.links import page_path
 from events.models import Event
 
@@ -80,7 +81,7 @@ def register_by_form(request: HttpRequest, event: Event, token: FormToken | None
     data = read_form(RegisterIn, fields, request=_GUEST)
 
     def register() -> HttpResponse:
-        registration = services.register_caller(event.pk, None, **data)
+        registration = services.register_caller(event.pk, None, **data, is_opened=True)
         return HttpResponseRedirect(_next_page(event, registration))
 
     sent = [(name, [value]) for name, value in fields.items()]
@@ -94,7 +95,8 @@ def _next_page(event: Event, registration: Registration) -> str:
     and are sent by e-mail.
     """
     if registration.user_id is not None:
-        return f"{page_path(event)}?{urlencode({'done': 'mailed'})}#done"
+        key = {"key": key_of_event(event)} if event.is_unlisted else {}
+        return f"{page_path(event)}?{urlencode({**key, 'done': 'mailed'})}#done"
     query = urlencode({"token": manage_token(registration.pk), "done": registration.status})
     return f"{reverse('manage-registration', args=(registration.pk,))}?{query}"
 

@@ -10,6 +10,7 @@ from config.api.fields import EmailAddressField, LineField, WholeNumberField
 from config.api.http.timezones import InstantField
 from config.api.text.email_addresses import is_plain
 from config.api.text.instants import instant_formatter
+from events.links import page_url
 from events.models import MAX_PARTY_SIZE, Event
 
 from ..models import Registration
@@ -26,6 +27,7 @@ REGISTRATION_EXAMPLE: dict[str, Any] = {
         "timezone": "Asia/Kolkata",
         "location": "Bengaluru International Exhibition Centre",
         "status": "published",
+        "page_url": "http://localhost:8000/e/1-global-ai-summit",
     },
     "name": "Bob",
     "email": "bob@example.com",
@@ -53,10 +55,21 @@ class GuestOut(serializers.Serializer[Any]):
 class RegisteredEventOut(serializers.ModelSerializer[Event]):
     start_time = InstantField()
     end_time = InstantField()
+    page_url = serializers.SerializerMethodField(
+        help_text="The page for people, of an unlisted event with its secret key. Null if pages "
+        "are switched off, and for a cancelled registration for an unlisted event.",
+    )
 
     class Meta:
         model = Event
-        fields = ("id", "name", "start_time", "end_time", "timezone", "location", "status")
+        fields = (
+            *("id", "name", "start_time", "end_time", "timezone", "location", "status"),
+            "page_url",
+        )
+
+    @extend_schema_field({"type": ["string", "null"], "format": "uri"})
+    def get_page_url(self, event: Event) -> str | None:
+        return page_url(event)
 
 
 @extend_schema_serializer(examples=[OpenApiExample("Registration", REGISTRATION_EXAMPLE)])
@@ -129,6 +142,7 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
                 "timezone": event.timezone,
                 "location": event.location,
                 "status": event.status,
+                "page_url": registration.page_url,
             },
             "name": registration.name,
             "email": registration.email,

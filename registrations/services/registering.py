@@ -63,13 +63,13 @@ _ATTEMPTS = 3
 _STATE_COLUMNS = (
     "id", "status", "deleted_at", "start_time", "registration_opens_at", "registration_closes_at",
     "max_capacity", "registered_count", "waitlist_count", "waitlist_enabled", "max_party_size",
-    "waitlist_policy",
+    "waitlist_policy", "visibility",
 )  # fmt: skip
 
 # The response to a new registration has these columns as they were under the lock. The statement
 # may have started before another transaction changed them.
 _LOCKED_COLUMNS = (
-    "name", "location", "start_time", "end_time", "timezone", "status", "meeting_url",
+    "name", "location", "start_time", "end_time", "timezone", "status", "meeting_url", "key_number",
 )  # fmt: skip
 
 _EVENT_COLUMNS = {
@@ -102,6 +102,7 @@ _PLACE = f"""
                 + CASE WHEN {_GETS_SEAT} THEN 0 ELSE %(party_size)s::int - 1 END,
             last_queue_number = last_queue_number + CASE WHEN {_GETS_SEAT} THEN 0 ELSE 1 END
         WHERE id = %(event_id)s AND {MAY_REGISTER}
+            AND (visibility = 'public' OR %(is_opened)s::boolean)
         RETURNING
             id AS event_id, {", ".join(_LOCKED_COLUMNS)},
             CASE WHEN {_IS_QUEUED} THEN last_queue_number END AS queue_number,
@@ -160,6 +161,7 @@ def register_caller(
     source: str = "",
     party_size: int = 1,
     guests: Sequence[dict[str, str | None]] = (),
+    is_opened: bool = False,
 ) -> Registration:
     """Registers the caller; None is a guest. Another address than the caller's is that of a guest.
 
@@ -175,6 +177,7 @@ def register_caller(
         source=source,
         party_size=party_size,
         guests=guests,
+        is_opened=is_opened,
     )
 
 
@@ -189,6 +192,7 @@ def register(
     notify: bool = True,
     party_size: int = 1,
     guests: Sequence[dict[str, str | None]] = (),
+    is_opened: bool = False,
 ) -> Registration:
     """Registers a person and their party.
 
@@ -196,7 +200,8 @@ def register(
 
     `email` is canonical, as `config.api.text.email_addresses` and every form and field return it.
     `registered_by` is the account that makes the registration. `party_size` includes the
-    registrant; `guests` are those who are named.
+    registrant; `guests` are those who are named. `is_opened` says that the caller has the key of
+    an unlisted event; without it `registered_by` has to see the event.
 
     A guest's registration belongs to the account that has confirmed the address, if there is one.
     The caller may be a stranger then. So `registered_by` is not stored, and the token of version 0,
@@ -207,7 +212,7 @@ def register(
     """
     viewer = registered_by or AnonymousUser()
     if was_sold_out(event_id):
-        _check_by_reading(event_id, email, party_size, viewer)
+        _check_by_reading(event_id, email, party_size, viewer, is_opened=is_opened)
     for _ in range(_ATTEMPTS):
         parameters: dict[str, Any] = {
             "id": uuid.uuid4(),
@@ -227,21 +232,25 @@ def register(
             "party_size": party_size,
             "guests": json.dumps(list(guests)) if guests else "[]",
             "gets_seat": None,
+            "is_opened": is_opened,
         }
         row = _place(parameters)
         event = _event(row)
-        if not row["is_placed"] and event.waitlist_count and event.seats_party(party_size):
-            row = _place_under_lock(parameters, viewer)
-            event = _event(row)
+        if not row["is_placed"]:
+            _check_is_visible(event, viewer, is_opened=is_opened)
+            is_opened = parameters["is_opened"] = True
+            if event.waitlist_count and event.seats_party(party_size):
+                row = _place_under_lock(parameters)
+                event = _event(row)
         set_sold_out(event_id, not row["is_placed"] and not event.has_free_seat)
         if row["is_placed"]:
             return _registration(parameters, row, event)
-        _explain_refusal(event, row["is_registered"], parameters["now"], party_size, viewer)
+        _explain_refusal(event, row["is_registered"], parameters["now"], party_size)
     raise TemporarilyUnavailable(headers={"Retry-After": "1"})
 
 
 @transaction.atomic
-def _place_under_lock(parameters: dict[str, Any], viewer: User | AnonymousUser) -> dict[str, Any]:
+def _place_under_lock(parameters: dict[str, Any]) -> dict[str, Any]:
     """The row of `_PLACE` for a party that fits while others wait.
 
     Raises the errors of `register`.
@@ -250,19 +259,21 @@ def _place_under_lock(parameters: dict[str, Any], viewer: User | AnonymousUser) 
     is_registered = Registration.objects.live().filter(event=event, email=parameters["email"])
     may_pass, party_size = may_pass_queue(event), parameters["party_size"]
     _explain_refusal(
-        event, is_registered.exists(), parameters["now"], party_size, viewer, may_pass=may_pass
+        event, is_registered.exists(), parameters["now"], party_size, may_pass=may_pass
     )
     gets_seat = placement(event, party_size, may_pass=may_pass) == Status.CONFIRMED
     return _place({**parameters, "gets_seat": gets_seat})
 
 
 def _check_by_reading(
-    event_id: int, email: str, party_size: int, viewer: User | AnonymousUser
+    event_id: int, email: str, party_size: int, viewer: User | AnonymousUser, *, is_opened: bool
 ) -> None:
     """Raises the refusal for the event's current state; returns if there may be a seat."""
     columns = ("is_registered", *_STATE_COLUMNS)
     row = _run(_READ_STATE, columns, {"event_id": event_id, "email": email})
-    _explain_refusal(_event(row), row["is_registered"], timezone.now(), party_size, viewer)
+    event = _event(row)
+    _check_is_visible(event, viewer, is_opened=is_opened)
+    _explain_refusal(event, row["is_registered"], timezone.now(), party_size)
 
 
 def _place(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -336,19 +347,18 @@ def _registration(parameters: dict[str, Any], row: dict[str, Any], event: Event)
     return registration
 
 
+def _check_is_visible(event: Event, viewer: User | AnonymousUser, *, is_opened: bool) -> None:
+    """Raises `NotFound` for a draft or an unlisted event that the viewer does not see."""
+    if event.status == Event.Status.DRAFT or (event.is_unlisted and not is_opened):
+        visible = Event.objects.visible_to(viewer, is_opened=is_opened)
+        if not visible.filter(pk=event.pk).exists():
+            raise NotFound
+
+
 def _explain_refusal(
-    event: Event,
-    is_registered: bool,
-    now: datetime,
-    party_size: int,
-    viewer: User | AnonymousUser,
-    *,
-    may_pass: bool = False,
+    event: Event, is_registered: bool, now: datetime, party_size: int, *, may_pass: bool = False
 ) -> None:
     """Raises why there was no place; returns if there is one by now."""
-    is_draft = event.status == Event.Status.DRAFT
-    if is_draft and not Event.objects.visible_to(viewer).filter(pk=event.pk).exists():
-        raise NotFound
     check_may_register(
         event, is_registered=is_registered, now=now, party_size=party_size, may_pass=may_pass
     )

@@ -8,6 +8,8 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from events.access_keys import key_of_event
+from events.models import Event
 from registrations.tests.factories import registered
 
 pytestmark = pytest.mark.django_db
@@ -22,6 +24,7 @@ def test_requests_in_the_docs_are_correct(event, olga, page):
     client.force_authenticate(olga)
     values = {
         "{event}": str(event.pk),
+        "{key}": str(key_of_event(Event(pk=event.pk, visibility="unlisted"))),
         "{ticket}": registered(event).ticket_code,
         "{now}": timezone.now().isoformat(),
     }

@@ -18,8 +18,9 @@ from config.api.pagination.paginator import KeysetPagination, read_flag, read_or
 from config.api.text.folding import alphabetical
 from config.api.views import ListView
 from config.errors import FieldError, PermissionDenied, ValidationFailed
-from events.models import Event, EventQuerySet, Right
+from events.models import Event, Right
 from events.permissions import IsOrganizerOrStaff
+from events.views.access import EventAccess
 
 from ..exports.formats import EXPORTS
 from ..exports.statement import Options
@@ -30,7 +31,7 @@ from ..permissions import sees_meeting, sees_people
 from ..serializers import DoorRegistrationOut, LedgerEntryOut, RegistrationOut
 
 
-class AttendeesView(ListView):
+class AttendeesView(EventAccess, ListView):
     """The attendees of one event, for its organizer and for staff."""
 
     tag = "attendees"
@@ -51,11 +52,7 @@ class AttendeesView(ListView):
         return "registered_at"
 
     def event(self, pk: int) -> Event:
-        def visible_events() -> EventQuerySet:
-            events = Event.objects.visible_to(self.request.user, *self.needed_permissions)
-            return events.defer("search_vector")
-
-        return self.get_row_by_id(visible_events, pk)
+        return self.get_event_by_id(pk, lambda events: events.defer("search_vector"))
 
 
 # Without the address, whose order would reveal it.
@@ -114,7 +111,7 @@ class AttendeeListView(AttendeesView):
         return response
 
 
-class LedgerView(ListView):
+class LedgerView(EventAccess, ListView):
     tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"GET": "registrations.view_registration"}
@@ -140,9 +137,7 @@ class LedgerView(ListView):
     )
     def get(self, request: Request, pk: int) -> Response:
         """Every change of state of every registration, the latest first."""
-        event = self.get_row(
-            Event.objects.visible_to(request.user, *self.needed_permissions), pk=pk
-        )
+        event = self.get_row(self.visible_events(pk), pk=pk)
         entries = LedgerEntry.objects.filter(event=event).select_related("actor", "key")
         registration_id = request.query_params.get("registration")
         if registration_id is not None:
@@ -168,7 +163,7 @@ class AttendeeExportView(AttendeesView):
     media_types = (OCTETS, *_BY_MEDIA_TYPE)
 
     def known_parameters(self, method: str) -> frozenset[str]:
-        return frozenset({"bom", "raw", "ordering", *self.filterset_class.base_filters})
+        return frozenset({"bom", "raw", "ordering", "key", *self.filterset_class.base_filters})
 
     @operation(
         "Export attendees",

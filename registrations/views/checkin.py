@@ -8,10 +8,10 @@ from accounts.authentication import current_user
 from config.api.http.work_slots import ROWS
 from config.api.key_scopes import Scope, Scopes
 from config.api.openapi.schema import operation
-from config.api.views import ApiView
 from config.errors import IdempotencyKeyReused, PermissionDenied
 from events.models import Event, Right
 from events.permissions import IsOrganizerOrStaff
+from events.views.access import EventAccess
 
 from .. import services
 from ..errors import TicketNotValid
@@ -26,7 +26,7 @@ from ..serializers import (
 )
 
 
-class DoorView(ApiView):
+class DoorView(EventAccess):
     """The door of an event, for the organizer and for staff."""
 
     tag = "attendees"
@@ -44,8 +44,7 @@ class DoorView(ApiView):
     is_at_door = False
 
     def event(self, pk: int) -> Event:
-        events = Event.objects.visible_to(self.request.user, *self.needed_permissions)
-        event: Event = self.get_row(events, pk=pk)
+        event: Event = self.get_row(self.visible_events(pk), pk=pk)
         self.hides_meeting_url = not sees_meeting(self.request.user, event)
         self.is_at_door = not sees_people(self.request, self, event)
         return event

@@ -15,10 +15,11 @@ from config.api.key_scopes import OPEN, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import Ordering, orderings
 from config.api.pagination.paginator import KeysetPagination
-from config.api.views import ApiView, ListView
+from config.api.views import ListView
 from config.errors import PermissionDenied
 from events.errors import EventCancelled, EventNotPublished
 from events.models import Event
+from events.views.access import EventAccess
 
 from .. import services
 from ..errors import AlreadyReviewed, FeedbackNotOpen, NotAnAttendee
@@ -27,7 +28,7 @@ from ..permissions import ReadsOrIsAuthor
 from ..serializers import FeedbackIn, FeedbackOut
 
 
-class FeedbackListView(ListView):
+class FeedbackListView(EventAccess, ListView):
     key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN}
     pagination_class = KeysetPagination
     orderings = orderings(("created_at", Ordering("created_at")))
@@ -39,7 +40,7 @@ class FeedbackListView(ListView):
         return "-created_at"
 
     def event(self, pk: int) -> Event:
-        return self.get_row(Event.objects.visible_to(self.request.user), pk=pk)
+        return self.get_row(self.visible_events(pk), pk=pk)
 
     @operation("List feedback", responses=FeedbackOut(many=True))
     def get(self, request: Request, pk: int) -> Response:
@@ -71,7 +72,7 @@ class FeedbackListView(ListView):
         return Response(FeedbackOut(feedback).data, status=201, headers={"Location": location})
 
 
-class FeedbackView(ApiView):
+class FeedbackView(EventAccess):
     permission_classes = (IsAuthenticatedOrReadOnly, ReadsOrIsAuthor)
     key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN}
     sends_etag = True
@@ -96,4 +97,7 @@ class FeedbackView(ApiView):
         return Response(status=204)
 
     def feedback(self, pk: int) -> Feedback:
-        return self.get_row(Feedback.objects.visible_to(self.request.user).for_display(), pk=pk)
+        event_id = Feedback.objects.filter(pk=pk).values_list("event", flat=True)
+        is_opened = "key" in self.request.query_params and self.has_key_of(event_id[:1])
+        rows = Feedback.objects.visible_to(self.request.user, is_opened=is_opened)
+        return self.get_row(rows.for_display(), pk=pk)

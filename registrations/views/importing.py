@@ -13,18 +13,18 @@ from config.api.http.work_slots import ROWS
 from config.api.key_scopes import Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.paginator import read_flag
-from config.api.views import ApiView
 from config.errors import PermissionDenied
 from events.errors import EventCancelled, EventNotPublished, EventStarted
-from events.models import Event, Right
+from events.models import Right
 from events.permissions import IsOrganizerOrStaff
+from events.views.access import EventAccess
 
 from .. import services
 from ..importing import read_attendees
 from ..serializers import EXAMPLE_FILE, AttendeeFileIn, AttendeeImportOut
 
 
-class AttendeeImportView(ApiView):
+class AttendeeImportView(EventAccess):
     tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"POST": "registrations.add_registration"}
@@ -75,9 +75,7 @@ class AttendeeImportView(ApiView):
         are saved. When nothing was saved the response is 400, a problem document with the members
         of the report.
         """
-        event = self.get_row(
-            Event.objects.visible_to(request.user, *self.needed_permissions), pk=pk
-        )
+        event = self.get_row(self.visible_events(pk), pk=pk)
         options, user = _options(request), current_user(request)
         upload = read_upload(request, lambda: self.valid(AttendeeFileIn))
         with ROWS.one():

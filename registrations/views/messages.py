@@ -14,6 +14,7 @@ from config.api.views import ApiView, ListView
 from config.errors import PermissionDenied
 from events.models import Event, Right
 from events.permissions import IsOrganizerOrStaff
+from events.views.access import EventAccess
 
 from .. import services
 from ..models import Message
@@ -21,7 +22,7 @@ from ..serializers import MessageIn, MessageOut
 from .dry_runs import observe_message
 
 
-class MessageListView(ListView):
+class MessageListView(EventAccess, ListView):
     tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {
@@ -41,8 +42,7 @@ class MessageListView(ListView):
         return "-created_at"
 
     def event(self, pk: int) -> Event:
-        events = Event.objects.visible_to(self.request.user, *self.needed_permissions)
-        return self.get_row(events, pk=pk)
+        return self.get_row(self.visible_events(pk), pk=pk)
 
     @operation(
         "List messages to attendees",

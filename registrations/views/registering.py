@@ -25,7 +25,7 @@ from config.api.views import ApiView, ListView, file_response
 from config.errors import PermissionDenied, ValidationFailed
 from config.fast_path.request import Answer, PlainRequest
 from events.errors import EventCancelled, EventNotPublished, EventStarted
-from events.models import Event
+from events.views.access import EventAccess
 
 from .. import services
 from ..errors import (
@@ -56,7 +56,7 @@ from .dry_runs import observe_registration
 TOKEN = OpenApiParameter("token", str, description="The manage_token of a guest's registration.")
 
 
-class RegisterView(ApiView):
+class RegisterView(EventAccess):
     permission_classes = (AllowAny,)
     key_scopes: ClassVar[dict[str, Scopes]] = {"POST": (Scope.REGISTRATIONS_WRITE,)}
     throttle_scopes = {"POST": "register"}
@@ -88,16 +88,16 @@ class RegisterView(ApiView):
         owner receives the ticket, the `meeting_url` and the link, by mail.
         """
         if not covers_event(request.user, pk):
-            self.get_row(Event.objects.visible_to(request.user), pk=pk)
+            self.get_row(self.visible_events(pk), pk=pk)
             raise PermissionDenied("The key does not extend to this event.")
         try:
             data = self.valid(RegisterIn)
         except ValidationFailed:
             # For an event that is hidden from the caller, 404 takes precedence over a bad body.
-            self.get_row(Event.objects.visible_to(request.user), pk=pk)
+            self.get_row(self.visible_events(pk), pk=pk)
             raise
         caller = request.user if request.user.is_authenticated else None
-        registration = services.register_caller(pk, caller, **data)
+        registration = services.register_caller(pk, caller, **data, is_opened=self.has_key_of(pk))
         site = request.build_absolute_uri("/").rstrip("/")
         body, headers = registration_response(registration, caller_id=request.user.pk, site=site)
         return Response(body, status=201, headers=headers)

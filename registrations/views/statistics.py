@@ -23,8 +23,9 @@ from config.api.key_scopes import Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.views import ApiView
 from config.errors import FieldError, PermissionDenied, ValidationFailed
-from events.models import Event, Right
+from events.models import Right
 from events.permissions import IsOrganizerOrStaff
+from events.views.access import EventAccess
 from events.zones import NonexistentTime, at_wall_clock, instant
 
 from ..errors import TooManyBuckets
@@ -79,7 +80,7 @@ class StatisticsView(ApiView):
         return choices(text)
 
 
-class EventStatisticsView(StatisticsView):
+class EventStatisticsView(EventAccess, StatisticsView):
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"GET": "registrations.view_registration"}
     needed_rights: ClassVar[dict[str, str]] = {"GET": Right.PEOPLE}
@@ -129,9 +130,7 @@ class EventStatisticsView(StatisticsView):
         `from` and `to` are widened to whole parts of the timeline. Without them it has everything,
         and its sums are the totals.
         """
-        event = self.get_row(
-            Event.objects.visible_to(request.user, *self.needed_permissions), pk=pk
-        )
+        event = self.get_row(self.visible_events(pk), pk=pk)
         zone = self.zone_or(event.zone)
         interval = self.read_choice("interval", Interval, None)
         begin, end = self._read_range(zone)

@@ -65,6 +65,11 @@ _DRY_RUN = OpenApiParameter(
     bool,
     description="Do nothing, and return what the request would change. Errors are the same.",
 )
+_EVENT_KEY = OpenApiParameter(
+    "key",
+    str,
+    description="The secret key of an unlisted event, from its links. Public events ignore it.",
+)
 _ARTICLES = {"a", "an", "the"}
 
 
@@ -125,6 +130,8 @@ class ApiSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         parameters = [_TIMEZONE, _TIME_ZONE_HEADER]
+        if getattr(self.view, "takes_event_key", False):
+            parameters.append(_EVENT_KEY)
         if takes_dry_run(self.view, self.method):
             parameters.append(_DRY_RUN)
         if self._honours_idempotency_key():
