@@ -76,6 +76,8 @@ FIELD_CODES = {
     "wrong_password": "This is not your current password.",
     "cannot_widen": "The rights of a key can only be narrowed.",
     "event_full": "No seat is left for this row, and there is no waitlist.",
+    "unknown_question": "The form of the event does not ask this question.",
+    "option_full": "The limit of this option is reached.",
     "conflicting_fields": "Two fields say the same thing in two ways; send one.",
 }
 

@@ -149,6 +149,55 @@ class AlreadyReviewed(DomainError):
     help = "One account gives feedback on an event once. PATCH /api/feedback/{id}/ changes it."
 
 
+class FormChanged(DomainError):
+    code = "form_changed"
+    status = 409
+    title = "The questions have changed"
+    detail = "The form of the event has another version now; see form, and answer that."
+    help = (
+        "The form_version that was sent is not the current one. The member form has the current "
+        "version and its questions. Ask the person again what is new, and send the new version."
+    )
+    example = {"form": {"version": 3, "questions": [{"key": "diet", "label": "Food"}]}}
+
+
+class QuestionInUse(DomainError):
+    code = "question_in_use"
+    status = 409
+    title = "The question has answers"
+    detail = "A question with answers stays in the form and keeps its type; see key."
+    help = (
+        "People have answered the question in the member key, so it stays in the form and keeps "
+        "its key and its type. With active: false it is no longer asked."
+    )
+    example = {"key": "diet"}
+
+
+class OptionFull(DomainError):
+    code = "option_full"
+    status = 409
+    title = "The option is full"
+    detail = "The limit of this option is reached; choose another one. See key and value."
+    help = (
+        "The option in the member value of the question in the member key is limited, and all of "
+        "it is taken. Choose another option. It is free again when somebody cancels or chooses "
+        "another one."
+    )
+    example = {"key": "diet", "value": "vegan"}
+
+
+class LimitBelowTaken(DomainError):
+    code = "limit_below_taken"
+    status = 409
+    title = "The limit is below what is taken"
+    detail = "More people have chosen this option than the new limit allows; see minimum."
+    help = (
+        "The limit of the option in the member value of the question in the member key cannot be "
+        "less than the number of times that it is chosen, which is in the member minimum."
+    )
+    example = {"key": "diet", "value": "vegan", "minimum": 16}
+
+
 class TooManyBuckets(DomainError):
     code = "too_many_buckets"
     status = 400

@@ -38,6 +38,7 @@ _REGISTRATION = (
     "checked_in_at",
     "party_size",
     "guests",
+    "answers",
 )
 _EVENT = (
     "id",

@@ -17,6 +17,18 @@ urlpatterns = [
         views.AttendeeImportView.as_view(),
         name="attendee-import",
     ),
+    path("events/<id:pk>/form/", views.EventFormView.as_view(), name="event-form"),
+    path(
+        "events/<id:pk>/form/schema/",
+        views.EventAnswersSchemaView.as_view(),
+        name="event-form-schema",
+    ),
+    path("series/<id:pk>/form/", views.SeriesFormView.as_view(), name="series-form"),
+    path(
+        "series/<id:pk>/form/schema/",
+        views.SeriesAnswersSchemaView.as_view(),
+        name="series-form-schema",
+    ),
     path("events/<id:pk>/ledger/", views.LedgerView.as_view(), name="ledger"),
     path("events/<id:pk>/check-in/", views.CheckInView.as_view(), name="check-in"),
     path("events/<id:pk>/check-in/undo/", views.CheckInUndoView.as_view(), name="check-in-undo"),

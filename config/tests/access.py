@@ -265,6 +265,26 @@ api/series/<id:pk>/publish/            series               POST    401  403  40
 api/series/<id:pk>/publish/            draft-series         POST    401  404  404  200  404  200
 api/series/<id:pk>/publish/            deleted-series       POST    401  404  404  404  404  404
 
+# forms
+api/events/<id:pk>/form/               published            GET     200  200  200  200  200  200
+api/events/<id:pk>/form/               draft                GET     404  404  404  200  404  200
+api/events/<id:pk>/form/               deleted              GET     404  404  404  404  404  404
+api/events/<id:pk>/form/               published            PUT     401  403  403  200  403  200
+api/events/<id:pk>/form/               draft                PUT     401  404  404  200  404  200
+api/events/<id:pk>/form/               deleted              PUT     401  404  404  404  404  404
+api/events/<id:pk>/form/schema/        published            GET     200  200  200  200  200  200
+api/events/<id:pk>/form/schema/        draft                GET     404  404  404  200  404  200
+api/events/<id:pk>/form/schema/        deleted              GET     404  404  404  404  404  404
+api/series/<id:pk>/form/               series               GET     200  200  200  200  200  200
+api/series/<id:pk>/form/               draft-series         GET     404  404  404  200  404  200
+api/series/<id:pk>/form/               deleted-series       GET     404  404  404  404  404  404
+api/series/<id:pk>/form/               series               PUT     401  403  403  200  403  200
+api/series/<id:pk>/form/               draft-series         PUT     401  404  404  200  404  200
+api/series/<id:pk>/form/               deleted-series       PUT     401  404  404  404  404  404
+api/series/<id:pk>/form/schema/        series               GET     200  200  200  200  200  200
+api/series/<id:pk>/form/schema/        draft-series         GET     404  404  404  200  404  200
+api/series/<id:pk>/form/schema/        deleted-series       GET     404  404  404  404  404  404
+
 # categories
 api/categories/                        -                    GET     200  200  200  200  200  200
 api/categories/                        -                    POST    401  403  403  403  403  201
@@ -368,6 +388,7 @@ api/feedback/<id:pk>/                  feedback-of-deleted  DELETE  401  404  40
 """
 
 
+QUESTION = {"key": "diet", "label": "Food", "type": "text"}
 ATTENDEES = b"name,email\r\nBob,bob@example.com\r\n"
 EVENTS = b"name,location,start_time\r\nNew,Hall 2,2027-03-15T09:00:00Z\r\n"
 
@@ -506,6 +527,8 @@ class World:
                 "token": token_in(confirmation_link(self.people["olga"])),
             },
             "POST api/me/notifications/read/": {"all": True},
+            "PUT api/events/<id:pk>/form/": {"questions": [QUESTION]},
+            "PUT api/series/<id:pk>/form/": {"questions": [QUESTION]},
             **{
                 f"{method} api/{kind}/<id:pk>/{route}": body
                 for kind in ("events", "series")

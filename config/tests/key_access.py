@@ -75,6 +75,12 @@ GET    api/series/<id:pk>/                  open
 PATCH  api/series/<id:pk>/                  events:write
 DELETE api/series/<id:pk>/                  events:write
 POST   api/series/<id:pk>/publish/          events:write
+GET    api/events/<id:pk>/form/             open
+PUT    api/events/<id:pk>/form/             events:write
+GET    api/events/<id:pk>/form/schema/      open
+GET    api/series/<id:pk>/form/             open
+PUT    api/series/<id:pk>/form/             events:write
+GET    api/series/<id:pk>/form/schema/      open
 GET    api/categories/                      open
 POST   api/categories/                      closed
 GET    api/categories/<slug:slug>/          open

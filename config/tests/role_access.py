@@ -16,6 +16,7 @@ POST   api/events/<id:pk>/publish/             manager editor
 POST   api/events/<id:pk>/cancel/              manager
 POST   api/events/<id:pk>/duplicate/           manager editor
 POST   api/events/<id:pk>/key/reset/           manager editor
+PUT    api/events/<id:pk>/form/                manager editor
 GET    api/events/<id:pk>/team/                all
 POST   api/events/<id:pk>/team/                manager
 PATCH  api/events/<id:pk>/team/<id:member_id>/ manager
@@ -46,6 +47,7 @@ GET    api/registrations/<uuid:pk>/ticket.png  hidden: manager registrar
 PATCH  api/series/<id:pk>/                     manager editor
 DELETE api/series/<id:pk>/                     -
 POST   api/series/<id:pk>/publish/             manager editor
+PUT    api/series/<id:pk>/form/                manager editor
 GET    api/series/<id:pk>/team/                all
 POST   api/series/<id:pk>/team/                manager
 PATCH  api/series/<id:pk>/team/<id:member_id>/ manager

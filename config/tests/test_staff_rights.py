@@ -48,6 +48,13 @@ PATCH  api/series/<id:pk>/                  events.change_series
 DELETE api/series/<id:pk>/                  events.delete_series
 POST   api/series/<id:pk>/publish/          events.change_series
 
+GET    api/events/<id:pk>/form/             events.view_event events.change_event
+PUT    api/events/<id:pk>/form/             events.change_event
+GET    api/events/<id:pk>/form/schema/      events.view_event events.change_event
+GET    api/series/<id:pk>/form/             events.view_series events.change_series
+PUT    api/series/<id:pk>/form/             events.change_series
+GET    api/series/<id:pk>/form/schema/      events.view_series events.change_series
+
 GET    api/events/<id:pk>/team/                           events.view_event events.change_event
 POST   api/events/<id:pk>/team/                           events.change_event
 PATCH  api/events/<id:pk>/team/<id:member_id>/            events.change_event

@@ -15,6 +15,7 @@ from config.api.admin import NotifyForm, confirmed_answers
 from ..models import Event
 from ..services import cancel_event, delete_event, publish_event, restore_event
 from .event_forms import SEATS, TEXTS, CancellationForm, EventForm, local_text
+from .questions import questions_list
 from .team import team_table
 
 _TIMES = ("timezone", "start_time", "end_time", "reminder_hours")
@@ -99,6 +100,7 @@ class EventAdmin(AuditedAdmin):
         "import_key",
         "import_sequence",
         "edited_since_import",
+        "questions",
         "team",
         "changes",
     ]
@@ -129,6 +131,7 @@ class EventAdmin(AuditedAdmin):
             fieldsets.append((None, {"fields": ("seen_version",), "classes": ("hidden",)}))
         if obj:
             fieldsets.append(("So far", {"fields": _HISTORY}))
+            fieldsets.append(("Questions", {"fields": ("questions",)}))
             fieldsets.append(("Team", {"fields": ("team",)}))
             fieldsets.append(("Changes", {"fields": ("changes",)}))
         return fieldsets
@@ -172,6 +175,10 @@ class EventAdmin(AuditedAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Event) -> None:
         delete_event(obj, notify="notify" in request.POST)
+
+    @admin.display
+    def questions(self, event: Event) -> str:
+        return questions_list(event)
 
     @admin.display(description="members and invitations")
     def team(self, event: Event) -> str:

@@ -15,6 +15,7 @@ from config.api.admin import NotifyForm, confirmed_answers
 
 from ..models import Event, Series
 from ..services import end_series, publish_series
+from .questions import questions_list
 from .team import team_table
 
 _TEXTS = (
@@ -54,13 +55,18 @@ class SeriesAdmin(AuditedAdmin):
             {"fields": _RECURRENCE, "description": "Times are in your zone, of the first event."},
         ),
         ("Seats", {"fields": _SEATS}),
+        ("Questions", {"fields": ("questions",)}),
         ("Team", {"fields": ("team",)}),
         ("So far", {"fields": (("created_at", "updated_at"), "deleted_at", "version", "changes")}),
     ]
     readonly_fields = ["occurrences", "filled_to", "created_at", "updated_at", "deleted_at",
-                       "version", "team", "changes"]  # fmt: skip
+                       "version", "questions", "team", "changes"]  # fmt: skip
     actions = ["publish_selected", "delete_selected"]
     delete_confirmation_template = "admin/events/series/delete_confirmation.html"
+
+    @admin.display
+    def questions(self, series: Series) -> str:
+        return questions_list(series)
 
     @admin.display(description="members and invitations")
     def team(self, series: Series) -> str:

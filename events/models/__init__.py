@@ -10,6 +10,7 @@ from .base import (
 from .category import Category
 from .event import Event
 from .event_queryset import EventQuerySet, happens_between, is_ongoing
+from .form import Form
 from .places import define_place
 from .rights import (
     RIGHTS,
@@ -40,6 +41,7 @@ __all__ = [
     "Event",
     "EventDetails",
     "EventQuerySet",
+    "Form",
     "Right",
     "Role",
     "SearchWord",

@@ -104,6 +104,19 @@ class EventDetails(models.Model):
         help_text="The latest time for cancellations. Empty: the start.",
     )
 
+    # Not a database constraint, which would lock both tables. Forms are never deleted.
+    form = models.ForeignKey(
+        "events.Form",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        editable=False,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        help_text="The current version of the questions. Empty: registering asks none.",
+    )
+
     audited_fields: ClassVar[tuple[str, ...]] = (
         "name",
         "description",
@@ -124,6 +137,7 @@ class EventDetails(models.Model):
         "registration_opens_at",
         "registration_closes_at",
         "cancellation_closes_at",
+        "form",
     )
 
     class Meta:

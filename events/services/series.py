@@ -35,8 +35,8 @@ MAX_LENGTH = timedelta(days=366)
 _BATCH = 100
 # The fields that an occurrence copies from its series.
 SHARED = tuple(
-    field.name
-    for field in EventDetails._meta.get_fields()
+    field.attname
+    for field in EventDetails._meta.concrete_fields
     if not field.name.endswith(("_time", "_at"))
 )
 

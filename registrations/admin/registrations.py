@@ -65,6 +65,7 @@ class RegistrationForm(ServiceForm):
             user=data["user"],
             registered_by=self.staff,
             party_size=data["party_size"] or 1,
+            must_answer=False,  # the admin shows answers and takes none
         )
 
     def _complete_from_account(self) -> None:
@@ -163,6 +164,7 @@ class RegistrationAdmin(AuditedAdmin):
                     "status",
                     "queue_number",
                     ("party_size", "guests", "absent_count"),
+                    "answers",
                     "ticket_code",
                     "registered_by",
                     "registered_at",

@@ -15,7 +15,9 @@ from events.serializers.events import EventOut
 from events.serializers.series import SeriesOut
 from events.serializers.team import MemberOut
 
-from ..models import Change, Feedback, Message, Registration
+from ..forms.documents import form_document
+from ..forms.questions import questions_of
+from ..models import Change, Feedback, Message, OptionLimit, Registration
 from ..models.registration import ERASED_DOMAIN
 from ..serializers import FeedbackOut, MessageOut, RegistrationOut
 
@@ -71,9 +73,9 @@ def _shows_person(content: dict[str, Any] | None) -> bool:
 
 
 def _kind(change: Change) -> str:
-    """The kind that `_RENDERERS` has. The team of a series has the id of the series."""
-    is_of_series = change.kind == "team" and change.event_id is None
-    return "series team" if is_of_series else change.kind
+    """The kind that `_RENDERERS` has. Team and form of a series have the id of the series."""
+    is_of_series = change.kind in {"team", "form"} and change.event_id is None
+    return f"series {change.kind}" if is_of_series else change.kind
 
 
 def _events(ids: Iterable[str], request: Request) -> Data:
@@ -137,6 +139,21 @@ def _teams(ids: Iterable[str], request: Request, model: type[Event] | type[Serie
     }
 
 
+def _forms(ids: Iterable[str], request: Request, model: type[Event] | type[Series]) -> Data:
+    rows: Any = model.objects.visible_to(request.user).filter(pk__in=map(int, ids))
+    rows = list(rows.select_related("form"))
+    taken: dict[int, dict[tuple[str, str], int]] = {row.pk: {} for row in rows}
+    if model is Event:
+        for limit in OptionLimit.objects.filter(event__in=taken):
+            taken[limit.event_id][limit.key, limit.value] = limit.taken
+    return {
+        str(row.pk): form_document(
+            questions_of(row.form), taken[row.pk] if model is Event else None
+        )
+        for row in rows
+    }
+
+
 def _has_people(request: Request, event: Event) -> bool:
     """Whether the caller's role includes people. A key's scopes are checked apart."""
     key = key_of(request.user)
@@ -157,4 +174,6 @@ _RENDERERS: dict[str, Callable[[Iterable[str], Request], Data]] = {
     "message": _messages,
     "team": partial(_teams, model=Event),
     "series team": partial(_teams, model=Series),
+    "form": partial(_forms, model=Event),
+    "series form": partial(_forms, model=Series),
 }

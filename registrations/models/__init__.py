@@ -3,6 +3,7 @@ from .door_link import DoorLink, DoorLinkQuerySet
 from .feedback import Feedback, FeedbackQuerySet
 from .ledger import LedgerEntry
 from .message import Message, MessageQuerySet
+from .option_limit import OptionLimit
 from .registration import (
     ADMITTED_COUNT,
     Registration,
@@ -24,6 +25,7 @@ __all__ = [
     "LedgerEntry",
     "Message",
     "MessageQuerySet",
+    "OptionLimit",
     "Registration",
     "RegistrationQuerySet",
     "Scan",

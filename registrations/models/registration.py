@@ -67,7 +67,7 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
             output_field=models.TextField(),
         )
         erase_values(self)
-        return self.update(name=ERASED_NAME, email=erased, guests=[])
+        return self.update(name=ERASED_NAME, email=erased, guests=[], answers={})
 
     def live(self) -> "RegistrationQuerySet":
         """Confirmed or waitlisted."""
@@ -118,9 +118,9 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
         """`for_display` with only the columns that `RegistrationOut` renders."""
         return self.for_display().only(
             "name", "email", "status", "registered_at", "confirmed_at", "cancelled_at",
-            "checked_in_at", "ticket_code", "party_size", "absent_count", "guests",
+            "checked_in_at", "ticket_code", "party_size", "absent_count", "guests", "answers",
             "event__name", "event__start_time", "event__end_time", "event__timezone",
-            "event__location", "event__status", "event__meeting_url",
+            "event__location", "event__status", "event__meeting_url", "event__form",
             "event__visibility", "event__key_number",
         )  # fmt: skip
 
@@ -206,7 +206,14 @@ class Registration(models.Model):
         db_default=[],
         blank=True,
         editable=False,
-        help_text="The named guests: name and email of each.",
+        help_text="The named guests: name and email of each, and answers if the event asks them.",
+    )
+    answers = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        editable=False,
+        help_text="The registrant's answers by the key of the question.",
     )
     absent_count = models.PositiveSmallIntegerField(
         default=0,

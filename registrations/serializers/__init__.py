@@ -11,6 +11,7 @@ from .checkin import (
 )
 from .door_links import DoorLinkIn, DoorLinkOut, NewDoorLinkOut
 from .feedback import FeedbackIn, FeedbackOut
+from .forms import AnswersSchemaOut, FormIn, FormOut
 from .importing import EXAMPLE_FILE, AttendeeFileIn, AttendeeImportOut
 from .ledger import LedgerEntryOut
 from .messages import MessageIn, MessageOut
@@ -27,6 +28,9 @@ from .registrations import (
 )
 
 __all__ = [
+    "AnswersSchemaOut",
+    "FormIn",
+    "FormOut",
     "AttendeeFileIn",
     "AttendeeImportOut",
     "ChangesOut",

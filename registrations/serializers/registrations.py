@@ -16,6 +16,9 @@ from events.models import MAX_PARTY_SIZE, Event
 from ..models import Registration
 from ..services.registering import complete_contact
 from ..tickets import manage_token
+from .answers import AnswersField, AnswersOutField
+
+MAX_VERSION = 2**31 - 1
 
 REGISTRATION_EXAMPLE: dict[str, Any] = {
     "id": "5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10",
@@ -50,6 +53,7 @@ REGISTRATION_EXAMPLE: dict[str, Any] = {
 class GuestOut(serializers.Serializer[Any]):
     name = serializers.CharField(allow_null=True)
     email = serializers.CharField(allow_null=True)
+    answers = AnswersOutField(required=False, help_text="If the event asks its guests questions.")
 
 
 class RegisteredEventOut(serializers.ModelSerializer[Event]):
@@ -88,6 +92,9 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
         read_only=True, help_text="How many of the party are checked in."
     )
     guests: Any = GuestOut(many=True, read_only=True, help_text="The guests that are named.")
+    answers = AnswersOutField(
+        required=False, help_text="By the key of the question, if the event asks questions."
+    )
     registered_at = InstantField()
     confirmed_at = InstantField(allow_null=True)
     cancelled_at = InstantField(allow_null=True)
@@ -108,6 +115,7 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
             "party_size",
             "admitted_count",
             "guests",
+            "answers",
             "registered_at",
             "confirmed_at",
             "cancelled_at",
@@ -132,6 +140,7 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
         test compares them with this method.
         """
         event, render = registration.event, instant_formatter()
+        has_answers = event.form_id is not None or registration.answers
         return {
             "id": registration.pk,
             "event": {
@@ -152,6 +161,7 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
             "party_size": registration.party_size,
             "admitted_count": registration.admitted_count,
             "guests": registration.guests,
+            **({"answers": registration.answers} if has_answers else {}),
             "registered_at": render(registration.registered_at),
             "confirmed_at": render(registration.confirmed_at),
             "cancelled_at": render(registration.cancelled_at),
@@ -222,6 +232,7 @@ class GuestIn(serializers.Serializer[Any]):
 
     name = LineField(max_length=200, required=False, allow_null=True, default=None)
     email = EmailAddressField(required=False, allow_null=True, default=None)
+    answers = AnswersField(required=False, help_text="To the questions that each person is asked.")
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """Both fields, also in a PATCH, which applies no defaults."""
@@ -268,11 +279,22 @@ class RegisterIn(serializers.Serializer[Registration]):
     )
     party_size = _party_size_field(default=1)
     guests: Any = _guests_field(required=False)
+    answers = AnswersField(
+        required=False,
+        help_text="By the key of the question. GET /api/events/{id}/form/ lists them.",
+    )
+    form_version = WholeNumberField(
+        required=False,
+        min_value=0,
+        max_value=MAX_VERSION,
+        help_text="The version of the form that was answered. Another current one is a 409.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         user = self.context["request"].user
         source = attrs.pop("source", "")
         party = {"party_size": attrs.pop("party_size"), "guests": attrs.pop("guests", [])}
+        party |= {name: attrs.pop(name) for name in ("answers", "form_version") if name in attrs}
         check_guests(party["guests"], party["party_size"])
         contact = complete_contact(user if user.is_authenticated else None, **attrs)
         missing = {
@@ -329,6 +351,9 @@ class RegistrationEditIn(serializers.Serializer[Registration]):
     )
     party_size = _party_size_field(required=False)
     guests: Any = _guests_field(required=False)
+    answers = AnswersField(
+        required=False, help_text="The answers to change, by the key of the question; null removes."
+    )
 
 
 @extend_schema_serializer(

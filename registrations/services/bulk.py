@@ -48,6 +48,7 @@ _INSERT = f"""
             NULL::bigint AS registered_by_id, row.name, row.email, '' AS source, queue_number,
             ticket_code, 0 AS link_version,
             row.party_size, '[]'::jsonb AS guests,
+            '{{}}'::jsonb AS answers,
             %(now)s - (%(number)s - position) * interval '1 microsecond' AS at, position
         FROM unnest(
             %(ids)s::uuid[], %(names)s::text[], %(emails)s::text[], %(queue_numbers)s::bigint[],

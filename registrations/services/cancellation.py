@@ -21,6 +21,7 @@ from .eligibility import Status, is_cancellation_closed
 from .ledger import Kind, Reason, is_registration_staff, record_change, role_of
 from .locking import lock_registration
 from .notifying import notify_cancelled
+from .option_limits import free_options
 from .waitlist import add_people, promote_waitlist
 
 
@@ -51,6 +52,7 @@ def cancel_registration(
     if not is_closing:
         _check_cancellation_open(event, registration, by, now)
     add_people(event, registration, -registration.party_size, parties=-1)
+    free_options(event, registration)
     registration.status = Status.CANCELLED
     registration.cancelled_at = now
     registration.save(update_fields=["status", "cancelled_at"])

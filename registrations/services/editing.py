@@ -3,7 +3,8 @@
 Lock order: event, registration.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import uuid4
 
 from django.db import IntegrityError, transaction
@@ -42,7 +43,8 @@ def edit_registration(
     name: str | None = None,
     email: str | None = None,
     party_size: int | None = None,
-    guests: Sequence[dict[str, str | None]] | None = None,
+    guests: Sequence[dict[str, Any]] | None = None,
+    answers: Mapping[str, Any] | None = None,
     by: User | None = None,
 ) -> bool:
     """Changes what is given; None leaves it as it is.
@@ -56,8 +58,8 @@ def edit_registration(
     event = None
     if email is not None and email != registration.email:
         event = lock_event(registration.event_id)
-    if party_size is not None or guests is not None:
-        change_party(registration, party_size=party_size, guests=guests, by=by)
+    if (party_size, guests, answers) != (None, None, None):
+        change_party(registration, party_size=party_size, guests=guests, answers=answers, by=by)
     if name is not None and name != registration.name:
         _rename(registration, name)
     return event is not None and _hand_on(registration, event, str(email), by)

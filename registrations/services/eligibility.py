@@ -8,8 +8,10 @@ the events' table. The SQL has the parameter `now`, `FITS` has `party_size`, `IS
 
 from datetime import datetime
 
+from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError
 
+from accounts.models import User
 from config.api.text.instants import render_instant
 from config.errors import FieldError, NotFound, ValidationFailed
 from events.errors import EventCancelled, EventNotPublished, EventStarted
@@ -126,6 +128,21 @@ def check_party_size(event: Event, party_size: int) -> None:
         )
 
 
+def check_is_visible(
+    event: Event, viewer: User | AnonymousUser, *, is_opened: bool = False
+) -> None:
+    """Raises `NotFound` for an event that is deleted or hidden from the viewer.
+
+    `is_opened` says that the viewer has the key of an unlisted event.
+    """
+    is_hidden = event.status == Event.Status.DRAFT or (event.is_unlisted and not is_opened)
+    visible = Event.objects.visible_to(viewer, is_opened=is_opened)
+    if event.deleted_at is not None or (
+        is_hidden and not visible.filter(pk=event.pk).exists()
+    ):
+        raise NotFound
+
+
 def check_is_ahead(event: Event, now: datetime) -> None:
     """Raises `NotFound` if deleted, `EventCancelled`, `EventNotPublished`, `EventStarted`."""
     if event.deleted_at is not None:
@@ -151,13 +168,23 @@ def check_may_register(
     The order is that of `check_party_size`, `check_is_ahead`, then `RegistrationNotOpen`,
     `RegistrationClosed`, `AlreadyRegistered`, `PartyTooLarge`, `EventFull`.
     """
+    check_may_ask(event, is_registered=is_registered, now=now, party_size=party_size)
+    check_capacity_holds(event, party_size)
+    check_has_place(event, party_size, may_pass=may_pass)
+
+
+def check_may_ask(event: Event, *, is_registered: bool, now: datetime, party_size: int) -> None:
+    """Raises the errors of `check_may_register` up to `AlreadyRegistered`."""
     if event.deleted_at is not None:
         raise NotFound
     check_party_size(event, party_size)
     check_is_open(event, now)
     if is_registered:
         raise AlreadyRegistered
-    check_capacity_holds(event, party_size)
+
+
+def check_has_place(event: Event, party_size: int, *, may_pass: bool = False) -> None:
+    """Raises `EventFull` if there are neither seats nor places in the queue."""
     if placement(event, party_size, may_pass=may_pass) is None:
         raise event_full(event)
 

@@ -22,6 +22,7 @@ _REGISTRATION = {
     "link_version": "link_version",
     "party_size": "party_size",
     "guests": "guests",
+    "answers": "answers",
     "registered_at": "at",
     "confirmed_at": "CASE WHEN queue_number IS NULL THEN at END",
 }
@@ -36,8 +37,8 @@ END"""
 def insert_registrations(source: str) -> str:
     """A registration is confirmed if its `queue_number` is NULL, else waitlisted.
 
-    `source` also has `registered_by_id`, `name`, `source`, `ticket_code`, `link_version`, `guests`
-    and `at`.
+    `source` also has `registered_by_id`, `name`, `source`, `ticket_code`, `link_version`, `guests`,
+    `answers` and `at`.
     """
     return _insert("registrations_registration", _REGISTRATION, source)
 

@@ -38,6 +38,27 @@ _NEVER_PASSED_OVER = """
     )
 """
 
+# An array contains a value that is one of its items, and a value contains itself.
+_CHOSEN = """
+    SELECT count(*) AS chosen
+    FROM registrations_registration AS r
+    CROSS JOIN LATERAL (
+        SELECT r.answers
+        UNION ALL SELECT guest -> 'answers' FROM jsonb_array_elements(r.guests) AS guest
+    ) AS person (answers)
+    WHERE r.event_id = e.id AND r.status IN ('confirmed', 'waitlisted')
+        AND person.answers -> option.key @> to_jsonb(option.value)
+"""
+
+_LIMITED_OPTIONS = """
+    SELECT form.id AS form_id, question ->> 'key' AS key, choice ->> 'value' AS value,
+        (choice ->> 'limit')::int AS "limit"
+    FROM events_form AS form
+    CROSS JOIN jsonb_array_elements(form.questions) AS question
+    CROSS JOIN jsonb_array_elements(question -> 'options') AS choice
+    WHERE choice ->> 'limit' IS NOT NULL
+"""
+
 _SHOWN_FEEDBACK = """
     SELECT event_id, count(*) AS number, round(avg(rating), 2) AS average
     FROM registrations_feedback WHERE hidden_at IS NULL GROUP BY event_id
@@ -137,6 +158,22 @@ CHECKS = (
         FROM registrations_registration WHERE status <> 'cancelled'
         GROUP BY event_id, lower(email) HAVING count(*) > 1
         """,
+    ),
+    # People are erased after the start without giving anything back, and answers after the end.
+    Check(
+        "options with a limit are taken as often as they are chosen",
+        f"""
+        SELECT e.id, format('%%s=%%s: taken %%s of %%s, chosen %%s',
+            option.key, option.value, coalesce(t.taken, 0), option.limit, c.chosen)
+        FROM events_event e
+        JOIN ({_LIMITED_OPTIONS}) AS option ON option.form_id = e.form_id
+        LEFT JOIN registrations_optionlimit AS t
+            ON t.event_id = e.id AND t.key = option.key AND t.value = option.value
+        CROSS JOIN LATERAL ({_CHOSEN}) AS c
+        WHERE e.start_time > %(now)s AND (
+            coalesce(t.taken, 0) <> c.chosen OR t.limit <> option.limit
+        )
+        """,  # noqa: S608  # nosec
     ),
     Check(
         "average_rating and feedback_count equal the feedback that is shown",

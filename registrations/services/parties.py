@@ -1,10 +1,11 @@
-"""Changes of a party: its size, and the guests that are named.
+"""Changes of a party: its size, the guests that are named, and the answers of all.
 
 Lock order: event, registration.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,6 +18,8 @@ from events.models import Event, Right, has_right
 from events.services import lock_event
 
 from ..errors import CancellationClosed, PartyCannotGrow, RegistrationCancelled
+from ..forms.answers import read_edit
+from ..forms.questions import questions_of
 from ..models import Registration
 from .eligibility import (
     Status,
@@ -28,6 +31,7 @@ from .eligibility import (
 )
 from .ledger import Kind, Reason, is_registration_staff, record_change, role_of
 from .locking import lock_registration
+from .option_limits import exchange_options
 from .waitlist import add_people, promote_waitlist
 
 
@@ -36,16 +40,20 @@ def change_party(
     registration: Registration,
     *,
     party_size: int | None = None,
-    guests: Sequence[dict[str, str | None]] | None = None,
+    guests: Sequence[dict[str, Any]] | None = None,
+    answers: Mapping[str, Any] | None = None,
     by: User | None = None,
 ) -> None:
-    """Changes the number of people, the guests that are named, or both; None leaves it as it is.
+    """Changes the number of people, the guests that are named, and answers; None leaves them.
+
+    `answers` are by the key of the question, and null removes one. Guests may have answers too.
 
     A smaller party frees seats for the waitlist, and loses surplus guests from the end. A larger
     one takes seats that are free while nobody waits. `by` is the acting account, None for a guest
     with a token. Raises `ValidationFailed`, `EventCancelled`, `EventStarted`,
     `RegistrationCancelled`, `CancellationClosed`, `RegistrationNotOpen`, `RegistrationClosed`,
-    `PartyCannotGrow`, `PartyTooLarge`, `EventFull`, and `NotFound` as `lock_registration`.
+    `PartyCannotGrow`, `PartyTooLarge`, `OptionFull`, `EventFull`, and `NotFound` as
+    `lock_registration`.
     """
     event = lock_event(registration.event_id)
     row = lock_registration(registration)
@@ -61,22 +69,39 @@ def change_party(
             _check_may_shrink(event, row, size, by, now)
         else:
             _check_may_grow(event, row, size, now)
-    elif guests is not None and row.status == Status.CANCELLED:
+    elif row.status == Status.CANCELLED and (guests, answers) != (None, None):
         raise RegistrationCancelled
-    named = row.guests if guests is None else list(guests)
-    row.party_size, row.guests = size, named[: size - 1]
+    row.party_size = size
+    _answer(event, row, answers, guests, now)
     if row.checked_in_at is not None:
         row.absent_count += difference
-    row.save(update_fields=["party_size", "guests", "absent_count"])
+    row.save(update_fields=["party_size", "guests", "answers", "absent_count"])
     if difference:
         _count(event, row, difference, by, now)
     _show(row, registration)
 
 
+def _answer(
+    event: Event,
+    row: Registration,
+    answers: Mapping[str, Any] | None,
+    guests: Sequence[dict[str, Any]] | None,
+    now: datetime,
+) -> None:
+    """Sets the guests and the answers of all, and takes and gives back the options with a limit."""
+    before = row.answers, row.guests
+    after, named = read_edit(
+        questions_of(event.form), *before, answers=answers, guests=guests, now=now
+    )
+    row.answers, row.guests = after, named[: row.party_size - 1]
+    if event.form_id is not None and row.status in {Status.CONFIRMED, Status.WAITLISTED}:
+        exchange_options(event, before, (row.answers, row.guests))
+
+
 def _show(row: Registration, registration: Registration) -> None:
     """Sets what has changed on the caller's registration, which may have been promoted."""
     row.refresh_from_db(fields=["status", "confirmed_at"])
-    for name in ("party_size", "guests", "absent_count", "status", "confirmed_at"):
+    for name in ("party_size", "guests", "answers", "absent_count", "status", "confirmed_at"):
         setattr(registration, name, getattr(row, name))
     if row.status == Status.CONFIRMED:
         registration.position = registration.people_ahead = None  # type: ignore[attr-defined]

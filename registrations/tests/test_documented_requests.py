@@ -18,7 +18,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 EXAMPLE = re.compile(r"```http\n# (\d+)\n([A-Z]+) (\S+)\n(.*?)```", re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["running-events.md"])
+@pytest.mark.parametrize("page", ["questions.md", "running-events.md"])
 def test_requests_in_the_docs_are_correct(event, olga, page):
     client = APIClient()
     client.force_authenticate(olga)

@@ -24,6 +24,7 @@ from registrations.services import (
     register,
 )
 from registrations.services.accounts import join_guest_registrations
+from registrations.services.forms import put_form
 from registrations.services.integrity import find_faults
 from registrations.services.reminders import queue_feedback_invitations, queue_reminders
 from registrations.tests.concurrency import at_once, wait_until_blocked
@@ -54,6 +55,31 @@ def test_64_clients_take_20_seats_and_no_more(_round):
     codes = at_once(*(posted(event, number) for number in range(64)))
 
     assert Counter(codes) == {201: 20, 409: 44}
+    assert_sound()
+
+
+def test_16_clients_take_a_limited_option_5_times_while_others_cancel():
+    options = [{"value": value, "label": value, "limit": 5} for value in ("vegan", "any")]
+    question = {"key": "diet", "label": "Food", "type": "choice", "required": True}
+    defaults = {"help": "", "active": True, "ask": "registrant", "min": None, "max": None}
+    rest = {"options": options, "show_if": None, "retention_days": None}
+    event = put_form(EventFactory(), [{**question, **defaults, **rest}])
+    early = [registered(event, answers={"diet": "any"}) for _ in range(5)]
+
+    def registering(number: int) -> Callable[[], int]:
+        body = {"name": "N", "email": f"n{number}@example.com", "answers": {"diet": "vegan"}}
+        path = f"/api/events/{event.pk}/register/"
+        return lambda: APIClient().post(path, body, format="json").status_code
+
+    def moving(registration: Registration) -> Callable[[], int]:
+        path = f"/api/registrations/{registration.pk}/?token={manage_token(registration.pk)}"
+        body = {"answers": {"diet": "vegan"}}
+        return lambda: APIClient().patch(path, body, format="json").status_code
+
+    codes = at_once(*map(registering, range(11)), *map(moving, early))
+
+    assert Counter(code for code in codes if code in {200, 201}).total() == 5
+    assert set(codes) <= {200, 201, 409}
     assert_sound()
 
 

@@ -4,6 +4,12 @@ from .changes import ChangesView
 from .checkin import BulkCheckInView, CheckInUndoView, CheckInView, DoorListView
 from .door_links import DoorLinkListView, DoorLinkView
 from .feedback import FeedbackListView, FeedbackView
+from .forms import (
+    EventAnswersSchemaView,
+    EventFormView,
+    SeriesAnswersSchemaView,
+    SeriesFormView,
+)
 from .importing import AttendeeImportView
 from .messages import MessageListView, MessageView
 from .profile import CalendarResetView, ExportView, ProfileView, UserView
@@ -30,6 +36,8 @@ __all__ = [
     "DoorLinkListView",
     "DoorLinkView",
     "DoorListView",
+    "EventAnswersSchemaView",
+    "EventFormView",
     "EventStatisticsView",
     "ExportView",
     "FeedbackListView",
@@ -44,6 +52,8 @@ __all__ = [
     "RegisterView",
     "RegistrationView",
     "ResendView",
+    "SeriesAnswersSchemaView",
+    "SeriesFormView",
     "TicketPngView",
     "TicketSvgView",
     "UserView",

@@ -32,6 +32,8 @@ from ..errors import (
     AlreadyRegistered,
     CancellationClosed,
     EventFull,
+    FormChanged,
+    OptionFull,
     PartyCannotGrow,
     PartyTooLarge,
     RegistrationCancelled,
@@ -73,7 +75,9 @@ class RegisterView(EventAccess):
             RegistrationNotOpen,
             RegistrationClosed,
             AlreadyRegistered,
+            FormChanged,
             PartyTooLarge,
+            OptionFull,
             EventFull,
         ],
     )
@@ -81,6 +85,9 @@ class RegisterView(EventAccess):
         """A seat when one is free (`confirmed`), else a place in the queue (`waitlisted`).
 
         A party gets seats for all of its `party_size` people, or one place in the queue.
+
+        `answers` are for the questions of the event (`GET …/form/`); those that are hidden by
+        `show_if` are dropped. An answer takes one of an option's limit, for the whole party.
 
         Guests send a name and an address, and receive a `manage_token`. A signed-in caller may send
         an empty body; another address makes a guest registration that the caller manages.
@@ -198,6 +205,7 @@ class RegistrationView(SingleRegistrationView):
             AlreadyRegistered,
             PartyTooLarge,
             PartyCannotGrow,
+            OptionFull,
             EventFull,
         ],
     )
@@ -212,6 +220,9 @@ class RegistrationView(SingleRegistrationView):
         checked in. A larger one takes seats while registration is open, if they are free and nobody
         waits. On the waitlist a party can only shrink. `guests` replaces the guests that are named;
         shrinking removes surplus ones from the end.
+
+        `answers` changes those that are sent, by key; null removes one. Only these are checked. An
+        answer that hides a question removes its answer.
         """
         registration = self.registration(pk)
         changes = self.valid(RegistrationEditIn, partial=True)

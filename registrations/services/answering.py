@@ -1,0 +1,165 @@
+"""The answers of a party: those that it sends when it registers, and their later edits.
+
+Lock order: event, registration.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
+
+from accounts.models import User
+from config.errors import TemporarilyUnavailable
+from events.models import Event, Form
+from events.services import lock_event
+
+from ..errors import FormChanged
+from ..forms.answers import read_new
+from ..forms.documents import form_document
+from ..forms.questions import Questions, questions_of, taken_options
+from ..models import Registration
+from .eligibility import (
+    Status,
+    check_capacity_holds,
+    check_has_place,
+    check_is_visible,
+    check_may_ask,
+    check_party_size,
+    may_pass_queue,
+    placement,
+)
+from .option_limits import Option, check_options_free, take_options, taken_by_option
+from .placing import event_of, place, read_state, registration_of
+
+# The form of the event may change between the check of the answers and the lock.
+_ATTEMPTS = 3
+
+Guest = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a person sends for the form of an event. A version of None is the current one.
+
+    Without `must_answer` required questions may stay open.
+    """
+
+    answers: Mapping[str, Any]
+    guests: Sequence[Guest]
+    form_version: int | None = None
+    must_answer: bool = True
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing in it is about a form."""
+        has_answers = self.answers or any("answers" in guest for guest in self.guests)
+        return not has_answers and self.form_version is None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Accepted answers to one version of a form, and the options with a limit that they choose."""
+
+    form_id: int | None
+    questions: Questions
+    answers: dict[str, Any]
+    guests: list[Guest]
+    chosen: list[Option]
+
+    def check_options(self, event: Event) -> None:
+        """Raises `OptionFull`."""
+        check_options_free(event.pk, self.questions, self.chosen)
+
+    def take_options(self, event: Event) -> None:
+        """Caller holds the event lock and has called `check_options`."""
+        take_options(event.pk, self.questions, self.chosen)
+
+
+def current_questions(form_id: int | None) -> Questions:
+    return questions_of(Form.objects.filter(pk=form_id).first() if form_id else None)
+
+
+def form_changed(event: Event, questions: Questions) -> FormChanged:
+    return FormChanged(form=form_document(questions, taken_by_option(event.pk)))
+
+
+def read_submission(
+    event: Event, questions: Questions, submission: Submission, now: datetime
+) -> Answered:
+    """Checks the answers. Raises `ValidationFailed`."""
+    answers, guests = read_new(
+        questions,
+        submission.answers,
+        submission.guests,
+        now,
+        must_answer=submission.must_answer,
+    )
+    chosen = taken_options(questions, answers, guests)
+    return Answered(event.form_id, questions, answers, guests, chosen)
+
+
+def register_answered(
+    parameters: dict[str, Any], submission: Submission, viewer: User | AnonymousUser
+) -> Registration:
+    """Registers for an event that asks questions. Raises those errors of `register`.
+
+    Everything is checked before the lock, so that a refusal takes none, and again under it.
+    """
+    now, party_size = parameters["now"], parameters["party_size"]
+    for _ in range(_ATTEMPTS):
+        event, is_registered = read_state(parameters["event_id"], parameters["email"])
+        check_is_visible(event, viewer, is_opened=parameters["is_opened"])
+        questions = current_questions(event.form_id)
+        if submission.form_version not in (None, questions.version):
+            check_may_ask(event, is_registered=is_registered, now=now, party_size=party_size)
+            raise form_changed(event, questions)
+        check_party_size(event, party_size)
+        answered = read_submission(event, questions, submission, now)
+        check_may_ask(event, is_registered=is_registered, now=now, party_size=party_size)
+        check_capacity_holds(event, party_size)
+        answered.check_options(event)
+        if not (event.waitlist_count and event.seats_party(party_size)):
+            check_has_place(event, party_size)
+        row = _place_answered(parameters, answered, viewer)
+        if row is not None:
+            return registration_of({**parameters, **_columns_of(answered)}, row, event_of(row))
+    raise TemporarilyUnavailable(headers={"Retry-After": "1"})
+
+
+@transaction.atomic
+def _place_answered(
+    parameters: dict[str, Any], answered: Answered, viewer: User | AnonymousUser
+) -> dict[str, Any] | None:
+    """Takes the options and the place. None if the event has other questions since the check.
+
+    Raises the errors of `register`.
+    """
+    event = lock_event(parameters["event_id"])
+    if event.form_id != answered.form_id:
+        return None
+    check_is_visible(event, viewer, is_opened=parameters["is_opened"])
+    party_size, email = parameters["party_size"], parameters["email"]
+    is_registered = Registration.objects.live().filter(event=event, email=email).exists()
+    check_may_ask(event, is_registered=is_registered, now=parameters["now"], party_size=party_size)
+    check_capacity_holds(event, party_size)
+    answered.check_options(event)
+    may_pass = may_pass_queue(event)
+    check_has_place(event, party_size, may_pass=may_pass)
+    answered.take_options(event)
+    gets_seat = placement(event, party_size, may_pass=may_pass) == Status.CONFIRMED
+    row = place({**parameters, **_columns_of(answered), "gets_seat": gets_seat, "is_opened": True})
+    if not row["is_placed"]:
+        raise TemporarilyUnavailable(headers={"Retry-After": "1"})
+    return row
+
+
+def _columns_of(answered: Answered) -> dict[str, Any]:
+    return {
+        "form_id": answered.form_id,
+        "answers": json.dumps(answered.answers),
+        "guests": json.dumps(answered.guests),
+    }
