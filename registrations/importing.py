@@ -16,7 +16,10 @@ from config.api.http.exception_handler import to_domain_error
 from config.errors import FieldError, ValidationFailed
 from events.models import MAX_PARTY_SIZE
 
+from .exports.columns import ANSWER_PREFIX
 from .exports.formula_guard import unguarded_text
+from .forms.cells import answer_in_cell
+from .forms.questions import NO_QUESTIONS, Questions
 from .models import Registration
 from .services.bulk import Candidate, InvalidRow
 
@@ -75,15 +78,17 @@ class _RowIn(serializers.Serializer[Registration]):
     party_size = WholeNumberField(min_value=1, max_value=MAX_PARTY_SIZE, default=1)
 
 
-def read_attendees(content: bytes, charset: str | None = None) -> AttendeeFile:
-    """Reads a CSV file or a spreadsheet.
+def read_attendees(
+    content: bytes, charset: str | None = None, *, questions: Questions = NO_QUESTIONS
+) -> AttendeeFile:
+    """Reads a CSV file or a spreadsheet, with a column `answers.<key>` for each of `questions`.
 
     Raises `ValidationFailed` if the file as a whole is not a list of attendees.
     """
     rows: list[Candidate | InvalidRow] = []
     try:
-        table = read_table(content, COLUMNS, charset=charset)
-        for row in _read(table):
+        table = read_table(content, _columns(questions), charset=charset)
+        for row in _read(table, questions):
             if len(rows) == MAX_ROWS:
                 raise ImportRefused(f"Send at most {MAX_ROWS:,} rows at once.", "max_length")
             rows.append(row)
@@ -94,7 +99,14 @@ def read_attendees(content: bytes, charset: str | None = None) -> AttendeeFile:
     return AttendeeFile(rows, table.ignored_columns)
 
 
-def _read(table: Table) -> Iterator[Candidate | InvalidRow]:
+def _columns(questions: Questions) -> Columns:
+    answers = {
+        column_key(f"{ANSWER_PREFIX}{key}"): f"{ANSWER_PREFIX}{key}" for key in questions.by_key
+    }
+    return Columns({**COLUMNS.names, **answers}, COLUMNS.required) if answers else COLUMNS
+
+
+def _read(table: Table, questions: Questions) -> Iterator[Candidate | InvalidRow]:
     for row in table.rows:
         if isinstance(row, RowError):
             yield InvalidRow(row.line, "", (FieldError(f"line.{row.line}", row.code, row.reason),))
@@ -119,6 +131,7 @@ def _read(table: Table) -> Iterator[Candidate | InvalidRow]:
                 values["email"],
                 values["status"] == "cancelled",
                 values["party_size"],
+                answers=_answers(cells, questions),
             )
 
 
@@ -131,6 +144,15 @@ def _name_column(cells: dict[str, str]) -> str:
 def _name(cells: dict[str, str]) -> str:
     parts = (cells.get("first_name", ""), cells.get("last_name", ""))
     return cells.get("name") or " ".join(part for part in parts if part)
+
+
+def _answers(cells: dict[str, str], questions: Questions) -> dict[str, Any]:
+    """The answers in the cells, as a client would send them. Empty cells are none."""
+    return {
+        key: answer_in_cell(question, text)
+        for key, question in questions.by_key.items()
+        if (text := cells.get(f"{ANSWER_PREFIX}{key}"))
+    }
 
 
 @cache

@@ -1,8 +1,10 @@
+from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from .changes.log import delete_old_changes, sequence_changes
 from .services.accounts import settle_accounts
 from .services.reminders import queue_feedback_invitations, queue_reminders
+from .services.retention import forget_old_answers
 
 
 @app.periodic(cron="* * * * *")
@@ -38,3 +40,10 @@ def sequence(timestamp: int) -> None:
 def sweep_changes(timestamp: int) -> None:
     """Deletes, every day, the changes that are older than `CHANGES_DAYS`."""
     delete_old_changes()
+
+
+@app.periodic(cron="7 4 * * *")
+@app.task(queueing_lock="forget_answers")
+def forget_answers(timestamp: int) -> None:
+    """Erases, every day, the answers that are older than their question allows."""
+    forget_old_answers(timezone.now())

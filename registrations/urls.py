@@ -23,6 +23,9 @@ urlpatterns = [
         views.EventAnswersSchemaView.as_view(),
         name="event-form-schema",
     ),
+    path(
+        "events/<id:pk>/form/summary/", views.FormSummaryView.as_view(), name="event-form-summary"
+    ),
     path("series/<id:pk>/form/", views.SeriesFormView.as_view(), name="series-form"),
     path(
         "series/<id:pk>/form/schema/",

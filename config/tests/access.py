@@ -275,6 +275,9 @@ api/events/<id:pk>/form/               deleted              PUT     401  404  40
 api/events/<id:pk>/form/schema/        published            GET     200  200  200  200  200  200
 api/events/<id:pk>/form/schema/        draft                GET     404  404  404  200  404  200
 api/events/<id:pk>/form/schema/        deleted              GET     404  404  404  404  404  404
+api/events/<id:pk>/form/summary/       published            GET     401  403  403  200  403  200
+api/events/<id:pk>/form/summary/       draft                GET     401  404  404  200  404  200
+api/events/<id:pk>/form/summary/       deleted              GET     401  404  404  404  404  404
 api/series/<id:pk>/form/               series               GET     200  200  200  200  200  200
 api/series/<id:pk>/form/               draft-series         GET     404  404  404  200  404  200
 api/series/<id:pk>/form/               deleted-series       GET     404  404  404  404  404  404

@@ -78,6 +78,7 @@ POST   api/series/<id:pk>/publish/          events:write
 GET    api/events/<id:pk>/form/             open
 PUT    api/events/<id:pk>/form/             events:write
 GET    api/events/<id:pk>/form/schema/      open
+GET    api/events/<id:pk>/form/summary/     registrations:read
 GET    api/series/<id:pk>/form/             open
 PUT    api/series/<id:pk>/form/             events:write
 GET    api/series/<id:pk>/form/schema/      open

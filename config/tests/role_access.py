@@ -17,6 +17,7 @@ POST   api/events/<id:pk>/cancel/              manager
 POST   api/events/<id:pk>/duplicate/           manager editor
 POST   api/events/<id:pk>/key/reset/           manager editor
 PUT    api/events/<id:pk>/form/                manager editor
+GET    api/events/<id:pk>/form/summary/        manager registrar
 GET    api/events/<id:pk>/team/                all
 POST   api/events/<id:pk>/team/                manager
 PATCH  api/events/<id:pk>/team/<id:member_id>/ manager

@@ -51,6 +51,7 @@ POST   api/series/<id:pk>/publish/          events.change_series
 GET    api/events/<id:pk>/form/             events.view_event events.change_event
 PUT    api/events/<id:pk>/form/             events.change_event
 GET    api/events/<id:pk>/form/schema/      events.view_event events.change_event
+GET    api/events/<id:pk>/form/summary/     registrations.view_registration registrations.change_registration
 GET    api/series/<id:pk>/form/             events.view_series events.change_series
 PUT    api/series/<id:pk>/form/             events.change_series
 GET    api/series/<id:pk>/form/schema/      events.view_series events.change_series

@@ -76,11 +76,14 @@ class AttendedEventAdmin(EventAdmin):
 
 
 def _attendee_pieces(events: list[Event]) -> Iterator[bytes]:
-    """Joins the files of the events; only the first one has a header."""
-    zone = timezone.get_current_timezone()
+    """Joins the files of the events; only the first one has a header.
+
+    The file of one event has its answers too. Those of several have no columns in common.
+    """
+    zone, options = timezone.get_current_timezone(), Options(answers=len(events) == 1)
     for number, event in enumerate(events):
         rows = Registration.objects.filter(event=event).live()
-        pieces = EXPORTS["csv"].pieces(event, rows, zone, Options())
+        pieces = EXPORTS["csv"].pieces(event, rows, zone, options)
         first = next(pieces)
         yield first if number == 0 else first.partition(b"\r\n")[2]
         yield from pieces

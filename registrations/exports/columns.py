@@ -3,7 +3,10 @@
 Each column is an expression over `chosen`, the rows that `statement.attendee_select` exports.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from ..forms.questions import Question, Questions, Type
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,65 @@ COLUMNS = (
     Column("event_id", "chosen.event_id", "number"),
     Column("event_name", "%(event_name)s::text", "event name"),
 )
-TEXT_COLUMNS = tuple(column.name for column in COLUMNS if column.kind in {"text", "event name"})
+# Answers that may have characters of a formula or of markup.
+_WRITTEN = {
+    *(Type.TEXT, Type.PARAGRAPH, Type.CHOICE, Type.CHOICES),
+    *(Type.EMAIL, Type.PHONE, Type.URL),
+}
+
+# Answers that are no texts, numbers, or true and false.
+_NESTED = {Type.CHOICES, Type.CONSENT}
+
+
+def text_columns(columns: Iterable[Column]) -> list[str]:
+    """The names of those that people write."""
+    return [column.name for column in columns if column.kind in {"text", "event name"}]
+
+
+TEXT_COLUMNS = tuple(text_columns(COLUMNS))
+
+ANSWER_PREFIX = "answers."
+_BEFORE_ANSWERS = [column.name for column in COLUMNS].index("guests") + 1
+
+
+def columns_with(questions: Questions) -> tuple[Column, ...]:
+    """`COLUMNS`, with one for each question, the inactive ones too."""
+    answers = [_column_of(question) for question in questions.all]
+    return (*COLUMNS[:_BEFORE_ANSWERS], *answers, *COLUMNS[_BEFORE_ANSWERS:])
+
+
+def answers_record(questions: Questions, *, as_json: bool) -> str:
+    """A FROM item with the answers of `chosen` by their keys: as JSON, or as texts.
+
+    It reads each object once, and makes each text once: a guard uses it several times, and OFFSET 0
+    prevents the planner from repeating the expression. Keys have letters, digits, _ and - alone.
+    """
+    kinds = {
+        each.key: "jsonb" if as_json or each.type in _NESTED else "text" for each in questions.all
+    }
+    columns = ", ".join(f'"{key}" {kind}' for key, kind in kinds.items())
+    alias = "answer" if as_json else "given"
+    record = f"jsonb_to_record(chosen.answers) AS {alias} ({columns})"
+    if as_json:
+        return f"CROSS JOIN LATERAL {record}"
+    texts = ", ".join(f'{_text_of(each)} AS "{each.key}"' for each in questions.all)
+    return f"CROSS JOIN LATERAL (SELECT {texts} FROM {record} OFFSET 0) AS answer"  # noqa: S608  # nosec
+
+
+def _text_of(question: Question) -> str:
+    answer = f'given."{question.key}"'
+    if question.type == Type.CONSENT:
+        return f"({answer} ->> 'agreed')"
+    if question.type == Type.CHOICES:
+        values = f"jsonb_array_elements_text({answer}) WITH ORDINALITY AS choice (value, number)"
+        return f"(SELECT string_agg(value, '; ' ORDER BY number) FROM {values})"  # noqa: S608  # nosec
+    return answer
+
+
+def _column_of(question: Question) -> Column:
+    kind = "text" if question.type in _WRITTEN else "plain"
+    return Column(f"{ANSWER_PREFIX}{question.key}", f'answer."{question.key}"', kind)
+
 
 # The expression of `config.api.text.folding.alphabetical`, which the index uses too.
 _NAME_KEY = 'text_alphabet_key(chosen.name) COLLATE "C"'

@@ -16,8 +16,15 @@ from config.api.http.negotiation import to_json
 from events.models import Event
 
 from ..models import RegistrationQuerySet
-from .columns import COLUMNS, EXAMPLE_ROW, ROW_SCHEMA, TEXT_COLUMNS
-from .statement import Options, attendee_select, session_zone, text_batches
+from .columns import EXAMPLE_ROW, ROW_SCHEMA, TEXT_COLUMNS, text_columns
+from .statement import (
+    Options,
+    attendee_select,
+    columns_of,
+    quoted,
+    session_zone,
+    text_batches,
+)
 from .streaming import PIECE_BYTES
 from .xlsx import XmlColumn, rows_as_xml, write_workbook
 
@@ -55,11 +62,12 @@ class CsvExport:
         self, event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
     ) -> Generator[bytes]:
         piece = bytearray("\ufeff".encode() if options.bom else b"")
-        piece += ",".join(column.name for column in COLUMNS).encode() + b"\r\n"
+        columns = columns_of(event, options)
+        piece += ",".join(column.name for column in columns).encode() + b"\r\n"
         select, parameters = attendee_select(event, rows, zone, options, guarded=not options.raw)
         # Texts are always quoted: readers disagree about which separators need quotes.
-        quoted = ", ".join(TEXT_COLUMNS)
-        command = f"COPY ({select}) TO STDOUT (FORMAT csv, FORCE_QUOTE ({quoted}))"
+        texts = ", ".join(map(quoted, text_columns(columns)))
+        command = f"COPY ({select}) TO STDOUT (FORMAT csv, FORCE_QUOTE ({texts}))"
         with (
             session_zone(zone),
             connection.cursor() as cursor,
@@ -124,14 +132,16 @@ class XlsxExport:
         self, event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
     ) -> Generator[bytes]:
         select, parameters = attendee_select(event, rows, zone, options)
-        columns = [
-            XmlColumn(column.name, column.kind == "number", column.name in TEXT_COLUMNS)
-            for column in COLUMNS
+        columns = columns_of(event, options)
+        texts = set(text_columns(columns))
+        cells = [
+            XmlColumn(quoted(column.name), column.kind == "number", column.name in texts)
+            for column in columns
         ]
-        statement = rows_as_xml(select, columns, self.rows_of_a_sheet)
+        statement = rows_as_xml(select, cells, self.rows_of_a_sheet)
         batches = text_batches(statement, parameters, zone)
         with TemporaryFile() as file:
-            header = [column.name for column in COLUMNS]
+            header = [column.name for column in columns]
             write_workbook(file, header, batches, self.rows_of_a_sheet)
             file.seek(0)
             while piece := file.read(PIECE_BYTES):
@@ -147,6 +157,6 @@ def _json_batches(
     event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
 ) -> Generator[list[str]]:
     """The rows as texts of JSON objects, which PostgreSQL writes."""
-    select, parameters = attendee_select(event, rows, zone, options)
+    select, parameters = attendee_select(event, rows, zone, options, as_json=True)
     json_select = f"SELECT row_to_json(rows)::text FROM ({select}) AS rows"  # noqa: S608  # nosec
     yield from text_batches(json_select, parameters, zone)

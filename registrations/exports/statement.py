@@ -12,8 +12,9 @@ from config.api.sql.time_limits import long_statements
 from config.api.sql.time_zones import zone_in_sql
 from events.models import Event
 
+from ..forms.questions import NO_QUESTIONS, Questions, questions_of
 from ..models import RegistrationQuerySet
-from .columns import COLUMNS, ORDERINGS, Column
+from .columns import ORDERINGS, Column, answers_record, columns_with
 from .formula_guard import guarded_sql, guarded_text
 
 ROWS_OF_A_BATCH = 1000
@@ -27,17 +28,21 @@ _TIME = """replace(to_char({0}, 'YYYY-MM-DD"T"HH24:MI:SS.US{1}'), '.000000', '')
 _SELECT = """
     WITH chosen AS ({chosen}) SELECT {columns} FROM (
         SELECT *, {registered_text} AS registered_text FROM chosen ORDER BY {ordering} OFFSET 0
-    ) AS chosen ORDER BY {ordering}
+    ) AS chosen {answers} ORDER BY {ordering}
 """
 
 
 @dataclass(frozen=True)
 class Options:
-    """The caller's choices besides the format; `bom` and `raw` apply to CSV only."""
+    """The caller's choices besides the format; `bom` and `raw` apply to CSV only.
+
+    Without `answers` the columns are the same for every event.
+    """
 
     ordering: str = "registered_at"
     bom: bool = False
     raw: bool = False
+    answers: bool = True
 
 
 def attendee_select(
@@ -47,11 +52,14 @@ def attendee_select(
     options: Options,
     *,
     guarded: bool = False,
+    as_json: bool = False,
 ) -> tuple[str, dict[str, Any]]:
-    """The statement that selects `COLUMNS` in their order, and its parameters.
+    """The statement that selects `columns_of` in their order, and its parameters.
 
-    With `guarded` no text runs as a formula in a spreadsheet.
+    With `guarded` no text runs as a formula in a spreadsheet. With `as_json` answers keep their
+    types.
     """
+    questions = _exported_questions(event, options)
     event_name = guarded_text(event.name) if guarded else event.name
     parameters: dict[str, Any] = {"event_id": event.pk, "event_name": event_name}
     sql, values = rows.order_by().query.sql_with_params()
@@ -59,13 +67,15 @@ def attendee_select(
     parameters |= dict(zip(names, values, strict=True))
     chosen = sql % tuple(f"%({name})s" for name in names)
     columns = ", ".join(
-        f"{_column_sql(column, zone, guarded=guarded)} AS {column.name}" for column in COLUMNS
+        f"{_column_sql(column, zone, guarded=guarded)} AS {quoted(column.name)}"
+        for column in columns_with(questions)
     )
     statement = _SELECT.format(
         chosen=chosen,
         columns=columns,
         registered_text=_time_sql("chosen.registered_at", zone),
         ordering=ORDERINGS[options.ordering],
+        answers=answers_record(questions, as_json=as_json) if questions.all else "",
     )
     return statement, parameters
 
@@ -95,6 +105,19 @@ def session_zone(zone: tzinfo) -> Iterator[None]:
         yield
         with connection.cursor() as cursor:  # an enclosing transaction would keep the zone
             cursor.execute("SELECT set_config('TimeZone', 'UTC', true)")
+
+
+def columns_of(event: Event, options: Options) -> tuple[Column, ...]:
+    return columns_with(_exported_questions(event, options))
+
+
+def _exported_questions(event: Event, options: Options) -> Questions:
+    return questions_of(event.form) if options.answers else NO_QUESTIONS
+
+
+def quoted(name: str) -> str:
+    """The name of a column in SQL. No name contains a quote."""
+    return f'"{name}"'
 
 
 def _column_sql(column: Column, zone: tzinfo, *, guarded: bool) -> str:

@@ -41,7 +41,7 @@ _NOT_IN_XML = "".join(chr(code) for code in (*range(1, 9), 11, 12, *range(14, 32
 
 @dataclass(frozen=True)
 class XmlColumn:
-    """`needs_escape` is set for texts that people have written."""
+    """`name` is as in SQL. `needs_escape` is set for texts that people have written."""
 
     name: str
     is_number: bool = False
@@ -50,7 +50,9 @@ class XmlColumn:
 
 def rows_as_xml(select: str, columns: Sequence[XmlColumn], rows_of_a_sheet: int) -> str:
     """A statement that selects each row of `select` as one XML text, with the same parameters."""
-    cells = " || ".join(_cell(column, chr(65 + index)) for index, column in enumerate(columns))
+    cells = " || ".join(
+        _cell(column, column_letters(index)) for index, column in enumerate(columns)
+    )
     return f"""
         SELECT '<row r="' || line || '">' || {cells} || '</row>'
         FROM (
@@ -58,6 +60,16 @@ def rows_as_xml(select: str, columns: Sequence[XmlColumn], rows_of_a_sheet: int)
             FROM ({select}) AS selected
         ) AS numbered
     """  # noqa: S608  # nosec  # composed of constants and of `select`
+
+
+def column_letters(index: int) -> str:
+    """The name of a column, counted from 0.
+
+    >>> column_letters(0), column_letters(25), column_letters(26), column_letters(64)
+    ('A', 'Z', 'AA', 'BM')
+    """
+    before = column_letters(index // 26 - 1) if index >= 26 else ""
+    return before + chr(65 + index % 26)
 
 
 def _cell(column: XmlColumn, letter: str) -> str:
@@ -127,7 +139,7 @@ class _Rows:
 
 def _sheet_start(header: Sequence[str]) -> str:
     cells = "".join(
-        f'<c r="{chr(65 + index)}1" s="1" t="inlineStr"><is><t>{name}</t></is></c>'
+        f'<c r="{column_letters(index)}1" s="1" t="inlineStr"><is><t>{name}</t></is></c>'
         for index, name in enumerate(header)
     )
     return (

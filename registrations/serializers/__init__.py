@@ -11,7 +11,7 @@ from .checkin import (
 )
 from .door_links import DoorLinkIn, DoorLinkOut, NewDoorLinkOut
 from .feedback import FeedbackIn, FeedbackOut
-from .forms import AnswersSchemaOut, FormIn, FormOut
+from .forms import AnswersSchemaOut, FormIn, FormOut, FormSummaryOut
 from .importing import EXAMPLE_FILE, AttendeeFileIn, AttendeeImportOut
 from .ledger import LedgerEntryOut
 from .messages import MessageIn, MessageOut
@@ -31,6 +31,7 @@ __all__ = [
     "AnswersSchemaOut",
     "FormIn",
     "FormOut",
+    "FormSummaryOut",
     "AttendeeFileIn",
     "AttendeeImportOut",
     "ChangesOut",

@@ -27,7 +27,7 @@ class AnswersField(serializers.Field[dict[str, Any], Any, Any, Any]):
     """An object by the keys of questions; in a form, the text of one. Null is an empty object."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {
-        "invalid": 'Send an object of answers by the key of the question: {"diet": "vegan"}.'
+        "invalid": 'Send an object of answers by the key of the question: {{"diet": "vegan"}}.'
     }
 
     def validate_empty_values(self, data: Any) -> tuple[bool, Any]:

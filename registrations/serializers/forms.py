@@ -105,6 +105,7 @@ class AnyOfField(serializers.Field[list[Any], Any, Any, Any]):
 
 class OptionSerializer(serializers.Serializer[Any]):
     schema_name = "QuestionOption"
+    default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "Send an object with a value."}
 
     value = LineField(max_length=MAX_VALUE_LENGTH)
     label: Any = LineField(
@@ -125,6 +126,9 @@ class OptionSerializer(serializers.Serializer[Any]):
 
 class ConditionSerializer(serializers.Serializer[Any]):
     schema_name = "QuestionCondition"
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "invalid": "Send an object with key and any_of."
+    }
 
     key = KeyField(help_text="Of an earlier question.")
     any_of = AnyOfField(help_text="The question is asked after one of these answers.")
@@ -132,6 +136,9 @@ class ConditionSerializer(serializers.Serializer[Any]):
 
 class QuestionSerializer(serializers.Serializer[Any]):
     schema_name = "Question"
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "invalid": "Send an object with key, label and type."
+    }
 
     key = KeyField()
     label: Any = LineField(max_length=200)
@@ -290,3 +297,30 @@ class AnswersSchemaOut(serializers.Serializer[Any]):
 
     def to_representation(self, document: dict[str, Any]) -> dict[str, Any]:
         return document
+
+
+class AnswerCountsOut(serializers.Serializer[Any]):
+    answered = serializers.IntegerField(min_value=0, help_text="The people who answered.")
+    counts = serializers.DictField(
+        child=serializers.IntegerField(min_value=0),
+        allow_null=True,
+        help_text="The people who chose each value; null for texts, numbers and consents.",
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Summary",
+            {
+                "responses": 11,
+                "questions": {"diet": {"answered": 11, "counts": {"vegan": 4, "any": 7}}},
+            },
+        )
+    ]
+)
+class FormSummaryOut(serializers.Serializer[Any]):
+    responses = serializers.IntegerField(
+        min_value=0, help_text="Confirmed and waitlisted registrations with an answer."
+    )
+    questions = serializers.DictField(child=AnswerCountsOut(), help_text="By the key.")

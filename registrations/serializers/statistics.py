@@ -13,6 +13,7 @@ from config.api.text.instants import render_instant
 from ..exports.formula_guard import guarded_text
 from ..statistics.events import EventStatistics
 from ..statistics.overview import Grouping, Overview
+from .forms import AnswerCountsOut
 
 _CHANGES = ("registered", "promoted", "cancelled", "checked_in")
 _BUCKET_COUNTS = (*_CHANGES, "confirmed_at_end")
@@ -35,7 +36,7 @@ _EXAMPLE = {
     ],
     "lead_days": {"p10": 0.2, "p50": 12.5, "p90": 40.0},
     "sources": {"newsletter": 8},
-    "answers": {},
+    "answers": {"diet": {"answered": 11, "counts": {"vegan": 4, "any": 7}}},
 }  # fmt: skip
 
 
@@ -92,7 +93,9 @@ class EventStatisticsOut(serializers.Serializer[Any]):
         child=serializers.IntegerField(),
         help_text="People by the `source` that they registered with, the largest first.",
     )
-    answers = serializers.DictField(help_text="The counts of answers by the key of the question.")
+    answers = serializers.DictField(
+        child=AnswerCountsOut(), help_text="By the key of the question, as in the form's summary."
+    )
 
     def to_representation(self, statistics: EventStatistics) -> dict[str, Any]:
         return {
@@ -105,7 +108,7 @@ class EventStatisticsOut(serializers.Serializer[Any]):
             ],
             "lead_days": statistics.lead_days,
             "sources": statistics.sources,
-            "answers": {},  # no event has questions
+            "answers": statistics.answers,
         }
 
 

@@ -1,9 +1,10 @@
 """Imports attendees in bulk, in the order of a file."""
 
+import json
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from events.models import Event, role_on
 from events.services import lock_event
 
 from ..errors import PartyTooLarge
+from ..forms.questions import questions_of, taken_options
 from ..models import LedgerEntry, new_ticket_code
 from .eligibility import (
     Status,
@@ -28,6 +30,7 @@ from .eligibility import (
     may_pass_queue,
     placement,
 )
+from .imported_answers import ImportedAnswers
 from .inserts import (
     ENTRY_OF_NEW,
     NOTIFICATION_OF_NEW,
@@ -36,6 +39,7 @@ from .inserts import (
     insert_registrations,
 )
 from .mail_limits import count_mails
+from .option_limits import take_options
 
 OUTCOMES = ("confirmed", "waitlisted", "already_registered", "cancelled", "refused")
 
@@ -48,13 +52,13 @@ _INSERT = f"""
             NULL::bigint AS registered_by_id, row.name, row.email, '' AS source, queue_number,
             ticket_code, 0 AS link_version,
             row.party_size, '[]'::jsonb AS guests,
-            '{{}}'::jsonb AS answers,
+            row.answers,
             %(now)s - (%(number)s - position) * interval '1 microsecond' AS at, position
         FROM unnest(
             %(ids)s::uuid[], %(names)s::text[], %(emails)s::text[], %(queue_numbers)s::bigint[],
-            %(ticket_codes)s::text[], %(party_sizes)s::int[]
+            %(ticket_codes)s::text[], %(party_sizes)s::int[], %(answers)s::jsonb[]
         ) WITH ORDINALITY
-            AS row (id, name, email, queue_number, ticket_code, party_size, position)
+            AS row (id, name, email, queue_number, ticket_code, party_size, answers, position)
         LEFT JOIN accounts_user AS account
             ON account.email = row.email
             AND account.email_verified_at IS NOT NULL AND account.is_active
@@ -76,6 +80,7 @@ class Candidate:
     email: str
     is_cancelled: bool = False
     party_size: int = 1
+    answers: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,7 @@ class RowResult:
     position: int | None = None
     queue_number: int | None = None
     party_size: int = 1
+    answers: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +173,7 @@ def _row_results(event: Event, rows: Sequence[Candidate | InvalidRow]) -> Iterat
     live = event.registrations.live().filter(email__in=emails)
     registered = set(live.values_list("email", flat=True))
     may_pass = may_pass_queue(event)
+    options = ImportedAnswers(event)
     for row in rows:
         if isinstance(row, InvalidRow):
             yield RowResult(row.line, "", row.email, "refused", row.errors)
@@ -175,20 +182,28 @@ def _row_results(event: Event, rows: Sequence[Candidate | InvalidRow]) -> Iterat
         elif row.email in registered:
             yield RowResult(row.line, row.name, row.email, "already_registered")
         else:
-            result = _placed(event, row, may_pass=may_pass)
+            result = _placed(event, row, options, may_pass=may_pass)
             if result.outcome != "refused":
                 registered.add(row.email)
             may_pass = may_pass and result.outcome != "waitlisted"
             yield result
 
 
-def _placed(event: Event, row: Candidate, *, may_pass: bool) -> RowResult:
+def _placed(
+    event: Event, row: Candidate, imported: ImportedAnswers, *, may_pass: bool
+) -> RowResult:
     """Gives the row seats or a place in the queue in the counters of `event`."""
-    if (error := _refusal(event, row, may_pass=may_pass)) is not None:
-        return RowResult(row.line, row.name, row.email, "refused", (error,))
+    answers, errors = imported.read(row.line, row.answers)
+    if not errors and (error := _refusal(event, row, may_pass=may_pass)) is not None:
+        errors = (error,)
+    if errors:
+        return RowResult(row.line, row.name, row.email, "refused", errors)
+    imported.take(answers)
     status = placement(event, row.party_size, may_pass=may_pass)
     outcome = str(status.value) if status else "refused"
-    result = RowResult(row.line, row.name, row.email, outcome, party_size=row.party_size)
+    result = RowResult(
+        row.line, row.name, row.email, outcome, party_size=row.party_size, answers=answers
+    )
     if status == Status.CONFIRMED:
         event.registered_count += row.party_size
     else:
@@ -235,8 +250,12 @@ def _save(event: Event, rows: list[RowResult], by: User, now: datetime, *, notif
         "emails": [row.email for row in rows],
         "queue_numbers": [row.queue_number for row in rows],
         "party_sizes": [row.party_size for row in rows],
+        "answers": [json.dumps(row.answers) for row in rows],
         "ticket_codes": [new_ticket_code() for _ in rows],
     }
+    questions = questions_of(event.form)
+    chosen = [option for row in rows for option in taken_options(questions, row.answers, ())]
+    take_options(event.pk, questions, chosen)
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, parameters)
     counters = ("registered_count", "waitlist_count", "waitlist_guest_count", "last_queue_number")

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from accounts.audit import erase_old_values, old_values
@@ -14,6 +14,50 @@ from accounts.models import Notification, Session
 from ..models import LedgerEntry, Registration
 
 ROWS_OF_A_BATCH = 1000
+
+_ENDED_QUESTIONS = """
+    SELECT event.id, array_agg(question ->> 'key')
+    FROM events_event AS event JOIN events_form AS form ON form.id = event.form_id
+    CROSS JOIN jsonb_array_elements(form.questions) AS question
+    WHERE event.end_time + (question ->> 'retention_days')::int * interval '1 day' <= %s
+    GROUP BY event.id ORDER BY event.id
+"""
+
+_FORGET_ANSWERS = """
+    WITH due AS (
+        SELECT id FROM registrations_registration
+        WHERE event_id = %(event_id)s AND (
+            answers ?| %(keys)s::text[] OR EXISTS (
+                SELECT FROM jsonb_array_elements(guests) AS guest
+                WHERE guest -> 'answers' ?| %(keys)s::text[]
+            )
+        )
+        ORDER BY id LIMIT %(limit)s FOR NO KEY UPDATE
+    )
+    UPDATE registrations_registration AS registration SET
+        answers = answers - %(keys)s::text[],
+        guests = (
+            SELECT coalesce(jsonb_agg(
+                CASE
+                    WHEN guest ? 'answers' THEN jsonb_set(
+                        guest, '{answers}', (guest -> 'answers') - %(keys)s::text[]
+                    )
+                    ELSE guest
+                END ORDER BY number
+            ), '[]')
+            FROM jsonb_array_elements(guests) WITH ORDINALITY AS person (guest, number)
+        )
+    FROM due WHERE registration.id = due.id
+    RETURNING registration.id
+"""
+
+# Of the system, since no account erases them.
+_RECORD_ERASURE = """
+    SELECT record_change(
+        'registration.erased', %(event_id)s, NULL, 'registration', id::text, NULL
+    )
+    FROM unnest(%(ids)s::uuid[]) AS id
+"""
 
 
 def count_old_data(before: datetime) -> dict[str, int]:
@@ -48,6 +92,37 @@ def forget_old_data(before: datetime) -> dict[str, int]:
         "sessions": _delete(_sessions(before)),
         "records of changes": erase_old_values(before),
     }
+
+
+def forget_old_answers(now: datetime) -> int:
+    """Erases the answers to questions whose `retention_days` after the end of an event are over.
+
+    Guests lose theirs too. An erasure is a change in the log. Each batch is a transaction. Returns
+    the number of registrations.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_ENDED_QUESTIONS, [now])
+        due = cursor.fetchall()
+    return sum(_forget_answers(event_id, keys) for event_id, keys in due)
+
+
+def _forget_answers(event_id: int, keys: list[str]) -> int:
+    forgotten = 0
+    while True:
+        with transaction.atomic(), connection.cursor() as cursor:
+            parameters: dict[str, Any] = {
+                "event_id": event_id,
+                "keys": keys,
+                "limit": ROWS_OF_A_BATCH,
+            }
+            cursor.execute("SELECT set_config('changes.are_recorded', 'off', true)")
+            cursor.execute(_FORGET_ANSWERS, parameters)
+            ids = [pk for (pk,) in cursor.fetchall()]
+            cursor.execute("SELECT set_config('changes.are_recorded', '', true)")
+            cursor.execute(_RECORD_ERASURE, {"event_id": event_id, "ids": ids})
+        forgotten += len(ids)
+        if len(ids) < ROWS_OF_A_BATCH:
+            return forgotten
 
 
 def _registrations(before: datetime) -> QuerySet[Registration]:

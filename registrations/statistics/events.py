@@ -19,6 +19,7 @@ from django.utils import timezone
 from events.models import Event
 
 from ..models import LedgerEntry, Registration
+from .answers import answer_summary
 from .buckets import Interval, Range, bucket_edges, finest_interval
 
 Kind = LedgerEntry.Kind
@@ -126,6 +127,7 @@ class EventStatistics:
     timeline: list[Bucket]
     lead_days: dict[str, float | None]
     sources: dict[str, int]
+    answers: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,7 @@ def event_statistics(
             timeline=_timeline(changes, edges),
             lead_days=_lead_days(cursor, event, totals["registrations"]),
             sources=dict(_rows(cursor, _SOURCES, event)),
+            answers=answer_summary(event).questions,
         )
 
 

@@ -7,6 +7,7 @@ from .feedback import FeedbackListView, FeedbackView
 from .forms import (
     EventAnswersSchemaView,
     EventFormView,
+    FormSummaryView,
     SeriesAnswersSchemaView,
     SeriesFormView,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "ExportView",
     "FeedbackListView",
     "FeedbackView",
+    "FormSummaryView",
     "LedgerView",
     "MessageListView",
     "MessageView",

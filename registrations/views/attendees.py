@@ -11,22 +11,24 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.http.negotiation import OCTETS, file_type
+from config.api.http.parameters import unknown_parameter
 from config.api.key_scopes import Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import Ordering, orderings
 from config.api.pagination.paginator import KeysetPagination, read_flag, read_ordering
 from config.api.text.folding import alphabetical
 from config.api.views import ListView
-from config.errors import FieldError, PermissionDenied, ValidationFailed
+from config.errors import FieldError, PermissionDenied, UnknownParameter, ValidationFailed
 from events.models import Event, Right
 from events.permissions import IsOrganizerOrStaff
 from events.views.access import EventAccess
 
+from ..answer_filters import PREFIX, answers_with
 from ..exports.formats import EXPORTS
 from ..exports.statement import Options
 from ..exports.streaming import StreamedPieces
 from ..filters import AttendeeFilter, DoorFilter
-from ..models import LedgerEntry, Registration
+from ..models import LedgerEntry, Registration, RegistrationQuerySet
 from ..permissions import sees_meeting, sees_people
 from ..serializers import DoorRegistrationOut, LedgerEntryOut, RegistrationOut
 
@@ -50,6 +52,28 @@ class AttendeesView(EventAccess, ListView):
 
     def default_ordering(self, request: Request) -> str:
         return "registered_at"
+
+    def known_parameters(self, method: str) -> frozenset[str]:
+        """With all filters by answers. `with_answers` checks them against the form."""
+        return super().known_parameters(method) | self.answers.keys()
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """The filters by answers."""
+        parameters = self.request.query_params
+        return {name: parameters[name] for name in parameters if name.startswith(PREFIX)}
+
+    def with_answers(self, event: Event, rows: RegistrationQuerySet) -> RegistrationQuerySet:
+        """The rows with the answers of the filters. Raises the errors of `answers_with`."""
+        answers = self.answers
+        return rows.filter(answers_with(event, answers)) if answers else rows
+
+    def refuse_answers(self) -> None:
+        """Raises `UnknownParameter` for a filter by answers, which their readers alone may use."""
+        answers = self.answers
+        if answers:
+            known = self.known_parameters("GET") - answers.keys()
+            raise UnknownParameter(*(unknown_parameter(name, known) for name in answers))
 
     def event(self, pk: int) -> Event:
         return self.get_event_by_id(pk, lambda events: events.defer("search_vector"))
@@ -92,6 +116,9 @@ class AttendeeListView(AttendeesView):
     def get(self, request: Request, pk: int) -> Response:
         """Lists confirmed and waitlisted attendees. `status` selects others.
 
+        `answer.<key>` filters by the answer to a question, of the registrant or of a guest, such as
+        `?answer.diet=vegan`.
+
         Callers who only check people in get `id`, `name`, `status`, `party_size` and
         `checked_in_at`, and search names alone.
         """
@@ -99,8 +126,9 @@ class AttendeeListView(AttendeesView):
         self.hides_meeting_url = not sees_meeting(request.user, event)
         registrations = Registration.objects.filter(event=event)
         if sees_people(request, self, event):
-            response = self.cached_page(registrations.for_listing, RegistrationOut)
+            response = self._people(event, registrations)
         else:
+            self.refuse_answers()
             self.filterset_class, self.orderings = DoorFilter, _DOOR_ORDERINGS
             response = self.page(registrations, DoorRegistrationOut)
         response.data["counts"] = {
@@ -109,6 +137,12 @@ class AttendeeListView(AttendeesView):
             "checked_in": registrations.live().admitted_people(),
         }
         return response
+
+    def _people(self, event: Event, registrations: RegistrationQuerySet) -> Response:
+        if not self.answers:
+            return self.cached_page(registrations.for_listing, RegistrationOut)
+        # A cached page depends on nothing but the parameters, and these depend on the form too.
+        return self.page(self.with_answers(event, registrations.for_listing()), RegistrationOut)
 
 
 class LedgerView(EventAccess, ListView):
@@ -163,7 +197,8 @@ class AttendeeExportView(AttendeesView):
     media_types = (OCTETS, *_BY_MEDIA_TYPE)
 
     def known_parameters(self, method: str) -> frozenset[str]:
-        return frozenset({"bom", "raw", "ordering", "key", *self.filterset_class.base_filters})
+        names = {"bom", "raw", "ordering", "key", *self.filterset_class.base_filters}
+        return frozenset(names | self.answers.keys())
 
     @operation(
         "Export attendees",
@@ -195,10 +230,16 @@ class AttendeeExportView(AttendeesView):
         filters=True,
     )
     def get(self, request: Request, pk: int) -> StreamingHttpResponse:
-        """The filters of the list apply. Times are in the time zone of the request."""
+        """The filters of the list apply. Times are in the time zone of the request.
+
+        Each question of the event has a column `answers.<key>`. Several choices are separated by
+        `; `, and are an array in JSON.
+        """
         event = self.event(pk)
         export = EXPORTS[request.query_params.get("format", "csv")]
-        rows: Any = self.filter_queryset(Registration.objects.filter(event=event))
+        rows: Any = self.filter_queryset(
+            self.with_answers(event, Registration.objects.filter(event=event))
+        )
         zone, options = timezone.get_current_timezone(), self._options(request)
         name = f"event-{event.pk}-attendees.{export.name}"
         return StreamingHttpResponse(

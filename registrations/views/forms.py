@@ -1,32 +1,35 @@
 """The forms of events and series, and what people answered."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.http.work_slots import ROWS
 from config.api.key_scopes import OPEN, Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.views import ApiView
 from config.errors import PermissionDenied
 from events.errors import EventCancelled
 from events.models import Event, Right, Series
-from events.permissions import ReadsOrManagesEvent
+from events.permissions import IsOrganizerOrStaff, ReadsOrManagesEvent
 
 from ..errors import LimitBelowTaken, QuestionInUse
 from ..forms.documents import form_document
 from ..forms.questions import questions_of
 from ..forms.schema import answers_schema
-from ..serializers import AnswersSchemaOut, FormIn, FormOut
+from ..serializers import AnswersSchemaOut, FormIn, FormOut, FormSummaryOut
 from ..services.forms import form_tag, put_form, put_series_form
 from ..services.option_limits import taken_by_option
+from ..statistics.answers import answer_summary
 
 
 class FormView(ApiView):
     """The base of the forms of events and of series."""
 
     tag = "forms"
-    permission_classes = (ReadsOrManagesEvent,)
+    permission_classes: Any = (ReadsOrManagesEvent,)
     needed_rights: ClassVar[dict[str, str]] = {"PUT": Right.EDIT}
     key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN, "PUT": (Scope.EVENTS_WRITE,)}
     sends_etag = True
@@ -125,3 +128,23 @@ class SeriesAnswersSchemaView(AnswersSchemaView):
     def get(self, request: Request, pk: int) -> Response:
         """As for an event."""
         return self.schema_response(self.series(pk))
+
+
+class FormSummaryView(FormView):
+    tag = "forms"
+    permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
+    staff_permissions: ClassVar[dict[str, str]] = {"GET": "registrations.view_registration"}
+    needed_rights: ClassVar[dict[str, str]] = {"GET": Right.PEOPLE}
+    key_scopes: ClassVar[dict[str, Scopes]] = {"GET": (Scope.REGISTRATIONS_READ,)}
+
+    @operation("Summarize the answers", responses=FormSummaryOut, raises=[PermissionDenied])
+    def get(self, request: Request, pk: int) -> Response:
+        """How many people answered each question, and chose each option. Guests count too.
+
+        Confirmed and waitlisted registrations count. Options that are gone are listed if somebody
+        has chosen them.
+        """
+        event = self.event(pk)
+        with ROWS.one():
+            summary = answer_summary(event)
+        return Response(FormSummaryOut(summary).data)

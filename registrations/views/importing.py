@@ -20,6 +20,7 @@ from events.permissions import IsOrganizerOrStaff
 from events.views.access import EventAccess
 
 from .. import services
+from ..forms.questions import questions_of
 from ..importing import read_attendees
 from ..serializers import EXAMPLE_FILE, AttendeeFileIn, AttendeeImportOut
 
@@ -70,6 +71,9 @@ class AttendeeImportView(EventAccess):
         registered keeps its place (`already_registered`). Rows whose status is `cancelled`,
         `declined` or `no` are reported as `cancelled` and not registered.
 
+        A column `answers.<key>` has the answers to a question; several choices are separated by
+        semicolons. Required questions may stay open.
+
         All or nothing: if one row is invalid or gets no place (`event_full`), nothing is saved,
         and `errors` lists all errors as `line.<number>.<column>`. With `skip_errors` the other rows
         are saved. When nothing was saved the response is 400, a problem document with the members
@@ -79,7 +83,8 @@ class AttendeeImportView(EventAccess):
         options, user = _options(request), current_user(request)
         upload = read_upload(request, lambda: self.valid(AttendeeFileIn))
         with ROWS.one():
-            file = read_attendees(upload.content, upload.charset)
+            questions = questions_of(event.form)
+            file = read_attendees(upload.content, upload.charset, questions=questions)
             report = services.import_attendees(event.pk, file.rows, by=user, **options)
         context = {"ignored_columns": file.ignored_columns}
         body: Any = AttendeeImportOut(report, context=context).data

@@ -59,7 +59,9 @@ def check_parameters(
         unknown = [name for name in unknown if not is_tracking_parameter(name)]
     if unknown:
         known |= KNOWN_EVERYWHERE
-        raise UnknownParameter(*(_unknown(name, known) for name in sorted(unknown)[:MAX_REPORTED]))
+        raise UnknownParameter(
+            *(unknown_parameter(name, known) for name in sorted(unknown)[:MAX_REPORTED])
+        )
     repeated = [
         name
         for name, values in parameters.lists()
@@ -79,7 +81,8 @@ def repeated_parameter(name: str) -> FieldError:
     return FieldError(name, "repeated", f"It takes one value; send {name} once.")
 
 
-def _unknown(name: str, known: Iterable[str]) -> FieldError:
+def unknown_parameter(name: str, known: Iterable[str]) -> FieldError:
+    """The error of one unknown parameter. `known` are the names to suggest."""
     known = sorted(known)
     synonyms = {name: target for name, target in _SYNONYMS.items() if target in known}
     suggestion = suggest(name, known, synonyms)
