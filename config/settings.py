@@ -288,6 +288,8 @@ EMAIL_TIMEOUT = env.integer("EMAIL_TIMEOUT_SECONDS", 60, minimum=1, maximum=120)
 # Whether the mail server takes addresses with letters beyond ASCII before the @ (RFC 6531).
 SMTPUTF8 = env.boolean("SMTPUTF8", default=False)
 DEFAULT_FROM_EMAIL = env.sender("DEFAULT_FROM_EMAIL", "Events <events@localhost>")
+# Guests of every event confirm their address before they get a seat.
+GUEST_CONFIRMATION = env.boolean("GUEST_CONFIRMATION", default=False)
 CHANGES_DAYS = env.integer("CHANGES_DAYS", 90, minimum=1, maximum=36500)
 NOTIFICATION_DAYS = env.integer("NOTIFICATION_DAYS", 90, minimum=1, maximum=36500)
 FEEDBACK_INVITE_HOURS = env.integer("FEEDBACK_INVITE_HOURS", 24, minimum=0, maximum=24 * 30)

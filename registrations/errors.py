@@ -91,6 +91,55 @@ class RegistrationCancelled(DomainError):
     help = "A cancelled registration is final. To attend, register again."
 
 
+class RegistrationRejected(DomainError):
+    code = "registration_rejected"
+    status = 409
+    title = "The registration was not accepted"
+    detail = "The organizer has not accepted your registration; ask the organizer."
+    help = (
+        "The organizer has rejected the registration of this address. It cannot be changed or made "
+        "anew. The organizer can take the rejection back."
+    )
+
+
+class NotPending(DomainError):
+    code = "not_pending"
+    status = 409
+    title = "The registration is not pending"
+    detail = "There is nothing to decide: the registration is not pending. Read its status."
+    help = (
+        "Another decision was made, or the registration was cancelled. A rejection is taken back "
+        "by POST /api/registrations/{id}/reopen/; a confirmed registration is cancelled instead."
+    )
+
+
+class CodeRequired(DomainError):
+    code = "code_required"
+    status = 403
+    title = "A code is required"
+    detail = "Registering for this event needs a code; send it as `code`."
+    help = "The organizer gives codes to those who may register. Send yours in the field `code`."
+
+
+class CodeInvalid(DomainError):
+    code = "code_invalid"
+    status = 403
+    title = "The code is not valid"
+    detail = "The code is not valid for this registration; check it or ask the organizer."
+    help = (
+        "The code is unknown, has expired, or is for another e-mail address. The response is the "
+        "same for all reasons. Codes distinguish between capital and small letters."
+    )
+
+
+class CodeUsedUp(DomainError):
+    code = "code_used_up"
+    status = 409
+    title = "The code is used up"
+    detail = "The code was used as often as it may be; ask the organizer for another one."
+    help = "Each registration takes one use of a code. A cancellation gives it back."
+
+
 class AccountHasUpcomingEvents(DomainError):
     code = "account_has_upcoming_events"
     status = 409
@@ -115,7 +164,8 @@ class TicketNotValid(DomainError):
     title = "The ticket is not valid here"
     detail = "The ticket does not let its holder in; see reason."
     help = (
-        "The member reason has the cause: cancelled, waitlisted (no seat yet), other_event (a "
+        "The member reason has the cause: cancelled, waitlisted (no seat yet), "
+        "pending (no decision yet), rejected, other_event (a "
         "ticket for something else) or all_admitted (fewer people are left than count says)."
     )
     example = {"reason": "waitlisted"}

@@ -53,7 +53,9 @@ class OwnRegistrationFilter(OwnEventFilter):
     role = None  # of events that one organizes
 
     status = ChoicesFilter(
-        choices=_STATUS_CHOICES, method="accept", help_text="Of the registration. May be repeated."
+        choices=_STATUS_CHOICES,
+        method="accept",
+        help_text="Of the registration. Default: all but pending and rejected. May be repeated.",
     )
 
     class Meta:
@@ -68,4 +70,7 @@ class OwnRegistrationFilter(OwnEventFilter):
         events = super().filter_queryset(Event.objects.existing())
         queryset = queryset.filter(event__in=events.values("pk"))
         status = self.form.cleaned_data["status"]
-        return queryset.filter(status__in=status) if status else queryset
+        if status:
+            return queryset.filter(status__in=status)
+        hidden = (Registration.Status.PENDING, Registration.Status.REJECTED)
+        return queryset.exclude(status__in=hidden)

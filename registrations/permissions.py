@@ -10,6 +10,7 @@ from config.api.key_scopes import Scope, has_scope, key_of
 from config.api.permissions import has_right_for
 from config.api.staff_rights import has_staff_right
 from events.models import Event, Right, has_right, sees_details
+from events.permissions import IsOrganizerOrStaff
 
 from .models import Feedback, Registration
 
@@ -32,6 +33,13 @@ class ReadsOrIsAuthor(BasePermission):
 
     def has_object_permission(self, request: Request, view: APIView, row: Feedback) -> bool:
         return request.method in SAFE_METHODS or row.author_id == request.user.pk
+
+
+class DecidesOnRegistration(IsOrganizerOrStaff):
+    """The permission on the event of a registration."""
+
+    def has_object_permission(self, request: Request, view: Any, row: Registration) -> bool:
+        return super().has_object_permission(request, view, row.event)
 
 
 class ManagesRegistration(BasePermission):

@@ -54,6 +54,7 @@ _EVENT = (
     "waitlist_enabled",
     "max_party_size",
     "waitlist_policy",
+    "registration_mode",
     "registration_opens_at",
     "registration_closes_at",
     "cancellation_closes_at",

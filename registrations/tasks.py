@@ -3,6 +3,7 @@ from procrastinate.contrib.django import app
 
 from .changes.log import delete_old_changes, sequence_changes
 from .services.accounts import settle_accounts
+from .services.confirmations import delete_old_confirmations
 from .services.reminders import queue_feedback_invitations, queue_reminders
 from .services.retention import forget_old_answers
 
@@ -19,6 +20,13 @@ def remind(timestamp: int) -> None:
 def ask_for_feedback(timestamp: int) -> None:
     """Queues the invitations to give feedback, every five minutes."""
     queue_feedback_invitations()
+
+
+@app.periodic(cron="17 * * * *")
+@app.task(queueing_lock="sweep_confirmations")
+def sweep_confirmations(timestamp: int) -> None:
+    """Deletes, every hour, requests to register whose time is over."""
+    delete_old_confirmations()
 
 
 @app.periodic(cron="27 * * * *")

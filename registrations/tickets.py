@@ -1,12 +1,16 @@
 """Tickets, and the signed tokens of links in mails. Pure: values in, values out."""
 
 import io
+from collections.abc import Callable
 from uuid import UUID
 
 import segno
 from django.conf import settings
+from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from config.api.keys import is_signature, signature
+
+from .models import AddressConfirmation
 
 
 def manage_token(registration_id: UUID, link_version: int = 0, *, key: str | None = None) -> str:
@@ -30,6 +34,34 @@ def is_manage_token(token: str, registration_id: UUID, link_version: int) -> boo
 
 def is_feedback_token(token: str, registration_id: UUID, user_id: int) -> bool:
     return is_signature(token, lambda key: feedback_token(registration_id, user_id, key=key))
+
+
+def confirmation_token(request_id: UUID, version: int, *, key: str | None = None) -> str:
+    """The token that confirms the address of a request to register."""
+    proof = signature("registrations.confirm", request_id.bytes + version.to_bytes(4), key)
+    return f"{urlsafe_base64_encode(request_id.bytes)}.{proof}"
+
+
+def read_confirmation_token(
+    token: str, find: Callable[[UUID], AddressConfirmation | None]
+) -> AddressConfirmation | None:
+    """The request of a token, if the token is valid for its version. `find` gets a request."""
+    encoded, _, _ = token.partition(".")
+    try:
+        request = find(UUID(bytes=urlsafe_base64_decode(encoded)))
+    except ValueError:
+        return None
+    if request is None or not is_signature(
+        token, lambda key: confirmation_token(request.pk, request.version, key=key)
+    ):
+        return None
+    return request
+
+
+def confirmation_link(request_id: UUID, version: int) -> str:
+    """The URL of the page where a guest confirms an address."""
+    token = confirmation_token(request_id, version)
+    return f"{settings.PUBLIC_URL}/registrations/confirm/?token={token}"
 
 
 def manage_link(registration_id: UUID, link_version: int = 0) -> str:

@@ -41,6 +41,10 @@ class UserManager(BaseUserManager["User"]):
         user.save(using=self._db)
         return user
 
+    def owner_of(self, email: str) -> "User | None":
+        """The active account that has confirmed an address."""
+        return self.filter(email=email, email_verified_at__isnull=False, is_active=True).first()
+
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
         return self.create_user(
             email, password, is_staff=True, is_superuser=True, email_verified_at=now(), **fields

@@ -34,8 +34,8 @@ from events.models import Event, Series, TeamMember
 from events.services import cancel_event, delete_event, end_series
 from events.services.team import invite
 from events.tests.factories import EventFactory, SeriesFactory
-from registrations.models import DoorLink, Feedback, Message, Registration
-from registrations.services import create_door_link, withdraw_door_link
+from registrations.models import DoorLink, Feedback, Message, Registration, RegistrationCode
+from registrations.services import create_code, create_door_link, withdraw_door_link
 from registrations.tests.factories import registered
 from registrations.tickets import feedback_token, manage_token
 
@@ -106,6 +106,7 @@ registrations/<uuid:pk>/               guest's              GET     404  404  40
 registrations/<uuid:pk>/               guest's+token        GET     200  200  200  200  200  200
 registrations/<uuid:pk>/               of-deleted           GET     404  404  404  404  404  404
 registrations/<uuid:pk>/               of-deleted+token     GET     404  404  404  404  404  404
+registrations/confirm/                 -                    GET     404  404  404  404  404  404
 registrations/<uuid:pk>/feedback/      ana's                GET     404  404  404  404  404  404
 registrations/<uuid:pk>/feedback/      ana's+feedback       GET     200  200  200  200  200  200
 registrations/<uuid:pk>/feedback/      guest's+token        GET     404  404  404  404  404  404
@@ -324,6 +325,18 @@ api/events/<id:pk>/check-in/undo/      deleted              POST    401  404  40
 api/events/<id:pk>/check-ins/bulk/     published            POST    401  403  403  200  403  200
 api/events/<id:pk>/check-ins/bulk/     draft                POST    401  404  404  200  404  200
 api/events/<id:pk>/check-ins/bulk/     deleted              POST    401  404  404  404  404  404
+api/events/<id:pk>/attendees/decide/   published            POST    401  403  403  200  403  200
+api/events/<id:pk>/attendees/decide/   draft                POST    401  404  404  200  404  200
+api/events/<id:pk>/attendees/decide/   deleted              POST    401  404  404  404  404  404
+api/events/<id:pk>/codes/              published            GET     401  403  403  200  403  200
+api/events/<id:pk>/codes/              published            POST    401  403  403  201  403  201
+api/events/<id:pk>/codes/<id:code_pk>/ published            DELETE  401  403  403  204  403  204
+api/events/<id:pk>/codes/              draft                GET     401  404  404  200  404  200
+api/events/<id:pk>/codes/              draft                POST    401  404  404  201  404  201
+api/events/<id:pk>/codes/<id:code_pk>/ draft                DELETE  401  404  404  204  404  204
+api/events/<id:pk>/codes/              deleted              GET     401  404  404  404  404  404
+api/events/<id:pk>/codes/              deleted              POST    401  404  404  404  404  404
+api/events/<id:pk>/codes/<id:code_pk>/ deleted              DELETE  401  404  404  404  404  404
 api/events/<id:pk>/door-list/          published            GET     401  403  403  200  403  200
 api/events/<id:pk>/door-list/          draft                GET     401  404  404  200  404  200
 api/events/<id:pk>/door-list/          deleted              GET     401  404  404  404  404  404
@@ -355,6 +368,19 @@ api/registrations/<uuid:pk>/resend/    ana's                POST    404  404  20
 api/registrations/<uuid:pk>/resend/    guest's              POST    404  404  404  202  404  202
 api/registrations/<uuid:pk>/resend/    guest's+token        POST    202  202  202  202  202  202
 api/registrations/<uuid:pk>/resend/    of-deleted           POST    404  404  404  404  404  404
+api/registrations/<uuid:pk>/approve/   ana's                POST    401  404  403  200  404  200
+api/registrations/<uuid:pk>/approve/   guest's              POST    401  404  404  200  404  200
+api/registrations/<uuid:pk>/approve/   guest's+token        POST    401  400  400  400  400  400
+api/registrations/<uuid:pk>/approve/   of-deleted           POST    401  404  404  404  404  404
+api/registrations/<uuid:pk>/reject/    ana's                POST    401  404  403  409  404  409
+api/registrations/<uuid:pk>/reject/    guest's              POST    401  404  404  409  404  409
+api/registrations/<uuid:pk>/reject/    guest's+token        POST    401  400  400  400  400  400
+api/registrations/<uuid:pk>/reject/    of-deleted           POST    401  404  404  404  404  404
+api/registrations/<uuid:pk>/reopen/    ana's                POST    401  404  403  409  404  409
+api/registrations/<uuid:pk>/reopen/    guest's              POST    401  404  404  409  404  409
+api/registrations/<uuid:pk>/reopen/    guest's+token        POST    401  400  400  400  400  400
+api/registrations/<uuid:pk>/reopen/    of-deleted           POST    401  404  404  404  404  404
+api/registrations/confirm/             -                    POST    400  400  400  400  400  400
 api/registrations/<uuid:pk>/ticket.svg ana's                GET     404  404  200  200  404  200
 api/registrations/<uuid:pk>/ticket.svg guest's              GET     404  404  404  200  404  200
 api/registrations/<uuid:pk>/ticket.svg guest's+token        GET     200  200  200  200  200  200
@@ -423,6 +449,7 @@ class World:
     invitations: dict[str, TeamMember]
     door_links: dict[str, DoorLink]
     door_tokens: dict[str, str]
+    codes: dict[str, RegistrationCode]
 
     def rows(self) -> dict[str, tuple[dict[str, Any], str]]:
         """By name: what the route takes, and the query behind it."""
@@ -476,7 +503,9 @@ class World:
         row = {**self.events, **self.series}[name]
         member = self.invitations["series" if name in self.series else "published"]
         link = self.door_links["door"]
-        return {"pk": row.pk, "member_id": member.pk, "link_id": link.pk}, ""
+        code = self.codes.get(name, self.codes["published"])
+        ids = {"pk": row.pk, "member_id": member.pk, "link_id": link.pk, "code_pk": code.pk}
+        return ids, ""
 
     def bodies(self) -> dict[str, Any]:
         """By method and route: what is sent. Where nothing is said, an empty object."""
@@ -498,6 +527,11 @@ class World:
             "POST api/events/<id:pk>/check-in/": ticket,
             "POST api/events/<id:pk>/check-in/undo/": ticket,
             "POST api/events/<id:pk>/check-ins/bulk/": {"check_ins": [ticket]},
+            "POST api/events/<id:pk>/attendees/decide/": {
+                "ids": [str(self.registrations["guest's"].pk)],
+                "decision": "approve",
+            },
+            "POST api/registrations/confirm/": {"token": "unknown"},
             "POST api/events/<id:pk>/duplicate/": {"start_time": start},
             "POST api/events/<id:pk>/feedback/": {"rating": 5},
             "PATCH api/feedback/<id:pk>/": {"rating": 1},
@@ -620,6 +654,7 @@ def make_world() -> World:
         door_links[name], url = create_door_link(events["published"], name="Main", by=olga)
         door_tokens[name] = url.rpartition("/")[2]
     withdraw_door_link(door_links["withdrawn-door"])
+    codes = {name: create_code(events[name]) for name in ("published", "draft")}
     return World(
         people,
         events,
@@ -632,4 +667,5 @@ def make_world() -> World:
         invitations,
         door_links,
         door_tokens,
+        codes,
     )

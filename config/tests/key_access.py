@@ -109,6 +109,14 @@ POST   api/me/invitations/<id:pk>/decline/  closed
 # people
 POST   api/events/<id:pk>/register/         registrations:write
 GET    api/events/<id:pk>/attendees/        registrations:read checkin
+POST   api/events/<id:pk>/attendees/decide/ registrations:write
+GET    api/events/<id:pk>/codes/            registrations:read
+POST   api/events/<id:pk>/codes/            registrations:write
+DELETE api/events/<id:pk>/codes/<id:code_pk>/ registrations:write
+POST   api/registrations/<uuid:pk>/approve/ registrations:write
+POST   api/registrations/<uuid:pk>/reject/  registrations:write
+POST   api/registrations/<uuid:pk>/reopen/  registrations:write
+POST   api/registrations/confirm/           closed
 GET    api/events/<id:pk>/attendees/export/ registrations:read
 POST   api/events/<id:pk>/attendees/import/ registrations:write
 GET    api/events/<id:pk>/statistics/       statistics:read

@@ -79,6 +79,13 @@ GET    api/events/<id:pk>/attendees/export/ registrations.view_registration regi
 GET    api/events/<id:pk>/ledger/           registrations.view_registration registrations.change_registration
 GET    api/events/<id:pk>/statistics/       registrations.view_registration registrations.change_registration
 POST   api/events/<id:pk>/attendees/import/ registrations.add_registration
+POST   api/events/<id:pk>/attendees/decide/ registrations.change_registration
+GET    api/events/<id:pk>/codes/            registrations.view_registrationcode registrations.change_registrationcode
+POST   api/events/<id:pk>/codes/            registrations.add_registrationcode
+DELETE api/events/<id:pk>/codes/<id:code_pk>/ registrations.delete_registrationcode
+POST   api/registrations/<uuid:pk>/approve/ registrations.change_registration
+POST   api/registrations/<uuid:pk>/reject/  registrations.change_registration
+POST   api/registrations/<uuid:pk>/reopen/  registrations.change_registration
 POST   api/events/<id:pk>/check-in/         registrations.change_registration
 POST   api/events/<id:pk>/check-in/undo/    registrations.change_registration
 POST   api/events/<id:pk>/check-ins/bulk/   registrations.change_registration

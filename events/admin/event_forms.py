@@ -27,6 +27,7 @@ SEATS = (
     "waitlist_enabled",
     "max_party_size",
     "waitlist_policy",
+    "registration_mode",
     "registration_opens_at",
     "registration_closes_at",
     "cancellation_closes_at",

@@ -33,6 +33,7 @@ _RECURRENCE = (
 )
 _SEATS = (
     *("max_capacity", "waitlist_enabled", "max_party_size", "waitlist_policy"),
+    "registration_mode",
     *("registration_opens_at", "registration_closes_at", "cancellation_closes_at"),
 )
 

@@ -41,6 +41,13 @@ class Visibility(models.TextChoices):
     UNLISTED = "unlisted"
 
 
+class RegistrationMode(models.TextChoices):
+    OPEN = "open"
+    CONFIRM_ADDRESS = "confirm_address"
+    APPROVAL = "approval"
+    CODE = "code"
+
+
 def derived_attendance_mode(location: str, meeting_url: str) -> AttendanceMode:
     """The mode that a location and a link imply."""
     if location.casefold() == ONLINE.casefold():
@@ -94,6 +101,13 @@ class EventDetails(models.Model):
         db_default=WaitlistPolicy.STRICT.value,
         help_text="Whether seats wait for the first party of the queue, or go to one that fits.",
     )
+    registration_mode = models.CharField(
+        max_length=16,
+        choices=RegistrationMode,
+        default=RegistrationMode.OPEN,
+        db_default=RegistrationMode.OPEN.value,
+        help_text="What a registration needs to get a seat or a place on the waitlist.",
+    )
     registration_opens_at = models.DateTimeField(null=True, blank=True)
     registration_closes_at = models.DateTimeField(
         null=True, blank=True, help_text="Empty: at the start."
@@ -134,6 +148,7 @@ class EventDetails(models.Model):
         "waitlist_enabled",
         "max_party_size",
         "waitlist_policy",
+        "registration_mode",
         "registration_opens_at",
         "registration_closes_at",
         "cancellation_closes_at",

@@ -9,7 +9,13 @@ from django.utils.timezone import now
 
 from config.api.text.folding import Folded, alphabetical
 
-from .base import IS_NOWHERE, IS_SOMEWHERE, EventDetails, WaitlistPolicy, default_reminder_hours  # noqa: F401  # a migration imports it from here
+from .base import (
+    IS_NOWHERE,
+    IS_SOMEWHERE,
+    EventDetails,
+    RegistrationMode,
+    WaitlistPolicy,
+)  # a migration imports it from here
 from .category import Category
 from .event_queryset import EventQuerySet
 from .expressions import Point, Span
@@ -66,6 +72,9 @@ class Event(EventDetails):
         db_default=0,
         editable=False,
         help_text="How many of the people on the waitlist are guests of a registrant.",
+    )
+    pending_count = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="People who wait for a decision."
     )
     last_queue_number = models.PositiveBigIntegerField(
         default=0, editable=False, help_text="The highest queue number that was assigned."
@@ -341,6 +350,16 @@ class Event(EventDetails):
     def is_open_to_newcomers(self) -> bool:
         """Whether free seats go to newcomers: nobody waits, or only parties that do not fit."""
         return self.waitlist_count == 0 or self.waitlist_policy == WaitlistPolicy.FIRST_FIT
+
+    @property
+    def needs_admission(self) -> bool:
+        """Whether registering needs more than a free seat or a place on the waitlist."""
+        return self.registration_mode != RegistrationMode.OPEN
+
+    @property
+    def has_people(self) -> bool:
+        """Whether anybody has a seat, is on the waitlist or waits for a decision."""
+        return self.registered_count + self.waitlist_count + self.pending_count > 0
 
     @property
     def queue_length(self) -> int:

@@ -104,11 +104,11 @@ class EventQuerySet(models.QuerySet["Event"]):
     def people_to_notify(self) -> int:
         """The number of people to notify when these events are cancelled, deleted or restored.
 
-        Registered and waitlisted people of published events that have not ended.
+        Registered, waitlisted and pending people of published events that have not ended.
         """
         current = self.filter(status=self.model.Status.PUBLISHED, end_time__gt=now())
         total = current.order_by().aggregate(
-            people=Sum(F("registered_count") + F("waitlist_count"), default=0)
+            people=Sum(F("registered_count") + F("waitlist_count") + F("pending_count"), default=0)
         )
         return int(total["people"])
 
@@ -122,7 +122,8 @@ class EventQuerySet(models.QuerySet["Event"]):
             "name", "description", "location", "latitude", "longitude",
             "start_time", "end_time", "timezone", "status",
             "max_capacity", "registered_count", "waitlist_enabled", "waitlist_count",
-            "max_party_size", "waitlist_policy",
+            "max_party_size", "waitlist_policy", "registration_mode",
+            "pending_count",
             "registration_opens_at", "registration_closes_at", "cancellation_closes_at",
             "attendance_mode", "visibility", "key_number", "series", "average_rating",
             "feedback_count", "created_at", "updated_at", "version", "meeting_url",

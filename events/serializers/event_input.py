@@ -22,7 +22,14 @@ from config.api.fields import (
     ZoneField,
 )
 
-from ..models import MAX_PARTY_SIZE, AttendanceMode, Event, Visibility, WaitlistPolicy
+from ..models import (
+    MAX_PARTY_SIZE,
+    AttendanceMode,
+    Event,
+    RegistrationMode,
+    Visibility,
+    WaitlistPolicy,
+)
 from ..models.base import default_reminder_hours
 from ..services.attendance import NEEDS_PLACE
 from ..services.editing import TIMES
@@ -156,6 +163,12 @@ class EventIn(serializers.Serializer[Event]):
         default=WaitlistPolicy.STRICT,
         help_text="`strict`: nobody overtakes the queue, and seats stay free until its first party "
         "fits. `first_fit`: the first party that fits gets the seats, and so does a newcomer.",
+    )
+    registration_mode = ChoiceField(
+        choices=RegistrationMode.choices,
+        default=RegistrationMode.OPEN,
+        help_text="`confirm_address`: guests first open a link in an e-mail. `approval`: the "
+        "organizer decides on each registration. `code`: registering needs a code.",
     )
     registration_opens_at = MomentField(allow_null=True, default=None)
     registration_closes_at = MomentField(

@@ -16,7 +16,16 @@ from config.api.text.instants import instant_formatter
 from ..access_keys import key_query
 from ..calendars import google_calendar_url
 from ..links import page_url
-from ..models import SHOWN_RIGHTS, Event, Role, role_on, sees_details, shown_rights
+from ..models import (
+    SHOWN_RIGHTS,
+    Event,
+    Right,
+    Role,
+    has_right,
+    role_on,
+    sees_details,
+    shown_rights,
+)
 
 
 class OrganizerOut(serializers.ModelSerializer[User]):
@@ -92,6 +101,7 @@ EVENT_EXAMPLE = {
     "waitlist_count": 0,
     "max_party_size": 1,
     "waitlist_policy": "strict",
+    "registration_mode": "open",
     "registration_opens_at": None,
     "registration_closes_at": None,
     "cancellation_closes_at": None,
@@ -124,6 +134,10 @@ class EventOut(EventDetailsOut):
         help_text="The series that it is part of.",
     )
     average_rating = serializers.FloatField(read_only=True, allow_null=True)
+    pending_count = serializers.IntegerField(
+        required=False,
+        help_text="For the organizer: how many people wait for a decision.",
+    )
     page_url = serializers.URLField(
         read_only=True,
         allow_null=True,
@@ -145,6 +159,7 @@ class EventOut(EventDetailsOut):
             "waitlist_count",
             "max_party_size",
             "waitlist_policy",
+            "registration_mode",
             "registration_opens_at",
             "registration_closes_at",
             "cancellation_closes_at",
@@ -161,6 +176,7 @@ class EventOut(EventDetailsOut):
             "updated_at",
             "my_role",
             "my_rights",
+            "pending_count",
             "meeting_url",
             "reminder_hours",
         )
@@ -204,6 +220,7 @@ class EventOut(EventDetailsOut):
             "waitlist_count": event.waitlist_count,
             "max_party_size": event.max_party_size,
             "waitlist_policy": event.waitlist_policy,
+            "registration_mode": event.registration_mode,
             "registration_opens_at": format_instant(event.registration_opens_at),
             "registration_closes_at": format_instant(event.registration_closes_at),
             "cancellation_closes_at": format_instant(event.cancellation_closes_at),
@@ -222,6 +239,8 @@ class EventOut(EventDetailsOut):
         if viewer.pk:
             representation["my_role"] = role_on(viewer, event)
             representation["my_rights"] = shown_rights(viewer, event)
+        if is_for_staff or (viewer.pk and has_right(viewer, Right.PEOPLE, event)):
+            representation["pending_count"] = event.pending_count
         if is_for_staff or sees_details(viewer, event):
             representation["meeting_url"] = event.meeting_url or None
             representation["reminder_hours"] = event.reminder_hours

@@ -273,7 +273,7 @@ def refused(error: InvalidRecurrence) -> ValidationFailed:
 
 def drop_events(events: list[Event], now: datetime, *, reason: str, notify: bool = True) -> None:
     """Cancels events with registrations, and deletes the others. Caller holds their locks."""
-    booked = [event for event in events if event.registered_count or event.waitlist_count]
+    booked = [event for event in events if event.has_people]
     cancel_locked_events(booked, now, reason=reason, notify=notify)
     delete_locked_events([event for event in events if event not in booked], now)
     Event.objects.filter(pk__in=[event.pk for event in events]).update(nominal_start=None)

@@ -69,6 +69,7 @@ def new_event(root: User, **changes: object) -> dict[str, object]:
         "max_capacity": "750",
         "max_party_size": "1",
         "waitlist_policy": "strict",
+        "registration_mode": "open",
         **changes,
     }
 

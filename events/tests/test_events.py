@@ -59,6 +59,7 @@ def test_create_returns_the_whole_event(clock, olga, signed_in):
         "max_party_size": 1,
         "waitlist_policy": "strict",
         "visibility": "public",
+        "registration_mode": "open",
         "registration_opens_at": None,
         "registration_closes_at": None,
         "cancellation_closes_at": None,
@@ -73,6 +74,7 @@ def test_create_returns_the_whole_event(clock, olga, signed_in):
         "updated_at": "2027-01-15T12:00:00Z",
         "my_role": "owner",
         "my_rights": ["edit", "people", "checkin", "team", "delete"],
+        "pending_count": 0,
         "meeting_url": None,
         "reminder_hours": [24, 1],
     }

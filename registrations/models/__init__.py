@@ -1,4 +1,5 @@
 from .change import CHANGE_TYPES, Change, ChangeLog
+from .code import AddressConfirmation, RegistrationCode, new_code
 from .door_link import DoorLink, DoorLinkQuerySet
 from .feedback import Feedback, FeedbackQuerySet
 from .ledger import LedgerEntry
@@ -16,6 +17,7 @@ from .scan import Scan
 __all__ = [
     "ADMITTED_COUNT",
     "CHANGE_TYPES",
+    "AddressConfirmation",
     "Change",
     "ChangeLog",
     "DoorLink",
@@ -27,8 +29,10 @@ __all__ = [
     "MessageQuerySet",
     "OptionLimit",
     "Registration",
+    "RegistrationCode",
     "RegistrationQuerySet",
     "Scan",
+    "new_code",
     "has_place",
     "new_ticket_code",
 ]

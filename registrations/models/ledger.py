@@ -23,6 +23,11 @@ class LedgerEntry(models.Model):
         HANDED_ON = "handed_on"
         CHECKED_IN = "checked_in"
         CHECK_IN_UNDONE = "check_in_undone"
+        PENDING = "pending"
+        APPROVED = "approved"
+        APPROVED_TO_QUEUE = "approved_queued"
+        REJECTED = "rejected"
+        REOPENED = "reopened"
         PARTY_GROWN = "party_grown"
         PARTY_SHRUNK = "party_shrunk"
 

@@ -71,6 +71,16 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
 
     def live(self) -> "RegistrationQuerySet":
         """Confirmed or waitlisted."""
+        status = Registration.Status
+        return self.filter(status__in=(status.CONFIRMED, status.WAITLISTED))
+
+    def current(self) -> "RegistrationQuerySet":
+        """Confirmed, waitlisted or pending: those who may come to the event."""
+        status = Registration.Status
+        return self.exclude(status__in=(status.CANCELLED, status.REJECTED))
+
+    def of_address(self) -> "RegistrationQuerySet":
+        """Those whose address cannot register again: all but cancelled ones."""
         return self.exclude(status=Registration.Status.CANCELLED)
 
     def waitlisted(self) -> "RegistrationQuerySet":
@@ -154,6 +164,8 @@ class Registration(models.Model):
     class Status(models.TextChoices):
         CONFIRMED = "confirmed"
         WAITLISTED = "waitlisted"
+        PENDING = "pending"
+        REJECTED = "rejected"
         CANCELLED = "cancelled"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -190,6 +202,18 @@ class Registration(models.Model):
         db_default=0,
         editable=False,
         help_text="Grows when it is handed on or joins an account. Earlier links become invalid.",
+    )
+    # Without a constraint in the database, since adding one would block writers.
+    code = models.ForeignKey(
+        "RegistrationCode",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,
+        db_constraint=False,
+        related_name="+",
+        help_text="The code that it has used. Its use is given back by a cancellation.",
     )
     source = models.CharField(
         max_length=64,
@@ -288,6 +312,12 @@ class Registration(models.Model):
             models.Index(
                 fields=["event", "source"], condition=~Q(source=""), name="by_event_and_source"
             ),
+            # Lists by status, and statistics. Most events have none of these.
+            models.Index(
+                fields=["event", "status", "registered_at"],
+                condition=Q(status__in=["pending", "rejected"]),
+                name="pending_and_rejected",
+            ),
             *(
                 models.Index(
                     fields=[account],
@@ -321,8 +351,8 @@ class Registration(models.Model):
 
         None if it would not open, or if pages are switched off.
         """
-        is_closed = self.event.is_unlisted and self.status == self.Status.CANCELLED
-        return None if is_closed else page_url(self.event)
+        is_over = self.status in {self.Status.CANCELLED, self.Status.REJECTED}
+        return None if is_over and self.event.is_unlisted else page_url(self.event)
 
     def is_own_doing(self, actor_id: int | None) -> bool:
         """Whether the actor holds or made the registration. None is a guest with a token."""
@@ -330,8 +360,8 @@ class Registration(models.Model):
 
 
 def has_place(user: "User") -> Q:
-    """The condition for events on which an account holds or made a live registration."""
-    live = Registration.objects.live().filter(event=OuterRef("pk"))
+    """The condition for events on which an account holds or made a current registration."""
+    live = Registration.objects.current().filter(event=OuterRef("pk"))
     return Q(models.Exists(live.filter(user=user))) | Q(
         models.Exists(live.filter(registered_by=user))
     )

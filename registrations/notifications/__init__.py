@@ -1,7 +1,16 @@
 """The kinds of notifications to attendees, and the condition under which each is still sent."""
 
 from .events import CANCELLED_EVENT, CHANGED_EVENT, FEEDBACK, MESSAGE, REMINDER, RESTORED_EVENT
-from .registrations import CANCELLED, CONFIRMED, HANDED_ON, PROMOTED, WAITLISTED
+from .registrations import (
+    CANCELLED,
+    CONFIRMATION,
+    CONFIRMED,
+    HANDED_ON,
+    PENDING,
+    PROMOTED,
+    REJECTED,
+    WAITLISTED,
+)
 
 KINDS = (
     CONFIRMED,
@@ -9,6 +18,9 @@ KINDS = (
     PROMOTED,
     CANCELLED,
     HANDED_ON,
+    PENDING,
+    REJECTED,
+    CONFIRMATION,
     CHANGED_EVENT,
     CANCELLED_EVENT,
     RESTORED_EVENT,

@@ -1,12 +1,14 @@
 """Notifications to the holder of a registration about it."""
 
 from collections.abc import Callable, Sequence
+from uuid import UUID
 
 from accounts.models import Notification
 from accounts.notifications import Kind
 from accounts.notifications.kinds import Facts
 
-from ..models import Registration
+from ..models import AddressConfirmation, Registration
+from ..tickets import confirmation_link
 from .facts import (
     Status,
     attach_event,
@@ -68,6 +70,60 @@ def _facts_for_former_holder(row: Notification, registration: Registration) -> F
     return {**facts_of(former), "manage_url": ""}
 
 
+def _load_rejected(rows: Sequence[Notification]) -> dict[int, Facts]:
+    return {
+        row.pk: facts_of(registration, reason=row.facts.get("reason", ""), manage_url="")
+        for row in rows
+        if (registration := registrations_of([row]).get(row.pk))
+        and registration.status == Status.REJECTED
+        and is_ahead(registration.event)
+    }
+
+
+def _load_confirmations(rows: Sequence[Notification]) -> dict[int, Facts]:
+    """Facts for the newest request of an address. Older ones have no valid token."""
+    requests = AddressConfirmation.objects.select_related("event__organizer").in_bulk(
+        [row.facts["confirmation"] for row in rows]
+    )
+    by_id = {str(pk): request for pk, request in requests.items()}
+    return {
+        row.pk: _facts_of_request(request)
+        for row in rows
+        if (request := by_id.get(row.facts["confirmation"]))
+        and request.version == row.facts["version"]
+        and request.email == row.email
+        and is_ahead(request.event)
+    }
+
+
+def _facts_of_request(request: AddressConfirmation) -> Facts:
+    event = request.event
+    registered = Registration.objects.for_display().of_address()
+    return {
+        "event": event,
+        "name": request.details["name"],
+        "party_size": request.details["party_size"],
+        "registration": registered.filter(event=event, email=request.email).first(),
+        "expires_at": request.expires_at,
+        "timezone": event.timezone,
+        "caused_by": event.organizer_id,
+        "is_unsolicited": True,
+        "confirm_url": confirmation_link(request.pk, request.version),
+    }
+
+
+def _sample_request() -> Facts:
+    facts = sample()()
+    return {
+        **facts,
+        "registration": None,
+        "name": "Bob",
+        "party_size": 2,
+        "expires_at": facts["event"].created_at,
+        "confirm_url": confirmation_link(UUID(int=0), 1),
+    }
+
+
 CONFIRMED = Kind(
     name="registration_confirmed",
     title="Registration confirmed",
@@ -107,4 +163,26 @@ HANDED_ON = Kind(
     sample=sample(Status.CANCELLED),
     load=_load_handed_on,
     attach=attach_removal,
+)
+PENDING = Kind(
+    name="registration_pending",
+    title="Registration waits for a decision",
+    template="registrations/mail/registration_pending.html",
+    sample=sample(Status.PENDING),
+    load=_load_if(Status.PENDING),
+)
+REJECTED = Kind(
+    name="registration_rejected",
+    title="Registration not accepted",
+    template="registrations/mail/registration_rejected.html",
+    sample=sample(Status.REJECTED, reason=lambda event: "The workshop is for beginners."),
+    load=_load_rejected,
+)
+CONFIRMATION = Kind(
+    name="registration_confirmation",
+    title="Confirm your registration",
+    template="registrations/mail/registration_confirmation.html",
+    sample=_sample_request,
+    load=_load_confirmations,
+    in_app=False,
 )

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from .confirming import confirmation_page
 from .door import door_list, door_page, door_print, door_scans
 from .event import event_page, event_redirect
 from .feedback import feedback_page
@@ -12,6 +13,7 @@ urlpatterns = [
     path("e/<id:pk>/", event_redirect),
     path("e/<id:pk>-<str:slug>", event_page, name="event-page"),
     path("e/<id:pk>-<str:slug>/", event_page),
+    path("registrations/confirm/", confirmation_page, name="confirm-registration"),
     path("registrations/<uuid:pk>/", registration_page, name="manage-registration"),
     path("registrations/<uuid:pk>/feedback/", feedback_page, name="feedback-page"),
     path("door/<slug:token>", door_page, name="door"),

@@ -92,6 +92,7 @@ def _page(request: HttpRequest, event: Event, form: RegistrationForm) -> HttpRes
         # The form of a refusal has what was typed, also if the last seat was just taken.
         "shows_form": takes_registrations or (form.refusal is not None and state == states.FULL),
         "is_mailed": request.GET.get("done") == "mailed",
+        "is_unconfirmed": request.GET.get("done") == "unconfirmed",
         "feedback": _feedback(event) if event.feedback_count else (),
         **page_facts(event),
     }

@@ -19,7 +19,7 @@ from events.links import page_path
 from events.models import Event
 
 from .. import services
-from ..models import Registration
+from ..models import AddressConfirmation, Registration
 from ..serializers import RegisterIn
 from ..tickets import manage_token
 
@@ -81,24 +81,25 @@ def register_by_form(request: HttpRequest, event: Event, token: FormToken | None
     data = read_form(RegisterIn, fields, request=_GUEST)
 
     def register() -> HttpResponse:
-        registration = services.register_caller(event.pk, None, **data, is_opened=True)
-        return HttpResponseRedirect(_next_page(event, registration))
+        made = services.register_caller(event.pk, None, **data, is_opened=True)
+        return HttpResponseRedirect(_next_page(event, made))
 
     sent = [(name, [value]) for name, value in fields.items()]
     return submit_once(token, sent, register, address=client_address(request))
 
 
-def _next_page(event: Event, registration: Registration) -> str:
+def _next_page(event: Event, made: Registration | AddressConfirmation) -> str:
     """The page of the registration, which has the ticket.
 
     The address is not proven. If it belongs to an account, ticket and link are for its owner only
     and are sent by e-mail.
     """
-    if registration.user_id is not None:
+    if isinstance(made, AddressConfirmation) or made.user_id is not None:
         key = {"key": key_of_event(event)} if event.is_unlisted else {}
-        return f"{page_path(event)}?{urlencode({**key, 'done': 'mailed'})}#done"
-    query = urlencode({"token": manage_token(registration.pk), "done": registration.status})
-    return f"{reverse('manage-registration', args=(registration.pk,))}?{query}"
+        done = "unconfirmed" if isinstance(made, AddressConfirmation) else "mailed"
+        return f"{page_path(event)}?{urlencode({**key, 'done': done})}#done"
+    query = urlencode({"token": manage_token(made.pk), "done": made.status})
+    return f"{reverse('manage-registration', args=(made.pk,))}?{query}"
 
 
 def _sentence(error: FieldError) -> str:

@@ -289,10 +289,16 @@ class RegisterIn(serializers.Serializer[Registration]):
         max_value=MAX_VERSION,
         help_text="The version of the form that was answered. Another current one is a 409.",
     )
+    code: Any = LineField(
+        max_length=64,
+        required=False,
+        allow_blank=True,
+        help_text="For events of the mode `code`; ignored at others.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         user = self.context["request"].user
-        source = attrs.pop("source", "")
+        texts = {name: attrs.pop(name, "") for name in ("source", "code")}
         party = {"party_size": attrs.pop("party_size"), "guests": attrs.pop("guests", [])}
         party |= {name: attrs.pop(name) for name in ("answers", "form_version") if name in attrs}
         check_guests(party["guests"], party["party_size"])
@@ -304,7 +310,7 @@ class RegisterIn(serializers.Serializer[Registration]):
         }
         if missing:
             raise serializers.ValidationError(missing)
-        return {**contact, "source": source, **party}
+        return {**contact, **texts, **party}
 
 
 def check_guests(guests: list[Any], party_size: int) -> None:

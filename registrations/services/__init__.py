@@ -1,7 +1,9 @@
 from .accounts import close_account
+from .admission import approve, confirm, decide, register_caller, reject, reopen
 from .bulk import import_attendees
 from .cancellation import cancel_registration
 from .checkin import check_in, scan_tickets, undo_check_in
+from .codes import create_code, delete_code
 from .door_links import (
     create_door_link,
     door_links_of,
@@ -20,15 +22,20 @@ from .feedback import (
     show_feedback,
 )
 from .messages import send_message
-from .registering import register, register_caller
+from .registering import register
 from .waitlist import promote_waitlist
 
 __all__ = [
+    "approve",
     "cancel_registration",
     "check_feedback_open",
     "check_in",
     "close_account",
     "create_door_link",
+    "confirm",
+    "create_code",
+    "decide",
+    "delete_code",
     "delete_feedback",
     "door_links_of",
     "door_list",
@@ -42,6 +49,8 @@ __all__ = [
     "record_use",
     "register",
     "register_caller",
+    "reject",
+    "reopen",
     "scan_tickets",
     "send_confirmation_again",
     "send_message",

@@ -16,7 +16,7 @@ from events.models import Event
 from events.services import end_memberships, end_series_of, unfinished_series_of
 
 from ..errors import AccountHasUpcomingEvents
-from ..models import Feedback, LedgerEntry, Registration, RegistrationQuerySet
+from ..models import AddressConfirmation, Feedback, LedgerEntry, Registration, RegistrationQuerySet
 from .address_changes import at_another_address, move_registrations
 from .cancellation import cancel_registration
 from .door_links import end_door_links
@@ -137,12 +137,13 @@ def _leave_registrations(user: User) -> None:
     own = Registration.objects.filter(user=user)
     # Ordered by event, so that two accounts that are closed at once lock events in one order.
     for registration in (
-        own.live().filter(event__start_time__gt=timezone.now()).order_by("event_id")
+        own.current().filter(event__start_time__gt=timezone.now()).order_by("event_id")
     ):
         cancel_registration(registration, by=user, reason=LedgerEntry.Reason.ACCOUNT_CLOSED)
     # Not by address: an unconfirmed one may belong to another person, who is registered too.
     delete_notifications_about(own.values_list("pk", flat=True))
     own.erase_people()
+    AddressConfirmation.objects.filter(email__in=known_addresses(user)[0]).delete()
 
 
 def _erase_comments(*users: User) -> None:

@@ -35,7 +35,7 @@ def move_registrations(user: User, *, former: str, was_confirmed: bool) -> None:
     if was_confirmed:
         rows = rows.filter(_is_ahead())
     _lock_events(rows.values("event_id"))
-    taken = Registration.objects.live().filter(event=OuterRef("event"), email=user.email)
+    taken = Registration.objects.of_address().filter(event=OuterRef("event"), email=user.email)
     may_move = ExpressionWrapper(
         Q(status=Status.CANCELLED) | ~Exists(taken), output_field=BooleanField()
     )

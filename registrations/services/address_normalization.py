@@ -20,7 +20,7 @@ def normalize_registrations() -> dict[str, str]:
         if address is None or address == row.email:
             continue
         changed[row.email] = address
-        same = Registration.objects.live().filter(event=row.event_id, email=address)
+        same = Registration.objects.of_address().filter(event=row.event_id, email=address)
         if row.status == Registration.Status.CANCELLED or not same.exists():
             Registration.objects.filter(pk=row.pk).update(email=address)
     rekey_opt_outs(changed)

@@ -28,6 +28,7 @@ from .eligibility import (
     check_has_place,
     check_is_visible,
     check_may_ask,
+    check_mode,
     check_party_size,
     may_pass_queue,
     placement,
@@ -102,6 +103,14 @@ def read_submission(
     return Answered(event.form_id, questions, answers, guests, chosen)
 
 
+def read_current(event: Event, submission: Submission, now: datetime) -> Answered:
+    """Checks the answers to the current form. Raises `FormChanged`, `ValidationFailed`."""
+    questions = current_questions(event.form_id)
+    if submission.form_version not in (None, questions.version):
+        raise form_changed(event, questions)
+    return read_submission(event, questions, submission, now)
+
+
 def register_answered(
     parameters: dict[str, Any], submission: Submission, viewer: User | AnonymousUser
 ) -> Registration:
@@ -113,6 +122,7 @@ def register_answered(
     for _ in range(_ATTEMPTS):
         event, is_registered = read_state(parameters["event_id"], parameters["email"])
         check_is_visible(event, viewer, is_opened=parameters["is_opened"])
+        check_mode(event, parameters["skips_mode"], now, party_size)
         questions = current_questions(event.form_id)
         if submission.form_version not in (None, questions.version):
             check_may_ask(event, is_registered=is_registered, now=now, party_size=party_size)
@@ -143,7 +153,7 @@ def _place_answered(
         return None
     check_is_visible(event, viewer, is_opened=parameters["is_opened"])
     party_size, email = parameters["party_size"], parameters["email"]
-    is_registered = Registration.objects.live().filter(event=event, email=email).exists()
+    is_registered = Registration.objects.of_address().filter(event=event, email=email).exists()
     check_may_ask(event, is_registered=is_registered, now=parameters["now"], party_size=party_size)
     check_capacity_holds(event, party_size)
     answered.check_options(event)

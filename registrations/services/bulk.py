@@ -170,7 +170,7 @@ def _row_results(event: Event, rows: Sequence[Candidate | InvalidRow]) -> Iterat
     Caller holds the event lock, except in a dry run.
     """
     emails = {row.email for row in rows if isinstance(row, Candidate)}
-    live = event.registrations.live().filter(email__in=emails)
+    live = event.registrations.of_address().filter(email__in=emails)
     registered = set(live.values_list("email", flat=True))
     may_pass = may_pass_queue(event)
     options = ImportedAnswers(event)

@@ -15,8 +15,9 @@ from events.errors import EventStarted
 from events.models import Event, Right, has_right
 from events.services import lock_event
 
-from ..errors import CancellationClosed
+from ..errors import CancellationClosed, RegistrationRejected
 from ..models import Registration
+from .codes import give_use_back
 from .eligibility import Status, is_cancellation_closed
 from .ledger import Kind, Reason, is_registration_staff, record_change, role_of
 from .locking import lock_registration
@@ -36,23 +37,27 @@ def cancel_registration(
     """Cancels a registration and promotes the waitlist. A cancelled one stays unchanged.
 
     `by` is the acting account, None for a guest with a token. `reason` is the role of the actor; by
-    default it follows from the registration. Raises `EventStarted` after the start, and
-    `CancellationClosed` for an attendee with a seat after the deadline. Seats of a deleted event,
-    which may be restored, are freed only when an account is closed. Without `notify` the holder is
-    not notified; promoted people always are.
+    default it follows from the registration. Raises `EventStarted` after the start,
+    `RegistrationRejected`, and `CancellationClosed` for an attendee with a seat after the deadline.
+    Seats of a deleted event, which may be restored, are freed only when an account is closed.
+    Without `notify` the holder is not notified; promoted people always are.
     """
     is_closing = reason == Reason.ACCOUNT_CLOSED
     event = lock_event(registration.event_id, even_deleted=is_closing)
     registration = lock_registration(registration)
     if registration.status == Status.CANCELLED:
         return
+    if registration.status == Status.REJECTED:
+        raise RegistrationRejected
     now = timezone.now()
     if event.has_started(now):
         raise EventStarted("The event has started; a registration can no longer be cancelled.")
     if not is_closing:
         _check_cancellation_open(event, registration, by, now)
     add_people(event, registration, -registration.party_size, parties=-1)
-    free_options(event, registration)
+    if registration.status != Status.PENDING:
+        free_options(event, registration)
+    give_use_back(registration)
     registration.status = Status.CANCELLED
     registration.cancelled_at = now
     registration.save(update_fields=["status", "cancelled_at"])

@@ -40,6 +40,8 @@ _ALL_ADMITTED = "all_admitted"
 _REFUSALS: dict[str, str] = {
     Registration.Status.CANCELLED.value: "The registration was cancelled.",
     Registration.Status.WAITLISTED.value: "The holder is on the waitlist.",
+    Registration.Status.PENDING.value: "The organizer has not decided on the registration yet.",
+    Registration.Status.REJECTED.value: "The organizer has not accepted the registration.",
     _ALL_ADMITTED: "Fewer people of the party are left than the scan admits.",
 }
 

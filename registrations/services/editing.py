@@ -20,9 +20,8 @@ from events.errors import EventCancelled, EventStarted
 from events.models import Event
 from events.services import lock_event
 
-from ..errors import RegistrationCancelled
 from ..models import Registration, new_ticket_code
-from .eligibility import check_is_unregistered, raise_if_registered
+from .eligibility import check_is_current, check_is_unregistered, raise_if_registered
 from .ledger import Kind, record_change, role_of
 from .locking import lock_registration
 from .notifying import notify_holder
@@ -33,6 +32,7 @@ Status = Registration.Status
 _CONFIRMATIONS = {
     Status.CONFIRMED: "registration_confirmed",
     Status.WAITLISTED: "registration_waitlisted",
+    Status.PENDING: "registration_pending",
 }
 
 
@@ -52,8 +52,8 @@ def edit_registration(
     Another address hands the registration on: the row and the seat stay, ticket and links are new,
     and both addresses are notified. `by` is the acting account, None for a guest with a token.
     Returns whether the registration was handed on. Raises `EventCancelled`, `EventStarted`,
-    `RegistrationCancelled`, `AlreadyRegistered`, the errors of `change_party`, and `NotFound` if
-    the registration got another holder since it was read.
+    `RegistrationCancelled`, `RegistrationRejected`, `AlreadyRegistered`, the errors of
+    `change_party`, and `NotFound` if the registration got another holder since it was read.
     """
     event = None
     if email is not None and email != registration.email:
@@ -68,10 +68,10 @@ def edit_registration(
 def send_confirmation_again(registration: Registration) -> None:
     """Queues the confirmation e-mail of the current state, if none was queued within `COOLDOWN`.
 
-    Raises `RegistrationCancelled`, and `RateLimited` for many e-mails of one registration.
+    Raises `RegistrationCancelled`, `RegistrationRejected`, and `RateLimited` for many e-mails of
+    one registration.
     """
-    if registration.status == Status.CANCELLED:
-        raise RegistrationCancelled
+    check_is_current(registration)
     limit_mails(f"registration {registration.pk}")
     notify_with_cooldown(
         _CONFIRMATIONS[Status(registration.status)],
@@ -104,9 +104,7 @@ def _hand_on(registration: Registration, event: Event, email: str, by: User | No
     reason = role_of(by, row, event)
     former_email, former_user = row.email, row.user
     row.email = email
-    row.user = User.objects.filter(
-        email=email, email_verified_at__isnull=False, is_active=True
-    ).first()
+    row.user = User.objects.owner_of(email)
     row.registered_by = None  # the account that made it must not see the new holder's ticket
     row.ticket_code = new_ticket_code()
     row.link_version += 1
@@ -133,8 +131,7 @@ def _check_may_be_handed_on(event: Event, row: Registration, email: str) -> None
         raise EventCancelled
     if event.has_started():
         raise EventStarted("The event has started; its registrations keep their addresses.")
-    if row.status == Status.CANCELLED:
-        raise RegistrationCancelled
+    check_is_current(row)
     check_is_unregistered(event, email)
 
 

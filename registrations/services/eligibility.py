@@ -2,7 +2,7 @@
 
 Each rule is a Python function of an event that is loaded, and an SQL condition on a row `event` of
 the events' table. The SQL has the parameter `now`, `FITS` has `party_size`, `IS_REGISTERED` has
-`event_id` and `email`, and `MAY_REGISTER` has all of them and `gets_seat`.
+`event_id` and `email`, and `MAY_REGISTER` has all of them, `gets_seat` and `skips_mode`.
 `tests/test_eligibility.py` compares both.
 """
 
@@ -15,18 +15,29 @@ from accounts.models import User
 from config.api.text.instants import render_instant
 from config.errors import FieldError, NotFound, ValidationFailed
 from events.errors import EventCancelled, EventNotPublished, EventStarted
-from events.models import Event
+from events.models import Event, RegistrationMode
 
 from ..errors import (
     AlreadyRegistered,
     EventFull,
     PartyTooLarge,
+    RegistrationCancelled,
     RegistrationClosed,
     RegistrationNotOpen,
+    RegistrationRejected,
 )
 from ..models import Registration
 
 Status = Registration.Status
+
+
+class AdmissionNeeded(Exception):
+    """The event is not open to all: `services.admission` decides by the mode."""
+
+    def __init__(self, mode: RegistrationMode) -> None:
+        super().__init__(mode)
+        self.mode = mode
+
 
 # Whether there are seats for `party_size` people at once, whoever waits.
 FITS = """(
@@ -55,7 +66,7 @@ IS_REGISTERED = """EXISTS (
 # policy, and on the queue, which only a holder of the event's lock can read. That one decides by
 # `gets_seat`.
 MAY_REGISTER = f"""(
-    {IS_OPEN}
+    {IS_OPEN} AND (event.registration_mode = 'open' OR %(skips_mode)s::boolean)
     AND CASE
         WHEN %(gets_seat)s::boolean IS NOT NULL THEN true
         WHEN {FITS} THEN event.waitlist_count = 0
@@ -137,10 +148,16 @@ def check_is_visible(
     """
     is_hidden = event.status == Event.Status.DRAFT or (event.is_unlisted and not is_opened)
     visible = Event.objects.visible_to(viewer, is_opened=is_opened)
-    if event.deleted_at is not None or (
-        is_hidden and not visible.filter(pk=event.pk).exists()
-    ):
+    if event.deleted_at is not None or (is_hidden and not visible.filter(pk=event.pk).exists()):
         raise NotFound
+
+
+def check_mode(event: Event, skips_mode: bool, now: datetime, party_size: int) -> None:
+    """Raises `AdmissionNeeded`, after the errors that take precedence over those of the mode."""
+    if not skips_mode and event.needs_admission:
+        check_party_size(event, party_size)
+        check_is_open(event, now)
+        raise AdmissionNeeded(RegistrationMode(event.registration_mode))
 
 
 def check_is_ahead(event: Event, now: datetime) -> None:
@@ -227,12 +244,20 @@ def is_cancellation_closed(registration: Registration, event: Event, now: dateti
     )
 
 
+def check_is_current(registration: Registration) -> None:
+    """Raises `RegistrationCancelled`, `RegistrationRejected`."""
+    if registration.status == Status.CANCELLED:
+        raise RegistrationCancelled
+    if registration.status == Status.REJECTED:
+        raise RegistrationRejected
+
+
 def check_is_unregistered(event: Event, email: str) -> None:
     """Raises `AlreadyRegistered` if the address has a live registration.
 
     Caller holds the event lock, which blocks registrations.
     """
-    if Registration.objects.live().filter(event=event, email=email).exists():
+    if Registration.objects.of_address().filter(event=event, email=email).exists():
         raise AlreadyRegistered
 
 

@@ -23,7 +23,8 @@ _COUNTED = """
     SELECT event_id,
         coalesce(sum(party_size) FILTER (WHERE status = 'confirmed'), 0) AS confirmed,
         coalesce(sum(party_size) FILTER (WHERE status = 'waitlisted'), 0) AS waitlisted,
-        count(*) FILTER (WHERE status = 'waitlisted') AS parties
+        count(*) FILTER (WHERE status = 'waitlisted') AS parties,
+        coalesce(sum(party_size) FILTER (WHERE status = 'pending'), 0) AS pending
     FROM registrations_registration GROUP BY event_id
 """
 
@@ -99,6 +100,26 @@ CHECKS = (
         WHERE (e.registered_count, e.waitlist_count, e.waitlist_count - e.waitlist_guest_count)
             <> (coalesce(c.confirmed, 0), coalesce(c.waitlisted, 0), coalesce(c.parties, 0))
         """,  # noqa: S608  # nosec
+    ),
+    Check(
+        "pending_count equals the people it counts",
+        f"""
+        SELECT e.id, format('pending_count %%s, pending %%s',
+            e.pending_count, coalesce(c.pending, 0))
+        FROM events_event e LEFT JOIN ({_COUNTED}) c ON c.event_id = e.id
+        WHERE e.pending_count <> coalesce(c.pending, 0)
+        """,  # noqa: S608  # nosec
+    ),
+    Check(
+        "uses of a code equal the registrations that have used it",
+        """
+        SELECT code.event_id, format('code %%s: uses %%s, registrations %%s',
+            code.id, code.uses, count(r.id))
+        FROM registrations_registrationcode code
+        LEFT JOIN registrations_registration r
+            ON r.code_id = code.id AND r.status <> 'cancelled'
+        GROUP BY code.id HAVING code.uses <> count(r.id)
+        """,
     ),
     Check(
         "no seats are free for the waitlist while registration is open",
@@ -201,7 +222,7 @@ _LEDGER_DIFFERS = """
         FROM registrations_registration GROUP BY event_id
     ) r FULL JOIN (
         SELECT event_id,
-            count(*) FILTER (WHERE kind IN ('registered', 'queued')) AS made,
+            count(*) FILTER (WHERE kind IN ('registered', 'queued', 'pending')) AS made,
             count(*) FILTER (WHERE kind = 'cancelled') AS cancelled,
             count(*) FILTER (WHERE kind = 'checked_in')
                 - count(*) FILTER (WHERE kind = 'check_in_undone') AS present
@@ -262,13 +283,13 @@ def _respelled_duplicates() -> Any:
 
     `normalize_addresses` leaves such rows.
     """
-    rows = uncertain(Registration.objects.live().identified()).only("event", "email")
+    rows = uncertain(Registration.objects.of_address().identified()).only("event", "email")
     respelled = [row.pk for row in rows if mailbox_of(row.email) != row.email]
     return Registration.objects.filter(pk__in=respelled).order_by("event_id", "pk")
 
 
 def _duplicate_detail(row: Registration) -> str:
-    same = Registration.objects.live().filter(event=row.event_id, email=row.email)
+    same = Registration.objects.of_address().filter(event=row.event_id, email=row.email)
     other = same.exclude(pk=row.pk).values_list("pk", flat=True).first()
     return f"registration {row.pk} has the mailbox of registration {other} in another spelling"
 
@@ -287,11 +308,13 @@ def repair_counters(event_id: int) -> None:
     event.registered_count = _people(live.filter(status="confirmed"))
     event.waitlist_count = _people(queue)
     event.waitlist_guest_count = event.waitlist_count - queue.count()
+    event.pending_count = _people(event.registrations.filter(status="pending"))
     feedback = event.feedback.not_hidden().aggregate(number=Count("pk"), average=_AVERAGE)
     Event.objects.filter(pk=event_id).update(
         registered_count=event.registered_count,
         waitlist_count=event.waitlist_count,
         waitlist_guest_count=event.waitlist_guest_count,
+        pending_count=event.pending_count,
         feedback_count=feedback["number"],
         average_rating=feedback["average"],
     )

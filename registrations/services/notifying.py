@@ -96,16 +96,16 @@ def notify_events_changed(edits: Iterable[tuple[Event, Mapping[str, Any]]]) -> N
     facts_for_confirmed: dict[str, dict[str, Any]] = {}  # only they may see the link to join
     notified: list[Event] = []
     for event, before in edits:
-        if before.keys() & NOTIFIED_FIELDS and _has_attendees(event):
+        if before.keys() & NOTIFIED_FIELDS and event.has_people:
             old, new = Schedule.of(event, before), Schedule.of(event, {})
             is_link_only = old.differences(new) == {"link"}
             facts = facts_for_confirmed if is_link_only else facts_for_all
             facts[str(event.pk)] = {"sequence": event.sequence, "old": old.as_facts()}
             notified.append(event)
-    live = Registration.objects.live()
-    number = _notify_changed(facts_for_all, live)
+    people = Registration.objects.current()
+    number = _notify_changed(facts_for_all, people)
     number += _notify_changed(
-        facts_for_confirmed, live.filter(status=Registration.Status.CONFIRMED)
+        facts_for_confirmed, people.filter(status=Registration.Status.CONFIRMED)
     )
     _delay_mails(notified)
     count_mails(number)
@@ -194,7 +194,7 @@ def _notify_all(kind: str, events: Iterable[Event], facts: dict[str, Combinable]
     """Notifies the attendees of these events in one statement; the key has the event's version."""
     attended = _attended(events)
     if attended:
-        people = Registration.objects.filter(event__in=attended).live()
+        people = Registration.objects.filter(event__in=attended).current()
         facts_of_each = JSONObject(**facts, version=F("event__version"))
         number = _notify_people(kind, people, _event_column("version"), facts=facts_of_each)
         count_mails(number, may_refuse=False)
@@ -207,11 +207,7 @@ def _event_column(column: str) -> Combinable:
 def _attended(events: Iterable[Event]) -> list[Event]:
     """The events with attendees that are not over; there are no notifications of past events."""
     now = timezone.now()
-    return [event for event in events if _has_attendees(event) and event.end_time > now]
-
-
-def _has_attendees(event: Event) -> bool:
-    return event.registered_count + event.waitlist_count > 0
+    return [event for event in events if event.has_people and event.end_time > now]
 
 
 def _notify_people(

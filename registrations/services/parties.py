@@ -17,13 +17,14 @@ from events.errors import EventCancelled, EventStarted
 from events.models import Event, Right, has_right
 from events.services import lock_event
 
-from ..errors import CancellationClosed, PartyCannotGrow, RegistrationCancelled
+from ..errors import CancellationClosed, PartyCannotGrow
 from ..forms.answers import read_edit
 from ..forms.questions import questions_of
 from ..models import Registration
 from .eligibility import (
     Status,
     check_capacity_holds,
+    check_is_current,
     check_is_open,
     check_party_size,
     event_full,
@@ -51,8 +52,9 @@ def change_party(
     A smaller party frees seats for the waitlist, and loses surplus guests from the end. A larger
     one takes seats that are free while nobody waits. `by` is the acting account, None for a guest
     with a token. Raises `ValidationFailed`, `EventCancelled`, `EventStarted`,
-    `RegistrationCancelled`, `CancellationClosed`, `RegistrationNotOpen`, `RegistrationClosed`,
-    `PartyCannotGrow`, `PartyTooLarge`, `OptionFull`, `EventFull`, and `NotFound` as
+    `RegistrationCancelled`, `RegistrationRejected`, `CancellationClosed`, `RegistrationNotOpen`,
+    `RegistrationClosed`, `PartyCannotGrow`, `PartyTooLarge`, `OptionFull`, `EventFull`, and
+    `NotFound` as
     `lock_registration`.
     """
     event = lock_event(registration.event_id)
@@ -69,8 +71,8 @@ def change_party(
             _check_may_shrink(event, row, size, by, now)
         else:
             _check_may_grow(event, row, size, now)
-    elif row.status == Status.CANCELLED and (guests, answers) != (None, None):
-        raise RegistrationCancelled
+    elif (guests, answers) != (None, None):
+        check_is_current(row)
     row.party_size = size
     _answer(event, row, answers, guests, now)
     if row.checked_in_at is not None:
@@ -120,8 +122,7 @@ def _count(
 
 
 def _check_may_change(event: Event, row: Registration) -> None:
-    if row.status == Status.CANCELLED:
-        raise RegistrationCancelled
+    check_is_current(row)
     if event.status == Event.Status.CANCELLED:
         raise EventCancelled
     if event.has_started():
@@ -147,5 +148,7 @@ def _check_may_grow(event: Event, row: Registration, size: int, now: datetime) -
     if row.status == Status.WAITLISTED:
         raise PartyCannotGrow
     check_capacity_holds(event, size)
+    if row.status == Status.PENDING:  # it has no seats yet
+        return
     if event.waitlist_count or not event.seats_party(size - row.party_size):
         raise event_full(event)

@@ -36,6 +36,7 @@ _STATE_COLUMNS = (
     "id", "status", "deleted_at", "start_time", "registration_opens_at", "registration_closes_at",
     "max_capacity", "registered_count", "waitlist_count", "waitlist_enabled", "max_party_size",
     "waitlist_policy", "form_id", "visibility",
+    "registration_mode",
 )  # fmt: skip
 
 # The response to a new registration has these columns as they were under the lock. The statement
@@ -179,6 +180,7 @@ def registration_of(parameters: dict[str, Any], row: dict[str, Any], event: Even
             "cancelled_at": None,
             "checked_in_at": None,
             "checked_in_by_id": None,
+            "code_id": None,
         },
         DEFAULT_DB_ALIAS,
     )

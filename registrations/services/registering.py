@@ -33,6 +33,7 @@ from .eligibility import (
     Status,
     check_is_visible,
     check_may_register,
+    check_mode,
     may_pass_queue,
     placement,
 )
@@ -55,39 +56,6 @@ def complete_contact(
     return {"name": name, "email": email}
 
 
-def register_caller(
-    event_id: int,
-    caller: User | None,
-    *,
-    name: str,
-    email: str,
-    source: str = "",
-    party_size: int = 1,
-    guests: Sequence[dict[str, Any]] = (),
-    answers: Mapping[str, Any] | None = None,
-    form_version: int | None = None,
-    is_opened: bool = False,
-) -> Registration:
-    """Registers the caller; None is a guest. Another address than the caller's is that of a guest.
-
-    The caller manages the registration of such a guest. Returns and raises as `register`.
-    """
-    user = caller if caller is not None and email == caller.email else None
-    return register(
-        event_id,
-        name=name,
-        email=email,
-        user=user,
-        registered_by=caller,
-        source=source,
-        party_size=party_size,
-        guests=guests,
-        answers=answers,
-        form_version=form_version,
-        is_opened=is_opened,
-    )
-
-
 def register(
     event_id: int,
     *,
@@ -103,6 +71,7 @@ def register(
     form_version: int | None = None,
     must_answer: bool = True,
     is_opened: bool = False,
+    skips_mode: bool = False,
 ) -> Registration:
     """Registers a person and their party.
 
@@ -113,7 +82,8 @@ def register(
     registrant; `guests` are those who are named. `answers`, also of guests, are for the
     questions of the event, whose version the caller may state as `form_version`. Without
     `must_answer` required questions may stay open. `is_opened` says that the caller has the key of
-    an unlisted event; without it `registered_by` has to see the event.
+    an unlisted event; without it `registered_by` has to see the event. With `skips_mode` the
+    registration mode of the event does not matter.
 
     A guest's registration belongs to the account that has confirmed the address, if there is one.
     The caller may be a stranger then. So `registered_by` is not stored, and the token of version 0,
@@ -121,7 +91,8 @@ def register(
 
     Returns the registration, `confirmed` or `waitlisted`, with `event`, `position` and
     `people_ahead` set. Raises `NotFound` and the errors of `check_may_register`, and for an
-    event that asks questions `ValidationFailed`, `FormChanged` and `OptionFull`.
+    event that asks questions `ValidationFailed`, `FormChanged` and `OptionFull`. Raises
+    `AdmissionNeeded` for an event that is not open to all.
     """
     viewer = registered_by or AnonymousUser()
     submission = Submission(answers or {}, guests, form_version, must_answer)
@@ -149,6 +120,7 @@ def register(
             "form_id": None,
             "gets_seat": None,
             "is_opened": is_opened,
+            "skips_mode": skips_mode,
         }
         if not submission.is_empty:
             return register_answered(parameters, submission, viewer)
@@ -157,6 +129,7 @@ def register(
         if not row["is_placed"]:
             check_is_visible(event, viewer, is_opened=is_opened)
             is_opened = parameters["is_opened"] = True
+            check_mode(event, skips_mode, parameters["now"], party_size)
         if event.form_id is not None:
             return register_answered(parameters, submission, viewer)
         if not row["is_placed"] and event.waitlist_count and event.seats_party(party_size):
@@ -176,7 +149,7 @@ def _place_under_lock(parameters: dict[str, Any]) -> dict[str, Any]:
     Raises the errors of `register`.
     """
     event = lock_event(parameters["event_id"])
-    is_registered = Registration.objects.live().filter(event=event, email=parameters["email"])
+    is_registered = Registration.objects.of_address().filter(event=event, email=parameters["email"])
     may_pass, party_size = may_pass_queue(event), parameters["party_size"]
     _explain_refusal(
         event, is_registered.exists(), parameters["now"], party_size, may_pass=may_pass
@@ -191,7 +164,7 @@ def _check_by_reading(
     """Raises the refusal for the event's current state; returns if there may be a seat."""
     event, is_registered = read_state(event_id, email)
     check_is_visible(event, viewer, is_opened=is_opened)
-    if event.form_id is None:
+    if event.form_id is None and not event.needs_admission:
         _explain_refusal(event, is_registered, timezone.now(), party_size)
 
 

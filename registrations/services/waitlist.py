@@ -119,6 +119,8 @@ def add_people(event: Event, registration: Registration, people: int, *, parties
     """
     if registration.status == Status.CONFIRMED:
         add_to_counters(event, registered_count=people)
+    elif registration.status == Status.PENDING:
+        add_to_counters(event, pending_count=people)
     else:
         add_to_counters(event, waitlist_count=people, waitlist_guest_count=people - parties)
 

@@ -85,13 +85,39 @@ _SHRUNK_WAITING = f"""
     ) AS counted
 """  # noqa: S608  # nosec
 
+# Parties whose size changed while they waited for a decision, so that their seats did not change.
+_RESIZED_PENDING = f"""
+    SELECT {_SLOT_NUMBER}, people FROM (
+        SELECT date_bin('15 minutes', entry.at, 'epoch') AS slot,
+            sum(CASE entry.kind WHEN 'party_grown' THEN -entry.people ELSE entry.people END)
+                AS people
+        FROM registrations_ledgerentry AS entry
+        JOIN registrations_registration AS row ON row.id = entry.registration_id
+        WHERE entry.event_id = %(event_id)s
+            AND (
+                entry.kind = 'party_grown'
+                OR entry.kind = 'party_shrunk' AND row.queue_number IS NULL
+            )
+            AND EXISTS (
+                SELECT FROM registrations_ledgerentry AS made
+                WHERE made.registration_id = row.id AND made.kind = 'pending'
+            )
+            AND NOT EXISTS (
+                SELECT FROM registrations_ledgerentry AS decided
+                WHERE decided.registration_id = row.id AND decided.id < entry.id
+                    AND decided.kind IN ('approved', 'approved_queued')
+            )
+        GROUP BY 1
+    ) AS counted
+"""  # noqa: S608  # nosec
+
 _COUNTERS = """
     SELECT registered_count, waitlist_count FROM events_event WHERE id = %(event_id)s
 """
 
 _OTHER_STATES = """
     SELECT status, sum(party_size) FROM registrations_registration
-    WHERE event_id = %(event_id)s AND status NOT IN ('confirmed', 'waitlisted', 'cancelled')
+    WHERE event_id = %(event_id)s AND status IN ('pending', 'rejected')
     GROUP BY status
 """
 
@@ -203,6 +229,8 @@ def _read_changes(cursor: Any, event: Event, waitlisted: int) -> _Changes:
             changes.absent[slot] = absent
     if shrunk:
         changes.unseated.update(dict(_rows(cursor, _SHRUNK_WAITING, event)))
+    if changes.of(Kind.PENDING):
+        changes.unseated.update(dict(_rows(cursor, _RESIZED_PENDING, event)))
     return changes
 
 
@@ -212,7 +240,7 @@ def _count_parties(
     """Counts people in place of entries. Returns whether a party shrank."""
     for kind, slot, more in _rows(cursor, _PARTIES, event):
         by_kind.setdefault(kind, Counter())[slot] += int(more)
-        if kind in {Kind.REGISTERED, Kind.QUEUED}:
+        if kind in {Kind.REGISTERED, Kind.QUEUED, Kind.PENDING}:
             registered[slot] += int(more)
     by_kind.pop(Kind.REGISTERED.value, None)
     registered.update(by_kind.pop(Kind.PARTY_GROWN.value, Counter()))
@@ -223,12 +251,13 @@ def _count_parties(
 
 
 def _may_be_special(changes: _Changes, waitlisted: int) -> bool:
-    """Whether a cancelled registration may have been waitlisted or checked in.
+    """Whether a cancelled registration may have been waitlisted, pending or checked in.
 
     The rows of cancelled registrations are only read in this case.
     """
     cancelled, checked_in = changes.of(Kind.CANCELLED), changes.of(Kind.CHECKED_IN)
-    left = changes.of(Kind.QUEUED).total() - changes.of(Kind.PROMOTED).total() > waitlisted
+    queued = changes.of(Kind.QUEUED).total() + changes.of(Kind.APPROVED_TO_QUEUE).total()
+    left = queued - changes.of(Kind.PROMOTED).total() > waitlisted or bool(changes.of(Kind.PENDING))
     return bool(cancelled) and (left or (bool(checked_in) and max(cancelled) >= min(checked_in)))
 
 
@@ -255,6 +284,8 @@ def _timeline(changes: _Changes, edges: Sequence[datetime]) -> list[Bucket]:
     confirmed = Counter(changes.registered)
     confirmed.update(promoted)
     confirmed.update(changes.unseated)
+    confirmed.update(changes.of(Kind.APPROVED))
+    confirmed.subtract(changes.of(Kind.PENDING))
     confirmed.subtract(queued)
     confirmed.subtract(cancelled)
     by_name = {

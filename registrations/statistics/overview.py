@@ -27,7 +27,8 @@ _EVENTS = """
         event.waitlist_count, registered.number, registered.number + party.number,
         coalesce(present.number, 0),
         CASE WHEN event.end_time <= %(now)s AND event.status <> 'draft'
-            THEN event.registered_count - coalesce(present.number, 0) ELSE 0 END
+            THEN event.registered_count - coalesce(present.number, 0) ELSE 0 END,
+        coalesce(undecided.number, 0)
     FROM events_event AS event
     LEFT JOIN events_category AS category ON category.id = event.category_id
     CROSS JOIN LATERAL (
@@ -41,6 +42,10 @@ _EVENTS = """
         WHERE event_id = event.id AND kind IN ('registered', 'queued', 'party_grown')
             AND (people > 1 OR kind IN ('party_grown', 'party_shrunk'))
     ) AS party
+    LEFT JOIN LATERAL (
+        SELECT sum(party_size)::bigint AS number FROM registrations_registration
+        WHERE event_id = event.id AND status IN ('pending', 'rejected')
+    ) AS undecided ON true
     LEFT JOIN LATERAL (
         SELECT sum(party_size - absent_count)::bigint AS number FROM registrations_registration
         WHERE event_id = event.id AND checked_in_at IS NOT NULL AND status = 'confirmed'
@@ -67,6 +72,7 @@ class _EventRow:
     people: int
     checked_in: int
     no_show: int
+    undecided: int
 
     def counts(self) -> dict[str, int]:
         return {
@@ -75,7 +81,7 @@ class _EventRow:
             "people": self.people,
             "confirmed": self.confirmed,
             "waitlisted": self.waitlisted,
-            "cancelled": self.people - self.confirmed - self.waitlisted,
+            "cancelled": self.people - self.confirmed - self.waitlisted - self.undecided,
             "checked_in": self.checked_in,
             "no_show": self.no_show,
         }

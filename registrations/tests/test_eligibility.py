@@ -119,7 +119,12 @@ def test_sql_of_may_register_agrees_with_its_check(events, is_registered, party_
 
 def may_register(event: Event, party_size: int = 1) -> dict[int, bool]:
     return results(
-        MAY_REGISTER, event_id=event.pk, email=ADDRESS, party_size=party_size, gets_seat=None
+        MAY_REGISTER,
+        event_id=event.pk,
+        email=ADDRESS,
+        party_size=party_size,
+        gets_seat=None,
+        skips_mode=False,
     )
 
 

@@ -1,3 +1,12 @@
+from .admission import (
+    ApproveView,
+    CodeListView,
+    CodeView,
+    ConfirmRegistrationView,
+    DecideView,
+    RejectView,
+    ReopenView,
+)
 from .attendees import AttendeeExportView, AttendeeListView, LedgerView
 from .calendars import OwnCalendarView
 from .changes import ChangesView
@@ -26,6 +35,13 @@ from .registering import (
 from .statistics import EventStatisticsView, OwnStatisticsView
 
 __all__ = [
+    "ApproveView",
+    "CodeListView",
+    "CodeView",
+    "ConfirmRegistrationView",
+    "DecideView",
+    "RejectView",
+    "ReopenView",
     "AttendeeExportView",
     "AttendeeImportView",
     "AttendeeListView",

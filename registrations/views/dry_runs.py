@@ -26,6 +26,11 @@ def observe_registration(view: ApiView, pk: UUID) -> Observed:
     return report
 
 
+def observe_decisions(view: ApiView, pk: int) -> Observed:
+    changes = EventChanges([pk])
+    return lambda response: changes.report([])
+
+
 def observe_message(view: ApiView, pk: int) -> Observed:
     changes = EventChanges([pk])
     return lambda response: changes.report([])

@@ -31,6 +31,9 @@ from .. import services
 from ..errors import (
     AlreadyRegistered,
     CancellationClosed,
+    CodeInvalid,
+    CodeRequired,
+    CodeUsedUp,
     EventFull,
     FormChanged,
     OptionFull,
@@ -39,9 +42,10 @@ from ..errors import (
     RegistrationCancelled,
     RegistrationClosed,
     RegistrationNotOpen,
+    RegistrationRejected,
 )
 from ..filters import OwnRegistrationFilter
-from ..models import Registration
+from ..models import AddressConfirmation, Registration
 from ..permissions import ManagesRegistration, sees_meeting
 from ..serializers import (
     EditedRegistrationOut,
@@ -52,6 +56,7 @@ from ..serializers import (
     parse_simple_guest,
     render_new_registration,
 )
+from ..serializers.admission import UnconfirmedOut
 from ..tickets import is_manage_token, ticket_png, ticket_svg
 from .dry_runs import observe_registration
 
@@ -67,17 +72,21 @@ class RegisterView(EventAccess):
     @operation(
         "Register for an event",
         request=RegisterIn,
-        responses={201: NewRegistrationOut},
+        responses={201: NewRegistrationOut, 202: UnconfirmedOut},
         raises=[
             EventCancelled,
             EventNotPublished,
             EventStarted,
             RegistrationNotOpen,
             RegistrationClosed,
+            CodeRequired,
+            CodeInvalid,
             AlreadyRegistered,
+            RegistrationRejected,
             FormChanged,
             PartyTooLarge,
             OptionFull,
+            CodeUsedUp,
             EventFull,
         ],
     )
@@ -85,6 +94,10 @@ class RegisterView(EventAccess):
         """A seat when one is free (`confirmed`), else a place in the queue (`waitlisted`).
 
         A party gets seats for all of its `party_size` people, or one place in the queue.
+
+        By the event's `registration_mode`, guests first confirm their address by a link in an
+        e-mail (202), the organizer decides (`pending`), or a `code` is needed. The organizer's own
+        requests pass every mode.
 
         `answers` are for the questions of the event (`GET …/form/`); those that are hidden by
         `show_if` are dropped. An answer takes one of an option's limit, for the whole party.
@@ -104,10 +117,10 @@ class RegisterView(EventAccess):
             self.get_row(self.visible_events(pk), pk=pk)
             raise
         caller = request.user if request.user.is_authenticated else None
-        registration = services.register_caller(pk, caller, **data, is_opened=self.has_key_of(pk))
+        made = services.register_caller(pk, caller, **data, is_opened=self.has_key_of(pk))
         site = request.build_absolute_uri("/").rstrip("/")
-        body, headers = registration_response(registration, caller_id=request.user.pk, site=site)
-        return Response(body, status=201, headers=headers)
+        status, body, headers = registration_response(made, caller_id=request.user.pk, site=site)
+        return Response(body, status=status, headers=headers)
 
 
 def register_guest(request: PlainRequest, event_id: int) -> Answer | None:
@@ -119,20 +132,26 @@ def register_guest(request: PlainRequest, event_id: int) -> Answer | None:
         return None
     count_guest("register", request)
     name, email = guest
-    registration = services.register(event_id, name=name, email=email)
-    body, headers = registration_response(registration, caller_id=None, site=request.site)
-    return Answer(201, to_json(body), headers)
+    made = services.register_caller(event_id, None, name=name, email=email)
+    status, body, headers = registration_response(made, caller_id=None, site=request.site)
+    return Answer(status, to_json(body), headers)
 
 
 def registration_response(
-    registration: Registration, *, caller_id: int | None, site: str
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """The body and the headers of the 201 for a new registration.
+    made: Registration | AddressConfirmation, *, caller_id: int | None, site: str
+) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """The status, the body and the headers of the response to a registration.
 
     `caller_id` is the caller's account, None for a guest. `site` is the scheme and host of links.
     """
-    body = render_new_registration(registration, caller_id=caller_id)
-    return body, {"Location": f"{site}/api/registrations/{registration.pk}/"}
+    if isinstance(made, AddressConfirmation):
+        return (
+            202,
+            UnconfirmedOut({"status": "unconfirmed", "expires_at": made.expires_at}).data,
+            {},
+        )
+    body = render_new_registration(made, caller_id=caller_id)
+    return 201, body, {"Location": f"{site}/api/registrations/{made.pk}/"}
 
 
 class SingleRegistrationView(ApiView):
@@ -200,6 +219,7 @@ class RegistrationView(SingleRegistrationView):
             EventStarted,
             CancellationClosed,
             RegistrationCancelled,
+            RegistrationRejected,
             RegistrationClosed,
             RegistrationNotOpen,
             AlreadyRegistered,
@@ -239,7 +259,7 @@ class RegistrationView(SingleRegistrationView):
         "Cancel a registration",
         parameters=[TOKEN],
         responses={204: None},
-        raises=[PermissionDenied, EventStarted, CancellationClosed],
+        raises=[PermissionDenied, EventStarted, CancellationClosed, RegistrationRejected],
     )
     def delete(self, request: Request, pk: UUID) -> Response:
         """Frees the seat for the first on the waitlist. A cancellation is final.
@@ -260,7 +280,7 @@ class ResendView(SingleRegistrationView):
         parameters=[TOKEN],
         request=None,
         responses={202: None},
-        raises=[PermissionDenied, RegistrationCancelled],
+        raises=[PermissionDenied, RegistrationCancelled, RegistrationRejected],
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """Queues the e-mail with ticket and link. Earlier links stay valid."""

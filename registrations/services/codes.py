@@ -1,0 +1,119 @@
+"""Codes that registering needs, and their uses.
+
+A use is taken and given back under the event's lock, in the transaction of the registration. A
+constraint of the database keeps it within the limit.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import User
+from config.errors import FieldError, NotFound, ValidationFailed
+from events.models import Event
+from events.services import lock_event
+
+from ..errors import CodeInvalid, CodeRequired, CodeUsedUp
+from ..models import Registration, RegistrationCode, new_code
+from .eligibility import (
+    check_capacity_holds,
+    check_is_open,
+    check_is_unregistered,
+    check_is_visible,
+    check_party_size,
+)
+from .registering import register
+
+
+@transaction.atomic
+def create_code(
+    event: Event,
+    *,
+    code: str = "",
+    max_uses: int | None = None,
+    expires_at: datetime | None = None,
+    email: str = "",
+) -> RegistrationCode:
+    """Without `code` a random one is made. Raises `ValidationFailed` if the event has it."""
+    try:
+        with transaction.atomic():
+            return RegistrationCode.objects.create(
+                event=event,
+                code=code or new_code(),
+                max_uses=max_uses,
+                expires_at=expires_at,
+                email=email,
+            )
+    except IntegrityError as error:
+        if "one_code_per_event" not in str(error):
+            raise
+        detail = "The event already has this code; choose another one."
+        raise ValidationFailed(FieldError("code", "unique", detail)) from error
+
+
+def delete_code(event: Event, pk: int) -> None:
+    """Raises `NotFound`. Registrations that have used the code stay as they are."""
+    if not RegistrationCode.objects.filter(event=event, pk=pk).delete()[0]:
+        raise NotFound
+
+
+def check_code(event: Event, code: str, email: str, now: datetime) -> RegistrationCode:
+    """The code. Raises `CodeRequired`, and `CodeInvalid` for every other reason."""
+    if not code:
+        raise CodeRequired
+    row = RegistrationCode.objects.filter(event=event, code=code).first()
+    if row is None or (row.expires_at and row.expires_at <= now) or row.email not in {"", email}:
+        raise CodeInvalid
+    return row
+
+
+@transaction.atomic
+def register_with_code(
+    event_id: int,
+    email: str,
+    details: dict[str, Any],
+    *,
+    code: str,
+    user: User | None,
+    registered_by: User | None,
+    is_opened: bool,
+) -> Registration:
+    """Registers, and takes a use of the code. Raises its errors and those of `register`."""
+    event = lock_event(event_id)
+    now, party_size = timezone.now(), details["party_size"]
+    check_is_visible(event, registered_by or AnonymousUser(), is_opened=is_opened)
+    check_party_size(event, party_size)
+    check_is_open(event, now)
+    row = check_code(event, code, email, now)
+    check_is_unregistered(event, email)
+    check_capacity_holds(event, party_size)
+    _take_use(row)
+    registration = register(
+        event_id,
+        email=email,
+        user=user,
+        registered_by=registered_by,
+        is_opened=True,
+        skips_mode=True,
+        **details,
+    )
+    Registration.objects.filter(pk=registration.pk).update(code=row)
+    return registration
+
+
+def give_use_back(registration: Registration) -> None:
+    """For a registration that is being cancelled. Caller holds the event lock."""
+    if registration.code_id is not None:
+        RegistrationCode.objects.filter(pk=registration.code_id).update(uses=F("uses") - 1)
+
+
+def _take_use(row: RegistrationCode) -> None:
+    free = RegistrationCode.objects.filter(pk=row.pk)
+    if row.max_uses is not None:
+        free = free.filter(uses__lt=F("max_uses"))
+    if not free.update(uses=F("uses") + 1):
+        raise CodeUsedUp
