@@ -17,6 +17,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from accounts.notifications import outbox
+from registrations.webhooks import figures
+from registrations.webhooks.claims import running_senders
 
 # Workers report every ten seconds.
 _WORKER_TIMEOUT = timedelta(seconds=60)
@@ -79,6 +81,24 @@ def _notifications() -> Iterator[Metric]:
     yield _gauge("mailers", "Connections of running mailers.", len(outbox.running_mailers()))
 
 
+def _webhooks() -> Iterator[Metric]:
+    backlog = figures.backlog()
+    yield _by_label("webhooks", "Webhooks by state.", "state", figures.webhooks_by_state())
+    yield _gauge("webhook_deliveries_due", "Deliveries that are due and not sent.", backlog.due)
+    yield _gauge(
+        "webhook_deliveries_oldest_due_seconds",
+        "Age of the oldest of those.",
+        backlog.oldest_seconds,
+    )
+    yield _by_label(
+        "webhook_deliveries_last_hour",
+        "Deliveries that were queued in the last hour, by their present state.",
+        "state",
+        figures.deliveries_of_last_hour(),
+    )
+    yield _gauge("webhook_senders", "Connections of running senders.", len(running_senders()))
+
+
 def _connections() -> Iterator[Metric]:
     family = GaugeMetricFamily(
         "database_connections", "Connections to this database.", labels=["application", "state"]
@@ -93,7 +113,12 @@ def _connections() -> Iterator[Metric]:
     yield _gauge("database_max_connections", "The limit of the server.", max_connections)
 
 
-_READERS: tuple[Callable[[], Iterator[Metric]], ...] = (_jobs, _notifications, _connections)
+_READERS: tuple[Callable[[], Iterator[Metric]], ...] = (
+    _jobs,
+    _notifications,
+    _webhooks,
+    _connections,
+)
 
 
 def _build() -> Metric:

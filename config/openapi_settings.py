@@ -64,6 +64,7 @@ SETTINGS = {
         {"name": "calendars", "description": "iCalendar files and feeds (RFC 5545)."},
         {"name": "notifications", "description": "The inbox."},
         {"name": "changes", "description": "Follow what happens, for other programs."},
+        {"name": "webhooks", "description": "Have what happens sent to other programs."},
         {"name": "account", "description": "The profile, its sessions and data."},
         {"name": "teams", "description": "People who run an event together."},
         {"name": "API keys", "description": "Credentials of programs, with scopes."},

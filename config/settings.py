@@ -290,6 +290,8 @@ SMTPUTF8 = env.boolean("SMTPUTF8", default=False)
 DEFAULT_FROM_EMAIL = env.sender("DEFAULT_FROM_EMAIL", "Events <events@localhost>")
 # Guests of every event confirm their address before they get a seat.
 GUEST_CONFIRMATION = env.boolean("GUEST_CONFIRMATION", default=False)
+# What webhooks may reach beside https and port 443 of public addresses.
+WEBHOOK_NETWORKS = env.networks("WEBHOOK_NETWORKS", [])
 CHANGES_DAYS = env.integer("CHANGES_DAYS", 90, minimum=1, maximum=36500)
 NOTIFICATION_DAYS = env.integer("NOTIFICATION_DAYS", 90, minimum=1, maximum=36500)
 FEEDBACK_INVITE_HOURS = env.integer("FEEDBACK_INVITE_HOURS", 24, minimum=0, maximum=24 * 30)

@@ -258,3 +258,26 @@ class TooManyBuckets(DomainError):
         "of hour, or a shorter time by the parameters from and to."
     )
     example = {"max_buckets": 1000}
+
+
+class WebhookLimit(DomainError):
+    code = "webhook_limit"
+    status = 409
+    title = "Too many webhooks"
+    detail = "Delete a webhook that you no longer need, then create another one."
+    help = (
+        "An account has a limited number of webhooks, which is the member maximum. Disabled ones "
+        "and those of its API keys count. DELETE /api/webhooks/{id}/ ends one."
+    )
+    example = {"maximum": 10}
+
+
+class DeliveryPending(DomainError):
+    code = "delivery_pending"
+    status = 409
+    title = "The delivery is still in progress"
+    detail = "The delivery has another attempt ahead. Send it again once it has ended."
+    help = (
+        "A delivery that has not ended is attempted anyway, at the time in its next_attempt_at. "
+        "Send it again once its state is delivered, failed or dropped."
+    )

@@ -20,7 +20,7 @@ from config.api.http.negotiation import to_json
 from config.api.text.instants import render_instant
 from events.models import Event, Series, TeamMember
 
-from .models import DoorLink, Feedback, LedgerEntry, Message, Registration, Scan
+from .models import DoorLink, Feedback, LedgerEntry, Message, Registration, Scan, Webhook
 
 ROWS_OF_A_BATCH = 500
 
@@ -101,6 +101,22 @@ SECTIONS = (
             "expires_at",
             "last_used_at",
             "revoked_at",
+        ),
+    ),
+    Section(
+        "webhooks",  # without their secrets, which sign in the account's name
+        lambda user: Webhook.objects.filter(user=user, deleted_at=None),
+        (
+            "id",
+            "url",
+            "types",
+            "events",
+            "description",
+            "enabled",
+            "disabled_reason",
+            "created_at",
+            "last_success_at",
+            "failing_since",
         ),
     ),
     Section("former_addresses", lambda user: user.former_addresses.all(), ("email", "left_at")),

@@ -6,6 +6,7 @@ from .services.accounts import settle_accounts
 from .services.confirmations import delete_old_confirmations
 from .services.reminders import queue_feedback_invitations, queue_reminders
 from .services.retention import forget_old_answers
+from .webhooks.retention import delete_old_deliveries
 
 
 @app.periodic(cron="* * * * *")
@@ -55,3 +56,10 @@ def sweep_changes(timestamp: int) -> None:
 def forget_answers(timestamp: int) -> None:
     """Erases, every day, the answers that are older than their question allows."""
     forget_old_answers(timezone.now())
+
+
+@app.periodic(cron="7 * * * *")
+@app.task(queueing_lock="sweep_webhooks")
+def sweep_webhooks(timestamp: int) -> None:
+    """Deletes, every hour, old deliveries and those of deleted webhooks."""
+    delete_old_deliveries()

@@ -12,6 +12,7 @@ from procrastinate.contrib.django.utils import connector_params
 from procrastinate.periodic import PeriodicDeferrer
 
 from accounts.notifications.mailer import Mailer
+from registrations.webhooks.sender import Sender
 
 _POLL_SECONDS = 0.2
 
@@ -52,3 +53,13 @@ def deliver_due_notifications(stopping: Event) -> int:
     finally:
         mailer.close()
     return delivered
+
+
+def send_due_webhooks(stopping: Event) -> None:
+    """Send until no delivery is due or `stopping` is set."""
+    sender = Sender(stopping)
+    try:
+        while not stopping.is_set() and sender.send_due():
+            pass
+    finally:
+        sender.close()

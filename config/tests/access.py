@@ -34,9 +34,16 @@ from events.models import Event, Series, TeamMember
 from events.services import cancel_event, delete_event, end_series
 from events.services.team import invite
 from events.tests.factories import EventFactory, SeriesFactory
-from registrations.models import DoorLink, Feedback, Message, Registration, RegistrationCode
+from registrations.models import (
+    DoorLink,
+    Feedback,
+    Message,
+    Registration,
+    RegistrationCode,
+    WebhookDelivery,
+)
 from registrations.services import create_code, create_door_link, withdraw_door_link
-from registrations.tests.factories import registered
+from registrations.tests.factories import WebhookFactory, registered
 from registrations.tickets import feedback_token, manage_token
 
 ROLES = ("anonymous", "stranger", "attendee", "organizer", "bare", "staff")
@@ -201,6 +208,18 @@ api/series/<id:pk>/transfer/           deleted-series       DELETE  401  404  40
 api/me/invitations/                    -                    GET     401  200  200  200  200  200
 api/me/invitations/<id:pk>/accept/     ana's-invitation     POST    401  404  200  404  404  404
 api/me/invitations/<id:pk>/decline/    ana's-invitation     POST    401  404  200  404  404  404
+
+# webhooks
+api/webhooks/                          -                    GET     401  200  200  200  200  200
+api/webhooks/                          -                    POST    401  201  201  201  201  201
+api/webhooks/<id:pk>/                  olga's-webhook       GET     401  404  404  200  404  404
+api/webhooks/<id:pk>/                  olga's-webhook       PATCH   401  404  404  200  404  404
+api/webhooks/<id:pk>/                  olga's-webhook       DELETE  401  404  404  204  404  404
+api/webhooks/<id:pk>/rotate/           olga's-webhook       POST    401  404  404  200  404  404
+api/webhooks/<id:pk>/test/             olga's-webhook       POST    401  404  404  202  404  404
+api/webhooks/<id:pk>/replay/           olga's-webhook       POST    401  404  404  202  404  404
+api/webhooks/<id:pk>/deliveries/       olga's-webhook       GET     401  404  404  200  404  404
+api/webhooks/<id:pk>/deliveries/<id:delivery_id>/redeliver/ delivery POST 401 404 404 202 404 404
 
 # API keys
 api/me/keys/                           -                    GET     401  200  200  200  200  200
@@ -450,6 +469,7 @@ class World:
     door_links: dict[str, DoorLink]
     door_tokens: dict[str, str]
     codes: dict[str, RegistrationCode]
+    deliveries: dict[str, WebhookDelivery]
 
     def rows(self) -> dict[str, tuple[dict[str, Any], str]]:
         """By name: what the route takes, and the query behind it."""
@@ -466,6 +486,7 @@ class World:
             **self.messages,
             **self.keys,
             "ana's-invitation": self.invitations["ana's-invitation"],
+            "olga's-webhook": self.deliveries["delivery"].webhook,
         }
         return {
             "-": ({}, ""),
@@ -473,6 +494,10 @@ class World:
             **{name: self._with_member(name) for name in (*self.events, *self.series)},
             **{f"{name}-page": self._page(name) for name in self.events},
             **{name: ({"token": token}, "") for name, token in self.door_tokens.items()},
+            **{
+                name: ({"pk": row.webhook_id, "delivery_id": row.pk}, "")
+                for name, row in self.deliveries.items()
+            },
             "ana's+feedback": (
                 {"pk": own.pk},
                 f"?token={feedback_token(own.pk, ana.pk)}",
@@ -577,6 +602,9 @@ class World:
             },
             "POST api/me/keys/": {"name": "Shop", "scopes": ["checkin"], "password": PASSWORD},
             "PATCH api/me/keys/<id:pk>/": {"name": "New"},
+            "POST api/webhooks/": {"url": "https://192.88.1.1/", "types": ["event.created"]},
+            "PATCH api/webhooks/<id:pk>/": {"description": "New"},
+            "POST api/webhooks/<id:pk>/replay/": {"since": timezone.now().isoformat()},
             "POST api/keys/revoke/": {"key": "evk_unknown"},
             "POST api/events/<id:pk>/attendees/import/": File("text/csv", ATTENDEES),
             "POST api/events/import/": File("text/csv", EVENTS),
@@ -655,6 +683,12 @@ def make_world() -> World:
         door_tokens[name] = url.rpartition("/")[2]
     withdraw_door_link(door_links["withdrawn-door"])
     codes = {name: create_code(events[name]) for name in ("published", "draft")}
+    webhook = WebhookFactory(user=olga)
+    deliveries = {
+        "delivery": WebhookDelivery.objects.create(
+            webhook=webhook, type="webhook.test", state="failed"
+        )
+    }
     return World(
         people,
         events,
@@ -668,4 +702,5 @@ def make_world() -> World:
         door_links,
         door_tokens,
         codes,
+        deliveries,
     )

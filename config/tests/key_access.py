@@ -121,6 +121,16 @@ GET    api/events/<id:pk>/attendees/export/ registrations:read
 POST   api/events/<id:pk>/attendees/import/ registrations:write
 GET    api/events/<id:pk>/statistics/       statistics:read
 GET    api/changes/                         changes:read
+GET    api/webhooks/                        webhooks
+POST   api/webhooks/                        webhooks
+GET    api/webhooks/<id:pk>/                webhooks
+PATCH  api/webhooks/<id:pk>/                webhooks
+DELETE api/webhooks/<id:pk>/                webhooks
+POST   api/webhooks/<id:pk>/rotate/         webhooks
+POST   api/webhooks/<id:pk>/test/           webhooks
+POST   api/webhooks/<id:pk>/replay/         webhooks
+GET    api/webhooks/<id:pk>/deliveries/     webhooks
+POST   api/webhooks/<id:pk>/deliveries/<id:delivery_id>/redeliver/ webhooks
 GET    api/me/statistics/                   statistics:read
 GET    api/events/<id:pk>/ledger/           registrations:read
 POST   api/events/<id:pk>/check-in/         checkin

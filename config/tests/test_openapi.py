@@ -36,6 +36,7 @@ TAGS = [
     "calendars",
     "notifications",
     "changes",
+    "webhooks",
     "account",
     "teams",
     "API keys",

@@ -38,7 +38,7 @@ from config.wsgi import application
 from events.models import Event
 from events.tests.factories import EventFactory, SeriesFactory
 from registrations.services import cancel_registration
-from registrations.tests.factories import registered
+from registrations.tests.factories import WebhookFactory, registered
 
 pytestmark = pytest.mark.xdist_group("schemathesis")
 NOW = timezone.now()
@@ -64,6 +64,14 @@ BUSINESS_CODES = {
     "unknown_timezone",
     "wrong_password",
 }
+# What a pattern cannot say of a URL, and events without a role.
+WEBHOOK_CODES = {
+    "invalid",
+    "https_required",
+    "port_not_allowed",
+    "address_not_allowed",
+    "has_credentials",
+}
 # A guest has to send what a user may leave out; one's own account wants the password. Of many
 # events the generator makes some with a date and no time, whatever the document says.
 ALSO_BUSINESS = {
@@ -81,6 +89,9 @@ ALSO_BUSINESS = {
     "checkInMany": {"min_length"},
     "readEventStatistics": {"min_value", "too_many_buckets"},  # an end before the start
     "readMyStatistics": {"min_value"},
+    "createWebhook": {*WEBHOOK_CODES, "webhook_limit"},
+    "editWebhook": WEBHOOK_CODES,
+    "replayWebhook": {"invalid", "cursor_expired", "max_value"},
     "listChanges": {"invalid"},  # both a cursor and from
     # Any text is text, and few are a list of attendees.
     "importAttendees": {"required", "invalid", "min_length", "event_full"},
@@ -198,6 +209,7 @@ def there(olga: User, ana: User, sam: User) -> There:
             "/api/users/": [olga.pk, ana.pk, sam.pk],
             "/api/registrations/": [str(row.pk) for row in (confirmed, waitlisted, cancelled)],
             "/api/categories/": ["conference", "workshop"],
+            "/api/webhooks/": [WebhookFactory(user=olga).pk],
             "/api/me/sessions/": [str(session.pk) for session in olga.sessions.all()],
         },
         values={
@@ -208,6 +220,8 @@ def there(olga: User, ana: User, sam: User) -> There:
             "/api/email/verify/ token": token_in(confirmation_link(olga)),
             "/api/password/reset/confirm/ token": token_in(reset_link(olga)),
             "ticket_code": confirmed.ticket_code,
+            "url": "https://8.8.8.8/hook",
+            "since": NOW.isoformat(),
             "category": "conference",
             "recurrence": "FREQ=WEEKLY;COUNT=3",
         },

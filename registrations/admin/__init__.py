@@ -6,6 +6,7 @@ from .events import AttendedEventAdmin
 from .feedback import FeedbackAdmin
 from .messages import MessageAdmin
 from .registrations import RegistrationAdmin
+from .webhooks import WebhookAdmin, WebhookDeliveryAdmin
 
 __all__ = [
     "AttendedEventAdmin",
@@ -14,4 +15,6 @@ __all__ = [
     "FeedbackAdmin",
     "MessageAdmin",
     "RegistrationAdmin",
+    "WebhookAdmin",
+    "WebhookDeliveryAdmin",
 ]

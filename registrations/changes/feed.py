@@ -8,13 +8,13 @@ from uuid import UUID
 from django.core import signing
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from config.errors import CursorExpired, InvalidCursor
 from events.models import Event, Series, listed_events, own_series
 from events.models.rights import Viewer
 
-from ..models import Change
+from ..models import Change, ChangeLog
 from .log import sequence_changes
 
 _SIGNER = signing.Signer(salt="changes")
@@ -108,6 +108,15 @@ def read_changes(
     has_more = len(changes) > size
     end = changes[size - 1].position if has_more else latest
     return ChangePage(changes[:size], Position(end, era), has_more)
+
+
+def require_stored(position: Position) -> None:
+    """Raises `CursorExpired` unless the log has every change after the position."""
+    sequence_changes()
+    log = ChangeLog.objects.filter(pk=1).first()
+    if log is not None and position.era is not None:
+        latest = Change.objects.aggregate(latest=Max("position"))["latest"]
+        _check_is_stored(position, log.era, log.expired_to, latest or log.expired_to)
 
 
 def _check_is_stored(position: Position, era: UUID, expired_to: int, latest: int) -> None:

@@ -13,6 +13,13 @@ from .registration import (
     new_ticket_code,
 )
 from .scan import Scan
+from .webhook import (
+    Webhook,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookQuerySet,
+    WebhookQueue,
+)
 
 __all__ = [
     "ADMITTED_COUNT",
@@ -34,5 +41,10 @@ __all__ = [
     "Scan",
     "new_code",
     "has_place",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookQuerySet",
+    "WebhookQueue",
     "new_ticket_code",
 ]

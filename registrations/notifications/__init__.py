@@ -11,6 +11,7 @@ from .registrations import (
     REJECTED,
     WAITLISTED,
 )
+from .webhooks import WEBHOOK_DISABLED
 
 KINDS = (
     CONFIRMED,
@@ -27,6 +28,7 @@ KINDS = (
     REMINDER,
     FEEDBACK,
     MESSAGE,
+    WEBHOOK_DISABLED,
 )
 
 __all__ = ["KINDS"]

@@ -16,7 +16,14 @@ from events.models import Event
 from events.services import end_memberships, end_series_of, unfinished_series_of
 
 from ..errors import AccountHasUpcomingEvents
-from ..models import AddressConfirmation, Feedback, LedgerEntry, Registration, RegistrationQuerySet
+from ..models import (
+    AddressConfirmation,
+    Feedback,
+    LedgerEntry,
+    Registration,
+    RegistrationQuerySet,
+    Webhook,
+)
 from .address_changes import at_another_address, move_registrations
 from .cancellation import cancel_registration
 from .door_links import end_door_links
@@ -56,6 +63,7 @@ def close_account(user: User, *, password: str | None = None) -> None:
     locked_in_order(drafts).update(deleted_at=timezone.now())
     end_series_of(user)
     end_door_links(user)
+    Webhook.objects.filter(user=user).end()
     end_memberships(user, set().union(*known_addresses(user)))
     erase_account(user)
 

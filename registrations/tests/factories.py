@@ -2,9 +2,11 @@
 
 from itertools import count
 
+from accounts.models import User
 from events.models import Event
-from registrations.models import Registration
+from registrations.models import Registration, Webhook
 from registrations.services import register
+from registrations.webhooks.secrets import new_secret, sealed
 
 _numbers = count(1)
 
@@ -19,3 +21,16 @@ def registered(event: Event, **fields: object) -> Registration:
 def registered_silently(event: Event, **fields: object) -> Registration:
     """`registered` without a notification, for tests of later notifications."""
     return registered(event, notify=False, **fields)
+
+
+def WebhookFactory(user: User, **fields: object) -> Webhook:
+    """A webhook of every type to an address that does not exist."""
+    kinds = ("event", "series", "registration", "feedback", "message", "team", "form")
+    values = {
+        "url": "https://hooks.invalid/events",
+        "types": [f"{kind}.*" for kind in kinds],
+        "secret": sealed(new_secret()),
+        "starts_after": 0,
+        **fields,
+    }
+    return Webhook.objects.create(user=user, **values)

@@ -33,6 +33,15 @@ from .registering import (
     register_guest,
 )
 from .statistics import EventStatisticsView, OwnStatisticsView
+from .webhooks import (
+    DeliveryListView,
+    RedeliveryView,
+    ReplayView,
+    WebhookListView,
+    WebhookRotationView,
+    WebhookTestView,
+    WebhookView,
+)
 
 __all__ = [
     "ApproveView",
@@ -52,6 +61,7 @@ __all__ = [
     "CheckInView",
     "DoorLinkListView",
     "DoorLinkView",
+    "DeliveryListView",
     "DoorListView",
     "EventAnswersSchemaView",
     "EventFormView",
@@ -67,13 +77,19 @@ __all__ = [
     "OwnRegistrationListView",
     "OwnStatisticsView",
     "ProfileView",
+    "RedeliveryView",
     "RegisterView",
     "RegistrationView",
+    "ReplayView",
     "ResendView",
     "SeriesAnswersSchemaView",
     "SeriesFormView",
     "TicketPngView",
     "TicketSvgView",
     "UserView",
+    "WebhookListView",
+    "WebhookRotationView",
+    "WebhookTestView",
+    "WebhookView",
     "register_guest",
 ]

@@ -6,13 +6,17 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Max
 from procrastinate.contrib.django.models import ProcrastinateEvent
 
-from config.operations.due_work import deliver_due_notifications, run_due_jobs
+from config.operations.due_work import (
+    deliver_due_notifications,
+    run_due_jobs,
+    send_due_webhooks,
+)
 
 
 class Command(BaseCommand):
     help = (
-        "Runs the jobs and sends the notifications that are due, and ends. A scheduler that starts "
-        "it every few minutes replaces the worker and the mailer."
+        "Runs the jobs and sends the notifications and webhooks that are due, and ends. A "
+        "scheduler that starts it every few minutes replaces the worker and the mailer."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -36,6 +40,7 @@ class Command(BaseCommand):
         try:
             run_due_jobs(stopping)
             delivered = deliver_due_notifications(stopping)
+            send_due_webhooks(stopping)
         finally:
             timer.cancel()
         done, failed = (

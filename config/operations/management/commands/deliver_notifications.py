@@ -1,4 +1,5 @@
 import signal
+from collections.abc import Callable
 from threading import Event, Thread
 from typing import Any
 
@@ -6,12 +7,13 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection
 
 from accounts.notifications.mailer import Mailer
+from registrations.webhooks.sender import Sender
 
 
 class Command(BaseCommand):
     help = (
-        "Delivers due notifications until it gets SIGTERM or SIGINT. It then finishes the current "
-        "mail. Any number of these commands may run at once."
+        "Delivers due notifications and webhooks until it gets SIGTERM or SIGINT. It then finishes "
+        "the current mail and requests. Any number of these commands may run at once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -28,16 +30,18 @@ class Command(BaseCommand):
         stopping = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        self.stdout.write(f"Delivering notifications, {connections} at a time.")
-        threads = [Thread(target=_deliver, args=(stopping,)) for _ in range(connections)]
+        self.stdout.write(f"Delivering webhooks, and notifications {connections} at a time.")
+        programs: list[Callable[[], None]] = [Mailer(stopping).run for _ in range(connections)]
+        programs.append(Sender(stopping).run)
+        threads = [Thread(target=_run, args=(program,)) for program in programs]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
 
-def _deliver(stopping: Event) -> None:
+def _run(program: Callable[[], None]) -> None:
     try:
-        Mailer(stopping).run()
+        program()
     finally:
         connection.close()

@@ -1,0 +1,180 @@
+"""The table of deliveries as a queue for any number of senders.
+
+A sender claims rows for the time of a lease. Its connection also holds an advisory lock with the
+sender's number, so the rows of a killed sender are free again within seconds. See also
+`accounts.notifications.outbox`.
+"""
+
+import random
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from ..models import Webhook, WebhookDelivery
+
+State = WebhookDelivery.State
+
+LEASE = timedelta(minutes=5)
+_LOCKS = 0x484F4F4B  # the class of the senders' advisory locks
+_DROPPED_AT_ONCE = 1000
+
+# Each webhook has its own limit, so that no receiver takes the time of the others.
+# The first one changes from claim to claim, since together they may exceed `total`.
+_CLAIM = """
+    WITH busy AS (
+        SELECT * FROM unnest(%(webhooks)s::bigint[], %(limits)s::int[]) AS busy (id, free)
+    ), due AS MATERIALIZED (
+        SELECT delivery.id FROM (
+            SELECT webhook.id, coalesce(
+                busy.free, CASE WHEN failing_since IS NULL THEN %(limit)s ELSE %(failing)s END
+            ) AS free
+            FROM registrations_webhook AS webhook LEFT JOIN busy ON busy.id = webhook.id
+            WHERE enabled AND deleted_at IS NULL
+            ORDER BY webhook.id <= %(after)s, webhook.id OFFSET 0
+        ) AS webhook
+        CROSS JOIN LATERAL (
+            SELECT id FROM registrations_webhookdelivery
+            WHERE webhook_id = webhook.id AND state = 'pending' AND attempt_at <= %(now)s
+            ORDER BY attempt_at LIMIT webhook.free FOR UPDATE SKIP LOCKED
+        ) AS delivery
+        LIMIT %(total)s
+    )
+    UPDATE registrations_webhookdelivery SET claimed_by = %(sender)s, attempt_at = %(until)s
+    FROM due WHERE registrations_webhookdelivery.id = due.id
+    RETURNING registrations_webhookdelivery.id
+"""
+
+# Those of a disabled webhook are not sent later.
+_DROP = """
+    UPDATE registrations_webhookdelivery SET state = 'dropped', claimed_by = NULL
+    WHERE id IN (
+        SELECT delivery.id FROM registrations_webhook AS webhook
+        CROSS JOIN LATERAL (
+            SELECT id FROM registrations_webhookdelivery
+            WHERE webhook_id = webhook.id AND state = 'pending' AND claimed_by IS NULL
+            LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+        ) AS delivery
+        WHERE NOT webhook.enabled LIMIT %(limit)s
+    )
+"""
+
+_RUNNING = """
+    SELECT objid::bigint FROM pg_locks
+    WHERE locktype = 'advisory' AND classid = %s AND granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+def register_sender() -> int:
+    """A new number for a sender, locked by its connection."""
+    while True:
+        number = random.randrange(1, 2**31)  # noqa: S311  # not a secret
+        if lock_number(number):
+            return number
+
+
+def lock_number(number: int) -> bool:
+    """Lock a number. False while another connection, such as the sender's former one, has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCKS, number])
+        return bool(cursor.fetchone()[0])
+
+
+def unregister_sender(number: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCKS, number])
+
+
+def running_senders() -> set[int]:
+    """The numbers of the connected senders."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RUNNING, [_LOCKS])
+        return {number for (number,) in cursor.fetchall()}
+
+
+def claim(
+    sender: int,
+    *,
+    total: int,
+    limit: int,
+    failing_limit: int,
+    busy: Mapping[int, int],
+    after: int,
+) -> list[WebhookDelivery]:
+    """Claim `total` due rows, up to `limit` of each webhook, or what `busy` has for it.
+
+    The webhooks after the id `after` are the first.
+    """
+    now = timezone.now()
+    parameters: dict[str, Any] = {
+        "now": now,
+        "until": now + LEASE,
+        "sender": sender,
+        "after": after,
+        "total": total,
+        "limit": limit,
+        "failing": failing_limit,
+        "webhooks": list(busy.keys()),
+        "limits": list(busy.values()),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, parameters)
+        ids = [pk for (pk,) in cursor.fetchall()]
+    return list(WebhookDelivery.objects.filter(pk__in=ids).order_by("pk")) if ids else []
+
+
+def webhooks_with_owners(ids: Collection[int]) -> dict[int, Webhook]:
+    """The active ones of these, each with an instance of its own of the account and the key."""
+    rows = Webhook.objects.active().select_related("user", "key").filter(pk__in=ids)
+    return {row.pk: row for row in rows}
+
+
+def drop_of_disabled() -> int:
+    """Drop some pending deliveries of disabled webhooks."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DROP, {"limit": _DROPPED_AT_ONCE})
+        return int(cursor.rowcount)
+
+
+def give_back(sender: int, ids: Collection[int]) -> None:
+    """Release the claim of rows that were not attempted."""
+    if ids:
+        _own(sender, ids).update(attempt_at=timezone.now(), claimed_by=None)
+
+
+def give_back_all(sender: int) -> None:
+    """Release every claim of a sender that lost its connection."""
+    WebhookDelivery.objects.filter(claimed_by=sender, state=State.PENDING).update(
+        attempt_at=timezone.now(), claimed_by=None
+    )
+
+
+def drop(sender: int, ids: Collection[int]) -> None:
+    if ids:
+        _own(sender, ids).update(state=State.DROPPED, claimed_by=None)
+
+
+def release_orphaned_claims(suspects: set[int]) -> set[int]:
+    """Release the claims of senders that are neither connected now nor were at the previous check.
+
+    `suspects` is the result of the previous check. Returns the suspects for the next check.
+    """
+    claimed = WebhookDelivery.objects.filter(claimed_by__isnull=False)
+    claimants = {number for number in claimed.values_list("claimed_by", flat=True) if number}
+    if not claimants:
+        return set()
+    disconnected = claimants - running_senders()
+    orphaned = disconnected & suspects
+    if orphaned:
+        claimed.filter(claimed_by__in=orphaned, state=State.PENDING).update(
+            claimed_by=None, attempt_at=timezone.now()
+        )
+    return disconnected - suspects
+
+
+def _own(sender: int, ids: Collection[int]) -> QuerySet[WebhookDelivery]:
+    return WebhookDelivery.objects.filter(pk__in=ids, claimed_by=sender, state=State.PENDING)

@@ -1,0 +1,288 @@
+"""One HTTP request to a receiver, by a connection to an address that was checked.
+
+The client is small on purpose: libraries resolve a name themselves, so the address that was checked
+need not be the one that they connect to. No redirect is followed, no cookie is stored, no proxy is
+used, and no response is decompressed.
+"""
+
+import asyncio
+import ssl
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from time import monotonic
+
+import httptools
+
+from .addresses import (
+    Address,
+    AddressNotAllowed,
+    InvalidUrl,
+    Target,
+    check_addresses,
+    look_up,
+    parse,
+)
+
+SECONDS = 15.0
+MAX_BYTES = 64 * 1024
+MAX_EXCERPT = 300  # characters
+_BYTES_OF_EXCERPT = 4 * MAX_EXCERPT
+_READ_BYTES = 16 * 1024
+_MAX_IDLE = 8  # open connections to one address
+_IDLE_SECONDS = 20.0
+_LOOKUPS = 256  # threads; a name that hangs takes one
+_CONNECT_SECONDS = 4.0  # where the name has another address
+
+
+class NoResponse(Exception):
+    """There was no valid response. The message says why, as the list of deliveries shows it."""
+
+
+@dataclass
+class Response:
+    """What was read of a response. Callbacks of the parser set it."""
+
+    status: int = 0
+    retry_after: str | None = None
+    excerpt: bytes = b""
+    has_head: bool = False
+    is_complete: bool = False
+    has_length: bool = False
+    keeps_open: bool = False
+    _parser: "httptools.HttpResponseParser | None" = field(default=None, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The beginning of the body. PostgreSQL cannot store NUL."""
+        return self.excerpt.decode(errors="replace").replace("\0", "\ufffd")[:MAX_EXCERPT]
+
+    def on_message_begin(self) -> None:
+        self.retry_after, self.excerpt = None, b""
+        self.has_head = self.is_complete = self.has_length = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name == b"retry-after":
+            self.retry_after = value.decode("latin-1")
+        elif name in {b"content-length", b"transfer-encoding"}:
+            self.has_length = True
+
+    def on_headers_complete(self) -> None:
+        self.status = self.parser.get_status_code()
+        self.has_head = self.status >= 200  # else the final response follows
+
+    def on_body(self, content: bytes) -> None:
+        if len(self.excerpt) < _BYTES_OF_EXCERPT:
+            self.excerpt += content[: _BYTES_OF_EXCERPT - len(self.excerpt)]
+
+    def on_message_complete(self) -> None:
+        self.is_complete = self.has_head
+        self.keeps_open = self.parser.should_keep_alive()
+
+    def release(self) -> None:
+        """The parser and the response refer to each other."""
+        self._parser = None
+
+    @property
+    def parser(self) -> "httptools.HttpResponseParser":
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
+        return self._parser
+
+
+@dataclass(frozen=True)
+class _Connection:
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    idle_since: float = 0.0
+
+    def end(self) -> None:
+        """Close it without waiting for the receiver."""
+        self.writer.close()  # `abort` alone has an effect in a later round of the loop
+        self.writer.transport.abort()
+
+
+_Key = tuple[str, str, int, Address]  # scheme, name, port, address
+
+
+class Client:
+    """Sends requests and keeps connections open. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._idle = defaultdict[_Key, deque[_Connection]](deque)
+        self._lookups: dict[str, asyncio.Future[list[Address]]] = {}
+        self._executor = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="webhook-name")
+
+    async def post(self, url: str, headers: dict[str, str], body: bytes) -> Response:
+        """Raises `NoResponse`. Ends within `SECONDS`, with the look-up of the name."""
+        try:
+            async with asyncio.timeout(SECONDS):
+                return await self._post(parse(url), headers, body)
+        except TimeoutError as error:
+            raise NoResponse("timeout") from error
+        except AddressNotAllowed as error:
+            raise NoResponse("address_not_allowed") from error
+        except InvalidUrl as error:
+            raise NoResponse("invalid_url") from error
+        except ssl.SSLError as error:
+            reason = getattr(error, "verify_message", "") or error.reason or "handshake failed"
+            raise NoResponse(f"tls_failed: {reason}"[:200]) from error
+        except ConnectionRefusedError as error:
+            raise NoResponse("connection_refused") from error
+        except OSError as error:
+            raise NoResponse("connection_failed") from error
+
+    async def close(self) -> None:
+        for connections in self._idle.values():
+            for connection in connections:
+                connection.end()
+        self._idle.clear()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        for _ in range(3):  # the loop closes aborted transports in its next rounds
+            await asyncio.sleep(0)
+
+    def close_idle(self) -> None:
+        """Close connections that were not used for a while."""
+        before = monotonic() - _IDLE_SECONDS
+        for key, connections in list(self._idle.items()):
+            while connections and connections[0].idle_since < before:
+                connections.popleft().end()
+            if not connections:
+                del self._idle[key]
+
+    async def _post(self, target: Target, headers: dict[str, str], body: bytes) -> Response:
+        addresses = check_addresses(target, await self._addresses(target.host))
+        content = _head(target, headers, len(body)) + body
+        for address in addresses:
+            while connection := self._take((target.scheme, target.host, target.port, address)):
+                # The receiver may have closed it meanwhile. Then nothing was read.
+                response = Response()
+                try:
+                    return await self._exchange(target, address, connection, content, response)
+                except (OSError, NoResponse):
+                    if response.status:
+                        raise
+        connection, address = await _connect(target, addresses)
+        return await self._exchange(target, address, connection, content, Response())
+
+    async def _exchange(
+        self,
+        target: Target,
+        address: Address,
+        connection: _Connection,
+        content: bytes,
+        response: Response,
+    ) -> Response:
+        is_reusable = False
+        try:
+            connection.writer.write(content)
+            is_reusable = await _read(connection.reader, response)
+        finally:
+            response.release()
+            if is_reusable:
+                self._put(target, address, connection)
+            else:
+                connection.end()
+        return response
+
+    async def _addresses(self, host: str) -> list[Address]:
+        """The addresses now. Requests that begin during a look-up share it."""
+        pending = self._lookups.get(host)
+        if pending is None:
+            loop = asyncio.get_running_loop()
+            pending = loop.run_in_executor(self._executor, look_up, host)
+            self._lookups[host] = pending
+            pending.add_done_callback(lambda done: self._end_lookup(host, done))
+        try:
+            return await asyncio.shield(pending)
+        except (OSError, ValueError) as error:
+            raise NoResponse("name_not_resolved") from error
+
+    def _end_lookup(self, host: str, done: "asyncio.Future[list[Address]]") -> None:
+        self._lookups.pop(host, None)
+        if not done.cancelled():
+            done.exception()  # every request may have ended before
+
+    def _take(self, key: _Key) -> _Connection | None:
+        connections = self._idle.get(key)
+        while connections:
+            connection = connections.pop()
+            is_fresh = monotonic() - connection.idle_since < _IDLE_SECONDS
+            if is_fresh and not connection.reader.at_eof() and not connection.writer.is_closing():
+                return connection
+            connection.end()
+        return None
+
+    def _put(self, target: Target, address: Address, connection: _Connection) -> None:
+        connections = self._idle[(target.scheme, target.host, target.port, address)]
+        connections.append(_Connection(connection.reader, connection.writer, monotonic()))
+        if len(connections) > _MAX_IDLE:
+            connections.popleft().end()
+
+
+async def _connect(target: Target, addresses: Sequence[Address]) -> tuple[_Connection, Address]:
+    """A connection to the first address that accepts one. TLS verifies the name."""
+    is_secure = target.scheme == "https"
+    problem: OSError = OSError("no address")
+    for number, address in enumerate(addresses, 1):
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS if number < len(addresses) else None):
+                reader, writer = await asyncio.open_connection(
+                    str(address),
+                    target.port,
+                    ssl=_tls() if is_secure else None,
+                    server_hostname=target.host if is_secure else None,
+                    limit=MAX_BYTES,
+                )
+        except ssl.SSLError:
+            raise
+        except OSError as error:
+            problem = error
+        else:
+            return _Connection(reader, writer), address
+    raise problem
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _head(target: Target, headers: dict[str, str], length: int) -> bytes:
+    lines = [
+        f"POST {target.path} HTTP/1.1",
+        f"Host: {target.authority}",
+        "Content-Type: application/json",
+        f"Content-Length: {length}",
+        "Accept-Encoding: identity",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode("ascii")
+
+
+async def _read(reader: asyncio.StreamReader, response: Response) -> bool:
+    """Read a response up to `MAX_BYTES`. Returns whether the connection can be used again."""
+    parser, length = response.parser, 0
+    while not response.is_complete:
+        content = await reader.read(min(_READ_BYTES, MAX_BYTES - length))
+        if not content:
+            if response.has_head and not response.has_length:
+                return False  # the end of the connection is that of the response
+            raise NoResponse("incomplete_response" if length else "connection_closed")
+        length += len(content)
+        try:
+            parser.feed_data(content)
+        except httptools.HttpParserUpgrade:
+            raise NoResponse("invalid_response") from None
+        except httptools.HttpParserError as error:
+            if not response.is_complete:
+                raise NoResponse("invalid_response") from error
+            return False
+        if length >= MAX_BYTES and not response.is_complete:
+            if response.has_head:
+                return False
+            raise NoResponse("response_too_large")
+    return response.keeps_open
