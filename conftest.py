@@ -10,6 +10,7 @@ import pytest
 import time_machine
 from django.apps import apps
 from django.core.cache import cache
+from django.core.files.storage import InMemoryStorage, default_storage
 from pytest_django.plugin import blocking_manager_key
 from rest_framework.test import APIClient
 
@@ -50,6 +51,8 @@ def _plain_settings(settings, monkeypatch) -> Iterator[None]:
     monkeypatch.setattr(rate_limits, "time", SteadyTime())
     # A test client holds a stream, and so its slot, until garbage collection.
     monkeypatch.setattr(FILES, "_free", Semaphore(100))
+    # Files of images are in memory.
+    monkeypatch.setattr(default_storage, "_wrapped", InMemoryStorage())
     yield
     cache.clear()
 

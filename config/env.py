@@ -1,5 +1,6 @@
 """Readers of environment variables. Each raises `ImproperlyConfigured` with the variable's name."""
 
+import json
 import os
 import re
 import secrets
@@ -113,6 +114,28 @@ def origins(name: str, default: list[str]) -> list[str]:
         if not _is_web_address(value) or urlsplit(value).path:
             raise ImproperlyConfigured(f"{name} must look like https://example.org, not {value!r}.")
     return values or default
+
+
+def origins_of(address: str) -> list[str]:
+    """The origin of a web address, as a list for a Content-Security-Policy."""
+    parts = urlsplit(address)
+    return [f"{parts.scheme}://{parts.netloc}"]
+
+
+def storage(name: str, default: str) -> dict[str, Any]:
+    """A backend of Django's storages, with the JSON object in `<name>_OPTIONS` as its options."""
+    backend, options = text(name, default), text(f"{name}_OPTIONS", "{}")
+    if not re.fullmatch(r"[A-Za-z_][\w]*(\.[A-Za-z_]\w*)+", backend):
+        raise ImproperlyConfigured(
+            f"{name} must look like storages.backends.s3.S3Storage, not {backend!r}."
+        )
+    try:
+        values = json.loads(options)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise ImproperlyConfigured(f"{name}_OPTIONS must be a JSON object.")
+    return {"BACKEND": backend, "OPTIONS": values}
 
 
 def web_address(name: str, default: str) -> str:

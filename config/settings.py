@@ -29,6 +29,7 @@ PORT = env.integer("PORT", 8000, minimum=1)
 PUBLIC_URL = env.web_address("PUBLIC_URL", f"http://localhost:{PORT}")
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", [PUBLIC_URL])
+EMBED_ORIGINS = env.origins("EMBED_ORIGINS", [])
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS", [])
 PUBLIC_PAGES = env.boolean("PUBLIC_PAGES", default=True)
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, maximum=10)
@@ -262,10 +263,14 @@ USE_I18N = False
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
 STATIC_ROOT = DATA_DIR / "static"
+MEDIA_ROOT = DATA_DIR / "media"
+MEDIA_URL = env.web_address("MEDIA_URL", f"{PUBLIC_URL}/media") + "/"
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": env.storage("MEDIA_STORAGE", "django.core.files.storage.FileSystemStorage"),
     "staticfiles": {"BACKEND": "config.static_files.HashedStaticFiles"},
 }
+# The host of images if it is another one, such as an object store.
+MEDIA_ORIGINS = env.origins_of(MEDIA_URL) if not MEDIA_URL.startswith(f"{PUBLIC_URL}/") else []
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 # Source maps are for developers' browsers, and take half of the time of compressing all files.
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
@@ -326,7 +331,7 @@ CORS_ALLOW_HEADERS = [
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
-        "img-src": [SELF, "data:"],
+        "img-src": [SELF, "data:", *MEDIA_ORIGINS],
         "object-src": [NONE],
         "base-uri": [NONE],
         "form-action": [SELF],

@@ -81,3 +81,15 @@ class InvitationExpired(DomainError):
         "An invitation to a team, or a transfer, is valid for 14 days. Whoever sent it can send it "
         "again, which renews it."
     )
+
+
+class ImageTooLarge(DomainError):
+    code = "image_too_large"
+    status = 400
+    title = "The image has too many pixels"
+    detail = "Send an image of at most 40 megapixels, such as 8,000 by 5,000."
+    help = (
+        "A small file can have more pixels than a server can decode. The member max_pixels is the "
+        "limit of width times height. Scale the image down and send it again."
+    )
+    example = {"max_pixels": 40_000_000}

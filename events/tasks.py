@@ -2,6 +2,7 @@
 
 from procrastinate.contrib.django import app
 
+from .services.images import delete_unused_images
 from .services.series import fill_series
 from .services.vocabulary import count_words
 
@@ -18,3 +19,10 @@ def fill(timestamp: int) -> None:
 def count_words_of_events(timestamp: int) -> None:
     """Hourly: counts the events of each word. The search plans pages by these counts."""
     count_words()
+
+
+@app.periodic(cron="41 3 * * *")
+@app.task(queueing_lock="delete_unused_images")
+def purge_images(timestamp: int) -> None:
+    """Daily: deletes the files of images that no event has any more."""
+    delete_unused_images()

@@ -13,6 +13,7 @@ urlpatterns = [
     path("events/<id:pk>/cancel/", views.CancelView.as_view(), name="event-cancel"),
     path("events/<id:pk>/duplicate/", views.DuplicateView.as_view(), name="event-duplicate"),
     path("events/<id:pk>/key/reset/", views.EventKeyResetView.as_view(), name="event-key-reset"),
+    path("events/<id:pk>/image/", views.EventImageView.as_view(), name="event-image"),
     path("events/<id:pk>/calendar.ics", views.EventCalendarView.as_view(), name="event-calendar"),
     path("events/calendar.ics", views.EventFeedView.as_view(), name="event-feed"),
     path("series/", views.SeriesListView.as_view(), name="series-list"),

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.utils import timezone
 
 from accounts.calendars import calendar_url
@@ -34,6 +35,7 @@ from events.models import Event, Series, TeamMember
 from events.services import cancel_event, delete_event, end_series
 from events.services.team import invite
 from events.tests.factories import EventFactory, SeriesFactory
+from events.tests.images import PNG
 from registrations.models import (
     DoorLink,
     Feedback,
@@ -65,6 +67,15 @@ ACCESS = """
 /                                      -                    GET     200  200  200  200  200  200
 developers/                            -                    GET     200  200  200  200  200  200
 developers                             -                    GET     200  200  200  200  200  200
+embed/e/<id:pk>                        published            GET     200  200  200  200  200  200
+embed/e/<id:pk>                        draft                GET     404  404  404  404  404  404
+embed/e/<id:pk>                        deleted              GET     404  404  404  404  404  404
+embed/e/<id:pk>/                       published            GET     200  200  200  200  200  200
+embed/e/<id:pk>/                       draft                GET     404  404  404  404  404  404
+embed/e/<id:pk>/                       deleted              GET     404  404  404  404  404  404
+embed/events                           -                    GET     200  200  200  200  200  200
+embed/events/                          -                    GET     200  200  200  200  200  200
+media/events/<str:name>                no-image             GET     404  404  404  404  404  404
 sitemap.xml                            -                    GET     200  200  200  200  200  200
 problems/                              -                    GET     200  200  200  200  200  200
 problems/<slug:slug>                   event-full           GET     200  200  200  200  200  200
@@ -262,6 +273,12 @@ api/events/<id:pk>/key/reset/          deleted              POST    401  404  40
 api/events/<id:pk>/duplicate/          published            POST    401  403  403  201  403  201
 api/events/<id:pk>/duplicate/          draft                POST    401  404  403  201  404  201
 api/events/<id:pk>/duplicate/          deleted              POST    401  404  403  404  404  404
+api/events/<id:pk>/image/              published            PUT     401  403  403  200  403  200
+api/events/<id:pk>/image/              draft                PUT     401  404  404  200  404  200
+api/events/<id:pk>/image/              deleted              PUT     401  404  404  404  404  404
+api/events/<id:pk>/image/              published            DELETE  401  403  403  204  403  204
+api/events/<id:pk>/image/              draft                DELETE  401  404  404  204  404  204
+api/events/<id:pk>/image/              deleted              DELETE  401  404  404  404  404  404
 api/events/<id:pk>/calendar.ics        published            GET     200  200  200  200  200  200
 api/events/<id:pk>/calendar.ics        draft                GET     404  404  404  200  404  200
 api/events/<id:pk>/calendar.ics        deleted              GET     404  404  404  404  404  404
@@ -448,9 +465,24 @@ class File:
     media_type: str
     content: bytes
 
-    def uploaded(self) -> SimpleUploadedFile:
+    def form(self) -> dict[str, Any]:
         """As a part of a form."""
-        return SimpleUploadedFile("file", self.content, self.media_type)
+        return {"file": SimpleUploadedFile("file", self.content, self.media_type)}
+
+
+@dataclass(frozen=True)
+class ImageForm(File):
+    """A form with an image."""
+
+    media_type: str = MULTIPART_CONTENT
+    content: bytes = b""
+
+    def form(self) -> dict[str, Any]:
+        return {"image": SimpleUploadedFile("a.png", PNG, "image/png"), "alt": "A hall"}
+
+    @classmethod
+    def encoded(cls) -> "ImageForm":
+        return cls(content=encode_multipart(BOUNDARY, cls().form()))
 
 
 @dataclass
@@ -511,6 +543,7 @@ class World:
             ),
             "olga's-reset": ({}, f"?token={token_in(reset_link(olga))}"),
             "ana's-calendar": ({}, f"?{urlsplit(calendar_url(ana)).query}"),
+            "no-image": ({"name": "x.webp"}, ""),
             "typed": ({}, "?q=a"),
             "conference": ({"slug": "conference"}, ""),
             "event-full": ({"slug": "event-full"}, ""),
@@ -608,6 +641,7 @@ class World:
             "POST api/keys/revoke/": {"key": "evk_unknown"},
             "POST api/events/<id:pk>/attendees/import/": File("text/csv", ATTENDEES),
             "POST api/events/import/": File("text/csv", EVENTS),
+            "PUT api/events/<id:pk>/image/": ImageForm.encoded(),
         }
 
 

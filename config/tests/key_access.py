@@ -67,6 +67,8 @@ POST   api/events/<id:pk>/publish/          events:write
 POST   api/events/<id:pk>/duplicate/        events:write
 POST   api/events/<id:pk>/key/reset/        events:write
 POST   api/events/<id:pk>/cancel/           events:write
+PUT    api/events/<id:pk>/image/            events:write
+DELETE api/events/<id:pk>/image/            events:write
 GET    api/events/<id:pk>/calendar.ics      open
 GET    api/events/<id:pk>/stream/           open
 GET    api/series/                          open

@@ -13,6 +13,8 @@ PUT    api/events/<id:pk>/                     manager editor
 PATCH  api/events/<id:pk>/                     manager editor
 DELETE api/events/<id:pk>/                     -
 POST   api/events/<id:pk>/publish/             manager editor
+PUT    api/events/<id:pk>/image/               manager editor
+DELETE api/events/<id:pk>/image/               manager editor
 POST   api/events/<id:pk>/cancel/              manager
 POST   api/events/<id:pk>/duplicate/           manager editor
 POST   api/events/<id:pk>/key/reset/           manager editor

@@ -78,7 +78,7 @@ def send(world: World, cell: Cell, more: dict[str, Any], **headers: str) -> Any:
     with transaction.atomic():
         call = getattr(client, cell.method.lower())
         if isinstance(body, File):  # which as a part of a form has others beside it
-            form = {"file": body.uploaded(), **more}
+            form = {**body.form(), **more}
             response = call(address, form, format="multipart", headers=headers)
         else:
             response = call(address, {**body, **more}, headers=headers)

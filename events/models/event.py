@@ -97,6 +97,23 @@ class Event(EventDetails):
     )
     feedback_count = models.PositiveIntegerField(default=0, editable=False)
 
+    image_name = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Names the files of the image, such as `3f…9a-1600x900`. Empty: no image.",
+    )
+    image_alt = models.CharField(
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="What the image shows, for people who do not see it.",
+    )
+
     series = models.ForeignKey(
         Series,
         models.PROTECT,
@@ -169,6 +186,8 @@ class Event(EventDetails):
         "organizer",
         "cancellation_reason",
         "deleted_at",
+        "image_name",
+        "image_alt",
     )
 
     class Meta:

@@ -127,7 +127,7 @@ class EventQuerySet(models.QuerySet["Event"]):
             "registration_opens_at", "registration_closes_at", "cancellation_closes_at",
             "attendance_mode", "visibility", "key_number", "series", "average_rating",
             "feedback_count", "created_at", "updated_at", "version", "meeting_url",
-            "reminder_hours",
+            "reminder_hours", "image_name", "image_alt",
             "organizer__username", "category__slug",
         )  # fmt: skip
 

@@ -19,12 +19,13 @@ from config.api.pages import public_page, sentences
 from config.api.pagination.paginator import read_page
 from config.errors import DomainError
 
+from ..images import image_of
 from ..links import page_path
 from ..models import AttendanceMode, Category, Event, EventQuerySet
 from ..search.filters import EventFilter
 from ..search.pages import EVENT_ORDERINGS, EventPage, read_event_page
 
-_PAGING = ("cursor", "page_size", "ordering", "timezone")
+PAGING = ("cursor", "page_size", "ordering", "timezone")
 # The filters of the form. Links may have the others, which the form passes on.
 _SHOWN = ("search", "category", "on", "attendance_mode", "available")
 _MODES = ((AttendanceMode.IN_PERSON, "On site"), (AttendanceMode.ONLINE, "Online"),
@@ -76,7 +77,7 @@ def _public_list(request: HttpRequest) -> HttpResponse:
         "mistakes": mistakes,
         "categories": Category.objects.order_by("name"),
         "modes": _MODES,
-        "is_filtered": any(name not in _PAGING for name in request.GET),
+        "is_filtered": any(name not in PAGING for name in request.GET),
         "passed_on": [
             (name, value)
             for name, values in request.GET.lists()
@@ -94,17 +95,25 @@ def known_filters(parameters: QueryDict) -> QueryDict:
 
     Others are ignored: mail services and social networks add their own to links that people share.
     """
-    known = QueryDict(mutable=True)
+    known = parameters.copy()
+    for name in parameters:
+        if name not in EventFilter.base_filters and name not in PAGING:
+            del known[name]
+    return without_empty(known)
+
+
+def without_empty(parameters: QueryDict) -> QueryDict:
+    given = QueryDict(mutable=True)
     for name, values in parameters.lists():
-        given = [value for value in values if value]
-        if given and (name in EventFilter.base_filters or name in _PAGING):
-            known.setlist(name, given)
-    known._mutable = False
-    return known
+        if kept := [value for value in values if value]:
+            given.setlist(name, kept)
+    return given
 
 
 def cards_of(page: EventPage) -> list[dict[str, Any]]:
-    return [{"event": event, "path": page_path(event)} for event in page.rows]
+    return [
+        {"event": event, "path": page_path(event), "image": image_of(event)} for event in page.rows
+    ]
 
 
 def _organizer(request: HttpRequest) -> User | None:

@@ -15,6 +15,7 @@ from config.api.text.instants import instant_formatter
 
 from ..access_keys import key_query
 from ..calendars import google_calendar_url
+from ..images import image_of
 from ..links import page_url
 from ..models import (
     SHOWN_RIGHTS,
@@ -81,6 +82,20 @@ class EventDetailsOut(serializers.ModelSerializer[Any]):
     )
 
 
+_FILE = "http://localhost:8000/media/events/3f2a9c1e8b7a4c3f6e0d1b2a5d8f2c01-1600x900"
+IMAGE_EXAMPLE = {
+    "url": f"{_FILE}-1600.webp",
+    "srcset": f"{_FILE}-480.webp 480w, {_FILE}-960.webp 960w, {_FILE}-1600.webp 1600w",
+    "alt": "A full hall, seen from the stage",
+}
+
+
+class EventImageOut(serializers.Serializer[Any]):
+    url = serializers.URLField(help_text="The largest width. An address never changes its image.")
+    srcset = serializers.CharField(help_text="All widths, as the attribute of HTML.")
+    alt = serializers.CharField(help_text="What the image shows.")
+
+
 EVENT_EXAMPLE = {
     "id": 1,
     "name": "Global AI Summit",
@@ -111,6 +126,7 @@ EVENT_EXAMPLE = {
     "series": None,
     "average_rating": None,
     "feedback_count": 0,
+    "image": None,
     "page_url": "http://localhost:8000/e/1-global-ai-summit",
     "calendar_url": "http://localhost:8000/api/events/1/calendar.ics",
     "google_calendar_url": "https://calendar.google.com/calendar/render?action=TEMPLATE",
@@ -138,6 +154,7 @@ class EventOut(EventDetailsOut):
         required=False,
         help_text="For the organizer: how many people wait for a decision.",
     )
+    image = EventImageOut(read_only=True, allow_null=True)
     page_url = serializers.URLField(
         read_only=True,
         allow_null=True,
@@ -169,6 +186,7 @@ class EventOut(EventDetailsOut):
             "series",
             "average_rating",
             "feedback_count",
+            "image",
             "page_url",
             "calendar_url",
             "google_calendar_url",
@@ -230,6 +248,7 @@ class EventOut(EventDetailsOut):
             "series": event.series_id,
             "average_rating": None if event.average_rating is None else float(event.average_rating),
             "feedback_count": event.feedback_count,
+            "image": _image(event) if event.image_name else None,
             "page_url": page_url(event),
             "calendar_url": f"{site}/api/events/{event.pk}/calendar.ics{key_query(event)}",
             "google_calendar_url": google_calendar_url(event),
@@ -245,6 +264,13 @@ class EventOut(EventDetailsOut):
             representation["meeting_url"] = event.meeting_url or None
             representation["reminder_hours"] = event.reminder_hours
         return representation
+
+
+def _image(event: Event) -> dict[str, str] | None:
+    image = image_of(event)
+    if image is None:
+        return None
+    return {"url": image.url, "srcset": image.srcset, "alt": image.alt}
 
 
 @extend_schema_serializer(examples=[OpenApiExample("Event", EVENT_EXAMPLE)])

@@ -1,6 +1,7 @@
 from .bulk import create_events
 from .duplicating import duplicate_event
 from .editing import create_event, delete_event, edit_event, lock_event, restore_event
+from .images import delete_unused_images, remove_image, set_image
 from .lifecycle import cancel_event, publish_event
 from .series import (
     create_series,
@@ -17,6 +18,9 @@ from .unlisted import is_key_of, reset_key
 from .vocabulary import count_words
 
 __all__ = [
+    "delete_unused_images",
+    "remove_image",
+    "set_image",
     "cancel_event",
     "count_words",
     "create_event",

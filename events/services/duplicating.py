@@ -38,5 +38,6 @@ def duplicate_event(
         fields["end_time"] = None
     copy = new_event(owner, now, **fields | {"name": name or event.name})
     copy.status = Event.Status.DRAFT
+    copy.image_name, copy.image_alt = event.image_name, event.image_alt
     copy.save()
     return copy

@@ -68,6 +68,7 @@ def test_create_returns_the_whole_event(clock, olga, signed_in):
         "series": None,
         "average_rating": None,
         "feedback_count": 0,
+        "image": None,
         "page_url": f"http://localhost:8000/e/{event_id}-global-ai-summit",
         "calendar_url": f"http://localhost:8000/api/events/{event_id}/calendar.ics",
         "created_at": "2027-01-15T12:00:00Z",

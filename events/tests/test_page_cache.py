@@ -326,6 +326,7 @@ CHANGES = {
     "series": "series_id = (SELECT min(id) FROM events_series)",
     "average_rating": "average_rating = 4.5",
     "feedback_count": "feedback_count = 8",
+    "image": f"image_name = '{'a' * 32}-16x9', image_alt = 'A hall'",
     "page_url": "name = 'Another'",
     "google_calendar_url": "name = 'Another'",
     "created_at": "created_at = '2026-01-01'",

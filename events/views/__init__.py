@@ -3,6 +3,7 @@ from .calendars import EventCalendarView, EventFeedView
 from .categories import CategoryListView, CategoryView
 from .discovery import FacetsView, SuggestionsView
 from .events import CancelView, DuplicateView, EventKeyResetView, EventView, PublishView
+from .images import EventImageView
 from .importing import EventImportView
 from .keys import CurrentKeyView, KeyListView, KeyRevocationView, KeyRotationView, KeyView
 from .lists import EventListView, OwnEventListView, list_for_guest
@@ -29,6 +30,7 @@ __all__ = [
     "EventBulkView",
     "EventCalendarView",
     "EventFeedView",
+    "EventImageView",
     "EventImportView",
     "EventKeyResetView",
     "EventListView",

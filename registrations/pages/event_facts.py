@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString, mark_safe
 from config.api.text.markdown import markdown_to_html, markdown_to_text
 from events.access_keys import key_query
 from events.calendars import google_calendar_url
+from events.images import image_of
 from events.links import page_link, page_url
 from events.models import AttendanceMode, Event
 
@@ -37,6 +38,7 @@ def page_facts(event: Event) -> dict[str, Any]:
         "description": mark_safe(markdown_to_html(event.description)),  # noqa: S308  # nosec
         "summary": _summary(event),
         "structured": _json_ld(event),
+        "image": image_of(event),
         "page_url": page_url(event),
         "page_path": page_link(event),
         "map_url": _map_url(event),
@@ -87,6 +89,8 @@ def _json_ld(event: Event) -> SafeString:
     }
     if description := markdown_to_text(event.description, _STRUCTURED_LENGTH):
         facts["description"] = description
+    if image := image_of(event):
+        facts["image"] = image.url
     if availability := _AVAILABILITY.get(event.registration_state):
         offer = {"@type": "Offer", "url": url}
         offer["availability"] = f"https://schema.org/{availability}"

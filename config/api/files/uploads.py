@@ -29,18 +29,23 @@ class Upload:
 
 
 class FileParser(BaseParser):
-    """A parser for a body that is the file."""
+    """A parser for a body that is the file, of at most `max_bytes` (default: the setting)."""
+
+    max_bytes: int | None = None
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         content_type = Message()
         content_type["Content-Type"] = media_type or ""
         charset = content_type.get_content_charset()
-        return Upload(_read(stream), charset)
+        return Upload(read_content(stream, self.max_bytes), charset)
 
 
-def file_parsers(*media_types: str) -> tuple[type[BaseParser], ...]:
+def file_parsers(*media_types: str, max_bytes: int | None = None) -> tuple[type[BaseParser], ...]:
     """Parsers for a body that is a file of one of these types, and for a form."""
-    parsers = [type("FileParser", (FileParser,), {"media_type": name}) for name in media_types]
+    parsers = [
+        type("FileParser", (FileParser,), {"media_type": name, "max_bytes": max_bytes})
+        for name in media_types
+    ]
     return (*parsers, MultiPartParser)
 
 
@@ -54,15 +59,18 @@ def read_upload(request: Request, read_form: Callable[[], dict[str, Any]]) -> Up
         return data
     file = read_form()["file"]
     charset = file.charset  # bytes, as Django has read the header of the part
-    return Upload(_read(file), charset.decode("latin-1") if isinstance(charset, bytes) else charset)
+    return Upload(
+        read_content(file), charset.decode("latin-1") if isinstance(charset, bytes) else charset
+    )
 
 
 def file_error(refusal: ImportRefused) -> ValidationFailed:
     return ValidationFailed(FieldError("file", refusal.code, str(refusal)))
 
 
-def _read(stream: Any) -> bytes:
-    limit: int = settings.MAX_FILE_BYTES
+def read_content(stream: Any, max_bytes: int | None = None) -> bytes:
+    """Raises `PayloadTooLarge` beyond `max_bytes`, by default those of the setting."""
+    limit: int = max_bytes or settings.MAX_FILE_BYTES
     content: bytes = stream.read(limit + 1)
     if len(content) > limit:
         raise PayloadTooLarge(
