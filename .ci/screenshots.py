@@ -15,6 +15,7 @@ from config.tests.browser import Tab, find_browser, open_browser  # noqa: E402  
 
 PICTURES = ROOT / "docs" / "images"
 SIZE = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
 STAFF = ("admin@example.com", "admin-password-2027")
 
 
@@ -36,6 +37,12 @@ def main() -> None:
         tab.evaluate("new Promise(done => setTimeout(done, 3000))")
         tab.evaluate("document.querySelectorAll('.opblock-tag-section')[1].scrollIntoView()")
         take(tab, "swagger")
+        tab.open(f"{address}/")
+        take(tab, "events")
+        page = tab.evaluate("document.querySelector('.tile a').href")
+    with open_browser(browser, **PHONE) as tab:
+        tab.open(page)
+        take(tab, "event")
 
 
 def take(tab: Tab, name: str) -> None:

@@ -15,6 +15,8 @@ from django.http.response import HttpResponseBase
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
+from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
 
 from accounts.audit import clear_actor, set_actor
@@ -228,7 +230,7 @@ def page_not_found(request: HttpRequest, exception: Exception | None = None) -> 
     """Django's handler404, for unknown addresses."""
     if request.path_info.startswith("/api/"):
         return problem_response(errors.NotFound())
-    return HttpResponse("There is no page at this address.\n", "text/plain", status=404)
+    return render(request, "404.html", status=404)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -249,7 +251,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
             return problem_response(error) if is_api else _text_response(error)
     if request.path_info.startswith("/api/"):
         return problem_response(errors.ServerError())
-    return HttpResponse("Something went wrong here. Try again.\n", "text/plain", status=500)
+    # The template needs nothing of the request, which may be what is broken.
+    return HttpResponse(render_to_string("500.html"), status=500)
 
 
 def _text_response(error: errors.DomainError) -> HttpResponse:

@@ -93,6 +93,15 @@ class Tab:
         self.call("Page.navigate", url=address)
         self._await_event("Page.loadEventFired")
 
+    def prefer(self, scheme: str) -> None:
+        """The colour scheme of the device: `light` or `dark`."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.call("Emulation.setEmulatedMedia", features=features)
+
+    def switch_scripts(self, *, on: bool) -> None:
+        """Whether pages may run JavaScript. `evaluate` runs all the same."""
+        self.call("Emulation.setScriptExecutionDisabled", value=not on)
+
     def press(self, key: str, *, loads: bool = False) -> None:
         """A key of the keyboard; `loads` when it leads to another page."""
         text = {"Enter": "\r"}.get(key, "")
