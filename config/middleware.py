@@ -22,6 +22,7 @@ from django.utils import timezone
 from accounts.audit import clear_actor, set_actor
 from config import errors, ops
 from config.api.http.body_limits import body_limit
+from config.api.http.browsing import is_browsed, page_of
 from config.api.http.exception_handler import is_temporary, problem_response, to_domain_error
 from config.api.http.timezones import requested_zone
 from config.api.request_ids import reset_request_id, set_request_id
@@ -140,6 +141,8 @@ class ApiMiddleware:
         if not is_page(request):
             for name, value in API_HEADERS.items():
                 response[name] = value
+            if is_browsed(request) and (page := page_of(request, response)) is not None:
+                response = page
             # A response to HEAD has the length of the body for GET (RFC 9110, section 8.6).
             if (
                 isinstance(response, HttpResponse)

@@ -29,7 +29,7 @@ from config.api.bounded_cache import bounded_cache
 from config.api.http.compression import compressed, gzip_etag, is_worthwhile
 from config.api.http.conditional import etag_of, matches_etag
 from config.api.http.exception_handler import PROBLEM_TYPE, logged_error, problem_document
-from config.api.http.negotiation import accepts, to_json
+from config.api.http.negotiation import accepts_plain_json, to_json
 from config.api.request_ids import reset_request_id, set_request_id
 from config.api.views import VARY_OF_COMPRESSED, VARY_OF_WRITES
 from config.errors import DomainError
@@ -157,7 +157,7 @@ def _plain_request(environ: dict[str, Any]) -> PlainRequest | None:
     if (
         environ.get("SCRIPT_NAME")
         or not _is_allowed_host(host)
-        or not accepts(environ.get("HTTP_ACCEPT", ""), ("application/json",))
+        or not accepts_plain_json(environ.get("HTTP_ACCEPT", ""))
         or not (length.isascii() and length.isdigit() and len(length) < 6)
         or int(length) > MAX_BODY_BYTES
     ):

@@ -135,6 +135,9 @@ class FastJSONRenderer(BaseRenderer):
         return b"" if data is None else to_json(data)
 
 
+_JSON = ("application/json",)
+
+
 class ApiNegotiation(BaseContentNegotiation):
     """Negotiation for routes with one representation. `format` and `Accept` can only rule it out.
 
@@ -157,8 +160,10 @@ class ApiNegotiation(BaseContentNegotiation):
             raise ValidationFailed(
                 FieldError("format", "invalid_choice", f"Choose one of: {', '.join(formats)}.")
             )
-        media_types = getattr(view, "media_types", ("application/json",))
-        if not accepts(request.META.get("HTTP_ACCEPT", ""), media_types):
+        media_types = getattr(view, "media_types", _JSON)
+        accepted = request.META.get("HTTP_ACCEPT", "")
+        is_browsed = media_types is _JSON and prefers_html(accepted)  # see `browsing`
+        if not is_browsed and not accepts(accepted, media_types):
             raise NotAcceptable
         return renderer, renderer.media_type
 
@@ -171,6 +176,19 @@ def file_type(request: Any, media_type: str) -> str:
     accepted = request.META.get("HTTP_ACCEPT", "")
     is_octets = OCTETS in accepted and media_type.partition(";")[0] not in accepted
     return OCTETS if is_octets else media_type
+
+
+@bounded_cache(256)
+def prefers_html(header: str) -> bool:
+    """Whether `Accept` is that of a browser that opens an address, and not that of its scripts."""
+    first = header.partition(",")[0].partition(";")[0].strip().lower()
+    return first == "text/html" and "application/json" not in header
+
+
+@bounded_cache(256)
+def accepts_plain_json(header: str) -> bool:
+    """Whether the response to a request with this `Accept` is JSON as it is, and no page of it."""
+    return accepts(header, ("application/json",)) and not prefers_html(header)
 
 
 @bounded_cache(256)

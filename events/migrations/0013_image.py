@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("events", "0007_recorded_changes"),
+        ("events", "0012_admission"),
     ]
 
     operations = [
