@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 
 from accounts.tests.factories import UserFactory, key_client
 from conftest import NOW
+from events.access_keys import key_of_event
 from events.models import Event
 from events.services import cancel_event
 from events.tests.factories import EventFactory
@@ -567,3 +568,104 @@ def test_decision_on_many_skips_those_of_other_events(by_approval, by_address, o
     assert outcome.error is not None
     other.refresh_from_db()
     assert other.status == "confirmed"
+
+
+# --- With questions and unlisted events ---------------------------------------------------------
+
+TABLE = {
+    "key": "table",
+    "label": "Table",
+    "type": "choice",
+    "required": True,
+    "options": [{"value": "window", "label": "Window", "limit": 1}, {"value": "any"}],
+}
+
+
+def asks(organizer, event: Event) -> None:
+    path = f"/api/events/{event.pk}/form/"
+    response = organizer.put(path, {"questions": [TABLE]}, format="json")
+    assert response.status_code == 200, response.content
+    event.refresh_from_db()
+
+
+def windows_left(client, event: Event) -> int:
+    [question] = client.get(f"/api/events/{event.pk}/form/").json()["questions"]
+    return question["options"][0]["left"]
+
+
+def test_pending_answers_take_an_option_when_they_are_approved(anyone, organizer, by_approval):
+    asks(organizer, by_approval)
+    missing = register(anyone, by_approval)
+    answers = {"answers": {"table": "window"}}
+    first, second = pending(by_approval, **answers), pending(by_approval, **answers)
+    before = windows_left(anyone, by_approval)
+
+    approved, full = decided(organizer, first, "approve"), decided(organizer, second, "approve")
+
+    assert missing.json()["errors"][0]["field"] == "answers.table"
+    assert before == 1
+    assert approved.json()["answers"] == {"table": "window"}
+    assert (full.status_code, full.json()["code"]) == (409, "option_full")
+    assert windows_left(anyone, by_approval) == 0
+    assert counts(by_approval) == (1, 0, 1)
+
+
+def test_cancelled_pending_registration_gives_no_option_back(anyone, organizer, by_approval):
+    asks(organizer, by_approval)
+    registration = pending(by_approval, answers={"table": "window"})
+
+    anyone.delete(f"/api/registrations/{registration.pk}/?token={manage_token(registration.pk)}")
+
+    assert windows_left(anyone, by_approval) == 1
+
+
+def test_codes_and_answers_go_together(anyone, organizer, by_code):
+    asks(organizer, by_code)
+    code = create_code(by_code, code="A", max_uses=2)
+
+    without_code = register(anyone, by_code, answers={"table": "window"})
+    made = register(anyone, by_code, code="A", answers={"table": "window"})
+    full = register(anyone, by_code, code="A", answers={"table": "window"}, email="eve@example.com")
+
+    assert without_code.json()["code"] == "code_required"
+    assert (made.status_code, made.json()["answers"]) == (201, {"table": "window"})
+    assert full.json()["code"] == "option_full"
+    code.refresh_from_db()
+    assert code.uses == 1
+
+
+def test_answers_are_stored_with_the_confirmed_address(anyone, organizer, by_address):
+    asks(organizer, by_address)
+
+    missing = register(anyone, by_address)
+    asked = register(anyone, by_address, answers={"table": "window"})
+    confirmed = confirm(anyone, token_of(by_address))
+
+    assert missing.status_code == 400
+    assert asked.status_code == 202
+    assert confirmed.json()["answers"] == {"table": "window"}
+    assert windows_left(anyone, by_address) == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "status"), [("approval", 201), ("confirm_address", 202), ("code", 403)]
+)
+def test_modes_of_unlisted_events_need_the_key(anyone, olga, mode, status):
+    event = EventFactory(organizer=olga, registration_mode=mode, visibility="unlisted")
+    path = f"/api/events/{event.pk}/register/"
+
+    hidden = anyone.post(path, BOB)
+    opened = anyone.post(f"{path}?key={key_of_event(event)}", BOB)
+
+    assert hidden.status_code == 404
+    assert opened.status_code == status
+
+
+def test_confirmed_address_opens_an_unlisted_event(anyone, olga):
+    event = EventFactory(organizer=olga, registration_mode="confirm_address", visibility="unlisted")
+    anyone.post(f"/api/events/{event.pk}/register/?key={key_of_event(event)}", BOB)
+
+    confirmed = confirm(anyone, token_of(event))
+
+    assert (confirmed.status_code, confirmed.json()["status"]) == (200, "confirmed")
+    assert "key=" in confirmed.json()["event"]["page_url"]
