@@ -239,6 +239,8 @@ def test_webhook_of_a_key_ends_with_the_key(client, olga):
 
     assert client.get(path).status_code == 404
     assert client.get(PATH).json()["results"] == []
+    delete_old_deliveries()
+    assert not Webhook.objects.exists()
 
 
 def test_a_key_does_not_redirect_what_it_may_not_read(client, olga):

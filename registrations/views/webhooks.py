@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.db.models import Prefetch
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,7 +18,7 @@ from config.errors import CursorExpired, InvalidCursor
 
 from ..changes.feed import Position
 from ..errors import DeliveryPending, WebhookLimit
-from ..models import Webhook, WebhookDelivery
+from ..models import Webhook, WebhookAttempt, WebhookDelivery
 from ..serializers import (
     DeliveryOut,
     NewWebhookOut,
@@ -143,7 +144,8 @@ class DeliveryListView(ListView, WebhooksView):
     def get(self, request: Request, pk: int) -> Response:
         """The newest first, with their attempts. They are stored for 30 days."""
         deliveries = WebhookDelivery.objects.filter(webhook=self.webhook(pk))
-        return self.page(deliveries.prefetch_related("attempts"), DeliveryOut)
+        attempts = Prefetch("attempts", WebhookAttempt.objects.order_by("pk"))
+        return self.page(deliveries.prefetch_related(attempts), DeliveryOut)
 
 
 class RedeliveryView(WebhooksView):

@@ -12,11 +12,13 @@ _DELETED_AT_ONCE = 5_000
 
 
 def delete_old_deliveries() -> int:
-    """Delete deliveries of more than 30 days ago, and deleted webhooks. In batches.
+    """Delete deliveries of more than 30 days ago, and webhooks that have ended. In batches.
 
     A delivery that is still pending is attempted for four days at most. Returns the number of
     deliveries.
     """
+    existing = Webhook.objects.existing().values("pk")
+    Webhook.objects.filter(key__isnull=False).exclude(pk__in=existing).end()
     old = WebhookDelivery.objects.filter(created_at__lt=timezone.now() - RETENTION)
     of_deleted = WebhookDelivery.objects.filter(webhook__deleted_at__isnull=False)
     deleted = 0

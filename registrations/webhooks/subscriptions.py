@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.audit import audited, record
@@ -33,8 +34,11 @@ def webhooks_of(user: User) -> WebhookQuerySet:
 
 def with_pending(webhooks: WebhookQuerySet) -> WebhookQuerySet:
     """With the number of deliveries that are still to be sent."""
-    is_pending = Q(deliveries__state=WebhookDelivery.State.PENDING)
-    return webhooks.annotate(pending=Count("deliveries", filter=is_pending))
+    pending = WebhookDelivery.objects.filter(
+        webhook=OuterRef("pk"), state=WebhookDelivery.State.PENDING
+    )
+    numbers = pending.order_by().values("webhook").annotate(number=Count("pk")).values("number")
+    return webhooks.annotate(pending=Coalesce(Subquery(numbers), 0))
 
 
 def create_webhook(
