@@ -16,7 +16,7 @@ from .test_access import ROUTES, Line, lines, sent
 ORGANIZER, STRANGER = ROLES.index("organizer"), ROLES.index("stranger")
 TEAM_ROLES = [role.value for role in Role if role != Role.OWNER]
 # Routes about the caller's own rows, and those that the reviewer alone edits.
-PERSONAL = ("api/me/", "api/users/", "api/logout/", "api/feedback/")
+PERSONAL = ("api/me/", "api/users/", "api/logout/", "api/feedback/", "api/webhooks/")
 
 
 @pytest.fixture
