@@ -142,6 +142,7 @@ def address_of(route: Route, world: World) -> str:
         ("feedback/", "ana's-feedback"),
         ("messages/", "message"),
         ("series/", "series"),
+        ("webhooks/", "delivery"),
         ("categories/", "conference"),
     ):
         if route.path.startswith(f"api/{part}<"):
