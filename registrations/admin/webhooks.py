@@ -75,8 +75,8 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     list_select_related = ("webhook",)
     list_filter = ("state",)
     ordering = ("-id",)
-    search_fields = ("webhook__id__exact", "position__exact")
-    search_help_text = "The id of a webhook or the number of a change."
+    search_fields = ("webhook__url__istartswith", "type__exact")
+    search_help_text = "The beginning of the URL of a webhook, or a whole type."
     fields = (
         "webhook",
         ("type", "change"),
