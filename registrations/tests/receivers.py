@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -38,6 +39,7 @@ class Receiver:
     requests: list[Received] = field(default_factory=list)
     connections: int = 0
     port: int = 0
+    tls: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
@@ -53,11 +55,19 @@ class Receiver:
 
     def serve(self, connection: socket.socket) -> None:
         self.connections += 1
-        with suppress(OSError), connection, connection.makefile("rb") as stream:
-            while head := stream.readline().decode():
+        with suppress(OSError), connection:
+            if self.tls is None:
+                self._serve(connection)
+                return
+            with self.tls.wrap_socket(connection, server_side=True) as encrypted:
+                self._serve(encrypted)
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection.makefile("rb") as stream:
+            while head := stream.readline().decode("latin-1"):
                 began_at = time.monotonic()
                 headers = {}
-                while line := stream.readline().decode().strip():
+                while line := stream.readline().decode("latin-1").strip():
                     name, _, value = line.partition(":")
                     headers[name.lower()] = value.strip()
                 body = stream.read(int(headers["content-length"]))

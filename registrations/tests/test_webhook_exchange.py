@@ -1,0 +1,157 @@
+"""The HTTP client of webhooks: names, connections, TLS."""
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from registrations.tests.receivers import Receiver, response, running
+from registrations.webhooks import exchange
+from registrations.webhooks.exchange import Client, NoResponse
+
+NAME = "hooks.example"
+
+
+@pytest.fixture(autouse=True)
+def _opened(settings):
+    settings.WEBHOOK_NETWORKS = [ip_network("127.0.0.0/8")]
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """The addresses of `NAME`."""
+    known = [ip_address("127.0.0.1")]
+    monkeypatch.setattr(exchange, "look_up", lambda host: list(known))
+    return known
+
+
+def post(*urls: str):
+    """The responses to one request after the other, by one client."""
+
+    async def run():
+        client = Client()
+        try:
+            return [await client.post(url, {"webhook-id": "chg_1"}, b"{}") for url in urls]
+        finally:
+            await client.close()
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate of `NAME` that signs itself, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    path, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subprocess.run(
+        [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            "-nodes", "-days", "36500", "-subj", f"/CN={NAME}", "-addext",
+            f"subjectAltName=DNS:{NAME}", "-keyout", str(key), "-out", str(path),
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return path, key
+
+
+@pytest.fixture
+def secure(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    with running(Receiver(tls=context)) as receiver:
+        yield receiver
+
+
+def test_connections_are_used_again(names):
+    with running(Receiver()) as receiver:
+        url = f"http://{NAME}:{receiver.port}/hook"
+        responses = post(url, url, url)
+
+    assert [(each.status, each.text) for each in responses] == [(200, "ok")] * 3
+    assert receiver.connections == 1
+    assert receiver.requests[0].headers["host"] == f"{NAME}:{receiver.port}"
+
+
+def test_a_connection_that_the_receiver_closes_is_not_used_again(names):
+    with running(Receiver(reply=response(200, "ok", Connection="close"))) as receiver:
+        url = f"http://{NAME}:{receiver.port}/hook"
+        post(url, url)
+
+    assert receiver.connections == 2
+
+
+def test_a_connection_that_was_closed_meanwhile_is_replaced(names):
+    with running(Receiver()) as receiver:
+        url = f"http://{NAME}:{receiver.port}/hook"
+
+        async def run():
+            client = Client()
+            await client.post(url, {}, b"{}")
+            [[connection]] = client._idle.values()
+            connection.writer.transport.set_protocol(asyncio.Protocol())  # nobody sees its end
+            connection.writer.write_eof()
+            answer = await client.post(url, {}, b"{}")
+            await client.close()
+            return answer
+
+        answer = asyncio.run(run())
+
+    assert answer.status == 200
+    assert receiver.connections == 2
+
+
+def test_an_interim_response_is_followed_by_the_final_one(names):
+    early = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    with running(Receiver(reply=early + response(202, "taken", Retry_After="9"))) as receiver:
+        [answer] = post(f"http://{NAME}:{receiver.port}/")
+
+    assert (answer.status, answer.text, answer.retry_after) == (202, "taken", "9")
+
+
+def test_a_body_in_chunks_is_read(names):
+    chunked = b"HTTP/1.1 500 x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n1\r\n!\r\n0\r\n\r\n"
+    with running(Receiver(reply=chunked)) as receiver:
+        [answer] = post(f"http://{NAME}:{receiver.port}/")
+
+    assert (answer.status, answer.text) == (500, "no!")
+
+
+def test_another_address_is_used_if_the_first_refuses(names):
+    names[:] = [ip_address("127.0.0.9"), ip_address("127.0.0.1")]
+    with running(Receiver()) as receiver:
+        [answer] = post(f"http://{NAME}:{receiver.port}/")
+
+    assert answer.status == 200
+
+
+def test_tls_verifies_the_name_at_the_checked_address(names, secure, certificate, monkeypatch):
+    trusting = ssl.create_default_context(cafile=str(certificate[0]))
+    monkeypatch.setattr(exchange, "_tls", lambda: trusting)
+
+    [answer] = post(f"https://{NAME}:{secure.port}/hook")
+
+    assert answer.status == 200
+    with pytest.raises(NoResponse, match=r"tls_failed: .*Hostname mismatch"):
+        post(f"https://other.example:{secure.port}/hook")
+
+
+def test_a_certificate_that_nobody_vouches_for_is_a_failure(names, secure):
+    with pytest.raises(NoResponse, match="tls_failed: self-signed certificate"):
+        post(f"https://{NAME}:{secure.port}/hook")
+
+    assert secure.requests == []
+
+
+def test_a_name_without_an_address(monkeypatch):
+    def fail(host):
+        raise OSError("unknown")
+
+    monkeypatch.setattr(exchange, "look_up", fail)
+
+    with pytest.raises(NoResponse, match="name_not_resolved"):
+        post(f"https://{NAME}/hook")
