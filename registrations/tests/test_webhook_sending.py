@@ -20,7 +20,8 @@ from registrations.models import Webhook, WebhookAttempt, WebhookDelivery
 from registrations.services import cancel_registration
 from registrations.tests.factories import WebhookFactory, registered
 from registrations.tests.receivers import Receiver, response, running
-from registrations.webhooks import exchange, lanes
+from registrations.webhooks import exchange, lanes, rendering
+from registrations.webhooks.queueing import queue_test
 from registrations.webhooks.sender import Sender
 from registrations.webhooks.signing import secrets_of
 from registrations.webhooks.subscriptions import end_of_log
@@ -428,3 +429,35 @@ def test_a_job_that_waited_for_too_long_is_not_attempted(webhook, receiver, even
 
     assert receiver.requests == []
     assert (delivery_of(webhook).state, delivery_of(webhook).claimed_by) == ("pending", None)
+
+
+def test_a_delivery_that_cannot_be_rendered_stops_no_other(webhook, receiver, event, monkeypatch):
+    registered(event)
+    poison = registered(event)
+    real = rendering.render_changes
+
+    def render(changes, request):
+        if any(change.object_id == str(poison.pk) for change in changes):
+            raise RuntimeError("a fault")
+        return real(changes, request)
+
+    monkeypatch.setattr(rendering, "render_changes", render)
+
+    send()
+
+    states = dict(WebhookDelivery.objects.values_list("state", "attempts__error"))
+    assert states == {"delivered": None, "pending": "internal_error"}
+    assert len(receiver.requests) == 1
+
+
+def test_requests_to_all_receivers_have_a_limit(receiver, olga, monkeypatch):
+    monkeypatch.setattr(lanes, "MAX_REQUESTS", 1)
+    for _ in range(4):
+        webhook = WebhookFactory(user=olga, url=receiver.url)
+        for _ in range(3):
+            queue_test(webhook)
+
+    send()
+
+    assert len(receiver.requests) == 12
+    assert receiver.connections == 1

@@ -32,6 +32,7 @@ MAX_EXCERPT = 300  # characters
 _BYTES_OF_EXCERPT = 4 * MAX_EXCERPT
 _READ_BYTES = 16 * 1024
 _MAX_IDLE = 8  # open connections to one address
+_MAX_IDLE_ADDRESSES = 50
 _IDLE_SECONDS = 20.0
 _LOOKUPS = 256  # threads; a name that hangs takes one
 _CONNECT_SECONDS = 4.0  # where the name has another address
@@ -217,7 +218,11 @@ class Client:
         return None
 
     def _put(self, target: Target, address: Address, connection: _Connection) -> None:
-        connections = self._idle[(target.scheme, target.host, target.port, address)]
+        key = (target.scheme, target.host, target.port, address)
+        if key not in self._idle and len(self._idle) >= _MAX_IDLE_ADDRESSES:
+            connection.end()
+            return
+        connections = self._idle[key]
         connections.append(_Connection(connection.reader, connection.writer, monotonic()))
         if len(connections) > _MAX_IDLE:
             connections.popleft().end()

@@ -6,6 +6,7 @@ others. A job that has not begun in time is returned, since its body may no long
 
 import asyncio
 import logging
+import random
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 FIRST_REQUESTS = 5
 MOST_REQUESTS = 32
 FAILING_REQUESTS = 2
+MAX_REQUESTS = 500  # to all receivers: a process may often open 1,024 files
 _MAX_AGE_SECONDS = 5.0
 _USER_AGENT = "event-webhooks/1.0"
 
@@ -65,6 +67,7 @@ class Lanes:
         self._done: SimpleQueue[Outcome | Unbegun] = SimpleQueue()
         self._lanes: dict[int, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_full = False
         self._loop = uvloop.new_event_loop()
         self._client = Client()
         self._thread = Thread(target=self._loop.run_forever, name="webhook-requests", daemon=True)
@@ -125,6 +128,9 @@ class Lanes:
         lane = self._lanes[pk]
         oldest = time.monotonic() - _MAX_AGE_SECONDS
         while lane.waiting and lane.in_progress < lane.allowed:
+            if len(self._tasks) >= MAX_REQUESTS:
+                self._is_full = True
+                return
             job = lane.waiting.popleft()
             if job.rendered_at < oldest:
                 self._done.put(Unbegun(job.delivery))
@@ -137,7 +143,14 @@ class Lanes:
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._is_full:
+            self._is_full = False
+            for pk in random.sample(list(self._lanes), len(self._lanes)):  # none is always first
+                self._begin(pk)
 
     async def _send(self, lane: _Lane, job: Job) -> None:
         try:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from threading import Event
 
 from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
 
 from accounts.notifications.transport import error_text
 from config.api.liveness import report_alive
@@ -135,8 +136,9 @@ class Sender:
 
     def _begin(self, webhook: Webhook | None, deliveries: list[WebhookDelivery]) -> None:
         """Render the deliveries of one webhook and submit them. Drop what must not be sent."""
-        bodies = render(webhook, deliveries) if webhook else {}
-        claims.drop(self._number, [each.pk for each in deliveries if each.pk not in bodies])
+        bodies = self._rendered(webhook, deliveries) if webhook else {}
+        kept = bodies.keys() | {each.delivery.pk for each in self._ended}
+        claims.drop(self._number, [each.pk for each in deliveries if each.pk not in kept])
         if webhook is None or not bodies:
             return
         secrets = secrets_of(webhook)
@@ -146,6 +148,24 @@ class Sender:
             for each in deliveries
             if each.pk in bodies
         )
+
+    def _rendered(self, webhook: Webhook, deliveries: list[WebhookDelivery]) -> dict[int, bytes]:
+        """The bodies. A delivery that cannot be rendered is attempted later, and stops no other."""
+        try:
+            return render(webhook, deliveries)
+        except _DATABASE_ERRORS:
+            raise
+        except Exception:
+            logger.exception("cannot render deliveries of webhook %s", webhook.pk)
+            if len(deliveries) > 1:
+                bodies: dict[int, bytes] = {}
+                for each in deliveries:
+                    bodies |= self._rendered(webhook, [each])
+                return bodies
+        now = timezone.now()
+        [delivery] = deliveries
+        self._ended.append(Outcome(delivery, now, now, status=None, error="internal_error"))
+        return {}
 
     def _settle(self, done: list[Outcome | Unbegun]) -> None:
         for each in done:
