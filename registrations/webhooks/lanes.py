@@ -185,6 +185,7 @@ class Lanes:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._lanes.clear()  # a task that was cancelled before it began has not counted itself
 
 
 async def _attempt(client: Client, job: Job) -> Outcome:

@@ -71,6 +71,7 @@ class Sender:
             except Exception:
                 self._failures += 1
                 self._forget_claims()
+                self._ended.clear()  # perhaps what cannot be recorded; it is sent again
                 logger.exception("a round of webhooks failed")
                 is_idle = True
             if is_idle:
