@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import get_conditional_response
 
+from config.api.fields import require_query_text
 from config.api.http.exception_handler import problem_response, to_domain_error
 from config.api.http.negotiation import to_json
 from config.api.http.work_slots import ROWS
@@ -76,6 +77,7 @@ def door_page(request: HttpRequest, link: DoorLink) -> HttpResponse:
         except DomainError as refusal:
             mistakes = sentences(refusal)
     text = request.GET.get("q", "").strip()
+    require_query_text("q", text)
     context = {
         "link": link,
         "event": link.event,

@@ -118,6 +118,15 @@ def test_people_are_searched_by_name_and_not_by_address(guest, address, event):
     assert "Nobody of that name has registered." in by_address
 
 
+@pytest.mark.parametrize(("text", "status"), [("\x00", 400), ("%_\\", 200), ("a " * 5000, 200)])
+def test_any_text_may_be_searched_for(guest, address, event, text, status):
+    registered(event, name="Ann")
+
+    response = guest.get(address, {"q": text})
+
+    assert response.status_code == status
+
+
 def test_a_person_is_checked_in_by_name_and_undone(guest, address, event):
     ann = registered(event, name="Ann Lee")
     person = {"registration": str(ann.pk)}
