@@ -16,7 +16,7 @@ from ..models import Event
 from ..services import cancel_event, delete_event, publish_event, restore_event
 from .event_forms import SEATS, TEXTS, CancellationForm, EventForm, local_text
 from .questions import questions_list
-from .team import team_table
+from .team import TeamInline, save_team, team_table
 
 _TIMES = ("timezone", "start_time", "end_time", "reminder_hours")
 _HISTORY = (
@@ -132,9 +132,19 @@ class EventAdmin(AuditedAdmin):
         if obj:
             fieldsets.append(("So far", {"fields": _HISTORY}))
             fieldsets.append(("Questions", {"fields": ("questions",)}))
-            fieldsets.append(("Team", {"fields": ("team",)}))
+            if not TeamInline(Event, self.admin_site).has_view_permission(request, obj):
+                fieldsets.append(("Team", {"fields": ("team",)}))
             fieldsets.append(("Changes", {"fields": ("changes",)}))
         return fieldsets
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return (TeamInline,) if obj else ()
+
+    def get_formsets_with_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without the rows of the team, a form leaves the team as it is."""
+        for formset, inline in super().get_formsets_with_inlines(request, obj):
+            if request.method != "POST" or "team-TOTAL_FORMS" in request.POST:
+                yield formset, inline
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.readonly_fields if obj else ()
@@ -165,6 +175,9 @@ class EventAdmin(AuditedAdmin):
     def save_model(self, request: HttpRequest, obj: Event, form: Any, change: bool) -> None:
         obj.pk = form.write().pk
         obj.refresh_from_db()
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        save_team(formset, staff_of(request))
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None

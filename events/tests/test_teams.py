@@ -15,6 +15,7 @@ from accounts.models import User
 from accounts.services import confirm_email
 from accounts.tests.factories import PASSWORD, UserFactory, grant, key_client
 from accounts.tests.mailbox import mails_to
+from events.errors import AlreadyMember
 from events.models import Event, Role, TeamMember
 from registrations.models import LedgerEntry
 from registrations.tests.factories import registered
@@ -619,6 +620,87 @@ def test_examples_of_the_documentation_work(olga, dora, event, signed_in):
 
     assert names["invited"].data["user"] is None
     assert names["accepted"].data["state"] == "active"
+
+
+@pytest.fixture
+def root_client(db) -> Client:
+    client = Client()
+    client.force_login(UserFactory(username="root", is_staff=True, is_superuser=True))
+    return client
+
+
+def save_in_admin(client: Client, event: Event, *rows: dict[str, object]):
+    """Posts the page of an event in the admin, with these rows of its team."""
+    path = f"/admin/events/event/{event.pk}/change/"
+    form = client.get(path).context["adminform"].form
+    values = {name: form[name].value() for name in form.fields}
+    sent = {name: value for name, value in values.items() if value not in (None, False)}
+    number = sum("id" in row for row in rows)
+    team = {"team-TOTAL_FORMS": len(rows), "team-INITIAL_FORMS": number}
+    for position, row in enumerate(rows):
+        team |= {f"team-{position}-{name}": value for name, value in row.items()}
+    return client.post(path, {**sent, **team})
+
+
+def test_admin_invites_on_the_page_of_an_event(root_client, event):
+    response = save_in_admin(root_client, event, {"email": "New@example.com", "role": "door"})
+
+    member = TeamMember.objects.get()
+    assert response.status_code == 302
+    assert (member.email, member.role, member.state) == ("new@example.com", "door", "invited")
+    assert len(mails_to("new@example.com")) == 1
+    entry = changes_of(event)[0]
+    assert (entry.action, entry.actor.username) == ("invited", "root")
+
+
+def test_admin_changes_and_ends_roles_on_the_page_of_an_event(root_client, dora, mia, event):
+    with_role(dora, "door", event)
+    rows = {member.user: member.pk for member in event.team.all()}
+
+    save_in_admin(
+        root_client,
+        event,
+        {"id": rows[mia], "role": "manager", "DELETE": "on"},
+        {"id": rows[dora], "role": "registrar"},
+    )
+
+    assert list(event.team.values_list("user__username", "role")) == [("dora", "registrar")]
+    actions = [entry.action for entry in changes_of(event)[:2]]
+    assert sorted(actions) == ["member removed", "role changed"]
+
+
+def test_admin_withdraws_a_transfer_on_the_page_of_an_event(root_client, olga, event, signed_in):
+    signed_in(olga).post(f"/api/events/{event.pk}/transfer/", {"email": "new@example.com"})
+    member = TeamMember.objects.get()
+
+    save_in_admin(root_client, event, {"id": member.pk})
+    kept = TeamMember.objects.filter(role="owner").exists()
+    save_in_admin(root_client, event, {"id": member.pk, "DELETE": "on"})
+
+    assert kept
+    assert not TeamMember.objects.exists()
+    assert changes_of(event)[0].action == "transfer withdrawn"
+
+
+def test_admin_says_why_a_member_cannot_be_invited(root_client, olga, event):
+    response = save_in_admin(root_client, event, {"email": olga.email, "role": "door"})
+
+    [formset] = [each.formset for each in response.context["inline_admin_formsets"]]
+    assert response.status_code == 200
+    assert formset.forms[0].non_field_errors() == [AlreadyMember.detail]
+    assert not TeamMember.objects.exists()
+
+
+def test_admin_leaves_the_team_as_it_is_without_its_rows(root_client, mia, event):
+    path = f"/admin/events/event/{event.pk}/change/"
+    form = root_client.get(path).context["adminform"].form
+    values = {name: form[name].value() for name in form.fields}
+    sent = {name: value for name, value in values.items() if value not in (None, False)}
+
+    response = root_client.post(path, {**sent, "name": "New"})
+
+    assert response.status_code == 302
+    assert list(event.team.values_list("user__username", "role")) == [("mia", "manager")]
 
 
 def test_admin_shows_the_team_and_removes_members_with_an_audit(olga, dora, event, signed_in):

@@ -11,6 +11,8 @@ from accounts.notifications.preferences import preferences_of
 from accounts.notifications.unsubscribing import unsubscribe_url
 from accounts.tests.factories import PASSWORD, UserFactory
 from config.tests.browser import Tab, find_browser, open_browser
+from events.links import invitation_link
+from events.services.team import invite
 from events.tests.factories import EventFactory
 from registrations.models import Registration
 from registrations.tests.factories import registered
@@ -74,6 +76,21 @@ def test_the_pages_are_usable_with_the_keyboard(phone):
     phone.press("Enter", loads=True)
     assert "Your registration is cancelled." in phone.text
 
+    invitation = invite(event, email="new@example.com", role="door", by=event.organizer)
+    phone.open(invitation_link(invitation.pk))
+    assert phone.overflow == 0
+    for field in ("password", "again"):
+        phone.tab_to(field)
+        phone.type("another-horse-battery-7")
+    phone.tab_to("accept")
+    phone.press("Enter", loads=True)
+    assert "You accepted the invitation" in phone.text
+    declined = invite(event, email="other@example.com", role="door", by=event.organizer)
+    phone.open(invitation_link(declined.pk))
+    phone.tab_to("decline")
+    phone.press("Enter", loads=True)
+    assert "You declined the invitation" in phone.text
+
     notification = Notification(kind="registration_confirmed", user=ana, email=ana.email)
     phone.open(unsubscribe_url(notification))
     assert phone.overflow == 0
@@ -86,6 +103,10 @@ def test_the_pages_are_usable_with_the_keyboard(phone):
 
     ana.refresh_from_db()
     [registration] = Registration.objects.all()
+    assert dict(event.team.values_list("email", "state")) == {
+        "new@example.com": "active",
+        "other@example.com": "declined",
+    }
     assert ana.email_verified
     assert preferences_of(ana)["registration_confirmed"] is True
     assert ana.check_password("another-horse-battery-7")
