@@ -21,6 +21,7 @@ from config.api.admin import IsSetFilter, NotifyForm, ServiceForm, confirmed_ans
 from config.api.text.email_addresses import mailbox_of
 from events.models import Event
 
+from ..forms.answers import Strictness
 from ..models import LedgerEntry, Registration, Scan
 from ..serializers import RegistrationEditIn
 from ..services import cancel_registration, edit_registration, register
@@ -65,7 +66,7 @@ class RegistrationForm(ServiceForm):
             user=data["user"],
             registered_by=self.staff,
             party_size=data["party_size"] or 1,
-            must_answer=False,  # the admin shows answers and takes none
+            strictness=Strictness.GIVEN,  # the admin shows answers and takes none
         )
 
     def _complete_from_account(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from config.api.http.name_suggestions import MAX_LENGTH, MAX_REPORTED, suggest
@@ -21,13 +22,27 @@ _REQUIRED = {
 }
 
 
+class Strictness(Enum):
+    """What is checked of new answers.
+
+    - `COMPLETE`: everything, and required questions must be answered.
+    - `GIVEN`: what is given. Imports and staff may leave required questions open.
+    - `ACCEPTED`: nothing, since all was accepted before. Answers that the present form does not
+      accept are dropped.
+    """
+
+    COMPLETE = "complete"
+    GIVEN = "given"
+    ACCEPTED = "accepted"
+
+
 @dataclass
 class _Reading:
     """The errors that were found so far, and what a consent is stored with."""
 
     questions: Questions
     now: datetime
-    must_answer: bool = True
+    strictness: Strictness = Strictness.COMPLETE
     errors: list[FieldError] = field(default_factory=list)
     unknown_count: int = 0
 
@@ -44,7 +59,10 @@ class _Reading:
             except InvalidAnswer as error:
                 self.errors.append(FieldError(f"{path}.{key}", error.code, error.detail))
                 continue
-            if answer is not None and question.type == Type.CONSENT:
+            was_given = self.strictness == Strictness.ACCEPTED and isinstance(value, Mapping)
+            if was_given and question.type == Type.CONSENT:
+                answer = value  # with the version and the time of that agreement
+            elif answer is not None and question.type == Type.CONSENT:
                 at = render_instant(self.now)
                 answer = {"agreed": True, "version": self.questions.version, "at": at}
             answers[key] = answer
@@ -67,8 +85,12 @@ class _Reading:
         error = FieldError(f"{path}.{shortened}", "unknown_question", detail, suggestion)
         self.errors.append(error)
 
+    @property
+    def must_answer(self) -> bool:
+        return self.strictness == Strictness.COMPLETE
+
     def raise_errors(self) -> None:
-        if self.errors:
+        if self.errors and self.strictness != Strictness.ACCEPTED:
             raise ValidationFailed(*self.errors)
 
 
@@ -82,15 +104,13 @@ def read_new(
     answers: Mapping[str, Any],
     guests: Sequence[Mapping[str, Any]],
     now: datetime,
-    *,
-    must_answer: bool = True,
+    strictness: Strictness = Strictness.COMPLETE,
 ) -> tuple[Answers, list[Guest]]:
     """The answers of a new registration and its named guests, as they are stored.
 
-    Answers to hidden questions are dropped. Without `must_answer` required questions may stay open.
-    Raises `ValidationFailed` with all errors.
+    Answers to hidden questions are dropped. Raises `ValidationFailed` with all errors.
     """
-    reading = _Reading(questions, now, must_answer=must_answer)
+    reading = _Reading(questions, now, strictness)
     own = _read_person(reading, "answers", answers, asked_of(questions))
     asked = asked_of(questions, guest=True)
     stored = []

@@ -22,9 +22,10 @@ from events.models import Event, RegistrationMode, Right, has_right
 from events.services import lock_event
 
 from ..errors import AlreadyRegistered, NotPending, RegistrationRejected
+from ..forms.answers import Strictness
 from ..forms.questions import questions_of, taken_options
 from ..models import AddressConfirmation, Registration
-from .answering import Submission, read_current
+from .answering import read_details
 from .codes import register_with_code
 from .confirmations import find_confirmation, request_confirmation
 from .eligibility import (
@@ -258,6 +259,7 @@ def confirm(token: str) -> Registration:
     if current.registration_id is None:
         details = dict(current.details)
         code, mode = details.pop("code"), RegistrationMode(event.registration_mode)
+        details["strictness"] = Strictness.ACCEPTED
         current.registration = register_by_mode(
             mode, event.pk, current.email, details, code=code, is_opened=True
         )
@@ -317,15 +319,10 @@ def _register_pending(
     now, party_size = timezone.now(), details["party_size"]
     check_is_visible(event, registered_by or AnonymousUser(), is_opened=is_opened)
     check_party_size(event, party_size)
+    answered = read_details(event, details, now)
     check_is_open(event, now)
-    submission = Submission(
-        details["answers"],
-        details["guests"],
-        details["form_version"],
-        details.get("must_answer", True),
-    )
-    answered = read_current(event, submission, now)
     check_is_unregistered(event, email)
+    answered.check_version(event)
     check_capacity_holds(event, party_size)
     owner = user or User.objects.owner_of(email)
     is_owned_by_other = user is None and owner is not None

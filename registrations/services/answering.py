@@ -1,4 +1,4 @@
-"""The answers of a party: those that it sends when it registers, and their later edits.
+"""The answers of a party that registers.
 
 Lock order: event, registration.
 """
@@ -18,7 +18,7 @@ from events.models import Event, Form
 from events.services import lock_event
 
 from ..errors import FormChanged
-from ..forms.answers import read_new
+from ..forms.answers import Strictness, read_new
 from ..forms.documents import form_document
 from ..forms.questions import Questions, questions_of, taken_options
 from ..models import Registration
@@ -44,15 +44,12 @@ Guest = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a person sends for the form of an event. A version of None is the current one.
-
-    Without `must_answer` required questions may stay open.
-    """
+    """What a person sends for the form of an event. A version of None is the current one."""
 
     answers: Mapping[str, Any]
     guests: Sequence[Guest]
     form_version: int | None = None
-    must_answer: bool = True
+    strictness: Strictness = Strictness.COMPLETE
 
     @property
     def is_empty(self) -> bool:
@@ -63,13 +60,22 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Accepted answers to one version of a form, and the options with a limit that they choose."""
+    """Accepted answers to the current form, and the options with a limit that they choose.
+
+    `is_outdated` is set if they are for another version. Then nothing was checked.
+    """
 
     form_id: int | None
     questions: Questions
     answers: dict[str, Any]
     guests: list[Guest]
     chosen: list[Option]
+    is_outdated: bool = False
+
+    def check_version(self, event: Event) -> None:
+        """Raises `FormChanged`."""
+        if self.is_outdated:
+            raise FormChanged(form=form_document(self.questions, taken_by_option(event.pk)))
 
     def check_options(self, event: Event) -> None:
         """Raises `OptionFull`."""
@@ -80,41 +86,38 @@ class Answered:
         take_options(event.pk, self.questions, self.chosen)
 
 
-def current_questions(form_id: int | None) -> Questions:
-    return questions_of(Form.objects.filter(pk=form_id).first() if form_id else None)
+def read_submission(event: Event, submission: Submission, now: datetime) -> Answered:
+    """Checks the answers to the form of `event`. Raises `ValidationFailed`.
 
-
-def form_changed(event: Event, questions: Questions) -> FormChanged:
-    return FormChanged(form=form_document(questions, taken_by_option(event.pk)))
-
-
-def read_submission(
-    event: Event, questions: Questions, submission: Submission, now: datetime
-) -> Answered:
-    """Checks the answers. Raises `ValidationFailed`."""
+    A registered address is reported before another version of the form, so `check_version` does
+    that later.
+    """
+    form = Form.objects.filter(pk=event.form_id).first() if event.form_id else None
+    questions = questions_of(form)
+    if submission.form_version not in (None, questions.version):
+        return Answered(event.form_id, questions, {}, [], [], is_outdated=True)
     answers, guests = read_new(
-        questions,
-        submission.answers,
-        submission.guests,
-        now,
-        must_answer=submission.must_answer,
+        questions, submission.answers, submission.guests, now, submission.strictness
     )
     chosen = taken_options(questions, answers, guests)
     return Answered(event.form_id, questions, answers, guests, chosen)
 
 
-def read_current(event: Event, submission: Submission, now: datetime) -> Answered:
-    """Checks the answers to the current form. Raises `FormChanged`, `ValidationFailed`."""
-    questions = current_questions(event.form_id)
-    if submission.form_version not in (None, questions.version):
-        raise form_changed(event, questions)
-    return read_submission(event, questions, submission, now)
+def read_details(event: Event, details: Mapping[str, Any], now: datetime) -> Answered:
+    """The same for what `register` takes as `answers`, `guests`, `form_version`, `strictness`."""
+    submission = Submission(
+        details.get("answers") or {},
+        details["guests"],
+        details.get("form_version"),
+        details.get("strictness", Strictness.COMPLETE),
+    )
+    return read_submission(event, submission, now)
 
 
 def register_answered(
     parameters: dict[str, Any], submission: Submission, viewer: User | AnonymousUser
 ) -> Registration:
-    """Registers for an event that asks questions. Raises those errors of `register`.
+    """Registers for an event that asks questions. Raises the errors of `register`.
 
     Everything is checked before the lock, so that a refusal takes none, and again under it.
     """
@@ -123,13 +126,10 @@ def register_answered(
         event, is_registered = read_state(parameters["event_id"], parameters["email"])
         check_is_visible(event, viewer, is_opened=parameters["is_opened"])
         check_mode(event, parameters["skips_mode"], now, party_size)
-        questions = current_questions(event.form_id)
-        if submission.form_version not in (None, questions.version):
-            check_may_ask(event, is_registered=is_registered, now=now, party_size=party_size)
-            raise form_changed(event, questions)
         check_party_size(event, party_size)
-        answered = read_submission(event, questions, submission, now)
+        answered = read_submission(event, submission, now)
         check_may_ask(event, is_registered=is_registered, now=now, party_size=party_size)
+        answered.check_version(event)
         check_capacity_holds(event, party_size)
         answered.check_options(event)
         if not (event.waitlist_count and event.seats_party(party_size)):
@@ -151,10 +151,11 @@ def _place_answered(
     event = lock_event(parameters["event_id"])
     if event.form_id != answered.form_id:
         return None
+    now, party_size, email = (parameters[name] for name in ("now", "party_size", "email"))
     check_is_visible(event, viewer, is_opened=parameters["is_opened"])
-    party_size, email = parameters["party_size"], parameters["email"]
+    check_mode(event, parameters["skips_mode"], now, party_size)
     is_registered = Registration.objects.of_address().filter(event=event, email=email).exists()
-    check_may_ask(event, is_registered=is_registered, now=parameters["now"], party_size=party_size)
+    check_may_ask(event, is_registered=is_registered, now=now, party_size=party_size)
     check_capacity_holds(event, party_size)
     answered.check_options(event)
     may_pass = may_pass_queue(event)

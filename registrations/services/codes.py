@@ -19,6 +19,7 @@ from events.services import lock_event
 
 from ..errors import CodeInvalid, CodeRequired, CodeUsedUp
 from ..models import Registration, RegistrationCode, new_code
+from .answering import read_details
 from .eligibility import (
     check_capacity_holds,
     check_is_open,
@@ -87,10 +88,13 @@ def register_with_code(
     now, party_size = timezone.now(), details["party_size"]
     check_is_visible(event, registered_by or AnonymousUser(), is_opened=is_opened)
     check_party_size(event, party_size)
+    answered = read_details(event, details, now)
     check_is_open(event, now)
     row = check_code(event, code, email, now)
     check_is_unregistered(event, email)
+    answered.check_version(event)
     check_capacity_holds(event, party_size)
+    answered.check_options(event)
     _take_use(row)
     registration = register(
         event_id,

@@ -19,7 +19,7 @@ from events.models import Event, RegistrationMode
 
 from ..models import AddressConfirmation
 from ..tickets import read_confirmation_token
-from .answering import Submission, read_current
+from .answering import read_details
 from .codes import check_code
 from .eligibility import check_capacity_holds, check_is_open, check_is_visible, check_party_size
 
@@ -46,15 +46,15 @@ def request_confirmation(
         raise NotFound
     check_is_visible(event, by or AnonymousUser(), is_opened=is_opened)
     check_party_size(event, details["party_size"])
+    answered = read_details(event, details, now)
     check_is_open(event, now)
     if event.registration_mode == RegistrationMode.CODE:
         check_code(event, code, email, now)
-    submission = Submission(details["answers"], details["guests"], details["form_version"])
-    read_current(event, submission, now)
+    answered.check_version(event)
     check_capacity_holds(event, details["party_size"])
     # The form may change until the confirmation, which asks no further questions.
-    unasked = {"form_version": None, "must_answer": False}
-    request = _store(event, email, {**details, **unasked, "code": code}, now)
+    accepted = {"answers": answered.answers, "guests": answered.guests, "form_version": None}
+    request = _store(event, email, {**details, **accepted, "code": code}, now)
     notify(
         "registration_confirmation",
         key=f"registration_confirmation:{request.pk}:{request.version}",

@@ -8,7 +8,7 @@ from django.utils import timezone
 from config.errors import FieldError, ValidationFailed
 from events.models import Event
 
-from ..forms.answers import read_new
+from ..forms.answers import Strictness, read_new
 from ..forms.questions import questions_of, taken_options
 from .option_limits import first_full_option, left_by_option
 
@@ -32,7 +32,7 @@ class ImportedAnswers:
         if not sent:
             return {}, ()
         try:
-            answers, _ = read_new(self._questions, sent, (), self._now, must_answer=False)
+            answers, _ = read_new(self._questions, sent, (), self._now, Strictness.GIVEN)
         except ValidationFailed as refusal:
             return {}, tuple(
                 FieldError(f"line.{line}.{each.field}", each.code, each.detail)

@@ -26,6 +26,7 @@ from config.errors import TemporarilyUnavailable
 from events.models import Event
 from events.services import lock_event
 
+from ..forms.answers import Strictness
 from ..models import LedgerEntry, Registration, new_ticket_code
 from .answering import Submission, register_answered
 from .contention import set_sold_out, was_sold_out
@@ -69,7 +70,7 @@ def register(
     guests: Sequence[dict[str, Any]] = (),
     answers: Mapping[str, Any] | None = None,
     form_version: int | None = None,
-    must_answer: bool = True,
+    strictness: Strictness = Strictness.COMPLETE,
     is_opened: bool = False,
     skips_mode: bool = False,
 ) -> Registration:
@@ -80,8 +81,8 @@ def register(
     `email` is canonical, as `config.api.text.email_addresses` and every form and field return it.
     `registered_by` is the account that makes the registration. `party_size` includes the
     registrant; `guests` are those who are named. `answers`, also of guests, are for the
-    questions of the event, whose version the caller may state as `form_version`. Without
-    `must_answer` required questions may stay open. `is_opened` says that the caller has the key of
+    questions of the event, whose version the caller may state as `form_version`. `strictness`
+    says what is checked of them. `is_opened` says that the caller has the key of
     an unlisted event; without it `registered_by` has to see the event. With `skips_mode` the
     registration mode of the event does not matter.
 
@@ -95,7 +96,7 @@ def register(
     `AdmissionNeeded` for an event that is not open to all.
     """
     viewer = registered_by or AnonymousUser()
-    submission = Submission(answers or {}, guests, form_version, must_answer)
+    submission = Submission(answers or {}, guests, form_version, strictness)
     if was_sold_out(event_id):
         _check_by_reading(event_id, email, party_size, viewer, is_opened=is_opened)
     for _ in range(_ATTEMPTS):

@@ -9,10 +9,10 @@ from rest_framework.test import APIClient
 from events.models import Event, Form
 from events.services import cancel_event
 from events.tests.factories import EventFactory, SeriesFactory
-from registrations.models import OptionLimit, Registration
+from registrations.models import AddressConfirmation, OptionLimit, Registration
 from registrations.services.integrity import find_faults
 from registrations.tests.factories import registered
-from registrations.tickets import manage_token
+from registrations.tickets import confirmation_token, manage_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
@@ -748,3 +748,69 @@ def test_registered_people_keep_their_place_without_answers(event):
 
     assert renamed.status_code == 200
     assert renamed.json()["answers"] == {}
+
+
+# --- Admission ----------------------------------------------------------------------------------
+
+
+def test_a_pending_party_takes_its_option_when_it_is_approved(host, event):
+    asked(event, {**DIET, "show_if": None, "options": [{"value": "vegan", "limit": 1}]})
+    Event.objects.filter(pk=event.pk).update(registration_mode="approval")
+
+    missing = posted(event, "a@example.com")
+    first, second = (
+        posted(event, f"{letter}@example.com", answers={"diet": "vegan"}).json() for letter in "ab"
+    )
+
+    assert errors(missing) == [("answers.diet", "required")]
+    assert (first["status"], first["answers"]) == ("pending", {"diet": "vegan"})
+    assert left(event) == {"vegan": 1}
+    assert host.post(f"/api/registrations/{first['id']}/approve/").status_code == 200
+    full = host.post(f"/api/registrations/{second['id']}/approve/")
+    assert (full.status_code, full.json()["code"]) == (409, "option_full")
+    assert left(event) == {"vegan": 0}
+
+
+def test_cancelling_a_pending_party_gives_nothing_back(host, event):
+    asked(event, {**DIET, "show_if": None})
+    Event.objects.filter(pk=event.pk).update(registration_mode="approval")
+    made = posted(event, answers={"diet": "vegan"}).json()
+
+    host.delete(f"/api/registrations/{made['id']}/")
+
+    assert left(event) == {"vegan": 2}
+
+
+def test_a_full_option_uses_no_code(host, event):
+    asked(event, {**DIET, "show_if": None, "options": [{"value": "vegan", "limit": 1}]})
+    Event.objects.filter(pk=event.pk).update(registration_mode="code")
+    host.post(f"/api/events/{event.pk}/codes/", {"code": "vip", "max_uses": 1}, format="json")
+    posted(event, "a@example.com", answers={"diet": "vegan"}, code="vip")
+
+    without = posted(event, "b@example.com", answers={"diet": "vegan"})
+    full = posted(event, "b@example.com", answers={"diet": "vegan"}, code="vip")
+    invalid = posted(event, "b@example.com", answers={"diet": "meat"}, code="vip")
+
+    assert (without.json()["code"], full.json()["code"]) == ("code_required", "option_full")
+    assert errors(invalid) == [("answers.diet", "invalid_choice")]
+
+
+def test_answers_that_were_accepted_survive_a_change_before_the_confirmation(event):
+    terms = {"key": "terms", "label": "T", "type": "consent", "required": True}
+    asked(event, terms, {"key": "note", "label": "N", "type": "text"})
+    Event.objects.filter(pk=event.pk).update(registration_mode="confirm_address")
+
+    invalid = posted(event, answers={"note": "Hi"})
+    requested = posted(event, answers={"note": "Hi", "terms": True})
+    asked(event, terms, {"key": "more", "label": "M", "type": "text", "required": True})
+    request = AddressConfirmation.objects.get()
+    made = APIClient().post(
+        "/api/registrations/confirm/",
+        {"token": confirmation_token(request.pk, request.version)},
+        format="json",
+    )
+
+    assert (errors(invalid), requested.status_code) == ([("answers.terms", "required")], 202)
+    assert made.status_code == 200, made.json()
+    agreed = {"agreed": True, "version": 1, "at": "2027-01-15T12:00:00Z"}
+    assert made.json()["answers"] == {"terms": agreed}
