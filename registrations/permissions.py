@@ -9,7 +9,7 @@ from accounts.models import User
 from config.api.key_scopes import Scope, has_scope, key_of
 from config.api.permissions import has_right_for
 from config.api.staff_rights import has_staff_right
-from events.models import Event, Right, has_right, sees_details
+from events.models import AttendeeList, Event, Right, has_right, sees_details
 from events.permissions import IsOrganizerOrStaff
 
 from .models import Feedback, Registration
@@ -26,6 +26,26 @@ def sees_people(request: Request, view: Any, event: Event) -> bool:
     if key is not None and not has_scope(key, (Scope.REGISTRATIONS_READ,)):
         return False
     return has_right(request.user, Right.PEOPLE, event) or has_right_for(request, view)
+
+
+def checks_in(request: Request, view: Any, event: Event) -> bool:
+    """Whether the caller sees the attendees of an event, at least as at its door."""
+    return has_right(request.user, Right.CHECKIN, event) or has_right_for(request, view)
+
+
+class SeesAttendees(IsOrganizerOrStaff):
+    """As `IsOrganizerOrStaff`; and everybody for a list of names, without filters on people.
+
+    A key without the scope has a `refusal` of the view, which applies unless the list is public.
+    """
+
+    def has_object_permission(self, request: Request, view: Any, row: Event) -> bool:
+        is_public = row.attendee_list == AttendeeList.NAMES and not view.is_filtered
+        if is_public:
+            return True
+        if view.refusal is not None:
+            raise view.refusal
+        return super().has_object_permission(request, view, row)
 
 
 class ReadsOrIsAuthor(BasePermission):

@@ -20,7 +20,7 @@ from ..services.editing import TIMES
 COORDINATES = ("latitude", "longitude")
 TEXTS = (
     *("name", "description", "location", *COORDINATES),
-    *("category", "meeting_url", "attendance_mode", "visibility"),
+    *("category", "meeting_url", "attendance_mode", "visibility", "attendee_list"),
 )
 SEATS = (
     "max_capacity",

@@ -20,7 +20,7 @@ from .team import team_table
 
 _TEXTS = (
     *("name", "description", "location", "category"),
-    *("meeting_url", "attendance_mode", "visibility", "organizer", "status"),
+    *("meeting_url", "attendance_mode", "visibility", "attendee_list", "organizer", "status"),
 )
 _RECURRENCE = (
     "rule",

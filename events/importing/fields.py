@@ -16,6 +16,7 @@ from ..serializers.event_input import EventCreateIn
 
 _REASONS: dict[tuple[str | None, str], str] = {
     ("status", "invalid_choice"): "Write published or draft.",
+    ("attendee_list", "invalid_choice"): "Write hidden or names.",
     ("visibility", "invalid_choice"): "Write public or unlisted.",
     ("waitlist_enabled", "invalid"): "Write true or false.",
 }

@@ -48,6 +48,11 @@ class RegistrationMode(models.TextChoices):
     CODE = "code"
 
 
+class AttendeeList(models.TextChoices):
+    HIDDEN = "hidden"
+    NAMES = "names"
+
+
 def derived_attendance_mode(location: str, meeting_url: str) -> AttendanceMode:
     """The mode that a location and a link imply."""
     if location.casefold() == ONLINE.casefold():
@@ -85,6 +90,13 @@ class EventDetails(models.Model):
         default=Visibility.PUBLIC,
         db_default=Visibility.PUBLIC.value,
         help_text="Unlisted: found by its secret link alone.",
+    )
+    attendee_list = models.CharField(
+        max_length=16,
+        choices=AttendeeList,
+        default=AttendeeList.HIDDEN,
+        db_default=AttendeeList.HIDDEN.value,
+        help_text="Names: everybody sees the names of attendees who agreed to it.",
     )
     reminder_hours = ArrayField(models.PositiveSmallIntegerField(), default=default_reminder_hours)
     max_capacity = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
@@ -143,6 +155,7 @@ class EventDetails(models.Model):
         "meeting_url",
         "attendance_mode",
         "visibility",
+        "attendee_list",
         "reminder_hours",
         "max_capacity",
         "waitlist_enabled",

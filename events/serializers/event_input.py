@@ -25,6 +25,7 @@ from config.api.fields import (
 from ..models import (
     MAX_PARTY_SIZE,
     AttendanceMode,
+    AttendeeList,
     Event,
     RegistrationMode,
     Visibility,
@@ -196,6 +197,11 @@ class EventIn(serializers.Serializer[Event]):
             "`unlisted` events are in no list, search or feed of others. They need the secret key"
             " of their links, a role or a place."
         ),
+    )
+    attendee_list = ChoiceField(
+        choices=AttendeeList.choices,
+        default=AttendeeList.HIDDEN.value,
+        help_text="`names`: everybody sees the names of confirmed attendees with `show_name`.",
     )
     reminder_hours = HoursField(default=default_reminder_hours)
 

@@ -60,6 +60,7 @@ def test_create_returns_the_whole_event(clock, olga, signed_in):
         "waitlist_policy": "strict",
         "visibility": "public",
         "registration_mode": "open",
+        "attendee_list": "hidden",
         "registration_opens_at": None,
         "registration_closes_at": None,
         "cancellation_closes_at": None,

@@ -322,6 +322,7 @@ CHANGES = {
     "registration_closes_at": "registration_closes_at = '2027-02-01'",
     "cancellation_closes_at": "cancellation_closes_at = '2027-02-01'",
     "attendance_mode": "attendance_mode = 'hybrid'",
+    "attendee_list": "attendee_list = 'names'",
     "registration_state": "max_capacity = 1, registered_count = 1",
     "series": "series_id = (SELECT min(id) FROM events_series)",
     "average_rating": "average_rating = 4.5",

@@ -83,6 +83,11 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
         """Those whose address cannot register again: all but cancelled ones."""
         return self.exclude(status=Registration.Status.CANCELLED)
 
+    def with_public_names(self) -> "RegistrationQuerySet":
+        """Those whose names the list of an event may show to everybody."""
+        confirmed = self.filter(status=Registration.Status.CONFIRMED, show_name=True)
+        return confirmed.identified()
+
     def waitlisted(self) -> "RegistrationQuerySet":
         """The queue, in the order of promotion."""
         return self.filter(status=Registration.Status.WAITLISTED).order_by("queue_number")
@@ -129,6 +134,7 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
         return self.for_display().only(
             "name", "email", "status", "registered_at", "confirmed_at", "cancelled_at",
             "checked_in_at", "ticket_code", "party_size", "absent_count", "guests", "answers",
+            "show_name",
             "event__name", "event__start_time", "event__end_time", "event__timezone",
             "event__location", "event__status", "event__meeting_url", "event__form",
             "event__visibility", "event__key_number",
@@ -245,6 +251,11 @@ class Registration(models.Model):
         editable=False,
         help_text="How many people of a party that is checked in are not admitted yet.",
     )
+    show_name = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Everybody may see the name, if the event has a list of names.",
+    )
     registered_at = models.DateTimeField(default=timezone.now)
     confirmed_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
@@ -317,6 +328,14 @@ class Registration(models.Model):
                 fields=["event", "status", "registered_at"],
                 condition=Q(status__in=["pending", "rejected"]),
                 name="pending_and_rejected",
+            ),
+            # The names of an event that everybody may see.
+            models.Index(
+                "event",
+                alphabetical("name"),
+                "id",
+                condition=Q(status="confirmed", show_name=True),
+                name="public_names",
             ),
             *(
                 models.Index(

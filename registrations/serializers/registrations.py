@@ -6,7 +6,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from config.api.fields import EmailAddressField, LineField, WholeNumberField
+from config.api.fields import EmailAddressField, LineField, TrueOrFalseField, WholeNumberField
 from config.api.http.timezones import InstantField
 from config.api.text.email_addresses import is_plain
 from config.api.text.instants import instant_formatter
@@ -41,6 +41,7 @@ REGISTRATION_EXAMPLE: dict[str, Any] = {
     "admitted_count": 0,
     "guests": [],
     "registered_at": "2026-11-21T08:00:00Z",
+    "show_name": False,
     "confirmed_at": "2026-11-21T08:00:00Z",
     "cancelled_at": None,
     "checked_in_at": None,
@@ -116,6 +117,7 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
             "admitted_count",
             "guests",
             "answers",
+            "show_name",
             "registered_at",
             "confirmed_at",
             "cancelled_at",
@@ -162,6 +164,7 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
             "admitted_count": registration.admitted_count,
             "guests": registration.guests,
             **({"answers": registration.answers} if has_answers else {}),
+            "show_name": registration.show_name,
             "registered_at": render(registration.registered_at),
             "confirmed_at": render(registration.confirmed_at),
             "cancelled_at": render(registration.cancelled_at),
@@ -222,6 +225,14 @@ def render_new_registration(registration: Registration, *, caller_id: int | None
         if registration.user_id is not None:
             fields |= {"ticket_code": "", "meeting_url": None}
     return fields
+
+
+class PublicNameOut(serializers.ModelSerializer[Registration]):
+    """An attendee for everybody."""
+
+    class Meta:
+        model = Registration
+        fields = ("name",)
 
 
 class GuestIn(serializers.Serializer[Any]):
@@ -296,12 +307,17 @@ class RegisterIn(serializers.Serializer[Registration]):
         help_text="For events of the mode `code`; ignored at others.",
     )
 
+    show_name = TrueOrFalseField(
+        default=False, help_text="Everybody may see the name, if the event has a list of names."
+    )
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         user = self.context["request"].user
         texts = {name: attrs.pop(name, "") for name in ("source", "code")}
         party = {"party_size": attrs.pop("party_size"), "guests": attrs.pop("guests", [])}
         party |= {name: attrs.pop(name) for name in ("answers", "form_version") if name in attrs}
         check_guests(party["guests"], party["party_size"])
+        texts["show_name"] = attrs.pop("show_name")
         contact = complete_contact(user if user.is_authenticated else None, **attrs)
         missing = {
             field: [serializers.ErrorDetail("This field is required.", "required")]
@@ -359,6 +375,9 @@ class RegistrationEditIn(serializers.Serializer[Registration]):
     guests: Any = _guests_field(required=False)
     answers = AnswersField(
         required=False, help_text="The answers to change, by the key of the question; null removes."
+    )
+    show_name = TrueOrFalseField(
+        required=False, help_text="Everybody may see the name, if the event has a list of names."
     )
 
 

@@ -76,6 +76,7 @@ def register_caller(
     name: str,
     email: str,
     source: str = "",
+    show_name: bool = False,
     party_size: int = 1,
     guests: Sequence[dict[str, Any]] = (),
     answers: Mapping[str, Any] | None = None,
@@ -96,6 +97,7 @@ def register_caller(
     details: dict[str, Any] = {
         "name": name,
         "source": source,
+        "show_name": show_name,
         "party_size": party_size,
         "guests": list(guests),
         "answers": dict(answers or {}),
@@ -336,6 +338,7 @@ def _register_pending(
         registered_at=now,
         name=details["name"],
         source=details["source"],
+        show_name=details["show_name"],
         party_size=party_size,
         guests=answered.guests,
         answers=answered.answers,

@@ -49,7 +49,8 @@ _INSERT = f"""
     WITH candidate AS (
         SELECT
             row.id, %(event_id)s AS event_id, account.id AS user_id,
-            NULL::bigint AS registered_by_id, row.name, row.email, '' AS source, queue_number,
+            NULL::bigint AS registered_by_id, row.name, row.email, '' AS source, false AS show_name,
+            queue_number,
             ticket_code, 0 AS link_version,
             row.party_size, '[]'::jsonb AS guests,
             row.answers,

@@ -45,6 +45,7 @@ def edit_registration(
     party_size: int | None = None,
     guests: Sequence[dict[str, Any]] | None = None,
     answers: Mapping[str, Any] | None = None,
+    show_name: bool | None = None,
     by: User | None = None,
 ) -> bool:
     """Changes what is given; None leaves it as it is.
@@ -62,7 +63,10 @@ def edit_registration(
         change_party(registration, party_size=party_size, guests=guests, answers=answers, by=by)
     if name is not None and name != registration.name:
         _rename(registration, name)
-    return event is not None and _hand_on(registration, event, str(email), by)
+    is_handed_on = event is not None and _hand_on(registration, event, str(email), by)
+    if show_name is not None and show_name != registration.show_name:
+        _set_show_name(registration, show_name)
+    return is_handed_on
 
 
 def send_confirmation_again(registration: Registration) -> None:
@@ -93,6 +97,16 @@ def _rename(registration: Registration, name: str) -> None:
     row.save(update_fields=["name"])
 
 
+@audited("name_shown_or_hidden", unless=Registration.is_own_doing)
+def _set_show_name(registration: Registration, show_name: bool) -> None:
+    """Raises `NotFound` if the registration was handed on or erased since it was read."""
+    row = lock_registration(registration)
+    if row.email != registration.email:
+        raise NotFound
+    row.show_name = registration.show_name = show_name
+    row.save(update_fields=["show_name"])
+
+
 def _hand_on(registration: Registration, event: Event, email: str, by: User | None) -> bool:
     """Returns False if the registration already has the address. Caller holds the event lock."""
     row = lock_registration(registration)
@@ -106,9 +120,10 @@ def _hand_on(registration: Registration, event: Event, email: str, by: User | No
     row.email = email
     row.user = User.objects.owner_of(email)
     row.registered_by = None  # the account that made it must not see the new holder's ticket
+    row.show_name = False  # the new holder has not agreed
     row.ticket_code = new_ticket_code()
     row.link_version += 1
-    changed = ["email", "user", "registered_by", "ticket_code", "link_version"]
+    changed = ["email", "user", "registered_by", "show_name", "ticket_code", "link_version"]
     _save(row, changed)
     record_change(row, Kind.HANDED_ON, by=by, reason=reason, at=now)
     notify(

@@ -16,6 +16,7 @@ _REGISTRATION = {
     "name": "name",
     "email": "email",
     "source": "source",
+    "show_name": "show_name",
     "status": "CASE WHEN queue_number IS NULL THEN 'confirmed' ELSE 'waitlisted' END",
     "queue_number": "queue_number",
     "ticket_code": "ticket_code",
@@ -37,8 +38,8 @@ END"""
 def insert_registrations(source: str) -> str:
     """A registration is confirmed if its `queue_number` is NULL, else waitlisted.
 
-    `source` also has `registered_by_id`, `name`, `source`, `ticket_code`, `link_version`, `guests`,
-    `answers` and `at`.
+    `source` also has `registered_by_id`, `name`, `source`, `show_name`, `ticket_code`,
+    `link_version`, `guests`, `answers` and `at`.
     """
     return _insert("registrations_registration", _REGISTRATION, source)
 

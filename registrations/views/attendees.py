@@ -18,7 +18,15 @@ from config.api.pagination.keyset import Ordering, orderings
 from config.api.pagination.paginator import KeysetPagination, read_flag, read_ordering
 from config.api.text.folding import alphabetical
 from config.api.views import ListView
-from config.errors import FieldError, PermissionDenied, UnknownParameter, ValidationFailed
+from config.errors import (
+    FieldError,
+    InsufficientScope,
+    NotAuthenticated,
+    NotFound,
+    PermissionDenied,
+    UnknownParameter,
+    ValidationFailed,
+)
 from events.models import Event, Right
 from events.permissions import IsOrganizerOrStaff
 from events.views.access import EventAccess
@@ -29,15 +37,15 @@ from ..exports.statement import Options
 from ..exports.streaming import StreamedPieces
 from ..filters import AttendeeFilter, DoorFilter
 from ..models import LedgerEntry, Registration, RegistrationQuerySet
-from ..permissions import sees_meeting, sees_people
-from ..serializers import DoorRegistrationOut, LedgerEntryOut, RegistrationOut
+from ..permissions import SeesAttendees, checks_in, sees_meeting, sees_people
+from ..serializers import DoorRegistrationOut, LedgerEntryOut, PublicNameOut, RegistrationOut
 
 
 class AttendeesView(EventAccess, ListView):
     """The attendees of one event, for its organizer and for staff."""
 
     tag = "attendees"
-    permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
+    permission_classes: Any = (IsAuthenticated, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"GET": "registrations.view_registration"}
     needed_rights: ClassVar[dict[str, str]] = {"GET": Right.PEOPLE}
     key_scopes: ClassVar[dict[str, Scopes]] = {"GET": (Scope.REGISTRATIONS_READ,)}
@@ -87,17 +95,25 @@ _DOOR_ORDERINGS = {
 }
 
 
+# Names alone: the order of registering is not public.
+_NAME_ORDERINGS = {
+    name: ordering
+    for name, ordering in AttendeesView.orderings.items()
+    if name.lstrip("-") == "name"
+}
+
+
 class AttendeePagination(KeysetPagination):
     page_name = "AttendeePage"
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         page = super().get_paginated_response_schema(schema)
         number = {"type": "integer", "minimum": 0, "example": 12}
-        page["required"].append("counts")
         page["properties"]["counts"] = {
             "type": "object",
             "required": ["confirmed", "waitlisted", "checked_in"],
-            "description": "People of the whole event, whatever the filters.",
+            "description": "People of the whole event, whatever the filters; not in lists of "
+            "names.",
             "properties": {"confirmed": number, "waitlisted": number, "checked_in": number},
         }
         return page
@@ -107,22 +123,57 @@ class AttendeeListView(AttendeesView):
     pagination_class = AttendeePagination
     needed_rights: ClassVar[dict[str, str]] = {"GET": Right.CHECKIN}
     key_scopes: ClassVar[dict[str, Scopes]] = {"GET": (Scope.REGISTRATIONS_READ, Scope.CHECKIN)}
+    permission_classes = (SeesAttendees,)
+    is_personal = True
     hides_meeting_url = False
+    refusal: InsufficientScope | None = None
+
+    def check_permissions(self, request: Request) -> None:
+        """Keeps the refusal of a key for `SeesAttendees`: a list of names needs no scope."""
+        try:
+            super().check_permissions(request)
+        except InsufficientScope as refusal:
+            self.refusal = refusal
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether the request has filters on people."""
+        filters = AttendeeFilter.base_filters.keys()
+        return bool(self.answers) or not filters.isdisjoint(self.request.query_params)
+
+    def event(self, pk: int) -> Event:
+        """Callers without an account or a scope learn nothing about hidden events."""
+        try:
+            return super().event(pk)
+        except NotFound:
+            if self.refusal is not None:
+                raise self.refusal from None
+            if not self.request.user.is_authenticated:
+                raise NotAuthenticated from None
+            raise
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "hides_meeting_url": self.hides_meeting_url}
 
-    @operation("List attendees", responses=RegistrationOut(many=True), raises=[PermissionDenied])
+    @operation(
+        "List attendees",
+        responses=RegistrationOut(many=True),
+        raises=[NotAuthenticated, PermissionDenied],
+    )
     def get(self, request: Request, pk: int) -> Response:
         """Lists confirmed and waitlisted attendees. `status` selects others.
 
         `answer.<key>` filters by the answer to a question, of the registrant or of a guest, such as
         `?answer.diet=vegan`.
 
+        If `attendee_list` of the event is `names`, everybody gets the `name` of confirmed attendees
+        with `show_name`, in alphabetical order and without filters.
         Callers who only check people in get `id`, `name`, `status`, `party_size` and
         `checked_in_at`, and search names alone.
         """
         event = self.event(pk)
+        if self.refusal is not None or not checks_in(request, self, event):
+            return self._names(event)
         self.hides_meeting_url = not sees_meeting(request.user, event)
         registrations = Registration.objects.filter(event=event)
         if sees_people(request, self, event):
@@ -143,6 +194,14 @@ class AttendeeListView(AttendeesView):
             return self.cached_page(registrations.for_listing, RegistrationOut)
         # A cached page depends on nothing but the parameters, and these depend on the form too.
         return self.page(self.with_answers(event, registrations.for_listing()), RegistrationOut)
+
+    def default_ordering(self, request: Request) -> str:
+        return "name" if self.orderings is _NAME_ORDERINGS else super().default_ordering(request)
+
+    def _names(self, event: Event) -> Response:
+        self.filter_backends, self.orderings = [], _NAME_ORDERINGS
+        rows = Registration.objects.filter(event=event).with_public_names()
+        return self.page(rows, PublicNameOut)
 
 
 class LedgerView(EventAccess, ListView):
