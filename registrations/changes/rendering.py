@@ -122,14 +122,14 @@ def _messages(ids: Iterable[str], request: Request) -> Data:
 
 
 def _teams(ids: Iterable[str], request: Request, model: type[Event] | type[Series]) -> Data:
-    """Lists of members, as `GET …/team/` has them. Teams are closed to keys."""
+    """Lists of members, as `GET …/team/` has them, with pending transfers. Closed to keys."""
     if key_of(request.user) is not None:
         return {}
     name = str(model._meta.model_name)
     rows: Any = model.objects.existing().filter(pk__in=map(int, ids))
     leads = {row.pk: has_right(request.user, Right.TEAM, row) for row in rows}
     members: dict[int, list[TeamMember]] = {pk: [] for pk in leads}
-    of_rows = TeamMember.objects.members().filter(**{f"{name}__in": leads})
+    of_rows = TeamMember.objects.filter(**{f"{name}__in": leads})
     for member in of_rows.select_related("user").order_by("created_at", "pk"):
         pk = getattr(member, f"{name}_id")
         if leads[pk] or member.user_id == request.user.pk:

@@ -558,3 +558,13 @@ def test_size_and_guests_of_a_party_are_changes(reader, olga):
     updated = "registration.updated"
     assert [change["type"] for change in changes] == ["registration.confirmed", updated, updated]
     assert changes[-1]["data"]["guests"] == [{"name": "Eve", "email": None}]
+
+
+def test_a_pending_transfer_is_in_the_team_of_its_change(reader, event):
+    reader.post(f"/api/events/{event.pk}/transfer/", {"email": "new@example.com"})
+
+    change = page(reader, type="team.changed")["results"][-1]
+
+    team = reader.get(f"/api/events/{event.pk}/team/").json()["results"]
+    assert [member["role"] for member in team] == ["owner"]
+    assert change["data"]["results"] == team
