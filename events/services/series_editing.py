@@ -18,8 +18,8 @@ from accounts.audit import audited
 from config.api.versions import check_version
 from config.errors import FieldError, ValidationFailed
 
-from ..errors import CapacityBelowRegistered, EventStarted
-from ..models import Event, Series
+from ..errors import CapacityBelowRegistered, EventStarted, RoleTooLow
+from ..models import Event, Right, Series, roles_with
 from ..recurrence import InvalidRecurrence, Rule, Turn
 from ..signals import events_edited
 from ..zones import at_wall_clock, wall_clock
@@ -55,6 +55,7 @@ def edit_series(
     keep_local_time: bool = False,
     expected_versions: set[str] | None = None,
     by_import: bool = False,
+    may_cancel: bool = True,
 ) -> Series:
     """Applies `changes` to a series and its coming occurrences.
 
@@ -62,9 +63,10 @@ def edit_series(
     nominal days and instants. Events that have started, are cancelled or were edited by hand stay
     unchanged, and so do events before `from_event`. Times are those of the first occurrence, or of
     `from_event`. The others move by the same difference on the clock. An occurrence that a new rule
-    or new exclusions leave out is deleted, or cancelled if it has registrations.
+    or new exclusions leave out is deleted, or cancelled if it has registrations. The latter needs
+    `may_cancel`.
 
-    Raises `ValidationFailed`, `EventStarted` for a `from_event` that has started, and
+    Raises `ValidationFailed`, `EventStarted` for a `from_event` that has started, `RoleTooLow`, and
     `CapacityBelowRegistered`.
     """
     series = lock_series(series.pk)
@@ -85,6 +87,10 @@ def edit_series(
         raise refused(error) from error
     except OverflowError as error:
         raise refused(InvalidRecurrence("Its times would be beyond the calendar.")) from error
+    if not may_cancel and any(map(_has_people, effects.dropped)):
+        raise RoleTooLow(
+            "It would cancel an event that has registrations.", required=roles_with(Right.CANCEL)
+        )
     dropped = {event.pk for event in effects.dropped}
     edited = [event for event in events if event.pk in reached - dropped]
     for row in (series, *edited):
@@ -134,6 +140,10 @@ def _anchor(series: Series, from_event: int | None, now: datetime) -> Anchor:
         turn = Turn(event.nominal_start, at_wall_clock(event.nominal_start, zone))
         times = times_after(turn.at, offsets, zone)
     return Anchor(event.rule_number, turn, times)
+
+
+def _has_people(event: Event) -> bool:
+    return event.registered_count + event.waitlist_count > 0
 
 
 def _is_reached(event: Event, anchor: Anchor, now: datetime) -> bool:

@@ -9,9 +9,9 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Notification
 from accounts.tests.factories import grant
 from conftest import NOW, PASSWORD
-from events.models import Event, Series
+from events.models import Event, Series, TeamMember
 from events.services import cancel_event, fill_series
-from events.tests.factories import EventFactory
+from events.tests.factories import EventFactory, with_role
 from registrations.tests.factories import registered
 
 pytestmark = pytest.mark.django_db
@@ -533,6 +533,37 @@ def test_excluding_a_day_removes_its_event(clock, olga, signed_in):
     assert response.json()["occurrence_count"] == 4
     back = edit(signed_in(olga), series, exdates=[])
     assert back.json()["occurrence_count"] == 6
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"exdates": ["2027-03-08"]}, {"recurrence": "FREQ=WEEKLY;UNTIL=20270301T170000Z"}],
+)
+def test_editor_drops_no_event_that_has_registrations(clock, olga, max_, signed_in, change):
+    series = new_series(signed_in(olga))
+    booked = registered(events_of(series)[1]).event
+    editor = signed_in(with_role(max_, "editor", booked.series))
+
+    refused = edit(editor, series, **change)
+    left = [event.status for event in events_of(series)]
+    TeamMember.objects.update(role="manager")
+    allowed = edit(editor, series, **change)
+
+    booked.refresh_from_db()
+    assert refused.status_code == 403
+    assert refused.json()["code"] == "role_too_low"
+    assert refused.json()["required"] == ["owner", "manager"]
+    assert set(left) == {"published"}
+    assert (allowed.status_code, booked.status) == (200, "cancelled")
+
+
+def test_editor_drops_events_without_registrations(clock, olga, max_, signed_in):
+    series = new_series(signed_in(olga))
+    row = Series.objects.get(pk=series["id"])
+
+    dropped = edit(signed_in(with_role(max_, "editor", row)), series, exdates=["2027-03-08"])
+
+    assert dropped.json()["occurrence_count"] == series["occurrence_count"] - 1
 
 
 def test_an_edit_moves_no_event_into_the_past(clock, olga, signed_in):

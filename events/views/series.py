@@ -14,13 +14,14 @@ from config.api.key_scopes import OPEN, Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import Ordering, orderings
 from config.api.pagination.paginator import KeysetPagination, read_flag
+from config.api.permissions import has_right_for
 from config.api.text.folding import alphabetical
 from config.api.views import ApiView, ListView
 from config.errors import NotAuthenticated, PermissionDenied
 
 from .. import services
-from ..errors import CapacityBelowRegistered, EventStarted, OrganizerRoleRequired
-from ..models import Right, Series
+from ..errors import CapacityBelowRegistered, EventStarted, OrganizerRoleRequired, RoleTooLow
+from ..models import Right, Series, has_right
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
 from ..search.series_filters import SeriesFilter, series_for_listing
 from ..serializers.series import SeriesEditIn, SeriesIn, SeriesOut, SeriesPreviewOut
@@ -105,7 +106,7 @@ class SeriesView(ApiView):
         "Edit a series",
         request=SeriesEditIn,
         responses=SeriesOut,
-        raises=[PermissionDenied, CapacityBelowRegistered, EventStarted],
+        raises=[PermissionDenied, RoleTooLow, CapacityBelowRegistered, EventStarted],
     )
     def patch(self, request: Request, pk: int) -> Response:
         """Changes the fields that are sent, for future occurrences that were not edited by hand.
@@ -113,7 +114,8 @@ class SeriesView(ApiView):
         Cancelled and started ones stay as they are. With `from_event` that one and later ones are
         changed. Another start, end or zone moves all of them by the same difference on the clock,
         with their registrations; COUNT, UNTIL and the days of the rule move along. Only
-        `recurrence` and `exdates` remove an occurrence, or cancel it if it has registrations.
+        `recurrence` and `exdates` remove an occurrence, or cancel it if it has registrations, which
+        is not for editors.
         """
         self.series = self._series(pk)
         changes = self.valid(SeriesEditIn, partial=True)
@@ -123,6 +125,7 @@ class SeriesView(ApiView):
             from_event=changes.pop("from_event", None),
             keep_local_time=changes.pop("keep_local_time", False),
             expected_versions=self.expected_version(),
+            may_cancel=self._may_cancel(),
         )
         return _series_response(self, series)
 
@@ -132,6 +135,10 @@ class SeriesView(ApiView):
         """Coming events that have registrations are cancelled, the others removed."""
         services.end_series(self._series(pk), expected_versions=self.expected_version())
         return Response(status=204)
+
+    def _may_cancel(self) -> bool:
+        is_allowed = has_right(self.request.user, Right.CANCEL, self.series)
+        return is_allowed or has_right_for(self.request, self)
 
     def _series(self, pk: int) -> Series:
         return self.get_row(_visible(self).select_related("organizer", "category"), pk=pk)
