@@ -297,6 +297,22 @@ def test_registrations_outside_a_key_are_hidden(olga, event):
     assert statuses == [404, 200, 404]
 
 
+def test_attendance_of_the_owner_is_closed_to_keys(olga, event):
+    elsewhere = EventFactory()
+    own = registered(elsewhere, user=olga, registered_by=olga, email=olga.email)
+    of_guest = registered(elsewhere, registered_by=olga)
+    at_own_event = registered(event, user=olga, registered_by=olga, email=olga.email)
+    client = key_client(olga)
+
+    statuses = [
+        client.get(f"/api/registrations/{row.pk}/").status_code
+        for row in (own, of_guest, at_own_event)
+    ]
+
+    assert statuses == [404, 404, 200]
+    assert client.delete(f"/api/registrations/{own.pk}/").status_code == 404
+
+
 def test_key_registers_people_for_its_events_alone(olga, max_, event, draft):
     foreign = EventFactory(organizer=max_)
     client, bob = key_client(olga, events=[event.pk]), {"name": "Bob", "email": "bob@example.com"}

@@ -104,21 +104,18 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
     def visible_to(self, user: "User | AnonymousUser", *permissions: str) -> "RegistrationQuerySet":
         """Visible to their account, the account that made them, the organizer, and staff.
 
-        Staff need the permission to view registrations, or any of `permissions`.
+        A key shows those of the organizer alone: attendance of its owner is closed to keys. Staff
+        need the permission to view registrations, or any of `permissions`.
         """
         if not user.is_authenticated:
             return self.none()
         if has_staff_right(user, "registrations.view_registration", *permissions):
             return self.existing()
+        own = own_events(user, Right.PEOPLE, path="event__")
+        if key_of(user) is not None:
+            return self.none() if own is None else self.existing().filter(own)
         visible = Q(user=user) | Q(registered_by=user)
-        if (own := own_events(user, Right.PEOPLE, path="event__")) is not None:
-            visible |= own
-        return self.existing().of_key(user).filter(visible)
-
-    def of_key(self, user: "User") -> "RegistrationQuerySet":
-        """Those of the events that the key of the request extends to, if there is one."""
-        key = key_of(user)
-        return self if key is None or key.events is None else self.filter(event__in=key.events)
+        return self.existing().filter(visible if own is None else visible | own)
 
     def for_display(self) -> "RegistrationQuerySet":
         """With the event, `position` and `people_ahead`, for `RegistrationOut`, in one query."""

@@ -16,7 +16,7 @@ from config.api.http.dry_runs import can_run_dry
 from config.api.http.negotiation import OCTETS, file_type, to_json
 from config.api.http.strict_bodies import NoFields
 from config.api.http.throttling import count_caller, count_guest
-from config.api.key_scopes import Scope, Scopes, covers_event
+from config.api.key_scopes import Scope, Scopes, covers_event, has_scope, key_of
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import Ordering, orderings
 from config.api.pagination.paginator import KeysetPagination
@@ -182,7 +182,8 @@ class SingleRegistrationView(ApiView):
         viewer = self.request.user
         visible_rows = rows.visible_to(viewer, *self.needed_permissions)
         registration: Registration = self.get_row(visible_rows, pk=pk)
-        is_own = viewer.pk in {registration.user_id, registration.registered_by_id}
+        people = {registration.user_id, registration.registered_by_id}
+        is_own = key_of(viewer) is None and viewer.pk in people
         self.hides_meeting_url = not is_own and not sees_meeting(viewer, registration.event)
         return registration
 
