@@ -20,10 +20,15 @@ def sees_meeting(viewer: User | AnonymousUser, event: Event) -> bool:
     return sees_details(viewer, event) or has_staff_right(viewer, "events.view_event")
 
 
+def reads_registrations(request: Request) -> bool:
+    """Whether the key of the request, if there is one, may read registrations."""
+    key = key_of(request.user)
+    return key is None or has_scope(key, (Scope.REGISTRATIONS_READ,))
+
+
 def sees_people(request: Request, view: Any, event: Event) -> bool:
     """Whether the caller sees addresses of attendees; at the door a caller sees names alone."""
-    key = key_of(request.user)
-    if key is not None and not has_scope(key, (Scope.REGISTRATIONS_READ,)):
+    if not reads_registrations(request):
         return False
     return has_right(request.user, Right.PEOPLE, event) or has_right_for(request, view)
 

@@ -297,6 +297,22 @@ def test_registrations_outside_a_key_are_hidden(olga, event):
     assert statuses == [404, 200, 404]
 
 
+@pytest.mark.parametrize("query", ["", "?dry_run=true"])
+def test_edit_by_a_key_that_may_not_read_shows_no_person(olga, event, query):
+    bob = registered(event, name="Bob", email="bob@example.com")
+    client = key_client(olga, "registrations:write")
+    path = f"/api/registrations/{bob.pk}/{query}"
+
+    answers = [
+        client.patch(path, {"name": "Bea"}),
+        client.patch(path, {"name": "Bea", "email": "bea@example.com"}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    texts = [answer.content.decode() for answer in answers]
+    assert [word for word in ("Bob", "bob@", bob.ticket_code) if word in "".join(texts)] == []
+
+
 def test_attendance_of_the_owner_is_closed_to_keys(olga, event):
     elsewhere = EventFactory()
     own = registered(elsewhere, user=olga, registered_by=olga, email=olga.email)

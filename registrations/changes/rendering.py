@@ -19,7 +19,8 @@ from ..forms.documents import form_document
 from ..forms.questions import questions_of
 from ..models import Change, Feedback, Message, OptionLimit, Registration
 from ..models.registration import ERASED_DOMAIN
-from ..serializers import FeedbackOut, MessageOut, RegistrationOut
+from ..permissions import reads_registrations
+from ..serializers import FeedbackOut, MessageOut, RegistrationOut, short_registration
 
 Data = dict[str, dict[str, Any]]
 """By the id of the object, as text."""
@@ -96,10 +97,8 @@ def _registrations(ids: Iterable[str], request: Request) -> Data:
 
 
 def _registration(row: Registration, request: Request) -> dict[str, Any]:
-    key = key_of(request.user)
-    may_read = key is None or has_scope(key, (Scope.REGISTRATIONS_READ,))
-    if not (may_read and _has_people(request, row.event)):
-        return {"id": row.pk, "status": row.status, "party_size": row.party_size}
+    if not (reads_registrations(request) and _has_people(request, row.event)):
+        return short_registration(row)
     context = {"request": request, "hides_meeting_url": not sees_details(request.user, row.event)}
     return RegistrationOut(context=context).to_representation(row)
 

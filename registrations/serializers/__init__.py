@@ -26,6 +26,7 @@ from .registrations import (
     RegistrationOut,
     parse_simple_guest,
     render_new_registration,
+    short_registration,
 )
 from .webhooks import (
     DeliveryOut,
@@ -83,4 +84,5 @@ __all__ = [
     "WebhookOut",
     "parse_simple_guest",
     "render_new_registration",
+    "short_registration",
 ]

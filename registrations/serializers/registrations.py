@@ -175,6 +175,15 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
         }
 
 
+def short_registration(registration: Registration) -> dict[str, Any]:
+    """What callers get who may not read the people of the event."""
+    return {
+        "id": registration.pk,
+        "status": registration.status,
+        "party_size": registration.party_size,
+    }
+
+
 class DoorRegistrationOut(serializers.ModelSerializer[Registration]):
     """A registration for those who check people in: no address, no ticket."""
 

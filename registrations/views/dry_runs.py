@@ -10,6 +10,7 @@ from config.api.views import ApiView
 from events.views.dry_runs import EventChanges
 
 from ..models import Registration
+from ..permissions import reads_registrations
 
 _FIELDS = ("name", "email", "status")
 
@@ -21,7 +22,10 @@ def observe_registration(view: ApiView, pk: UUID) -> Observed:
 
     def report(response: Response) -> Report:
         after = Registration.objects.filter(pk=pk).only(*_FIELDS).first()
-        return changes.report(changed_fields(before, _fields(after)))
+        changed = changed_fields(before, _fields(after))
+        if not reads_registrations(view.request):
+            changed = [change for change in changed if change["field"] == "status"]
+        return changes.report(changed)
 
     return report
 

@@ -16,7 +16,7 @@ from config.api.http.dry_runs import can_run_dry
 from config.api.http.negotiation import OCTETS, file_type, to_json
 from config.api.http.strict_bodies import NoFields
 from config.api.http.throttling import count_caller, count_guest
-from config.api.key_scopes import Scope, Scopes, covers_event, has_scope, key_of
+from config.api.key_scopes import Scope, Scopes, covers_event, key_of
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import Ordering, orderings
 from config.api.pagination.paginator import KeysetPagination
@@ -46,7 +46,7 @@ from ..errors import (
 )
 from ..filters import OwnRegistrationFilter
 from ..models import AddressConfirmation, Registration
-from ..permissions import ManagesRegistration, sees_meeting
+from ..permissions import ManagesRegistration, reads_registrations, sees_meeting
 from ..serializers import (
     EditedRegistrationOut,
     NewRegistrationOut,
@@ -55,6 +55,7 @@ from ..serializers import (
     RegistrationOut,
     parse_simple_guest,
     render_new_registration,
+    short_registration,
 )
 from ..serializers.admission import UnconfirmedOut
 from ..tickets import is_manage_token, ticket_png, ticket_svg
@@ -244,6 +245,8 @@ class RegistrationView(SingleRegistrationView):
 
         `answers` changes those that are sent, by key; null removes one. Only these are checked. An
         answer that hides a question removes its answer.
+
+        A key without `registrations:read` gets `id`, `status` and `party_size`.
         """
         registration = self.registration(pk)
         changes = self.valid(RegistrationEditIn, partial=True)
@@ -251,7 +254,7 @@ class RegistrationView(SingleRegistrationView):
             count_caller("register", request)
         is_handed_on = services.edit_registration(registration, **changes, by=self.viewer)
         response = self._response(registration)
-        if is_handed_on:
+        if is_handed_on and "ticket_code" in response.data:
             response.data["ticket_code"] = None
         return response
 
@@ -271,6 +274,8 @@ class RegistrationView(SingleRegistrationView):
         return Response(status=204)
 
     def _response(self, registration: Registration) -> Response:
+        if not reads_registrations(self.request):
+            return Response(short_registration(registration))
         return Response(RegistrationOut(registration, context=self.get_serializer_context()).data)
 
 
