@@ -244,6 +244,13 @@ class ApiView(GenericAPIView[Any]):
                 query_parameters=self.known_parameters(str(request.method)),
             )
 
+    def check_replay(self, **kwargs: Any) -> None:
+        """Raises if the caller may no longer get the stored response of an earlier POST.
+
+        `kwargs` are those of the handler. A view overrides it if its POST needs a right on a row:
+        that right may have ended since.
+        """
+
     def get_row(self, queryset: QuerySet[M], **lookup: Any) -> M:
         """The row. Raises `NotFound`, and checks object permissions."""
         row = queryset.filter(**lookup).first()

@@ -18,8 +18,8 @@ from config.api.models import StoredResponse
 from config.errors import all_errors
 from config.wsgi import application
 from conftest import NOW, PASSWORD
-from events.models import Event
-from events.tests.factories import EventFactory
+from events.models import Event, TeamMember
+from events.tests.factories import EventFactory, with_role
 from registrations.models import Registration
 from registrations.tests.factories import registered
 
@@ -287,6 +287,24 @@ def test_a_refusal_is_replayed_too(anyone, olga):
     assert_problem(first, 409, "event_full")
     assert second.content == first.content
     assert second["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_nothing_is_replayed_to_a_caller_whose_role_has_ended(olga, max_, signed_in, status):
+    event = EventFactory(organizer=olga, visibility="unlisted" if status == 404 else "public")
+    ticket = registered(event, is_opened=True).ticket_code
+    client = signed_in(with_role(max_, "registrar", event))
+    headers = {"Idempotency-Key": "key-1"}
+    url, body = f"/api/events/{event.pk}/check-in/", {"ticket_code": ticket}
+    first = client.post(url, body, headers=headers)
+
+    again = client.post(url, body, headers=headers)
+    TeamMember.objects.all().delete()
+    refused = client.post(url, body, headers=headers)
+
+    assert (first.status_code, again["Idempotent-Replayed"]) == (200, "true")
+    assert refused.status_code == status
+    assert ticket not in refused.content.decode()
 
 
 def test_the_same_key_with_another_body_is_refused(anyone, event):

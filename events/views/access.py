@@ -28,6 +28,11 @@ class EventAccess(ApiView):
             self.request.user, *self.needed_permissions, is_opened=self.has_key_of(pk)
         )
 
+    def check_replay(self, **kwargs: Any) -> None:
+        """The right that the POST needs, if it needs one. Registering needs none."""
+        if "POST" in self.needed_rights:
+            self.get_row(self.visible_events(kwargs["pk"]), pk=kwargs["pk"])
+
     def get_event_by_id(
         self, pk: int, complete: Callable[[EventQuerySet], EventQuerySet] = EventQuerySet.all
     ) -> Event:

@@ -167,6 +167,9 @@ class SeriesPublishView(ApiView):
         self.valid(NoFields)
         return _series_response(self, services.publish_series(series))
 
+    def check_replay(self, **kwargs: Any) -> None:
+        self.get_row(_visible(self), pk=kwargs["pk"])
+
 
 def _visible(view: ApiView) -> QuerySet[Series]:
     return Series.objects.visible_to(view.request.user, *view.needed_permissions)

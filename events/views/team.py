@@ -40,6 +40,9 @@ class TeamRowView(ApiView):
     model: ClassVar[type[Event] | type[Series]]
     permission_classes: Any = (IsAuthenticated, IsOrganizerOrStaff)
 
+    def check_replay(self, **kwargs: Any) -> None:
+        self.row(kwargs["pk"])
+
     def row(self, pk: int) -> Any:
         return self.get_row(self.visible_rows(pk).select_related("organizer"), pk=pk)
 

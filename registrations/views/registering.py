@@ -173,6 +173,9 @@ class SingleRegistrationView(ApiView):
     def known_parameters(self, method: str) -> frozenset[str]:
         return frozenset({"token"})
 
+    def check_replay(self, **kwargs: Any) -> None:
+        self.registration(kwargs["pk"])
+
     def registration(self, pk: UUID) -> Registration:
         rows = Registration.objects.for_display()
         token = self.request.query_params.get("token")

@@ -4,6 +4,8 @@ The response is stored in the transaction that does the work. Both commit or nei
 neither loses nor repeats work. A request in progress holds an advisory lock of that transaction,
 which PostgreSQL releases with the connection.
 
+A response is not replayed to a caller whose right on the row has ended: see `check_replay`.
+
 `stored_responses` bounds the storage. If a response is too large for it, the work is rolled back.
 """
 
@@ -18,7 +20,6 @@ from django.http import HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils.crypto import salted_hmac
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from config.errors import (
     FieldError,
@@ -49,7 +50,7 @@ def read_key(request: Request) -> str | None:
     return key
 
 
-def handle_once(view: APIView, handler: Handler, key: str) -> Handler:
+def handle_once(view: Any, handler: Handler, key: str) -> Handler:
     """Wrap a view's POST handler so that it runs once for each key."""
 
     def handle(request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -63,6 +64,7 @@ def handle_once(view: APIView, handler: Handler, key: str) -> Handler:
                 raise IdempotencyInProgress(headers={"Retry-After": "1"})
             stored = find_stored(fingerprint)
             if stored is not None:
+                view.check_replay(**kwargs)
                 return _replay(stored, content)
             caller = digest_of_caller(_caller(request))
             evict(caller)  # before the handler takes locks
@@ -137,7 +139,7 @@ def _lock(fingerprint: bytes) -> bool:
 
 
 def _rendered_response(
-    view: APIView, handler: Handler, request: Request, *args: Any, **kwargs: Any
+    view: Any, handler: Handler, request: Request, *args: Any, **kwargs: Any
 ) -> HttpResponse:
     """The rendered response of the handler, or that of its exception."""
     try:
@@ -145,7 +147,7 @@ def _rendered_response(
             response = handler(request, *args, **kwargs)
     except Exception as exc:  # noqa: BLE001  # a refusal is stored like any other response
         response = view.handle_exception(exc)
-    final: Any = view.finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]
+    final: Any = view.finalize_response(request, response, *args, **kwargs)
     return final.render()  # type: ignore[no-any-return]
 
 
