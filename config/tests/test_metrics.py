@@ -8,7 +8,6 @@ from io import StringIO
 
 import pytest
 from django.db import Error, connection
-from django.test import Client
 from procrastinate.contrib.django import app
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -18,21 +17,11 @@ from config import database_metrics
 from config.logs import logging_config
 from config.metrics import forget_process
 from config.process_names import process_name
+from config.tests.metric_samples import samples
 from config.tests.test_fast_path import fast
 from conftest import NOW
 
 pytestmark = pytest.mark.django_db
-
-
-def samples(client: Client, **labels: str) -> dict[str, float]:
-    """The samples of `/metrics` with these labels, by name."""
-    text = client.get("/metrics").content.decode()
-    return {
-        sample.name: sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if labels.items() <= sample.labels.items()
-    }
 
 
 @pytest.fixture

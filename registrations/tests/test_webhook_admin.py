@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.audit import changes_of
 from accounts.tests.factories import UserFactory
-from config.tests.test_metrics import samples
+from config.tests.metric_samples import samples
 from registrations.models import Webhook, WebhookDelivery
 from registrations.tests.factories import WebhookFactory
 from registrations.webhooks.claims import register_sender, unregister_sender

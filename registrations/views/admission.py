@@ -34,8 +34,8 @@ from ..errors import (
     RegistrationNotOpen,
 )
 from ..models import Registration, RegistrationCode
-from ..permissions import DecidesOnRegistration
-from ..serializers import RegistrationOut
+from ..permissions import DecidesOnRegistration, reads_registrations
+from ..serializers import RegistrationOut, short_registration
 from ..serializers.admission import (
     CodeIn,
     CodeOut,
@@ -100,6 +100,8 @@ class DecisionView(ApiView):
 
     def decided(self, pk: UUID) -> Response:
         row = Registration.objects.for_display().get(pk=pk)
+        if not reads_registrations(self.request):
+            return Response(short_registration(row))
         return Response(RegistrationOut(row, context=self.get_serializer_context()).data)
 
 
