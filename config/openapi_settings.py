@@ -37,6 +37,7 @@ SETTINGS = {
         "SeriesStatus": "events.models.Series.Status",
         "EventCreateStatus": ["published", "draft"],
         "RegistrationStatus": "registrations.models.Registration.Status",
+        "QuestionType": "registrations.forms.questions.Type",
         "LedgerKind": "registrations.models.LedgerEntry.Kind",
         "LedgerReason": "registrations.models.LedgerEntry.Reason",
         "MessageStatus": "registrations.models.Message.Status",

@@ -1,26 +1,12 @@
 """The URL configuration. Each app has its own; all routes of the API are below /api/."""
 
 from django.contrib import admin
-from django.urls import include, path, re_path, register_converter
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
+import config.api.http.path_converters  # noqa: F401  # registers <id:…>
 from config import directory, docs, ops, pages
 from config.api.views import UnknownRouteView
-
-
-class IdConverter:
-    """A positive whole number in the range of bigint."""
-
-    regex = "[1-9][0-9]{0,17}"
-
-    def to_python(self, value: str) -> int:
-        return int(value)
-
-    def to_url(self, value: int) -> str:
-        return str(value)
-
-
-register_converter(IdConverter, "id")
 
 urlpatterns = [
     # First, since each earlier pattern costs a comparison.

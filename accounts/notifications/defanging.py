@@ -38,7 +38,7 @@ _HARMLESS = {"dot": "[.]", "at": "[at]", "colon": "[:]", "share": "\\ \\"}
 _OWN_PATH = r"(?:/[\w/?=&.,:%~-]*)?"
 #: The facts that are links of the service. In any other fact, even a link to the service is a
 #: stranger's, such as one that opens the stranger's own account.
-_OWN_LINKS = frozenset({"link", "manage_url", "feedback_url", "page_url"})
+_OWN_LINKS = frozenset({"link", "manage_url", "confirm_url", "feedback_url", "page_url"})
 
 
 def defanged_text(text: str) -> str:

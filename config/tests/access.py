@@ -458,7 +458,7 @@ ATTENDEES = b"name,email\r\nBob,bob@example.com\r\n"
 EVENTS = b"name,location,start_time\r\nNew,Hall 2,2027-03-15T09:00:00Z\r\n"
 
 
-@dataclass
+@dataclass(frozen=True)
 class File:
     """A body that is no JSON."""
 

@@ -22,9 +22,9 @@ from unittest import mock
 django.setup()
 from django.test import Client
 password = "local-secret"
-with mock.patch("config.pages.timezone.now", side_effect=RuntimeError("bob@example.com failed")):
+with mock.patch("accounts.pages.read_form", side_effect=RuntimeError("bob@example.com failed")):
     response = Client(raise_request_exception=False).post(
-        "/?token=query-secret",
+        "/forgotten-password/?token=query-secret",
         {"name": "form-secret"},
         headers={"X-Request-ID": "one", "Cookie": "sessionid=cookie-secret"},
         REMOTE_ADDR="203.0.113.77",
@@ -63,7 +63,7 @@ def test_report_of_a_failed_request_has_the_error_and_no_personal_data():
     assert exception["stacktrace"]["frames"][-1]["function"]
     assert event["tags"]["request_id"] == "one"
     assert event["release"] == "2f3a9c1"
-    assert event["transaction"] == "/"
+    assert event["transaction"] == "/forgotten-password/"
     for personal in ("bob", "query-secret", "form-secret", "cookie-secret", "local-secret", "203."):
         assert personal not in text
 

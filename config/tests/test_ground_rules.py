@@ -174,7 +174,7 @@ def test_fault_answers_without_internals(anyone, monkeypatch):
 
 
 def test_unreachable_database_is_a_temporary_error(anyone, monkeypatch):
-    def away(*args):
+    def away(*args, **kwargs):
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(Event.objects.__class__, "visible_to", away, raising=False)

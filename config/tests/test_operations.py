@@ -89,7 +89,7 @@ def test_backup_is_restored_with_every_registration_and_passes_the_integrity_che
     ) as restored_connection:
         ids = restored_connection.execute("SELECT id FROM registrations_registration").fetchall()
     assert (restored.returncode, restored.stderr) == (0, "")
-    assert restored.stdout.startswith("ok: confirmed registrations never exceed the capacity\n")
+    assert restored.stdout.startswith("ok: confirmed people never exceed the capacity\n")
     assert {pk for (pk,) in ids} == set(Registration.objects.values_list("pk", flat=True))
     assert backup.stat().st_mode & 0o777 == 0o600
 

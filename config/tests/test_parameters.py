@@ -237,5 +237,5 @@ def test_pages_are_not_explained_where_there_are_none(anyone, event):
     assert error == {
         "field": "page",
         "code": "unknown_parameter",
-        "detail": "Known here are: format, timezone.",
+        "detail": "Known here are: format, key, timezone.",
     }

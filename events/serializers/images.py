@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from config.api.fields import LineField
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("A photograph", {"image": "(the bytes)", "alt": "The hall at night"})]
+)
 class EventImageIn(serializers.Serializer[Any]):
     """A form with the image."""
 

@@ -69,6 +69,8 @@ def new_event(root: User, **changes: object) -> dict[str, object]:
         "max_capacity": "750",
         "max_party_size": "1",
         "waitlist_policy": "strict",
+        "visibility": "public",
+        "attendee_list": "hidden",
         "registration_mode": "open",
         **changes,
     }

@@ -29,7 +29,7 @@ from registrations.tests.factories import registered
 pytestmark = pytest.mark.django_db
 
 PATH = "/api/events/"
-NOT_FOR_GUESTS = {"my_role", "my_rights", "meeting_url", "reminder_hours"}
+NOT_FOR_GUESTS = {"my_role", "my_rights", "pending_count", "meeting_url", "reminder_hours"}
 OWN_HEADERS = {"X-Request-ID", "Cache-Control"}  # they depend on the request and the user
 
 
@@ -318,6 +318,9 @@ CHANGES = {
     "available_seats": "max_capacity = 11",
     "waitlist_enabled": "waitlist_enabled = true",
     "waitlist_count": "waitlist_count = 3",
+    "max_party_size": "max_party_size = 3",
+    "waitlist_policy": "waitlist_policy = 'first_fit'",
+    "registration_mode": "registration_mode = 'approval'",
     "registration_opens_at": "registration_opens_at = '2027-01-01'",
     "registration_closes_at": "registration_closes_at = '2027-02-01'",
     "cancellation_closes_at": "cancellation_closes_at = '2027-02-01'",

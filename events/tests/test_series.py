@@ -82,6 +82,8 @@ def test_a_series_is_created_with_its_events(clock, anyone, olga, signed_in):
         "waitlist_enabled": False,
         "max_party_size": 1,
         "waitlist_policy": "strict",
+        "visibility": "public",
+        "attendee_list": "hidden",
         "registration_mode": "open",
         "registration_opens_at": None,
         "registration_closes_at": None,

@@ -50,7 +50,7 @@ class AddressConfirmation(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
-    event = models.ForeignKey(Event, models.CASCADE, related_name="+")
+    event = models.ForeignKey(Event, models.CASCADE, related_name="+", db_index=False)
     email = MailboxField()
     version = models.PositiveIntegerField(default=0)
     details = models.JSONField(

@@ -2,6 +2,8 @@
 
 from django.urls import path
 
+import config.api.http.path_converters  # noqa: F401  # registers <id:…>
+
 from .confirming import confirmation_page
 from .door import door_list, door_page, door_print, door_scans
 from .event import event_page, event_redirect

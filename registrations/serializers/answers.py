@@ -9,15 +9,7 @@ from rest_framework import serializers
 
 _SCHEMA: dict[str, Any] = {
     "type": "object",
-    "additionalProperties": {
-        "oneOf": [
-            {"type": "string"},
-            {"type": "number"},
-            {"type": "boolean"},
-            {"type": "array", "items": {"type": "string"}},
-            {"type": "object", "additionalProperties": True},
-        ]
-    },
+    "additionalProperties": True,  # clients do without alternatives: GET …/form/schema/ has them
     "example": {"diet": "vegan"},
 }
 

@@ -74,7 +74,7 @@ class KeyField(TextField):
 
 _ANY_OF: dict[str, Any] = {
     "type": "array",
-    "items": {"oneOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]},
+    "items": {},  # a text, a number, true or false
     "minItems": 1,
     "maxItems": MAX_OPTIONS,
     "example": ["vegan"],
@@ -104,7 +104,7 @@ class AnyOfField(serializers.Field[list[Any], Any, Any, Any]):
 
 
 class OptionSerializer(serializers.Serializer[Any]):
-    schema_name = "QuestionOption"
+    schema_name = "QuestionOptionReplacement"
     default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "Send an object with a value."}
 
     value = LineField(max_length=MAX_VALUE_LENGTH)
@@ -135,7 +135,7 @@ class ConditionSerializer(serializers.Serializer[Any]):
 
 
 class QuestionSerializer(serializers.Serializer[Any]):
-    schema_name = "Question"
+    schema_name = "QuestionReplacement"
     default_error_messages: ClassVar[dict[str, Any]] = {
         "invalid": "Send an object with key, label and type."
     }
@@ -267,10 +267,24 @@ def _error(detail: str, code: str) -> list[serializers.ErrorDetail]:
     return [serializers.ErrorDetail(detail, code)]
 
 
+class OptionOut(OptionSerializer):
+    schema_name = "QuestionOption"
+
+    left = serializers.IntegerField(
+        required=False, help_text="How many can still choose it, under a limit."
+    )
+
+
+class QuestionOut(QuestionSerializer):
+    schema_name = "Question"
+
+    options: Any = OptionOut(many=True)
+
+
 @extend_schema_serializer(examples=[OpenApiExample("Form", FORM_EXAMPLE)])
 class FormOut(serializers.Serializer[Any]):
     version = serializers.IntegerField(min_value=0, help_text="0 if there is no form.")
-    questions = QuestionSerializer(many=True)
+    questions = QuestionOut(many=True)
 
     def to_representation(self, document: dict[str, Any]) -> dict[str, Any]:
         return document  # `form_document` has the fields

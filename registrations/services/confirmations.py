@@ -68,9 +68,9 @@ def request_confirmation(
 def find_confirmation(token: str) -> AddressConfirmation:
     """The request of a token. Raises `InvalidOrExpiredLink`."""
     request = read_confirmation_token(
-        token, lambda pk: AddressConfirmation.objects.filter(pk=pk).first()
+        token, lambda pk: AddressConfirmation.objects.select_related("event").filter(pk=pk).first()
     )
-    if request is None:
+    if request is None or request.event.deleted_at is not None:
         raise InvalidOrExpiredLink
     if request.registration_id is None and request.expires_at <= timezone.now():
         raise InvalidOrExpiredLink

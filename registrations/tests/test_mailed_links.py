@@ -33,6 +33,8 @@ from events.tests.factories import EventFactory
 from registrations.models import Registration
 from registrations.services import close_account, edit_registration
 from registrations.tests.factories import registered
+from registrations.services.confirmations import request_confirmation
+from registrations.tickets import confirmation_link as registration_link
 from registrations.tickets import feedback_link, manage_link
 
 pytestmark = pytest.mark.django_db
@@ -114,6 +116,16 @@ def recovered_and_left_again(world: World) -> None:
 def unsubscribe_link(world: World) -> str:
     row = Notification.objects.filter(registration_id=world.guest_id).first()
     return unsubscribe_url(row)
+
+
+def request_link(world: World) -> str:
+    """Of a guest's request to register at the event that is ahead."""
+    details = {
+        "name": "Eve", "source": "", "show_name": False, "party_size": 1, "guests": [],
+        "answers": {}, "form_version": None,
+    }  # fmt: skip
+    request = request_confirmation(world.guest.event_id, NEW, details)
+    return registration_link(request.pk, request.version)
 
 
 def manage_link_of(row: Registration) -> str:
@@ -236,6 +248,17 @@ LINKS = {
         },
         again=True,
     ),
+    "confirm a registration": MailedLink(
+        "confirm-registration",
+        request_link,
+        {},
+        {
+            "another request": request_link,
+            "deletion of the event": lambda world: delete_event(world.guest.event),
+        },
+        lifetime="24 hours",  # no setting
+        again=True,
+    ),
     "feedback": MailedLink(
         "feedback-page",
         lambda world: feedback_link(world.own_id, world.user_id),
@@ -314,4 +337,5 @@ def test_every_page_that_takes_a_token_is_in_the_table():
     }
 
     open_pages = {"forgotten-password", "event-page", "event-page-short", None}
+    open_pages |= {"door", "door-page-list", "door-page-scans", "door-print"}  # links of organizers
     assert pages - open_pages == {link.page for link in LINKS.values()}

@@ -28,7 +28,7 @@ from ..statistics.answers import answer_summary
 class FormView(ApiView):
     """The base of the forms of events and of series."""
 
-    tag = "forms"
+    tag = "registrations"
     permission_classes: Any = (ReadsOrManagesEvent,)
     needed_rights: ClassVar[dict[str, str]] = {"PUT": Right.EDIT}
     key_scopes: ClassVar[dict[str, Scopes]] = {"GET": OPEN, "PUT": (Scope.EVENTS_WRITE,)}
@@ -131,7 +131,7 @@ class SeriesAnswersSchemaView(AnswersSchemaView):
 
 
 class FormSummaryView(FormView):
-    tag = "forms"
+    tag = "registrations"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"GET": "registrations.view_registration"}
     needed_rights: ClassVar[dict[str, str]] = {"GET": Right.PEOPLE}

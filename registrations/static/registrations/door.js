@@ -58,7 +58,8 @@
   let audio = null;
 
   function signal(kind) {
-    if (navigator.vibrate) navigator.vibrate(kind === "ok" ? 60 : [120, 80, 120]);
+    // Browsers refuse it, with a warning, before the page was touched.
+    if (navigator.vibrate && navigator.userActivation?.hasBeenActive) navigator.vibrate(kind === "ok" ? 60 : [120, 80, 120]);
     if (!byId("sound").checked || !window.AudioContext) return;
     audio = audio || new AudioContext();
     const notes = { ok: [880, 1320], warn: [660, 660], bad: [220, 165], wait: [520] }[kind];
