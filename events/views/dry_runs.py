@@ -12,7 +12,7 @@ from accounts.notifications.enqueueing import Enqueued
 from config.api.http.dry_runs import Observed, Report, changed_fields
 from config.api.views import ApiView
 
-from ..models import Event, Series
+from ..models import Event, RegistrationMode, Series
 from ..serializers.event_input import EventEditIn
 from ..serializers.events import EventOut
 from ..serializers.series import SeriesEditIn, SeriesOut
@@ -62,10 +62,20 @@ class EventChanges:
         self.before = _by_id(ids)
         self.mails = Enqueued()
 
-    def report(self, changed: list[dict[str, Any]], *, added: Iterable[int] = ()) -> Report:
+    def report(
+        self,
+        changed: list[dict[str, Any]],
+        *,
+        added: Iterable[int] = (),
+        leaves_pending: bool = False,
+    ) -> Report:
+        """`leaves_pending` if the work would leave people pending in any case."""
         after = _by_id([*self.before, *added])
         mails = self.mails.by_kind()
-        return Report(changed, mails, self._reminders(after), [*self._warnings(after, mails)])
+        warnings = [*self._warnings(after, mails)]
+        if leaves_pending or any(self._leaves_pending(event) for event in after.values()):
+            warnings.append("people_stay_pending")
+        return Report(changed, mails, self._reminders(after), warnings)
 
     def _reminders(self, after: dict[int, Event]) -> dict[str, int]:
         old, new = self._pending(self.before), self._pending(after)
@@ -112,6 +122,15 @@ class EventChanges:
             getattr(old, name) != getattr(event, name)
             for name in ("start_time", "end_time", "status")
         )
+
+    def _leaves_pending(self, event: Event) -> bool:
+        """Whether people are pending while approval or the event itself is called off."""
+        old = self.before.get(event.pk)
+        if old is None or not event.pending_count or not _is_current(old, self.now):
+            return False
+        approval = RegistrationMode.APPROVAL
+        ends_approval = old.registration_mode == approval != event.registration_mode
+        return ends_approval or not _is_current(event, self.now)
 
     def _closes_registration(self, event: Event) -> bool:
         old = self.before.get(event.pk)

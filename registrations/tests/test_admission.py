@@ -276,6 +276,38 @@ def test_dry_run_of_an_approval_changes_nothing(organizer, by_approval):
     assert counts(by_approval) == (0, 0, 1)
 
 
+def warnings_of(response) -> list[str]:
+    return [warning["code"] for warning in response.json()["warnings"]]
+
+
+def test_dry_runs_warn_of_people_who_stay_pending(organizer, by_approval):
+    path = f"/api/events/{by_approval.pk}/"
+    without = organizer.patch(f"{path}?dry_run=true", {"registration_mode": "open"})
+    pending(by_approval)
+
+    opened = organizer.patch(f"{path}?dry_run=true", {"registration_mode": "open"})
+    renamed = organizer.patch(f"{path}?dry_run=true", {"name": "New"})
+    cancelled = organizer.post(f"{path}cancel/?dry_run=true")
+
+    warned = [
+        "people_stay_pending" in warnings_of(response)
+        for response in (without, opened, renamed, cancelled)
+    ]
+    assert warned == [False, True, False, True]
+
+
+def test_dry_run_of_decisions_warns_of_people_who_stay_pending(organizer, by_approval):
+    ids = [str(pending(by_approval, party_size=size).pk) for size in (2, 1)]
+    path = f"/api/events/{by_approval.pk}/attendees/decide/?dry_run=true"
+
+    one = organizer.post(path, {"ids": ids[:1], "decision": "approve"}, format="json")
+    both = organizer.post(path, {"ids": ids, "decision": "approve"}, format="json")
+
+    assert [row["status"] for row in both.json()["result"]["results"]] == ["confirmed", "pending"]
+    assert "people_stay_pending" not in warnings_of(one)
+    assert "people_stay_pending" in warnings_of(both)
+
+
 def test_change_of_the_mode_leaves_registrations_as_they_are(organizer, by_approval):
     registration = pending(by_approval)
 

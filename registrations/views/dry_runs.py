@@ -32,7 +32,13 @@ def observe_registration(view: ApiView, pk: UUID) -> Observed:
 
 def observe_decisions(view: ApiView, pk: int) -> Observed:
     changes = EventChanges([pk])
-    return lambda response: changes.report([])
+
+    def report(response: Response) -> Report:
+        outcomes = response.data["results"]
+        pending = any(row["status"] == Registration.Status.PENDING for row in outcomes)
+        return changes.report([], leaves_pending=pending)
+
+    return report
 
 
 def observe_message(view: ApiView, pk: int) -> Observed:
