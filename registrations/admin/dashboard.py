@@ -24,6 +24,9 @@ from config.api.sql.time_limits import TookTooLong, limited
 from config.api.staff_rights import has_staff_right
 from events.models import Event
 
+from ..models import WebhookDelivery
+from ..webhooks import figures
+
 DAYS = 30
 MAX_EVENTS = 8
 MAX_FAILURES = 5
@@ -101,6 +104,7 @@ def dashboard_of(staff: User) -> dict[str, Any]:
         "fills": part("events.view_event", lambda zone: next_events()),
         "jobs": part("procrastinate.view_procrastinatejob", lambda zone: jobs()),
         "mails": part("accounts.view_notification", lambda zone: mails()),
+        "deliveries": part("registrations.view_webhookdelivery", lambda zone: deliveries()),
     }
 
 
@@ -201,6 +205,26 @@ def mails() -> dict[str, Any]:
             Figure("Given up", backlog.parked, is_bad=bool(backlog.parked)),
         ],
         "failures": parked.only("kind", "error", "created_at").order_by("-id")[:MAX_FAILURES],
+    }
+
+
+def deliveries() -> dict[str, Any]:
+    """What is sent to webhooks, and the latest deliveries of a day whose attempts all failed."""
+    backlog, webhooks = figures.backlog(), figures.webhooks_by_state()
+    since = timezone.now() - timedelta(hours=24)
+    failed = WebhookDelivery.objects.filter(
+        state=WebhookDelivery.State.FAILED, created_at__gte=since
+    )
+    number, late = failed.count(), backlog.oldest_seconds > _LATE_SECONDS
+    return {
+        "figures": [
+            Figure("Working webhooks", webhooks["working"]),
+            Figure("Failing webhooks", webhooks["failing"], is_bad=bool(webhooks["failing"])),
+            Figure("Due", backlog.due),
+            Figure("Oldest due", _duration(backlog.oldest_seconds), is_bad=late),
+            Figure("Failed in 24 hours", number, is_bad=bool(number)),
+        ],
+        "failures": failed.select_related("webhook").order_by("-created_at")[:MAX_FAILURES],
     }
 
 

@@ -16,9 +16,9 @@ from config.api.sql.time_limits import TookTooLong
 from conftest import NOW
 from events.tests.factories import EventFactory
 from registrations.admin import dashboard
-from registrations.models import Registration
+from registrations.models import Registration, WebhookDelivery
 from registrations.services import cancel_registration, check_in
-from registrations.tests.factories import registered
+from registrations.tests.factories import WebhookFactory, registered
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -51,6 +51,12 @@ def park_mail(number: int) -> None:
         email="bob@example.com",
         state=Notification.State.PARKED,
         error="The mail server refused it.",
+    )
+
+
+def fail_delivery(user: User) -> None:
+    WebhookDelivery.objects.create(
+        webhook=WebhookFactory(user), type="event.edited", state=WebhookDelivery.State.FAILED
     )
 
 
@@ -89,9 +95,10 @@ def test_the_next_events_show_their_seats_and_local_times(client, olga):
     assert '<rect width="100" height="8">' in page
 
 
-def test_failures_are_shown(client):
+def test_failures_are_shown(client, olga):
     fail_job("events.tasks.fill_series")
     park_mail(1)
+    fail_delivery(olga)
 
     text = lines_of(client.get("/admin/").content.decode())
 
@@ -99,6 +106,8 @@ def test_failures_are_shown(client):
     assert "events.tasks.fill_series" in text
     assert "Given up 1 Look at this" in text
     assert "The mail server refused it." in text
+    assert "Failed in 24 hours 1 Look at this" in text
+    assert "event.edited" in text
 
 
 def test_staff_see_the_parts_that_they_may_view(sam):
@@ -116,6 +125,7 @@ def test_staff_see_the_parts_that_they_may_view(sam):
 def test_the_first_page_costs_the_same_for_more_rows(client, event, django_assert_num_queries):
     fail_job("one")
     park_mail(1)
+    fail_delivery(event.organizer)
     registered(event)
     client.get("/admin/")
     cache.clear()
@@ -125,6 +135,7 @@ def test_the_first_page_costs_the_same_for_more_rows(client, event, django_asser
     for number in (2, 3):
         fail_job("more")
         park_mail(number)
+        fail_delivery(UserFactory())
         registered(EventFactory())
     cache.clear()
 
