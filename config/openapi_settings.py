@@ -37,7 +37,7 @@ SETTINGS = {
         "SeriesStatus": "events.models.Series.Status",
         "EventCreateStatus": ["published", "draft"],
         "RegistrationStatus": "registrations.models.Registration.Status",
-        "QuestionType": "registrations.forms.questions.Type",
+        "QuestionType": "registrations.forms.questions.TYPES",
         "LedgerKind": "registrations.models.LedgerEntry.Kind",
         "LedgerReason": "registrations.models.LedgerEntry.Reason",
         "MessageStatus": "registrations.models.Message.Status",

@@ -26,4 +26,5 @@ TOKENS_EXAMPLE = {
 
 def example(name: str, value: dict[str, Any]) -> Callable[[type[S]], type[S]]:
     """Add one example to the OpenAPI document of a serializer."""
-    return extend_schema_serializer(examples=[OpenApiExample(name, value)])
+    statuses = ["200", "201", "202"]
+    return extend_schema_serializer(examples=[OpenApiExample(name, value, status_codes=statuses)])

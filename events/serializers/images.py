@@ -9,7 +9,13 @@ from config.api.fields import LineField
 
 
 @extend_schema_serializer(
-    examples=[OpenApiExample("A photograph", {"image": "(the bytes)", "alt": "The hall at night"})]
+    examples=[
+        OpenApiExample(
+            "A photograph",
+            {"image": "(the bytes)", "alt": "The hall at night"},
+            media_type="multipart/form-data",
+        )
+    ]
 )
 class EventImageIn(serializers.Serializer[Any]):
     """A form with the image."""

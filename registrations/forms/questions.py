@@ -29,6 +29,9 @@ class Type(StrEnum):
     COUNTRY = "country"
 
 
+TYPES = [each.value for each in Type]
+
+
 WITH_OPTIONS = (Type.CHOICE, Type.CHOICES)
 
 

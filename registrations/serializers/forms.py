@@ -22,6 +22,7 @@ from ..forms.questions import (
     MAX_OPTIONS,
     MAX_QUESTIONS,
     MAX_VALUE_LENGTH,
+    TYPES,
     WITH_OPTIONS,
     Ask,
     Question,
@@ -143,7 +144,7 @@ class QuestionSerializer(serializers.Serializer[Any]):
     key = KeyField()
     label: Any = LineField(max_length=200)
     help: Any = TextField(max_length=1000, required=False, allow_blank=True, default="")
-    type = ChoiceField(choices=[each.value for each in Type])
+    type = ChoiceField(choices=TYPES)
     required: Any = TrueOrFalseField(default=False)
     active = TrueOrFalseField(default=True, help_text="Inactive questions are no longer asked.")
     ask = ChoiceField(choices=[each.value for each in Ask], default=Ask.REGISTRANT.value)

@@ -32,8 +32,8 @@ from events.services import delete_event
 from events.tests.factories import EventFactory
 from registrations.models import Registration
 from registrations.services import close_account, edit_registration
-from registrations.tests.factories import registered
 from registrations.services.confirmations import request_confirmation
+from registrations.tests.factories import registered
 from registrations.tickets import confirmation_link as registration_link
 from registrations.tickets import feedback_link, manage_link
 

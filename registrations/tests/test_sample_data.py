@@ -315,7 +315,8 @@ def test_reset_asks_with_numbers_and_starts_over(monkeypatch, olga, ana):
     database = connection.settings_dict["NAME"]
     assert questions == [f"Type the name of the database ({database}) to go on: "]
     assert f"This deletes ALL of these from the database {database!r}, for good:" in output
-    assert "events: 35, feedback: 1, " in output
+    assert "events: 35, " in output
+    assert "feedback: 1, " in output
     assert "registrations: 248, " in output
     assert "sample accounts: 4\n" in output
     assert "Made 4 accounts, 34 events and 247 registrations." in output
