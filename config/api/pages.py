@@ -97,10 +97,14 @@ def token_of(request: HttpRequest) -> str:
 
 
 def read_form(
-    serializer_class: type[BaseSerializer[Any]], fields: dict[str, Any], **context: Any
+    serializer_class: type[BaseSerializer[Any]],
+    fields: dict[str, Any],
+    *,
+    partial: bool = False,
+    **context: Any,
 ) -> dict[str, Any]:
     """A form's fields, validated by the API's serializer. Raises `ValidationFailed`."""
-    serializer = serializer_class(data=fields, context=context)
+    serializer = serializer_class(data=fields, partial=partial, context=context)
     try:
         serializer.is_valid(raise_exception=True)
     except ValidationError as error:

@@ -15,6 +15,26 @@
       local.hidden = false;
     }
   }
+  // Questions that depend on an answer are shown when they are asked.
+  const dependent = [...document.querySelectorAll("[data-depends-on]")];
+  const answersTo = (name) =>
+    [...document.getElementsByName(name)]
+      .filter((e) => !e.disabled && (!/radio|checkbox/.test(e.type) || e.checked))
+      .map((e) => e.value);
+  const controls = (e) => e.querySelectorAll("input, select, textarea");
+  const full = new Set([...document.querySelectorAll("#register input:disabled")]);
+  const update = () => {
+    for (const e of dependent) {
+      const wanted = JSON.parse(e.dataset.shownFor);
+      e.hidden = !answersTo(e.dataset.dependsOn).some((value) => wanted.includes(value));
+      for (const control of controls(e)) control.disabled = e.hidden || full.has(control);
+    }
+  };
+  if (dependent.length) {
+    for (const hint of document.querySelectorAll(".condition")) hint.hidden = true;
+    document.getElementById("register").addEventListener("input", update);
+    update();
+  }
   const seats = document.getElementById("seats");
   if (!seats || !window.EventSource) return;
   let last = null;

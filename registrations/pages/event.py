@@ -16,7 +16,7 @@ from events.services import is_key_of
 
 from ..models import Feedback
 from .event_facts import page_facts
-from .registering import RegistrationForm, register_by_form
+from .registering import RegistrationForm, register_by_form, sent_values
 
 _MAX_SOURCE_LENGTH = 64
 _FEEDBACK_ROWS = 20
@@ -34,7 +34,8 @@ def event_page(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
         return _submitted(request, event)
     if request.path != page_path(event):
         return _redirect(request, event)
-    form = RegistrationForm(token=_new_token(event), source=_source(request))
+    sent = {"source": [source]} if (source := _source(request)) else {}
+    form = RegistrationForm(event, _new_token(event), sent)
     return _page(request, event, form)
 
 
@@ -67,12 +68,13 @@ def _redirect(request: HttpRequest, event: Event) -> HttpResponse:
 def _submitted(request: HttpRequest, event: Event) -> HttpResponse:
     """The response to the form: the page of the registration, or the form with its errors."""
     token = read_token(request.POST.get("token", ""), _form_name(event))
+    sent = sent_values(request.POST)
     try:
-        return register_by_form(request, event, token)
+        return register_by_form(request, event, token, sent)
     except DomainError as refusal:
         event = _event(request, event.pk)  # its seats may have changed
         fresh = _new_token(event, token)
-        form = RegistrationForm.of_post(request.POST, token=fresh, refusal=refusal)
+        form = RegistrationForm(event, fresh, sent, refusal)
         response = _page(request, event, form)
         response.status_code = refusal.status
         for name, value in refusal.headers.items():

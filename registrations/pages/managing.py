@@ -22,6 +22,7 @@ from ..tickets import is_manage_token, ticket_svg
 # nothing.
 _RESULT_TEXTS = {
     "name": "The name is corrected.",
+    "party": "The size of your party is changed.",
     "cancelled": "Your registration is cancelled.",
     "confirmed": "You are registered. The ticket is on its way to your e-mail address, too.",
     "waitlisted": "You are on the waiting list. The link to this page is on its way by e-mail.",
@@ -53,6 +54,7 @@ def registration_page(request: HttpRequest, pk: UUID) -> HttpResponse:
         "token": token,
         "mistakes": problems,
         "name": request.POST.get("name", registration.name),
+        "party_size": request.POST.get("party_size", registration.party_size),
         "news": _RESULT_TEXTS.get(request.GET.get("done", "")),
         "page_url": registration.page_url,
         "ticket": f"data:image/svg+xml;base64,{qr}",
@@ -66,6 +68,13 @@ def _apply_form(request: HttpRequest, registration: Registration) -> str:
     if "cancel" in request.POST:
         services.cancel_registration(registration)
         return "cancelled"
+    if "party_size" in request.POST:
+        text = request.POST["party_size"].strip()
+        is_number = text.isascii() and text.isdigit() and len(text) < 10
+        fields = {"party_size": int(text) if is_number else text}
+        data = read_form(RegistrationEditIn, fields, partial=True)
+        services.edit_registration(registration, **data)
+        return "party"
     data = read_form(RegistrationEditIn, {"name": request.POST.get("name", "")})
     services.edit_registration(registration, **data)
     return "name"
