@@ -28,7 +28,8 @@ WORKDIR /app
 COPY . .
 RUN python -m compileall -q . \
     && DATABASE_URL=postgresql:///none SECRET_KEY=$(python -c 'import secrets; print(secrets.token_urlsafe(50))') \
-        python manage.py collectstatic --noinput --verbosity 0
+        python manage.py collectstatic --noinput --verbosity 0 \
+    && install --directory --owner=10001 --group=10001 .data/media
 USER 10001:10001
 EXPOSE 8000
 

@@ -1,5 +1,6 @@
 """Files of images in Django's default storage: local, or an object store by setting."""
 
+import logging
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
@@ -8,18 +9,27 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
+from config.errors import TemporarilyUnavailable
+
 from .encoding import Encoded
 from .names import FOLDER, file_name, is_file_name, new_name
+
+logger = logging.getLogger(__name__)
 
 # An upload is stored before the event refers to it, and readers may have the page of a former one.
 _MIN_AGE = timedelta(days=1)
 
 
 def store(encoded: Encoded) -> str:
-    """Stores the files and returns their name."""
+    """Stores the files and returns their name. Raises `TemporarilyUnavailable`."""
     name = new_name(encoded.width, encoded.height)
-    for width, content in encoded.files.items():
-        default_storage.save(f"{FOLDER}/{file_name(name, width)}", ContentFile(content))
+    try:
+        for width, content in encoded.files.items():
+            default_storage.save(f"{FOLDER}/{file_name(name, width)}", ContentFile(content))
+    except OSError as error:  # a full disk, or a directory that may not be written
+        logger.exception("an image could not be stored")
+        detail = "Images cannot be stored just now. Try again after the seconds in Retry-After."
+        raise TemporarilyUnavailable(detail, headers={"Retry-After": "60"}) from error
     return name
 
 

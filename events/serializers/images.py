@@ -7,6 +7,8 @@ from rest_framework import serializers
 
 from config.api.fields import LineField
 
+FORM_EXAMPLE = {"image": "The bytes of the file.", "alt": "A full hall, seen from the stage"}
+
 
 @extend_schema_serializer(
     examples=[

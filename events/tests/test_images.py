@@ -275,6 +275,19 @@ def test_unused_files_are_deleted_after_a_day(clock, client, event, olga):
     assert Client().get(first["url"].removeprefix("http://localhost:8000")).status_code == 404
 
 
+def test_a_full_disk_is_temporary(client, event, monkeypatch):
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(default_storage, "save", full)
+
+    response = put(client, event)
+
+    assert refusal(response) == (503, "temporarily_unavailable")
+    assert response["Retry-After"] == "60"
+    assert client.get(f"/api/events/{event.pk}/").json()["image"] is None
+
+
 def test_no_file_but_those_of_images_is_served():
     default_storage.save("events/secret.txt", io.BytesIO(b"x"))
 

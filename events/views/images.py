@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiRequest
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,7 +24,7 @@ from ..images.encoding import MEDIA_TYPES
 from ..models import Event, Right
 from ..permissions import IsOrganizerOrStaff
 from ..serializers.events import EventOut
-from ..serializers.images import EventImageAltIn, EventImageIn
+from ..serializers.images import FORM_EXAMPLE, EventImageAltIn, EventImageIn
 from .events import event_response
 
 
@@ -49,7 +49,9 @@ class EventImageView(ApiView):
             OpenApiParameter("alt", str, description="What it shows. For a body that is the image.")
         ],
         request={
-            "multipart/form-data": EventImageIn,
+            "multipart/form-data": OpenApiRequest(
+                EventImageIn, examples=[OpenApiExample("Form", FORM_EXAMPLE)]
+            ),
             **{name: OpenApiRequest(OpenApiTypes.BINARY) for name in (*MEDIA_TYPES, OCTETS)},
         },
         responses=EventOut,
