@@ -16,9 +16,10 @@ from config.api.pages import public_page
 from config.errors import NotFound
 
 from ..images import image_of
-from ..links import page_path
+from ..links import page_link
 from ..models import Event
 from ..search.filters import EventFilter
+from ..services import is_key_of
 from .listing import PAGING, PublicEvents, cards_of, without_empty
 
 _KNOWN = frozenset({*EventFilter.base_filters, *PAGING})
@@ -45,10 +46,12 @@ def _framed(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 @_framed
 @public_page()
 def embedded_event(request: HttpRequest, pk: int) -> HttpResponse:
-    event = Event.objects.visible_to(AnonymousUser()).for_listing().filter(pk=pk).first()
+    is_opened = is_key_of(request.GET.get("key"), pk)  # of an unlisted event
+    events = Event.objects.visible_to(AnonymousUser(), is_opened=is_opened).for_listing()
+    event = events.filter(pk=pk).first()
     if event is None:
         raise NotFound
-    card = {"event": event, "path": page_path(event), "image": image_of(event)}
+    card = {"event": event, "path": page_link(event), "image": image_of(event)}
     return render(request, "events/embedded.html", {"cards": [card], "is_single": True})
 
 

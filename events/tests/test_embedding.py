@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from conftest import NOW
+from events.access_keys import key_of_event
 from events.tests.factories import CategoryFactory, EventFactory
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +73,19 @@ def test_a_frame_shows_no_hidden_event(browser, jazz, fields):
     type(jazz).objects.filter(pk=jazz.pk).update(**fields)
 
     assert browser.get(f"/embed/e/{jazz.pk}").status_code == 404
+
+
+def test_a_frame_of_an_unlisted_event_needs_its_key(browser, jazz):
+    jazz.visibility = "unlisted"
+    jazz.save(update_fields=["visibility"])
+    query = f"?key={key_of_event(jazz)}"
+
+    assert browser.get(f"/embed/e/{jazz.pk}").status_code == 404
+    assert browser.get(f"/embed/e/{jazz.pk}?key=wrong").status_code == 404
+    assert f'href="/e/{jazz.pk}-jazz{query}"' in (
+        browser.get(f"/embed/e/{jazz.pk}{query}").content.decode()
+    )
+    assert "Jazz" not in browser.get("/embed/events").content.decode()
 
 
 def test_without_pages_there_are_no_frames(settings, browser, jazz):

@@ -85,6 +85,7 @@ def _submitted(request: HttpRequest, event: Event) -> HttpResponse:
 def _page(request: HttpRequest, event: Event, form: RegistrationForm) -> HttpResponse:
     zone = str(requested_zone(request)) if has_requested_zone(request) else event.timezone
     state, states = event.registration_state, Event.RegistrationState
+    done = request.GET.get("done") if form.refusal is None else None
     takes_registrations = state in {states.OPEN, states.WAITLIST}
     context: dict[str, Any] = {
         "event": event,
@@ -92,9 +93,10 @@ def _page(request: HttpRequest, event: Event, form: RegistrationForm) -> HttpRes
         "zone": zone,
         "form": form,
         # The form of a refusal has what was typed, also if the last seat was just taken.
-        "shows_form": takes_registrations or (form.refusal is not None and state == states.FULL),
-        "is_mailed": request.GET.get("done") == "mailed",
-        "is_unconfirmed": request.GET.get("done") == "unconfirmed",
+        "shows_form": (takes_registrations and done not in {"mailed", "unconfirmed"})
+        or (form.refusal is not None and state == states.FULL),
+        "is_mailed": done == "mailed",
+        "is_unconfirmed": done == "unconfirmed",
         "feedback": _feedback(event) if event.feedback_count else (),
         **page_facts(event),
     }

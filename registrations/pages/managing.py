@@ -25,6 +25,7 @@ _RESULT_TEXTS = {
     "party": "The size of your party is changed.",
     "cancelled": "Your registration is cancelled.",
     "confirmed": "You are registered. The ticket is on its way to your e-mail address, too.",
+    "pending": "Your request is on its way to the organizer.",
     "waitlisted": "You are on the waiting list. The link to this page is on its way by e-mail.",
 }
 

@@ -265,3 +265,37 @@ def test_no_name_of_a_field_is_a_server_error(clock, browser, jazz, name, value)
     )  # fmt: skip
 
     assert response.status_code in {302, 400}
+
+
+def test_an_event_with_a_code_asks_for_it(clock, browser, olga):
+    event = EventFactory(organizer=olga, name="Jazz", registration_mode="code")
+
+    page = browser.get(path_of(event)).content.decode()
+    without = submitted(clock, browser, event)
+    wrong = submitted(clock, browser, event, code="guess")
+
+    assert 'id="code" name="code"' in page
+    assert (without.status_code, wrong.status_code) == (403, 403)
+    assert 'name="code" value="guess"' in wrong.content.decode()
+
+
+def test_an_organizer_who_decides_is_announced(clock, browser, olga):
+    event = EventFactory(organizer=olga, name="Jazz", registration_mode="approval")
+
+    page = text_of(browser.get(path_of(event)))
+    response = submitted(clock, browser, event)
+
+    assert "The organizer decides who gets in." in page
+    assert "done=pending" in response["Location"]
+    assert "You have no seat yet" in text_of(browser.get(response["Location"]))
+
+
+def test_an_address_to_confirm_has_no_seat_yet(clock, browser, olga):
+    event = EventFactory(organizer=olga, name="Jazz", registration_mode="confirm_address")
+
+    response = submitted(clock, browser, event)
+
+    page = browser.get(response["Location"])
+    assert "One step is left." in text_of(page)
+    assert 'name="email"' not in page.content.decode()
+    assert not Registration.objects.exists()
