@@ -15,6 +15,16 @@
       local.hidden = false;
     }
   }
+  // Countries by their names instead of their codes.
+  const names = new Intl.DisplayNames("en", { type: "region" });
+  for (const list of document.querySelectorAll("select[autocomplete=country]")) {
+    const [none, ...countries] = list.options;
+    const chosen = list.value;
+    for (const each of countries) each.textContent = names.of(each.value);
+    countries.sort((a, b) => a.text.localeCompare(b.text));
+    list.replaceChildren(none, ...countries);
+    list.value = chosen;
+  }
   // Questions that depend on an answer are shown when they are asked.
   const dependent = [...document.querySelectorAll("[data-depends-on]")];
   const answersTo = (name) =>

@@ -18,7 +18,8 @@ from time import monotonic
 from typing import Any
 
 PATIENCE_SECONDS = 30
-_KEYS = {"Tab": 9, "Enter": 13}
+_KEYS = {"Tab": 9, "Enter": 13, "Space": 32}
+_TEXTS = {"Enter": "\r", "Space": " "}
 _OPTIONS = (
     "--headless=new",
     "--no-sandbox",  # which root cannot have
@@ -104,8 +105,13 @@ class Tab:
 
     def press(self, key: str, *, loads: bool = False) -> None:
         """A key of the keyboard; `loads` when it leads to another page."""
-        text = {"Enter": "\r"}.get(key, "")
-        facts = {"key": key, "code": key, "text": text, "windowsVirtualKeyCode": _KEYS[key]}
+        text = _TEXTS.get(key, "")
+        facts = {
+            "key": " " if key == "Space" else key,
+            "code": key,
+            "text": text,
+            "windowsVirtualKeyCode": _KEYS[key],
+        }
         self._events.clear()
         self.call("Input.dispatchKeyEvent", type="keyDown", **facts)
         self.call("Input.dispatchKeyEvent", type="keyUp", **facts)

@@ -9,6 +9,8 @@ from registrations.models import Registration
 from registrations.tests.factories import registered
 from registrations.tests.mails import due_mails
 
+from .test_page_questions import DIET, DINNER, asked
+
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(find_browser() is None, reason="no Chromium here"),
@@ -66,14 +68,17 @@ _FAULTS = """(() => {
 
 @pytest.fixture
 def jazz(olga):
-    return EventFactory(
+    event = EventFactory(
         organizer=olga,
         name="Donaudampfschifffahrtselektrizitätenhauptbetriebswerk und Jazz",
         location="Quasimodo, Kantstraße 12a, Berlin",
         description="# Program\n\n**Loud** and late: https://example.org/" + "long" * 30,
         category=CategoryFactory(slug="music", name="Music"),
         max_capacity=2,
+        max_party_size=3,
     )
+    asked(event, DINNER, DIET)
+    return event
 
 
 @pytest.mark.parametrize(
@@ -113,6 +118,9 @@ def test_a_guest_finds_an_event_registers_cancels_and_returns(
         check()
         assert tab.evaluate("document.getElementById('name').value") == "Bob"
         _fill(tab, "Bob Ray", "bob@example.com")
+        assert tab.evaluate("document.getElementById('answers.diet').hidden") is scripts
+        _answer(tab)
+        check()
         tab.press("Enter", loads=True)
         check()
         assert "You are registered." in tab.text
@@ -125,6 +133,7 @@ def test_a_guest_finds_an_event_registers_cancels_and_returns(
         tab.tab_to("Register again")
         tab.press("Enter", loads=True)
         _fill(tab, "Bob", "bob@example.com")
+        _answer(tab)
         tab.press("Enter", loads=True)
         assert "You have a seat." in tab.text
 
@@ -134,6 +143,9 @@ def test_a_guest_finds_an_event_registers_cancels_and_returns(
         assert tab.call("Network.getCookies")["cookies"] == []
     statuses = Registration.objects.order_by("registered_at").values_list("status", flat=True)
     assert list(statuses) == ["cancelled", "confirmed"]
+    live = Registration.objects.get(status="confirmed")
+    assert live.answers == {"dinner": True, "diet": "vegan"}
+    assert (live.party_size, live.guests[0]["name"]) == (2, "Ann")
     assert {f"{live_server.url}/e/{jazz.pk}-" in mail.text for mail in due_mails()} == {True}
 
 
@@ -142,6 +154,19 @@ def _fill(tab, name: str, email: str) -> None:
         tab.tab_to(field)
         tab.evaluate("document.activeElement.select()")
         tab.type(value)
+
+
+def _answer(tab) -> None:
+    for field in ("answers.dinner", "answers.diet"):
+        tab.tab_to(field)
+        tab.press("Space")
+    tab.tab_to("party_size")
+    tab.evaluate("document.activeElement.select()")
+    tab.type("2")
+    tab.tab_to("Name your guests, if you like")
+    tab.press("Enter")
+    tab.tab_to("guests.0.name")
+    tab.type("Ann")
 
 
 def test_seats_stay_current_and_times_are_the_visitors(live_server, settings, jazz):
