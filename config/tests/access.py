@@ -470,7 +470,7 @@ class File:
         return {"file": SimpleUploadedFile("file", self.content, self.media_type)}
 
 
-@dataclass(frozen=True)
+@dataclass
 class ImageForm(File):
     """A form with an image."""
 
