@@ -33,6 +33,7 @@ from ..forms.values import MAX_NUMBER, InvalidAnswer, read_answer
 
 KEY = f"^[A-Za-z][A-Za-z0-9_-]{{0,{MAX_KEY_LENGTH - 1}}}$"
 MAX_LIMIT = 2**31 - 1
+TYPES = [each.value for each in Type]  # the OpenAPI settings name them
 
 DIET = {
     "key": "diet",
@@ -125,8 +126,20 @@ class OptionSerializer(serializers.Serializer[Any]):
     )
 
 
+# A nested serializer that may be null is documented as an alternative, which client generators
+# read badly.
+@extend_schema_field(
+    {
+        "type": "object",
+        "required": ["key", "any_of"],
+        "properties": {
+            "key": {"type": "string", "pattern": KEY, "description": "Of an earlier question."},
+            "any_of": _ANY_OF,
+        },
+        "additionalProperties": False,
+    }
+)
 class ConditionSerializer(serializers.Serializer[Any]):
-    schema_name = "QuestionCondition"
     default_error_messages: ClassVar[dict[str, Any]] = {
         "invalid": "Send an object with key and any_of."
     }
