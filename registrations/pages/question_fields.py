@@ -152,7 +152,7 @@ def _choices(question: Question, given: list[str], left: Left) -> list[Choice]:
 def _condition_in_words(questions: Questions, question: Question) -> str:
     """When the question is asked, for people without JavaScript."""
     condition = question.show_if
-    other = condition and questions.by_key.get(condition.key)
+    other = questions.by_key.get(condition.key) if condition is not None else None
     if condition is None or other is None:
         return ""
     labels = {option.value: option.label for option in other.options}

@@ -22,10 +22,9 @@ from events.links import page_path
 from events.models import Event
 
 from .. import services
-from ..forms.questions import Questions
+from ..forms.questions import Questions, questions_of
 from ..models import AddressConfirmation, Registration
 from ..serializers import RegisterIn
-from ..services.answering import current_questions
 from ..services.option_limits import left_by_option
 from ..tickets import manage_token
 from .question_fields import QuestionField, fields_of, read_answers
@@ -89,7 +88,7 @@ class RegistrationForm:
 
     @cached_property
     def questions(self) -> Questions:
-        return current_questions(self.event.form_id)
+        return questions_of(self.event.form)
 
     @cached_property
     def _left(self) -> dict[tuple[str, str], int]:
@@ -203,7 +202,7 @@ def _fields(event: Event, sent: Sent) -> dict[str, Any]:
             text = sent[name][0].strip()
             is_number = text.isascii() and text.isdigit() and len(text) < 10
             fields[name] = int(text) if is_number else text
-    questions = current_questions(event.form_id)
+    questions = questions_of(event.form)
     if answers := read_answers(questions, sent):
         fields["answers"] = answers
     if guests := _guests(questions, sent):

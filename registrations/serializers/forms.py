@@ -33,7 +33,6 @@ from ..forms.values import MAX_NUMBER, InvalidAnswer, read_answer
 
 KEY = f"^[A-Za-z][A-Za-z0-9_-]{{0,{MAX_KEY_LENGTH - 1}}}$"
 MAX_LIMIT = 2**31 - 1
-TYPES = [each.value for each in Type]  # the OpenAPI settings name them
 
 DIET = {
     "key": "diet",

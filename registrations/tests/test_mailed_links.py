@@ -13,7 +13,6 @@ from django.conf import settings
 from django.test import Client
 
 import accounts.pages
-import config.urls  # noqa: F401  # registers the converters of the paths
 import registrations.pages
 from accounts.links import confirmation_link, recovers_from, recovery_link, reset_link
 from accounts.models import Notification, User
