@@ -35,6 +35,7 @@ def main() -> None:
         tab.open(f"{address}/api/docs/")
         # Swagger UI renders the document meanwhile.
         tab.evaluate("new Promise(done => setTimeout(done, 3000))")
+        tab.evaluate("ui.layoutActions.show(['operations-tag', 'events'], true), 1")
         tab.evaluate("document.querySelectorAll('.opblock-tag-section')[1].scrollIntoView()")
         take(tab, "swagger")
         tab.open(f"{address}/")

@@ -1,6 +1,7 @@
 """The documentation pages: they respond, use no outside hosts, and have no dead links."""
 
 import re
+from collections import Counter
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from django.utils.html import escape
 from config.docs import openapi_document
 from config.errors import all_errors
 from config.tests.browser import find_browser, open_browser
+from config.tests.test_headers import waiting_for
 
 PAGES = ["/developers/", "/api/docs/", "/api/redoc/", "/problems/", "/problems/event-full"]
 
@@ -96,15 +98,24 @@ def test_docs_draw_padlocks_where_a_token_is_needed_and_send_it_everywhere(live_
     paths = orjson.loads(openapi_document("json"))["paths"]
     operations = [operation for methods in paths.values() for operation in methods.values()]
     closed = sum(bool(operation["security"]) for operation in operations)
+    by_tag = Counter(operation["tags"][0] for operation in operations)
 
     with open_browser(find_browser(), width=1280, height=900) as desk:
         desk.open(f"{live_server.url}/api/docs/")
-        desk.evaluate(
-            f"""new Promise((done) => setInterval(() =>
-            document.querySelectorAll('.opblock').length == {len(operations)} && done(), 50))"""
-        )
-        padlocks = desk.evaluate("document.querySelectorAll('.opblock .authorization__btn').length")
-        first = desk.evaluate("document.querySelector('.opblock-summary-path').innerText")
+        desk.evaluate(waiting_for("document.querySelector('.opblock-tag')"))
+        padlocks, paths_shown = 0, []
+        for tag, number in by_tag.items():
+            show = f"ui.layoutActions.show(['operations-tag', {tag!r}], %s), 1"
+            desk.evaluate(show % "true")
+            desk.evaluate(waiting_for(f"document.querySelectorAll('.opblock').length == {number}"))
+            padlocks += desk.evaluate(
+                "document.querySelectorAll('.opblock .authorization__btn').length"
+            )
+            paths_shown.append(
+                desk.evaluate("document.querySelector('.opblock-summary-path').innerText")
+            )
+            desk.evaluate(show % "false")
+            desk.evaluate(waiting_for("document.querySelectorAll('.opblock').length == 0"))
         desk.evaluate(
             "ui.authActions.authorize("
             "{bearer: {name: 'bearer', value: 'a.b.c', schema: {type: 'http'}}}), 1"
@@ -116,7 +127,7 @@ def test_docs_draw_padlocks_where_a_token_is_needed_and_send_it_everywhere(live_
         )
 
     assert padlocks == closed
-    assert first.replace("\u200b", "") == "/api/register/"
+    assert paths_shown[0].replace("\u200b", "") == "/api/register/"
     assert (to_us, to_others) == ("Bearer a.b.c", None)
 
 

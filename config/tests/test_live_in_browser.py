@@ -46,6 +46,8 @@ def test_the_docs_watch_seats_and_try_requests_out(server):
         tab.evaluate(waiting_for("window.messages.length === 2"))
         taken = tab.evaluate("window.messages.map((message) => message.registered_count)")
 
+        tab.evaluate(waiting_for("document.querySelector('.opblock-tag')"))
+        tab.evaluate("ui.layoutActions.show(['operations-tag', 'events'], true), 1")
         tab.evaluate(waiting_for(LIST))
         tab.evaluate(f'{LIST}.querySelector(".opblock-summary-control").click()')
         tab.evaluate(waiting_for(f'{LIST}.querySelector("button.execute")'))

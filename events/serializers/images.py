@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from config.api.fields import LineField
@@ -10,15 +9,6 @@ from config.api.fields import LineField
 FORM_EXAMPLE = {"image": "The bytes of the file.", "alt": "A full hall, seen from the stage"}
 
 
-@extend_schema_serializer(
-    examples=[
-        OpenApiExample(
-            "A photograph",
-            {"image": "(the bytes)", "alt": "The hall at night"},
-            media_type="multipart/form-data",
-        )
-    ]
-)
 class EventImageIn(serializers.Serializer[Any]):
     """A form with the image."""
 
