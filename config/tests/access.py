@@ -44,9 +44,15 @@ from registrations.models import (
     RegistrationCode,
     WebhookDelivery,
 )
-from registrations.services import create_code, create_door_link, withdraw_door_link
+from registrations.services import (
+    create_code,
+    create_door_link,
+    register_caller,
+    reject,
+    withdraw_door_link,
+)
 from registrations.tests.factories import WebhookFactory, registered
-from registrations.tickets import feedback_token, manage_token
+from registrations.tickets import confirmation_token, feedback_token, manage_token
 
 ROLES = ("anonymous", "stranger", "attendee", "organizer", "bare", "staff")
 
@@ -416,7 +422,9 @@ api/registrations/<uuid:pk>/reopen/    ana's                POST    401  404  40
 api/registrations/<uuid:pk>/reopen/    guest's              POST    401  404  404  409  404  409
 api/registrations/<uuid:pk>/reopen/    guest's+token        POST    401  400  400  400  400  400
 api/registrations/<uuid:pk>/reopen/    of-deleted           POST    401  404  404  404  404  404
-api/registrations/confirm/             -                    POST    400  400  400  400  400  400
+api/registrations/confirm/             -                    POST    200  200  200  200  200  200
+api/registrations/<uuid:pk>/reject/    pending              POST    401  404  404  200  404  200
+api/registrations/<uuid:pk>/reopen/    rejected             POST    401  404  404  200  404  200
 api/registrations/<uuid:pk>/ticket.svg ana's                GET     404  404  200  200  404  200
 api/registrations/<uuid:pk>/ticket.svg guest's              GET     404  404  404  200  404  200
 api/registrations/<uuid:pk>/ticket.svg guest's+token        GET     200  200  200  200  200  200
@@ -458,7 +466,7 @@ ATTENDEES = b"name,email\r\nBob,bob@example.com\r\n"
 EVENTS = b"name,location,start_time\r\nNew,Hall 2,2027-03-15T09:00:00Z\r\n"
 
 
-@dataclass(frozen=True)
+@dataclass
 class File:
     """A body that is no JSON."""
 
@@ -501,6 +509,7 @@ class World:
     door_links: dict[str, DoorLink]
     door_tokens: dict[str, str]
     codes: dict[str, RegistrationCode]
+    confirmation: str
     deliveries: dict[str, WebhookDelivery]
 
     def rows(self) -> dict[str, tuple[dict[str, Any], str]]:
@@ -589,7 +598,7 @@ class World:
                 "ids": [str(self.registrations["guest's"].pk)],
                 "decision": "approve",
             },
-            "POST api/registrations/confirm/": {"token": "unknown"},
+            "POST api/registrations/confirm/": {"token": self.confirmation},
             "POST api/events/<id:pk>/duplicate/": {"start_time": start},
             "POST api/events/<id:pk>/feedback/": {"rating": 5},
             "PATCH api/feedback/<id:pk>/": {"rating": 1},
@@ -716,6 +725,16 @@ def make_world() -> World:
         door_links[name], url = create_door_link(events["published"], name="Main", by=olga)
         door_tokens[name] = url.rpartition("/")[2]
     withdraw_door_link(door_links["withdrawn-door"])
+    published = Event.objects.filter(pk=events["published"].pk)
+    published.update(registration_mode="approval")
+    for name in ("pending", "rejected"):
+        email = f"{name}@example.com"
+        registrations[name] = register_caller(events["published"].pk, None, name="Eve", email=email)
+    reject(registrations["rejected"], by=olga)
+    published.update(registration_mode="open")
+    by_address = EventFactory(organizer=olga, registration_mode="confirm_address")
+    request = register_caller(by_address.pk, None, name="Eve", email="eve@example.com")
+    confirmation = confirmation_token(request.pk, request.version)
     codes = {name: create_code(events[name]) for name in ("published", "draft")}
     webhook = WebhookFactory(user=olga)
     deliveries = {
@@ -736,5 +755,6 @@ def make_world() -> World:
         door_links,
         door_tokens,
         codes,
+        confirmation,
         deliveries,
     )

@@ -36,6 +36,9 @@ PUT    api/events/<id:pk>/                  events.change_event
 PATCH  api/events/<id:pk>/                  events.change_event
 DELETE api/events/<id:pk>/                  events.delete_event
 POST   api/events/<id:pk>/publish/          events.change_event
+POST   api/events/<id:pk>/key/reset/        events.change_event
+PUT    api/events/<id:pk>/image/            events.change_event
+DELETE api/events/<id:pk>/image/            events.change_event
 POST   api/events/<id:pk>/cancel/           events.change_event
 POST   api/events/<id:pk>/duplicate/        events.change_event
 GET    api/events/<id:pk>/calendar.ics      events.view_event events.change_event

@@ -68,7 +68,8 @@ class AttendeesView(EventAccess, ListView):
     @property
     def answers(self) -> dict[str, str]:
         """The filters by answers."""
-        parameters = self.request.query_params
+        request = getattr(self, "request", None)  # none where only the names are asked for
+        parameters = request.query_params if request else {}
         return {name: parameters[name] for name in parameters if name.startswith(PREFIX)}
 
     def with_answers(self, event: Event, rows: RegistrationQuerySet) -> RegistrationQuerySet:
