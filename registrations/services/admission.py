@@ -251,7 +251,8 @@ def decide(
 def confirm(token: str) -> Registration:
     """Registers the address of a request. The same registration again for the same token.
 
-    Raises `InvalidOrExpiredLink`, and the errors of the registration, which leave the token valid.
+    Raises `InvalidOrExpiredLink` as `find_confirmation`, and the errors of the registration, which
+    leave the token valid.
     """
     request = find_confirmation(token)
     event = lock_event(request.event_id)
@@ -266,8 +267,12 @@ def confirm(token: str) -> Registration:
             mode, event.pk, current.email, details, code=code, is_opened=True
         )
         current.save(update_fields=["registration"])
-    rows = Registration.objects.for_display()
-    return rows.get(pk=current.registration_id)  # type: ignore[misc]  # set above
+    # It may have been handed on since the token was read.
+    rows = Registration.objects.for_display().filter(email=current.email)
+    registration = rows.filter(pk=current.registration_id).first()
+    if registration is None:
+        raise InvalidOrExpiredLink
+    return registration
 
 
 def _decide_one(row: Registration, decision: Decision, by: User, reason: str) -> Outcome:

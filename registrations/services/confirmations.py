@@ -66,13 +66,20 @@ def request_confirmation(
 
 
 def find_confirmation(token: str) -> AddressConfirmation:
-    """The request of a token. Raises `InvalidOrExpiredLink`."""
-    request = read_confirmation_token(
-        token, lambda pk: AddressConfirmation.objects.select_related("event").filter(pk=pk).first()
-    )
+    """The request of a token.
+
+    Raises `InvalidOrExpiredLink`, also if the registration has another address by now: the token
+    belongs to the mailbox that it was sent to.
+    """
+    requests = AddressConfirmation.objects.select_related("event", "registration")
+    request = read_confirmation_token(token, lambda pk: requests.filter(pk=pk).first())
     if request is None or request.event.deleted_at is not None:
         raise InvalidOrExpiredLink
-    if request.registration_id is None and request.expires_at <= timezone.now():
+    if request.registration is None:
+        is_valid = timezone.now() < request.expires_at
+    else:
+        is_valid = request.registration.email == request.email
+    if not is_valid:
         raise InvalidOrExpiredLink
     return request
 

@@ -517,6 +517,27 @@ def test_token_is_valid_for_a_day_and_survives_a_full_event(anyone, by_address, 
     assert confirmed.status_code == 200
 
 
+@pytest.mark.parametrize("is_erased", [False, True])
+def test_token_does_not_open_the_registration_of_another_holder(
+    client, anyone, by_address, is_erased
+):
+    register(anyone, by_address)
+    token = token_of(by_address)
+    made = confirm(anyone, token).json()
+    if is_erased:
+        Registration.objects.filter(pk=made["id"]).erase_people()
+    else:
+        path = f"/api/registrations/{made['id']}/?token={made['manage_token']}"
+        assert anyone.patch(path, {"email": "new@example.com"}).status_code == 200
+
+    refused = confirm(anyone, token)
+    clicked = client.post(reverse("confirm-registration"), {"token": token})
+
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_or_expired_link")
+    assert clicked.status_code == 404
+    assert made["id"] not in clicked.content.decode()
+
+
 def test_unconfirmed_requests_are_deleted_after_a_day(anyone, by_address, clock):
     register(anyone, by_address)
     token = token_of(by_address)
