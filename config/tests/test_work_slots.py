@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db
 
 ARGON2 = "accounts.hashers.BoundedArgon2PasswordHasher"
 CSV = "name,location,start_time\nX,Y,2027-05-25T14:00:00Z\n"
+DECISION = {"ids": ["5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10"], "decision": "approve"}
 CALENDAR = "/api/events/calendar.ics"
 
 
@@ -117,6 +118,10 @@ def test_requests_with_many_rows_are_limited(olga, event, signed_in):
                 f"/api/events/{event.pk}/attendees/import/",
                 "name,email\nA,a@x.org\n",
                 content_type="text/csv",
+            ),
+            client.post(f"/api/events/{event.pk}/attendees/decide/", DECISION, format="json"),
+            client.post(
+                f"/api/events/{event.pk}/attendees/decide/?dry_run=true", DECISION, format="json"
             ),
             client.get(CALENDAR),
             client.get(calendar),

@@ -8,7 +8,7 @@ from config.api.http.timezones import InstantField
 from events.serializers.fields import MomentField
 
 from ..models import Registration, RegistrationCode
-from ..services.admission import Decision, Outcome
+from ..services.deciding import Decision, Outcome
 from ..tickets import manage_token
 from .registrations import REGISTRATION_EXAMPLE, RegistrationOut
 

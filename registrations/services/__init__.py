@@ -1,9 +1,10 @@
 from .accounts import close_account
-from .admission import approve, confirm, decide, register_caller, reject, reopen
+from .admission import confirm, register_caller
 from .bulk import import_attendees
 from .cancellation import cancel_registration
 from .checkin import check_in, scan_tickets, undo_check_in
 from .codes import create_code, delete_code
+from .deciding import approve, decide, reject, reopen
 from .door_links import (
     create_door_link,
     door_links_of,

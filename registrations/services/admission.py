@@ -1,29 +1,24 @@
-"""Who gets in: what registering does by the mode of the event, and the organizer's decisions.
+"""Who gets in: what registering does by the mode of the event.
 
 Lock order: event, code, registration.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
-from django.db.models import TextChoices
 from django.utils import timezone
 
 from accounts.errors import InvalidOrExpiredLink
 from accounts.models import User
-from config.errors import DomainError, NotFound
+from config.errors import DomainError
 from events.models import Event, RegistrationMode, Right, has_right
 from events.services import lock_event
 
-from ..errors import AlreadyRegistered, NotPending, RegistrationRejected
+from ..errors import AlreadyRegistered, RegistrationRejected
 from ..forms.answers import Strictness
-from ..forms.questions import questions_of, taken_options
 from ..models import AddressConfirmation, Registration
 from .answering import read_details
 from .codes import register_with_code
@@ -32,41 +27,15 @@ from .eligibility import (
     AdmissionNeeded,
     Status,
     check_capacity_holds,
-    check_is_ahead,
     check_is_open,
     check_is_unregistered,
     check_is_visible,
     check_party_size,
-    event_full,
-    may_pass_queue,
-    placement,
 )
-from .ledger import Kind, Reason, is_registration_staff, record_change, role_of
-from .locking import lock_registration
-from .mail_limits import count_mails
+from .ledger import Kind, Reason, is_registration_staff, record_change
 from .notifying import notify_holder
-from .option_limits import check_options_free, take_options
 from .registering import register
 from .waitlist import add_to_counters
-
-_NOTIFICATIONS = {
-    Status.CONFIRMED: "registration_confirmed",
-    Status.WAITLISTED: "registration_waitlisted",
-}
-
-
-class Decision(TextChoices):
-    APPROVE = "approve"
-    REJECT = "reject"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The status of a registration after a decision, or the error that prevented it."""
-
-    id: UUID
-    status: str | None
-    error: DomainError | None = None
 
 
 def register_caller(
@@ -149,105 +118,6 @@ def register_by_mode(
 
 
 @transaction.atomic
-def approve(registration: Registration, *, by: User) -> Registration:
-    """Gives a pending registration a seat, or a place at the end of the waitlist.
-
-    Works after registration has closed. A confirmed or waitlisted one stays as it is. Raises
-    `NotPending`, `EventCancelled`, `EventNotPublished`, `EventStarted`, `PartyTooLarge`,
-    `OptionFull`, `EventFull`; the registration then stays pending.
-    """
-    event = lock_event(registration.event_id)
-    row = lock_registration(registration)
-    if row.status in _NOTIFICATIONS:
-        return row
-    _check_is_pending(row)
-    now = timezone.now()
-    check_is_ahead(event, now)
-    check_capacity_holds(event, row.party_size)
-    questions = questions_of(event.form)
-    chosen = taken_options(questions, row.answers, row.guests)
-    check_options_free(event.pk, questions, chosen)
-    status = placement(event, row.party_size, may_pass=may_pass_queue(event))
-    if status is None:
-        raise event_full(event)
-    take_options(event.pk, questions, chosen)
-    if status == Status.CONFIRMED:
-        row.confirmed_at, kind = now, Kind.APPROVED
-        add_to_counters(event, pending_count=-row.party_size, registered_count=row.party_size)
-    else:
-        kind = Kind.APPROVED_TO_QUEUE
-        row.queue_number = event.last_queue_number + 1
-        add_to_counters(
-            event,
-            pending_count=-row.party_size,
-            waitlist_count=row.party_size,
-            waitlist_guest_count=row.party_size - 1,
-            last_queue_number=1,
-        )
-    _decide(row, status, kind, by=by, event=event, at=now, notification=_NOTIFICATIONS[status])
-    return row
-
-
-@transaction.atomic
-def reject(registration: Registration, *, by: User, reason: str = "") -> Registration:
-    """Rejects a pending registration, and notifies its holder of the reason.
-
-    A rejected one stays as it is. Raises `NotPending`.
-    """
-    event = lock_event(registration.event_id)
-    row = lock_registration(registration)
-    if row.status == Status.REJECTED:
-        return row
-    _check_is_pending(row)
-    add_to_counters(event, pending_count=-row.party_size)
-    _decide(
-        row,
-        Status.REJECTED,
-        Kind.REJECTED,
-        by=by,
-        event=event,
-        at=timezone.now(),
-        notification="registration_rejected",
-        facts={"reason": reason},
-    )
-    return row
-
-
-@transaction.atomic
-def reopen(registration: Registration, *, by: User) -> Registration:
-    """Takes a rejection back: the registration is pending again.
-
-    A pending one stays as it is. Raises `NotPending` for any other.
-    """
-    event = lock_event(registration.event_id)
-    row = lock_registration(registration)
-    if row.status == Status.PENDING:
-        return row
-    if row.status != Status.REJECTED:
-        raise NotPending
-    add_to_counters(event, pending_count=row.party_size)
-    _decide(row, Status.PENDING, Kind.REOPENED, by=by, event=event, at=timezone.now())
-    return row
-
-
-@transaction.atomic
-def decide(
-    event: Event, ids: Sequence[UUID], decision: Decision, *, by: User, reason: str = ""
-) -> list[Outcome]:
-    """Decides on many registrations in the order of registering; each holder is notified.
-
-    One that cannot be decided on keeps its status and does not affect the others. Ids of other
-    events come last, with `NotFound`.
-    """
-    event = lock_event(event.pk)
-    rows = Registration.objects.filter(event=event, pk__in=ids).order_by("registered_at", "pk")
-    outcomes = [_decide_one(row, decision, by, reason) for row in rows]
-    found = {outcome.id for outcome in outcomes}
-    missing = [pk for pk in dict.fromkeys(ids) if pk not in found]
-    return outcomes + [Outcome(pk, None, NotFound()) for pk in missing]
-
-
-@transaction.atomic
 def confirm(token: str) -> Registration:
     """Registers the address of a request. The same registration again for the same token.
 
@@ -269,46 +139,10 @@ def confirm(token: str) -> Registration:
         current.save(update_fields=["registration"])
     # It may have been handed on since the token was read.
     rows = Registration.objects.for_display().filter(email=current.email)
-    registration = rows.filter(pk=current.registration_id).first()
+    registration = rows.filter(pk=current.registration_id).first()  # type: ignore[misc]  # set above
     if registration is None:
         raise InvalidOrExpiredLink
     return registration
-
-
-def _decide_one(row: Registration, decision: Decision, by: User, reason: str) -> Outcome:
-    try:
-        with transaction.atomic():
-            if decision == Decision.APPROVE:
-                decided = approve(row, by=by)
-            else:
-                decided = reject(row, by=by, reason=reason)
-    except DomainError as error:
-        return Outcome(row.pk, row.status, error)
-    return Outcome(row.pk, decided.status)
-
-
-def _check_is_pending(row: Registration) -> None:
-    if row.status != Status.PENDING:
-        raise NotPending
-
-
-def _decide(
-    row: Registration,
-    status: Status,
-    kind: Kind,
-    *,
-    by: User,
-    event: Event,
-    at: datetime,
-    notification: str = "",
-    facts: dict[str, Any] | None = None,
-) -> None:
-    row.status = status
-    row.save(update_fields=["status", "confirmed_at", "queue_number"])
-    record_change(row, kind, by=by, reason=role_of(by, row, event), at=at)
-    if notification:
-        notify_holder(row, notification, key=f"{notification}:{row.pk}:{uuid4()}", facts=facts)
-        count_mails(1, may_refuse=False)
 
 
 @transaction.atomic

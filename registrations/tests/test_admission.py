@@ -4,6 +4,8 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from rest_framework.test import APIClient
 
@@ -15,8 +17,8 @@ from events.services import cancel_event
 from events.tests.factories import EventFactory
 from registrations.models import AddressConfirmation, LedgerEntry, Registration
 from registrations.services import approve, create_code, decide, reject
-from registrations.services.admission import Decision
 from registrations.services.confirmations import delete_old_confirmations
+from registrations.services.deciding import Decision
 from registrations.services.integrity import find_faults, repair_counters
 from registrations.tests.factories import registered
 from registrations.tests.mails import due_mails
@@ -233,6 +235,19 @@ def test_many_are_decided_in_the_order_of_registering(organizer, by_approval, cl
         "registration_confirmed",
         "registration_pending",  # of the third
     ]
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject"])
+def test_decision_on_many_takes_two_statements_for_each(by_approval, olga, decision):
+    Event.objects.filter(pk=by_approval.pk).update(max_capacity=100)
+    few, many = ([pending(by_approval).pk for _ in range(number)] for number in (1, 6))
+
+    with CaptureQueriesContext(connection) as for_few:
+        decide(by_approval, few, Decision(decision), by=olga)
+    with CaptureQueriesContext(connection) as for_many:
+        decide(by_approval, many, Decision(decision), by=olga)
+
+    assert len(for_many) - len(for_few) == 2 * 5
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from accounts.authentication import current_user
 from accounts.errors import InvalidOrExpiredLink
 from config.api.http.dry_runs import can_run_dry
 from config.api.http.strict_bodies import NoFields
+from config.api.http.work_slots import ROWS
 from config.api.key_scopes import Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import Ordering, orderings
@@ -194,8 +195,9 @@ class DecideView(_EventView):
         of the problem; it does not affect the others.
         """
         event, user = self.event(pk), current_user(request)
-        outcomes = services.decide(event, **self.valid(DecideIn), by=user)
-        return Response(OutcomesOut({"results": outcomes}).data)
+        with ROWS.one():
+            outcomes = services.decide(event, **self.valid(DecideIn), by=user)
+            return Response(OutcomesOut({"results": outcomes}).data)
 
 
 class CodeListView(_EventView):
