@@ -4,7 +4,7 @@ Lock order: event, registration.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -30,11 +30,12 @@ from .eligibility import (
     may_pass_queue,
     placement,
 )
-from .ledger import Kind, new_entry, role_of
+from .ledger import Kind, Reason, new_entry, role_of
 from .locking import lock_registration
 from .mail_limits import count_mails
 from .notifying import notify_holder
 from .option_limits import check_options_free, take_options
+from .waitlist import promote_waitlist
 
 _NOTIFICATIONS = {
     Status.CONFIRMED: "registration_confirmed",
@@ -60,12 +61,15 @@ class Outcome:
 def approve(registration: Registration, *, by: User) -> Registration:
     """Gives a pending registration a seat, or a place at the end of the waitlist.
 
-    Works after registration has closed. A confirmed or waitlisted one stays as it is. Raises
-    `NotPending`, `EventCancelled`, `EventNotPublished`, `EventStarted`, `PartyTooLarge`,
+    Works after registration has closed. Seats that became free since then first go to the
+    waitlist, so approving a waitlisted one has an effect too. A confirmed one stays as it is.
+    Raises `NotPending`, `EventCancelled`, `EventNotPublished`, `EventStarted`, `PartyTooLarge`,
     `OptionFull`, `EventFull`; the registration then stays pending.
     """
     decisions = _Decisions(lock_event(registration.event_id), by)
     row = lock_registration(registration)
+    if decisions.fill_seats([row]):
+        row = lock_registration(registration)
     decisions.approve(row)
     decisions.record()
     return row
@@ -109,6 +113,8 @@ def decide(
     decisions = _Decisions(lock_event(event.pk), by)
     rows = Registration.objects.filter(event=event, pk__in=ids).order_by("registered_at", "pk")
     locked = rows.select_related("user").select_for_update(of=("self",))
+    if decision == Decision.APPROVE and decisions.fill_seats(locked):
+        locked = locked.all()  # some have seats now
     outcomes = [decisions.outcome(row, decision, reason) for row in locked]
     decisions.record()
     found = {outcome.id for outcome in outcomes}
@@ -134,6 +140,16 @@ class _Decisions:
     @cached_property
     def questions(self) -> Questions:
         return questions_of(self.event.form)
+
+    def fill_seats(self, rows: Iterable[Registration]) -> int:
+        """Promotes the waitlist before any of `rows` is approved; returns how many it promoted.
+
+        While registration is open this was done whenever a seat became free.
+        """
+        may_be_seated = {Status.PENDING, Status.WAITLISTED}
+        if not any(row.status in may_be_seated for row in rows):
+            return 0
+        return promote_waitlist(self.event, reason=Reason.PLACE_FREED, even_closed=True)
 
     def outcome(self, row: Registration, decision: Decision, reason: str) -> Outcome:
         try:

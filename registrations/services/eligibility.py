@@ -86,23 +86,27 @@ def may_promote_sql(
     )"""
 
 
-def gives_seats(event: Event, now: datetime) -> bool:
-    """Whether registrations can still get a seat, be it by promotion."""
+def gives_seats(event: Event, now: datetime, *, even_closed: bool = False) -> bool:
+    """Whether registrations can still get a seat, be it by promotion.
+
+    With `even_closed`, the end of registration does not matter.
+    """
     closes = event.registration_closes_at
     return (
         event.status == Event.Status.PUBLISHED
         and event.deleted_at is None
         and not event.has_started(now)
-        and (closes is None or now < closes)
+        and (even_closed or closes is None or now < closes)
     )
 
 
-def may_promote(event: Event, now: datetime) -> bool:
-    """Whether there may be seats for a waitlisted party.
+def may_promote(event: Event, now: datetime, *, even_closed: bool = False) -> bool:
+    """Whether there may be seats for a waitlisted party. `even_closed` is as in `gives_seats`.
 
     Promotion does not depend on `registration_opens_at`.
     """
-    return event.waitlist_count > 0 and event.available_seats != 0 and gives_seats(event, now)
+    has_seats = event.waitlist_count > 0 and event.available_seats != 0
+    return has_seats and gives_seats(event, now, even_closed=even_closed)
 
 
 def placement(event: Event, party_size: int = 1, *, may_pass: bool = False) -> Status | None:

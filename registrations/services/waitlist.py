@@ -75,16 +75,16 @@ _PROMOTE_BY_POLICY = {
 }
 
 
-def promote_waitlist(event: Event, *, reason: Reason) -> int:
+def promote_waitlist(event: Event, *, reason: Reason, even_closed: bool = False) -> int:
     """Gives free seats to the waitlist in queue order; returns the number of promotions.
 
     A party gets seats for all of its people or none. If the first does not fit, seats stay free by
     the strict policy, and go to the first that fits by the other.
-    All promotions happen here. There are none if registration is closed, or if the event has
-    started, is cancelled or deleted. Caller holds the event lock.
+    All promotions happen here. There are none if registration is closed, except with `even_closed`,
+    or if the event has started, is cancelled or deleted. Caller holds the event lock.
     """
     now = timezone.now()
-    if not may_promote(event, now):
+    if not may_promote(event, now, even_closed=even_closed):
         return 0
     parameters: dict[str, Any] = {
         "event_id": event.pk,

@@ -179,6 +179,52 @@ def test_approval_works_after_registration_has_closed_but_not_after_the_start(
     assert (late.status_code, late.json()["code"]) == (409, "event_started")
 
 
+@pytest.mark.parametrize("route", ["approve", "decide"])
+def test_approval_after_registration_has_closed_gives_free_seats_to_the_waitlist(
+    organizer, by_approval, clock, route
+):
+    Event.objects.filter(pk=by_approval.pk).update(
+        max_capacity=1, waitlist_enabled=True, registration_closes_at=NOW + timedelta(minutes=1)
+    )
+    first, second, third = (pending(by_approval) for _ in range(3))
+    clock.move_to(NOW + timedelta(minutes=2))
+    for row in (first, second):
+        decided(organizer, row, "approve")
+    organizer.delete(f"/api/registrations/{first.pk}/")
+    before = counts(by_approval)
+
+    for row in (third, second):
+        if route == "approve":
+            decided(organizer, row, "approve")
+        else:
+            decide(by_approval, [row.pk], Decision.APPROVE, by=by_approval.organizer)
+
+    rows = by_approval.registrations.in_bulk()
+    statuses = [rows[row.pk].status for row in (first, second, third)]
+    assert before == (0, 1, 1)
+    assert statuses == ["cancelled", "confirmed", "waitlisted"]
+    assert counts(by_approval) == (1, 1, 0)
+
+
+def test_approving_a_waitlisted_registration_again_gives_it_a_free_seat(
+    organizer, by_approval, clock
+):
+    Event.objects.filter(pk=by_approval.pk).update(
+        max_capacity=1, waitlist_enabled=True, registration_closes_at=NOW + timedelta(minutes=1)
+    )
+    first, second = pending(by_approval), pending(by_approval)
+    clock.move_to(NOW + timedelta(minutes=2))
+    for row in (first, second):
+        decided(organizer, row, "approve")
+    organizer.delete(f"/api/registrations/{first.pk}/")
+
+    dry = organizer.post(f"/api/registrations/{second.pk}/approve/?dry_run=true").json()
+    again = decided(organizer, second, "approve")
+
+    assert (dry["result"]["status"], dry["effects"]["promoted"]) == ("confirmed", 1)
+    assert (again.status_code, again.json()["status"]) == (200, "confirmed")
+
+
 def test_holder_may_cancel_shrink_and_grow_while_pending(anyone, by_approval):
     registration = pending(by_approval, party_size=2)
     path = f"/api/registrations/{registration.pk}/?token={manage_token(registration.pk)}"
