@@ -362,6 +362,11 @@ class Registration(models.Model):
         return 0 if self.checked_in_at is None else self.party_size - self.absent_count
 
     @property
+    def is_erased(self) -> bool:
+        """Whether the person is erased. No decision is made on such a registration."""
+        return self.email.endswith(ERASED_DOMAIN)
+
+    @property
     def page_url(self) -> str | None:
         """The page of the event, with the key of an unlisted one if the registration is live.
 

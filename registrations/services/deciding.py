@@ -92,7 +92,7 @@ def reject(registration: Registration, *, by: User, reason: str = "") -> Registr
 def reopen(registration: Registration, *, by: User) -> Registration:
     """Takes a rejection back: the registration is pending again.
 
-    A pending one stays as it is. Raises `NotPending` for any other.
+    A pending one stays as it is. Raises `NotPending` for any other, and for an erased person.
     """
     decisions = _Decisions(lock_event(registration.event_id), by)
     row = lock_registration(registration)
@@ -200,7 +200,7 @@ class _Decisions:
     def reopen(self, row: Registration) -> None:
         if row.status == Status.PENDING:
             return
-        if row.status != Status.REJECTED:
+        if row.status != Status.REJECTED or row.is_erased:
             raise NotPending
         self._count(pending_count=row.party_size)
         self._save(row, Status.PENDING, Kind.REOPENED)
@@ -231,5 +231,5 @@ class _Decisions:
 
 
 def _check_is_pending(row: Registration) -> None:
-    if row.status != Status.PENDING:
+    if row.status != Status.PENDING or row.is_erased:
         raise NotPending

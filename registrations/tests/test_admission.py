@@ -225,6 +225,23 @@ def test_approving_a_waitlisted_registration_again_gives_it_a_free_seat(
     assert (again.status_code, again.json()["status"]) == (200, "confirmed")
 
 
+@pytest.mark.parametrize("action", ["approve", "reopen", "reject"])
+def test_nothing_is_decided_on_an_erased_person(organizer, by_approval, action):
+    registration = pending(by_approval)
+    if action == "reopen":
+        reject(registration, by=by_approval.organizer)
+    before = Registration.objects.get(pk=registration.pk).status
+    Registration.objects.filter(pk=registration.pk).erase_people()
+    due_mails()
+
+    refused = decided(organizer, registration, action)
+
+    registration.refresh_from_db()
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_pending")
+    assert registration.status == before
+    assert due_mails() == []
+
+
 def test_holder_may_cancel_shrink_and_grow_while_pending(anyone, by_approval):
     registration = pending(by_approval, party_size=2)
     path = f"/api/registrations/{registration.pk}/?token={manage_token(registration.pk)}"
