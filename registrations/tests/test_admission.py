@@ -779,6 +779,51 @@ def test_answers_are_stored_with_the_confirmed_address(anyone, organizer, by_add
 
 
 @pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"code": "A", "answers": {"table": 1}}, "validation_error"),
+        ({"code": "no", "form_version": 7}, "code_invalid"),
+        ({"code": "USED", "form_version": 7, "email": "ann@example.com"}, "already_registered"),
+        ({"code": "USED", "form_version": 7, "party_size": 3}, "form_changed"),
+        ({"code": "USED", "party_size": 3}, "party_too_large"),
+        ({"code": "USED"}, "option_full"),
+        ({"code": "USED", "answers": {"table": "any"}}, "code_used_up"),
+        ({"code": "A", "answers": {"table": "any"}}, "event_full"),
+    ],
+)
+def test_errors_of_a_code_take_precedence_in_order(anyone, organizer, by_code, fields, code):
+    asks(organizer, by_code)
+    create_code(by_code, code="A")
+    create_code(by_code, code="USED", max_uses=1)
+    Event.objects.filter(pk=by_code.pk).update(max_party_size=3)
+    window = {"answers": {"table": "window"}}
+    for body in ({"code": "USED", "email": "ann@example.com"}, {"code": "A", "email": "x@y.z.org"}):
+        answers = window if body["code"] == "USED" else {"answers": {"table": "any"}}
+        assert register(anyone, by_code, **body, **answers).status_code == 201
+
+    refused = register(anyone, by_code, **{**window, **fields})
+
+    assert refused.json()["code"] == code
+
+
+def test_errors_of_pending_registrations_take_precedence_in_order(anyone, organizer, by_approval):
+    asks(organizer, by_approval)
+    window = {"answers": {"table": "window"}}
+    assert register(anyone, by_approval, **window).status_code == 201
+
+    codes = [
+        register(anyone, by_approval, **fields).json()["code"]
+        for fields in (
+            {"form_version": 7, "party_size": 3},
+            {"form_version": 7, "party_size": 3, "email": "eve@example.com"},
+            {"party_size": 3, "email": "eve@example.com", **window},
+        )
+    ]
+
+    assert codes == ["already_registered", "form_changed", "party_too_large"]
+
+
+@pytest.mark.parametrize(
     ("mode", "status"), [("approval", 201), ("confirm_address", 202), ("code", 403)]
 )
 def test_modes_of_unlisted_events_need_the_key(anyone, olga, mode, status):
