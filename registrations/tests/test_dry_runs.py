@@ -364,6 +364,20 @@ def test_transfers_run_dry(clock, olga, organizer, kind):
     assert TeamMember.objects.count() == 1
 
 
+def test_dry_run_of_an_edit_reports_changes_of_the_party(event, organizer):
+    Event.objects.filter(pk=event.pk).update(max_party_size=3)
+    row = registered(event)
+    body = {"party_size": 2, "guests": [{"name": "Ann"}], "show_name": True}
+
+    response = send(organizer, "patch", f"/api/registrations/{row.pk}/?dry_run=true", body)
+
+    assert response.json()["effects"]["changed"] == [
+        {"field": "party_size", "from": 1, "to": 2},
+        {"field": "guests", "from": [], "to": [{"name": "Ann", "email": None}]},
+        {"field": "show_name", "from": False, "to": True},
+    ]
+
+
 def test_only_some_routes_run_dry(event, organizer):
     path = f"/api/events/{event.pk}/"
     invalid = send(organizer, "patch", f"{path}?dry_run=maybe", {"name": "A"})

@@ -12,7 +12,7 @@ from events.views.dry_runs import EventChanges
 from ..models import Registration
 from ..permissions import reads_registrations
 
-_FIELDS = ("name", "email", "status")
+_FIELDS = ("name", "email", "status", "party_size", "guests", "answers", "show_name")
 
 
 def observe_registration(view: ApiView, pk: UUID) -> Observed:
