@@ -5,11 +5,16 @@ from django.shortcuts import render
 
 from accounts.errors import InvalidOrExpiredLink
 from config.api.pages import mail_page, sentences, token_of
-from config.errors import DomainError
+from config.errors import DomainError, ValidationFailed
+from events.links import page_url
 
 from .. import services
+from ..errors import OptionFull, PartyTooLarge
 from ..services.confirmations import find_confirmation
 from ..tickets import manage_link
+
+# Confirming again never helps: the event has changed since the request.
+_NEEDS_OTHER_REQUEST = (ValidationFailed, OptionFull, PartyTooLarge)
 
 
 @mail_page
@@ -20,11 +25,16 @@ def confirmation_page(request: HttpRequest) -> HttpResponse:
     except InvalidOrExpiredLink:
         return _page(request, {}, status=404)
     problems: list[str] = []
+    way_on = None
     if request.method == "POST":
         try:
             registration = services.confirm(token)
+        except InvalidOrExpiredLink:  # since it was read above
+            return _page(request, {}, status=404)
         except DomainError as refusal:
             problems = sentences(refusal)
+            if isinstance(refusal, _NEEDS_OTHER_REQUEST) and not found.event.is_unlisted:
+                way_on = page_url(found.event)
         else:
             link = manage_link(registration.pk, registration.link_version)
             return HttpResponseRedirect(link)
@@ -35,6 +45,7 @@ def confirmation_page(request: HttpRequest) -> HttpResponse:
         "party_size": found.details["party_size"],
         "token": token,
         "mistakes": problems,
+        "way_on": way_on,
     }
     return _page(request, context, status=400 if problems else 200)
 

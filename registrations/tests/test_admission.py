@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 from accounts.tests.factories import UserFactory, key_client
 from conftest import NOW
 from events.access_keys import key_of_event
+from events.links import page_url
 from events.models import Event
 from events.services import cancel_event
 from events.tests.factories import EventFactory
@@ -776,6 +777,34 @@ def test_answers_are_stored_with_the_confirmed_address(anyone, organizer, by_add
     assert asked.status_code == 202
     assert confirmed.json()["answers"] == {"table": "window"}
     assert windows_left(anyone, by_address) == 0
+
+
+def test_confirmation_drops_answers_to_questions_that_are_gone(anyone, organizer, by_address):
+    asks(organizer, by_address)
+    register(anyone, by_address, answers={"table": "any"})
+    new = {"questions": [{**TABLE, "active": False}, {**TABLE, "key": "room"}]}
+    organizer.put(f"/api/events/{by_address.pk}/form/", new, format="json")
+
+    confirmed = confirm(anyone, token_of(by_address))
+
+    assert (confirmed.status_code, confirmed.json()["answers"]) == (200, {})
+
+
+def test_page_leads_back_to_the_event_if_the_request_is_no_longer_accepted(
+    client, anyone, by_address
+):
+    Event.objects.filter(pk=by_address.pk).update(max_party_size=2)
+    register(anyone, by_address, party_size=2)
+    Event.objects.filter(pk=by_address.pk).update(max_party_size=1)
+    token = token_of(by_address)
+
+    page = client.post(reverse("confirm-registration"), {"token": token})
+    asked = register(anyone, by_address)
+
+    assert page.status_code == 400
+    assert f'href="{page_url(by_address)}">Register again</a>' in page.content.decode()
+    assert asked.status_code == 202
+    assert confirm(anyone, token_of(by_address)).status_code == 200
 
 
 @pytest.mark.parametrize(
