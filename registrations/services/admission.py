@@ -121,6 +121,7 @@ def register_by_mode(
 def confirm(token: str) -> Registration:
     """Registers the address of a request. The same registration again for the same token.
 
+    The account that made the request, if any, manages the registration as in `register_caller`.
     Raises `InvalidOrExpiredLink` as `find_confirmation`, and the errors of the registration, which
     leave the token valid.
     """
@@ -132,9 +133,17 @@ def confirm(token: str) -> Registration:
     if current.registration_id is None:
         details = dict(current.details)
         code, mode = details.pop("code"), RegistrationMode(event.registration_mode)
+        caller = User.objects.filter(pk=details.pop("requested_by", None), is_active=True).first()
         details["strictness"] = Strictness.ACCEPTED
         current.registration = register_by_mode(
-            mode, event.pk, current.email, details, code=code, is_opened=True
+            mode,
+            event.pk,
+            current.email,
+            details,
+            code=code,
+            user=caller if caller is not None and caller.email == current.email else None,
+            registered_by=caller,
+            is_opened=True,
         )
         current.save(update_fields=["registration"])
     # It may have been handed on since the token was read.

@@ -54,7 +54,8 @@ def request_confirmation(
     check_capacity_holds(event, details["party_size"])
     # The form may change until the confirmation, which asks no further questions.
     accepted = {"answers": answered.answers, "guests": answered.guests, "form_version": None}
-    request = _store(event, email, {**details, **accepted, "code": code}, now)
+    origin = {"code": code, "requested_by": by and by.pk}
+    request = _store(event, email, {**details, **accepted, **origin}, now)
     notify(
         "registration_confirmation",
         key=f"registration_confirmation:{request.pk}:{request.version}",

@@ -639,6 +639,21 @@ def test_account_with_a_confirmed_address_registers_at_once(signed_in, by_addres
     assert unproven.status_code == 202
 
 
+def test_confirmed_registration_belongs_to_the_account_that_asked(signed_in, anyone, by_address):
+    unproven = UserFactory()
+    client = signed_in(unproven)
+    client.post(f"/api/events/{by_address.pk}/register/")
+    register(client, by_address)
+
+    own = confirm(anyone, token_of(by_address, unproven.email)).json()
+    for_bob = confirm(anyone, token_of(by_address)).json()
+
+    rows = by_address.registrations.in_bulk()
+    owners = {str(pk): (row.user, row.registered_by) for pk, row in rows.items()}
+    assert owners == {own["id"]: (unproven, unproven), for_bob["id"]: (None, unproven)}
+    assert client.get(f"/api/registrations/{for_bob['id']}/").status_code == 200
+
+
 def test_every_guest_confirms_the_address_if_the_site_says_so(
     anyone, signed_in, olga, by_approval, by_code, settings
 ):
