@@ -20,7 +20,16 @@ from config.api.http.negotiation import to_json
 from config.api.text.instants import render_instant
 from events.models import Event, Series, TeamMember
 
-from .models import DoorLink, Feedback, LedgerEntry, Message, Registration, Scan, Webhook
+from .models import (
+    AddressConfirmation,
+    DoorLink,
+    Feedback,
+    LedgerEntry,
+    Message,
+    Registration,
+    Scan,
+    Webhook,
+)
 
 ROWS_OF_A_BATCH = 500
 
@@ -41,6 +50,7 @@ _REGISTRATION = (
     "guests",
     "answers",
 )
+_REQUEST = ("name", "source", "show_name", "party_size", "guests", "answers")
 _EVENT = (
     "id",
     "name",
@@ -171,6 +181,17 @@ SECTIONS = (
         lambda user: Registration.objects.filter(Q(user=None) | ~Q(user=user), registered_by=user),
         _REGISTRATION,
         {"event_name": F("event__name")},
+    ),
+    Section(
+        "unconfirmed_registrations",  # requests that the mailbox has not confirmed yet
+        lambda user: AddressConfirmation.objects.filter(
+            registration=None, **({"email": user.email} if user.email_verified else {"pk": None})
+        ),
+        ("event_id", "email", "expires_at"),
+        {
+            "event_name": F("event__name"),
+            **{name: F(f"details__{name}") for name in _REQUEST},
+        },
     ),
     Section(
         "history",  # ledger entries of own registrations, and own actions on others

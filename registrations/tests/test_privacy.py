@@ -35,6 +35,34 @@ def exported(client, query: str = "") -> dict:
 # --- the export ---
 
 
+def test_the_export_has_unconfirmed_requests_of_a_confirmed_address(
+    clock, ana, olga, anyone, signed_in
+):
+    event = EventFactory(organizer=olga, registration_mode="confirm_address")
+    person = {"name": "Ana", "email": ana.email}
+    made = anyone.post(f"/api/events/{event.pk}/register/", person)
+
+    before = exported(signed_in(ana))["unconfirmed_registrations"]
+    after = exported(signed_in(confirm_email(ana)))["unconfirmed_registrations"]
+
+    assert made.status_code == 202
+    assert before == []
+    assert after == [
+        {
+            "event_id": event.pk,
+            "email": ana.email,
+            "expires_at": "2027-01-16T12:00:00Z",
+            "event_name": event.name,
+            "name": "Ana",
+            "source": "",
+            "show_name": False,
+            "party_size": 1,
+            "guests": [],
+            "answers": {},
+        }
+    ]
+
+
 def test_the_export_has_all_data_of_a_person(clock, ana, olga, max_, sam, event, signed_in):
     registered(event, name="Ana as a guest", email=ana.email)
     ana = confirm_email(ana)
