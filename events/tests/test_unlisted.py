@@ -18,7 +18,7 @@ from registrations.tests.factories import registered
 
 pytestmark = pytest.mark.django_db
 
-BELOW = ["", "calendar.ics", "feedback/", "stream/"]
+BELOW = ["", "calendar.ics", "feedback/", "form/", "form/schema/", "stream/"]
 GUEST = {"name": "Bob", "email": "bob@example.com"}
 
 

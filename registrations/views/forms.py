@@ -14,6 +14,7 @@ from config.errors import PermissionDenied
 from events.errors import EventCancelled
 from events.models import Event, Right, Series
 from events.permissions import IsOrganizerOrStaff, ReadsOrManagesEvent
+from events.views.access import EventAccess
 
 from ..errors import LimitBelowTaken, QuestionInUse
 from ..forms.documents import form_document
@@ -35,10 +36,6 @@ class FormView(ApiView):
     sends_etag = True
     if_match_methods = ("PUT",)
 
-    def event(self, pk: int) -> Event:
-        rows = Event.objects.visible_to(self.request.user, *self.needed_permissions)
-        return self.get_row(rows.select_related("form", "organizer").defer("search_vector"), pk=pk)
-
     def series(self, pk: int) -> Series:
         rows = Series.objects.visible_to(self.request.user, *self.needed_permissions)
         return self.get_row(rows.select_related("form", "organizer"), pk=pk)
@@ -49,7 +46,15 @@ class FormView(ApiView):
         return Response(FormOut(form_document(questions_of(row.form), taken)).data)
 
 
-class EventFormView(FormView):
+class OfEvent(EventAccess, FormView):
+    """The base of those of one event."""
+
+    def event(self, pk: int) -> Event:
+        rows = self.visible_events(pk).select_related("form", "organizer")
+        return self.get_row(rows.defer("search_vector"), pk=pk)
+
+
+class EventFormView(OfEvent):
     staff_permissions: ClassVar[dict[str, str]] = {"PUT": "events.change_event"}
 
     @operation("Read the form of an event", responses=FormOut)
@@ -116,7 +121,7 @@ class AnswersSchemaView(FormView):
         return Response(AnswersSchemaOut(answers_schema(questions_of(row.form))).data)
 
 
-class EventAnswersSchemaView(AnswersSchemaView):
+class EventAnswersSchemaView(OfEvent, AnswersSchemaView):
     @operation("Get the JSON Schema of answers to an event", responses=AnswersSchemaOut)
     def get(self, request: Request, pk: int) -> Response:
         """Describes `answers`; `$defs.guest` describes those of a guest (draft 2020-12)."""
@@ -130,7 +135,7 @@ class SeriesAnswersSchemaView(AnswersSchemaView):
         return self.schema_response(self.series(pk))
 
 
-class FormSummaryView(FormView):
+class FormSummaryView(OfEvent):
     tag = "registrations"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     staff_permissions: ClassVar[dict[str, str]] = {"GET": "registrations.view_registration"}
