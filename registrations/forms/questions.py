@@ -12,6 +12,9 @@ MAX_OPTIONS = 100
 # An export has columns of this name after `answers.`, and identifiers of SQL have 63 characters.
 MAX_KEY_LENGTH = 50
 MAX_VALUE_LENGTH = 100
+MAX_CONDITION_LENGTH = 500
+# Each version is kept, and each registration reads the current one.
+MAX_FORM_BYTES = 256 * 1024
 
 
 class Type(StrEnum):

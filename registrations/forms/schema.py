@@ -8,6 +8,7 @@ from .questions import Question, Questions, Type
 from .values import DAY, MAX_NUMBER, MAX_PARAGRAPH, MAX_TEXT, MAX_URL, PHONE
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_GUEST_ID = "urn:answers-of-a-guest"
 
 _PLAIN: dict[Type, dict[str, Any]] = {
     Type.TEXT: {"type": "string", "maxLength": MAX_TEXT},
@@ -28,12 +29,20 @@ def answers_schema(questions: Questions) -> dict[str, Any]:
     A guest's question that depends on an answer of the registrant alone is not required there: a
     schema of the guest's answers cannot express it.
     """
+    asked = asked_of(questions)
     return {
         "$schema": DIALECT,
         "title": f"Answers to version {questions.version} of the form",
-        **_object(asked_of(questions)),
-        "$defs": {"guest": _object(asked_of(questions, guest=True))},
+        **_object(asked),
+        "$defs": {**_shown_schemas(asked), "guest": _guest_schema(questions)},
     }
+
+
+def _guest_schema(questions: Questions) -> dict[str, Any]:
+    asked = asked_of(questions, guest=True)
+    schema, shown = _object(asked), _shown_schemas(asked)
+    # With an $id its references mean its own $defs, also after a client has taken it out.
+    return {"$id": _GUEST_ID, **schema, "$defs": shown} if shown else schema
 
 
 def _object(asked: dict[str, Question]) -> dict[str, Any]:
@@ -68,7 +77,25 @@ def _shown(question: Question, asked: dict[str, Question]) -> dict[str, Any]:
         return shown
     if source.show_if.key not in asked:
         return {"not": {}}
-    return {"allOf": [shown, _shown(source, asked)]}
+    return {"allOf": [shown, {"$ref": f"#/$defs/{_name_of_shown(source)}"}]}
+
+
+def _shown_schemas(asked: dict[str, Question]) -> dict[str, dict[str, Any]]:
+    """`_shown` of the questions that conditions refer to.
+
+    Each is written once. Otherwise a long chain of conditions repeats the first ones for each
+    question, and a schema is many times as large as its form.
+    """
+    sources = {each.show_if.key for each in asked.values() if each.show_if is not None}
+    return {
+        _name_of_shown(each): _shown(each, asked)
+        for key, each in asked.items()
+        if key in sources and each.show_if is not None and each.show_if.key in asked
+    }
+
+
+def _name_of_shown(question: Question) -> str:
+    return f"shown.{question.key}"
 
 
 def _property(question: Question) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+import orjson
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
@@ -18,6 +19,8 @@ from config.api.fields import (
 from config.api.files.tables import column_key
 
 from ..forms.questions import (
+    MAX_CONDITION_LENGTH,
+    MAX_FORM_BYTES,
     MAX_KEY_LENGTH,
     MAX_OPTIONS,
     MAX_QUESTIONS,
@@ -90,6 +93,7 @@ class AnyOfField(serializers.Field[list[Any], Any, Any, Any]):
         "invalid": "Send an array of answers, such as [true].",
         "max_length": f"Send at most {MAX_OPTIONS} answers.",
         "min_length": "Send at least one answer.",
+        "too_long": f"Compare with texts of at most {MAX_CONDITION_LENGTH} characters.",
     }
 
     def to_internal_value(self, data: Any) -> list[Any]:
@@ -101,6 +105,8 @@ class AnyOfField(serializers.Field[list[Any], Any, Any, Any]):
             self.fail("min_length")
         if len(data) > MAX_OPTIONS:
             self.fail("max_length")
+        if any(isinstance(each, str) and len(each) > MAX_CONDITION_LENGTH for each in data):
+            raise serializers.ValidationError(self.error_messages["too_long"], "max_length")
         return data
 
 
@@ -215,6 +221,9 @@ class FormIn(serializers.Serializer[Any]):
     )
 
     def validate_questions(self, questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if len(orjson.dumps(questions)) > MAX_FORM_BYTES:
+            text = f"The questions are too large: as JSON at most {MAX_FORM_BYTES:,} bytes."
+            raise serializers.ValidationError(text, "max_length")
         errors: dict[int, dict[str, Any]] = {}
         former: dict[str, Question] = {}
         keys: set[str] = set()

@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from jsonschema_rs import Draft202012Validator
 from rest_framework.test import APIClient
 
 from events.models import Event, Form
@@ -204,6 +205,29 @@ def test_a_form_has_at_most_50_questions_of_100_options(host, event):
     assert errors(put(host, event, *questions)) == [("questions", "max_length")]
     many = {"key": "a", "label": "A", "type": "choice", "options": options}
     assert errors(put(host, event, many)) == [("questions.0.options", "max_length")]
+
+
+def test_a_form_has_a_largest_size(host, event):
+    large = [{**DINNER, "key": f"q{n}", "help": "é" * 1000} for n in range(50)]
+    options = [{"value": f"{n}", "label": "é" * 200} for n in range(100)]
+    choices = [{"key": f"c{n}", "label": "C", "type": "choice", "options": options} for n in "1234"]
+
+    response = put(host, event, *large)
+    too_large = put(host, event, *large[:46], *choices)
+
+    assert response.status_code == 200
+    assert errors(too_large) == [("questions", "max_length")]
+    assert "262,144 bytes" in too_large.json()["errors"][0]["detail"]
+
+
+def test_a_condition_compares_with_short_texts(host, event):
+    text = {"key": "a", "label": "A", "type": "paragraph"}
+    shown = [{**DINNER, "show_if": {"key": "a", "any_of": ["x" * n]}} for n in (500, 501)]
+
+    responses = [put(host, event, text, each) for each in shown]
+
+    assert responses[0].status_code == 200
+    assert errors(responses[1]) == [("questions.1.show_if.any_of", "max_length")]
 
 
 def test_the_form_of_a_cancelled_event_is_final(host, event):
@@ -700,6 +724,38 @@ def test_the_schema_describes_the_answers(anyone, event):
         }
     ]
     assert list(schema["$defs"]["guest"]["properties"]) == ["diet"]
+
+
+CHAIN = [
+    {"key": "q0", "label": "Q", "type": "text"},
+    *(
+        {
+            "key": f"q{n}", "label": "Q", "type": "text", "required": True, "ask": "each_person",
+            "show_if": {"key": f"q{n - 1}", "any_of": ["yes", "x" * 400]},
+        }
+        for n in range(1, 50)
+    ),
+]  # fmt: skip
+CHAIN[0]["ask"] = "each_person"
+
+
+def test_the_schema_of_a_chain_of_conditions_is_not_much_larger_than_its_form(host, event):
+    form = put(host, event, *CHAIN)
+    schema = host.get(f"/api/events/{event.pk}/form/schema/")
+
+    assert len(schema.content) < 5 * len(form.content)
+
+
+@pytest.mark.parametrize("of_guest", [False, True])
+def test_the_schema_of_a_chain_of_conditions_requires_what_the_form_does(host, event, of_guest):
+    put(host, event, *CHAIN[:4])
+    schema = host.get(f"/api/events/{event.pk}/form/schema/").json()
+    validator = Draft202012Validator(schema["$defs"]["guest"] if of_guest else schema)
+
+    assert validator.is_valid({"q0": "no", "q1": "yes", "q2": "yes"})
+    assert validator.is_valid({"q0": "yes", "q1": "yes", "q2": "yes", "q3": "last"})
+    assert not validator.is_valid({"q0": "yes", "q1": "yes", "q2": "yes"})
+    assert not validator.is_valid({"q0": "yes"})
 
 
 @pytest.mark.django_db(transaction=True)
