@@ -26,10 +26,11 @@ class Message(models.Model):
     """A message of an organizer to the attendees of an event. Sent once, never edited."""
 
     class Status(models.TextChoices):
-        """The status of the registrations that received it."""
+        """The status of the registrations that received it: one, or each of them."""
 
         CONFIRMED = "confirmed"
         WAITLISTED = "waitlisted"
+        ALL = "all"
 
     event = models.ForeignKey(Event, models.PROTECT, related_name="messages", db_index=False)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")

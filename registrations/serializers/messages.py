@@ -62,5 +62,5 @@ class MessageIn(serializers.Serializer[Message]):
     status = ChoiceField(
         choices=Message.Status.choices,
         default=Message.Status.CONFIRMED.value,
-        help_text="Of the registrations to which it goes.",
+        help_text="Of the registrations to which it goes; `all` are both.",
     )

@@ -18,7 +18,7 @@ def send_message(
     body: str,
     status: str = Registration.Status.CONFIRMED,
 ) -> Message:
-    """Sends a message to the registrations that now have the status, confirmed or waitlisted."""
+    """Sends a message to the registrations that now have the status, or by `all` to both kinds."""
     message = Message.objects.create(
         event=event, author=author, subject=subject, body=body, status=status
     )

@@ -180,7 +180,9 @@ def notify_message(message: Message) -> int:
 
     Raises `RateLimited`: see `count_mails`.
     """
-    people = Registration.objects.filter(event=message.event_id, status=message.status)
+    people = Registration.objects.filter(event=message.event_id).live()
+    if message.status != Message.Status.ALL:
+        people = people.filter(status=message.status)
     number = _notify_people("organizer_message", people, message.pk, facts={"message": message.pk})
     count_mails(number)
     return number

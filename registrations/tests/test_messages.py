@@ -72,6 +72,17 @@ def test_a_message_may_go_to_the_waitlist(event, olga, signed_in):
     assert [mail.to for mail in due_mails()] == ["dora@example.com"]
 
 
+def test_a_message_to_all_goes_to_seats_and_waitlist(event, olga, signed_in):
+    registered_silently(event, email="pia@example.com")
+    event.registrations.filter(email="pia@example.com").update(status="pending", queue_number=None)
+
+    sent = signed_in(olga).post(path_of(event), {**WRITTEN, "status": "all"})
+
+    assert (sent.status_code, sent.json()["status"]) == (201, "all")
+    assert sent.json()["recipient_count"] == 3
+    assert sorted(mail.to.split("@")[0] for mail in due_mails()) == ["ada", "bob", "dora"]
+
+
 def test_a_registration_cancelled_before_the_mail_gets_none(event, olga, signed_in):
     signed_in(olga).post(path_of(event), WRITTEN)
     cancel_registration(event.registrations.get(email="ada@example.com"))
