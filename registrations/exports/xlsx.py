@@ -38,6 +38,10 @@ _FROZEN = (
 # Characters that XML 1.0 cannot represent. They mean nothing in a name, so they are left out.
 _NOT_IN_XML = "".join(chr(code) for code in (*range(1, 9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF))
 
+# Spreadsheets call a file with a longer text damaged.
+_MAX_CELL = 32_767
+_TWO_UNITS = "[\U00010000-\U0010ffff]"
+
 
 @dataclass(frozen=True)
 class XmlColumn:
@@ -79,9 +83,21 @@ def _cell(column: XmlColumn, letter: str) -> str:
         return f"""coalesce({start} || '"><v>' || {column.name} || '</v></c>', '')"""
     text, space = column.name, ""
     if column.needs_escape:
-        text, space = _escaped(column.name), ' xml:space="preserve"'
+        text, space = _escaped(f"({_cut(column.name)})"), ' xml:space="preserve"'
     opened, closed = f"""'" t="inlineStr"><is><t{space}>'""", "'</t></is></c>'"
     return f"coalesce({start} || {opened} || {text} || {closed}, '')"
+
+
+def _cut(name: str) -> str:
+    """SQL for a text that a cell can hold.
+
+    The limit counts UTF-16 units. UTF-8 has at least as many bytes, so that few texts are examined.
+    """
+    return (
+        f"CASE WHEN octet_length({name}) <= {_MAX_CELL} THEN {name}"
+        f" WHEN {name} ~ '{_TWO_UNITS}' THEN left({name}, {_MAX_CELL // 2})"
+        f" ELSE left({name}, {_MAX_CELL}) END"
+    )
 
 
 def _escaped(name: str) -> str:

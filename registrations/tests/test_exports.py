@@ -137,6 +137,19 @@ def test_a_spreadsheet_preserves_any_text(event, export, name):
     assert load_workbook(io.BytesIO(export(event, "format=xlsx")[1])).active["A2"].value == name
 
 
+@pytest.mark.parametrize(("letter", "length"), [("a", 32_767), ("é", 32_767), ("🎉", 16_383)])
+def test_a_spreadsheet_has_no_longer_text_than_a_cell_holds(event, export, letter, length):
+    registered(event, party_size=1, guests=[{"name": letter * 40_000, "email": None}])
+
+    sheet = load_workbook(io.BytesIO(export(event, "format=xlsx")[1])).active
+    guests = sheet.cell(2, NAMES.index("guests") + 1).value
+    (row,) = rows_of("json", export(event, "format=json")[1])
+
+    assert len(guests) == length
+    assert row["guests"].startswith(guests)
+    assert len(row["guests"]) > 40_000
+
+
 def test_a_spreadsheet_leaves_out_characters_that_xml_cannot_represent(event, export):
     registered(event, name="a\x01b\ufffe_x0041_c")
 
