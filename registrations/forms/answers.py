@@ -154,17 +154,17 @@ def read_edit(
 
     Only what is sent and differs from what is stored is checked, so an answer that the form no
     longer accepts blocks nothing. A question that an answer hides loses its own; one that was
-    hidden before keeps it. A guest without `answers` keeps those of the guest at the same place
-    with the same name and address. Raises `ValidationFailed` with all errors.
+    hidden before keeps it. A guest keeps the answers of the former guest with the same name and
+    address; see `_former_guests`. Raises `ValidationFailed` with all errors.
     """
     reading = _Reading(questions, now)
     own = _edit_person(reading, "answers", stored, answers or {}, asked_of(questions))
     asked = asked_of(questions, guest=True)
     edited = []
-    for index, guest in enumerate(stored_guests if guests is None else guests):
-        former = stored_guests[index] if index < len(stored_guests) else {}
-        is_same = all(former.get(name) == guest.get(name) for name in ("name", "email"))
-        before = (former.get("answers") or {}) if is_same else {}
+    named = stored_guests if guests is None else guests
+    former = stored_guests if guests is None else _former_guests(stored_guests, guests)
+    for index, guest in enumerate(named):
+        before = former[index].get("answers") or {}
         sent = {} if guests is None else guest.get("answers") or {}
         path = f"guests.{index}.answers"
         theirs = _edit_person(reading, path, before, sent, asked, of_registrant=(stored, own))
@@ -172,6 +172,33 @@ def read_edit(
         edited.append(dict(guest) if is_unchanged else _guest(guest, theirs, asked))
     reading.raise_errors()
     return own, edited
+
+
+def _former_guests(
+    stored: Sequence[Guest], guests: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """The former guest that each guest is, by name and address; an empty one for a new guest.
+
+    Of several with the same name and address it is the one with the same answers, then the one at
+    the same place, then the first.
+    """
+    former: list[Mapping[str, Any]] = [{}] * len(guests)
+    left = dict(enumerate(stored))
+    missing = dict(enumerate(guests))
+    for needs_answers, needs_place in ((True, True), (True, False), (False, True), (False, False)):
+        for index, guest in list(missing.items()):
+            for place in [index] if needs_place else list(left):
+                is_same = place in left and _is_same_guest(left[place], guest, needs_answers)
+                if is_same:
+                    former[index] = left.pop(place)
+                    del missing[index]
+                    break
+    return former
+
+
+def _is_same_guest(former: Guest, guest: Mapping[str, Any], needs_answers: bool) -> bool:
+    names = ("name", "email", "answers") if needs_answers else ("name", "email")
+    return all(former.get(name) == guest.get(name) for name in names)
 
 
 def _edit_person(

@@ -697,6 +697,25 @@ def test_guests_that_are_replaced_keep_their_answers(event):
     assert left(event) == {"vegan": 0}
 
 
+@pytest.mark.parametrize("names", [("Ann", "Zoe"), (None, None), ("Ann", "Ann")])
+def test_a_guest_that_moves_up_keeps_an_answer_that_is_no_longer_possible(event, names):
+    Event.objects.filter(pk=event.pk).update(max_party_size=5)
+    own = {**DIET, "show_if": None, "ask": "each_person", "required": False}
+    asked(event, own)
+    guests = [
+        {"name": name, "email": None, "answers": {"diet": diet}}
+        for name, diet in zip(names, ("vegan", "any"), strict=True)
+    ]
+    made = posted(event, party_size=3, guests=guests).json()
+    asked(event, {**own, "options": own["options"][:1]})
+
+    edited = patched(made, party_size=2, guests=guests[1:])
+
+    assert edited.status_code == 200, edited.json()
+    assert edited.json()["guests"] == guests[1:]
+    assert left(event) == {"vegan": 2}
+
+
 def test_answers_of_a_cancelled_registration_are_final(event):
     asked(event, DINNER)
     made = posted(event, answers={"dinner": True}).json()
