@@ -2,6 +2,7 @@ from typing import Any
 
 import orjson
 from django.conf import settings
+from django.http import QueryDict
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
@@ -269,8 +270,22 @@ def _party_size_field(**options: Any) -> WholeNumberField:
     )
 
 
+class _GuestsField(serializers.ListSerializer[Any]):
+    """A list of guests. A form may send it as the text of an array: `guests=[{"name":"Ann"}]`."""
+
+    def get_value(self, dictionary: Any) -> Any:
+        name = str(self.field_name)
+        if not isinstance(dictionary, QueryDict) or name not in dictionary:
+            return super().get_value(dictionary)
+        text = str(dictionary[name])
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return text  # an error of this field
+
+
 def _guests_field(**options: Any) -> Any:
-    return serializers.ListSerializer(
+    return _GuestsField(
         child=GuestIn(),
         max_length=MAX_PARTY_SIZE - 1,
         error_messages={"not_a_list": "Send an array of guests, each an object."},

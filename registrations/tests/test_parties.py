@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.urls import reverse
@@ -19,6 +20,8 @@ from registrations.tests.factories import registered
 from registrations.tickets import manage_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+
+FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
@@ -132,6 +135,43 @@ def test_a_bad_party_is_refused(client, event, party, status, code, field):
     elif code:
         assert refused.json()["code"] == code
     assert counts(event) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("guests", "named"),
+    [
+        ({"guests": '[{"name": "Ann"}, {"name": "Zoe"}]'}, ["Ann", "Zoe"]),
+        ({"guests[0]name": "Ann", "guests[1]name": "Zoe"}, ["Ann", "Zoe"]),
+        ({"guests": "[]"}, []),
+        ({}, []),
+    ],
+)
+def test_a_form_brings_guests(client, event, guests, named):
+    body = {"name": "Bob", "email": "bob@example.com", "party_size": "3", **guests}
+
+    made = client.post(f"/api/events/{event.pk}/register/", urlencode(body), FORM)
+
+    assert made.status_code == 201, made.json()
+    assert [guest["name"] for guest in made.json()["guests"]] == named
+
+
+@pytest.mark.parametrize(
+    ("guests", "error"),
+    [
+        ("Ann", ("guests", "invalid")),
+        ("", ("guests", "invalid")),
+        ('{"name": "Ann"}', ("guests", "invalid")),
+        ('[{"nam": "Ann"}]', ("guests.0.nam", "unknown_field")),
+        ('[{"email": "Ann"}]', ("guests.0.email", "invalid")),
+    ],
+)
+def test_bad_guests_of_a_form_are_an_error(client, event, guests, error):
+    body = {"name": "Bob", "email": "bob@example.com", "party_size": "3", "guests": guests}
+
+    refused = client.post(f"/api/events/{event.pk}/register/", urlencode(body), FORM)
+
+    assert refused.status_code == 400
+    assert [(each["field"], each["code"]) for each in refused.json()["errors"]] == [error]
 
 
 def test_one_registration_is_for_one_person_by_default(client, olga):
