@@ -22,9 +22,10 @@ from events.services import lock_event
 
 from ..models import Registration, new_ticket_code
 from .eligibility import check_is_current, check_is_unregistered, raise_if_registered
-from .ledger import Kind, record_change, role_of
+from .ledger import Kind, Reason, record_change, role_of
 from .locking import lock_registration
 from .notifying import notify_holder
+from .option_limits import exchange_options
 from .parties import change_party
 
 Status = Registration.Status
@@ -51,9 +52,11 @@ def edit_registration(
     """Changes what is given; None leaves it as it is.
 
     Another address hands the registration on: the row and the seat stay, ticket and links are new,
-    and both addresses are notified. `by` is the acting account, None for a guest with a token.
-    Returns whether the registration was handed on. Raises `EventCancelled`, `EventStarted`,
-    `RegistrationCancelled`, `RegistrationRejected`, `AlreadyRegistered`, the errors of
+    and both addresses are notified. Of the guests and answers only those that are given too stay,
+    unless the organizer or staff correct the address. `by` is the acting account,
+    None for a guest with a token. Returns whether the registration was handed on. Raises
+    `EventCancelled`, `EventStarted`, `RegistrationCancelled`, `RegistrationRejected`,
+    `AlreadyRegistered`, the errors of
     `change_party`, and `NotFound` if the registration got another holder since it was read.
     """
     event = None
@@ -63,7 +66,9 @@ def edit_registration(
         change_party(registration, party_size=party_size, guests=guests, answers=answers, by=by)
     if name is not None and name != registration.name:
         _rename(registration, name)
-    is_handed_on = event is not None and _hand_on(registration, event, str(email), by)
+    is_handed_on = event is not None and _hand_on(
+        registration, event, str(email), by, own=(answers or {}, guests)
+    )
     if show_name is not None and show_name != registration.show_name:
         _set_show_name(registration, show_name)
     return is_handed_on
@@ -107,8 +112,18 @@ def _set_show_name(registration: Registration, show_name: bool) -> None:
     row.save(update_fields=["show_name"])
 
 
-def _hand_on(registration: Registration, event: Event, email: str, by: User | None) -> bool:
-    """Returns False if the registration already has the address. Caller holds the event lock."""
+def _hand_on(
+    registration: Registration,
+    event: Event,
+    email: str,
+    by: User | None,
+    *,
+    own: tuple[Mapping[str, Any], Sequence[dict[str, Any]] | None],
+) -> bool:
+    """Returns False if the registration already has the address. Caller holds the event lock.
+
+    `own` are the answers and the guests that are given for the new holder.
+    """
     row = lock_registration(registration)
     if email == row.email:
         return False
@@ -123,7 +138,10 @@ def _hand_on(registration: Registration, event: Event, email: str, by: User | No
     row.show_name = False  # the new holder has not agreed
     row.ticket_code = new_ticket_code()
     row.link_version += 1
+    if reason not in {Reason.BY_ORGANIZER, Reason.BY_STAFF}:
+        _forget_answers(event, row, *own)
     changed = ["email", "user", "registered_by", "show_name", "ticket_code", "link_version"]
+    changed += ["answers", "guests"]
     _save(row, changed)
     record_change(row, Kind.HANDED_ON, by=by, reason=reason, at=now)
     notify(
@@ -138,6 +156,23 @@ def _hand_on(registration: Registration, event: Event, email: str, by: User | No
     for name in changed:
         setattr(registration, name, getattr(row, name))
     return True
+
+
+def _forget_answers(
+    event: Event,
+    row: Registration,
+    answers: Mapping[str, Any],
+    guests: Sequence[dict[str, Any]] | None,
+) -> None:
+    """Keeps only what is given for the new holder, who must not read what the former one wrote.
+
+    Options with a limit are given back. Caller holds the event lock, and saves the row.
+    """
+    before = row.answers, row.guests
+    row.answers = {key: answer for key, answer in row.answers.items() if key in answers}
+    row.guests = [] if guests is None else row.guests
+    if event.form_id is not None and row.status in {Status.CONFIRMED, Status.WAITLISTED}:
+        exchange_options(event, before, (row.answers, row.guests))
 
 
 def _check_may_be_handed_on(event: Event, row: Registration, email: str) -> None:

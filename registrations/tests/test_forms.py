@@ -716,6 +716,48 @@ def test_a_guest_that_moves_up_keeps_an_answer_that_is_no_longer_possible(event,
     assert left(event) == {"vegan": 2}
 
 
+def brought(event) -> dict:
+    """A registration with a guest, and answers of both."""
+    Event.objects.filter(pk=event.pk).update(max_party_size=5)
+    asked(event, {**DIET, "show_if": None, "ask": "each_person"}, DINNER)
+    guests = [{"name": "Ann", "answers": {"diet": "vegan"}}]
+    answers = {"diet": "vegan", "dinner": True}
+    return posted(event, party_size=2, guests=guests, answers=answers).json()
+
+
+def test_who_is_handed_a_registration_reads_no_answers_of_the_former_holder(event):
+    made = brought(event)
+
+    response = patched(made, email="eve@example.com")
+
+    row = Registration.objects.get()
+    assert response.status_code == 200
+    assert (response.json()["guests"], response.json()["party_size"]) == ([], 2)
+    assert (row.answers, row.guests, row.party_size) == ({}, [], 2)
+    assert left(event) == {"vegan": 2}
+
+
+def test_a_registration_is_handed_on_with_the_answers_that_are_sent(event):
+    made = brought(event)
+
+    patched(made, email="eve@example.com", answers={"diet": "any"}, guests=[{"name": "Zoe"}])
+
+    row = Registration.objects.get()
+    assert row.answers == {"diet": "any"}
+    assert [guest["name"] for guest in row.guests] == ["Zoe"]
+
+
+def test_a_correction_of_an_address_by_the_organizer_keeps_the_answers(event, host):
+    made = brought(event)
+
+    host.patch(f"/api/registrations/{made['id']}/", {"email": "eve@example.com"}, format="json")
+
+    row = Registration.objects.get()
+    assert (row.email, row.answers) == ("eve@example.com", {"diet": "vegan", "dinner": True})
+    assert len(row.guests) == 1
+    assert left(event) == {"vegan": 0}
+
+
 def test_answers_of_a_cancelled_registration_are_final(event):
     asked(event, DINNER)
     made = posted(event, answers={"dinner": True}).json()
