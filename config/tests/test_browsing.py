@@ -34,6 +34,27 @@ def test_a_browser_gets_a_page_with_links(browser, olga):
     assert response["X-Frame-Options"] == "DENY"
 
 
+def test_a_compressed_response_is_a_page_too(browser, olga):
+    EventFactory.create_batch(10, organizer=olga, description="Jazz " * 100)
+
+    response = browser.get("/api/events/", headers={"Accept-Encoding": "gzip, br"})
+
+    assert response.status_code == 200
+    assert response["Content-Type"] == "text/html; charset=utf-8"
+    assert "Content-Encoding" not in response
+    assert response.content.decode().count("&quot;description&quot;") == 10
+
+
+def test_a_response_larger_than_a_page_stays_compressed(browser, olga, monkeypatch):
+    EventFactory.create_batch(10, organizer=olga, description="Jazz " * 100)
+    monkeypatch.setattr("config.api.http.browsing.MAX_BYTES", 4000)
+
+    response = browser.get("/api/events/", headers={"Accept-Encoding": "gzip"})
+
+    assert response.status_code == 200
+    assert response["Content-Type"] == "application/json"
+
+
 def test_errors_are_pages_too(browser):
     missing, refused = browser.get("/api/events/999999/"), browser.get("/api/me/")
 

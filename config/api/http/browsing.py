@@ -2,6 +2,7 @@
 
 import json
 import re
+import zlib
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -13,6 +14,7 @@ from .negotiation import prefers_html
 
 MAX_BYTES = 500_000  # a larger response is sent as it is
 _JSON_TYPES = ("application/json", "application/problem+json")
+_GZIP = 16 + zlib.MAX_WBITS
 _LINK = re.compile(r'"((?:https?://|/(?:api|problems|e)/)[^"\\\s]*)"')
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
@@ -36,7 +38,10 @@ def page_of(request: HttpRequest, response: HttpResponseBase) -> HttpResponse | 
         return None
     if response.get("Content-Type", "").partition(";")[0] not in _JSON_TYPES:
         return None
-    text = json.dumps(json.loads(response.content), indent=2, ensure_ascii=False)
+    content = _plain_content(response)
+    if content is None:
+        return None
+    text = json.dumps(json.loads(content), indent=2, ensure_ascii=False)
     query = request.GET.copy()
     query["format"] = "json"
     context = {
@@ -53,6 +58,14 @@ def page_of(request: HttpRequest, response: HttpResponseBase) -> HttpResponse | 
     for name, value in HEADERS.items():
         page[name] = value
     return page
+
+
+def _plain_content(response: HttpResponse) -> bytes | None:
+    """The body without its coding. None if it is larger than a page."""
+    if response.get("Content-Encoding") != "gzip":
+        return response.content
+    content = zlib.decompressobj(_GZIP).decompress(response.content, MAX_BYTES + 1)
+    return content if len(content) <= MAX_BYTES else None
 
 
 def _with_links(text: str) -> SafeString:
