@@ -10,8 +10,9 @@ from django.test import Client
 from accounts.hashers import BoundedArgon2PasswordHasher
 from accounts.tests.factories import PASSWORD, UserFactory
 from config.api.http import work_slots
-from config.api.http.work_slots import FILES, HASHING, ROWS
+from config.api.http.work_slots import FILES, HASHING, IMAGES, ROWS
 from config.errors import TemporarilyUnavailable
+from events.tests.images import PNG
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +25,7 @@ CALENDAR = "/api/events/calendar.ics"
 @pytest.fixture(autouse=True)
 def _one_each(monkeypatch):
     """A process of four threads; requests do not wait in the tests."""
-    for group in (FILES, HASHING, ROWS):
+    for group in (FILES, HASHING, IMAGES, ROWS):
         monkeypatch.setattr(group, "_free", BoundedSemaphore(1))
     monkeypatch.setattr(work_slots, "WAIT_SECONDS", 0)
 
@@ -130,6 +131,22 @@ def test_requests_with_many_rows_are_limited(olga, event, signed_in):
     for response in refused:
         assert_retry_after(response, 2)
     assert client.get(CALENDAR).status_code == 200
+
+
+def test_an_image_has_a_slot_of_its_own(olga, event, signed_in):
+    client = signed_in(olga)
+    client.raise_request_exception = False
+    path, import_path = f"/api/events/{event.pk}/image/", "/api/events/import/?dry_run=true"
+
+    with IMAGES.one():
+        refused = client.put(f"{path}?alt=A", PNG, content_type="image/png")
+        imported = client.post(import_path, CSV, content_type="text/csv")
+    with ROWS.one():
+        stored = client.put(f"{path}?alt=A", PNG, content_type="image/png")
+
+    assert_retry_after(refused, 2)
+    assert imported.status_code == 200
+    assert stored.status_code == 200
 
 
 def test_request_that_waits_a_moment_gets_a_slot(monkeypatch):

@@ -1,6 +1,7 @@
 """Decodes an uploaded image and encodes it anew, in three widths and without metadata."""
 
 import io
+import re
 import warnings
 from dataclasses import dataclass
 
@@ -16,6 +17,11 @@ MAX_PIXELS = 40_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP")
 _MAX_RATIO = 20  # of the longer side to the shorter one, so that each width has a height
 _QUALITY = 80
+# Of a JPEG. Encoders write about ten scans; each one is decoded over all pixels, however short.
+_MAX_SCANS = 50
+_MAX_MARKERS = 5000
+_MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")
+_SCAN, _END = 0xDA, 0xD9
 
 
 @dataclass(frozen=True)
@@ -61,12 +67,33 @@ def _decoded(content: bytes) -> Image.Image:
     if max(image.size) > _MAX_RATIO * min(image.size):
         detail = f"Send an image whose longer side is at most {_MAX_RATIO} times the other."
         raise ValidationFailed(FieldError("image", "invalid", detail))
+    if image.format == "JPEG" and _has_many_scans(content):
+        raise _damaged()
     try:
         image.draft("RGB", (MAX_WIDTH, MAX_WIDTH))  # a large JPEG is decoded at a smaller scale
         image.load()
         return _plain(ImageOps.exif_transpose(image))
     except Exception as error:
         raise _damaged() from error
+
+
+def _has_many_scans(content: bytes) -> bool:
+    """Whether a JPEG has more scans or segments than encoders write.
+
+    Segments are skipped by their length, as decoders do, and what follows the end is not read.
+    Phones append a film there.
+    """
+    scans = position = 0
+    for _ in range(_MAX_MARKERS):
+        marker = _MARKER.search(content, position)
+        if marker is None or marker[1][0] == _END:
+            return False
+        scans += marker[1][0] == _SCAN
+        if scans > _MAX_SCANS:
+            return True
+        length = int.from_bytes(content[marker.end() : marker.end() + 2], "big")
+        position = marker.end() + max(2, length)
+    return True
 
 
 def _plain(image: Image.Image) -> Image.Image:

@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
+from config.errors import ValidationFailed
 from events.images.encoding import encode
 from events.models import Event
 from events.services import cancel_event, delete_unused_images, duplicate_event
@@ -306,3 +307,51 @@ def test_the_page_and_the_list_show_the_image(client, event):
     assert f'<meta property="og:image" content="{image["url"]}">' in page
     assert f'"image":"{image["url"]}"' in page
     assert image["srcset"] in Client().get("/").content.decode()
+
+
+# --- scans of a JPEG ---
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
+
+
+def with_scans(number: int) -> bytes:
+    """A progressive JPEG of 8 by 8 pixels whose further scans have nothing."""
+    head = b"\xff\xd8" + segment(0xDB, bytes(1) + bytes([16]) * 64)
+    head += segment(0xC2, struct.pack(">BHHB", 8, 8, 8, 1) + bytes([1, 0x11, 0]))
+    head += segment(0xC4, b"\x00" + bytes([1] + [0] * 15) + b"\x00")
+    head += segment(0xC4, b"\x10" + bytes([1] + [0] * 15) + b"\x00")
+    first = segment(0xDA, bytes([1, 1, 0, 0, 0, 0])) + b"\x7f"
+    further = segment(0xDA, bytes([1, 1, 0, 1, 63, 0])) + b"\x7f"
+    return head + first + further * (number - 1) + b"\xff\xd9"
+
+
+def test_a_jpeg_of_many_scans_is_refused(client, event):
+    response = put(client, event, with_scans(51), media_type="image/jpeg")
+
+    assert response.status_code == 400
+    assert errors_of(response) == [("image", "invalid")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        with_scans(50),
+        with_scans(1) + b"\xff\xda" * 1000,
+        with_scans(1)[:2] + segment(0xE3, b"\xff\xda" * 1000) + with_scans(1)[2:],
+        image_file("JPEG", (400, 200), progressive=True),
+    ],
+    ids=["as many as allowed", "a film behind the end", "in a segment", "progressive"],
+)
+def test_bytes_that_are_no_scans_do_not_count(client, event, content):
+    response = put(client, event, content, media_type="image/jpeg")
+
+    assert response.status_code == 200, response.content
+
+
+def test_a_jpeg_of_many_segments_is_refused():
+    content = with_scans(1)
+
+    with pytest.raises(ValidationFailed):
+        encode(content[:20] + content[20:-2] + segment(0xFE, b"") * 6000 + content[-2:])

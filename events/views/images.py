@@ -12,7 +12,7 @@ from config.api.files.uploads import Upload, file_parsers, read_content
 from config.api.http.body_limits import MAX_IMAGE_BYTES
 from config.api.http.negotiation import OCTETS
 from config.api.http.strict_bodies import validate_body
-from config.api.http.work_slots import ROWS
+from config.api.http.work_slots import IMAGES
 from config.api.key_scopes import Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.views import ApiView
@@ -65,7 +65,7 @@ class EventImageView(ApiView):
         """
         event = self._event(pk)
         content, alt = self._upload()
-        with ROWS.one():
+        with IMAGES.one():
             event = services.set_image(
                 event, content, alt=alt, expected_versions=self.expected_version()
             )

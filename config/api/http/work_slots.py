@@ -1,9 +1,10 @@
 """Limits of concurrent expensive work in a process, so that threads remain for short requests.
 
 Each kind of work has a group of slots, a quarter of the process's threads (at least one). A request
-without a free slot blocks for `WAIT_SECONDS` at most, and a quarter of the threads may block. Other
-requests get 503 `temporarily_unavailable` with `Retry-After`. With at least four threads, the three
-groups and the blocked requests are at most all threads. With fewer, expensive work can occupy all.
+without a free slot blocks for `WAIT_SECONDS` at most, and a quarter of the threads less the one for
+images may block. Other requests get 503 `temporarily_unavailable` with `Retry-After`. With at least
+eight threads, the groups and the blocked requests are at most all threads. With fewer, expensive
+work can occupy all.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ def quarter_of_threads() -> int:
     return max(1, int(settings.WEB_THREADS) // 4)
 
 
-_waiters = BoundedSemaphore(quarter_of_threads())
+_waiters = BoundedSemaphore(max(1, quarter_of_threads() - 1))
 
 
 class Slots:
@@ -74,6 +75,13 @@ HASHING = Slots(
 ROWS = Slots(
     "Many rows are being read or written just now. Try again after the seconds in Retry-After.",
     number=quarter_of_threads(),
+    retry_seconds=2,
+    may_wait=True,
+)
+# Images: up to seconds of the processor each, so one at a time.
+IMAGES = Slots(
+    "Many images are being read just now. Try again after the seconds in Retry-After.",
+    number=1,
     retry_seconds=2,
     may_wait=True,
 )
