@@ -1,6 +1,6 @@
 """Webhooks and their deliveries in bodies and responses."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -61,6 +61,9 @@ class UrlField(TextField):
         super().__init__(trim_whitespace=False, **kwargs)
 
 
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
 @extend_schema_field({"type": "string"})
 class SinceField(serializers.Field[Any, Any, Any, Any]):
     """An instant, or a cursor of the changes, which stays a text.
@@ -82,7 +85,10 @@ class SinceField(serializers.Field[Any, Any, Any, Any]):
                 moment = moment.replace(tzinfo=timezone.get_current_timezone())
         except (ValueError, OverflowError):
             return text
-        return moment
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:  # the year is 0 or 10000 in UTC, which PostgreSQL would return
+            return _FIRST if moment.year == 1 else _LAST
 
 
 @example("Edit", {"types": ["registration.*"], "enabled": True})

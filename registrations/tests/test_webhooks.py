@@ -243,13 +243,41 @@ def test_webhook_of_a_key_ends_with_the_key(client, olga):
     assert not Webhook.objects.exists()
 
 
-def test_a_key_does_not_redirect_what_it_may_not_read(client, olga):
-    path = f"{PATH}{created(client)['id']}/"
+@pytest.mark.parametrize(("route", "body"), [("", {"url": "https://1.1.1.1/"}), ("rotate/", {})])
+def test_a_key_does_not_take_over_what_it_may_not_read(client, olga, route, body):
+    by_owner, by_another_key = created(client), created(key_client(olga, "webhooks"))
     by_key = key_client(olga, "webhooks")
+    own = created(by_key)
+    responses = []
 
-    assert by_key.patch(path, {"description": "x"}).status_code == 200
-    response = by_key.patch(path, {"url": "https://1.1.1.1/"})
-    assert (response.status_code, response.json()["code"]) == (403, "permission_denied")
+    for webhook in (by_owner, by_another_key, own):
+        path = f"{PATH}{webhook['id']}/"
+        assert by_key.patch(path, {"description": "x"}).status_code == 200
+        responses.append((by_key.post if route else by_key.patch)(f"{path}{route}", body))
+
+    assert [each.status_code for each in responses] == [403, 403, 200]
+    assert responses[0].json()["code"] == "permission_denied"
+
+
+def test_a_key_of_some_events_has_the_webhooks_that_it_created_alone(client, olga, event):
+    path = f"{PATH}{created(client)['id']}/"
+    by_key = key_client(olga, "webhooks", events=[event.pk])
+    own = created(by_key)
+
+    responses = [
+        by_key.get(path),
+        by_key.patch(path, {"types": ["event.*"]}),
+        by_key.post(f"{path}rotate/"),
+        by_key.post(f"{path}test/"),
+        by_key.get(f"{path}deliveries/"),
+        by_key.post(f"{path}replay/", {"since": timezone.now().isoformat()}),
+        by_key.delete(path),
+    ]
+
+    assert [each.status_code for each in responses] == [404] * len(responses)
+    assert [each["id"] for each in by_key.get(PATH).json()["results"]] == [own["id"]]
+    assert by_key.post(f"{PATH}{own['id']}/rotate/").status_code == 200
+    assert len(client.get(PATH).json()["results"]) == 2
 
 
 def test_a_key_of_one_event_has_no_webhook_of_others(olga, event):
@@ -314,6 +342,9 @@ def test_a_change_that_is_no_longer_stored_is_not_sent_again(client):
         ("2000-01-01T00:00:00Z", 410),
         ("0001-01-01T00:00:00+14:00", 410),
         ("9999-12-31T23:59:59-12:00", 202),
+        ("9999-12-31T23:59:59-23:59", 202),
+        ("9999-12-31T23:59:59.999999-00:01", 202),
+        ("0001-01-01T00:00:00+23:59", 410),
         ("gibberish", 400),
         ("", 400),
         (5, 400),

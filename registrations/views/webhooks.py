@@ -61,7 +61,10 @@ class WebhookListView(ListView, WebhooksView):
 
     @operation("List my webhooks", responses=WebhookOut(many=True))
     def get(self, request: Request) -> Response:
-        """Of the account. Those of a key that has ended are gone."""
+        """Of the account. A key of some events has those that it created.
+
+        Those of a key that has ended are gone.
+        """
         webhooks = subscriptions.webhooks_of(current_user(request))
         return self.page(subscriptions.with_pending(webhooks), WebhookOut)
 
@@ -116,7 +119,9 @@ class WebhookRotationView(WebhooksView):
     def post(self, request: Request, pk: int) -> Response:
         """Both secrets sign during the overlap. A second rotation ends the oldest."""
         webhook = self.webhook(pk)
-        webhook, secret = subscriptions.rotate_secret(webhook, **self.valid(SecretRotationIn))
+        webhook, secret = subscriptions.rotate_secret(
+            current_user(request), webhook, **self.valid(SecretRotationIn)
+        )
         facts: dict[str, Any] = {"secret": secret, "previous_until": webhook.previous_until}
         return Response(SecretOut(facts).data)
 

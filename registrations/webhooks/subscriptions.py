@@ -28,8 +28,11 @@ MAX_WEBHOOKS = 10
 
 
 def webhooks_of(user: User) -> WebhookQuerySet:
-    """The webhooks of an account, also for its keys."""
-    return Webhook.objects.existing().filter(user=user)
+    """The webhooks of an account. A key of some events has those that it created alone."""
+    webhooks, key = Webhook.objects.existing().filter(user=user), key_of(user)
+    if key is None or key.events is None:
+        return webhooks
+    return webhooks.filter(key_id=key.pk)
 
 
 def with_pending(webhooks: WebhookQuerySet) -> WebhookQuerySet:
@@ -72,18 +75,9 @@ def create_webhook(
 def edit_webhook(user: User, webhook: Webhook, changes: dict[str, Any]) -> Webhook:
     """Raises `ValidationFailed` and `PermissionDenied`. Enabling it forgets that it failed."""
     new_url = changes["url"] if changes.get("url", webhook.url) != webhook.url else None
-    key = key_of(user)
-    if new_url is not None and key is not None and webhook.key_id != key.pk:
-        raise PermissionDenied(
-            "The key did not create this webhook, which may send more than the key may read. "
-            "Create another one in its place."
-        )
-    _check(
-        user,
-        url=new_url,
-        events=changes.get("events"),
-        known=webhook.events,
-    )
+    if new_url is not None:
+        _check_creator(user, webhook)
+    _check(user, url=new_url, events=changes.get("events"), known=webhook.events)
     starts_after = end_of_log() if changes.get("enabled") else 0
     return _edit(webhook, changes, starts_after)
 
@@ -119,10 +113,18 @@ def disable_webhook(webhook: Webhook) -> None:
     _edit(webhook, {"enabled": False}, 0)
 
 
+def rotate_secret(user: User, webhook: Webhook, *, overlap_hours: int) -> tuple[Webhook, str]:
+    """Another secret. The former one signs as well for the overlap. One before that ends.
+
+    Raises `PermissionDenied`.
+    """
+    _check_creator(user, webhook)
+    return _rotate(webhook, overlap_hours)
+
+
 @transaction.atomic
 @audited("rotated", always=True)
-def rotate_secret(webhook: Webhook, *, overlap_hours: int) -> tuple[Webhook, str]:
-    """Another secret. The former one signs as well for the overlap. One before that ends."""
+def _rotate(webhook: Webhook, overlap_hours: int) -> tuple[Webhook, str]:
     webhook = _locked(webhook)
     secret, now = new_secret(), timezone.now()
     webhook.previous_secret = webhook.secret if overlap_hours else None
@@ -143,6 +145,16 @@ def end_of_log() -> int:
     """The latest position. Moves the committed changes into the log before."""
     sequence_changes()
     return Change.objects.aggregate(last=Max("position"))["last"] or 0
+
+
+def _check_creator(user: User, webhook: Webhook) -> None:
+    """Raises `PermissionDenied` for a key that would get what it may not read, or its secret."""
+    key = key_of(user)
+    if key is not None and webhook.key_id != key.pk:
+        raise PermissionDenied(
+            "The key did not create this webhook, which may send more than the key may read. "
+            "Create another one in its place."
+        )
 
 
 def _check(
