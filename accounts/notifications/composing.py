@@ -140,14 +140,15 @@ def compose_several(kind: Kind, rows: Sequence[Notification], facts: Sequence[Fa
     """One guarded mail for several rows of a kind to one mailbox.
 
     It has the `message_id` of the first row, and no files. Of each row it has the subject, the fact
-    `in_full` or else the short text, and the fact `manage_url`, which is the service's own link.
+    `in_full` or else the short text, and the fact `manage_url` or else `confirm_url`, which are the
+    service's own links.
     """
     first = rows[0]
     items = [
         {
             "subject": defanged_text(row.subject),
             "notice": defanged_text(each.get("in_full") or row.body),
-            "url": each.get("manage_url", ""),
+            "url": each.get("manage_url") or each.get("confirm_url", ""),
         }
         for row, each in zip(rows, facts, strict=True)
     ]

@@ -1,7 +1,8 @@
 """Who gets in: approval, codes, and addresses that guests confirm first."""
 
+import html
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
@@ -9,6 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from rest_framework.test import APIClient
 
+from accounts.models import Notification
+from accounts.notifications.composing import compose_several
+from accounts.notifications.kinds import find_kind
 from accounts.tests.factories import UserFactory, key_client
 from conftest import NOW
 from events.access_keys import key_of_event
@@ -23,7 +27,7 @@ from registrations.services.deciding import Decision
 from registrations.services.integrity import find_faults, repair_counters
 from registrations.tests.factories import registered
 from registrations.tests.mails import due_mails
-from registrations.tickets import confirmation_token, manage_token
+from registrations.tickets import confirmation_link, confirmation_token, manage_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
@@ -682,6 +686,24 @@ def test_every_guest_confirms_the_address_if_the_site_says_so(
 @pytest.mark.parametrize("token", ["", "x", "x.y", "AAAA.BBBB", "é"])
 def test_bad_tokens_are_refused(anyone, token):
     assert confirm(anyone, token).status_code == 400
+
+
+def test_requests_that_are_mailed_together_have_their_links():
+    kind = find_kind("registration_confirmation")
+    facts = [
+        {"confirm_url": confirmation_link(UUID(int=number), 1), "in_full": "Confirm"}
+        for number in range(2)
+    ]
+    rows = [
+        Notification(kind=kind.name, key=str(number), email="bob@example.com", subject="Confirm")
+        for number in range(2)
+    ]
+
+    mail = compose_several(kind, rows, facts)
+
+    for each in facts:
+        assert each["confirm_url"] in mail.text
+        assert each["confirm_url"] in html.unescape(mail.html)
 
 
 def test_page_confirms_by_a_click(client, anyone, by_address):
