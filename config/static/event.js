@@ -62,9 +62,17 @@
       if (all === null) {
         number.textContent = taken;
         seats.replaceChildren(number, taken === 1 ? " person is coming." : " people are coming.");
-      } else if (free > 0 && waiting === 0) {
+      } else if (free > 0 && (waiting === 0 || seats.dataset.policy === "first_fit")) {
         number.textContent = free;
         seats.replaceChildren(number, ` of ${all} ${all === 1 ? "seat is" : "seats are"} free`);
+      } else if (free > 0) {
+        const people = document.createElement("strong");
+        number.textContent = free;
+        people.textContent = waiting;
+        seats.replaceChildren(
+          number, `${free === 1 ? " seat is" : " seats are"} kept for the queue, `,
+          people, waiting === 1 ? " person is waiting" : " people are waiting",
+        );
       } else {
         seats.replaceChildren(all === 1 ? "The only seat is taken" : `All ${all} seats are taken`);
         if (waiting) {

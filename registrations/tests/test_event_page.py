@@ -297,6 +297,35 @@ def test_the_form_works_outside_a_transaction_of_the_test(clock, browser, jazz):
     assert Registration.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("policy", "seats", "form"),
+    [
+        (
+            "strict",
+            "2 seats are kept for the queue, 4 people are waiting",
+            "Join the waiting list The free seats are kept for those who wait.",
+        ),
+        ("first_fit", "2 of 5 seats are free", "Take part"),
+    ],
+)
+def test_free_seats_of_a_queue_are_said_to_be_kept(clock, browser, olga, policy, seats, form):
+    event = EventFactory(
+        organizer=olga,
+        name="Jazz Night",
+        max_capacity=5,
+        registered_count=3,
+        waitlist_count=4,
+        waitlist_enabled=True,
+        waitlist_policy=policy,
+    )
+
+    text = text_of(browser.get(path_of(event)))
+
+    assert seats in text
+    assert form in text
+    assert "seats are taken" not in text
+
+
 def test_a_full_event_offers_its_waiting_list(clock, browser, olga):
     event = EventFactory(organizer=olga, name="Jazz Night", max_capacity=1, waitlist_enabled=True)
     registered(event)
