@@ -121,7 +121,9 @@ def _organizer(request: HttpRequest) -> User | None:
     number = request.GET.get("organizer")
     if number is None:
         return None
-    return User.objects.filter(pk=int(number), organized_events__status="published").first()
+    return User.objects.filter(
+        pk__in=Event.objects.listed().filter(organizer=int(number)).values("organizer")
+    ).first()
 
 
 def _relative(link: str | None) -> str | None:

@@ -5,6 +5,8 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.urls import reverse
+from django.utils import timezone
 
 from config.errors import NotFound
 from events.access_keys import key_of_event
@@ -293,3 +295,37 @@ class TestPages:
 
         assert made["event"]["page_url"] == before == page_url(unlisted)
         assert after is None
+
+    @pytest.mark.parametrize("status", ["cancelled", "rejected"])
+    def test_registration_that_ended_has_no_place(self, clock, unlisted, anyone, client, status):
+        made = anyone.post(register_path(unlisted), GUEST).json()
+        query = f"?token={made['manage_token']}"
+        ended_at = timezone.now() if status == "cancelled" else None
+        Registration.objects.filter(pk=made["id"]).update(status=status, cancelled_at=ended_at)
+        Event.objects.filter(pk=unlisted.pk).update(location="Hidden farm")
+
+        shown = anyone.get(f"/api/registrations/{made['id']}/{query}").json()["event"]
+        page = client.get(reverse("manage-registration", args=(made["id"],)) + query)
+
+        assert made["event"]["location"] != ""
+        assert (shown["name"], shown["location"]) == ("Zanzibar retreat", "")
+        assert page.status_code == 200
+        assert "Zanzibar retreat" in page.content.decode()
+        assert "Hidden farm" not in page.content.decode()
+
+    def test_calendar_link_of_a_registration_opens(self, clock, unlisted, anyone, client):
+        made = anyone.post(register_path(unlisted), GUEST).json()
+        address = reverse("manage-registration", args=(made["id"],))
+
+        page = client.get(f"{address}?token={made['manage_token']}").content.decode()
+
+        [link] = re.findall(r'href="([^"]*calendar\.ics[^"]*)"', page)
+        assert client.get(link).status_code == 200
+
+    def test_list_names_no_organizer_of_unlisted_events_alone(self, clock, unlisted, client, olga):
+        before = client.get(f"/?organizer={olga.pk}").content.decode()
+        EventFactory(organizer=olga)
+        after = client.get(f"/?organizer={olga.pk}").content.decode()
+
+        assert olga.username not in before
+        assert olga.username in after

@@ -372,8 +372,21 @@ class Registration(models.Model):
 
         None if it would not open, or if pages are switched off.
         """
+        return None if self.hides_event else page_url(self.event)
+
+    @property
+    def hides_event(self) -> bool:
+        """Whether its holder sees no more of the event than its name and times.
+
+        A registration that has ended no longer opens an unlisted event.
+        """
         is_over = self.status in {self.Status.CANCELLED, self.Status.REJECTED}
-        return None if is_over and self.event.is_unlisted else page_url(self.event)
+        return is_over and self.event.is_unlisted
+
+    @property
+    def location(self) -> str:
+        """Where the event takes place. Empty for those who no longer see it."""
+        return "" if self.hides_event else self.event.location
 
     def is_own_doing(self, actor_id: int | None) -> bool:
         """Whether the actor holds or made the registration. None is a guest with a token."""

@@ -100,7 +100,7 @@ def door_page(request: HttpRequest, link: DoorLink) -> HttpResponse:
 @_json
 def door_list(request: HttpRequest, link: DoorLink) -> HttpResponse:
     """The people for the scripts of the page: see `DoorListOut`."""
-    body = to_json(DoorListOut(services.door_list(link.event)).data)
+    body = to_json(DoorListOut(services.door_list(link.event), context=_AT_DOOR).data)
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     response = HttpResponse(body, content_type="application/json")
     response["ETag"] = etag

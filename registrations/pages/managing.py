@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from config.api.pages import mail_page, read_form, sentences, token_of
 from config.errors import DomainError
+from events.access_keys import key_query
 
 from .. import services
 from ..models import Registration
@@ -58,6 +59,8 @@ def registration_page(request: HttpRequest, pk: UUID) -> HttpResponse:
         "party_size": request.POST.get("party_size", registration.party_size),
         "news": _RESULT_TEXTS.get(request.GET.get("done", "")),
         "page_url": registration.page_url,
+        "calendar_path": reverse("event-calendar", args=(registration.event_id,))
+        + key_query(registration.event),
         "ticket": f"data:image/svg+xml;base64,{qr}",
     }
     status = 400 if problems else 200

@@ -256,4 +256,7 @@ class DoorListOut(serializers.Serializer[Any]):
         """Renders the rows without DRF, since there may be a hundred thousand."""
         render = instant_formatter()
         rows = [{**row, "checked_in_at": render(row["checked_in_at"])} for row in door_list.rows]
-        return {"event": RegisteredEventOut(door_list.event).data, "results": rows}
+        return {
+            "event": RegisteredEventOut(door_list.event, context=self.context).data,
+            "results": rows,
+        }

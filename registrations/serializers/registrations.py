@@ -63,7 +63,11 @@ class RegisteredEventOut(serializers.ModelSerializer[Event]):
     end_time = InstantField()
     page_url = serializers.SerializerMethodField(
         help_text="The page for people, of an unlisted event with its secret key. Null if pages "
-        "are switched off, and for a cancelled registration for an unlisted event.",
+        "are switched off, for a cancelled registration for an unlisted event, and at its door.",
+    )
+
+    location = serializers.CharField(
+        help_text="Empty for a registration for an unlisted event that was cancelled or rejected."
     )
 
     class Meta:
@@ -75,7 +79,7 @@ class RegisteredEventOut(serializers.ModelSerializer[Event]):
 
     @extend_schema_field({"type": ["string", "null"], "format": "uri"})
     def get_page_url(self, event: Event) -> str | None:
-        return page_url(event)
+        return None if self.context.get("is_at_door") and event.is_unlisted else page_url(event)
 
 
 @extend_schema_serializer(examples=[OpenApiExample("Registration", REGISTRATION_EXAMPLE)])
@@ -152,7 +156,7 @@ class RegistrationOut(serializers.ModelSerializer[Registration]):
                 "start_time": render(event.start_time),
                 "end_time": render(event.end_time),
                 "timezone": event.timezone,
-                "location": event.location,
+                "location": registration.location,
                 "status": event.status,
                 "page_url": registration.page_url,
             },

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client
 
+from events.models import Event
 from events.tests.factories import EventFactory
 from registrations.models import LedgerEntry, Registration, Scan
 from registrations.services import cancel_registration, create_door_link, withdraw_door_link
@@ -253,6 +254,16 @@ def test_the_list_has_digests_and_no_addresses(guest, address, event):
     assert "ann@example.com" not in response.content.decode()
     assert ann.ticket_code not in response.content.decode()
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_the_list_does_not_open_an_unlisted_event(guest, address, event):
+    shown = guest.get(f"{address}/list").json()["event"]["page_url"]
+    Event.objects.filter(pk=event.pk).update(visibility="unlisted")
+
+    hidden = guest.get(f"{address}/list").json()["event"]["page_url"]
+
+    assert shown is not None
+    assert hidden is None
 
 
 def test_the_printed_list_has_names_and_no_addresses(guest, address, event):
