@@ -237,6 +237,7 @@ RATE_LIMITS = env.rates(
         "message": "20/hour",  # each may be a mail to thousands
         "export": "10/hour",  # of all data about one person
         "import": "120/min",  # of up to thousands of rows each, dry runs too
+        "image": "60/hour",  # files of a former image are stored for a day
         "feed": "120/min",  # calendars of up to a thousand events
         "bulk": "60/min",  # of up to a thousand events each
         "anonymous": "1200/min",

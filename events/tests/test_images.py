@@ -309,6 +309,14 @@ def test_the_page_and_the_list_show_the_image(client, event):
     assert image["srcset"] in Client().get("/").content.decode()
 
 
+def test_images_have_a_rate_limit_of_their_own(client, event, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "image": (2, 3600), "import": (1, 60)}
+
+    statuses = [put(client, event).status_code for _ in range(3)]
+
+    assert statuses == [200, 200, 429]
+
+
 # --- scans of a JPEG ---
 
 

@@ -38,7 +38,7 @@ class EventImageView(ApiView):
     key_scopes: ClassVar[dict[str, Scopes]] = dict.fromkeys(
         ("PUT", "DELETE"), (Scope.EVENTS_WRITE,)
     )
-    throttle_scopes: ClassVar[dict[str, str]] = {"PUT": "import"}
+    throttle_scopes: ClassVar[dict[str, str]] = {"PUT": "image"}
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {"PUT": frozenset({"alt"})}
     if_match_methods = ("PUT", "DELETE")
     sends_etag = True
