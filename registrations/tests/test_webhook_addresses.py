@@ -1,6 +1,8 @@
 """Which URLs webhooks may have, and which addresses they reach."""
 
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address, ip_network
+from threading import Event
 
 import pytest
 
@@ -143,3 +145,24 @@ def test_a_public_address_without_https_needs_an_opened_network(names):
 
     with pytest.raises(AddressNotAllowed):
         check_addresses(parse("http://hooks.example/"), look_up("hooks.example"))
+
+
+def test_a_name_server_that_hangs_stops_one_request_at_a_time(monkeypatch):
+    begun, ended = Event(), Event()
+
+    def hang(host, *args, **kwargs):
+        begun.set()
+        ended.wait(10)
+        raise OSError("unknown")
+
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", hang)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(codes, "https://slow.example/")
+        begun.wait(10)
+        meanwhile = codes("https://other.example/"), codes("https://10.0.0.1/")
+        is_waiting = not first.done()
+        ended.set()
+
+    assert meanwhile == ([], ["address_not_allowed"])
+    assert is_waiting
+    assert first.result() == []

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import ssl
 import subprocess
+import threading
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -155,3 +156,39 @@ def test_a_name_without_an_address(monkeypatch):
 
     with pytest.raises(NoResponse, match="name_not_resolved"):
         post(f"https://{NAME}/hook")
+
+
+def test_names_of_one_owner_take_few_threads(monkeypatch):
+    ended = threading.Event()
+    hanging = []
+
+    def look_up(host):
+        if host.startswith("slow"):
+            hanging.append(host)
+            ended.wait(10)
+        raise OSError("unknown")
+
+    async def run():
+        client = Client()
+        slow = [
+            asyncio.create_task(client.post(f"https://slow{number}.example/", {}, b"", owner=1))
+            for number in range(8)
+        ]
+        try:
+            with pytest.raises(NoResponse, match="name_not_resolved"):
+                await client.post("https://other.example/", {}, b"", owner=2)
+            number = len(hanging)
+            ended.set()
+            return number, await asyncio.gather(*slow, return_exceptions=True)
+        finally:
+            ended.set()
+            await client.close()
+
+    monkeypatch.setattr(exchange, "look_up", look_up)
+    monkeypatch.setattr(exchange, "_LOOKUPS", 5)
+
+    number, outcomes = asyncio.run(run())
+
+    assert number == 4
+    assert [str(each) for each in outcomes] == ["name_not_resolved"] * 8
+    assert len(hanging) == 8

@@ -1,8 +1,10 @@
 """From a change to the request: what is sent, to whom, and what becomes of it."""
 
+import asyncio
 import hmac
 import time
 from base64 import b64decode, b64encode
+from collections import Counter
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from threading import Event as Flag
@@ -28,6 +30,8 @@ from registrations.services import cancel_registration
 from registrations.tests.factories import WebhookFactory, registered
 from registrations.tests.receivers import Receiver, response, running
 from registrations.webhooks import exchange, lanes, rendering
+from registrations.webhooks.lanes import Job, Lanes
+from registrations.webhooks.outcomes import Outcome
 from registrations.webhooks.queueing import queue_test
 from registrations.webhooks.sender import Sender
 from registrations.webhooks.signing import secrets_of
@@ -479,3 +483,33 @@ def test_requests_to_all_receivers_have_a_limit(receiver, olga, monkeypatch):
 
     assert len(receiver.requests) == 12
     assert receiver.connections == 1
+
+
+def test_requests_of_one_owner_have_a_limit(monkeypatch):
+    running, most = Counter(), Counter()
+
+    async def attempt(client, job):
+        running[job.owner] += 1
+        most[job.owner] = max(most[job.owner], running[job.owner])
+        for _ in range(5):
+            await asyncio.sleep(0)
+        running[job.owner] -= 1
+        return Outcome(job.delivery, timezone.now(), timezone.now(), status=200, error=None)
+
+    monkeypatch.setattr(lanes, "MAX_REQUESTS_OF_OWNER", 3)
+    monkeypatch.setattr(lanes, "_attempt", attempt)
+    jobs = [
+        Job(WebhookDelivery(webhook_id=10 * owner + number), "", (), b"", owner)
+        for owner in (1, 2)
+        for number in range(4)
+        for _ in range(6)
+    ]
+    sending, done = Lanes(), []
+    sending.submit(jobs)
+    while len(done) < len(jobs) and (some := sending.take_done(10)):
+        done += some
+    sending.close()
+
+    # Three to the first receiver, and two to each of the others.
+    assert most == {1: 9, 2: 9}
+    assert len(done) == 48

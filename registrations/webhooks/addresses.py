@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from threading import BoundedSemaphore
 from urllib.parse import SplitResult, urlsplit
 
 import idna
@@ -41,6 +42,8 @@ _NOT_GLOBAL = tuple(
     )
 )  # fmt: skip
 
+# A name server that hangs stops one request of a process at a time.
+_waiter = BoundedSemaphore(1)
 _lookups = ThreadPoolExecutor(16, thread_name_prefix="webhook-lookup")
 
 
@@ -163,16 +166,22 @@ def check_addresses(target: Target, addresses: Iterable[Address]) -> list[Addres
 
 def look_up(host: str) -> list[Address]:
     """The addresses of a name, or the one that it is. Raises `OSError` where it has none."""
-    try:
-        return [_unmapped(ip_address(host))]
-    except ValueError:
-        pass
+    if (literal := _literal(host)) is not None:
+        return [literal]
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except UnicodeError as error:
         raise OSError(str(error)) from error
     texts = dict.fromkeys(str(each[4][0]) for each in found)
     return [_unmapped(ip_address(text.partition("%")[0])) for text in texts]
+
+
+def _literal(host: str) -> Address | None:
+    """The address that the host is. None for a name."""
+    try:
+        return _unmapped(ip_address(host))
+    except ValueError:
+        return None
 
 
 def _unmapped(address: Address) -> Address:
@@ -219,8 +228,19 @@ _INVALID = (
 
 
 def _look_up_in_time(host: str) -> list[Address]:
-    """The addresses. Empty where the name does not resolve, or not in time."""
-    try:
-        return _lookups.submit(look_up, host).result(_LOOKUP_SECONDS)
-    except (OSError, TooLate, ValueError):
+    """The addresses. Empty where the name does not resolve in time, or another one is looked up.
+
+    Then nothing is lost: every attempt checks the addresses again.
+    """
+    if (literal := _literal(host)) is not None:
+        return [literal]
+    if not _waiter.acquire(blocking=False):
         return []
+    lookup = _lookups.submit(look_up, host)
+    try:
+        return lookup.result(_LOOKUP_SECONDS)
+    except (OSError, TooLate, ValueError):
+        lookup.cancel()
+        return []
+    finally:
+        _waiter.release()

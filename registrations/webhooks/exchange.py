@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from time import monotonic
+from weakref import WeakValueDictionary
 
 import httptools
 
@@ -35,6 +36,7 @@ _MAX_IDLE = 8  # open connections to one address
 _MAX_IDLE_ADDRESSES = 50
 _IDLE_SECONDS = 20.0
 _LOOKUPS = 256  # threads; a name that hangs takes one
+_LOOKUPS_OF_OWNER = 4  # so that the names of one account do not take them all
 _CONNECT_SECONDS = 4.0  # where the name has another address
 
 
@@ -115,13 +117,21 @@ class Client:
     def __init__(self) -> None:
         self._idle = defaultdict[_Key, deque[_Connection]](deque)
         self._lookups: dict[str, asyncio.Future[list[Address]]] = {}
+        self._owners = WeakValueDictionary[int, asyncio.Semaphore]()
         self._executor = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="webhook-name")
 
-    async def post(self, url: str, headers: dict[str, str], body: bytes) -> Response:
-        """Raises `NoResponse`. Ends within `SECONDS`, with the look-up of the name."""
+    async def post(
+        self, url: str, headers: dict[str, str], body: bytes, *, owner: int = 0
+    ) -> Response:
+        """Raises `NoResponse`. Ends within `SECONDS`, with the look-up of the name.
+
+        `owner` is the account for which few names are looked up at a time.
+        """
         try:
             async with asyncio.timeout(SECONDS):
-                return await self._post(parse(url), headers, body)
+                target = parse(url)
+                addresses = check_addresses(target, await self._addresses(target.host, owner))
+                return await self._post(target, addresses, headers, body)
         except TimeoutError as error:
             raise NoResponse("timeout") from error
         except AddressNotAllowed as error:
@@ -154,8 +164,9 @@ class Client:
             if not connections:
                 del self._idle[key]
 
-    async def _post(self, target: Target, headers: dict[str, str], body: bytes) -> Response:
-        addresses = check_addresses(target, await self._addresses(target.host))
+    async def _post(
+        self, target: Target, addresses: list[Address], headers: dict[str, str], body: bytes
+    ) -> Response:
         content = _head(target, headers, len(body)) + body
         for address in addresses:
             while connection := self._take((target.scheme, target.host, target.port, address)):
@@ -189,20 +200,34 @@ class Client:
                 connection.end()
         return response
 
-    async def _addresses(self, host: str) -> list[Address]:
+    async def _addresses(self, host: str, owner: int) -> list[Address]:
         """The addresses now. Requests that begin during a look-up share it."""
         pending = self._lookups.get(host)
         if pending is None:
-            loop = asyncio.get_running_loop()
-            pending = loop.run_in_executor(self._executor, look_up, host)
-            self._lookups[host] = pending
-            pending.add_done_callback(lambda done: self._end_lookup(host, done))
+            slots = self._owners.setdefault(owner, asyncio.Semaphore(_LOOKUPS_OF_OWNER))
+            await slots.acquire()
+            pending = self._lookups.get(host)  # another request may have begun it meanwhile
+            if pending is None:
+                pending = self._begin_lookup(host, slots)
+            else:
+                slots.release()
         try:
             return await asyncio.shield(pending)
         except (OSError, ValueError) as error:
             raise NoResponse("name_not_resolved") from error
 
-    def _end_lookup(self, host: str, done: "asyncio.Future[list[Address]]") -> None:
+    def _begin_lookup(self, host: str, slots: asyncio.Semaphore) -> "asyncio.Future[list[Address]]":
+        """Its slot is free when the thread is, which may be after the request has ended."""
+        loop = asyncio.get_running_loop()
+        pending = loop.run_in_executor(self._executor, look_up, host)
+        self._lookups[host] = pending
+        pending.add_done_callback(lambda done: self._end_lookup(host, slots, done))
+        return pending
+
+    def _end_lookup(
+        self, host: str, slots: asyncio.Semaphore, done: "asyncio.Future[list[Address]]"
+    ) -> None:
+        slots.release()
         self._lookups.pop(host, None)
         if not done.cancelled():
             done.exception()  # every request may have ended before

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +31,8 @@ FIRST_REQUESTS = 5
 MOST_REQUESTS = 32
 FAILING_REQUESTS = 2
 MAX_REQUESTS = 500  # to all receivers: a process may often open 1,024 files
+# To all receivers of one account. Beyond it, each receiver has as many as one that fails.
+MAX_REQUESTS_OF_OWNER = 10 * FIRST_REQUESTS
 _MAX_AGE_SECONDS = 5.0
 _USER_AGENT = "event-webhooks/1.0"
 
@@ -43,6 +45,7 @@ class Job:
     url: str
     secrets: tuple[str, ...]
     body: bytes
+    owner: int  # the account
     rendered_at: float = field(default_factory=time.monotonic)
 
 
@@ -67,6 +70,8 @@ class Lanes:
         self._done: SimpleQueue[Outcome | Unbegun] = SimpleQueue()
         self._lanes: dict[int, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._of_owners = Counter[int]()  # requests in progress
+        self._held = defaultdict[int, set[int]](set)  # lanes that wait for others of their owner
         self._is_full = False
         self._loop = uvloop.new_event_loop()
         self._client = Client()
@@ -131,26 +136,37 @@ class Lanes:
             if len(self._tasks) >= MAX_REQUESTS:
                 self._is_full = True
                 return
+            owner = lane.waiting[0].owner
+            is_busy = self._of_owners[owner] >= MAX_REQUESTS_OF_OWNER
+            if is_busy and lane.in_progress >= FAILING_REQUESTS:
+                self._held[owner].add(pk)
+                return
             job = lane.waiting.popleft()
             if job.rendered_at < oldest:
                 self._done.put(Unbegun(job.delivery))
                 continue
             lane.in_progress += 1
-            self._start(self._send(lane, job))
+            self._start(self._send(lane, job), owner)
         if not lane.waiting and not lane.in_progress and lane.allowed == FIRST_REQUESTS:
             del self._lanes[pk]
 
-    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _start(self, coroutine: Coroutine[Any, Any, None], owner: int) -> None:
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._end)
+        self._of_owners[owner] += 1
+        task.add_done_callback(lambda done: self._end(done, owner))
 
-    def _end(self, task: asyncio.Task[None]) -> None:
+    def _end(self, task: asyncio.Task[None], owner: int) -> None:
         self._tasks.discard(task)
+        self._of_owners[owner] -= 1
+        if not self._of_owners[owner]:
+            del self._of_owners[owner]
+        free = self._held.pop(owner, set()) & self._lanes.keys()
         if self._is_full:
             self._is_full = False
-            for pk in random.sample(list(self._lanes), len(self._lanes)):  # none is always first
-                self._begin(pk)
+            free = set(self._lanes)
+        for pk in random.sample(list(free), len(free)):  # none is always first
+            self._begin(pk)
 
     async def _send(self, lane: _Lane, job: Job) -> None:
         try:
@@ -185,6 +201,7 @@ class Lanes:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._held.clear()
         self._lanes.clear()  # a task that was cancelled before it began has not counted itself
 
 
@@ -204,7 +221,7 @@ async def _attempt(client: Client, job: Job) -> Outcome:
     try:
         if not job.secrets:
             raise NoResponse("secret_unreadable")
-        response = await client.post(job.url, headers, job.body)
+        response = await client.post(job.url, headers, job.body, owner=job.owner)
     except NoResponse as problem:
         error = str(problem)
     else:

@@ -145,7 +145,7 @@ class Sender:
         secrets = secrets_of(webhook)
         self._claimed[webhook.pk] += len(bodies)
         self._lanes.submit(
-            Job(each, webhook.url, secrets, bodies[each.pk])
+            Job(each, webhook.url, secrets, bodies[each.pk], webhook.user_id)
             for each in deliveries
             if each.pk in bodies
         )

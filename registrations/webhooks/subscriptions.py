@@ -51,13 +51,13 @@ def create_webhook(
 
     Raises `ValidationFailed` and `WebhookLimit`.
     """
+    _check_number(user)  # before a name is looked up
     _check(user, url=url, events=events)
     starts_after = end_of_log()
     secret, key = new_secret(), key_of(user)
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=user.pk)
-        if Webhook.objects.existing().filter(user=user).count() >= MAX_WEBHOOKS:
-            raise WebhookLimit(maximum=MAX_WEBHOOKS)
+        _check_number(user)
         webhook = Webhook.objects.create(
             user=user,
             key_id=None if key is None else key.pk,
@@ -145,6 +145,12 @@ def end_of_log() -> int:
     """The latest position. Moves the committed changes into the log before."""
     sequence_changes()
     return Change.objects.aggregate(last=Max("position"))["last"] or 0
+
+
+def _check_number(user: User) -> None:
+    """Raises `WebhookLimit`."""
+    if Webhook.objects.existing().filter(user=user).count() >= MAX_WEBHOOKS:
+        raise WebhookLimit(maximum=MAX_WEBHOOKS)
 
 
 def _check_creator(user: User, webhook: Webhook) -> None:
