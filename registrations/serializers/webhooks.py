@@ -234,7 +234,7 @@ class ReplayIn(serializers.Serializer[Any]):
     schema_name = "WebhookReplay"
 
     since = SinceField(help_text="An instant, or a cursor of the changes.")
-    types = TypesField(required=False, help_text="Default: those of the webhook.")
+    types = TypesField(required=False, help_text="Of those of the webhook. Default: all.")
 
 
 @example("Queued", {"count": 12})

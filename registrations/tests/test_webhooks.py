@@ -8,8 +8,10 @@ from django.utils import timezone
 from accounts.models import AuditEntry
 from accounts.services import revoke_key
 from accounts.tests.factories import UserFactory, key_client
+from events.services import edit_event
 from events.tests.factories import EventFactory
-from registrations.models import Webhook, WebhookDelivery
+from registrations.changes.log import sequence_changes
+from registrations.models import Change, Webhook, WebhookDelivery
 from registrations.services import close_account
 from registrations.tests.factories import WebhookFactory
 from registrations.webhooks.retention import delete_old_deliveries
@@ -123,6 +125,16 @@ def test_an_account_has_ten_webhooks(client, olga):
 
     assert response.status_code == 409
     assert (response.json()["code"], response.json()["maximum"]) == ("webhook_limit", 10)
+
+
+def test_no_name_is_looked_up_beyond_the_limit(client, olga, monkeypatch):
+    monkeypatch.setattr("registrations.webhooks.subscriptions.url_errors", pytest.fail)
+    for _ in range(10):
+        WebhookFactory(user=olga)
+
+    response = client.post(PATH, {"url": URL, "types": ["event.created"]})
+
+    assert response.status_code == 409
 
 
 def test_deleted_webhook_is_gone_and_has_no_secret(client, olga):
@@ -323,6 +335,57 @@ def test_a_pending_delivery_is_not_sent_twice(client):
     assert (pending.status_code, pending.json()["code"]) == (409, "delivery_pending")
     assert (ended.status_code, ended.json()["state"]) == (202, "pending")
     assert WebhookDelivery.objects.get().tries == 0
+
+
+def test_few_tests_are_pending(client):
+    path = f"{PATH}{created(client)['id']}/test/"
+
+    statuses = [client.post(path).status_code for _ in range(11)]
+    WebhookDelivery.objects.update(state="delivered")
+
+    assert statuses == [202] * 10 + [409]
+    assert client.post(path).status_code == 202
+
+
+@pytest.mark.parametrize("is_replay", [False, True])
+def test_a_delivery_that_is_sent_again_keeps_its_latest_attempts(client, event, is_replay):
+    path = f"{PATH}{created(client, types=['event.*'])['id']}/"
+    edit_event(event, {"description": "New"})
+    sequence_changes()
+    change = Change.objects.order_by("position").last()
+    webhook = Webhook.objects.get()
+    delivery, other = (
+        WebhookDelivery.objects.create(
+            webhook=webhook, type=change.type, position=position, state="failed"
+        )
+        for position in (change.position, None)
+    )
+    for each in (delivery, other):
+        for number in range(25):
+            each.attempts.create(at=timezone.now(), ms=number)
+
+    if is_replay:
+        since = (timezone.now() - timedelta(hours=1)).isoformat()
+        response = client.post(f"{path}replay/", {"since": since})
+    else:
+        response = client.post(f"{path}deliveries/{delivery.pk}/redeliver/")
+
+    assert response.status_code == 202, response.content
+    kept = delivery.attempts.order_by("pk").values_list("ms", flat=True)
+    assert list(kept) == list(range(5, 25))
+    assert other.attempts.count() == 25
+
+
+@pytest.mark.parametrize(("subscribed", "count"), [("registration.*", 0), ("event.*", 1)])
+def test_replay_queues_no_type_that_the_webhook_does_not_have(client, event, subscribed, count):
+    path = f"{PATH}{created(client, types=[subscribed])['id']}/replay/"
+    edit_event(event, {"description": "New"})
+    sequence_changes()
+    since = (timezone.now() - timedelta(hours=1)).isoformat()
+
+    response = client.post(path, {"since": since, "types": ["event.updated", "registration.*"]})
+
+    assert response.json() == {"count": count}
 
 
 def test_a_change_that_is_no_longer_stored_is_not_sent_again(client):

@@ -128,10 +128,14 @@ class WebhookRotationView(WebhooksView):
 
 class WebhookTestView(WebhooksView):
     @operation(
-        "Test a webhook", operation_id="testWebhook", request=None, responses={202: DeliveryOut}
+        "Test a webhook",
+        operation_id="testWebhook",
+        request=None,
+        responses={202: DeliveryOut},
+        raises=[DeliveryPending],
     )
     def post(self, request: Request, pk: int) -> Response:
-        """Sends `webhook.test`, whose body has the members of a change."""
+        """Sends `webhook.test`, whose body has the members of a change. At most 10 are pending."""
         webhook = self.webhook(pk)
         self.valid(NoFields)
         return Response(DeliveryOut(queueing.queue_test(webhook)).data, status=202)
@@ -162,7 +166,7 @@ class RedeliveryView(WebhooksView):
         raises=[DeliveryPending, CursorExpired],
     )
     def post(self, request: Request, pk: int, delivery_id: int) -> Response:
-        """It is rendered anew, and has all of its attempts again."""
+        """It is rendered anew, and has all of its attempts again. The latest 20 stay listed."""
         deliveries = WebhookDelivery.objects.filter(webhook=self.webhook(pk))
         delivery = self.get_row(deliveries.select_related("webhook"), pk=delivery_id)
         self.valid(NoFields)

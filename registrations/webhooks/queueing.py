@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from accounts.models import User
@@ -20,6 +21,7 @@ from ..models import (
     CHANGE_TYPES,
     Change,
     Webhook,
+    WebhookAttempt,
     WebhookDelivery,
     WebhookQueue,
 )
@@ -28,6 +30,8 @@ State = WebhookDelivery.State
 
 TEST = "webhook.test"
 MAX_REPLAYED = 100_000
+MAX_PENDING_TESTS = 10
+KEPT_ATTEMPTS = 20  # of a delivery that is sent again
 _CHANGES_AT_ONCE = 1000
 
 _INSERT = """
@@ -164,8 +168,11 @@ def _queue_for(webhooks: QuerySet[Webhook], after: int, until: int) -> None:
 
 @transaction.atomic
 def queue_test(webhook: Webhook) -> WebhookDelivery:
-    """Raises `ValidationFailed` for a disabled webhook."""
+    """Raises `DeliveryPending` if many tests are, and `ValidationFailed` for a disabled webhook."""
     _require_enabled(webhook)
+    tests = WebhookDelivery.objects.filter(webhook=webhook, type=TEST, state=State.PENDING)
+    if tests[:MAX_PENDING_TESTS].count() == MAX_PENDING_TESTS:
+        raise DeliveryPending
     now = timezone.now()
     return WebhookDelivery.objects.create(
         webhook=webhook, type=TEST, state=State.PENDING, created_at=now, attempt_at=now
@@ -186,6 +193,7 @@ def redeliver(delivery: WebhookDelivery) -> WebhookDelivery:
     done = WebhookDelivery.objects.filter(pk=delivery.pk).exclude(state=State.PENDING)
     if not done.update(state=State.PENDING, attempt_at=timezone.now(), tries=0):
         raise DeliveryPending
+    _delete_earlier_attempts(WebhookDelivery.objects.filter(pk=delivery.pk))
     delivery.refresh_from_db()
     return delivery
 
@@ -194,11 +202,14 @@ def redeliver(delivery: WebhookDelivery) -> WebhookDelivery:
 def replay(webhook: Webhook, since: datetime | Position, types: Collection[str] | None) -> int:
     """Queue the changes since then, and return the number of the deliveries.
 
-    Those that are still pending are not queued twice. Raises `CursorExpired`, and
+    `types` selects among those of the webhook, which gets no others. Deliveries that are still
+    pending are not queued twice. Raises `CursorExpired`, and
     `ValidationFailed` for a disabled webhook or too many changes.
     """
     _require_enabled(webhook)
-    selected = expanded(types or webhook.types)
+    selected = expanded(webhook.types)
+    if types is not None:
+        selected = [each for each in expanded(types) if each in selected]
     changes = visible_changes(webhook).filter(_since(since), type__in=selected)
     if changes[: MAX_REPLAYED + 1].count() > MAX_REPLAYED:
         detail = f"There are more than {MAX_REPLAYED} changes since then. Choose a later time."
@@ -210,7 +221,18 @@ def replay(webhook: Webhook, since: datetime | Position, types: Collection[str] 
     with connection.cursor() as cursor:
         now = timezone.now()
         cursor.execute(_REPLAY.format(changes=sql), [webhook.pk, now, now, *parameters])
-        return int(cursor.rowcount)
+        number = int(cursor.rowcount)
+    if number:
+        _delete_earlier_attempts(webhook.deliveries.filter(state=State.PENDING))
+    return number
+
+
+def _delete_earlier_attempts(deliveries: QuerySet[WebhookDelivery]) -> None:
+    """Keep the latest attempts, so that sending again and again stores no more."""
+    rank = Window(RowNumber(), partition_by=F("delivery"), order_by=F("pk").desc())
+    attempts = WebhookAttempt.objects.filter(delivery__in=deliveries).order_by()
+    earlier = attempts.annotate(rank=rank).filter(rank__gt=KEPT_ATTEMPTS)
+    WebhookAttempt.objects.filter(pk__in=earlier.values("pk")).delete()
 
 
 def _since(since: datetime | Position) -> Q:
