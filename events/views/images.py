@@ -15,7 +15,6 @@ from config.api.http.strict_bodies import validate_body
 from config.api.http.work_slots import IMAGES
 from config.api.key_scopes import Scope, Scopes
 from config.api.openapi.schema import operation
-from config.api.views import ApiView
 from config.errors import PermissionDenied
 
 from .. import services
@@ -25,10 +24,11 @@ from ..models import Event, Right
 from ..permissions import IsOrganizerOrStaff
 from ..serializers.events import EventOut
 from ..serializers.images import FORM_EXAMPLE, EventImageAltIn, EventImageIn
+from .access import EventAccess
 from .events import event_response
 
 
-class EventImageView(ApiView):
+class EventImageView(EventAccess):
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
     parser_classes = file_parsers(*MEDIA_TYPES, OCTETS, max_bytes=MAX_IMAGE_BYTES)
     staff_permissions: ClassVar[dict[str, str]] = dict.fromkeys(
@@ -79,9 +79,7 @@ class EventImageView(ApiView):
         return Response(status=204)
 
     def _event(self, pk: int) -> Event:
-        events = Event.objects.visible_to(self.request.user, *self.needed_permissions)
-        event: Event = self.get_row(events.for_display(), pk=pk)
-        return event
+        return self.get_row(self.visible_events(pk).for_display(), pk=pk)
 
     def _upload(self) -> tuple[bytes, str]:
         """The image and its description. Raises `ValidationFailed`, `PayloadTooLarge`."""

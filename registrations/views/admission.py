@@ -21,6 +21,7 @@ from config.errors import PermissionDenied
 from events.errors import EventCancelled, EventNotPublished, EventStarted
 from events.models import Event, Right
 from events.permissions import IsOrganizerOrStaff
+from events.views.access import EventAccess
 
 from .. import services
 from ..errors import (
@@ -166,13 +167,12 @@ class ReopenView(DecisionView):
         return self.decided(pk)
 
 
-class _EventView(ListView):
+class _EventView(EventAccess):
     tag = "attendees"
     permission_classes = (IsAuthenticated, IsOrganizerOrStaff)
 
     def event(self, pk: int) -> Event:
-        events = Event.objects.visible_to(self.request.user, *self.needed_permissions)
-        return self.get_row(events, pk=pk)
+        return self.get_row(self.visible_events(pk), pk=pk)
 
 
 class DecideView(_EventView):
@@ -200,7 +200,7 @@ class DecideView(_EventView):
             return Response(OutcomesOut({"results": outcomes}).data)
 
 
-class CodeListView(_EventView):
+class CodeListView(_EventView, ListView):
     staff_permissions: ClassVar[dict[str, str]] = {
         "GET": "registrations.view_registrationcode",
         "POST": "registrations.add_registrationcode",

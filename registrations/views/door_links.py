@@ -10,17 +10,18 @@ from accounts.authentication import current_user
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import Ordering, orderings
 from config.api.pagination.paginator import KeysetPagination
-from config.api.views import ApiView, ListView
+from config.api.views import ListView
 from config.errors import NotFound, PermissionDenied
 from events.errors import RoleTooLow
 from events.models import Event, Right
 from events.permissions import IsOrganizerOrStaff
+from events.views.access import EventAccess
 
 from .. import services
 from ..serializers import DoorLinkIn, DoorLinkOut, NewDoorLinkOut
 
 
-class DoorLinksView(ApiView):
+class DoorLinksView(EventAccess):
     """The links of an event, for roles with its people and for staff. Closed to API keys."""
 
     tag = "attendees"
@@ -34,9 +35,7 @@ class DoorLinksView(ApiView):
     shown_elsewhere = (NewDoorLinkOut,)
 
     def event(self, pk: int) -> Event:
-        events = Event.objects.visible_to(self.request.user, *self.needed_permissions)
-        event: Event = self.get_row(events, pk=pk)
-        return event
+        return self.get_row(self.visible_events(pk), pk=pk)
 
 
 class DoorLinkListView(ListView, DoorLinksView):
