@@ -56,7 +56,8 @@
     const { max_capacity: all, registered_count: taken, available_seats: free, waitlist_count: waiting } =
       JSON.parse(message.data);
     const current = `${all} ${taken} ${waiting}`;
-    if (last !== null && last !== current) {
+    // Also at the first message: the page may be older than it.
+    if (last !== current) {
       const meter = seats.querySelector("meter");
       const number = document.createElement("strong");
       if (all === null) {

@@ -72,10 +72,17 @@ WEBHOOK_CODES = {
     "address_not_allowed",
     "has_credentials",
 }
+# Questions depend on each other, and on their type.
+FORM_CODES = {"invalid", "invalid_choice", "required", "min_value", "max_length"}
 # A guest has to send what a user may leave out; one's own account wants the password. Of many
 # events the generator makes some with a date and no time, whatever the document says.
 ALSO_BUSINESS = {
-    "registerForEvent": {"required"},
+    # The form of the event, and parties.
+    "registerForEvent": {"required", "unknown_question", "max_length", "max_value"},
+    "editRegistration": {"unknown_question", "max_length", "max_value", "min_value"},
+    "replaceFormOfEvent": FORM_CODES,
+    "replaceFormOfSeries": FORM_CODES,
+    "setImageOfEvent": {"invalid", "required", "unsupported_media_type"},  # bytes of no image
     "deleteUser": {"required"},
     "editSeries": {"invalid_choice"},  # an event of another series
     "createManyEvents": {"required", "conflicting_fields"},

@@ -29,7 +29,6 @@ class DoorLinkIn(serializers.Serializer[DoorLink]):
     name = LineField(
         max_length=100,
         required=False,
-        allow_blank=True,
         default="",
         help_text="Who gets the link, or where it is used.",
     )

@@ -56,7 +56,10 @@ def park_mail(number: int) -> None:
 
 def fail_delivery(user: User) -> None:
     WebhookDelivery.objects.create(
-        webhook=WebhookFactory(user), type="event.edited", state=WebhookDelivery.State.FAILED
+        webhook=WebhookFactory(user),
+        type="event.edited",
+        state=WebhookDelivery.State.FAILED,
+        created_at=NOW,  # the clock of the database is not frozen
     )
 
 

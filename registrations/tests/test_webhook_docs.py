@@ -43,7 +43,7 @@ def sent(olga, event, settings):
     settings.WEBHOOK_NETWORKS = [ip_network("127.0.0.0/8")]
     with running(Receiver()) as receiver:
         webhook = WebhookFactory(user=olga, url=receiver.url, starts_after=end_of_log())
-        rotate_secret(webhook.user, webhook, overlap_hours=1)
+        rotate_secret(webhook, overlap_hours=1)
         registered(event)
         send()
     webhook.refresh_from_db()

@@ -255,8 +255,7 @@ def test_webhook_of_a_key_ends_with_the_key(client, olga):
     assert not Webhook.objects.exists()
 
 
-@pytest.mark.parametrize(("route", "body"), [("", {"url": "https://1.1.1.1/"}), ("rotate/", {})])
-def test_a_key_does_not_take_over_what_it_may_not_read(client, olga, route, body):
+def test_a_key_does_not_take_over_what_it_may_not_read(client, olga):
     by_owner, by_another_key = created(client), created(key_client(olga, "webhooks"))
     by_key = key_client(olga, "webhooks")
     own = created(by_key)
@@ -265,7 +264,7 @@ def test_a_key_does_not_take_over_what_it_may_not_read(client, olga, route, body
     for webhook in (by_owner, by_another_key, own):
         path = f"{PATH}{webhook['id']}/"
         assert by_key.patch(path, {"description": "x"}).status_code == 200
-        responses.append((by_key.post if route else by_key.patch)(f"{path}{route}", body))
+        responses.append(by_key.patch(path, {"url": "https://1.1.1.1/"}))
 
     assert [each.status_code for each in responses] == [403, 403, 200]
     assert responses[0].json()["code"] == "permission_denied"

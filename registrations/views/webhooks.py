@@ -119,9 +119,7 @@ class WebhookRotationView(WebhooksView):
     def post(self, request: Request, pk: int) -> Response:
         """Both secrets sign during the overlap. A second rotation ends the oldest."""
         webhook = self.webhook(pk)
-        webhook, secret = subscriptions.rotate_secret(
-            current_user(request), webhook, **self.valid(SecretRotationIn)
-        )
+        webhook, secret = subscriptions.rotate_secret(webhook, **self.valid(SecretRotationIn))
         facts: dict[str, Any] = {"secret": secret, "previous_until": webhook.previous_until}
         return Response(SecretOut(facts).data)
 
