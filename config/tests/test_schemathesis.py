@@ -127,7 +127,7 @@ def _one_connection(db) -> Iterator[None]:
 
 @pytest.fixture
 def document(there: "There") -> BaseSchema:
-    return loaded_document(10)
+    return loaded_document(5)
 
 
 @pytest.fixture
