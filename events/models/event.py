@@ -73,6 +73,13 @@ class Event(EventDetails):
         editable=False,
         help_text="How many of the people on the waitlist are guests of a registrant.",
     )
+    oversized_count = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="How many waitlisted parties are larger than the whole capacity. Others pass "
+        "them.",
+    )
     pending_count = models.PositiveIntegerField(
         default=0, db_default=0, editable=False, help_text="People who wait for a decision."
     )
@@ -367,8 +374,11 @@ class Event(EventDetails):
 
     @property
     def is_open_to_newcomers(self) -> bool:
-        """Whether free seats go to newcomers: nobody waits, or only parties that do not fit."""
-        return self.waitlist_count == 0 or self.waitlist_policy == WaitlistPolicy.FIRST_FIT
+        """Whether free seats go to newcomers: no party waits, or only ones that do not fit."""
+        return (
+            self.queue_length == self.oversized_count
+            or self.waitlist_policy == WaitlistPolicy.FIRST_FIT
+        )
 
     @property
     def needs_admission(self) -> bool:

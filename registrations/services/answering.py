@@ -30,7 +30,6 @@ from .eligibility import (
     check_may_ask,
     check_mode,
     check_party_size,
-    may_pass_queue,
     placement,
 )
 from .option_limits import Option, check_options_free, take_options, taken_by_option
@@ -132,8 +131,7 @@ def register_answered(
         answered.check_version(event)
         check_capacity_holds(event, party_size)
         answered.check_options(event)
-        if not (event.waitlist_count and event.seats_party(party_size)):
-            check_has_place(event, party_size)
+        check_has_place(event, party_size)
         row = _place_answered(parameters, answered, viewer)
         if row is not None:
             return registration_of({**parameters, **_columns_of(answered)}, row, event_of(row))
@@ -158,10 +156,9 @@ def _place_answered(
     check_may_ask(event, is_registered=is_registered, now=now, party_size=party_size)
     check_capacity_holds(event, party_size)
     answered.check_options(event)
-    may_pass = may_pass_queue(event)
-    check_has_place(event, party_size, may_pass=may_pass)
+    check_has_place(event, party_size)
     answered.take_options(event)
-    gets_seat = placement(event, party_size, may_pass=may_pass) == Status.CONFIRMED
+    gets_seat = placement(event, party_size) == Status.CONFIRMED
     row = place({**parameters, **_columns_of(answered), "gets_seat": gets_seat, "is_opened": True})
     if not row["is_placed"]:
         raise TemporarilyUnavailable(headers={"Retry-After": "1"})

@@ -27,7 +27,6 @@ from .eligibility import (
     check_is_ahead,
     check_party_size,
     describe_full,
-    may_pass_queue,
     placement,
 )
 from .imported_answers import ImportedAnswers
@@ -173,7 +172,6 @@ def _row_results(event: Event, rows: Sequence[Candidate | InvalidRow]) -> Iterat
     emails = {row.email for row in rows if isinstance(row, Candidate)}
     live = event.registrations.of_address().filter(email__in=emails)
     registered = set(live.values_list("email", flat=True))
-    may_pass = may_pass_queue(event)
     options = ImportedAnswers(event)
     for row in rows:
         if isinstance(row, InvalidRow):
@@ -183,24 +181,21 @@ def _row_results(event: Event, rows: Sequence[Candidate | InvalidRow]) -> Iterat
         elif row.email in registered:
             yield RowResult(row.line, row.name, row.email, "already_registered")
         else:
-            result = _placed(event, row, options, may_pass=may_pass)
+            result = _placed(event, row, options)
             if result.outcome != "refused":
                 registered.add(row.email)
-            may_pass = may_pass and result.outcome != "waitlisted"
             yield result
 
 
-def _placed(
-    event: Event, row: Candidate, imported: ImportedAnswers, *, may_pass: bool
-) -> RowResult:
+def _placed(event: Event, row: Candidate, imported: ImportedAnswers) -> RowResult:
     """Gives the row seats or a place in the queue in the counters of `event`."""
     answers, errors = imported.read(row.line, row.answers)
-    if not errors and (error := _refusal(event, row, may_pass=may_pass)) is not None:
+    if not errors and (error := _refusal(event, row)) is not None:
         errors = (error,)
     if errors:
         return RowResult(row.line, row.name, row.email, "refused", errors)
     imported.take(answers)
-    status = placement(event, row.party_size, may_pass=may_pass)
+    status = placement(event, row.party_size)
     outcome = str(status.value) if status else "refused"
     result = RowResult(
         row.line, row.name, row.email, outcome, party_size=row.party_size, answers=answers
@@ -215,7 +210,7 @@ def _placed(
     return result
 
 
-def _refusal(event: Event, row: Candidate, *, may_pass: bool) -> FieldError | None:
+def _refusal(event: Event, row: Candidate) -> FieldError | None:
     """Why the party gets neither seats nor a place in the queue."""
     field = f"line.{row.line}"
     try:
@@ -226,7 +221,7 @@ def _refusal(event: Event, row: Candidate, *, may_pass: bool) -> FieldError | No
         return FieldError(f"{field}.party_size", error["code"], error["detail"])
     except PartyTooLarge as refusal:
         return FieldError(f"{field}.party_size", "max_value", refusal.detail)
-    if placement(event, row.party_size, may_pass=may_pass) is None:
+    if placement(event, row.party_size) is None:
         return FieldError(field, "event_full", describe_full(event))
     return None
 

@@ -27,7 +27,6 @@ from .eligibility import (
     check_capacity_holds,
     check_is_ahead,
     event_full,
-    may_pass_queue,
     placement,
 )
 from .ledger import Kind, Reason, new_entry, role_of
@@ -170,7 +169,7 @@ class _Decisions:
         check_capacity_holds(event, size)
         chosen = taken_options(self.questions, row.answers, row.guests)
         check_options_free(event.pk, self.questions, chosen)
-        status = placement(event, size, may_pass=may_pass_queue(event))
+        status = placement(event, size)
         if status is None:
             raise event_full(event)
         take_options(event.pk, self.questions, chosen)

@@ -62,9 +62,8 @@ IS_REGISTERED = """EXISTS (
     WHERE event_id = %(event_id)s AND email = %(email)s AND status <> 'cancelled'
 )"""
 
-# A party that would fit while others wait is left out: whether it may pass them depends on the
-# policy, and on the queue, which only a holder of the event's lock can read. That one decides by
-# `gets_seat`.
+# A party that would fit while others wait is left out: whether it gets a seat is decided under the
+# lock, by `gets_seat`. The row after the UPDATE does not tell which it got.
 MAY_REGISTER = f"""(
     {IS_OPEN} AND (event.registration_mode = 'open' OR %(skips_mode)s::boolean)
     AND CASE
@@ -109,26 +108,11 @@ def may_promote(event: Event, now: datetime, *, even_closed: bool = False) -> bo
     return has_seats and gives_seats(event, now, even_closed=even_closed)
 
 
-def placement(event: Event, party_size: int = 1, *, may_pass: bool = False) -> Status | None:
-    """The status of the next registration; None if the event is full.
-
-    With `may_pass`, all waitlisted parties are larger than the whole capacity. Nobody waits for
-    them.
-    """
-    if event.seats_party(party_size) and (event.is_open_to_newcomers or may_pass):
+def placement(event: Event, party_size: int = 1) -> Status | None:
+    """The status of the next registration; None if the event is full."""
+    if event.seats_party(party_size) and event.is_open_to_newcomers:
         return Status.CONFIRMED
     return Status.WAITLISTED if event.waitlist_enabled else None
-
-
-def may_pass_queue(event: Event) -> bool:
-    """Whether a newcomer may overtake the queue if it fits. Caller holds the lock.
-
-    Under the strict policy each waitlisted party must be larger than the whole capacity.
-    """
-    if event.is_open_to_newcomers or event.max_capacity is None:
-        return event.is_open_to_newcomers
-    queue = Registration.objects.filter(event=event, status=Status.WAITLISTED)
-    return not queue.filter(party_size__lte=event.max_capacity).exists()
 
 
 def check_party_size(event: Event, party_size: int) -> None:
@@ -182,7 +166,6 @@ def check_may_register(
     is_registered: bool,
     now: datetime,
     party_size: int = 1,
-    may_pass: bool = False,
 ) -> None:
     """Raises the first error that prevents a registration.
 
@@ -191,7 +174,7 @@ def check_may_register(
     """
     check_may_ask(event, is_registered=is_registered, now=now, party_size=party_size)
     check_capacity_holds(event, party_size)
-    check_has_place(event, party_size, may_pass=may_pass)
+    check_has_place(event, party_size)
 
 
 def check_may_ask(event: Event, *, is_registered: bool, now: datetime, party_size: int) -> None:
@@ -204,9 +187,9 @@ def check_may_ask(event: Event, *, is_registered: bool, now: datetime, party_siz
         raise AlreadyRegistered
 
 
-def check_has_place(event: Event, party_size: int, *, may_pass: bool = False) -> None:
+def check_has_place(event: Event, party_size: int) -> None:
     """Raises `EventFull` if there are neither seats nor places in the queue."""
-    if placement(event, party_size, may_pass=may_pass) is None:
+    if placement(event, party_size) is None:
         raise event_full(event)
 
 

@@ -102,6 +102,20 @@ CHECKS = (
         """,  # noqa: S608  # nosec
     ),
     Check(
+        "oversized_count equals the waitlisted parties that can never fit",
+        """
+        SELECT event.id, format('oversized_count %%s, parties %%s',
+            event.oversized_count, coalesce(found.parties, 0))
+        FROM events_event AS event LEFT JOIN (
+            SELECT event_id, count(*) AS parties
+            FROM registrations_registration JOIN events_event ON events_event.id = event_id
+            WHERE registrations_registration.status = 'waitlisted' AND party_size > max_capacity
+            GROUP BY event_id
+        ) AS found ON found.event_id = event.id
+        WHERE event.oversized_count <> coalesce(found.parties, 0)
+        """,
+    ),
+    Check(
         "pending_count equals the people it counts",
         f"""
         SELECT e.id, format('pending_count %%s, pending %%s',

@@ -35,6 +35,7 @@ from .inserts import (
 _STATE_COLUMNS = (
     "id", "status", "deleted_at", "start_time", "registration_opens_at", "registration_closes_at",
     "max_capacity", "registered_count", "waitlist_count", "waitlist_enabled", "max_party_size",
+    "waitlist_guest_count", "oversized_count",
     "waitlist_policy", "form_id", "visibility",
     "registration_mode",
 )  # fmt: skip

@@ -4,9 +4,9 @@ A full event matches no row and is refused without a write or a lock. If this pr
 event full, it first reads the event, which costs half as much as the statement, and runs the
 statement only if there may be a seat.
 
-A party that would fit while others wait takes the event's lock first and then reads the queue. By
-the strict policy it gets seats only if every waitlisted party is larger than the whole capacity. A
-party that answers questions takes the lock first as well; see `answering`.
+A party that would fit while others wait takes the event's lock first. By the strict policy it gets
+seats only if every waitlisted party is larger than the whole capacity. A party that answers
+questions takes the lock first as well; see `answering`.
 """
 
 import json
@@ -35,7 +35,6 @@ from .eligibility import (
     check_is_visible,
     check_may_register,
     check_mode,
-    may_pass_queue,
     placement,
 )
 from .placing import event_of, place, read_state, registration_of
@@ -153,11 +152,9 @@ def _place_under_lock(parameters: dict[str, Any]) -> dict[str, Any]:
     """
     event = lock_event(parameters["event_id"])
     is_registered = Registration.objects.of_address().filter(event=event, email=parameters["email"])
-    may_pass, party_size = may_pass_queue(event), parameters["party_size"]
-    _explain_refusal(
-        event, is_registered.exists(), parameters["now"], party_size, may_pass=may_pass
-    )
-    gets_seat = placement(event, party_size, may_pass=may_pass) == Status.CONFIRMED
+    party_size = parameters["party_size"]
+    _explain_refusal(event, is_registered.exists(), parameters["now"], party_size)
+    gets_seat = placement(event, party_size) == Status.CONFIRMED
     return place({**parameters, "gets_seat": gets_seat})
 
 
@@ -171,10 +168,6 @@ def _check_by_reading(
         _explain_refusal(event, is_registered, timezone.now(), party_size)
 
 
-def _explain_refusal(
-    event: Event, is_registered: bool, now: datetime, party_size: int, *, may_pass: bool = False
-) -> None:
+def _explain_refusal(event: Event, is_registered: bool, now: datetime, party_size: int) -> None:
     """Raises why there was no place; returns if there is one by now."""
-    check_may_register(
-        event, is_registered=is_registered, now=now, party_size=party_size, may_pass=may_pass
-    )
+    check_may_register(event, is_registered=is_registered, now=now, party_size=party_size)

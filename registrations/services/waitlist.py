@@ -83,6 +83,7 @@ def promote_waitlist(event: Event, *, reason: Reason, even_closed: bool = False)
     All promotions happen here. There are none if registration is closed, except with `even_closed`,
     or if the event has started, is cancelled or deleted. Caller holds the event lock.
     """
+    _count_oversized(event)
     now = timezone.now()
     if not may_promote(event, now, even_closed=even_closed):
         return 0
@@ -110,6 +111,20 @@ def promote_waitlist(event: Event, *, reason: Reason, even_closed: bool = False)
         )
     report_effect("promoted", promoted)
     return int(promoted)
+
+
+def _count_oversized(event: Event) -> None:
+    """Counts the waitlisted parties that a lower capacity has made larger than the whole event.
+
+    Every edit of the event, and every party that leaves the queue or shrinks, promotes the waitlist
+    and so comes here. A new party is never larger.
+    """
+    number = 0
+    if event.waitlist_guest_count and event.max_capacity is not None:
+        queue = Registration.objects.filter(event=event, status=Status.WAITLISTED)
+        number = queue.filter(party_size__gt=event.max_capacity).count()
+    if number != event.oversized_count:
+        add_to_counters(event, oversized_count=number - event.oversized_count)
 
 
 def add_people(event: Event, registration: Registration, people: int, *, parties: int) -> None:

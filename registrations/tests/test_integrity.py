@@ -40,7 +40,7 @@ def test_a_sound_database_passes(busy):
 
     call_command("check_integrity", stdout=out)
 
-    assert out.getvalue().count("ok: ") == 10
+    assert out.getvalue().count("ok: ") == 11
 
 
 def test_wrong_counters_are_reported_and_repaired(busy):

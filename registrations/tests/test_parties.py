@@ -202,6 +202,21 @@ def test_a_newcomer_passes_a_party_that_is_larger_than_the_whole_capacity(client
     assert statuses(seated, large) == ["confirmed", "waitlisted"]
 
 
+def test_seats_that_an_oversized_party_cannot_take_are_available(client, event):
+    party, large = registered(event, party_size=4), registered(event, party_size=5)
+    edit_event(event, {"max_capacity": 4})
+
+    patched(client, party, party_size=2)
+
+    shown = client.get(f"/api/events/{event.pk}/").json()
+    found = client.get("/api/events/?available=true").json()["results"]
+    assert (shown["registration_state"], shown["available_seats"]) == ("open", 2)
+    assert [each["id"] for each in found] == [event.pk]
+    patched(client, large, party_size=2)
+    assert statuses(large) == ["confirmed"]
+    assert client.get(f"/api/events/{event.pk}/").json()["registration_state"] == "waitlist"
+
+
 # --- Promotion ----------------------------------------------------------------------------------
 
 
