@@ -82,7 +82,7 @@ ALSO_BUSINESS = {
     "editRegistration": {"unknown_question", "max_length", "max_value", "min_value"},
     "replaceFormOfEvent": FORM_CODES,
     "replaceFormOfSeries": FORM_CODES,
-    "setImageOfEvent": {"invalid", "required", "unsupported_media_type"},  # bytes of no image
+    "setImageOfEvent": {"invalid", "required", "blank"},  # bytes of no image, spaces
     "deleteUser": {"required"},
     "editSeries": {"invalid_choice"},  # an event of another series
     "createManyEvents": {"required", "conflicting_fields"},

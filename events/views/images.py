@@ -46,7 +46,11 @@ class EventImageView(EventAccess):
     @operation(
         "Set the image of an event",
         parameters=[
-            OpenApiParameter("alt", str, description="What it shows. For a body that is the image.")
+            OpenApiParameter(
+                "alt",
+                {"type": "string", "minLength": 1, "maxLength": 500},
+                description="What it shows. For a body that is the image.",
+            )
         ],
         request={
             "multipart/form-data": OpenApiRequest(
