@@ -11,7 +11,9 @@ import time_machine
 from django.apps import apps
 from django.core.cache import cache
 from django.core.files.storage import InMemoryStorage, default_storage
-from pytest_django.plugin import blocking_manager_key
+from django.db import connection, transaction
+from django.test import TransactionTestCase
+from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
 from accounts.models import User
@@ -26,6 +28,10 @@ from events.tests.factories import EventFactory
 NOW = datetime(2027, 1, 15, 12, 0, tzinfo=UTC)
 
 __all__ = ["NOW", "PASSWORD"]
+
+
+# Rows of migrations, which no test changes.
+MIGRATED = ("django_migrations", "django_content_type", "auth_permission")
 
 
 class SteadyTime:
@@ -57,15 +63,44 @@ def _plain_settings(settings, monkeypatch) -> Iterator[None]:
     cache.clear()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """Restore the rows of migrations after a test with real commits, which empties every table."""
-    yield
-    marker = item.get_closest_marker("django_db")
-    is_last = nextitem is None  # the database is already destroyed
-    if marker is not None and marker.kwargs.get("transaction") and not is_last:
-        with item.config.stash[blocking_manager_key].unblock():
-            import_module("events.migrations.0004_first_categories").create(apps, None)
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """Let the tests' own server run without waiting for the disk."""
+    if real_settings.USES_EMBEDDED_POSTGRES:
+        with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
+            for name in ("fsync", "synchronous_commit", "full_page_writes"):
+                cursor.execute(f"ALTER SYSTEM SET {name} = off")
+            cursor.execute("SELECT pg_reload_conf()")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_flush() -> Iterator[None]:
+    """Let tests with real commits empty the tables that they wrote to.
+
+    Django's flush empties every table and makes all permissions again, which takes longer than most
+    of these tests.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: _empty_tables())
+        yield
+
+
+def _empty_tables() -> None:
+    tables = [t for t in connection.introspection.django_table_names(True) if t not in MIGRATED]
+    written = " UNION ALL ".join(f"SELECT '{t}' WHERE EXISTS (SELECT FROM {t})" for t in tables)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(written)
+        names = [name for (name,) in cursor.fetchall()]
+        if real_settings.USES_EMBEDDED_POSTGRES:
+            # A superuser may leave out triggers and references, and deletes a few rows faster.
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            for name in names:
+                cursor.execute(f"DELETE FROM {name}")
+        elif names:
+            cursor.execute(f"TRUNCATE {', '.join(names)} CASCADE")
+    import_module("events.migrations.0004_first_categories").create(apps, None)
 
 
 @pytest.fixture
