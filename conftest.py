@@ -22,6 +22,7 @@ from accounts.tokens import open_session
 from config import settings as real_settings
 from config.api.http import rate_limits
 from config.api.http.work_slots import FILES
+from config.static_files import StaticFilesMiddleware
 from events.models import Event
 from events.tests.factories import EventFactory
 
@@ -84,6 +85,20 @@ def _quick_flush() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: _empty_tables())
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _static_files_once() -> Iterator[None]:
+    """Let all test clients share one list of static files, which takes longer than most requests.
+
+    Each client makes its own middleware.
+    """
+    files = StaticFilesMiddleware(lambda _: None).files
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            StaticFilesMiddleware, "add_files_from_finders", lambda self: self.files.update(files)
+        )
         yield
 
 
