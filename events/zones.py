@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, tzinfo
 
+from config.errors import FieldError, ValidationFailed
+
 
 class NonexistentTime(ValueError):
     """The zone's clocks skip this wall-clock time."""
@@ -19,6 +21,15 @@ def instant(moment: datetime, zone: tzinfo) -> datetime:
     if result.astimezone(zone).replace(tzinfo=None) != moment.replace(fold=0):
         raise NonexistentTime(moment)
     return result
+
+
+def instant_of_field(name: str, moment: datetime, zone: tzinfo) -> datetime:
+    """The instant of a value that a client sent. Raises `ValidationFailed`."""
+    try:
+        return instant(moment, zone)
+    except NonexistentTime:
+        skipped = f"The clocks in {zone} skip this time."
+        raise ValidationFailed(FieldError(name, "nonexistent_time", skipped)) from None
 
 
 def wall_clock(moment: datetime, zone: tzinfo) -> datetime:

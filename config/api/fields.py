@@ -142,7 +142,9 @@ class LineField(TextField):
     @property
     def schema_extra(self) -> dict[str, Any]:
         """The pattern has the length, since white space at the ends does not count."""
-        return {"pattern": _line(self.max_length or 2), "minLength": None, "maxLength": None}
+        blank = f"^[{SPACE}]*$|" if self.allow_blank else ""
+        pattern = blank + _line(self.max_length or 2)
+        return {"pattern": pattern, "minLength": None, "maxLength": None}
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)

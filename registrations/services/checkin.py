@@ -27,7 +27,7 @@ from config.errors import (
     ValidationFailed,
 )
 from events.models import Event
-from events.zones import NonexistentTime, instant
+from events.zones import instant_of_field
 
 from ..errors import TicketNotValid
 from ..models import DoorLink, LedgerEntry, Registration, Scan
@@ -349,11 +349,7 @@ def _instant_of(batch: _Batch, request: ScanRequest) -> datetime | None:
     """Raises `ValidationFailed`."""
     if request.at is None:
         return None
-    try:
-        at = instant(request.at, batch.event.zone)
-    except NonexistentTime:
-        skipped = f"The clocks in {batch.event.timezone} skip this time."
-        raise ValidationFailed(FieldError("at", "nonexistent_time", skipped)) from None
+    at = instant_of_field("at", request.at, batch.event.zone)
     if at > batch.now + MAX_AHEAD:
         ahead = "The time is in the future. Set the clock of the phone, or leave the time out."
         raise ValidationFailed(FieldError("at", "max_value", ahead))

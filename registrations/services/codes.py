@@ -16,6 +16,7 @@ from accounts.models import User
 from config.errors import FieldError, NotFound, ValidationFailed
 from events.models import Event
 from events.services import lock_event
+from events.zones import instant_of_field
 
 from ..errors import CodeInvalid, CodeRequired, CodeUsedUp
 from ..models import Registration, RegistrationCode, new_code
@@ -39,7 +40,12 @@ def create_code(
     expires_at: datetime | None = None,
     email: str = "",
 ) -> RegistrationCode:
-    """Without `code` a random one is made. Raises `ValidationFailed` if the event has it."""
+    """Without `code` a random one is made. A naive `expires_at` is in the event's zone.
+
+    Raises `ValidationFailed` if the event has the code, and for a time that does not exist.
+    """
+    if expires_at is not None:
+        expires_at = instant_of_field("expires_at", expires_at, event.zone)
     try:
         with transaction.atomic():
             return RegistrationCode.objects.create(

@@ -911,3 +911,14 @@ def test_confirmed_address_opens_an_unlisted_event(anyone, olga):
 
     assert (confirmed.status_code, confirmed.json()["status"]) == (200, "confirmed")
     assert "key=" in confirmed.json()["event"]["page_url"]
+
+
+def test_expiry_of_a_code_without_an_offset_is_in_the_zone_of_the_event(olga, signed_in):
+    event = EventFactory(organizer=olga, timezone="Europe/Berlin")
+    codes = f"/api/events/{event.pk}/codes/"
+
+    made = signed_in(olga).post(codes, {"expires_at": "2032-07-15T14:30:00"})
+    skipped = signed_in(olga).post(codes, {"expires_at": "2032-03-28T02:30:00"})
+
+    assert (made.status_code, made.json()["expires_at"]) == (201, "2032-07-15T12:30:00Z")
+    assert skipped.json()["errors"][0]["code"] == "nonexistent_time"

@@ -26,7 +26,7 @@ from config.errors import FieldError, PermissionDenied, ValidationFailed
 from events.models import Right
 from events.permissions import IsOrganizerOrStaff
 from events.views.access import EventAccess
-from events.zones import NonexistentTime, at_wall_clock, instant
+from events.zones import at_wall_clock, instant_of_field
 
 from ..errors import TooManyBuckets
 from ..serializers.statistics import (
@@ -194,10 +194,7 @@ def _read_instant(request: Request, name: str, zone: tzinfo) -> datetime | None:
         moment = read_moment(f"{text}T00:00" if is_day else text)
         if not 1900 <= moment.year <= 9000:
             raise ValidationFailed(FieldError(name, "invalid", "Choose a year from 1900 to 9000."))
-        return at_wall_clock(moment, zone) if is_day else instant(moment, zone)
-    except NonexistentTime:
-        skipped = f"The clocks in {zone} skip this time."
-        raise ValidationFailed(FieldError(name, "nonexistent_time", skipped)) from None
+        return at_wall_clock(moment, zone) if is_day else instant_of_field(name, moment, zone)
     except ValueError:
         detail = "Send a day such as 2027-03-15, or an instant such as 2027-03-15T09:00:00Z."
         raise ValidationFailed(FieldError(name, "invalid", detail)) from None
