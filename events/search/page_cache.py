@@ -33,6 +33,8 @@ from .pages import read_event_page
 _MAX_BYTES = 20_000_000
 _OVERHEAD_BYTES = 1_000  # of a cached row beside its text, roughly
 _MAX_AGE = timedelta(hours=1)
+# A pooler replaces the connection to the server, and the process does not notice.
+_MAX_AGE_BEHIND_POOLER = timedelta(minutes=1)
 
 Versions = tuple[bytes, ...]
 
@@ -77,7 +79,7 @@ class RenderCache:
 
     The cache is cleared when it exceeds `max_bytes`, and with each new database connection: that
     may lead to another server, which lacks the last transactions of the one before and reuses their
-    numbers.
+    numbers. Behind a pooler, renderings are used for a minute instead.
     """
 
     def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
@@ -174,7 +176,7 @@ class _CacheReader:
             return Event.objects.for_listing().annotate(**_VERSIONS).filter(AnyOf(ids))
 
         events = fetch("events with their versions", build, [pks], prepare=True)
-        latest = now + _MAX_AGE
+        latest = now + (_MAX_AGE_BEHIND_POOLER if settings.POOLED_DATABASE else _MAX_AGE)
         with timezone.override(self.zone):
             return {
                 event.pk: Rendered(

@@ -614,6 +614,16 @@ def test_a_rendering_is_used_for_at_most_an_hour(clock, event, anyone, django_as
             anyone.get(PATH)
 
 
+def test_behind_a_pooler_a_rendering_is_used_for_at_most_a_minute(
+    clock, event, anyone, settings, django_assert_num_queries
+):
+    settings.POOLED_DATABASE = {"NAME": "events"}
+    for seconds, queries in ((0, 2), (59, 1), (60, 2)):
+        clock.move_to(NOW + timedelta(seconds=seconds))
+        with django_assert_num_queries(queries):
+            anyone.get(PATH)
+
+
 # --- the cache ---
 
 
