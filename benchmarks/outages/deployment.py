@@ -239,7 +239,7 @@ http {{
     }}
     server {{
         listen 127.0.0.1:{port};
-        client_max_body_size 6m;
+        client_max_body_size 9m;
         location / {{
             proxy_pass http://web;
             proxy_connect_timeout 3s;
@@ -248,7 +248,6 @@ http {{
             proxy_set_header Host $http_host;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_set_header X-Forwarded-Proto $scheme;
-            proxy_buffering off;
         }}
     }}
 }}

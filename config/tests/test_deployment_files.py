@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from config.api.http.body_limits import body_limit
+
 PROJECT = Path(__file__).resolve().parents[2]
 UNITS = PROJECT / "docs" / "deployment" / "debian"
 
@@ -104,3 +106,13 @@ def test_services_and_scaling_select_existing_pods():
 
     assert objects["Service", "events-web"]["spec"]["selector"] == labels
     assert (scaled["kind"], scaled["name"]) in objects
+
+
+def test_proxies_pass_on_the_largest_body():
+    (of_nginx,) = re.findall(r"client_max_body_size (\d+)m;", (UNITS / "nginx.conf").read_text())
+    (of_caddy,) = re.findall(r"max_size (\d+)MB", (UNITS.parent / "debian.md").read_text())
+
+    largest = max(
+        body_limit(f"/api/events/{path}/") for path in ("bulk", "import", "1/image", "1/register")
+    )
+    assert min(int(of_nginx) * 1024**2, int(of_caddy) * 1000**2) >= largest
