@@ -13,11 +13,13 @@ from config.api.sql.watched_connection import WatchedConnection
 from . import CONNECT_SECONDS, MAX_BLOCKED_SECONDS, request_threads
 from .options import STATEMENT_TIMEOUT
 from .reachability import Reachability
+from .schema import SchemaEditor
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     # psycopg, with another class of connections
     Database: Any = SimpleNamespace(**{**vars(psycopg), "connect": WatchedConnection.connect})
+    SchemaEditorClass = SchemaEditor
 
     def check_database_version_supported(self) -> None:
         """Django calls this for the first connection. Raises `ImproperlyConfigured`."""

@@ -11,6 +11,8 @@ from typing import Any
 
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 
+from config.database.schema import LOCK_TIMEOUT
+
 
 class BuildIndex(AddIndexConcurrently):
     def database_forwards(
@@ -38,4 +40,4 @@ def _without_lock_timeout(schema_editor: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        schema_editor.execute("RESET lock_timeout")
+        schema_editor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")

@@ -1,0 +1,69 @@
+"""Migrations that wait for their locks without making requests wait.
+
+A statement that alters a table waits for the transactions that use it, and every later statement on
+the table queues behind it. So it waits for a moment only, and is tried again. Requests come in
+between. PostgreSQL looks for deadlocks after a second. A migration gives up before, so that it is
+not a request that is cancelled.
+"""
+
+import sys
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import Any, Self, TypeVar
+
+from django.db import OperationalError
+from django.db.backends.postgresql.schema import DatabaseSchemaEditor
+
+T = TypeVar("T")
+
+LOCK_TIMEOUT = "500ms"
+PAUSE_SECONDS = 1.0
+# An export, the longest transaction of a request, takes ten minutes at most.
+PATIENCE_SECONDS = 900.0
+
+_LOCK_NOT_AVAILABLE, _DEADLOCK_DETECTED = "55P03", "40P01"
+
+
+def with_patience(work: Callable[[], T], on_wait: Callable[[], None] = lambda: None) -> T:
+    """The result of `work`, which is called again as long as it fails for lack of a lock."""
+    until = monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return work()
+        except OperationalError as error:
+            state = getattr(error.__cause__, "sqlstate", None)
+            if state not in {_LOCK_NOT_AVAILABLE, _DEADLOCK_DETECTED} or monotonic() > until:
+                raise
+        on_wait()
+        sleep(PAUSE_SECONDS)
+
+
+class SchemaEditor(DatabaseSchemaEditor):
+    """Outside of a transaction it repeats a statement. `migrate` repeats whole transactions."""
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        if not self.collect_sql:
+            scope = "LOCAL" if self.connection.in_atomic_block else "SESSION"
+            self.execute(f"SET {scope} lock_timeout = '{LOCK_TIMEOUT}'")
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        try:
+            if error[0] is None:
+                for statement in self.deferred_sql:
+                    self.execute(statement, None)
+                self.deferred_sql = []
+        except Exception:
+            super().__exit__(*sys.exc_info())  # otherwise Django leaves the transaction open
+            raise
+        super().__exit__(*error)
+        if error[0] is None and not self.collect_sql:
+            self.execute("RESET lock_timeout")
+
+    def execute(self, sql: Any, params: Any = ()) -> None:
+        run = super().execute
+        if self.collect_sql or self.connection.in_atomic_block:
+            run(sql, params)
+        else:
+            with_patience(lambda: run(sql, params))
