@@ -31,6 +31,8 @@ _HEADERS = {
     "last_name": ("last name", "surname", "family name"),
     "email": ("email", "e-mail", "email address", "e-mail address", "mail"),
     "party_size": ("party_size", "party size", "seats", "number of people", "tickets"),
+    # An export has it. Nobody is checked in by an import: the list may be that of another event.
+    "admitted_count": ("admitted_count", "admitted count"),
     "status": ("status", "rsvp", "approval_status"),
 }
 COLUMNS = Columns(
