@@ -226,20 +226,21 @@ CHECKS = (
 # Statistics are counted from the ledger.
 _LEDGER_DIFFERS = """
     SELECT event_id, format(
-        'registrations %%s, in the ledger %%s; cancelled %%s, %%s; checked in %%s, %%s',
+        'registrations %%s, in the ledger %%s; cancelled %%s, %%s; people checked in %%s, %%s',
         coalesce(r.made, 0), coalesce(l.made, 0), coalesce(r.cancelled, 0),
         coalesce(l.cancelled, 0), coalesce(r.present, 0), coalesce(l.present, 0))
     FROM (
         SELECT event_id, count(*) AS made,
             count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
-            count(checked_in_at) AS present
+            coalesce(sum(party_size - absent_count) FILTER (
+                WHERE checked_in_at IS NOT NULL), 0) AS present
         FROM registrations_registration GROUP BY event_id
     ) r FULL JOIN (
         SELECT event_id,
             count(*) FILTER (WHERE kind IN ('registered', 'queued', 'pending')) AS made,
             count(*) FILTER (WHERE kind = 'cancelled') AS cancelled,
-            count(*) FILTER (WHERE kind = 'checked_in')
-                - count(*) FILTER (WHERE kind = 'check_in_undone') AS present
+            coalesce(sum(people) FILTER (WHERE kind = 'checked_in'), 0)
+                - coalesce(sum(people) FILTER (WHERE kind = 'check_in_undone'), 0) AS present
         FROM registrations_ledgerentry GROUP BY event_id
     ) l USING (event_id)
     WHERE (r.made, r.cancelled, r.present)

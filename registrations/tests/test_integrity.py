@@ -9,7 +9,7 @@ from django.db import connection
 from events.models import Event
 from events.tests.factories import EventFactory
 from registrations.models import LedgerEntry, Registration
-from registrations.services import register
+from registrations.services import check_in, register, undo_check_in
 from registrations.services.integrity import find_faults, find_notes
 from registrations.tests.factories import registered
 
@@ -62,12 +62,25 @@ def test_a_ledger_that_differs_from_the_rows_is_a_note(busy):
     assert list(find_notes()) == []
 
     Registration.objects.filter(status="confirmed").update(checked_in_at="2027-01-01T00:00Z")
-    detail = "registrations 4, in the ledger 4; cancelled 0, 0; checked in 2, 0"
+    detail = "registrations 4, in the ledger 4; cancelled 0, 0; people checked in 2, 0"
 
     assert list(find_notes()) == [
         f"event {busy.pk}: its ledger, and so its statistics, differ from its rows: {detail}"
     ]
     assert faults() == []
+
+
+def test_a_party_that_comes_in_bit_by_bit_agrees_with_its_ledger(olga):
+    event = EventFactory(organizer=olga, max_party_size=4)
+    code = registered(event, party_size=4).ticket_code
+
+    check_in(event, code, count=1, by=olga)
+    check_in(event, code, count=2, by=olga)
+    before = list(find_notes())
+    undo_check_in(event, code, by=olga)
+    check_in(event, code, count=3, by=olga)
+
+    assert (before, list(find_notes())) == ([], [])
 
 
 def test_an_overbooked_event_is_reported(busy):
