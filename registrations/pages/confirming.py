@@ -5,7 +5,7 @@ from django.shortcuts import render
 
 from accounts.errors import InvalidOrExpiredLink
 from config.api.pages import mail_page, sentences, token_of
-from config.errors import DomainError, ValidationFailed
+from config.errors import DomainError
 from events.links import page_url
 
 from .. import services
@@ -14,7 +14,7 @@ from ..services.confirmations import find_confirmation
 from ..tickets import manage_link
 
 # Confirming again never helps: the event has changed since the request.
-_NEEDS_OTHER_REQUEST = (ValidationFailed, OptionFull, PartyTooLarge)
+_NEEDS_OTHER_REQUEST = (OptionFull, PartyTooLarge)
 
 
 @mail_page

@@ -30,7 +30,6 @@ from .eligibility import (
     check_is_open,
     check_is_unregistered,
     check_is_visible,
-    check_party_size,
 )
 from .ledger import Kind, Reason, is_registration_staff, record_change
 from .notifying import notify_holder
@@ -123,7 +122,8 @@ def confirm(token: str) -> Registration:
 
     The account that made the request, if any, manages the registration as in `register_caller`.
     Raises `InvalidOrExpiredLink` as `find_confirmation`, and the errors of the registration, which
-    leave the token valid.
+    leave the token valid. The party may be larger than the event allows by
+    now.
     """
     request = find_confirmation(token)
     event = lock_event(request.event_id)
@@ -168,7 +168,6 @@ def _register_pending(
     event = lock_event(event_id)
     now, party_size = timezone.now(), details["party_size"]
     check_is_visible(event, registered_by or AnonymousUser(), is_opened=is_opened)
-    check_party_size(event, party_size)
     answered = read_details(event, details, now)
     check_is_open(event, now)
     check_is_unregistered(event, email)

@@ -49,12 +49,23 @@ class Submission:
     guests: Sequence[Guest]
     form_version: int | None = None
     strictness: Strictness = Strictness.COMPLETE
+    party_size: int = 1
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing in it is about a form."""
         has_answers = self.answers or any("answers" in guest for guest in self.guests)
         return not has_answers and self.form_version is None
+
+    @property
+    def was_accepted(self) -> bool:
+        """Whether the same was accepted before, and waited for the confirmation of its address."""
+        return self.strictness == Strictness.ACCEPTED
+
+    def check_party_size(self, event: Event) -> None:
+        """Raises `ValidationFailed`. A party that was accepted stays as large as it is."""
+        if not self.was_accepted:
+            check_party_size(event, self.party_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +97,12 @@ class Answered:
 
 
 def read_submission(event: Event, submission: Submission, now: datetime) -> Answered:
-    """Checks the answers to the form of `event`. Raises `ValidationFailed`.
+    """Checks the party, and its answers to the form of `event`. Raises `ValidationFailed`.
 
     A registered address is reported before another version of the form, so `check_version` does
     that later.
     """
+    submission.check_party_size(event)
     form = Form.objects.filter(pk=event.form_id).first() if event.form_id else None
     questions = questions_of(form)
     if submission.form_version not in (None, questions.version):
@@ -103,12 +115,13 @@ def read_submission(event: Event, submission: Submission, now: datetime) -> Answ
 
 
 def read_details(event: Event, details: Mapping[str, Any], now: datetime) -> Answered:
-    """The same for what `register` takes as `answers`, `guests`, `form_version`, `strictness`."""
+    """The same for the arguments of `register`."""
     submission = Submission(
         details.get("answers") or {},
         details["guests"],
         details.get("form_version"),
         details.get("strictness", Strictness.COMPLETE),
+        details["party_size"],
     )
     return read_submission(event, submission, now)
 
@@ -125,14 +138,13 @@ def register_answered(
         event, is_registered = read_state(parameters["event_id"], parameters["email"])
         check_is_visible(event, viewer, is_opened=parameters["is_opened"])
         check_mode(event, parameters["skips_mode"], now, party_size)
-        check_party_size(event, party_size)
         answered = read_submission(event, submission, now)
-        check_may_ask(event, is_registered=is_registered, now=now, party_size=party_size)
+        check_may_ask(event, is_registered=is_registered, now=now)
         answered.check_version(event)
         check_capacity_holds(event, party_size)
         answered.check_options(event)
         check_has_place(event, party_size)
-        row = _place_answered(parameters, answered, viewer)
+        row = _place_answered(parameters, submission, answered, viewer)
         if row is not None:
             return registration_of({**parameters, **_columns_of(answered)}, row, event_of(row))
     raise TemporarilyUnavailable(headers={"Retry-After": "1"})
@@ -140,7 +152,10 @@ def register_answered(
 
 @transaction.atomic
 def _place_answered(
-    parameters: dict[str, Any], answered: Answered, viewer: User | AnonymousUser
+    parameters: dict[str, Any],
+    submission: Submission,
+    answered: Answered,
+    viewer: User | AnonymousUser,
 ) -> dict[str, Any] | None:
     """Takes the options and the place. None if the event has other questions since the check.
 
@@ -152,8 +167,9 @@ def _place_answered(
     now, party_size, email = (parameters[name] for name in ("now", "party_size", "email"))
     check_is_visible(event, viewer, is_opened=parameters["is_opened"])
     check_mode(event, parameters["skips_mode"], now, party_size)
+    submission.check_party_size(event)
     is_registered = Registration.objects.of_address().filter(event=event, email=email).exists()
-    check_may_ask(event, is_registered=is_registered, now=now, party_size=party_size)
+    check_may_ask(event, is_registered=is_registered, now=now)
     check_capacity_holds(event, party_size)
     answered.check_options(event)
     check_has_place(event, party_size)

@@ -26,7 +26,6 @@ from .eligibility import (
     check_is_open,
     check_is_unregistered,
     check_is_visible,
-    check_party_size,
 )
 from .registering import register
 
@@ -93,7 +92,6 @@ def register_with_code(
     event = lock_event(event_id)
     now, party_size = timezone.now(), details["party_size"]
     check_is_visible(event, registered_by or AnonymousUser(), is_opened=is_opened)
-    check_party_size(event, party_size)
     answered = read_details(event, details, now)
     check_is_open(event, now)
     row = check_code(event, code, email, now)

@@ -21,7 +21,7 @@ from ..models import AddressConfirmation
 from ..tickets import read_confirmation_token
 from .answering import read_details
 from .codes import check_code
-from .eligibility import check_capacity_holds, check_is_open, check_is_visible, check_party_size
+from .eligibility import check_capacity_holds, check_is_open, check_is_visible
 
 LIFETIME = timedelta(hours=24)
 
@@ -45,7 +45,6 @@ def request_confirmation(
     if event is None:
         raise NotFound
     check_is_visible(event, by or AnonymousUser(), is_opened=is_opened)
-    check_party_size(event, details["party_size"])
     answered = read_details(event, details, now)
     check_is_open(event, now)
     if event.registration_mode == RegistrationMode.CODE:

@@ -63,15 +63,17 @@ IS_REGISTERED = """EXISTS (
 )"""
 
 # A party that would fit while others wait is left out: whether it gets a seat is decided under the
-# lock, by `gets_seat`. The row after the UPDATE does not tell which it got.
+# lock, by `gets_seat`, and so is whether it may be that large. The row after the UPDATE does not
+# tell which it got.
 MAY_REGISTER = f"""(
     {IS_OPEN} AND (event.registration_mode = 'open' OR %(skips_mode)s::boolean)
     AND CASE
         WHEN %(gets_seat)s::boolean IS NOT NULL THEN true
+        WHEN %(party_size)s::int > event.max_party_size THEN false
         WHEN {FITS} THEN event.waitlist_count = 0
         ELSE event.waitlist_enabled AND %(party_size)s::int <= event.max_capacity
     END
-    AND %(party_size)s::int <= event.max_party_size AND NOT {IS_REGISTERED}
+    AND NOT {IS_REGISTERED}
 )"""
 
 
@@ -172,16 +174,16 @@ def check_may_register(
     The order is that of `check_party_size`, `check_is_ahead`, then `RegistrationNotOpen`,
     `RegistrationClosed`, `AlreadyRegistered`, `PartyTooLarge`, `EventFull`.
     """
-    check_may_ask(event, is_registered=is_registered, now=now, party_size=party_size)
+    if event.deleted_at is not None:
+        raise NotFound
+    check_party_size(event, party_size)
+    check_may_ask(event, is_registered=is_registered, now=now)
     check_capacity_holds(event, party_size)
     check_has_place(event, party_size)
 
 
-def check_may_ask(event: Event, *, is_registered: bool, now: datetime, party_size: int) -> None:
-    """Raises the errors of `check_may_register` up to `AlreadyRegistered`."""
-    if event.deleted_at is not None:
-        raise NotFound
-    check_party_size(event, party_size)
+def check_may_ask(event: Event, *, is_registered: bool, now: datetime) -> None:
+    """Raises the errors of `check_may_register` from `check_is_ahead` to `AlreadyRegistered`."""
     check_is_open(event, now)
     if is_registered:
         raise AlreadyRegistered

@@ -96,8 +96,8 @@ def register(
     `AdmissionNeeded` for an event that is not open to all.
     """
     viewer = registered_by or AnonymousUser()
-    submission = Submission(answers or {}, guests, form_version, strictness)
-    if was_sold_out(event_id):
+    submission = Submission(answers or {}, guests, form_version, strictness, party_size)
+    if was_sold_out(event_id) and not submission.was_accepted:
         _check_by_reading(event_id, email, party_size, viewer, is_opened=is_opened)
     for _ in range(_ATTEMPTS):
         parameters: dict[str, Any] = {
@@ -132,7 +132,7 @@ def register(
             check_is_visible(event, viewer, is_opened=is_opened)
             is_opened = parameters["is_opened"] = True
             check_mode(event, skips_mode, parameters["now"], party_size)
-        if event.form_id is not None:
+        if event.form_id is not None or (submission.was_accepted and not row["is_placed"]):
             return register_answered(parameters, submission, viewer)
         if not row["is_placed"] and event.waitlist_count and event.seats_party(party_size):
             row = _place_under_lock(parameters)

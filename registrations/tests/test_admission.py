@@ -827,12 +827,50 @@ def test_confirmation_drops_answers_to_questions_that_are_gone(anyone, organizer
     assert (confirmed.status_code, confirmed.json()["answers"]) == (200, {})
 
 
+@pytest.mark.parametrize("mode", ["open", "approval", "code"])
+@pytest.mark.parametrize("has_form", [False, True])
+def test_accepted_party_is_confirmed_after_its_limit_was_lowered(
+    anyone, organizer, by_address, settings, mode, has_form
+):
+    settings.GUEST_CONFIRMATION = True
+    if has_form:
+        asks(organizer, by_address)
+    event = Event.objects.filter(pk=by_address.pk)
+    event.update(max_party_size=2, registration_mode=mode)
+    party = {"party_size": 2, "code": create_code(by_address).code}
+    answers = {"answers": {"table": "any"}} if has_form else {}
+    register(anyone, by_address, **party, **answers)
+    event.update(max_party_size=1)
+
+    confirmed = confirm(anyone, token_of(by_address))
+
+    assert (confirmed.status_code, confirmed.json()["party_size"]) == (200, 2)
+    newcomer = register(anyone, by_address, **party, **answers, email="zoe@example.com")
+    assert newcomer.json()["errors"][0]["field"] == "party_size"
+
+
+def test_accepted_party_waits_like_any_other(anyone, by_address):
+    event = Event.objects.filter(pk=by_address.pk)
+    event.update(max_party_size=2)
+    register(anyone, by_address, party_size=2)
+    event.update(max_party_size=1)
+    registered(by_address, skips_mode=True)
+
+    full = confirm(anyone, token_of(by_address))
+    event.update(waitlist_enabled=True)
+    confirmed = confirm(anyone, token_of(by_address))
+
+    assert (full.status_code, full.json()["code"]) == (409, "event_full")
+    assert confirmed.json()["status"] == "waitlisted"
+    assert counts(by_address) == (1, 2, 0)
+
+
 def test_page_leads_back_to_the_event_if_the_request_is_no_longer_accepted(
     client, anyone, by_address
 ):
     Event.objects.filter(pk=by_address.pk).update(max_party_size=2)
     register(anyone, by_address, party_size=2)
-    Event.objects.filter(pk=by_address.pk).update(max_party_size=1)
+    Event.objects.filter(pk=by_address.pk).update(max_capacity=1)
     token = token_of(by_address)
 
     page = client.post(reverse("confirm-registration"), {"token": token})
