@@ -24,6 +24,8 @@ def confirmation_page(request: HttpRequest) -> HttpResponse:
         found = find_confirmation(token)
     except InvalidOrExpiredLink:
         return _page(request, {}, status=404)
+    if found.event.deleted_at is not None:
+        return _page(request, {"deleted": found.event}, status=404)
     problems: list[str] = []
     way_on = None
     if request.method == "POST":

@@ -121,11 +121,13 @@ def confirm(token: str) -> Registration:
     """Registers the address of a request. The same registration again for the same token.
 
     The account that made the request, if any, manages the registration as in `register_caller`.
-    Raises `InvalidOrExpiredLink` as `find_confirmation`, and the errors of the registration, which
-    leave the token valid. The party may be larger than the event allows by
+    Raises `InvalidOrExpiredLink` as `find_confirmation` and for a deleted event, and the errors of
+    the registration, which leave the token valid. The party may be larger than the event allows by
     now.
     """
     request = find_confirmation(token)
+    if request.event.deleted_at is not None:
+        raise InvalidOrExpiredLink
     event = lock_event(request.event_id)
     current = AddressConfirmation.objects.select_for_update().get(pk=request.pk)
     if current.version != request.version:

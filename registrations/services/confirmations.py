@@ -66,14 +66,14 @@ def request_confirmation(
 
 
 def find_confirmation(token: str) -> AddressConfirmation:
-    """The request of a token.
+    """The request of a token. Its event may be deleted.
 
     Raises `InvalidOrExpiredLink`, also if the registration has another address by now: the token
     belongs to the mailbox that it was sent to.
     """
     requests = AddressConfirmation.objects.select_related("event", "registration")
     request = read_confirmation_token(token, lambda pk: requests.filter(pk=pk).first())
-    if request is None or request.event.deleted_at is not None:
+    if request is None:
         raise InvalidOrExpiredLink
     if request.registration is None:
         is_valid = timezone.now() < request.expires_at

@@ -706,6 +706,21 @@ def test_requests_that_are_mailed_together_have_their_links():
         assert each["confirm_url"] in html.unescape(mail.html)
 
 
+def test_page_says_that_the_event_was_deleted(client, anyone, organizer, by_address):
+    register(anyone, by_address)
+    token = token_of(by_address)
+    organizer.delete(f"/api/events/{by_address.pk}/")
+
+    shown = client.get(reverse("confirm-registration"), {"token": token})
+    clicked = client.post(reverse("confirm-registration"), {"token": token})
+    refused = confirm(anyone, token)
+
+    assert (shown.status_code, clicked.status_code) == (404, 404)
+    assert f"The organizer has deleted {by_address.name}" in shown.content.decode()
+    assert clicked.content == shown.content
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_or_expired_link")
+
+
 def test_page_confirms_by_a_click(client, anyone, by_address):
     register(anyone, by_address)
     path = f"{reverse('confirm-registration')}?token={token_of(by_address)}"
