@@ -24,7 +24,7 @@ from registrations.exports.formats import EXPORTS, XlsxExport
 from registrations.exports.statement import Options, attendee_select
 from registrations.exports.streaming import StreamedPieces
 from registrations.models import Registration
-from registrations.tests.factories import registered
+from registrations.tests.factories import registered, registered_silently
 
 pytestmark = pytest.mark.django_db
 
@@ -160,6 +160,19 @@ def test_a_spreadsheet_leaves_out_characters_that_xml_cannot_represent(event, ex
     texts = [text.text for text in sheet.findall(".//{*}t")]
     assert texts[len(NAMES)] == "ab_x005F_x0041_c"
     assert len(others) == 6
+
+
+def test_a_spreadsheet_escapes_each_character_that_occurs_alone(event, export):
+    kept = {"a&": "a&", "a<": "a<", "a>": "a>", "_x0041_": "_x005F_x0041_", "_x": "_x"}
+    left_out = {f"a{chr(code)}": "a" for code in (1, 8, 11, 12, 14, 31, 0xFFFE, 0xFFFF)}
+    for name in kept | left_out:
+        registered_silently(event, name=name)
+
+    with ZipFile(io.BytesIO(export(event, "format=xlsx")[1])) as archive:
+        sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
+
+    cells = sheet.findall(".//{*}row/{*}c[1]//{*}t")[1:]
+    assert [cell.text for cell in cells] == list((kept | left_out).values())
 
 
 def test_a_spreadsheet_continues_on_another_sheet(fair, export, monkeypatch):
