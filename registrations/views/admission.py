@@ -31,6 +31,7 @@ from ..errors import (
     CodeUsedUp,
     EventFull,
     NotPending,
+    OptionFull,
     PartyTooLarge,
     RegistrationClosed,
     RegistrationNotOpen,
@@ -72,6 +73,7 @@ class ConfirmRegistrationView(ApiView):
             CodeInvalid,
             AlreadyRegistered,
             PartyTooLarge,
+            OptionFull,
             CodeUsedUp,
             EventFull,
         ],
@@ -121,6 +123,7 @@ class ApproveView(DecisionView):
             EventStarted,
             NotPending,
             PartyTooLarge,
+            OptionFull,
             EventFull,
         ],
     )
