@@ -115,6 +115,10 @@ e/<id:pk>-<str:slug>                   deleted-page         GET     404  404  40
 e/<id:pk>-<str:slug>/                  published-page       GET     301  301  301  301  301  301
 e/<id:pk>-<str:slug>/                  draft-page           GET     404  404  404  404  404  404
 e/<id:pk>-<str:slug>/                  deleted-page         GET     404  404  404  404  404  404
+e/<id:pk>-<str:slug>/people            reviewed-page        GET     200  200  200  200  200  200
+e/<id:pk>-<str:slug>/people            published-page       GET     404  404  404  404  404  404
+e/<id:pk>-<str:slug>/people            draft-page           GET     404  404  404  404  404  404
+e/<id:pk>-<str:slug>/people            deleted-page         GET     404  404  404  404  404  404
 door/<slug:token>                      door                 GET     200  200  200  200  200  200
 door/<slug:token>/                     door                 GET     200  200  200  200  200  200
 door/<slug:token>/list                 door                 GET     200  200  200  200  200  200
@@ -673,7 +677,7 @@ def make_world() -> World:
         "deleted": EventFactory(organizer=olga),
         "cancelled": EventFactory(organizer=olga),
         "past": EventFactory(organizer=olga),
-        "reviewed": EventFactory(organizer=olga),
+        "reviewed": EventFactory(organizer=olga, attendee_list="names"),
         "reviewed-deleted": EventFactory(organizer=olga),
         "draft": EventFactory(organizer=olga, status=Event.Status.DRAFT),
     }

@@ -6,7 +6,7 @@ import config.api.http.path_converters  # noqa: F401  # registers <id:…>
 
 from .confirming import confirmation_page
 from .door import door_list, door_page, door_print, door_scans
-from .event import event_page, event_redirect
+from .event import event_names, event_page, event_redirect
 from .feedback import feedback_page
 from .managing import registration_page
 
@@ -15,6 +15,7 @@ urlpatterns = [
     path("e/<id:pk>/", event_redirect),
     path("e/<id:pk>-<str:slug>", event_page, name="event-page"),
     path("e/<id:pk>-<str:slug>/", event_page),
+    path("e/<id:pk>-<str:slug>/people", event_names, name="event-names"),
     path("registrations/confirm/", confirmation_page, name="confirm-registration"),
     path("registrations/<uuid:pk>/", registration_page, name="manage-registration"),
     path("registrations/<uuid:pk>/feedback/", feedback_page, name="feedback-page"),

@@ -10,12 +10,13 @@ from config.api.http.one_use_forms import FormToken, new_token, read_token
 from config.api.http.timezones import has_requested_zone, requested_zone
 from config.api.pages import public_page
 from config.errors import DomainError, NotFound
-from events.links import page_path
+from events.links import page_link, page_path
 from events.models import Event
 from events.services import is_key_of
 
 from ..models import Feedback
 from .event_facts import page_facts
+from .names import first_names, has_names, read_names
 from .registering import RegistrationForm, register_by_form, sent_values
 
 _MAX_SOURCE_LENGTH = 64
@@ -37,6 +38,19 @@ def event_page(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
     sent = {"source": [source]} if (source := _source(request)) else {}
     form = RegistrationForm(event, _new_token(event), sent)
     return _page(request, event, form)
+
+
+@public_page()
+def event_names(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
+    """Every name, for an event that shows more of them than its page has."""
+    event = _event(request, pk)
+    if not has_names(event):
+        raise NotFound
+    people = read_names(event, request.build_absolute_uri(), request.GET.get("cursor"))
+    context = {"event": event, "people": people, "page_path": page_link(event)}
+    response = render(request, "registrations/names.html", context)
+    response["X-Robots-Tag"] = "noindex"
+    return response
 
 
 def _event(request: HttpRequest, pk: int) -> Event:
@@ -98,6 +112,7 @@ def _page(request: HttpRequest, event: Event, form: RegistrationForm) -> HttpRes
         "is_mailed": done == "mailed",
         "is_unconfirmed": done == "unconfirmed",
         "feedback": _feedback(event) if event.feedback_count else (),
+        "people": first_names(event),
         **page_facts(event),
     }
     return render(request, "registrations/event.html", context)

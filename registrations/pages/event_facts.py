@@ -11,7 +11,7 @@ from config.api.text.markdown import markdown_to_html, markdown_to_text
 from events.access_keys import key_query
 from events.calendars import google_calendar_url
 from events.images import image_of
-from events.links import page_link, page_url
+from events.links import page_link, page_path, page_url
 from events.models import AttendanceMode, Event
 
 _SUMMARY_LENGTH = 200
@@ -41,6 +41,7 @@ def page_facts(event: Event) -> dict[str, Any]:
         "image": image_of(event),
         "page_url": page_url(event),
         "page_path": page_link(event),
+        "names_path": f"{page_path(event)}/people{key_query(event)}",
         "map_url": _map_url(event),
         "calendar_path": reverse("event-calendar", args=(event.pk,)) + key_query(event),
         "stream_path": reverse("seat-stream", args=(event.pk,)) + key_query(event),

@@ -83,6 +83,10 @@ class RegistrationForm:
         return self.value("code")
 
     @property
+    def show_name(self) -> bool:
+        return bool(self.value("show_name"))
+
+    @property
     def party_size(self) -> str:
         return self.value("party_size") or "1"
 
@@ -202,6 +206,8 @@ def _fields(event: Event, sent: Sent) -> dict[str, Any]:
             text = sent[name][0].strip()
             is_number = text.isascii() and text.isdigit() and len(text) < 10
             fields[name] = int(text) if is_number else text
+    if sent.get("show_name"):
+        fields["show_name"] = True
     questions = questions_of(event.form)
     if answers := read_answers(questions, sent):
         fields["answers"] = answers

@@ -1,9 +1,14 @@
 """The list of names, which everybody reads if the event has it."""
 
+import re
+from datetime import timedelta
+from html import unescape
+
 import pytest
 
 from accounts.tests.factories import key_client
 from events.access_keys import key_query
+from events.links import slug_of
 from events.models import Event
 from events.tests.factories import EventFactory, with_role
 from registrations.models import Registration
@@ -158,3 +163,69 @@ def test_who_is_handed_a_registration_agrees_anew(clock, named, signed_in, olga,
 
     assert edited.json()["show_name"] is False
     assert names_of(anyone.get(path_of(named))) == []
+
+
+# --- on the pages for people ---
+
+
+def page_of(event, rest="") -> str:
+    return f"/e/{event.pk}-{slug_of(event.name)}{rest}"
+
+
+def names_on(response) -> list[str]:
+    assert response.status_code == 200
+    [names] = re.findall(r'<ul class="names">(.*?)</ul>', response.content.decode()) or [""]
+    return [unescape(name) for name in re.findall(r"<li>(.*?)</li>", names)]
+
+
+def test_the_page_of_an_event_shows_the_names_of_those_who_agree(
+    clock, named, event, client, django_assert_num_queries
+):
+    for name in ("Zoe", "Bea <b>", "Ádám"):
+        registered(named, name=name, show_name=name != "Zoe")
+    registered(event, name="Ann", show_name=True)
+
+    with django_assert_num_queries(2):
+        page = client.get(page_of(named))
+    with django_assert_num_queries(1):
+        hidden = client.get(page_of(event))
+
+    assert names_on(page) == ["Ádám", "Bea <b>"]
+    assert names_on(hidden) == []
+    assert "/people" not in page.content.decode()
+    assert client.get(page_of(event, "/people")).status_code == 404
+
+
+def test_the_form_offers_to_show_the_name_where_names_are_shown(clock, named, event, client):
+    pages = [client.get(page_of(each)).content.decode() for each in (named, event)]
+    form = dict(re.findall(r'<input type="hidden" name="(.*?)" value="(.*?)"', pages[0]))
+    bob = {"name": "Bob", "email": "bob@example.com", "show_name": "yes"}
+    clock.shift(timedelta(seconds=10))
+    refused = client.post(page_of(named), {**form, **bob, "email": "bob@"}).content.decode()
+    client.post(page_of(named), {**form, **bob})
+
+    assert ['name="show_name"' in page for page in pages] == [True, False]
+    assert 'name="show_name" value="yes" checked' in refused
+    assert names_on(client.get(page_of(named))) == ["Bob"]
+
+
+def test_further_names_are_on_pages_of_their_own(clock, monkeypatch, olga, client):
+    for name in ("NAMES_ON_EVENT_PAGE", "NAMES_ON_PAGE"):
+        monkeypatch.setattr(f"registrations.pages.names.{name}", 2)
+    event = EventFactory(organizer=olga, attendee_list="names", visibility="unlisted")
+    for name in ("Cem", "Ann", "Bea"):
+        registered(event, name=name, show_name=True, is_opened=True)
+    key = key_query(event)
+
+    page = client.get(page_of(event, key))
+    first = client.get(page_of(event, f"/people{key}"))
+    link = unescape(re.search(r'rel="next" href="(.*?)"', first.content.decode())[1])
+    second = client.get(page_of(event, f"/people{link}"))
+
+    assert f'href="{page_of(event, "/people")}{key}"' in page.content.decode()
+    assert [names_on(each) for each in (page, first, second)] == [
+        ["Ann", "Bea"], ["Ann", "Bea"], ["Cem"],
+    ]  # fmt: skip
+    assert first["X-Robots-Tag"] == "noindex"
+    assert client.get(page_of(event, "/people")).status_code == 404
+    assert client.get(page_of(event, f"/people{key}&cursor=x")).status_code == 400
