@@ -1,4 +1,5 @@
-// Progressive enhancement of an event's page: the visitor's own time, and seats that stay current.
+// Progressive enhancement of the pages of an event and of a registration: the visitor's own time,
+// questions that depend on answers, and seats that stay current.
 (() => {
   const local = document.getElementById("local-time");
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -32,7 +33,7 @@
       .filter((e) => !e.disabled && (!/radio|checkbox/.test(e.type) || e.checked))
       .map((e) => e.value);
   const controls = (e) => e.querySelectorAll("input, select, textarea");
-  const full = new Set([...document.querySelectorAll("#register input:disabled")]);
+  const full = new Set([...document.querySelectorAll("form input:disabled")]);
   const update = () => {
     for (const e of dependent) {
       const wanted = JSON.parse(e.dataset.shownFor);
@@ -42,7 +43,7 @@
   };
   if (dependent.length) {
     for (const hint of document.querySelectorAll(".condition")) hint.hidden = true;
-    document.getElementById("register").addEventListener("input", update);
+    document.addEventListener("input", update);
     update();
   }
   const seats = document.getElementById("seats");

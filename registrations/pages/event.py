@@ -17,7 +17,8 @@ from events.services import is_key_of
 from ..models import Feedback
 from .event_facts import page_facts
 from .names import first_names, has_names, read_names
-from .registering import RegistrationForm, register_by_form, sent_values
+from .party_form import sent_values
+from .registering import RegistrationForm, register_by_form
 
 _MAX_SOURCE_LENGTH = 64
 _FEEDBACK_ROWS = 20
@@ -36,7 +37,7 @@ def event_page(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
     if request.path != page_path(event):
         return _redirect(request, event)
     sent = {"source": [source]} if (source := _source(request)) else {}
-    form = RegistrationForm(event, _new_token(event), sent)
+    form = RegistrationForm(event, sent, token=_new_token(event))
     return _page(request, event, form)
 
 
@@ -88,7 +89,7 @@ def _submitted(request: HttpRequest, event: Event) -> HttpResponse:
     except DomainError as refusal:
         event = _event(request, event.pk)  # its seats may have changed
         fresh = _new_token(event, token)
-        form = RegistrationForm(event, fresh, sent, refusal)
+        form = RegistrationForm(event, sent, refusal, token=fresh)
         response = _page(request, event, form)
         response.status_code = refusal.status
         for name, value in refusal.headers.items():

@@ -49,7 +49,7 @@ class QuestionField:
     condition: str
     depends_on: str
     shown_for: str
-    is_guest: bool
+    may_be_empty: bool
 
     @property
     def kind(self) -> str:
@@ -79,10 +79,10 @@ class QuestionField:
     def is_required(self) -> bool:
         """Whether the browser requires it.
 
-        A question with a condition may be hidden, a guest may stay unnamed, and of several boxes
-        the browser would require each.
+        A question with a condition may be hidden, and of several boxes the browser would require
+        each.
         """
-        is_certain = self.question.show_if is None and not self.is_guest
+        is_certain = self.question.show_if is None and not self.may_be_empty
         return self.question.required and is_certain and self.question.type != Type.CHOICES
 
 
@@ -94,11 +94,18 @@ def fields_of(
     *,
     path: str = "answers",
     is_guest: bool = False,
+    is_edit: bool = False,
 ) -> list[QuestionField]:
-    """The questions that one person is asked, with what was sent, in the order of the form."""
+    """The questions that one person is asked, with what was sent, in the order of the form.
+
+    A guest may stay unnamed, and an edit may leave open what was open before. So fields of both may
+    be empty to the browser.
+    """
     asked = asked_of(questions, guest=is_guest)
     return [
-        _field(questions, question, sent, errors, left, path=path, is_guest=is_guest)
+        _field(
+            questions, question, sent, errors, left, path=path, is_guest=is_guest, is_edit=is_edit
+        )
         for question in asked.values()
     ]
 
@@ -112,6 +119,7 @@ def _field(
     *,
     path: str,
     is_guest: bool,
+    is_edit: bool,
 ) -> QuestionField:
     name = f"{path}.{question.key}"
     given, condition = sent.get(name, []), question.show_if
@@ -123,17 +131,27 @@ def _field(
     return QuestionField(
         name=name,
         question=question,
-        choices=_choices(question, given, left),
+        choices=_choices(question, given, left, can_be_undone=is_edit),
         text=given[0] if given else "",
         error=errors.get(name),
         condition=_condition_in_words(questions, question),
         depends_on=depends_on,
         shown_for=json.dumps([_text(value) for value in condition.any_of]) if condition else "",
-        is_guest=is_guest,
+        may_be_empty=is_guest or is_edit,
     )
 
 
-def _choices(question: Question, given: list[str], left: Left) -> list[Choice]:
+def _choices(
+    question: Question, given: list[str], left: Left, *, can_be_undone: bool
+) -> list[Choice]:
+    choices = _options(question, given, left)
+    if can_be_undone and not question.required and question.type in {Type.BOOLEAN, Type.CHOICE}:
+        is_chosen = not any(choice.is_chosen for choice in choices)
+        choices.append(Choice("", "No answer", is_chosen, False))
+    return choices
+
+
+def _options(question: Question, given: list[str], left: Left) -> list[Choice]:
     if question.type == Type.BOOLEAN:
         pairs = [("true", "Yes"), ("false", "No")]
         return [Choice(value, label, value in given, False) for value, label in pairs]
@@ -175,12 +193,68 @@ def read_answers(
     questions: Questions, sent: Sent, *, path: str = "answers", is_guest: bool = False
 ) -> dict[str, Any]:
     """The answers as a client of the API sends them. Empty controls are left out."""
-    answers = {}
-    for key, question in asked_of(questions, guest=is_guest).items():
-        given = [value for value in sent.get(f"{path}.{key}", []) if value.strip()]
-        if given:
-            answers[key] = _value(question, given)
-    return answers
+    asked = asked_of(questions, guest=is_guest)
+    given = {key: _filled(sent, f"{path}.{key}") for key in asked}
+    return {key: _value(asked[key], texts) for key, texts in given.items() if texts}
+
+
+def changed_answers(
+    questions: Questions,
+    sent: Sent,
+    stored: Mapping[str, Any],
+    *,
+    path: str = "answers",
+    of_registrant: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The answers that differ from what the form showed of the stored ones. None removes one.
+
+    So what the form cannot show stays: an option that the question has no more, and an answer to a
+    question that is not asked. `of_registrant` are the answers of the registrant of a guest.
+    """
+    changes: dict[str, Any] = {}
+    visible = questions.visible_keys(stored, of_registrant)
+    for key, question in asked_of(questions, guest=of_registrant is not None).items():
+        given, shown = _filled(sent, f"{path}.{key}"), texts_of(question, stored.get(key))
+        if given and sorted(given) != sorted(shown):
+            changes[key] = _value(question, given)
+        elif shown and not given and key in visible:
+            changes[key] = None
+    return changes
+
+
+def stored_texts(
+    questions: Questions,
+    answers: Mapping[str, Any],
+    *,
+    path: str = "answers",
+    is_guest: bool = False,
+) -> dict[str, list[str]]:
+    """The values of the fields that show one person's answers."""
+    asked = asked_of(questions, guest=is_guest)
+    return {f"{path}.{key}": texts_of(each, answers.get(key)) for key, each in asked.items()}
+
+
+def texts_of(question: Question, answer: Any) -> list[str]:
+    """What the control of a question shows of an answer."""
+    match question.type:
+        case _ if answer is None:
+            return []
+        case Type.CHOICE | Type.CHOICES:
+            chosen = answer if isinstance(answer, list) else [answer]
+            known = {option.value for option in question.options}
+            return [value for value in chosen if value in known]
+        case Type.CONSENT:
+            return ["true"]
+        case Type.BOOLEAN:
+            return [_text(answer)]
+        case _:
+            return [str(answer)]
+
+
+def _filled(sent: Sent, name: str) -> list[str]:
+    """The values that are not blank. Browsers end lines in their own way."""
+    texts = ["\n".join(text.split("\r\n")) for text in sent.get(name, ())]
+    return [text for text in texts if text.strip()]
 
 
 def _value(question: Question, given: list[str]) -> Any:

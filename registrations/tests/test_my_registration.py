@@ -1,0 +1,347 @@
+"""The page of a registration: the form of its answers and its party, and handing it on."""
+
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from django.test import Client
+
+from accounts.models import Notification
+from events.services import cancel_event
+from events.tests.factories import EventFactory
+from registrations.models import Registration
+from registrations.services import cancel_registration, register_caller, reject
+from registrations.tests.factories import registered
+from registrations.tickets import manage_link, manage_token
+
+from .test_event_page import text_of
+from .test_page_questions import ALL_TYPES, asked
+
+pytestmark = pytest.mark.django_db
+
+BOB = {"name": "Bob", "email": "bob@example.com"}
+SHIRT = {"key": "shirt", "label": "Shirt", "type": "text", "required": True, "ask": "each_person"}
+FOOD = {
+    "key": "food", "label": "Food", "type": "choice",
+    "options": [{"value": "vegan", "label": "Vegan", "limit": 1}, {"value": "any", "label": "Any"}],
+}  # fmt: skip
+DINNER = {"key": "dinner", "label": "Dinner", "type": "boolean"}
+WINE = {
+    "key": "wine", "label": "Wine", "type": "text", "required": True,
+    "show_if": {"key": "dinner", "any_of": [True]},
+}  # fmt: skip
+
+
+@pytest.fixture
+def browser() -> Client:
+    return Client(enforce_csrf_checks=True, headers={"Origin": "null"})
+
+
+@pytest.fixture
+def jazz(clock, olga):
+    return EventFactory(organizer=olga, name="Jazz", max_capacity=9, max_party_size=4)
+
+
+def path_of(registration) -> str:
+    return f"/registrations/{registration.pk}/"
+
+
+def page_of(browser: Client, registration):
+    return browser.get(manage_link(registration.pk))
+
+
+def form_of(response) -> dict[str, list[str]]:
+    """The form of changes, as a browser without JavaScript sends it untouched."""
+    page = response.content.decode()
+    form = re.search(r'id="change-title".*?<form[^>]*>(.*?)</form>', page, re.DOTALL)[1]
+    sent: dict[str, list[str]] = {}
+
+    def add(name: str, value: str) -> None:
+        sent.setdefault(unescape(name), []).append(unescape(value))
+
+    for tag in re.findall(r"<input ([^>]*)>", form):
+        is_box = re.search(r'type="(radio|checkbox)"', tag)
+        if not is_box or (" checked" in tag and " disabled" not in tag):
+            add(re.search(r'name="([^"]*)"', tag)[1], re.search(r'value="([^"]*)"', tag)[1])
+    for name, text in re.findall(
+        r'<textarea [^>]*name="([^"]*)"[^>]*>\n(.*?)</textarea>', form, re.DOTALL
+    ):
+        add(name, text.replace("\n", "\r\n"))
+    lists = re.findall(r'<select [^>]*name="([^"]*)"[^>]*>(.*?)</select>', form, re.DOTALL)
+    for name, options in lists:
+        chosen = re.search(r'value="([^"]*)" selected', options)
+        add(name, chosen[1] if chosen else "")
+    return sent
+
+
+def saved(browser: Client, registration, **values):
+    """The response to the form of changes, with other values for some fields."""
+    form = {**form_of(page_of(browser, registration)), **values}
+    return browser.post(path_of(registration), form, follow=True)
+
+
+def test_the_form_shows_answers_of_every_type_and_changes_none_by_itself(
+    browser, jazz, monkeypatch
+):
+    asked(jazz, *ALL_TYPES)
+    answers = {
+        "text": "a <line>", "paragraph": "two\nlines", "number": 2.5, "yes": False, "consent": True,
+        "one": "a", "some": ["b", "a"], "day": "2027-03-01", "mail": "ann@example.com",
+        "phone": "+49 30 123456", "web": "https://example.org/x", "country": "DE",
+    }  # fmt: skip
+    registration = registered(jazz, answers=answers)
+    stored = Registration.objects.get().answers
+
+    form = form_of(page_of(browser, registration))
+    monkeypatch.setattr("registrations.services.edit_registration", None)
+    response = saved(browser, registration)
+
+    assert {name: form[f"answers.{name}"] for name in ("text", "number", "yes", "some")} == {
+        "text": ["a <line>"], "number": ["2.5"], "yes": ["false"], "some": ["a", "b"],
+    }  # fmt: skip
+    assert "Everything is as it was." in text_of(response)
+    assert Registration.objects.get().answers == stored
+
+
+def test_answers_are_changed_and_removed(browser, jazz):
+    asked(jazz, *ALL_TYPES)
+    registration = registered(
+        jazz, answers={"text": "old", "yes": True, "consent": True, "one": "a", "some": ["a"]}
+    )
+    consent = Registration.objects.get().answers["consent"]
+
+    response = saved(
+        browser, registration, **{"answers.text": "new", "answers.yes": "", "answers.some": []}
+    )
+
+    assert "Your changes are saved." in text_of(response)
+    assert Registration.objects.get().answers == {"text": "new", "consent": consent, "one": "a"}
+
+
+def test_answers_with_errors_are_named_and_kept(browser, jazz):
+    asked(jazz, SHIRT, ALL_TYPES[2])
+    registration = registered(jazz, answers={"shirt": "L", "number": 3})
+
+    response = saved(browser, registration, **{"answers.shirt": "", "answers.number": "ten"})
+
+    page = response.content.decode()
+    assert response.status_code == 400
+    assert "Shirt: This question needs an answer. Number: Send a number." in text_of(response)
+    assert '<a href="#answers.number">' in page
+    assert 'name="answers.number" value="ten"' in page
+    assert Registration.objects.get().answers == {"shirt": "L", "number": 3}
+
+
+def test_only_what_is_changed_is_checked(browser, jazz):
+    """A question that is new, and an option that is gone, block no other change."""
+    asked(jazz, FOOD)
+    registration = registered(jazz, answers={"food": "vegan"})
+    asked(jazz, {**FOOD, "options": FOOD["options"][1:]}, SHIRT)
+
+    response = saved(browser, registration, name="Bob Ray")
+
+    row = Registration.objects.get()
+    assert "The name is corrected." in text_of(response)
+    assert (row.name, row.answers) == ("Bob Ray", {"food": "vegan"})
+
+
+def test_the_own_option_stays_open_when_it_is_full(browser, jazz):
+    asked(jazz, FOOD)
+    mine, other = (
+        registered(jazz, answers={"food": "vegan"}),
+        registered(jazz, answers={"food": "any"}),
+    )
+
+    own_page = page_of(browser, mine).content.decode()
+    refused = browser.post(
+        path_of(other),
+        {**form_of(page_of(browser, other)), "answers.food": "vegan"},
+    )
+    saved(browser, mine, **{"answers.food": "any"})
+    accepted = saved(browser, other, **{"answers.food": "vegan"})
+
+    assert 'value="vegan" checked>Vegan<' in own_page
+    assert refused.status_code == 400
+    assert "Your changes are saved." in text_of(accepted)
+
+
+def test_an_answer_that_hides_a_question_removes_its_answer(browser, jazz):
+    asked(jazz, DINNER, WINE)
+    registration = registered(jazz, answers={"dinner": True, "wine": "Red"})
+
+    saved(browser, registration, **{"answers.dinner": "false"})
+
+    assert Registration.objects.get().answers == {"dinner": False}
+
+
+def test_guests_are_renamed_added_and_removed(browser, jazz):
+    asked(jazz, SHIRT)
+    guests = [
+        {"name": "Ann", "email": "ann@example.com", "answers": {"shirt": "S"}},
+        {"name": "Cem", "answers": {"shirt": "M"}},
+    ]
+    registration = registered(jazz, party_size=3, guests=guests, answers={"shirt": "L"})
+
+    response = saved(
+        browser, registration, party_size="4",
+        **{"guests.1.name": "Cem Ak", "guests.2.name": "Eve", "guests.2.answers.shirt": "XL"},
+    )  # fmt: skip
+    added = Registration.objects.get()
+    saved(
+        browser, registration,
+        **{f"guests.0.{name}": "" for name in ("name", "email", "answers.shirt")},
+    )  # fmt: skip
+
+    assert "Your changes are saved." in text_of(response)
+    assert added.party_size == 4
+    assert [(each["name"], each["email"], each["answers"]) for each in added.guests] == [
+        ("Ann", "ann@example.com", {"shirt": "S"}),
+        ("Cem Ak", None, {"shirt": "M"}),
+        ("Eve", None, {"shirt": "XL"}),
+    ]
+    assert [each["name"] for each in Registration.objects.get().guests] == ["Cem Ak", "Eve"]
+
+
+def test_a_smaller_party_loses_guests_from_the_end(browser, jazz):
+    guests = [{"name": "Ann"}, {"name": "Cem"}]
+    registration = registered(jazz, party_size=3, guests=guests)
+
+    response = saved(browser, registration, party_size="2")
+    refused = saved(browser, registration, party_size="1", **{"guests.0.name": "Eve"})
+
+    assert "The size of your party is changed." in text_of(response)
+    assert [each["name"] for each in Registration.objects.get().guests] == ["Ann"]
+    assert "A party of 1 has at most 0 guests." in text_of(refused)
+
+
+def test_the_name_is_shown_and_hidden(browser, olga):
+    event = EventFactory(organizer=olga, attendee_list="names")
+    registration = registered(event)
+
+    saved(browser, registration, show_name="yes")
+    shown = Registration.objects.get().show_name
+    saved(browser, registration, show_name=[])
+
+    assert (shown, Registration.objects.get().show_name) == (True, False)
+    assert "show_name" not in form_of(page_of(browser, registered(EventFactory(organizer=olga))))
+
+
+def handed_on(browser: Client, registration, **fields: str):
+    values = {"token": manage_token(registration.pk), "hand_on": "yes", **fields}
+    return browser.post(path_of(registration), values, follow=True)
+
+
+def test_a_place_is_handed_on_to_another_person(browser, jazz):
+    registration = registered(jazz, **BOB)
+
+    response = handed_on(browser, registration, new_name="Ann", new_email="ann@example.com")
+
+    row = Registration.objects.get()
+    assert "Your place is handed on" in text_of(response)
+    assert (row.name, row.email, row.status) == ("Ann", "ann@example.com", "confirmed")
+    assert row.ticket_code not in response.content.decode()
+    assert page_of(browser, registration).status_code == 404
+    kinds = Notification.objects.filter(email="ann@example.com").values_list("kind", flat=True)
+    assert list(kinds) == ["registration_confirmed"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({}, "Enter your name. Enter your e-mail address."),
+        ({"new_name": "Ann", "new_email": "ann@"}, "Check the domain after the @"),
+        ({"new_name": "Ann", "new_email": "BOB@example.com"}, "This is your own address."),
+        ({"new_name": "Ann", "new_email": "eve@example.com"}, "already registered"),
+    ],
+)
+def test_a_place_is_not_handed_on_with_errors(browser, jazz, fields, sentence):
+    registration = registered(jazz, **BOB)
+    registered(jazz, email="eve@example.com")
+
+    response = handed_on(browser, registration, **fields)
+
+    page = response.content.decode()
+    assert response.status_code == 400
+    assert sentence in text_of(response)
+    assert '<details class="more" open>' in page
+    assert f'name="new_email" value="{fields.get("new_email", "")}"' in page
+    registration.refresh_from_db()
+    assert (registration.name, registration.email) == ("Bob", "bob@example.com")
+
+
+def test_handing_on_has_the_limit_of_registering(browser, jazz, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "register": (1, 60)}
+    registration = registered(jazz, **BOB)
+    registered(jazz, email="eve@example.com")
+    other = {"new_name": "Eve", "new_email": "eve@example.com"}
+
+    statuses = [handed_on(browser, registration, **other).status_code for _ in range(2)]
+
+    assert statuses == [400, 429]
+
+
+def test_the_mail_is_sent_again(browser, jazz, clock):
+    registration = registered(jazz)
+    clock.shift(timedelta(hours=1))
+
+    form = {"token": manage_token(registration.pk), "resend": "yes"}
+    response = browser.post(path_of(registration), form, follow=True)
+
+    assert "The e-mail is on its way to you again." in text_of(response)
+    assert Notification.objects.filter(kind="registration_confirmed").count() == 2
+
+
+def states(browser: Client, jazz, olga):
+    """A registration in every state, by the sentence of its page."""
+    full = EventFactory(organizer=olga, max_capacity=1, waitlist_enabled=True, max_party_size=2)
+    by_hand = EventFactory(organizer=olga, registration_mode="approval")
+    off = EventFactory(organizer=olga)
+    registered(full)
+    rejected = register_caller(by_hand.pk, None, **BOB)
+    reject(rejected, by=olga)
+    pending = register_caller(by_hand.pk, None, name="Eve", email="eve@example.com")
+    cancelled = registered(jazz)
+    cancel_registration(cancelled)
+    called_off = registered(off)
+    cancel_event(off, reason="Storm.")
+    return {
+        "confirmed": registered(jazz), "waitlisted": registered(full), "pending": pending,
+        "rejected": rejected, "cancelled": cancelled, "called off": called_off,
+    }  # fmt: skip
+
+
+def test_each_state_says_what_happens_next(browser, jazz, olga, clock):
+    rows = states(browser, jazz, olga)
+
+    before = {name: text_of(page_of(browser, row)) for name, row in rows.items()}
+    clock.move_to(jazz.end_time)
+    after = {name: text_of(page_of(browser, row)) for name, row in rows.items()}
+
+    expected = {
+        "confirmed": (
+            "You have a seat. Your ticket is below.",
+            "The event is over. You had a seat.",
+        ),
+        "waitlisted": (
+            "as number 1. When a seat comes free, you move up without doing anything, and get",
+            "The event has begun. No seat came free for you.",
+        ),
+        "pending": (
+            "You have no seat yet. An e-mail tells you when there is a decision.",
+            "The event has begun. The organizer made no decision.",
+        ),
+        "rejected": ("The organizer has not accepted this registration. You have no seat.",) * 2,
+        "cancelled": ("This registration is cancelled. Time and place",) * 2,
+        "called off": ("The event was called off. The organizer says: Storm.",) * 2,
+    }
+    for name, (sentence, later) in expected.items():
+        assert sentence in before[name], name
+        assert later in after[name], name
+    assert [name for name, text in before.items() if "Changed your mind?" in text] == ["cancelled"]
+    assert [name for name in before if "Somebody else comes in my place" in before[name]] == [
+        "confirmed", "waitlisted", "pending",
+    ]  # fmt: skip
+    assert not any("Somebody else comes in my place" in text for text in after.values())
+    assert "Add to calendar Google Calendar" in before["waitlisted"]
+    assert "Add to calendar" not in before["called off"]
