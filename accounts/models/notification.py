@@ -9,16 +9,19 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.db.models.lookups import IsNull
-from django.utils import timezone
 
 from config.api import request_ids
+from config.api.sql.compiled_queries import current_instant
 from config.api.text.mailbox_field import MailboxField
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def in_inbox_of(self, user: Any, kinds: list[str]) -> "NotificationQuerySet":
-        """The notifications that are due and not dropped, of `kinds`, which the inbox shows."""
-        return self.filter(user=user, kind__in=kinds, due_at__lte=timezone.now()).exclude(
+        """The notifications that are due and not dropped, of `kinds`, which the inbox shows.
+
+        `user` is an account or its id.
+        """
+        return self.filter(user=user, kind__in=kinds, due_at__lte=current_instant()).exclude(
             state=Notification.State.DROPPED
         )
 

@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.lookups import IsNull
 from django.utils import timezone
+
+from config.api.sql.compiled_queries import count_rows
 
 from ..models import Notification, User
 from .kinds import find_kind, shown_kinds
@@ -26,7 +29,10 @@ def inbox_of(user: User) -> QuerySet[Notification]:
 
 
 def unread_count(user: User) -> int:
-    return Notification.objects.in_inbox_of(user, shown_kinds()).unread().count()
+    def unread(values: Sequence[Any]) -> QuerySet[Notification]:
+        return Notification.objects.in_inbox_of(values[0], shown_kinds()).unread()
+
+    return count_rows("unread notifications", unread, [user.pk])
 
 
 def mark_read(user: User, ids: Sequence[int] | None) -> int:

@@ -8,9 +8,11 @@ digests of addresses are stored, so the record of an erased account contains no 
 
 import hashlib
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from django.db.models import QuerySet
 
+from config.api.sql.compiled_queries import fetch
 from config.api.text.email_addresses import mailbox_of
 
 from ..models import Notification, Unsubscription
@@ -23,7 +25,10 @@ def digest_of(address: str) -> str:
 
 
 def opted_out_kinds(address_digest: str) -> set[str]:
-    return set(_opt_outs([address_digest]).values_list("kind", flat=True))
+    def kinds(values: list[Any] | None) -> QuerySet[Any, Any]:
+        return _opt_outs(values or [address_digest]).values_list("kind")
+
+    return {kind for (kind,) in fetch("kinds of opt-outs", kinds, [address_digest], prepare=True)}
 
 
 def opt_out(address_digest: str, kinds: Iterable[str]) -> None:

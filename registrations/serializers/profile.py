@@ -8,6 +8,7 @@ from accounts.models import User
 from accounts.notifications.inbox import unread_count
 from accounts.notifications.preferences import preferences_of
 from accounts.serializers import USER_EXAMPLE, UserOut
+from events.models import remember_roles
 from events.serializers.events import EVENT_EXAMPLE, EventOut
 
 
@@ -66,6 +67,23 @@ class ProfileOut(UserOut):
             "events_created",
             "events_registered",
         )
+
+    def to_representation(self, user: Any) -> dict[str, Any]:
+        """`user` has `events_created` and `events_registered`."""
+        return {
+            **super().to_representation(user),
+            "pending_email": self.get_pending_email(user),
+            "notification_preferences": self.get_notification_preferences(user),
+            "unread_notifications": self.get_unread_notifications(user),
+            "calendar_url": self.get_calendar_url(user),
+            "events_created": self._own_events(user.events_created),
+            "events_registered": self._own_events(user.events_registered),
+        }
+
+    def _own_events(self, own: dict[str, Any]) -> dict[str, Any]:
+        remember_roles(self.context["request"].user, own["upcoming"])
+        events = map(EventOut(context=self.context).to_representation, own["upcoming"])
+        return {**own, "upcoming": list(events)}
 
     @extend_schema_field({"type": "object", "additionalProperties": {"type": "boolean"}})
     def get_notification_preferences(self, user: User) -> dict[str, bool]:

@@ -1,13 +1,17 @@
 """`/api/me/` and `/api/users/`."""
 
+from unittest.mock import patch
+
 import pytest
+from rest_framework.serializers import ModelSerializer
 
 from accounts.models import User
 from accounts.services import confirm_email
 from accounts.tests.factories import PASSWORD, UserFactory, grant
 from events.models import Event
-from events.tests.factories import EventFactory
+from events.tests.factories import EventFactory, with_role
 from registrations.models import Registration
+from registrations.serializers import ProfileOut
 from registrations.services import register
 from registrations.services.accounts import settle_accounts
 from registrations.tests.factories import registered
@@ -35,6 +39,48 @@ def test_me_lists_the_next_five(olga, signed_in):
     created = signed_in(olga).get("/api/me/").json()["events_created"]
 
     assert (created["count"], len(created["upcoming"])) == (7, 5)
+
+
+@pytest.mark.parametrize("withdrawn", ["", "mine@example.com"])
+def test_me_equals_the_declared_fields(olga, event, signed_in, withdrawn):
+    User.objects.filter(pk=olga.pk).update(withdrawn_email=withdrawn)
+    registered(event, user=olga)
+    client = signed_in(olga)
+
+    fast = client.get("/api/me/", headers={"Time-Zone": "Asia/Kolkata"}).json()
+    with patch.object(ProfileOut, "to_representation", ModelSerializer.to_representation):
+        declared = client.get("/api/me/", headers={"Time-Zone": "Asia/Kolkata"}).json()
+
+    assert fast.pop("must_change_email", False) == bool(withdrawn)
+    assert declared.pop("must_change_email") == bool(withdrawn)
+    assert list(fast.items()) == list(declared.items())
+    assert len(fast["events_created"]["upcoming"]) == fast["events_registered"]["count"] == 1
+
+
+def test_me_takes_the_same_queries_with_many_events_of_a_team(
+    olga, ana, event, signed_in, django_assert_num_queries
+):
+    events = [event, *EventFactory.create_batch(3, organizer=olga)]
+    with_role(ana, "editor", event)
+    for each in events:
+        registered(each, user=ana)
+    client = signed_in(ana)
+    client.get("/api/me/")
+
+    with django_assert_num_queries(8):  # the last one is about roles
+        response = client.get("/api/me/")
+
+    roles = [each["my_role"] for each in response.json()["events_registered"]["upcoming"]]
+    assert sorted(map(str, roles)) == ["None", "None", "None", "editor"]
+
+
+def test_me_of_two_users_are_told_apart(olga, max_, event, signed_in):
+    registered(event, user=max_)
+
+    profiles = [signed_in(user).get("/api/me/").json() for user in (olga, max_, olga)]
+
+    assert [profile["events_created"]["count"] for profile in profiles] == [1, 0, 1]
+    assert [profile["events_registered"]["count"] for profile in profiles] == [0, 1, 0]
 
 
 def test_me_is_for_the_signed_in(anyone):

@@ -1,5 +1,6 @@
 """Profiles. They show events and registrations, so this app defines them."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.http import StreamingHttpResponse
@@ -15,6 +16,8 @@ from accounts.serializers import AccountDeletionIn, ProfileIn, SignedUpOut, User
 from accounts.services import edit_profile, reset_calendar_link
 from config.api.http.strict_bodies import NoFields
 from config.api.openapi.schema import operation
+from config.api.sql.compiled_queries import count_rows, fetch
+from config.api.staff_rights import rights_key
 from config.api.views import ApiView
 from config.errors import PermissionDenied
 from events.models import Event, EventQuerySet
@@ -22,7 +25,7 @@ from events.models import Event, EventQuerySet
 from .. import services
 from ..errors import AccountHasUpcomingEvents
 from ..exports.streaming import StreamedPieces
-from ..models import Registration, RegistrationQuerySet
+from ..models import Registration
 from ..privacy import SECTIONS, export_pieces
 from ..serializers import ProfileOut
 
@@ -39,26 +42,48 @@ class ProfileResponseView(ApiView):
 
         Staff see only those events and registrations of a user that they may see elsewhere.
         """
-        events, registrations = _visible_rows(user, current_user(self.request))
-        attended = registrations.live().filter(user=user).values("event_id")
         profile: Any = user
-        profile.events_created = self._summary(events.filter(organizer=user), "me/events")
-        profile.events_registered = self._summary(
-            events.filter(pk__in=attended), "me/registrations"
-        )
+        profile.events_created = self._summary(user, _created_by, "me/events")
+        profile.events_registered = self._summary(user, _attended_by, "me/registrations")
         return Response(ProfileOut(profile, context=self.get_serializer_context()).data)
 
-    def _summary(self, events: EventQuerySet, route: str) -> dict[str, Any]:
-        upcoming = events.upcoming().for_display().order_by("start_time", "pk")[:MAX_UPCOMING]
-        url = self.request.build_absolute_uri(f"/api/{route}/")
-        return {"count": events.count(), "upcoming": upcoming, "url": url}
+    def _summary(self, user: User, select: "_Select", route: str) -> dict[str, Any]:
+        """The number of events, and the next ones."""
+        viewer = current_user(self.request)
+        other = None if user.pk == viewer.pk else viewer
+        key = ("profile", route, other and (other.pk, rights_key(other)))
+
+        def events(values: list[Any] | None) -> EventQuerySet:
+            return select((values or [user.pk])[0], other)
+
+        def upcoming(values: list[Any] | None) -> EventQuerySet:
+            rows = events(values).upcoming().for_listing().order_by("start_time", "pk")
+            return rows[:MAX_UPCOMING]
+
+        return {
+            "count": count_rows(key, lambda values: events(list(values)), [user.pk]),
+            "upcoming": fetch(key, upcoming, [user.pk]),
+            "url": self.request.build_absolute_uri(f"/api/{route}/"),
+        }
 
 
-def _visible_rows(user: User, viewer: User) -> tuple[EventQuerySet, RegistrationQuerySet]:
-    """The events and registrations that a profile may show. Users see all of their own."""
-    if user.pk == viewer.pk:
-        return Event.objects.existing(), Registration.objects.existing()
-    return Event.objects.visible_to(viewer), Registration.objects.visible_to(viewer)
+# Returns the events of a summary, by the id of the user and the viewer. Users see all of their own:
+# then the viewer is None.
+_Select = Callable[[int, User | None], EventQuerySet]
+
+
+def _created_by(user_id: int, viewer: User | None) -> EventQuerySet:
+    events = Event.objects
+    shown = events.existing() if viewer is None else events.visible_to(viewer)
+    return shown.filter(organizer=user_id)
+
+
+def _attended_by(user_id: int, viewer: User | None) -> EventQuerySet:
+    events, rows = Event.objects, Registration.objects
+    shown = rows.existing() if viewer is None else rows.visible_to(viewer)
+    attended = shown.live().filter(user=user_id).values("event_id")
+    visible = events.existing() if viewer is None else events.visible_to(viewer)
+    return visible.filter(pk__in=attended)
 
 
 class ProfileView(ProfileResponseView):

@@ -35,6 +35,7 @@ __all__ = [
     "NotCompilable",
     "Position",
     "compiled_query",
+    "count_rows",
     "current_instant",
     "fetch",
     "fetch_by_sql",
@@ -165,6 +166,22 @@ def fetch(
     """
     query = compiled_query(key, build, position, prepare=prepare)
     return list(build(position)) if query is None else query.run(position)
+
+
+def count_rows(
+    key: Hashable, build: Callable[[Sequence[Any]], QuerySet[Any]], values: Sequence[Any]
+) -> int:
+    """The number of rows of `build(values)`, by one statement that is cached under `key`."""
+
+    def count_sql(given: Sequence[Any]) -> tuple[str, Iterable[Any]]:
+        sql, parameters = build(given).order_by().values_list("pk").query.sql_with_params()
+        return f"SELECT count(*) FROM ({sql}) AS counted", parameters  # noqa: S608  # nosec
+
+    try:
+        ((number,),) = fetch_by_sql(("number of rows", key), count_sql, values)
+    except EmptyResultSet:  # nothing can match, and there is no SQL for that
+        return 0
+    return int(number)
 
 
 def compiled_query(
