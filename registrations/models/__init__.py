@@ -9,6 +9,7 @@ from .registration import (
     ADMITTED_COUNT,
     Registration,
     RegistrationQuerySet,
+    admitted_people,
     has_place,
     new_ticket_code,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "RegistrationCode",
     "RegistrationQuerySet",
     "Scan",
+    "admitted_people",
     "new_code",
     "has_place",
     "Webhook",

@@ -1,7 +1,7 @@
 import base64
 import secrets
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.audit import erase_values
 from config.api.key_scopes import key_of
+from config.api.sql.compiled_queries import fetch
 from config.api.staff_rights import has_staff_right
 from config.api.text.folding import alphabetical
 from config.api.text.mailbox_field import MailboxField
@@ -92,11 +93,6 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
         """The queue, in the order of promotion."""
         return self.filter(status=Registration.Status.WAITLISTED).order_by("queue_number")
 
-    def admitted_people(self) -> int:
-        """The number of people who are checked in."""
-        rows = self.filter(checked_in_at__isnull=False)
-        return int(rows.aggregate(people=models.Sum(ADMITTED_COUNT, default=0))["people"])
-
     def managed_by(self, user: "User") -> "RegistrationQuerySet":
         """The user's own registrations and those that the user made for others."""
         return self.existing().filter(Q(user=user) | Q(registered_by=user))
@@ -136,6 +132,19 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
             "event__location", "event__status", "event__meeting_url", "event__form",
             "event__visibility", "event__key_number",
         )  # fmt: skip
+
+
+def admitted_people(event: Event) -> int:
+    """The number of people who are checked in."""
+
+    def people(values: list[Any] | None) -> models.QuerySet[Any, Any]:
+        (event_id,) = values or [event.pk]
+        rows = Registration.objects.live().filter(event=event_id, checked_in_at__isnull=False)
+        of_all = rows.order_by().annotate(all=Value(1)).values("all")
+        return of_all.annotate(people=models.Sum(ADMITTED_COUNT, default=0)).values_list("people")
+
+    rows = fetch("admitted people", people, [event.pk])
+    return int(rows[0][0]) if rows else 0
 
 
 def _of_the_queue(figure: models.Aggregate, **conditions: OuterRef) -> models.Case:

@@ -36,7 +36,7 @@ from ..exports.formats import EXPORTS
 from ..exports.statement import Options
 from ..exports.streaming import StreamedPieces
 from ..filters import AttendeeFilter, DoorFilter
-from ..models import LedgerEntry, Registration, RegistrationQuerySet
+from ..models import LedgerEntry, Registration, RegistrationQuerySet, admitted_people
 from ..permissions import SeesAttendees, checks_in, sees_meeting, sees_people
 from ..serializers import DoorRegistrationOut, LedgerEntryOut, PublicNameOut, RegistrationOut
 
@@ -186,7 +186,7 @@ class AttendeeListView(AttendeesView):
         response.data["counts"] = {
             "confirmed": event.registered_count,
             "waitlisted": event.waitlist_count,
-            "checked_in": registrations.live().admitted_people(),
+            "checked_in": admitted_people(event),
         }
         return response
 

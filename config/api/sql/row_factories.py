@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any
 
 from django.db import connections
-from django.db.models import QuerySet
+from django.db.models import JSONField, QuerySet
 from django.db.models.base import ModelState
 from django.db.models.query import ModelIterable, ValuesListIterable
 
@@ -29,7 +29,13 @@ def row_factory(queryset: QuerySet[Any], compiler: Any) -> RowFactory | None:
     rows: Any = queryset
     if rows._prefetch_related_lookups or rows._db:
         raise NotCompilable
-    converters = compiler.get_converters([expression for expression, _, _ in compiler.select])
+    converters = {
+        position: (conversions, expression)
+        for position, (conversions, expression) in compiler.get_converters(
+            [expression for expression, _, _ in compiler.select]
+        ).items()
+        if not _is_read_by_driver(expression)
+    }
     if rows._iterable_class is ValuesListIterable:
         return _tuple_factory(converters) if converters else None
     if rows._iterable_class is not ModelIterable:
@@ -37,6 +43,12 @@ def row_factory(queryset: QuerySet[Any], compiler: Any) -> RowFactory | None:
     if converters.keys() - set(compiler.annotation_col_map.values()):
         raise NotCompilable  # a column of the model needs a conversion
     return _model_factory(compiler, converters)
+
+
+def _is_read_by_driver(expression: Any) -> bool:
+    """Whether a column is JSON, which the driver decodes where it is sent in binary format."""
+    field = expression.output_field
+    return type(field) is JSONField and field.decoder is None
 
 
 def _model_factory(compiler: Any, converters: Any) -> RowFactory:
