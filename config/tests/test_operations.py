@@ -27,7 +27,8 @@ from config.operations import client_programs
 from config.operations.client_programs import find_program
 from config.operations.due_work import run_due_jobs
 from config.operations.management.commands import backup as backup_command
-from registrations.models import Registration
+from registrations.changes.log import sequence_changes
+from registrations.models import Change, ChangeLog
 from registrations.tests.factories import registered
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -68,6 +69,14 @@ def empty_database():
         cursor.execute(f"DROP DATABASE IF EXISTS {name} (FORCE)")
 
 
+def connected_to(database: str) -> psycopg.Connection:
+    settings = connection.settings_dict
+    return psycopg.connect(
+        host=settings["HOST"], port=settings["PORT"], user=settings["USER"],
+        password=settings["PASSWORD"], dbname=database,
+    )  # fmt: skip
+
+
 # --- Backups ------------------------------------------------------------------------------------
 
 
@@ -75,23 +84,45 @@ def empty_database():
 def test_backup_is_restored_with_every_registration_and_passes_the_integrity_check(
     event, empty_database, tmp_path
 ):
-    for number in range(3):
-        registered(event, email=f"guest{number}@example.com")
+    rows = [registered(event, email=f"guest{number}@example.com") for number in range(3)]
 
     call_command("backup", tmp_path)
     (backup,) = tmp_path.iterdir()
     restored = manage("restore", str(backup), **environment(empty_database))
 
-    settings = connection.settings_dict
-    address = {"host": settings["HOST"], "port": settings["PORT"], "user": settings["USER"]}
-    with psycopg.connect(
-        **address, password=settings["PASSWORD"], dbname=empty_database
-    ) as restored_connection:
-        ids = restored_connection.execute("SELECT id FROM registrations_registration").fetchall()
+    with connected_to(empty_database) as other:
+        ids = other.execute("SELECT id FROM registrations_registration").fetchall()
     assert (restored.returncode, restored.stderr) == (0, "")
     assert restored.stdout.startswith("ok: confirmed people never exceed the capacity\n")
-    assert {pk for (pk,) in ids} == set(Registration.objects.values_list("pk", flat=True))
+    assert {pk for (pk,) in ids} == {row.pk for row in rows}
     assert backup.stat().st_mode & 0o777 == 0o600
+
+
+@committed
+def test_restored_log_of_changes_continues_in_another_era_and_with_other_ids(
+    event, empty_database, tmp_path
+):
+    registered(event)
+    sequence_changes()
+    call_command("backup", tmp_path)
+    registered(event)  # is in the log alone that has no backup
+    sequence_changes()
+    manage("restore", str(next(tmp_path.iterdir())), **environment(empty_database))
+
+    with connected_to(empty_database) as other:
+        other.execute("UPDATE events_event SET version = version + 1")
+        other.commit()
+        other.execute("SELECT sequence_changes()")
+        (era,) = other.execute("SELECT era FROM registrations_changelog").fetchone()
+        log = other.execute("SELECT position, type FROM registrations_change ORDER BY 1").fetchall()
+
+    former = list(Change.objects.order_by("position").values_list("position", "type"))
+    types = [name for _, name in former]
+    assert types == ["event.created", "registration.confirmed", "registration.confirmed"]
+    assert log[:-1] == former[:-1]
+    assert log[-1][0] > former[-1][0]
+    assert log[-1][1] == "event.updated"
+    assert era != ChangeLog.objects.get().era
 
 
 @pytest.fixture
@@ -104,10 +135,7 @@ def ordinary_owner(empty_database):
         cursor.execute(f"DROP ROLE IF EXISTS {role}")
         cursor.execute(f"CREATE ROLE {role} LOGIN PASSWORD %s", [settings["PASSWORD"]])
         cursor.execute(f"ALTER DATABASE {empty_database} OWNER TO {role}")
-    with psycopg.connect(
-        host=settings["HOST"], port=settings["PORT"], user=settings["USER"],
-        password=settings["PASSWORD"], dbname=empty_database,
-    ) as provider:  # fmt: skip
+    with connected_to(empty_database) as provider:
         for extension in EXTENSIONS:
             provider.execute(f"CREATE EXTENSION {extension}")
     yield role

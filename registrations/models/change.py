@@ -61,7 +61,8 @@ class Change(models.Model):
 class ChangeLog(models.Model):
     """The state of the log: one row.
 
-    `era` is a new one after the restore of a backup, since the log then continues differently.
+    `era` is a new one after the restore of a backup, since the log then continues differently. Its
+    positions begin with the time in microseconds, so that they do not repeat.
     """
 
     era = models.UUIDField()

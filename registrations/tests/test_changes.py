@@ -1,5 +1,6 @@
 """`GET /api/changes/`: every committed change exactly once, in the order of an event."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count, pairwise
@@ -352,6 +353,21 @@ def test_cursor_from_before_a_restore_has_expired(reader, event):
 
     assert (expired.status_code, expired.json()["code"]) == (410, "cursor_expired")
     assert types_of(page(reader)) == [*before, "registration.confirmed"]
+
+
+def test_ids_of_changes_do_not_repeat_after_a_restore(reader, event):
+    before = page(reader)["results"][-1]["sequence"]
+    restored_at = int(time.time() * 1_000_000)
+    place, _, table = ChangeLog.objects.get().database.rpartition("/")
+    ChangeLog.objects.update(database=f"{place}/{int(table) - 1}")  # the table is created anew
+
+    registered(event)
+    page(reader)
+    registered(event)
+
+    old, first, second = (change["sequence"] for change in page(reader)["results"])
+    assert old == before
+    assert restored_at < first < second < 2**53  # JavaScript reads it exactly
 
 
 # --- Concurrency --------------------------------------------------------------------------------
