@@ -82,8 +82,7 @@ def roles_with(right: Right) -> list[str]:
 
 def role_on(user: Viewer, row: Any) -> Role | None:
     """The strongest role of an account on an event or a series. None for guests and strangers."""
-    roles = _roles_on(user, row)
-    return next((role for role in Role if role in roles), None)
+    return _strongest(_roles_on(user, row))
 
 
 def rights_on(user: Viewer, row: Any) -> frozenset[Right]:
@@ -144,6 +143,11 @@ def _roles_on(user: Viewer, row: Any) -> frozenset[Role]:
 
 
 _OWNER = frozenset({Role.OWNER})
+
+
+@cache
+def _strongest(roles: frozenset[Role]) -> Role | None:
+    return next((role for role in Role if role in roles), None)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Pages of events for guests, from rows that were rendered before.
+"""Pages of events from rows that were rendered before.
 
 A row's `ctid` and `xmin` name one version of the row. Every write makes another version. So the
 query of a page returns the versions of the rows that its events are rendered from, and JSON that
@@ -6,6 +6,9 @@ was rendered from the same versions is current. Only the other events are read a
 
 `registration_state` depends on time as well. It is valid until a known instant, and a rendering is
 used for one hour at most, since `xmin` wraps around after four thousand million transactions.
+
+A rendering is that for guests. The few fields that depend on a signed-in viewer follow it, made for
+each request from columns of the same version.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -22,7 +25,7 @@ from django.utils import timezone
 
 from config.api.http.negotiation import to_json
 from config.api.pagination.keyset import Page
-from config.api.sql.compiled_queries import NotCompilable, fetch
+from config.api.sql.compiled_queries import NotCompilable, fetch, loaded_row
 
 from ..models import Event, EventQuerySet
 from .geo import distance_km
@@ -38,8 +41,19 @@ _MAX_AGE_BEHIND_POOLER = timedelta(minutes=1)
 
 Versions = tuple[bytes, ...]
 
-# Returns the representations of events for guests, in order.
-Render = Callable[[Iterable[Event]], Iterable[Mapping[str, Any]]]
+Representations = Iterable[Mapping[str, Any]]
+
+
+class Renderer(NamedTuple):
+    """How events are rendered.
+
+    `for_guests` returns the representations of events for guests, in order. `for_viewer` returns
+    the fields that the viewer sees after these. It reads the columns `viewer_columns` alone.
+    """
+
+    for_guests: Callable[[Iterable[Event]], Representations]
+    viewer_columns: tuple[str, ...] = ()
+    for_viewer: Callable[[list[Event]], Representations] | None = None
 
 
 class SystemColumn(Func):
@@ -66,12 +80,16 @@ _VERSIONS = {
 
 
 class Rendered(NamedTuple):
-    """The JSON of an event, rendered from these versions. Valid from `since` until `until`."""
+    """The JSON of an event, rendered from these versions. Valid from `since` until `until`.
+
+    `columns` are the values that the fields of a viewer depend on.
+    """
 
     versions: Versions
     since: datetime
     until: datetime
     text: bytes
+    columns: tuple[Any, ...] = ()
 
 
 class RenderCache:
@@ -117,13 +135,13 @@ render_cache = RenderCache()
 connection_created.connect(render_cache.clear)
 
 
-def rendered_page(page: Page, plan: PagePlan, *, zone: tzinfo, render: Render) -> bytes | None:
-    """The body of a page for guests, as JSON.
+def rendered_page(page: Page, plan: PagePlan, *, zone: tzinfo, renderer: Renderer) -> bytes | None:
+    """The body of a page, as JSON.
 
     None if the page's SQL cannot be cached, or if a row was written while it was read. The caller
     then renders the events of the page.
     """
-    reader = _CacheReader(zone, render)
+    reader = _CacheReader(zone, renderer)
     try:
         rows, links, plan = read_event_page(page, plan, _VERSIONS)
     except NotCompilable:
@@ -133,19 +151,24 @@ def rendered_page(page: Page, plan: PagePlan, *, zone: tzinfo, render: Render) -
         return None
     if rows and len(rows[0]) > 1 + len(_VERSIONS):
         for pk, chord, *_ in rows:
-            texts[pk] = b'%b,"distance_km":%b}' % (texts[pk][:-1], to_json(distance_km(chord)))
+            texts[pk] = _with_fields(texts[pk], {"distance_km": distance_km(chord)})
     count = {"count": plan.matches().count()} if page.is_counted else {}
     results = orjson.Fragment(b"[" + b",".join(texts.values()) + b"]")
     return to_json({**links, **count, "results": results})
 
 
+def _with_fields(text: bytes, fields: Mapping[str, Any]) -> bytes:
+    """A JSON object with further fields, of which there is at least one."""
+    return b"%b,%b" % (text[:-1], to_json(fields)[1:])
+
+
 class _CacheReader:
     """Reads the render cache for one page. Create it before the versions are queried."""
 
-    def __init__(self, zone: tzinfo, render: Render) -> None:
+    def __init__(self, zone: tzinfo, renderer: Renderer) -> None:
         alias = router.db_for_read(Event)
         connections[alias].ensure_connection()  # a new connection clears the cache
-        self.zone, self.render = zone, render
+        self.alias, self.zone, self.renderer = alias, zone, renderer
         self.context = (alias, zone, settings.PUBLIC_URL)
         self.cached = render_cache.rows_in(self.context)
 
@@ -168,7 +191,22 @@ class _CacheReader:
             if {pk: rendered.versions for pk, rendered in new.items()} != missing:
                 return None
             rows |= new
-        return {pk: rendered.text for pk, rendered in rows.items() if rendered}
+        return self._for_viewer({pk: rendered for pk, rendered in rows.items() if rendered})
+
+    def _for_viewer(self, rows: dict[int, Rendered]) -> dict[int, bytes]:
+        if self.renderer.for_viewer is None:
+            return {pk: rendered.text for pk, rendered in rows.items()}
+        names = self.renderer.viewer_columns
+        events = [
+            loaded_row(Event, dict(zip(names, rendered.columns, strict=True)), self.alias)
+            for rendered in rows.values()
+        ]
+        return {
+            pk: _with_fields(rendered.text, fields)
+            for (pk, rendered), fields in zip(
+                rows.items(), self.renderer.for_viewer(events), strict=True
+            )
+        }
 
     def _render(self, pks: list[int], now: datetime) -> dict[int, Rendered]:
         def build(position: list[Any] | None) -> EventQuerySet:
@@ -176,6 +214,7 @@ class _CacheReader:
             return Event.objects.for_listing().annotate(**_VERSIONS).filter(AnyOf(ids))
 
         events = fetch("events with their versions", build, [pks], prepare=True)
+        columns = self.renderer.viewer_columns
         latest = now + (_MAX_AGE_BEHIND_POOLER if settings.POOLED_DATABASE else _MAX_AGE)
         with timezone.override(self.zone):
             return {
@@ -184,6 +223,9 @@ class _CacheReader:
                     now,
                     min(event.registration_state_changes_at(now) or latest, latest),
                     to_json(representation),
+                    tuple(event.__dict__[name] for name in columns),
                 )
-                for event, representation in zip(events, self.render(events), strict=True)
+                for event, representation in zip(
+                    events, self.renderer.for_guests(events), strict=True
+                )
             }

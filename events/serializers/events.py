@@ -22,7 +22,9 @@ from ..models import (
     Event,
     Right,
     Role,
+    Viewer,
     has_right,
+    remember_roles,
     role_on,
     sees_details,
     shown_rights,
@@ -258,15 +260,41 @@ class EventOut(EventDetailsOut):
             "created_at": format_instant(event.created_at),
             "updated_at": format_instant(event.updated_at),
         }
-        if viewer.pk:
-            representation["my_role"] = role_on(viewer, event)
-            representation["my_rights"] = shown_rights(viewer, event)
-        if is_for_staff or (viewer.pk and has_right(viewer, Right.PEOPLE, event)):
-            representation["pending_count"] = event.pending_count
-        if is_for_staff or sees_details(viewer, event):
-            representation["meeting_url"] = event.meeting_url or None
-            representation["reminder_hours"] = event.reminder_hours
-        return representation
+        return representation | viewer_fields(viewer, event, is_for_staff=is_for_staff)
+
+
+# The columns that `viewer_fields` reads.
+VIEWER_COLUMNS = (
+    "id",
+    "organizer_id",
+    "series_id",
+    "pending_count",
+    "meeting_url",
+    "reminder_hours",
+)
+
+
+def viewer_fields(viewer: Viewer, event: Event, *, is_for_staff: bool) -> dict[str, Any]:
+    """The last fields of `EventOut`, which depend on the viewer. Guests get none of them."""
+    if not is_for_staff and role_on(viewer, event) is None:
+        return {"my_role": None, "my_rights": []} if viewer.pk else {}
+    fields: dict[str, Any] = {
+        "my_role": role_on(viewer, event),
+        "my_rights": shown_rights(viewer, event),
+    }
+    if is_for_staff or has_right(viewer, Right.PEOPLE, event):
+        fields["pending_count"] = event.pending_count
+    if is_for_staff or sees_details(viewer, event):
+        fields["meeting_url"] = event.meeting_url or None
+        fields["reminder_hours"] = event.reminder_hours
+    return fields
+
+
+def viewer_fields_of_page(viewer: Viewer, events: list[Event]) -> list[dict[str, Any]]:
+    """`viewer_fields` of each event, with one query for the roles of them all."""
+    remember_roles(viewer, events)
+    is_for_staff = has_staff_right(viewer, "events.view_event")
+    return [viewer_fields(viewer, event, is_for_staff=is_for_staff) for event in events]
 
 
 def _image(event: Event) -> dict[str, str] | None:

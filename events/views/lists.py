@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, tzinfo
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -31,11 +32,11 @@ from ..permissions import MayOrganize
 from ..search.filters import EventFilter, OwnEventFilter
 from ..search.geo import distance_km
 from ..search.highlights import Highlighter
-from ..search.page_cache import rendered_page
+from ..search.page_cache import Renderer, rendered_page
 from ..search.page_planner import PagePlan
 from ..search.pages import EVENT_ORDERINGS, read_event_page
 from ..serializers.event_input import EventCreateIn
-from ..serializers.events import EventOut, ListedEventOut
+from ..serializers.events import VIEWER_COLUMNS, EventOut, ListedEventOut, viewer_fields_of_page
 from .events import event_response
 
 _PAGE_QUERY = re.compile("(?:&(?:cursor=([A-Za-z0-9_%-]+)|page_size=([1-9][0-9]?|100)))*")
@@ -71,6 +72,16 @@ class EventPages(ListView):
     def plan(self, build_events: Callable[[], EventQuerySet]) -> PagePlan:
         return self.filterset_class.plan(self.request, type(self).__qualname__, build_events)
 
+    def page_of(self, build_events: Callable[[], EventQuerySet]) -> HttpResponse:
+        """The response with a page of the list. `build_events` is that of `EventFilter.plan`."""
+        page, plan = read_page(self.request, self), self.plan(build_events)
+        if "highlight" not in self.request.query_params:
+            zone, renderer = timezone.get_current_timezone(), _renderer_for(self.request.user)
+            body = rendered_page(page, plan, zone=zone, renderer=renderer)
+            if body is not None:
+                return HttpResponse(body, content_type="application/json")
+        return self.page_response(page, plan)
+
     def page_response(self, page: Page, plan: PagePlan) -> Response:
         rows, links, plan = read_event_page(page, plan)
         remember_roles(self.request.user, rows)
@@ -103,13 +114,7 @@ class EventListView(EventPages):
         def build_events() -> EventQuerySet:
             return Event.objects.listed_for(request.user).for_listing()
 
-        page, plan = read_page(request, self), self.plan(build_events)
-        if not request.user.pk and "highlight" not in request.query_params:
-            zone = timezone.get_current_timezone()
-            body = rendered_page(page, plan, zone=zone, render=_render_for_guests)
-            if body is not None:
-                return HttpResponse(body, content_type="application/json")
-        return self.page_response(page, plan)
+        return self.page_of(build_events)
 
     @operation(
         "Create an event",
@@ -131,13 +136,13 @@ class OwnEventListView(EventPages):
     key_scopes: ClassVar[dict[str, Scopes]] = {"GET": (Scope.EVENTS_READ,)}
 
     @operation("List my events", responses=ListedEventOut(many=True))
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """The events on which I have a role, drafts and past ones too."""
 
         def build_events() -> EventQuerySet:
             return Event.objects.with_role(current_user(request)).for_listing()
 
-        return self.page_response(read_page(request, self), self.plan(build_events))
+        return self.page_of(build_events)
 
 
 _guest_request = Request(HttpRequest())
@@ -146,6 +151,15 @@ _guest_request.user = AnonymousUser()
 
 def _render_for_guests(events: Iterable[Event]) -> Iterable[dict[str, Any]]:
     return map(EventOut(context={"request": _guest_request}).to_representation, events)
+
+
+_FOR_GUESTS = Renderer(_render_for_guests, VIEWER_COLUMNS)
+
+
+def _renderer_for(viewer: Any) -> Renderer:
+    if not viewer.pk:
+        return _FOR_GUESTS
+    return _FOR_GUESTS._replace(for_viewer=partial(viewer_fields_of_page, viewer))
 
 
 def _events_for_guests() -> EventQuerySet:
@@ -182,4 +196,4 @@ def fast_guest_page(
     name, list_name = "start_time", EventListView.__qualname__
     page_cursor = read_cursor(cursor, list_name, name)
     page = Page(url, list_name, name, EVENT_ORDERINGS[name], size, page_cursor)
-    return rendered_page(page, _GUEST_PLAN, zone=zone, render=_render_for_guests)
+    return rendered_page(page, _GUEST_PLAN, zone=zone, renderer=_FOR_GUESTS)
