@@ -119,6 +119,7 @@ e/<id:pk>-<str:slug>/people            reviewed-page        GET     200  200  20
 e/<id:pk>-<str:slug>/people            published-page       GET     404  404  404  404  404  404
 e/<id:pk>-<str:slug>/people            draft-page           GET     404  404  404  404  404  404
 e/<id:pk>-<str:slug>/people            deleted-page         GET     404  404  404  404  404  404
+door/worker.js                         -                    GET     200  200  200  200  200  200
 door/<slug:token>                      door                 GET     200  200  200  200  200  200
 door/<slug:token>/                     door                 GET     200  200  200  200  200  200
 door/<slug:token>/list                 door                 GET     200  200  200  200  200  200

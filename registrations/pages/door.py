@@ -16,6 +16,7 @@ from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import get_conditional_response
+from django.views.decorators.http import require_safe
 
 from config.api.fields import require_query_text
 from config.api.http.exception_handler import problem_response, to_domain_error
@@ -127,6 +128,14 @@ def door_print(request: HttpRequest, link: DoorLink) -> HttpResponse:
     rows = services.door_list(link.event).rows
     context = {"event": link.event, "people": rows, **_counts(link)}
     return render(request, "registrations/door_print.html", context)
+
+
+@require_safe
+def door_worker(request: HttpRequest) -> HttpResponse:
+    """The service worker, with one address for good: a browser looks there for a newer one."""
+    response = render(request, "registrations/door_worker.js", content_type="text/javascript")
+    response["Cache-Control"] = "no-cache"
+    return response
 
 
 def _scan(request: HttpRequest, link: DoorLink) -> ScanResult:

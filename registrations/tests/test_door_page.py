@@ -316,6 +316,14 @@ def test_the_page_has_no_script_or_style_inside(guest, address, event):
     assert re.findall(r'(?:src|href)="(?!/|data:)[^"]*"', text) == []
 
 
+def test_the_worker_is_a_script_that_browsers_check_for_changes(guest):
+    response = guest.get("/door/worker.js")
+
+    assert response["Content-Type"].startswith("text/javascript")
+    assert response["Cache-Control"] == "no-cache"
+    assert "unsafe" not in response["Content-Security-Policy"]
+
+
 def test_a_server_error_does_not_log_the_token(address, monkeypatch, caplog):
     def fail(event):
         raise RuntimeError("broken")

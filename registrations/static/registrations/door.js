@@ -78,12 +78,18 @@
 
   // --- Scans ---
 
-  const people = new door.People({ address: main.dataset.list, onChange: renderAll });
+  const store = new door.Store(main.dataset.page);
+  const people = new door.People({
+    address: main.dataset.list,
+    store,
+    waiting: () => queue.scans,
+    onChange: renderAll,
+  });
   const queue = new door.Queue({
     key: main.dataset.key,
     address: main.dataset.scans,
     onOutcome,
-    onChange: renderConnection,
+    onChange: stateChanged,
   });
 
   function enqueue(scan, person) {
@@ -235,18 +241,23 @@
     connection.hidden = !text;
   }
 
+  function stateChanged() {
+    if (queue.state === "ended") store.forget();
+    renderConnection();
+  }
+
   // --- The page's controls ---
 
   async function refresh() {
     try {
-      await people.load(() => queue.scans);
+      await people.load();
       if (queue.state === "offline") await queue.send();
       if (!queue.scans.length && queue.state !== "ended") queue.state = "online";
     } catch (error) {
-      if (error.hasEnded) queue.state = "ended";
+      if (error.hasEnded || door.now() > new Date(main.dataset.expires)) queue.state = "ended";
       else if (queue.state === "online") queue.state = "offline";
     }
-    renderConnection();
+    stateChanged();
     setTimeout(refresh, (queue.state === "offline" ? 5 : people.seconds) * 1000);
   }
 
@@ -294,6 +305,12 @@
   byId("find").hidden = true;
   byId("sounds").hidden = false;
   if (door.Camera.isAvailable) startCamera();
-  queue.send();
-  refresh();
+  start();
+
+  async function start() {
+    await people.restore();
+    queue.send();
+    await refresh();
+    if (queue.state !== "ended") byId("kept").hidden = !(await store.keepPage(main.dataset.decoder));
+  }
 })();

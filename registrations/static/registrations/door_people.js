@@ -8,27 +8,41 @@ const ROWS_OF_A_SECOND = 200; // a longer list is read less often
 const MAX_MATCHES = 50;
 
 door.People = class {
-  constructor({ address, onChange }) {
+  constructor({ address, store, waiting, onChange }) {
     this.address = address;
+    this.factsAddress = `${address}?facts`; // in the store alone
+    this.store = store;
+    this.waiting = waiting; // returns the scans that are not sent yet
     this.onChange = onChange;
+    this.facts = []; // what the server has responded since the list
     this.byId = new Map();
     this.byDigest = new Map();
     this.etag = null;
     this.isLoaded = false;
   }
 
-  /* Reads the list. Scans of `waiting` are applied to it. Rejects without a network. */
-  async load(waiting) {
+  /* Takes over what the phone has kept. */
+  async restore() {
+    const rows = await this.store.read(this.address);
+    this.facts = (await this.store.read(this.factsAddress)) || [];
+    if (rows) this.replace(rows);
+  }
+
+  /* Reads the list. Rejects without a network. */
+  async load() {
+    const known = this.facts.length;
     const headers = this.etag ? { "If-None-Match": this.etag } : {};
     const response = await door.request(this.address, { headers });
     if (response.status === 304) return;
     if (!response.ok) {
       throw Object.assign(new Error("no list"), { hasEnded: response.status === 404 });
     }
+    const rows = (await response.json()).results;
     this.etag = response.headers.get("ETag");
-    this.replace((await response.json()).results);
-    waiting().forEach((scan) => this.apply(scan));
-    this.onChange();
+    this.facts = this.facts.slice(known);
+    this.store.keep(this.address, rows);
+    this.store.keep(this.factsAddress, this.facts);
+    this.replace(rows);
   }
 
   get seconds() {
@@ -41,7 +55,10 @@ door.People = class {
     rows.forEach((row) => {
       row.folded = door.folded(row.name);
     });
+    this.facts.forEach((facts) => Object.assign(this.byId.get(facts.id) || {}, facts));
+    this.waiting().forEach((scan) => this.apply(scan));
     this.isLoaded = true;
+    this.onChange();
   }
 
   /* The person whose ticket has this code. Undefined if the list does not have it. */
@@ -82,9 +99,10 @@ door.People = class {
   update(facts) {
     const person = this.byId.get(facts.id);
     if (!person) return;
-    for (const name of ["status", "party_size", "admitted_count", "checked_in_at"]) {
-      person[name] = facts[name];
-    }
+    const { id, status, party_size, admitted_count, checked_in_at } = facts;
+    this.facts.push({ id, status, party_size, admitted_count, checked_in_at });
+    this.store.keep(this.factsAddress, this.facts);
+    Object.assign(person, this.facts.at(-1));
   }
 
   get counts() {
