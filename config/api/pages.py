@@ -6,15 +6,28 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import (
+    BadRequest,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+)
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.serializers import BaseSerializer
 
-from config.errors import DomainError, MalformedRequest, ServerError, ValidationFailed
+from config.errors import (
+    DomainError,
+    MalformedRequest,
+    PayloadTooLarge,
+    ServerError,
+    ValidationFailed,
+)
 
 from .http.exception_handler import to_domain_error
 from .http.rate_limits import check_limit
@@ -70,7 +83,10 @@ def public_page(*, methods: Collection[str] = ("GET", "HEAD")) -> Callable[[Page
 
 
 def _respond(view: PageView, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-    """The view's response, or a page that explains the error."""
+    """The view's response, or a page that explains the error.
+
+    A form that cannot be read raises where a view first reads it. Django would log a traceback.
+    """
     try:
         check_limit("anonymous", client_network(request))
         return view(request, *args, **kwargs)
@@ -79,6 +95,10 @@ def _respond(view: PageView, request: HttpRequest, *args: Any, **kwargs: Any) ->
         if isinstance(refusal, ServerError):
             raise
         return refusal_page(request, refusal)
+    except (RequestDataTooBig, TooManyFieldsSent):
+        return refusal_page(request, PayloadTooLarge("The form has too much in it. Shorten it."))
+    except (MultiPartParserError, BadRequest, SuspiciousOperation):
+        return refusal_page(request, MalformedRequest("The form arrived broken. Send it again."))
 
 
 def refusal_page(request: HttpRequest, refusal: DomainError) -> HttpResponse:
