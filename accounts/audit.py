@@ -25,6 +25,7 @@ from django.db.models import Model, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from config.api.request_ids import current_request_id
+from config.api.sql.compiled_queries import fetch
 
 from .models import AuditEntry
 
@@ -222,6 +223,14 @@ def _erase(ids: list[int]) -> None:
 
 def _stored(row: Model) -> dict[str, Any]:
     """The recorded columns of the row, which is locked. Empty if it does not exist."""
-    fields: tuple[str, ...] = type(row).audited_fields  # type: ignore[attr-defined]
-    rows = type(row)._base_manager.filter(pk=row.pk).select_for_update(no_key=True)
-    return rows.values(*fields).first() or {}
+    model: Any = type(row)
+    names: tuple[str, ...] = model.audited_fields
+
+    def stored(values: list[Any] | None) -> QuerySet[Any, Any]:
+        rows = model._base_manager.filter(pk=(values or [row.pk])[0])
+        return rows.select_for_update(no_key=True).values_list(*names)  # type: ignore[no-any-return]
+
+    key = ("recorded columns", model._meta.label)
+    for columns in fetch(key, stored, [row.pk], prepare=True):
+        return dict(zip(names, columns, strict=True))
+    return {}

@@ -1,7 +1,7 @@
 """`ApiView`, the base of every view, with the conventions of every route."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, ClassVar, TypeVar
@@ -259,10 +259,14 @@ class ApiView(GenericAPIView[Any]):
         self.check_object_permissions(self.request, row)
         return row
 
-    def get_row_by_id(self, make: Callable[[], QuerySet[M]], pk: int) -> M:
-        """`get_row()` by a compiled query. `make` may depend on the view and the viewer alone."""
+    def get_row_by_id(self, make: Callable[[], QuerySet[M]], pk: int, variant: Hashable = "") -> M:
+        """`get_row()` by a compiled query.
+
+        `make` may depend on the view, its permissions, the viewer and `variant` alone.
+        """
         user = self.request.user
-        key = (type(self).__qualname__, user.pk, rights_key(user))
+        name, needed = type(self).__qualname__, self.needed_permissions
+        key = (name, needed, variant, user.pk, rights_key(user))
         rows = fetch(
             key, lambda values: make().filter(pk=(values or [pk])[0])[:1], [pk], prepare=True
         )

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.audit import attributed_to_key, audited
 from accounts.models import User
 from accounts.services import lock_account
+from config.api.sql.compiled_queries import fetch
 from config.api.versions import check_version
 from config.errors import (
     FieldError,
@@ -23,7 +24,7 @@ from config.errors import (
 )
 
 from ..errors import CapacityBelowRegistered, EventCancelled, EventStarted
-from ..models import Event, EventDetails, Series
+from ..models import Event, EventDetails, EventQuerySet, Series
 from ..signals import events_deleted, events_edited, events_restored
 from ..zones import NonexistentTime, at_wall_clock, instant, same_wall_clock, wall_clock
 from .attendance import with_attendance_mode
@@ -212,11 +213,15 @@ def lock_event(event_id: int, *, even_deleted: bool = False) -> Event:
 
     Raises `NotFound` for a deleted event, except with `even_deleted`.
     """
-    events = Event.objects.for_display() if even_deleted else Event.objects.for_display().existing()
-    event = events.select_for_update(of=("self",), no_key=True).filter(pk=event_id).first()
-    if event is None:  # deleted a moment ago
+
+    def locked(values: list[Any] | None) -> EventQuerySet:
+        events = Event.objects.for_display().filter(pk=(values or [event_id])[0])
+        return events.select_for_update(of=("self",), no_key=True)
+
+    rows: list[Event] = fetch("locked event", locked, [event_id], prepare=True)
+    if not rows or (rows[0].deleted_at is not None and not even_deleted):  # a moment ago
         raise NotFound
-    return event
+    return rows[0]
 
 
 def save_edit(event: Event, fields: set[str], now: datetime) -> None:

@@ -42,7 +42,8 @@ class EventAccess(ApiView):
         """
         if "key" in self.request.query_params:
             return self.get_row(complete(self.visible_events(pk)), pk=pk)
-        return self.get_row_by_id(lambda: complete(self.visible_events(pk)), pk)
+        variant = complete.__qualname__
+        return self.get_row_by_id(lambda: complete(self.visible_events(pk)), pk, variant)
 
     def has_key_of(self, pk: Any) -> bool:
         """Whether the request has the key of an event, by its id or a query of it."""

@@ -58,7 +58,7 @@ class EventCalendarView(EventAccess, CalendarView):
         "Read an event as a calendar file", operation_id="readEventCalendar", responses=CALENDAR
     )
     def get(self, request: Request, pk: int) -> HttpResponse:
-        event = self.get_row(self.visible_events(pk).for_calendar(), pk=pk)
+        event = self.get_event_by_id(pk, EventQuerySet.for_calendar)
         return self.file(calendar_of(event, public_url=settings.PUBLIC_URL), f"event-{pk}.ics")
 
 

@@ -202,7 +202,7 @@ class DuplicateView(EventAccess):
 
 
 def _event(view: EventAccess, pk: int) -> Event:
-    return view.get_row(view.visible_events(pk).for_display(), pk=pk)
+    return view.get_event_by_id(pk, EventQuerySet.for_display)
 
 
 def event_response(view: ApiView, event: Event, **kwargs: Any) -> Response:
