@@ -5,6 +5,9 @@ Almost all of that serves options that such a request does not have: a token, an
 time zone, a query. A route may therefore have a second handler, for a `PlainRequest`. It returns
 the same bytes as the view, or None to pass the request on to the view. Tests compare both.
 
+Some routes have it for requests with an access token too. Whatever is wrong with a token, the view
+says it.
+
 Both share the functions for limits, request ids, problem documents, ETags and metrics. The headers
 of Django's middlewares are computed once, by these middlewares.
 """
@@ -25,6 +28,7 @@ from django.http import HttpResponse
 from django.http.request import split_domain_port, validate_host
 from django.utils.module_loading import import_string
 
+from accounts.audit import clear_actor
 from config.api.bounded_cache import bounded_cache
 from config.api.http.compression import compressed, gzip_etag, is_worthwhile
 from config.api.http.conditional import etag_of, matches_etag
@@ -38,14 +42,13 @@ from config.hosts import is_port
 from config.metrics import report_request
 from config.middleware import API_HEADERS, request_id_of
 from config.server.wsgi import Application
-from events.views import list_for_guest
+from events.views import fast_list
 from registrations.views import register_guest
 
 MAX_BODY_BYTES = 10_000
 
 # Headers with options that only the views support.
 _HEADERS_FOR_VIEWS = (
-    "HTTP_AUTHORIZATION",
     "HTTP_IDEMPOTENCY_KEY",
     "HTTP_ORIGIN",
     "HTTP_PREFER",
@@ -63,6 +66,8 @@ class FastRoute:
     """One method of one route. `handle` receives the number in the path, where there is one.
 
     `route` is Django's pattern, the label of the metrics. `allow` is the view's header Allow.
+    `cache_control` is that of guests. `signed_in_cache_control` is that of requests with a token,
+    and empty where the view handles these.
     """
 
     method: str
@@ -71,6 +76,7 @@ class FastRoute:
     allow: str
     cache_control: str
     handle: Callable[..., Answer | None]
+    signed_in_cache_control: str = ""
 
 
 ROUTES = (
@@ -88,7 +94,8 @@ ROUTES = (
         "api/events/",
         "GET, POST, HEAD, OPTIONS",
         "no-cache",
-        list_for_guest,
+        fast_list,
+        signed_in_cache_control="private, no-cache",
     ),
 )
 
@@ -112,7 +119,8 @@ def with_fast_path(application: Application) -> Application:
 
 def _respond(route: FastRoute, environ: dict[str, Any], *numbers: int) -> Answer | None:
     started = perf_counter()
-    request = _plain_request(environ)
+    has_token = "HTTP_AUTHORIZATION" in environ
+    request = None if has_token and not route.signed_in_cache_control else _plain_request(environ)
     if request is None:
         return None
     request_id = request_id_of(request)
@@ -123,10 +131,12 @@ def _respond(route: FastRoute, environ: dict[str, Any], *numbers: int) -> Answer
         answer = _problem(exc, request)
     finally:
         reset_request_id(token)
+        if has_token:
+            clear_actor()
     if answer is None:
         return None
     is_get = route.method == "GET"
-    answer = _conditional(request, answer, may_compress=is_get)
+    answer = _conditional(request, answer, may_compress=is_get and not has_token)
     scheme = request.site.partition(":")[0]
     headers = {
         **answer.headers,
@@ -136,7 +146,9 @@ def _respond(route: FastRoute, environ: dict[str, Any], *numbers: int) -> Answer
     }
     if answer.status != 304:
         headers["Content-Length"] = str(len(answer.body))
-    headers.setdefault("Cache-Control", route.cache_control)
+    headers.setdefault(
+        "Cache-Control", route.signed_in_cache_control if has_token else route.cache_control
+    )
     report_request(
         route.method,
         route.route,

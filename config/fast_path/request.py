@@ -15,7 +15,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PlainRequest:
-    """A guest's request without options such as a time zone or an Idempotency-Key.
+    """A request without options such as a time zone or an Idempotency-Key.
 
     `META` is the WSGI environment (PEP 3333). `site` is the scheme and host, such as
     `https://example.org`.

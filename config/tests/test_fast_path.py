@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import structlog
 from django.core.signals import request_finished
 from django.db import close_old_connections, connection
 from django.test import Client, RequestFactory
@@ -16,7 +17,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from accounts.models import User
+from accounts.audit import actor_id
+from accounts.keys import new_secret
+from accounts.models import Session, User
+from accounts.tests.factories import KeyFactory, grant
+from accounts.tokens import open_session
 from config.api.http.conditional import etag_of
 from config.api.http.rate_limits import clear_local_counts
 from config.fast_path import handler
@@ -25,8 +30,8 @@ from config.wsgi import application
 from conftest import NOW
 from events.models import Event
 from events.search import page_cache
-from events.tests.factories import EventFactory
-from events.views import list_for_guest
+from events.tests.factories import EventFactory, with_role
+from events.views import fast_list
 from registrations.models import LedgerEntry, Registration
 from registrations.tests.factories import registered
 
@@ -396,7 +401,7 @@ def test_list_passed_on_to_the_view_is_counted_once(listed, settings, monkeypatc
     monkeypatch.setattr(page_cache, "fetch", fetch_after_a_change)
     page_cache.render_cache.clear()
 
-    assert list_for_guest(PlainRequest(environ, "http://localhost:8000")) is None
+    assert fast_list(PlainRequest(environ, "http://localhost:8000")) is None
     assert Client().request(**environ).status_code == 200
     assert fast("GET", "/api/events/")[0] == "429 Too Many Requests"
 
@@ -428,6 +433,89 @@ def test_a_list_by_parameters_is_left_to_the_view(query):
 @pytest.mark.parametrize("method", ["HEAD", "POST", "OPTIONS", "DELETE"])
 def test_other_methods_on_the_list_are_left_to_the_view(method):
     assert fast(method, "/api/events/") == PASSED_ON
+
+
+# --- the list with an access token ---
+
+
+@pytest.fixture
+def viewers(listed, olga, max_, ana, sam) -> dict[str, dict[str, str]]:
+    """The headers of everybody who sees another list."""
+    events = list(Event.objects.order_by("pk"))
+    Event.objects.filter(pk__in=[each.pk for each in events[:3]]).update(
+        organizer=olga, meeting_url="https://meet.example.org/x", visibility="unlisted"
+    )
+    Event.objects.filter(pk=events[3].pk).update(organizer=olga, pending_count=2)
+    users = {
+        "owner": olga,
+        "stranger": max_,
+        "member": with_role(ana, "registrar", events[4]),
+        "staff": grant(sam, "events.view_event"),
+    }
+    return {
+        name: {"Authorization": f"Bearer {open_session(user)['access']}"}
+        for name, user in users.items()
+    }
+
+
+@pytest.mark.parametrize("query", ["", "?page_size=2"])
+def test_signed_in_list_gets_the_same_response(viewers, query):
+    bodies = {}
+    for name, headers in viewers.items():
+        body = bodies[name] = assert_same_list(f"/api/events/{query}", **headers)
+        following = json.loads(body)["next"].removeprefix("http://localhost:8000")
+        assert_same_list(following, **headers)
+        etag = fast("GET", f"/api/events/{query}", **headers)[1]["ETag"]
+        assert_same_list(f"/api/events/{query}", 304, **{**headers, "If-None-Match": etag})
+
+    assert len(set(bodies.values())) == len(viewers)
+
+
+def test_signed_in_list_with_another_ending_gets_the_same_response(viewers):
+    headers = {**viewers["stranger"], "Accept-Encoding": "gzip"}
+
+    assert_same_list("/api/events", **headers)
+    assert_same_list("/api/events/?cursor=made-up", 400, **headers)
+    assert "Content-Encoding" not in fast("GET", "/api/events/", **headers)[1]
+
+
+def test_rate_limit_of_a_signed_in_list_gets_the_same_response(viewers, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "user": (2, 60), "anonymous": (0, 60)}
+    sent = [(fast, "owner"), (ordinary, "owner"), (fast, "owner"), (fast, "stranger")]
+
+    answers = [send("GET", "/api/events/", **viewers[name]) for send, name in sent]
+
+    assert [answer[0][:3] for answer in answers] == ["200", "200", "429", "200"]
+    assert answers[2] == ordinary("GET", "/api/events/", **viewers["owner"])
+
+
+def test_tokens_that_are_not_valid_are_left_to_the_view(viewers, olga, max_):
+    secret = new_secret()
+    KeyFactory(user=olga, secret=secret)
+    Session.objects.filter(user=max_).update(ended_at=NOW)
+    valid = viewers["owner"]["Authorization"]
+    refused = [
+        viewers["stranger"]["Authorization"],
+        f"{valid}x",
+        f"{valid} x",
+        valid.replace("Bearer", "Basic"),
+        "Bearer",
+        "Bearer none",
+        "",
+        f"Bearer {secret}",
+    ]
+
+    assert [fast("GET", "/api/events/", Authorization=each) for each in refused] == [
+        PASSED_ON for _ in refused
+    ]
+    assert fast("GET", "/api/events/", Authorization=valid)[0] == "200 OK"
+
+
+def test_account_of_a_fast_request_is_not_the_actor_of_the_next_one(viewers):
+    fast("GET", "/api/events/", **viewers["owner"])
+
+    assert actor_id() is None
+    assert "user_id" not in structlog.contextvars.get_contextvars()
 
 
 # --- around both ---

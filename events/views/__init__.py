@@ -6,7 +6,7 @@ from .events import CancelView, DuplicateView, EventKeyResetView, EventView, Pub
 from .images import EventImageView
 from .importing import EventImportView
 from .keys import CurrentKeyView, KeyListView, KeyRevocationView, KeyRotationView, KeyView
-from .lists import EventListView, OwnEventListView, list_for_guest
+from .lists import EventListView, OwnEventListView, fast_list
 from .live import SeatStreamView
 from .series import SeriesListView, SeriesPublishView, SeriesView
 from .team import (
@@ -56,5 +56,5 @@ __all__ = [
     "SeriesTransferView",
     "SeriesPublishView",
     "SeriesView",
-    "list_for_guest",
+    "fast_list",
 ]

@@ -15,8 +15,9 @@ from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.authentication import current_user
-from config.api.http.throttling import count_guest
+from accounts.authentication import account_by_token, current_user
+from accounts.models import User
+from config.api.http.throttling import count_account, count_guest
 from config.api.key_scopes import OPEN, Scope, Scopes
 from config.api.openapi.schema import operation
 from config.api.pagination.keyset import DEFAULT_PAGE_SIZE, Page, read_cursor
@@ -169,17 +170,37 @@ def _events_for_guests() -> EventQuerySet:
 _GUEST_PLAN = EventFilter.plan(_guest_request, EventListView.__qualname__, _events_for_guests)
 
 
-def list_for_guest(request: PlainRequest) -> Answer | None:
-    """`EventListView.get` for guests. None for parameters other than those of pages."""
+def fast_list(request: PlainRequest) -> Answer | None:
+    """`EventListView.get` without filters.
+
+    None for parameters other than those of pages, for API keys and for tokens that are not valid.
+    """
     query = request.query
     match = _PAGE_QUERY.fullmatch(query and f"&{query}")
     if match is None or query.count("cursor=") > 1 or query.count("page_size=") > 1:
         return None
-    count_guest("anonymous", request)
     url = request.site + "/api/events/" + (f"?{request.query}" if request.query else "")
     cursor, size = match[1] and unquote(match[1]), int(match[2] or DEFAULT_PAGE_SIZE)
-    body = reads_from_replica(fast_guest_page)(url, cursor=cursor, size=size)
+    if "HTTP_AUTHORIZATION" not in request.META:
+        count_guest("anonymous", request)
+        body = reads_from_replica(fast_guest_page)(url, cursor=cursor, size=size)
+    else:
+        user = account_by_token(request)
+        if user is None:
+            return None
+        count_account("user", user.pk, request)
+        body = _fast_page(url, _plan_for(user), _renderer_for(user), cursor=cursor, size=size)
     return None if body is None else Answer(200, body, {})
+
+
+def _plan_for(user: User) -> PagePlan:
+    request = Request(HttpRequest())
+    request.user = user
+
+    def build_events() -> EventQuerySet:
+        return Event.objects.listed_for(user).for_listing()
+
+    return EventFilter.plan(request, EventListView.__qualname__, build_events)
 
 
 def fast_guest_page(
@@ -193,7 +214,19 @@ def fast_guest_page(
 
     None if `rendered_page` returns none. Raises `InvalidCursor`.
     """
+    return _fast_page(url, _GUEST_PLAN, _FOR_GUESTS, cursor=cursor, size=size, zone=zone)
+
+
+def _fast_page(
+    url: str,
+    plan: PagePlan,
+    renderer: Renderer,
+    *,
+    cursor: str | None,
+    size: int,
+    zone: tzinfo = UTC,
+) -> bytes | None:
     name, list_name = "start_time", EventListView.__qualname__
     page_cursor = read_cursor(cursor, list_name, name)
     page = Page(url, list_name, name, EVENT_ORDERINGS[name], size, page_cursor)
-    return rendered_page(page, _GUEST_PLAN, zone=zone, renderer=_FOR_GUESTS)
+    return rendered_page(page, plan, zone=zone, renderer=renderer)

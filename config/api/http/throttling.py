@@ -64,6 +64,12 @@ def count_guest(scope: str, request: PlainRequest) -> None:
     request.META[COUNTED] = True
 
 
+def count_account(scope: str, user_id: int, request: PlainRequest) -> None:
+    """As `count_guest`, for a request with an access token."""
+    check_limit(scope, f"user {user_id}")
+    request.META[COUNTED] = True
+
+
 def count_caller(scope: str, request: Request) -> None:
     """Count a request whose scope depends on its body. Raises `RateLimited`."""
     user_id = request.user.pk if request.user else None
