@@ -32,7 +32,7 @@ TEST = "webhook.test"
 MAX_REPLAYED = 100_000
 MAX_PENDING_TESTS = 10
 KEPT_ATTEMPTS = 20  # of a delivery that is sent again
-_CHANGES_AT_ONCE = 1000
+CHANGES_AT_ONCE = 1000
 
 _INSERT = """
     INSERT INTO registrations_webhookdelivery
@@ -97,7 +97,8 @@ def expanded(types: Collection[str]) -> list[str]:
 def queue_changes() -> int:
     """Insert the deliveries of some new changes, unless another sender is doing so.
 
-    Returns the number of changes that were read. Nothing is read while there is no webhook.
+    Returns the number of changes that were read, up to `CHANGES_AT_ONCE`. Nothing is read while
+    there is no webhook.
     """
     first = Webhook.objects.active().order_by("starts_after").values_list("starts_after", flat=True)
     starts_after = first.first()
@@ -113,7 +114,7 @@ def queue_changes() -> int:
         changes = list(
             Change.objects.filter(position__gt=after)
             .order_by("position")
-            .values_list("position", "event_id", "series_id")[:_CHANGES_AT_ONCE]
+            .values_list("position", "event_id", "series_id")[:CHANGES_AT_ONCE]
         )
         if not changes:
             return 0

@@ -16,7 +16,7 @@ from ..models import Webhook, WebhookDelivery
 from . import claims
 from .lanes import FIRST_REQUESTS, Job, Lanes, Unbegun
 from .outcomes import Outcome, settle
-from .queueing import queue_changes
+from .queueing import CHANGES_AT_ONCE, queue_changes
 from .rendering import render
 from .signing import secrets_of
 
@@ -104,7 +104,7 @@ class Sender:
         if time.monotonic() - self._queued_at < _QUEUE_SECONDS:
             return 0
         number = queue_changes()
-        if not number:
+        if number < CHANGES_AT_ONCE:  # more may be waiting only after a full batch
             self._queued_at = time.monotonic()
         return number
 
