@@ -1,17 +1,13 @@
 """PgBouncer in transaction mode in front of the web server, as docs/deployment describes it."""
 
-import configparser
 import os
-import pwd
 import re
-import shutil
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -21,7 +17,8 @@ from psycopg.sql import SQL, Identifier
 
 from config.database import roles
 from config.database.options import ROLE_PARAMETERS, pooled
-from config.tests.server import ServerProcess, free_port
+from config.tests.pooler import can_connect, running_pooler
+from config.tests.server import ServerProcess
 from events.tests.factories import EventFactory
 from registrations.models import Registration
 from registrations.services.integrity import find_faults
@@ -34,76 +31,18 @@ POOL_SIZE = 2
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("pooler")]
 
 
-def documented_configuration() -> configparser.ConfigParser:
-    text = (PROJECT / "docs" / "deployment" / "README.md").read_text()
-    (example,) = re.findall(r"```ini\n(\[databases\].*?)```", text, re.DOTALL)
-    configuration = configparser.ConfigParser()
-    configuration.read_string(example)
-    return configuration
-
-
 @pytest.fixture(scope="module")
-def pooler(django_db_setup) -> Iterator[str]:
-    """The address of a PgBouncer in front of the tests' database."""
-    program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
-    if not Path(program).exists():
-        pytest.skip("pgbouncer is not installed")
+def port(django_db_setup) -> Iterator[int]:
+    """That of a PgBouncer in front of the tests' database."""
+    with running_pooler(POOL_SIZE) as port:
+        yield port
+
+
+@pytest.fixture
+def pooler(port) -> str:
+    """The address of the tests' database by the pooler."""
     database = connection.settings_dict
-    port = free_port()
-    socket_directory = Path(database["HOST"] or "/var/run/postgresql")
-    with TemporaryDirectory(dir="/var/tmp") as name:
-        directory = Path(name)
-        users = directory / "userlist.txt"
-        users.write_text(f'"{database["USER"]}" "{database["PASSWORD"]}"\n')
-        configuration = documented_configuration()
-        configuration["databases"] = {
-            "events": f"host={socket_directory} port={database['PORT'] or 5432} "
-            f"dbname={database['NAME']}"
-        }
-        configuration["pgbouncer"].update(
-            {
-                "listen_port": str(port),
-                "unix_socket_dir": "",
-                "auth_type": "any" if not database["PASSWORD"] else "plain",
-                "auth_file": str(users),
-                "default_pool_size": str(POOL_SIZE),
-            }
-        )
-        if not database["PASSWORD"]:
-            configuration["databases"]["events"] += f" user={database['USER']}"
-        file = directory / "pgbouncer.ini"
-        with file.open("w") as output:
-            configuration.write(output)
-        process = start(program, file, socket_directory)
-        try:
-            address = f"postgresql://{database['USER']}@127.0.0.1:{port}/events?sslmode=disable"
-            wait_for(lambda: can_connect(address, database["PASSWORD"]))
-            yield address
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def start(program: str, file: Path, socket_directory: Path) -> subprocess.Popen[bytes]:
-    """PgBouncer refuses to run as root, so it runs as the account of the tests' server."""
-    options = {}
-    if os.geteuid() == 0:
-        status = socket_directory.stat() if socket_directory.is_dir() else None
-        uid = status.st_uid if status and status.st_uid else pwd.getpwnam("nobody").pw_uid
-        for path in (file.parent, *file.parent.iterdir()):
-            os.chown(path, uid, -1)
-        options = {"user": uid, "group": pwd.getpwuid(uid).pw_gid, "extra_groups": []}
-    return subprocess.Popen(
-        [program, "-q", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options
-    )
-
-
-def can_connect(address: str, password: str) -> bool:
-    try:
-        psycopg.connect(address, password=password).close()
-    except psycopg.OperationalError:
-        return False
-    return True
+    return f"postgresql://{database['USER']}@127.0.0.1:{port}/{database['NAME']}?sslmode=disable"
 
 
 @pytest.fixture
@@ -117,25 +56,25 @@ def environment(pooler) -> dict[str, str]:
 
 
 @pytest.fixture
-def _parameters(pooler) -> Iterator[None]:
+def _parameters(port) -> Iterator[None]:
     """The role has the parameters in the tests' database."""
     roles.store_role_parameters(connection)
-    reconnect(pooler)
+    reconnect(port)
     yield
     name = Identifier(connection.settings_dict["NAME"])
     with connection.cursor() as cursor:
         cursor.execute(SQL("ALTER ROLE CURRENT_USER IN DATABASE {} RESET ALL").format(name))
-    reconnect(pooler)
+    reconnect(port)
 
 
-def reconnect(address: str) -> None:
+def reconnect(port: int) -> None:
     """End PgBouncer's connections, since parameters of a role apply to new ones."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    wait_for(lambda: can_connect(address, connection.settings_dict["PASSWORD"]))
+    wait_for(lambda: can_connect(port))
 
 
 @pytest.mark.usefixtures("_parameters")
