@@ -52,7 +52,12 @@ def first_events(plan: PagePlan, ordering: Ordering, limit: int) -> list[Event]:
     """At most `limit` events from the start of the ordering."""
     request = PageRequest(ordering, limit=limit)
     if plan.has_ordered_index:
-        return list(request.rows(plan.select().events)[:limit])
+
+        def build(_: list[Any] | None) -> Any:
+            return request.rows(plan.select().events)[:limit]
+
+        key = ("first events", request.shape, plan.cache_key)
+        return plan.fetch_rows(key, build, None, needs_sql=False)
     plan, positions = plan.final_positions(request)
     return plan.rows([pk for *_, pk in positions])
 

@@ -1,5 +1,6 @@
 """Calendar files of events over HTTP."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from icalendar import Calendar
 
 from accounts.models import User
 from conftest import NOW
-from events.models import Category
+from events.models import Category, Event
 from events.services import cancel_event, edit_event
 from events.tests.factories import CategoryFactory, EventFactory
 from events.views import calendars
@@ -259,3 +260,19 @@ def test_the_feed_has_a_limit_of_its_own(anyone, event, settings, method):
 
     assert codes == [200, 200, 429]
     assert anyone.get("/api/events/").status_code == 200
+
+
+def test_feed_requested_again_is_of_that_time_and_of_its_viewer(anyone, olga, signed_in, clock):
+    EventFactory(organizer=olga, name="Soon", start_time=NOW + timedelta(hours=1))
+    EventFactory(organizer=olga, name="Late", start_time=NOW + timedelta(hours=3))
+    EventFactory(organizer=olga, name="Draft", status=Event.Status.DRAFT)
+
+    def summaries(client, query: str = "") -> list[str]:
+        text = client.get(f"/api/events/calendar.ics{query}").content.decode()
+        return re.findall(r"SUMMARY:(\w+)", text)
+
+    before, own = summaries(anyone), summaries(signed_in(olga), "?status=draft")
+    clock.shift(timedelta(hours=2))
+
+    assert (before, own) == (["Soon", "Late"], ["Draft"])
+    assert (summaries(anyone), summaries(anyone, "?status=draft")) == (["Late"], [])
