@@ -240,6 +240,7 @@ RATE_LIMITS = env.rates(
         "image": "60/hour",  # files of a former image are stored for a day
         "feed": "120/min",  # calendars of up to a thousand events
         "bulk": "60/min",  # of up to a thousand events each
+        "deliveries": "120/min",  # of webhooks on request; each is sent to a server of their choice
         "anonymous": "1200/min",
         "user": "3000/min",
     },

@@ -346,6 +346,17 @@ def test_few_tests_are_pending(client):
     assert client.post(path).status_code == 202
 
 
+def test_what_is_sent_on_request_has_a_rate_limit_of_its_own(client, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "deliveries": (2, 60)}
+    path = f"{PATH}{created(client)['id']}/"
+    delivery = client.post(f"{path}test/").json()["id"]
+
+    assert client.post(f"{path}replay/", {"since": timezone.now().isoformat()}).status_code == 202
+    for route in ("test/", "replay/", f"deliveries/{delivery}/redeliver/"):
+        assert client.post(f"{path}{route}").status_code == 429
+    assert client.get(path).status_code == 200
+
+
 @pytest.mark.parametrize("is_replay", [False, True])
 def test_a_delivery_that_is_sent_again_keeps_its_latest_attempts(client, event, is_replay):
     path = f"{PATH}{created(client, types=['event.*'])['id']}/"

@@ -124,7 +124,13 @@ class WebhookRotationView(WebhooksView):
         return Response(SecretOut(facts).data)
 
 
-class WebhookTestView(WebhooksView):
+class SendingView(WebhooksView):
+    """The base of the routes that send something."""
+
+    throttle_scopes: ClassVar[dict[str, str]] = {"POST": "deliveries"}
+
+
+class WebhookTestView(SendingView):
     @operation(
         "Test a webhook",
         operation_id="testWebhook",
@@ -155,7 +161,7 @@ class DeliveryListView(ListView, WebhooksView):
         return self.page(deliveries.prefetch_related(attempts), DeliveryOut)
 
 
-class RedeliveryView(WebhooksView):
+class RedeliveryView(SendingView):
     @operation(
         "Send a delivery again",
         operation_id="redeliver",
@@ -171,7 +177,7 @@ class RedeliveryView(WebhooksView):
         return Response(DeliveryOut(queueing.redeliver(delivery)).data, status=202)
 
 
-class ReplayView(WebhooksView):
+class ReplayView(SendingView):
     @operation(
         "Replay changes",
         operation_id="replayWebhook",
