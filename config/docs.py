@@ -12,6 +12,7 @@ from csp.decorators import csp_update
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
 from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerSplitView
@@ -23,6 +24,7 @@ from config.api.http.compression import accepts_gzip
 from config.api.http.conditional import etag_of
 from config.api.http.exception_handler import problem_response, to_domain_error
 from config.api.http.negotiation import to_json
+from config.api.openapi.postman import postman_collection
 from config.api.views import ApiView
 
 # Both use inline styles. ReDoc also searches in a worker that it creates from a blob.
@@ -106,6 +108,19 @@ class SchemaView(ApiView):
         )
         etag = response["ETag"]
         return get_conditional_response(request._request, etag, response=response) or response
+
+
+@require_safe
+def postman(request: HttpRequest) -> HttpResponse:
+    """The collection for the host that was asked."""
+    base = request.build_absolute_uri("/").removesuffix("/")
+    with _generating:
+        document = _document()
+    body = to_json(postman_collection(document, base))
+    response = HttpResponse(body, content_type="application/json")
+    name = "event-management-api.postman_collection.json"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
 class PageWithProblems(APIView):

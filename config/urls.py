@@ -15,6 +15,7 @@ urlpatterns = [
     path("api/", include("accounts.urls")),
     path("developers/", pages.developers, name="developers"),
     path("developers", pages.developers),
+    path("developers/postman.json", docs.postman, name="postman"),
     path("problems/", pages.problem_list, name="problem-list"),
     path("problems/<slug:slug>", pages.problem, name="problem"),
     path("problems/<slug:slug>/", pages.problem),

@@ -1,3 +1,5 @@
+"use strict";
+
 // ReDoc shows its makers' logo from their host. This page asks nobody but its own server.
 const inside = (address) => (String(address).startsWith("https://") ? "data:," : address);
 const image = HTMLImageElement.prototype;
@@ -11,3 +13,39 @@ Object.defineProperty(image, "src", {
 image.setAttribute = function (name, value) {
   Element.prototype.setAttribute.call(this, name, name === "src" ? inside(value) : value);
 };
+
+// ReDoc has a light theme alone. It reads another one as it starts, so a change of the system's
+// scheme loads the page again.
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const result = (color, backgroundColor) => ({ color, backgroundColor, tabTextColor: color });
+if (dark.matches) {
+  const theme = {
+    colors: {
+      primary: { main: "#7db8f5" },
+      success: { main: "#7fd69a" },
+      warning: { main: "#f0b35e" },
+      error: { main: "#ff9b94" },
+      text: { primary: "#e8ecf1", secondary: "#b4bfcc" },
+      gray: { 50: "#1d232b", 100: "#262d37" },
+      border: { dark: "#3a424d", light: "#262d37" },
+      responses: {
+        success: result("#7fd69a", "#16281c"),
+        error: result("#ff9b94", "#311b1a"),
+        redirect: result("#f0b35e", "#2e2414"),
+        info: result("#7fc4e0", "#14262e"),
+      },
+    },
+    schema: { linesColor: "#4a5563", nestedBackground: "#1a2028", typeNameColor: "#b4bfcc" },
+    typography: { code: { color: "#ffb4ab", backgroundColor: "#262d37" } },
+    sidebar: { backgroundColor: "#171c23", textColor: "#e8ecf1" },
+    rightPanel: {
+      backgroundColor: "#0b0e12",
+      servers: {
+        overlay: { backgroundColor: "#1d232b", textColor: "#e8ecf1" },
+        url: { backgroundColor: "#12161c" },
+      },
+    },
+  };
+  document.querySelector("redoc").setAttribute("theme", JSON.stringify(theme));
+}
+dark.addEventListener("change", () => location.reload());

@@ -73,6 +73,7 @@ ACCESS = """
 /                                      -                    GET     200  200  200  200  200  200
 developers/                            -                    GET     200  200  200  200  200  200
 developers                             -                    GET     200  200  200  200  200  200
+developers/postman.json                -                    GET     200  200  200  200  200  200
 embed/e/<id:pk>                        published            GET     200  200  200  200  200  200
 embed/e/<id:pk>                        draft                GET     404  404  404  404  404  404
 embed/e/<id:pk>                        deleted              GET     404  404  404  404  404  404
