@@ -5,7 +5,7 @@
 # make lint         checks style, types, imports, migrations, settings, OpenAPI, security, docs
 # make clients      generates clients from the OpenAPI document and tests them
 # make coverage     runs all tests and reports the lines and branches that they run
-# make screenshots  takes the README's pictures; `make run` must be running
+# make screenshots  takes the pictures of README and docs; `make run` must be running
 # make bench        measures against other implementations; BENCH=--quick for a short run
 
 PYTHON ?= python3
