@@ -6,12 +6,7 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import (
-    BadRequest,
-    RequestDataTooBig,
-    SuspiciousOperation,
-    TooManyFieldsSent,
-)
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
@@ -21,13 +16,7 @@ from django.views.decorators.http import require_http_methods
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.serializers import BaseSerializer
 
-from config.errors import (
-    DomainError,
-    MalformedRequest,
-    PayloadTooLarge,
-    ServerError,
-    ValidationFailed,
-)
+from config.errors import DomainError, MalformedRequest, ServerError, ValidationFailed
 
 from .http.exception_handler import to_domain_error
 from .http.rate_limits import check_limit
@@ -95,8 +84,6 @@ def _respond(view: PageView, request: HttpRequest, *args: Any, **kwargs: Any) ->
         if isinstance(refusal, ServerError):
             raise
         return refusal_page(request, refusal)
-    except (RequestDataTooBig, TooManyFieldsSent):
-        return refusal_page(request, PayloadTooLarge("The form has too much in it. Shorten it."))
     except (MultiPartParserError, BadRequest, SuspiciousOperation):
         return refusal_page(request, MalformedRequest("The form arrived broken. Send it again."))
 

@@ -17,13 +17,13 @@ FORM = "multipart/form-data; boundary=x"
 URLENCODED = "application/x-www-form-urlencoded"
 PART = b'--x\r\nContent-Disposition: form-data; name="f%d"; filename="a"\r\n%s\r\na\r\n'
 BROKEN = [
-    ("multipart/form-data", b"x", 400),
-    ("multipart/form-data; boundary=", b"x", 400),
-    ("multipart/form-data; boundary=\u00e9", b"x", 400),
-    (FORM, b"".join(PART % (n, b"") for n in range(200)) + b"--x--", 400),
-    (FORM, PART % (1, b"Content-Transfer-Encoding: base64\r\n") + b"!\xff!!\r\n--x--", 400),
-    (f"{URLENCODED}; charset=utf-32", b"token=a", 400),
-    (URLENCODED, b"&".join(b"a%d=1" % n for n in range(2000)), 413),
+    ("multipart/form-data", b"x"),
+    ("multipart/form-data; boundary=", b"x"),
+    ("multipart/form-data; boundary=\u00e9", b"x"),
+    (FORM, b"".join(PART % (n, b"") for n in range(200)) + b"--x--"),
+    (FORM, PART % (1, b"Content-Transfer-Encoding: base64\r\n") + b"!\xff!!\r\n--x--"),
+    (f"{URLENCODED}; charset=utf-32", b"token=a"),
+    (URLENCODED, b"&".join(b"a%d=1" % n for n in range(2000))),
 ]
 # They can be read, but have no token.
 STRANGE = [
@@ -50,12 +50,12 @@ def paths(db, olga) -> list[str]:
     return [*pages, *(urlsplit(link).path for link in links)]
 
 
-@pytest.mark.parametrize(("content_type", "body", "status"), BROKEN)
-def test_a_form_that_cannot_be_read_gets_a_page(paths, caplog, content_type, body, status):
+@pytest.mark.parametrize(("content_type", "body"), BROKEN)
+def test_a_form_that_cannot_be_read_gets_a_page(paths, caplog, content_type, body):
     for path in paths:
         response = Client().post(path, body, content_type=content_type)
 
-        assert response.status_code == status, path
+        assert response.status_code == 400, path
         assert "The form" in response.content.decode(), path
     assert [record for record in caplog.records if record.exc_info] == []
 
