@@ -47,23 +47,40 @@ _HANDED_ON = "handed-on"
 @mail_page
 def registration_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     token = token_of(request)
-    registration = Registration.objects.for_display().opened_by_link().filter(pk=pk).first()
-    if registration is None or not is_manage_token(token, pk, registration.link_version):
-        if request.GET.get("done") == _HANDED_ON and not token:
-            return render(request, "registrations/handed_on.html")
-        return render(request, "registrations/no_registration.html", status=404)
-    if request.method != "POST":
-        return _page(request, registration, token)
+    registration = _find(pk, token)
+    if registration is None:
+        return _not_found(request, token)
+    if request.method == "POST":
+        return _submitted(request, registration, token)
+    return _page(request, registration, token)
+
+
+def _submitted(request: HttpRequest, registration: Registration, token: str) -> HttpResponse:
     try:
         result = _apply_form(request, registration)
     except RateLimited:
         raise
     except DomainError as refusal:
-        return _page(request, registration, token, refusal)
+        # The row read before has values of the attempt, and may have got another holder.
+        current = _find(registration.pk, token)
+        if current is None:
+            return _not_found(request, token)
+        return _page(request, current, token, refusal)
     # A registration that is handed on has another token, which the new holder alone gets.
     query = {} if result == _HANDED_ON else {"token": token}
-    path = reverse("manage-registration", args=(pk,))
+    path = reverse("manage-registration", args=(registration.pk,))
     return HttpResponseRedirect(f"{path}?{urlencode({**query, 'done': result})}")
+
+
+def _not_found(request: HttpRequest, token: str) -> HttpResponse:
+    if request.GET.get("done") == _HANDED_ON and not token:
+        return render(request, "registrations/handed_on.html")
+    return render(request, "registrations/no_registration.html", status=404)
+
+
+def _find(pk: UUID, token: str) -> Registration | None:
+    row = Registration.objects.for_display().opened_by_link().filter(pk=pk).first()
+    return row if row is not None and is_manage_token(token, pk, row.link_version) else None
 
 
 def _apply_form(request: HttpRequest, registration: Registration) -> str:
@@ -114,7 +131,8 @@ def _page(
     others = ("cancel", "resend", "hand_on")
     is_other = any(name in request.POST for name in others)
     of_form = None if is_other else refusal
-    form = edit_form(registration, _sent(request) if of_form else None, of_form)
+    sent = _sent(request)
+    form = edit_form(registration, sent if of_form else None, of_form)
     qr = b64encode(ticket_svg(registration.ticket_code)).decode()
     is_ahead = event.status == Event.Status.PUBLISHED and not event.has_started(now)
     context: dict[str, Any] = {
@@ -128,8 +146,8 @@ def _page(
         "form": form,
         "mistakes": plain_sentences(refusal) if refusal and is_other else [],
         "is_handing_on": "hand_on" in request.POST,
-        "new_name": request.POST.get("new_name", ""),
-        "new_email": request.POST.get("new_email", ""),
+        "new_name": sent.get("new_name", [""])[0],
+        "new_email": sent.get("new_email", [""])[0],
         "news": _RESULT_TEXTS.get(request.GET.get("done", "")),
         "page_url": registration.page_url,
         "calendar_path": reverse("event-calendar", args=(event.pk,)) + key_query(event),

@@ -29,7 +29,10 @@ _MISSING = {
     "party_size": "Enter the number of people.",
 }
 # Those of the API for answers are about values of JSON.
-_SENTENCES = {"Agree by true; registering needs it.": "Agree to go on."}
+_SENTENCES = {
+    "Agree by true; registering needs it.": "Agree to go on.",
+    "Answer by true or false.": "Choose yes or no.",
+}
 
 Sent = Mapping[str, list[str]]
 

@@ -227,6 +227,15 @@ def test_the_name_is_shown_and_hidden(browser, olga):
     assert "show_name" not in form_of(page_of(browser, registered(EventFactory(organizer=olga))))
 
 
+def test_a_choice_that_is_missing_is_asked_for_in_plain_words(browser, jazz):
+    asked(jazz, {**DINNER, "required": True})
+    registration = registered(jazz, answers={"dinner": True})
+
+    response = saved(browser, registration, **{"answers.dinner": []})
+
+    assert "Dinner: Choose yes or no." in text_of(response)
+
+
 def handed_on(browser: Client, registration, **fields: str):
     values = {"token": manage_token(registration.pk), "hand_on": "yes", **fields}
     return browser.post(path_of(registration), values, follow=True)
@@ -264,6 +273,7 @@ def test_a_place_is_not_handed_on_with_errors(browser, jazz, fields, sentence):
     page = response.content.decode()
     assert response.status_code == 400
     assert sentence in text_of(response)
+    assert "Who Bob, bob@example.com" in text_of(response)
     assert '<details class="more" open>' in page
     assert f'name="new_email" value="{fields.get("new_email", "")}"' in page
     registration.refresh_from_db()
