@@ -1,22 +1,26 @@
 """FastAPI with SQLAlchemy's asyncio, as its documentation leads one to write it, in two variants.
 
 `counting` has page numbers with a total, and locks and counts to register. `lean` is what somebody
-makes of it who has measured: keyset pages without a total, and a conditional UPDATE.
+makes of it who has measured: keyset pages without a total, and a conditional UPDATE. Its signed-in
+requests have a token and one query for account and sign-in.
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from fastapi import Depends, FastAPI, HTTPException
+import jwt
+from fastapi import Depends, FastAPI, Header, HTTPException
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import DateTime, ForeignKey, func, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, undefer
+
+from .fastapi_key import SIGNING_KEY
 
 PAGE_SIZE = 20
 
@@ -55,6 +59,22 @@ class Event(Base):
     end_time: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     capacity: Mapped[int]
     taken: Mapped[int]
+    organizer_id: Mapped[int | None] = mapped_column(deferred=True)
+
+
+class Account(Base):
+    __tablename__ = "account"
+    __table_args__ = {"schema": "fastapi"}
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str]
+
+
+class SignIn(Base):
+    __tablename__ = "sign_in"
+    __table_args__ = {"schema": "fastapi"}
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("fastapi.account.id"))
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class Registration(Base):
@@ -87,6 +107,24 @@ class CountedPage(BaseModel):
 class KeysetPage(BaseModel):
     next: str | None
     results: list[EventOut]
+
+
+class ViewedEventOut(EventOut):
+    my_role: str | None = None
+
+
+class ViewedPage(BaseModel):
+    next: str | None
+    results: list[ViewedEventOut]
+
+
+class ProfileOut(BaseModel):
+    """Less than the product's: no registrations, preferences or notifications."""
+
+    id: int
+    email: str
+    created: int
+    upcoming: list[ViewedEventOut]
 
 
 class RegistrationIn(BaseModel):
@@ -132,9 +170,71 @@ async def list_by_keyset(session: Session, after: str = "") -> KeysetPage:
         .limit(PAGE_SIZE)
     )
     results = [EventOut.model_validate(row) for row in rows]
-    last_row = results[-1] if len(results) == PAGE_SIZE else None
-    following = f"{last_row.start_time.isoformat()}_{last_row.id}" if last_row else None
-    return KeysetPage(next=following, results=results)
+    return KeysetPage(next=_following(results), results=results)
+
+
+def _following(results: Sequence[EventOut]) -> str | None:
+    last = results[-1] if len(results) == PAGE_SIZE else None
+    return f"{last.start_time.isoformat()}_{last.id}" if last else None
+
+
+async def _viewer(session: Session, authorization: Annotated[str, Header()]) -> Account:
+    try:
+        claims = jwt.decode(authorization.removeprefix("Bearer "), SIGNING_KEY, ["HS256"])
+    except jwt.InvalidTokenError as error:
+        raise HTTPException(401) from error
+    account = await session.scalar(
+        select(Account)
+        .join(SignIn, SignIn.account_id == Account.id)
+        .where(SignIn.id == UUID(claims["sid"]), SignIn.ended_at.is_(None))
+    )
+    if account is None:
+        raise HTTPException(401)
+    return account
+
+
+Viewer = Annotated[Account, Depends(_viewer)]
+_viewed_events = select(Event).options(undefer(Event.organizer_id))
+
+
+def _viewed(event: Event, viewer: Account) -> ViewedEventOut:
+    viewed = ViewedEventOut.model_validate(event)
+    viewed.my_role = "owner" if event.organizer_id == viewer.id else None
+    return viewed
+
+
+async def _viewed_page(session: AsyncSession, viewer: Account, *where: Any) -> ViewedPage:
+    query = _viewed_events.where(*where).order_by(Event.start_time, Event.id).limit(PAGE_SIZE)
+    results = [_viewed(row, viewer) for row in await session.scalars(query)]
+    return ViewedPage(next=_following(results), results=results)
+
+
+@lean.get("/signed-in/events/")
+async def list_for_viewer(session: Session, viewer: Viewer) -> ViewedPage:
+    return await _viewed_page(session, viewer, Event.start_time > datetime.now(UTC))
+
+
+@lean.get("/signed-in/events/{event_id}/")
+async def read_for_viewer(session: Session, viewer: Viewer, event_id: int) -> ViewedEventOut:
+    event = await session.scalar(_viewed_events.where(Event.id == event_id))
+    if event is None:
+        raise HTTPException(404)
+    return _viewed(event, viewer)
+
+
+@lean.get("/me/events/")
+async def list_own(session: Session, viewer: Viewer) -> ViewedPage:
+    return await _viewed_page(session, viewer, Event.organizer_id == viewer.id)
+
+
+@lean.get("/me/")
+async def read_profile(session: Session, viewer: Viewer) -> ProfileOut:
+    own = Event.organizer_id == viewer.id
+    created = await session.scalar(select(func.count()).select_from(Event).where(own))
+    coming = _viewed_events.where(own, Event.start_time > datetime.now(UTC))
+    rows = await session.scalars(coming.order_by(Event.start_time, Event.id).limit(5))
+    upcoming = [_viewed(row, viewer) for row in rows]
+    return ProfileOut(id=viewer.id, email=viewer.email, created=created or 0, upcoming=upcoming)
 
 
 def _registration(event_id: int, given: RegistrationIn) -> Registration:

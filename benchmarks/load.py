@@ -106,7 +106,7 @@ def fetch(port: int, path: str, body: Any = None, headers: dict[str, str] | None
         client.request("POST" if body else "GET", path, json.dumps(body) if body else None, sent)
         answer = client.getresponse()
         content = answer.read()
-    if answer.status != 200:
+    if answer.status not in {200, 201}:
         raise LoadError(f"{path} answered {answer.status}: {content[:300]!r}")
     return json.loads(content)
 

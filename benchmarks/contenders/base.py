@@ -34,6 +34,7 @@ class Contender(ABC):
     accepted: ClassVar[str] = "201"
     refused: ClassVar[str]  # the status when an event is full
     register_path: ClassVar[str]
+    signed_in_paths: ClassVar[dict[str, str]]  # by the name of the measure
     register_body: ClassVar[str] = f'{{"name": "Guest", "email": "guest{NUMBER}@example.org"}}'
 
     def __init__(self, database_url: str) -> None:
@@ -77,6 +78,10 @@ class Contender(ABC):
 
     def sign_in(self, port: int) -> dict[str, str]:
         """The headers of who may see attendees."""
+        raise NotImplementedError
+
+    def sign_up(self, port: int) -> dict[str, str]:
+        """The headers of a new account that organizes thirty events."""
         raise NotImplementedError
 
     def _run(self, statement: str, **parameters: Any) -> Any:

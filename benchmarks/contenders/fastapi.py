@@ -1,5 +1,10 @@
+import secrets
 from datetime import datetime
+from uuid import uuid4
 
+import jwt
+
+from ..fastapi_key import SIGNING_KEY
 from .base import Contender, spread_events
 
 _SCHEMA = """
@@ -12,9 +17,20 @@ _SCHEMA = """
         start_time timestamptz NOT NULL,
         end_time timestamptz NOT NULL,
         capacity integer NOT NULL,
-        taken integer NOT NULL DEFAULT 0
+        taken integer NOT NULL DEFAULT 0,
+        organizer_id bigint
     );
     CREATE INDEX ON fastapi.event (start_time, id);
+    CREATE INDEX ON fastapi.event (organizer_id, start_time, id);
+    CREATE TABLE fastapi.account (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        email text NOT NULL UNIQUE
+    );
+    CREATE TABLE fastapi.sign_in (
+        id uuid PRIMARY KEY,
+        account_id bigint NOT NULL REFERENCES fastapi.account,
+        ended_at timestamptz
+    );
     CREATE TABLE fastapi.registration (
         id uuid PRIMARY KEY,
         event_id bigint NOT NULL REFERENCES fastapi.event,
@@ -23,6 +39,20 @@ _SCHEMA = """
         registered_at timestamptz NOT NULL,
         UNIQUE (event_id, email)
     );
+"""
+
+
+_SIGN_UP = """
+    WITH account AS (
+        INSERT INTO fastapi.account (email) VALUES (%(email)s) RETURNING id
+    ), organized AS (
+        INSERT INTO fastapi.event (
+            name, description, location, start_time, end_time, capacity, organizer_id
+        )
+        SELECT 'Fair', '', 'Hall 1', now() + '30 days', now() + '31 days', 100, account.id
+        FROM account, generate_series(1, 30)
+    )
+    INSERT INTO fastapi.sign_in (id, account_id) SELECT %(sign_in)s, id FROM account
 """
 
 
@@ -88,6 +118,12 @@ class FastApiLean(FastApi):
 
     name = "fastapi-lean"
     application = "benchmarks.fastapi_app:lean"
+    signed_in_paths = {
+        "signed-in-list": "/signed-in/events/",
+        "signed-in-event": "/signed-in/events/{event_id}/",
+        "own-events": "/me/events/",
+        "me": "/me/",
+    }
 
     def create_tables(self) -> None:
         """They are there: `FastApi` is made before."""
@@ -102,3 +138,9 @@ class FastApiLean(FastApi):
             rows=rows,
         )
         return f"{self.list_path}?after={place[0].isoformat()}%2B00:00_{place[1]}"
+
+    def sign_up(self, port: int) -> dict[str, str]:
+        sign_in = uuid4()
+        self._run(_SIGN_UP, email=f"{secrets.token_hex(8)}@example.org", sign_in=sign_in)
+        token = jwt.encode({"sid": sign_in.hex}, SIGNING_KEY, "HS256")
+        return {"Authorization": f"Bearer {token}"}

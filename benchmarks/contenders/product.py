@@ -1,4 +1,5 @@
 import os
+import secrets
 import subprocess
 import sys
 
@@ -6,7 +7,10 @@ from ..load import ROOT, fetch
 from .base import Contender
 
 # Counted for every request, as in production, and never reached.
-_RATE_LIMITS = "register=9999999/min,anonymous=9999999/min,user=9999999/min,login=9999999/min"
+_RATE_LIMITS = (
+    "register=9999999/min,anonymous=9999999/min,user=9999999/min,login=9999999/min,"
+    "signup=9999999/min"
+)
 
 PASSWORD = "only-for-the-benchmark"
 
@@ -19,10 +23,11 @@ _OPEN_EVENT = """
         cancellation_reason, created_at, updated_at, rule_number
     )
     SELECT
-        (SELECT id FROM accounts_user WHERE username = 'organizer'),
+        (SELECT id FROM accounts_user WHERE username = %(organizer)s),
         'Fair', '', location, now() + '30 days', now() + '31 days', timezone, 'published',
         '', '{}', %(seats)s, 0, false, 0, 0, 0, false, 1, 0, '', now(), now(), 0
-    FROM events_event WHERE deleted_at IS NULL ORDER BY id LIMIT 1
+    FROM (SELECT * FROM events_event WHERE deleted_at IS NULL ORDER BY id LIMIT 1) AS first,
+        generate_series(1, %(number)s)
     RETURNING id
 """
 
@@ -33,6 +38,12 @@ class Product(Contender):
     refused = "409"
     register_path = "/api/events/{event_id}/register/"
     list_path = "/api/events/"
+    signed_in_paths = {
+        "signed-in-list": "/api/events/",
+        "signed-in-event": "/api/events/{event_id}/",
+        "own-events": "/api/me/events/",
+        "me": "/api/me/",
+    }
     tables = ("events_event", "registrations_registration", "accounts_notification")
 
     def environment(self) -> dict[str, str]:
@@ -59,7 +70,7 @@ class Product(Contender):
         self._manage("generate_load", "--events", str(number), "--registrations", "0", DEBUG="on")
 
     def create_event(self, seats: int) -> int:
-        return self._run(_OPEN_EVENT, seats=seats)
+        return self._run(_OPEN_EVENT, organizer="organizer", seats=seats, number=1)
 
     def add_registrations(self, event_id: int, number: int) -> None:
         self._run(
@@ -103,6 +114,13 @@ class Product(Contender):
     def sign_in(self, port: int) -> dict[str, str]:
         given = {"email": "organizer@example.org", "password": PASSWORD}
         return {"Authorization": f"Bearer {fetch(port, '/api/login/', given)['access']}"}
+
+    def sign_up(self, port: int) -> dict[str, str]:
+        name = f"host-{secrets.token_hex(8)}"
+        given = {"email": f"{name}@example.org", "username": name, "password": PASSWORD}
+        access = fetch(port, "/api/register/", given)["access"]
+        self._run(_OPEN_EVENT, organizer=name, seats=100, number=30)
+        return {"Authorization": f"Bearer {access}"}
 
     def seats_taken(self, event_id: int) -> int:
         return self._run(

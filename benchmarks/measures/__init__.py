@@ -7,6 +7,7 @@ from .exports import CsvExport, CsvFirstByte, CsvMemory, XlsxExport, XlsxMemory
 from .flash_sale import FlashSale
 from .lists import AttendeePage, DeepPage, ListPage
 from .searches import Search, SlowestSearch
+from .signed_in import OwnEvents, Profile, SignedInEvent, SignedInList
 
 MEASURES: tuple[Measure, ...] = (
     ListPage(),
@@ -22,6 +23,10 @@ MEASURES: tuple[Measure, ...] = (
     CsvMemory(),
     XlsxExport(),
     XlsxMemory(),
+    SignedInList(),
+    SignedInEvent(),
+    OwnEvents(),
+    Profile(),
 )
 
 __all__ = ["MEASURES", "Measure", "Scale", "Stand", "Target", "Turn"]
