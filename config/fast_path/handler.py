@@ -35,14 +35,14 @@ from config.api.http.conditional import etag_of, matches_etag
 from config.api.http.exception_handler import PROBLEM_TYPE, logged_error, problem_document
 from config.api.http.negotiation import accepts_plain_json, to_json
 from config.api.request_ids import reset_request_id, set_request_id
-from config.api.views import VARY_OF_COMPRESSED, VARY_OF_WRITES
+from config.api.views import VARY, VARY_OF_COMPRESSED, VARY_OF_WRITES
 from config.errors import DomainError
 from config.fast_path.request import Answer, PlainRequest
 from config.hosts import is_port
 from config.metrics import report_request
 from config.middleware import API_HEADERS, request_id_of
 from config.server.wsgi import Application
-from events.views import fast_list
+from events.views import fast_list, fast_own_list
 from registrations.views import register_guest
 
 MAX_BODY_BYTES = 10_000
@@ -65,7 +65,7 @@ _HEADER_MIDDLEWARES = (
 class FastRoute:
     """One method of one route. `handle` receives the number in the path, where there is one.
 
-    `route` is Django's pattern, the label of the metrics. `allow` is the view's header Allow.
+    `route` is Django's pattern, the label of the metrics. `allow` and `vary` are the view's own.
     `cache_control` is that of guests. `signed_in_cache_control` is that of requests with a token,
     and empty where the view handles these.
     """
@@ -74,6 +74,7 @@ class FastRoute:
     path: re.Pattern[str]
     route: str
     allow: str
+    vary: str
     cache_control: str
     handle: Callable[..., Answer | None]
     signed_in_cache_control: str = ""
@@ -85,6 +86,7 @@ ROUTES = (
         re.compile("/api/events/([1-9][0-9]{0,17})/register/?"),
         "api/events/<id:pk>/register/",
         "POST, OPTIONS",
+        VARY_OF_WRITES,
         "no-store",
         register_guest,
     ),
@@ -93,9 +95,20 @@ ROUTES = (
         re.compile("/api/events/?"),
         "api/events/",
         "GET, POST, HEAD, OPTIONS",
+        VARY_OF_COMPRESSED,
         "no-cache",
         fast_list,
         signed_in_cache_control="private, no-cache",
+    ),
+    FastRoute(
+        "GET",
+        re.compile("/api/me/events/?"),
+        "api/me/events/",
+        "GET, HEAD, OPTIONS",
+        VARY,
+        "no-store",
+        fast_own_list,
+        signed_in_cache_control="no-store",
     ),
 )
 
@@ -135,12 +148,12 @@ def _respond(route: FastRoute, environ: dict[str, Any], *numbers: int) -> Answer
             clear_actor()
     if answer is None:
         return None
-    is_get = route.method == "GET"
-    answer = _conditional(request, answer, may_compress=is_get and not has_token)
+    may_compress = route.vary is VARY_OF_COMPRESSED and not has_token
+    answer = _conditional(request, answer, may_compress=may_compress)
     scheme = request.site.partition(":")[0]
     headers = {
         **answer.headers,
-        **common_headers(scheme, VARY_OF_COMPRESSED if is_get else VARY_OF_WRITES),
+        **common_headers(scheme, route.vary),
         "Allow": route.allow,
         "X-Request-ID": request_id,
     }

@@ -6,7 +6,7 @@ from .events import CancelView, DuplicateView, EventKeyResetView, EventView, Pub
 from .images import EventImageView
 from .importing import EventImportView
 from .keys import CurrentKeyView, KeyListView, KeyRevocationView, KeyRotationView, KeyView
-from .lists import EventListView, OwnEventListView, fast_list
+from .lists import EventListView, OwnEventListView, fast_list, fast_own_list
 from .live import SeatStreamView
 from .series import SeriesListView, SeriesPublishView, SeriesView
 from .team import (
@@ -57,4 +57,5 @@ __all__ = [
     "SeriesPublishView",
     "SeriesView",
     "fast_list",
+    "fast_own_list",
 ]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, tzinfo
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import unquote
 
 from django.contrib.auth.models import AnonymousUser
@@ -170,37 +170,63 @@ def _events_for_guests() -> EventQuerySet:
 _GUEST_PLAN = EventFilter.plan(_guest_request, EventListView.__qualname__, _events_for_guests)
 
 
+class _PageParameters(NamedTuple):
+    url: str
+    cursor: str | None
+    size: int
+
+
+def _page_parameters(request: PlainRequest) -> _PageParameters | None:
+    """None for a query with anything but the parameters of pages, each once."""
+    query = request.query
+    match = _PAGE_QUERY.fullmatch(query and f"&{query}")
+    if match is None or query.count("cursor=") > 1 or query.count("page_size=") > 1:
+        return None
+    path = request.META["PATH_INFO"].removesuffix("/")
+    url = f"{request.site}{path}/" + (f"?{query}" if query else "")
+    return _PageParameters(url, match[1] and unquote(match[1]), int(match[2] or DEFAULT_PAGE_SIZE))
+
+
 def fast_list(request: PlainRequest) -> Answer | None:
     """`EventListView.get` without filters.
 
     None for parameters other than those of pages, for API keys and for tokens that are not valid.
     """
-    query = request.query
-    match = _PAGE_QUERY.fullmatch(query and f"&{query}")
-    if match is None or query.count("cursor=") > 1 or query.count("page_size=") > 1:
+    parameters = _page_parameters(request)
+    if parameters is None:
         return None
-    url = request.site + "/api/events/" + (f"?{request.query}" if request.query else "")
-    cursor, size = match[1] and unquote(match[1]), int(match[2] or DEFAULT_PAGE_SIZE)
-    if "HTTP_AUTHORIZATION" not in request.META:
-        count_guest("anonymous", request)
-        body = reads_from_replica(fast_guest_page)(url, cursor=cursor, size=size)
-    else:
-        user = account_by_token(request)
-        if user is None:
-            return None
-        count_account("user", user.pk, request)
-        body = _fast_page(url, _plan_for(user), _renderer_for(user), cursor=cursor, size=size)
+    if "HTTP_AUTHORIZATION" in request.META:
+        return _fast_list_of_account(request, parameters, EventListView, Event.objects.listed_for)
+    count_guest("anonymous", request)
+    url, cursor, size = parameters
+    body = reads_from_replica(fast_guest_page)(url, cursor=cursor, size=size)
     return None if body is None else Answer(200, body, {})
 
 
-def _plan_for(user: User) -> PagePlan:
-    request = Request(HttpRequest())
-    request.user = user
+def fast_own_list(request: PlainRequest) -> Answer | None:
+    """`OwnEventListView.get` without filters. As `fast_list`, and None for guests."""
+    parameters = _page_parameters(request)
+    if parameters is None or "HTTP_AUTHORIZATION" not in request.META:
+        return None
+    return _fast_list_of_account(request, parameters, OwnEventListView, Event.objects.with_role)
 
-    def build_events() -> EventQuerySet:
-        return Event.objects.listed_for(user).for_listing()
 
-    return EventFilter.plan(request, EventListView.__qualname__, build_events)
+def _fast_list_of_account(
+    request: PlainRequest,
+    parameters: _PageParameters,
+    view: type[EventPages],
+    select: Callable[[User], EventQuerySet],
+) -> Answer | None:
+    user = account_by_token(request)
+    if user is None:
+        return None
+    count_account("user", user.pk, request)
+    plain = Request(HttpRequest())
+    plain.user = user
+    name = view.__qualname__
+    plan = view.filterset_class.plan(plain, name, lambda: select(user).for_listing())
+    body = _fast_page(parameters, name, plan, _renderer_for(user))
+    return None if body is None else Answer(200, body, {})
 
 
 def fast_guest_page(
@@ -214,19 +240,20 @@ def fast_guest_page(
 
     None if `rendered_page` returns none. Raises `InvalidCursor`.
     """
-    return _fast_page(url, _GUEST_PLAN, _FOR_GUESTS, cursor=cursor, size=size, zone=zone)
+    name = EventListView.__qualname__
+    parameters = _PageParameters(url, cursor, size)
+    return _fast_page(parameters, name, _GUEST_PLAN, _FOR_GUESTS, zone)
 
 
 def _fast_page(
-    url: str,
+    parameters: _PageParameters,
+    list_name: str,
     plan: PagePlan,
     renderer: Renderer,
-    *,
-    cursor: str | None,
-    size: int,
     zone: tzinfo = UTC,
 ) -> bytes | None:
-    name, list_name = "start_time", EventListView.__qualname__
-    page_cursor = read_cursor(cursor, list_name, name)
-    page = Page(url, list_name, name, EVENT_ORDERINGS[name], size, page_cursor)
+    url, text, size = parameters
+    name = "start_time"
+    cursor = read_cursor(text, list_name, name)
+    page = Page(url, list_name, name, EVENT_ORDERINGS[name], size, cursor)
     return rendered_page(page, plan, zone=zone, renderer=renderer)
