@@ -19,29 +19,54 @@ from .log import sequence_changes
 
 _SIGNER = signing.Signer(salt="changes")
 
-# One index scan for each event or series, so the size of the log does not matter. The state and the
-# end of the log are read by the same statement, and so in the same snapshot.
+# One index scan for each event or series, so the size of the log does not matter. A scan for the
+# first change of each comes before, since only those with the earliest can be on the page: else a
+# page of a caller with many events reads a page of each. The state and the end of the log are read
+# by the same statement, and so in the same snapshot.
 _PAGE = """
     WITH log AS (
         SELECT era, expired_to, (SELECT max(position) FROM registrations_change) AS latest
         FROM registrations_changelog WHERE id = 1
-    ), page AS (
-        SELECT change.* FROM ({events}) AS own (id) CROSS JOIN LATERAL (
-            SELECT * FROM registrations_change
-            WHERE event_id = own.id AND position > %(after)s AND {is_wanted}
-            ORDER BY position LIMIT %(limit)s
+    ), {of_events}, {of_series}, examined AS MATERIALIZED (
+        SELECT * FROM (
+            SELECT * FROM of_events UNION ALL SELECT * FROM of_series
         ) AS change
-        UNION ALL
-        SELECT change.* FROM ({series}) AS own (id) CROSS JOIN LATERAL (
+        ORDER BY position LIMIT %(limit)s
+    )
+    SELECT
+        log.era, log.expired_to, coalesce(log.latest, log.expired_to), until.position, {columns}
+    FROM log
+    LEFT JOIN (
+        SELECT position FROM examined ORDER BY position OFFSET %(limit)s - 1
+    ) AS until ON true
+    LEFT JOIN (
+        SELECT * FROM examined WHERE {is_wanted} ORDER BY position LIMIT %(size)s
+    ) AS page ON true
+    ORDER BY page.position
+"""
+_OF_EACH = """
+    first_of_{kind} AS MATERIALIZED (
+        SELECT own.id, change.position FROM ({ids}) AS own (id) CROSS JOIN LATERAL (
+            SELECT position FROM registrations_change
+            WHERE {kind}_id = own.id AND position > %(after)s
+            ORDER BY position LIMIT 1
+        ) AS change
+        ORDER BY change.position LIMIT %(limit)s
+    ), {name} AS (
+        SELECT change.* FROM first_of_{kind} AS own CROSS JOIN LATERAL (
             SELECT * FROM registrations_change
-            WHERE series_id = own.id AND position > %(after)s AND {is_wanted}
+            WHERE {kind}_id = own.id AND position > %(after)s AND position <= (
+                SELECT CASE WHEN count(*) = %(limit)s THEN max(position) ELSE {end} END
+                FROM first_of_{kind}
+            )
             ORDER BY position LIMIT %(limit)s
         ) AS change
     )
-    SELECT log.era, log.expired_to, coalesce(log.latest, log.expired_to), {columns}
-    FROM log LEFT JOIN (SELECT * FROM page ORDER BY position LIMIT %(limit)s) AS page ON true
-    ORDER BY page.position
 """
+_END = 2**62
+# A page of some types examines at least so many changes, and not more than those, even if none is
+# of the types. Else a page of a rare type reads all changes of the caller.
+EXAMINED = 1000
 
 _COLUMNS = tuple(field.column for field in Change._meta.concrete_fields)
 
@@ -91,23 +116,26 @@ def read_changes(
     """The next `size` changes of the events and series on which the caller has a role.
 
     A position of None is the end of the log. `event_ids` and `types` select some changes. Moves the
-    committed changes into the log before. Raises `CursorExpired`.
+    committed changes into the log before. A page of some types may have fewer changes than `size`,
+    and be followed by others. Raises `CursorExpired`.
     """
     sequence_changes()
     with connection.cursor() as cursor:
-        after = position.after if position else 2**62
-        sql, parameters = _query(user, after, size + 1, event_ids, types)
+        after = position.after if position else _END
+        sql, parameters = _query(user, after, size, event_ids, types)
         cursor.execute(sql, parameters)
         rows = cursor.fetchall()
     if not rows:  # nothing has ever changed, or the first change is being moved into the log
         return ChangePage([], position or START, has_more=False)
-    era, expired_to, latest = rows[0][:3]
+    era, expired_to, latest, examined_to = rows[0][:4]
     if position is not None and position.era is not None:
         _check_is_stored(position, era, expired_to, latest)
-    changes = [Change(*row[3:]) for row in rows if row[3] is not None]
-    has_more = len(changes) > size
-    end = changes[size - 1].position if has_more else latest
-    return ChangePage(changes[:size], Position(end, era), has_more)
+    changes = [Change(*row[4:]) for row in rows if row[4] is not None]
+    if len(changes) > size:
+        return ChangePage(changes[:size], Position(changes[size - 1].position, era), has_more=True)
+    if examined_to is not None:
+        return ChangePage(changes, Position(examined_to, era), has_more=True)
+    return ChangePage(changes, Position(latest, era), has_more=False)
 
 
 def require_stored(position: Position) -> None:
@@ -127,7 +155,7 @@ def _check_is_stored(position: Position, era: UUID, expired_to: int, latest: int
 def _query(
     user: Viewer,
     after: int,
-    limit: int,
+    size: int,
     event_ids: Collection[int] | None,
     types: Collection[str] | None,
 ) -> tuple[str, dict[str, Any]]:
@@ -139,16 +167,21 @@ def _query(
         events, series = events.filter(pk__in=event_ids), series.none()
     parameters: dict[str, Any] = {
         "after": after,
-        "limit": limit,
+        "size": size + 1,
+        "limit": size + 1 if types is None else max(size + 1, EXAMINED),
         "types": None if types is None else list(types),
     }
     sql = _PAGE.format(
-        events=_ids(events, "events", parameters),
-        series=_ids(series, "series", parameters),
+        of_events=_of_each("event", "of_events", events, parameters),
+        of_series=_of_each("series", "of_series", series, parameters),
         is_wanted="true" if types is None else "type = ANY(%(types)s)",
         columns=", ".join(f"page.{column}" for column in _COLUMNS),
     )
     return sql, parameters
+
+
+def _of_each(kind: str, name: str, rows: QuerySet[Any], parameters: dict[str, Any]) -> str:
+    return _OF_EACH.format(kind=kind, name=name, ids=_ids(rows, name, parameters), end=_END)
 
 
 def _ids(rows: QuerySet[Any], name: str, parameters: dict[str, Any]) -> str:

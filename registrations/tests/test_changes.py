@@ -16,6 +16,7 @@ from accounts.tests.factories import UserFactory, key_client
 from events.models import Event, Series, TeamMember
 from events.services import cancel_event, delete_event, edit_event, publish_event, restore_event
 from events.tests.factories import EventFactory
+from registrations.changes import feed
 from registrations.changes.log import delete_old_changes
 from registrations.models import CHANGE_TYPES, Change, ChangeLog, LedgerEntry, Registration
 from registrations.services import (
@@ -212,6 +213,42 @@ def test_filtered_page_without_a_match_advances_the_cursor(reader, event):
 
     assert (empty["results"], empty["has_more"]) == ([], False)
     assert page(reader, cursor=empty["next_cursor"])["results"] == []
+
+
+def test_page_of_a_rare_type_examines_a_limited_number_of_changes(reader, event, monkeypatch):
+    monkeypatch.setattr(feed, "EXAMINED", 3)
+    for _ in range(3):
+        registered(event)
+    edit_event(event, {"description": "New"})  # the fifth change
+
+    first = page(reader, page_size=1, type="event.updated")
+    second = page(reader, page_size=1, type="event.updated", cursor=first["next_cursor"])
+
+    assert (first["results"], first["has_more"]) == ([], True)
+    assert (types_of(second), second["has_more"]) == (["event.updated"], False)
+    assert page(reader, cursor=second["next_cursor"])["results"] == []
+
+
+def test_pages_of_many_events_have_the_order_of_the_log(reader, olga):
+    series = {
+        "name": "Weekly", "location": "Hall", "start_time": "2040-03-01T10:00:00Z",
+        "recurrence": "FREQ=WEEKLY;COUNT=2",
+    }  # fmt: skip
+    reader.post("/api/series/", series)
+    quiet, *busy = [EventFactory(organizer=olga) for _ in range(4)]
+    for number in range(9):
+        registered(busy[number % 2 * 2])  # one has none
+    registered(quiet)
+    page(reader)
+
+    for size in (1, 2, 3, 500):
+        ids, parameters, has_more = [], {}, True
+        while has_more:
+            body = page(reader, page_size=size, **parameters)
+            ids += [change["sequence"] for change in body["results"]]
+            parameters, has_more = {"cursor": body["next_cursor"]}, body["has_more"]
+
+        assert ids == list(Change.objects.order_by("position").values_list("position", flat=True))
 
 
 def test_types_and_events_select_changes(reader, olga):
