@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib import import_module
 from threading import Semaphore
+from typing import Any
 
 import pytest
 import time_machine
 from django.apps import apps
+from django.conf import settings
 from django.core.cache import cache
 from django.core.files.storage import InMemoryStorage, default_storage
 from django.db import connection, transaction
@@ -94,11 +96,20 @@ def _static_files_once() -> Iterator[None]:
 
     Each client makes its own middleware.
     """
-    files = StaticFilesMiddleware(lambda _: None).files
+    add_files = StaticFilesMiddleware.add_files_from_finders
+    files: dict[str, Any] = {}
+
+    def add_listed_files(self: StaticFilesMiddleware) -> None:
+        if settings.STATICFILES_DIRS != real_settings.STATICFILES_DIRS:
+            add_files(self)
+            return
+        if not files:
+            add_files(self)
+            files.update(self.files)
+        self.files.update(files)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            StaticFilesMiddleware, "add_files_from_finders", lambda self: self.files.update(files)
-        )
+        patch.setattr(StaticFilesMiddleware, "add_files_from_finders", add_listed_files)
         yield
 
 
