@@ -58,10 +58,7 @@ class ServerProcess:
         return False
 
     def workers(self) -> list[int]:
-        """The ids of the processes that serve."""
-        children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        processes = [int(child) for child in Path(children).read_text().split()]
-        return [pid for pid in processes if b"resource_tracker" not in command_line(pid)]
+        return workers_of(self.process.pid)
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
@@ -83,6 +80,15 @@ class ServerProcess:
         self.process.stderr.close()
         assert status == 0
         wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), seconds=5)
+
+
+def workers_of(pid: int) -> list[int]:
+    """The ids of the processes that serve, of the server with this id.
+
+    A server has another child, the resource tracker of `multiprocessing`.
+    """
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in children if b"spawn_main" in command_line(int(child))]
 
 
 def command_line(pid: int) -> bytes:

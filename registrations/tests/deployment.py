@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 
 from config.devserver.embedded_postgres import Server, locate
-from config.tests.server import command, free_port
+from config.tests.server import command, free_port, workers_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,8 +57,7 @@ class Deployment:
 
     def kill_a_web_process(self) -> None:
         assert self.web is not None
-        children = Path(f"/proc/{self.web.pid}/task/{self.web.pid}/children").read_text().split()
-        os.kill(int(children[0]), signal.SIGKILL)
+        os.kill(workers_of(self.web.pid)[0], signal.SIGKILL)
 
     def kill_postgres(self) -> None:
         pid = (self.postgres.data / "postmaster.pid").read_text().splitlines()[0]
