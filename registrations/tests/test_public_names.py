@@ -10,6 +10,7 @@ from accounts.tests.factories import key_client
 from events.access_keys import key_query
 from events.links import slug_of
 from events.models import Event
+from events.services import cancel_event
 from events.tests.factories import EventFactory, with_role
 from registrations.models import Registration
 from registrations.services import cancel_registration
@@ -207,6 +208,17 @@ def test_the_form_offers_to_show_the_name_where_names_are_shown(clock, named, ev
     assert ['name="show_name"' in page for page in pages] == [True, False]
     assert 'name="show_name" value="yes" checked' in refused
     assert names_on(client.get(page_of(named))) == ["Bob"]
+
+
+def test_names_of_a_cancelled_event_are_of_the_past(clock, named, client):
+    registered(named, name="Ann", show_name=True)
+
+    before = client.get(page_of(named)).content.decode()
+    cancel_event(named)
+    after = [client.get(page_of(named, rest)).content.decode() for rest in ("", "/people")]
+
+    assert "Who is coming" in before
+    assert ["Who had a seat" in page for page in after] == [True, True]
 
 
 def test_further_names_are_on_pages_of_their_own(clock, monkeypatch, olga, client):
