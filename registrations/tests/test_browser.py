@@ -85,6 +85,12 @@ def test_the_pages_are_usable_with_the_keyboard(phone):
     phone.tab_to("accept")
     phone.press("Enter", loads=True)
     assert "You accepted the invitation" in phone.text
+    known = invite(event, email=ana.email, role="door", by=event.organizer)
+    phone.open(invitation_link(known.pk))
+    assert phone.overflow == 0
+    phone.tab_to("accept")
+    phone.press("Enter", loads=True)
+    assert "You accepted the invitation" in phone.text
     declined = invite(event, email="other@example.com", role="door", by=event.organizer)
     phone.open(invitation_link(declined.pk))
     phone.tab_to("decline")
@@ -105,6 +111,7 @@ def test_the_pages_are_usable_with_the_keyboard(phone):
     [registration] = Registration.objects.all()
     assert dict(event.team.values_list("email", "state")) == {
         "new@example.com": "active",
+        ana.email: "active",
         "other@example.com": "declined",
     }
     assert ana.email_verified
