@@ -116,9 +116,9 @@ def _part(name: str) -> str:
 
 
 def _guest_texts(values: Sent) -> dict[str, list[str]]:
-    """What is filled in of the guests. Browsers end lines in their own way."""
+    """What is filled in of the guests, in one order. Browsers end lines in their own way."""
     texts = {
-        name: ["\n".join(text.split("\r\n")).strip() for text in values[name] if text.strip()]
+        name: sorted(text.replace("\r\n", "\n").strip() for text in values[name] if text.strip())
         for name in values
         if _part(name) == "guests"
     }

@@ -253,7 +253,7 @@ def texts_of(question: Question, answer: Any) -> list[str]:
 
 def _filled(sent: Sent, name: str) -> list[str]:
     """The values that are not blank. Browsers end lines in their own way."""
-    texts = ["\n".join(text.split("\r\n")) for text in sent.get(name, ())]
+    texts = [text.replace("\r\n", "\n") for text in sent.get(name, ())]
     return [text for text in texts if text.strip()]
 
 

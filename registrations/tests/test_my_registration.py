@@ -84,13 +84,14 @@ def saved(browser: Client, registration, **values):
 def test_the_form_shows_answers_of_every_type_and_changes_none_by_itself(
     browser, jazz, monkeypatch
 ):
-    asked(jazz, *ALL_TYPES)
+    asked(jazz, *ALL_TYPES, {**ALL_TYPES[6], "key": "each", "ask": "each_person"})
     answers = {
         "text": "a <line>", "paragraph": "two\nlines", "number": 2.5, "yes": False, "consent": True,
         "one": "a", "some": ["b", "a"], "day": "2027-03-01", "mail": "ann@example.com",
         "phone": "+49 30 123456", "web": "https://example.org/x", "country": "DE",
     }  # fmt: skip
-    registration = registered(jazz, answers=answers)
+    guests = [{"name": "Ann", "answers": {"each": ["b", "a"]}}]
+    registration = registered(jazz, answers=answers, party_size=2, guests=guests)
     stored = Registration.objects.get().answers
 
     form = form_of(page_of(browser, registration))
