@@ -215,7 +215,7 @@ def test_key_without_a_scope_reads_what_is_public_and_no_more(olga, event, draft
     assert shown.status_code == 200
     assert "meeting_url" not in shown.data
     assert client.get(f"/api/events/{draft.pk}/").status_code == 404
-    assert client.get("/api/events/?status=draft").data["results"] == []
+    assert client.get("/api/events/?status=draft").json()["results"] == []
 
 
 def test_scope_to_write_shows_nothing_that_needs_a_scope_to_read(olga, event):
@@ -348,7 +348,7 @@ def test_key_for_some_events_lists_them_and_creates_none(olga, event, draft):
     client = key_client(olga, events=[event.pk, draft.pk])
     body = {"name": "New", "location": "Hall", "start_time": "2099-01-01T10:00:00Z"}
 
-    listed = client.get("/api/me/events/?when=all").data["results"]
+    listed = client.get("/api/me/events/?when=all").json()["results"]
 
     assert {row["id"] for row in listed} == {event.pk, draft.pk}
     assert client.get("/api/series/?mine=true").data["results"] == []

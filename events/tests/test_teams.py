@@ -315,7 +315,7 @@ def test_own_events_are_those_of_every_role(olga, dora, event, signed_in):
     client = signed_in(dora)
 
     def listed(query: str = "") -> dict[int, str]:
-        results = client.get(f"/api/me/events/?page_size=100{query}").data["results"]
+        results = client.get(f"/api/me/events/?page_size=100{query}").json()["results"]
         return {row["id"]: row["my_role"] for row in results}
 
     of_series = dict.fromkeys(series.events.values_list("pk", flat=True), "registrar")
@@ -337,7 +337,7 @@ def test_list_shows_roles_by_one_query_for_the_page(
     client.get("/api/events/")
 
     with django_assert_max_num_queries(3):  # the session, the page, the roles
-        results = client.get("/api/events/").data["results"]
+        results = client.get("/api/events/").json()["results"]
 
     assert [row["my_role"] for row in results] == ["door"] * 5
 
@@ -350,7 +350,7 @@ def test_list_costs_somebody_without_a_team_no_query(
     client.get("/api/events/")
 
     with django_assert_num_queries(2):
-        results = client.get("/api/events/").data["results"]
+        results = client.get("/api/events/").json()["results"]
 
     assert [row["my_role"] for row in results] == [None, None]
 
