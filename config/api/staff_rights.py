@@ -70,7 +70,7 @@ def rights_key(user: Account) -> Hashable:
         return has_team, key.sees_own, events, tuple(key.scopes)
     if not is_privileged(user):
         return has_team or None
-    rights = has_every_right(user) or frozenset(user.get_all_permissions())
+    rights = "all" if has_every_right(user) else frozenset(user.get_all_permissions())
     return ("team", rights) if has_team else rights
 
 

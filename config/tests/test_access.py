@@ -8,6 +8,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.test import APIClient
 
 from accounts.tokens import open_session
+from events.tests.factories import EventFactory, with_role
 
 from .access import ACCESS, NEEDED_ROWS, ROLES, File, World, make_world
 from .routes import METHODS, Route, routes
@@ -124,6 +125,23 @@ def test_access_is_exactly_that_of_the_table(world, clients):
             wrong.append(f"{line.path}  {line.row}  {line.method}  {'  '.join(statuses)}")
 
     assert not wrong, "Other statuses than in config/tests/access.py:\n\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize("role", ["manager", "editor"])
+def test_a_role_on_one_event_opens_no_other(world, clients, role):
+    """Neither the event of the team nor those of the table are in a series."""
+    with_role(world.people["max"], role, EventFactory(organizer=world.people["kim"]))
+    rows, bodies = world.rows(), world.bodies()
+    wrong = []
+
+    for line in lines():
+        address = ROUTES[line.path].address(*rows[line.row])
+        body = bodies.get(f"{line.method} {line.path}", {})
+        status = status_of(clients["stranger"], line.method, address, body)
+        if status != line.expected[ROLES.index("stranger")]:
+            wrong.append(f"{line.path}  {line.row}  {line.method}  {status}")
+
+    assert wrong == []
 
 
 def test_a_method_that_a_route_does_not_have_is_refused_to_everybody(world, clients):

@@ -135,11 +135,17 @@ def _roles_on(user: Viewer, row: Any) -> frozenset[Role]:
         return frozenset()
     viewer_id, roles = getattr(row, "team_roles", (None, frozenset()))
     if viewer_id != user.pk:
-        of_row = Q(event=row.pk) | Q(series=row.series_id) if _is_event(row) else Q(series=row.pk)
-        members = TeamMember.objects.active_of(user).filter(of_row)
+        members = TeamMember.objects.active_of(user).filter(_memberships_of(row))
         roles = frozenset(map(Role, members.values_list("role", flat=True)))
         row.team_roles = user.pk, roles
     return roles
+
+
+def _memberships_of(row: Any) -> Q:
+    """Those of an event and of its series. A null for the series would match all other events."""
+    if not _is_event(row):
+        return Q(series=row.pk)
+    return Q(event=row.pk) | Q(series=row.series_id) if row.series_id else Q(event=row.pk)
 
 
 _OWNER = frozenset({Role.OWNER})

@@ -720,3 +720,26 @@ def test_admin_shows_the_team_and_removes_members_with_an_audit(olga, dora, even
     assert dora.email in listed
     assert not TeamMember.objects.filter(pk=member.pk).exists()
     assert changes_of(event)[0].action == "member removed"
+
+
+def test_role_on_one_event_is_none_on_another(dora, signed_in):
+    with_role(dora, "manager", EventFactory())
+    others = [EventFactory(), EventFactory(series=SeriesFactory())]
+
+    for other in others:
+        seen = signed_in(dora).get(f"/api/events/{other.pk}/").json()
+        attendees = signed_in(dora).get(f"/api/events/{other.pk}/attendees/")
+        assert (seen["my_role"], seen["my_rights"]) == (None, [])
+        assert problem(attendees) == (403, "permission_denied")
+
+
+def test_superuser_who_became_a_member_sees_no_drafts_of_others(signed_in):
+    draft = EventFactory(status="draft")
+    root = UserFactory(username="root", is_staff=True, is_superuser=True)
+    path = f"/api/events/{draft.pk}/"
+    assert signed_in(root).get(path).status_code == 200
+
+    User.objects.filter(pk=root.pk).update(is_staff=False, is_superuser=False)
+    with_role(root, "door", EventFactory())
+
+    assert signed_in(User.objects.get(pk=root.pk)).get(path).status_code == 404
