@@ -7,6 +7,12 @@ from django.db import migrations, models
 
 import registrations.models.registration
 
+# In the order of the statement that registers, so that neither waits for the other.
+KEEP_WRITERS_OUT = """
+LOCK TABLE events_event IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE registrations_registration IN ACCESS EXCLUSIVE MODE;
+"""
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -16,6 +22,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunSQL(KEEP_WRITERS_OUT, migrations.RunSQL.noop),
         migrations.AlterField(
             model_name="registration",
             name="ticket_code",

@@ -26,6 +26,13 @@ EXECUTE FUNCTION registration_record_change();
 DROP_GUESTS = "DROP TRIGGER registration_record_guests ON registrations_registration;"
 
 
+# In the order of the statement that registers, so that neither waits for the other.
+KEEP_WRITERS_OUT = """
+LOCK TABLE events_event IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE registrations_registration IN ACCESS EXCLUSIVE MODE;
+"""
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("events", "0008_parties"),
@@ -33,6 +40,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunSQL(KEEP_WRITERS_OUT, migrations.RunSQL.noop),
         migrations.AddField(
             model_name="ledgerentry",
             name="people",

@@ -17,6 +17,13 @@ EXECUTE FUNCTION registration_record_change();
 DROP = "DROP TRIGGER registration_record_answers ON registrations_registration;"
 
 
+# In the order of the statement that registers, so that neither waits for the other.
+KEEP_WRITERS_OUT = """
+LOCK TABLE events_event IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE registrations_registration IN ACCESS EXCLUSIVE MODE;
+"""
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("events", "0011_forms"),
@@ -24,6 +31,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunSQL(KEEP_WRITERS_OUT, migrations.RunSQL.noop),
         migrations.AddField(
             model_name="registration",
             name="answers",

@@ -26,6 +26,13 @@ def _function(kinds: str) -> str:
     return body.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION").replace(_KINDS, kinds)
 
 
+# In the order of the statement that registers, so that neither waits for the other.
+KEEP_WRITERS_OUT = """
+LOCK TABLE events_event IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE registrations_registration IN ACCESS EXCLUSIVE MODE;
+"""
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("events", "0012_admission"),
@@ -34,6 +41,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunSQL(KEEP_WRITERS_OUT, migrations.RunSQL.noop),
         migrations.AlterField(
             model_name="ledgerentry",
             name="kind",
