@@ -3,11 +3,13 @@
 A statement that alters a table waits for the transactions that use it, and every later statement on
 the table queues behind it. So it waits for a moment only, and is tried again. Requests come in
 between. PostgreSQL looks for deadlocks after a second. A migration gives up before, so that it is
-not a request that is cancelled.
+not a request that is cancelled. Only a longer wait makes PostgreSQL cancel an automatic vacuum of
+the table, so every third one is longer.
 """
 
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from time import monotonic, sleep
 from typing import Any, Self, TypeVar
 
@@ -16,7 +18,7 @@ from django.db.backends.postgresql.schema import DatabaseSchemaEditor
 
 T = TypeVar("T")
 
-LOCK_TIMEOUT = "500ms"
+LOCK_TIMEOUTS = ("500ms", "500ms", "1500ms")  # in turn
 PAUSE_SECONDS = 1.0
 # An export, the longest transaction of a request, takes ten minutes at most.
 PATIENCE_SECONDS = 900.0
@@ -24,18 +26,27 @@ PATIENCE_SECONDS = 900.0
 _LOCK_NOT_AVAILABLE, _DEADLOCK_DETECTED = "55P03", "40P01"
 
 
+_lock_timeout = ContextVar("lock_timeout", default=LOCK_TIMEOUTS[0])
+
+
 def with_patience(work: Callable[[], T], on_wait: Callable[[], None] = lambda: None) -> T:
     """The result of `work`, which is called again as long as it fails for lack of a lock."""
     until = monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            return work()
-        except OperationalError as error:
-            state = getattr(error.__cause__, "sqlstate", None)
-            if state not in {_LOCK_NOT_AVAILABLE, _DEADLOCK_DETECTED} or monotonic() > until:
-                raise
-        on_wait()
-        sleep(PAUSE_SECONDS)
+    attempt, token = 0, _lock_timeout.set(LOCK_TIMEOUTS[0])
+    try:
+        while True:
+            try:
+                return work()
+            except OperationalError as error:
+                state = getattr(error.__cause__, "sqlstate", None)
+                if state not in {_LOCK_NOT_AVAILABLE, _DEADLOCK_DETECTED} or monotonic() > until:
+                    raise
+            attempt += 1
+            _lock_timeout.set(LOCK_TIMEOUTS[attempt % len(LOCK_TIMEOUTS)])
+            on_wait()
+            sleep(PAUSE_SECONDS)
+    finally:
+        _lock_timeout.reset(token)
 
 
 class SchemaEditor(DatabaseSchemaEditor):
@@ -45,7 +56,7 @@ class SchemaEditor(DatabaseSchemaEditor):
         super().__enter__()
         if not self.collect_sql:
             scope = "LOCAL" if self.connection.in_atomic_block else "SESSION"
-            self.execute(f"SET {scope} lock_timeout = '{LOCK_TIMEOUT}'")
+            self.execute(f"SET {scope} lock_timeout = '{_lock_timeout.get()}'")
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -66,4 +77,7 @@ class SchemaEditor(DatabaseSchemaEditor):
         if self.collect_sql or self.connection.in_atomic_block:
             run(sql, params)
         else:
-            with_patience(lambda: run(sql, params))
+            with_patience(
+                lambda: run(sql, params),
+                lambda: run(f"SET lock_timeout = '{_lock_timeout.get()}'"),
+            )

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 
-from config.database.schema import LOCK_TIMEOUT
+from config.database.schema import LOCK_TIMEOUTS
 
 
 class BuildIndex(AddIndexConcurrently):
@@ -40,4 +40,4 @@ def _without_lock_timeout(schema_editor: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        schema_editor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+        schema_editor.execute(f"SET lock_timeout = '{LOCK_TIMEOUTS[0]}'")

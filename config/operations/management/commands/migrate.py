@@ -12,5 +12,5 @@ class Command(migrate.Command):
         run = super().handle
         with_patience(
             lambda: run(*args, **options),
-            lambda: self.stdout.write(" waiting for requests that use the table"),
+            lambda: self.stdout.write(" waiting for requests or a vacuum of the table"),
         )
