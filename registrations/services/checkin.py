@@ -6,7 +6,7 @@ depend on the order of their arrival: the earliest check-in after the last undo 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -32,6 +32,7 @@ from events.zones import instant_of_field
 from ..errors import TicketNotValid
 from ..models import DoorLink, LedgerEntry, Registration, Scan
 from .ledger import new_entry, role_of
+from .scan_history import admitted_by, check_in_before_scans, check_in_of, effective_time
 
 MAX_AHEAD = timedelta(minutes=2)  # clocks of phones may be ahead
 
@@ -245,14 +246,13 @@ def _applied(batch: _Batch, scan: Scan, *, is_now: bool) -> ScanResult:
     registration = scan.registration
     history = batch.histories[registration.pk]
     if registration.checked_in_at is not None and not history:
-        # It was checked in before scans were stored.
-        _add(batch, _first_scan(scan, registration, registration.checked_in_at))
+        _add(batch, check_in_before_scans(scan, registration, registration.checked_in_at))
         history = batch.histories[registration.pk]
-    scan.at = _effective_time(scan, history) if is_now else max(scan.at, registration.registered_at)
-    before = _check_in_of(history)
-    after = _check_in_of([*history, scan])
+    scan.at = effective_time(scan, history) if is_now else max(scan.at, registration.registered_at)
+    before = check_in_of(history)
+    after = check_in_of([*history, scan])
     admitted_before = registration.admitted_count
-    admitted = min(_admitted_by([*history, scan]), registration.party_size)
+    admitted = min(admitted_by([*history, scan]), registration.party_size)
     scan.was_checked_in = before is not None
     scan.admitted_now = max(admitted - admitted_before, 0)
     scan.checked_in_at = after.at if after else None
@@ -313,38 +313,6 @@ def _result(scan: Scan, registration: Registration) -> ScanResult:
     )
 
 
-# --- Times --------------------------------------------------------------------------------------
-
-
-def _check_in_of(scans: Iterable[Scan]) -> Scan | None:
-    """The check-in in effect. Scans at the same instant count in the order of their arrival."""
-    current = None
-    for scan in sorted(scans, key=lambda scan: scan.at):
-        if scan.kind == Scan.Kind.UNDO:
-            current = None
-        elif current is None:
-            current = scan
-    return current
-
-
-def _admitted_by(scans: Iterable[Scan]) -> int:
-    """The number of people that the scans after the last undo admit."""
-    admitted = 0
-    for scan in sorted(scans, key=lambda scan: scan.at):
-        if scan.kind == Scan.Kind.UNDO:
-            admitted = 0
-        elif scan.count is None:
-            admitted = max(admitted, scan.party_size)
-        else:
-            admitted += scan.count
-    return admitted
-
-
-def _effective_time(scan: Scan, history: list[Scan]) -> datetime:
-    """The time of a scan at this moment, which takes effect whatever the phones' clocks said."""
-    return max([scan.at, *(other.at for other in history if other.kind != scan.kind)])
-
-
 def _instant_of(batch: _Batch, request: ScanRequest) -> datetime | None:
     """Raises `ValidationFailed`."""
     if request.at is None:
@@ -354,22 +322,6 @@ def _instant_of(batch: _Batch, request: ScanRequest) -> datetime | None:
         ahead = "The time is in the future. Set the clock of the phone, or leave the time out."
         raise ValidationFailed(FieldError("at", "max_value", ahead))
     return at
-
-
-def _first_scan(scan: Scan, registration: Registration, at: datetime) -> Scan:
-    return Scan(
-        event=scan.event,
-        registration=registration,
-        kind=Scan.Kind.CHECK_IN,
-        at=at,
-        received_at=scan.received_at,
-        by_id=registration.checked_in_by_id,
-        party_size=registration.party_size,
-        count=registration.admitted_count,
-        admitted_now=registration.admitted_count,
-        absent_count=registration.absent_count,
-        checked_in_at=at,
-    )
 
 
 def _code(request: ScanRequest) -> str:
