@@ -16,15 +16,13 @@ from .importing import EXAMPLE_FILE, AttendeeFileIn, AttendeeImportOut
 from .ledger import LedgerEntryOut
 from .messages import MessageIn, MessageOut
 from .profile import ProfileOut
+from .registering import RegisterIn, RegistrationEditIn, parse_simple_guest
 from .registrations import (
     DoorRegistrationOut,
     EditedRegistrationOut,
     NewRegistrationOut,
     PublicNameOut,
-    RegisterIn,
-    RegistrationEditIn,
     RegistrationOut,
-    parse_simple_guest,
     render_new_registration,
     short_registration,
 )
