@@ -21,7 +21,7 @@ from events.serializers.team import MemberOut
 from ..forms.documents import form_document
 from ..forms.questions import questions_of
 from ..models import Change, Feedback, Message, OptionLimit, Registration
-from ..models.registration import ERASED_DOMAIN
+from ..models.registration_queryset import ERASED_DOMAIN
 from ..permissions import reads_registrations
 from ..serializers import FeedbackOut, MessageOut, RegistrationOut, short_registration
 

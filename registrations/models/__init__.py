@@ -8,11 +8,11 @@ from .option_limit import OptionLimit
 from .registration import (
     ADMITTED_COUNT,
     Registration,
-    RegistrationQuerySet,
     admitted_people,
     has_place,
     new_ticket_code,
 )
+from .registration_queryset import RegistrationQuerySet
 from .scan import Scan
 from .webhook import (
     Webhook,
