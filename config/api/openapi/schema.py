@@ -14,62 +14,30 @@ from django.http import HttpRequest
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import force_instance, get_doc, is_patched_serializer
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.serializers import ModelSerializer
 
 from config import errors
 from config.errors import DomainError
 
-from ..fields import ZONE_NAME
 from ..http.dry_runs import takes_dry_run
 from ..key_scopes import Scopes
 from .components import HEADERS, problem_response
 from .dry_runs import EXAMPLE, DryRunOut
+from .parameters import (
+    DRY_RUN,
+    EVENT_KEY,
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    TIME_ZONE_HEADER,
+    TIMEZONE,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_TIMEZONE = OpenApiParameter(
-    "timezone",
-    {"type": "string", **ZONE_NAME},
-    description="IANA zone of the times in the response, such as Asia/Kolkata.",
-)
-_TIME_ZONE_HEADER = OpenApiParameter(
-    "Time-Zone",
-    {"type": "string", "examples": ["Asia/Kolkata"]},
-    OpenApiParameter.HEADER,
-    description="The same as `timezone`, which takes precedence.",
-)
-_IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": 255},
-    OpenApiParameter.HEADER,
-    description="A repetition within 24 hours with the same body gets the first response again.",
-)
-_IF_NONE_MATCH = OpenApiParameter(
-    "If-None-Match",
-    str,
-    OpenApiParameter.HEADER,
-    description="An ETag. The response is 304 when nothing has changed.",
-)
-_IF_MATCH = OpenApiParameter(
-    "If-Match",
-    str,
-    OpenApiParameter.HEADER,
-    description="An ETag. The response is 412 when the row was edited since.",
-)
-
 _TAGS_OF_APPS = {"accounts": "account"}
-_DRY_RUN = OpenApiParameter(
-    "dry_run",
-    bool,
-    description="Do nothing, and return what the request would change. Errors are the same.",
-)
-_EVENT_KEY = OpenApiParameter(
-    "key",
-    str,
-    description="The secret key of an unlisted event, from its links. Public events ignore it.",
-)
 _ARTICLES = {"a", "an", "the"}
 
 
@@ -129,17 +97,17 @@ class ApiSchema(AutoSchema):
         return ["application/json"]
 
     def get_override_parameters(self) -> list[Any]:
-        parameters = [_TIMEZONE, _TIME_ZONE_HEADER]
+        parameters = [TIMEZONE, TIME_ZONE_HEADER]
         if getattr(self.view, "takes_event_key", False):
-            parameters.append(_EVENT_KEY)
+            parameters.append(EVENT_KEY)
         if takes_dry_run(self.view, self.method):
-            parameters.append(_DRY_RUN)
+            parameters.append(DRY_RUN)
         if self._honours_idempotency_key():
-            parameters.append(_IDEMPOTENCY_KEY)
+            parameters.append(IDEMPOTENCY_KEY)
         if self._answers_not_modified():
-            parameters.append(_IF_NONE_MATCH)
+            parameters.append(IF_NONE_MATCH)
         if self._honours_if_match():
-            parameters.append(_IF_MATCH)
+            parameters.append(IF_MATCH)
         return parameters
 
     def _honours_idempotency_key(self) -> bool:
