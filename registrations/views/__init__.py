@@ -23,14 +23,13 @@ from .forms import (
 from .importing import AttendeeImportView
 from .messages import MessageListView, MessageView
 from .profile import CalendarResetView, ExportView, ProfileView, UserView
-from .registering import (
+from .registering import RegisterView, register_guest
+from .registrations import (
     OwnRegistrationListView,
-    RegisterView,
     RegistrationView,
     ResendView,
     TicketPngView,
     TicketSvgView,
-    register_guest,
 )
 from .statistics import EventStatisticsView, OwnStatisticsView
 from .webhooks import (
