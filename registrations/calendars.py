@@ -39,9 +39,10 @@ def entries_of(user: User) -> list[Entry]:
 
 
 def _entry(user: User, event: Event, registration: Registration | None) -> Entry:
-    """The entry of an attendee; without a registration, or for the owner, that of a role."""
-    if registration is None or event.organizer_id == user.pk:
-        return Entry(event, shows_meeting_url=sees_details(user, event))
+    """The entry of a role that shows the link to join, or of an attendee; else of the door."""
+    shows_meeting_url = sees_details(user, event)
+    if registration is None or shows_meeting_url:
+        return Entry(event, shows_meeting_url=shows_meeting_url)
     is_waitlisted = registration.status == Registration.Status.WAITLISTED
     return Entry(
         event,

@@ -443,10 +443,27 @@ def test_calendar_of_a_member_has_the_event_and_its_link_by_role(dora, event, si
     at_door = client.get(url).content.decode()
     TeamMember.objects.update(role="editor")
     as_editor = client.get(url).content.decode()
+    TeamMember.objects.all().delete()
+    removed = client.get(url).content.decode()
 
-    name = f"event-{event.pk}@"
-    assert [name in text for text in (before, at_door, as_editor)] == [False, True, True]
-    assert [LINK in text for text in (at_door, as_editor)] == [False, True]
+    name, texts = f"event-{event.pk}@", (before, at_door, as_editor, removed)
+    assert [name in text for text in texts] == [False, True, True, False]
+    assert [LINK in text for text in texts] == [False, False, True, False]
+
+
+@pytest.mark.parametrize(("role", "sees_link"), [("manager", True), ("door", False)])
+def test_calendar_of_a_member_on_the_waitlist_has_what_the_role_shows(
+    olga, dora, signed_in, role, sees_link
+):
+    event = EventFactory(organizer=olga, max_capacity=1, waitlist_enabled=True, meeting_url=LINK)
+    registered(event)
+    registered(event, user=dora)
+    client = signed_in(with_role(dora, role, event))
+
+    calendar = client.get(client.get("/api/me/").data["calendar_url"]).content.decode()
+
+    assert f"event-{event.pk}@" in calendar
+    assert (LINK in calendar, "STATUS:TENTATIVE" in calendar) == (sees_link, not sees_link)
 
 
 def test_staff_manage_a_team(sam, event, signed_in):
