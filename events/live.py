@@ -84,7 +84,8 @@ def read_seats(event_ids: Collection[int]) -> dict[int, Seats]:
         .only(
             "status", "start_time", "end_time", "max_capacity", "registered_count",
             "waitlist_enabled", "waitlist_count", "waitlist_guest_count", "oversized_count",
-            "registration_opens_at", "registration_closes_at", "visibility", "key_number",
+            "waitlist_policy", "registration_opens_at", "registration_closes_at", "visibility",
+            "key_number",
         )
     )  # fmt: skip
     try:

@@ -398,12 +398,17 @@ def test_all_events_are_read_by_one_query_at_a_time(monkeypatch):
 @pytest.mark.django_db
 def test_reading_many_events_is_one_query(django_assert_num_queries):
     events = [*EventFactory.create_batch(3, max_capacity=2), EventFactory(status="draft")]
+    full = EventFactory(max_capacity=1, waitlist_enabled=True)
+    for _ in range(2):
+        registered(full)
+    full.refresh_from_db()
+    events.insert(0, full)
 
     with django_assert_num_queries(1):
         rows = read_seats([event.pk for event in events])
 
     assert {pk: json.loads(row.data) for pk, row in rows.items()} == {
-        event.pk: seats_of(event) for event in events[:3]
+        event.pk: seats_of(event) for event in events[:4]
     }
 
 
