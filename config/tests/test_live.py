@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from config.errors import RateLimited, TemporarilyUnavailable
 from config.live import streams
 from events import live as seats
+from events.access_keys import key_of_event
 from events.live import SeatWatch, read_seats
 from events.services import cancel_event, delete_event, edit_event
 from events.tests.factories import EventFactory
@@ -450,6 +451,44 @@ def test_viewer_that_reads_nothing_is_disconnected(monkeypatch):
             pass
 
     asyncio.run(serve())
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, seats.Lock(1, 1)),  # the event became unlisted
+        (seats.Lock(1, 1), seats.Lock(1, 2)),  # its key was replaced
+    ],
+)
+def test_an_open_stream_ends_when_its_key_no_longer_opens(monkeypatch, before, after):
+    monkeypatch.setattr(seats, "QUERY_INTERVAL_SECONDS", 0)
+    key = key_of_event(before) if before else ""
+    environ = {
+        "REQUEST_METHOD": "GET", "PATH_INFO": "/api/events/1/stream", "QUERY_STRING": f"key={key}",
+        "REMOTE_ADDR": "192.0.2.1", "wsgi.input": BytesIO(),
+    }  # fmt: skip
+    sent: list[bytes] = []
+
+    def read(event_ids) -> dict:
+        data, lock = (b'{"seats":1}', after) if sent else (b'{"seats":2}', before)
+        return dict.fromkeys(event_ids, seats.Seats(data, is_over=False, lock=lock))
+
+    async def receive() -> dict:
+        return await asyncio.Future()  # the client stays
+
+    async def send(message: dict) -> None:
+        if message["type"] == "http.response.body":
+            sent.append(message["body"])
+
+    async def serve() -> None:
+        live_streams = streams.LiveStreams(4)
+        live_streams.watch = SeatWatch(4, read)
+        await asyncio.wait_for(live_streams.respond(environ, receive, send), 5)
+
+    asyncio.run(serve())
+
+    assert [b'{"seats":2}' in sent[0], b'{"seats":1}' in b"".join(sent)] == [True, False]
+    assert sent[-1] == b"event: end\ndata: {}\n\n"
 
 
 def test_capacity_of_ended_streams_is_released(monkeypatch):
