@@ -1,6 +1,11 @@
 """Access by roles: the table in `role_access` is complete and correct."""
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+from django.conf import settings
 from rest_framework.test import APIClient
 
 from accounts.models import User
@@ -73,3 +78,45 @@ def test_a_role_may_do_exactly_what_the_table_says(world, role):
             wrong.append(f"{line.method} {line.path} {line.row}: {response.status_code} {code}")
 
     assert wrong == []
+
+
+# --- other modules ---
+
+_ROLES = {role.name for role in Role}
+_OWNERS = {"organizer", "organizer_id"}
+_MAY_TEST_ROLES = {
+    "events/models/rights.py",
+    "events/models/team.py",
+    # The changes of a team: only the owner decides about managers, and a transfer is an invitation.
+    "events/services/team.py",
+    "events/admin/team.py",
+    "events/serializers/team.py",
+}
+
+
+def role_tests(module: Path) -> Iterator[str]:
+    """The names of roles in a module, and its comparisons with the organizer or with a role."""
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "Role":
+            if node.attr in _ROLES:
+                yield ast.unparse(node)
+        elif isinstance(node, ast.Compare):
+            sides = {ast.unparse(side).split(".")[-1] for side in (node.left, *node.comparators)}
+            is_of_a_role = sides & _OWNERS or "role_on(" in ast.unparse(node)
+            if is_of_a_role and "None" not in sides:  # whether there is one at all
+                yield ast.unparse(node)
+
+
+def test_no_other_module_tests_roles():
+    base = Path(settings.BASE_DIR)
+    modules = {
+        str(path.relative_to(base)): path
+        for app in ("config", "accounts", "events", "registrations")
+        for path in (base / app).rglob("*.py")
+        if not {"tests", "migrations"} & set(path.relative_to(base).parts)
+    }
+
+    found = {name: list(role_tests(path)) for name, path in modules.items()}
+
+    assert len(modules) > 200
+    assert {name for name, tests in found.items() if tests} == _MAY_TEST_ROLES, found
