@@ -254,7 +254,8 @@ def _activate(member: TeamMember, user: User) -> None:
 def _transfer(row: Owned, member: TeamMember, user: User) -> TeamMember:
     """Makes the account the owner, and the former owner a manager. Caller holds all locks.
 
-    The keys of imported rows belong to the former owner's files.
+    An erased account, whose offer of a past event is still open, gets no role. The keys of imported
+    rows belong to the former owner's files.
     """
     if not user.may_organize:
         raise OrganizerRoleRequired
@@ -273,9 +274,10 @@ def _transfer(row: Owned, member: TeamMember, user: User) -> TeamMember:
         row.organizer, row.import_key = user, None
         row.series = row.nominal_start = None  # whoever owns the series has no rights on it
         save_edit(row, {"organizer", "import_key", "series", "nominal_start"}, now)
-    manager = TeamMember(role=Role.MANAGER, email=former.email, invited_by=user)
-    manager.event_id, manager.series_id = member.event_id, member.series_id
-    _activate(manager, former)
+    if former.erased_at is None:
+        manager = TeamMember(role=Role.MANAGER, email=former.email, invited_by=user)
+        manager.event_id, manager.series_id = member.event_id, member.series_id
+        _activate(manager, former)
     record(row, "transferred", before={"organizer": former.pk}, after={"organizer": user.pk})
     member.state, member.expires_at, member.user = State.ACTIVE, None, user
     return member

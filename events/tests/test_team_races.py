@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -83,6 +84,23 @@ def test_event_of_an_account_that_ends_during_a_transfer_has_an_owner(_round, ev
     assert event.organizer == dora
     managers = TeamMember.objects.filter(user=olga, role="manager")
     assert managers.count() == (0 if deleted == 204 else 1)
+
+
+@pytest.mark.parametrize("days", [30, -30])
+def test_owner_who_transfers_while_the_account_ends_leaves_one_owner(event, dora, days):
+    olga, start = event.organizer, timezone.now() + timedelta(days=days)
+    Event.objects.update(start_time=start, end_time=start + timedelta(hours=2))
+    offer = sending(olga, "post", f"/api/events/{event.pk}/transfer/", {"email": dora.email})
+
+    offered, deleted = at_once(offer, sending(olga, "delete", "/api/me/", {"password": PASSWORD}))
+
+    assert (offered, deleted) in ([(202, 409)] if days > 0 else [(202, 204), (401, 204)])
+    for invitation in TeamMember.objects.all():
+        accepting = sending(dora, "post", f"/api/me/invitations/{invitation.pk}/accept/")
+        assert accepting() == 200
+    event.refresh_from_db()
+    assert event.organizer == (dora if offered == 202 else olga)
+    assert TeamMember.objects.filter(user=olga).exists() is (deleted == 409)
 
 
 @pytest.mark.parametrize("_round", range(3))

@@ -609,6 +609,20 @@ def test_account_is_deleted_once_its_events_have_another_owner(
     assert not TeamMember.objects.exists()
 
 
+def test_offer_of_a_past_event_outlives_the_account_which_gets_no_role(
+    olga, dora, event, offered, signed_in
+):
+    start = timezone.now() - timedelta(days=1)
+    Event.objects.filter(pk=event.pk).update(start_time=start, end_time=start + timedelta(hours=1))
+    assert signed_in(olga).delete("/api/me/", {"password": PASSWORD}).status_code == 204
+
+    accepted = signed_in(dora).post(f"/api/me/invitations/{offered}/accept/")
+
+    assert accepted.status_code == 200
+    assert Event.objects.get(pk=event.pk).organizer == dora
+    assert not TeamMember.objects.exists()
+
+
 def test_unfinished_series_keeps_its_owner(olga, signed_in):
     series = SeriesFactory(organizer=olga)
     Event.objects.filter(series=series).update(organizer=UserFactory())
