@@ -1,9 +1,9 @@
 """What an account may do with an event or a series.
 
 `role_on` and `rights_on` decide it for every permission, serializer and service; `own_events` and
-`own_series` are the same as conditions on many rows. No other module tests roles. A key has the
-role of its owner on the events that it extends to, and the scopes of a route limit what it does
-there.
+`own_series` are the same as conditions on many rows. No other module tests roles, except those that
+change a team. A key has the role of its owner on the events that it extends to, and the scopes of a
+route limit what it does there.
 
 The owner is the organizer of the row. Other roles are rows of `TeamMember`. An account that never
 had one (`User.has_team`) costs no query and no condition.
@@ -111,19 +111,21 @@ def shown_rights(user: Viewer, row: Any) -> list[str]:
 
 
 def remember_roles(user: Viewer, rows: Iterable[Any]) -> None:
-    """Reads the roles on the events of a page by one query, if the account has a team at all."""
+    """Reads the roles on events or series by one query, if the account has a team at all."""
     rows = [row for row in rows if row.organizer_id != user.pk]
     if not rows or not getattr(user, "has_team", False):
         return
+    series_of = {row: row.series_id if _is_event(row) else row.pk for row in rows}
     members = TeamMember.objects.active_of(user).filter(
-        Q(event__in=[row.pk for row in rows])
-        | Q(series__in={row.series_id for row in rows if row.series_id})
+        Q(event__in=[row.pk for row in rows if _is_event(row)])
+        | Q(series__in={pk for pk in series_of.values() if pk})
     )
     by_event, by_series = defaultdict[Any, set[Role]](set), defaultdict[Any, set[Role]](set)
     for event_id, series_id, role in members.values_list("event", "series", "role"):
         (by_series[series_id] if event_id is None else by_event[event_id]).add(Role(role))
-    for row in rows:
-        row.team_roles = user.pk, frozenset(by_event[row.pk] | by_series[row.series_id])
+    for row, series_id in series_of.items():
+        of_event = by_event[row.pk] if _is_event(row) else set()
+        row.team_roles = user.pk, frozenset(of_event | by_series[series_id])
 
 
 def _roles_on(user: Viewer, row: Any) -> frozenset[Role]:

@@ -342,6 +342,20 @@ def test_list_shows_roles_by_one_query_for_the_page(
     assert [row["my_role"] for row in results] == ["door"] * 5
 
 
+def test_list_of_series_shows_roles_by_one_query_for_the_page(
+    olga, dora, signed_in, django_assert_max_num_queries
+):
+    for series in [SeriesFactory(organizer=olga) for _ in range(3)]:
+        with_role(dora, "door", series)
+    client = signed_in(dora)
+    client.get("/api/series/")
+
+    with django_assert_max_num_queries(3):  # the session, the page, the roles
+        results = client.get("/api/series/").json()["results"]
+
+    assert [row["my_role"] for row in results] == ["door"] * 3
+
+
 def test_list_costs_somebody_without_a_team_no_query(
     olga, max_, signed_in, django_assert_num_queries
 ):

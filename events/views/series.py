@@ -21,7 +21,7 @@ from config.errors import NotAuthenticated, PermissionDenied
 
 from .. import services
 from ..errors import CapacityBelowRegistered, EventStarted, OrganizerRoleRequired, RoleTooLow
-from ..models import Right, Series, has_right
+from ..models import Right, Series, has_right, remember_roles
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
 from ..search.series_filters import SeriesFilter, series_for_listing
 from ..serializers.series import SeriesEditIn, SeriesIn, SeriesOut, SeriesPreviewOut
@@ -48,6 +48,11 @@ class SeriesListView(ListView):
 
     def default_ordering(self, request: Request) -> str:
         return "-created_at"
+
+    def paginate_queryset(self, queryset: QuerySet[Any]) -> Any:
+        rows = super().paginate_queryset(queryset)
+        remember_roles(self.request.user, rows or [])
+        return rows
 
     @operation("List series", responses=SeriesOut(many=True), raises=[NotAuthenticated])
     def get(self, request: Request) -> Response:

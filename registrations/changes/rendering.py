@@ -1,6 +1,7 @@
 """The objects of changes, as their GET answers the caller now.
 
-One query for each kind, and one for the events of registrations.
+One query for each kind, one for the roles on its events or series, and one for the events of
+registrations.
 """
 
 from collections import defaultdict
@@ -13,7 +14,15 @@ from rest_framework.request import Request
 
 from config.api.key_scopes import Scope, has_scope, key_of
 from config.api.text.instants import instant_formatter
-from events.models import Event, Right, Series, TeamMember, has_right, sees_details
+from events.models import (
+    Event,
+    Right,
+    Series,
+    TeamMember,
+    has_right,
+    remember_roles,
+    sees_details,
+)
 from events.serializers.events import EventOut
 from events.serializers.series import SeriesOut
 from events.serializers.team import MemberOut
@@ -84,12 +93,14 @@ def _kind(change: Change) -> str:
 
 def _events(ids: Iterable[str], request: Request) -> Data:
     rows = Event.objects.visible_to(request.user).for_display().filter(pk__in=map(int, ids))
+    remember_roles(request.user, rows)
     render = EventOut(context={"request": request}).to_representation
     return {str(row.pk): render(row) for row in rows}
 
 
 def _series(ids: Iterable[str], request: Request) -> Data:
     rows = Series.objects.visible_to(request.user).for_display().filter(pk__in=map(int, ids))
+    remember_roles(request.user, rows)
     render = SeriesOut(context={"request": request}).to_representation
     return {str(row.pk): render(row) for row in rows}
 
@@ -98,6 +109,7 @@ def _registrations(ids: Iterable[str], request: Request) -> Data:
     """An event is read once, since a page often has many of its registrations."""
     rows = Registration.objects.existing().for_display().filter(pk__in=map(UUID, ids))
     rows = rows.select_related(None).prefetch_related("event")
+    remember_roles(request.user, {row.event for row in rows})
     return {str(row.pk): _registration(row, request) for row in rows}
 
 
@@ -118,9 +130,11 @@ def _messages(ids: Iterable[str], request: Request) -> Data:
     if key is not None and not has_scope(key, (Scope.MESSAGES_WRITE,)):
         return {}
     rows = Message.objects.filter(event__deleted_at=None, pk__in=map(int, ids))
+    rows = rows.for_display().select_related("event")
+    remember_roles(request.user, [row.event for row in rows])
     return {
         str(row.pk): dict(MessageOut(row, context={"request": request}).data)
-        for row in rows.for_display().select_related("event")
+        for row in rows
         if _has_people(request, row.event)
     }
 
@@ -131,6 +145,7 @@ def _teams(ids: Iterable[str], request: Request, model: type[Event] | type[Serie
         return {}
     name = str(model._meta.model_name)
     rows: Any = model.objects.existing().filter(pk__in=map(int, ids))
+    remember_roles(request.user, rows)
     leads = {row.pk: has_right(request.user, Right.TEAM, row) for row in rows}
     members: dict[int, list[TeamMember]] = {pk: [] for pk in leads}
     of_rows = TeamMember.objects.filter(**{f"{name}__in": leads})

@@ -10,12 +10,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.tests.factories import UserFactory, key_client
 from events.models import Event, Series, TeamMember
 from events.services import cancel_event, delete_event, edit_event, publish_event, restore_event
-from events.tests.factories import EventFactory
+from events.tests.factories import EventFactory, SeriesFactory, with_role
 from registrations.changes import feed
 from registrations.changes.log import delete_old_changes
 from registrations.models import CHANGE_TYPES, Change, ChangeLog, LedgerEntry, Registration
@@ -24,6 +25,7 @@ from registrations.services import (
     check_in,
     close_account,
     register,
+    send_message,
     undo_check_in,
 )
 from registrations.services.editing import edit_registration
@@ -571,6 +573,24 @@ def test_member_of_the_team_follows_an_event_by_the_rights_of_the_role(
     assert changes[2]["actor"]["id"] == olga.pk
     assert changes[2]["object"] == {"kind": "team", "id": event.pk}
     assert [row["role"] for row in changes[3]["data"]["results"]] == ["editor"]
+
+
+def test_page_of_a_member_has_the_same_queries_for_many_events(olga, max_, signed_in):
+    def queries_with_another_event() -> int:
+        series = SeriesFactory(organizer=olga)
+        row = EventFactory(organizer=olga)
+        client = signed_in(with_role(with_role(max_, "registrar", row), "registrar", series))
+        for each in (row, series.events.first()):
+            registered(each)
+            send_message(each, author=olga, subject="Hi", body="All")
+        page(client, page_size=100)
+        with CaptureQueriesContext(connection) as queries:
+            results = page(client, page_size=100)["results"]
+        kinds = {change["object"]["kind"] for change in results}
+        assert kinds == {"event", "series", "registration", "message", "team"}
+        return len(queries)
+
+    assert len({queries_with_another_event() for _ in range(3)}) == 1
 
 
 def test_deleted_changes_do_not_return_after_a_restore(reader, event, settings):
