@@ -1,15 +1,19 @@
 """The form by which a holder changes a registration: the name, the party, and the answers.
 
 It names its parts in `part`, so that a box without a tick and an emptied field are told from those
-that the form does not have. Only what differs from what is stored is passed to the service.
+that the form does not have. It has fingerprints of what it showed in `shown`, so that an old page
+does not take back what was changed since. Only what differs from what is stored is passed to the
+service.
 """
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any
 
-from config.errors import DomainError
+from config.errors import DomainError, FieldError, ValidationFailed
 from events.models import Event
 
 from ..forms.questions import Questions, questions_of, taken_options
@@ -24,6 +28,13 @@ from .party_form import (
     number_of,
 )
 from .question_fields import changed_answers, read_answers, stored_texts
+
+_WORDS = {
+    "name": "The name",
+    "party_size": "The number of people",
+    "guests": "The list of guests",
+    "show_name": "Whether your name is shown",
+}
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,15 @@ class EditForm(PartyForm):
     def has_show_name(self) -> bool:
         return has_names(self.event)
 
+    @property
+    def shown(self) -> list[str]:
+        """A fingerprint of what is stored of each field, with the name of the field."""
+        stored = _stored(self.registration, self.questions)
+        names = ["name", *(each.name for each in self.fields)]
+        names += ["show_name"] if self.has_show_name else []
+        names += ["party_size", "guests"] if self.has_party else []
+        return [f"{_fingerprint(stored, name)} {name}" for name in names]
+
 
 def edit_form(
     registration: Registration, sent: Sent | None = None, refusal: DomainError | None = None
@@ -69,6 +89,7 @@ def edit_form(
     event = registration.event
     values = _stored(registration, questions_of(event.form))
     if sent is not None:
+        sent, _ = _settled(sent, values)
         parts = {*sent.get("part", ()), *sent}
         kept = {name: texts for name, texts in values.items() if _part(name) not in parts}
         values = {**kept, **sent}
@@ -76,9 +97,15 @@ def edit_form(
 
 
 def changes_of(registration: Registration, sent: Sent) -> dict[str, Any]:
-    """The fields that differ from what is stored, as a client of the API sends them."""
+    """The fields that differ from what is stored, as a client of the API sends them.
+
+    Raises `ValidationFailed` if somebody else has changed one of them since the page was shown.
+    """
     changes: dict[str, Any] = {}
     questions = questions_of(registration.event.form)
+    sent, taken = _settled(sent, _stored(registration, questions))
+    if taken:
+        raise ValidationFailed(*(FieldError(name, "invalid", _changed(name)) for name in taken))
     parts = sent.get("part", [])
     for name, text in (("name", registration.name), ("party_size", str(registration.party_size))):
         if name in sent and sent[name][0].strip() != text:
@@ -111,16 +138,57 @@ def _stored(registration: Registration, questions: Questions) -> dict[str, list[
     return values
 
 
+def _settled(sent: Sent, stored: Sent) -> tuple[Sent, list[str]]:
+    """What was sent, with what is stored in place of what is older than that.
+
+    A field that the person left as it was shown is as stored. So is one that both the person and
+    somebody else have changed; the names of these are returned, too.
+    """
+    values, taken = dict(sent), []
+    for text in sent.get("shown", ()):
+        shown, _, name = text.partition(" ")
+        mine = _fingerprint(sent, name)
+        if _fingerprint(stored, name) in {shown, mine}:
+            continue
+        values = {each: values[each] for each in values if _whole(each) != name}
+        values |= {each: stored[each] for each in stored if _whole(each) == name}
+        if mine != shown:
+            taken.append(name)
+    return values, taken
+
+
+def _fingerprint(values: Sent, name: str) -> str:
+    """Short, and the same for texts that differ only in what a browser changes of them."""
+    texts = _filled({each: values[each] for each in values if _whole(each) == name})
+    return blake2b(json.dumps(texts, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def _changed(name: str) -> str:
+    what = _WORDS.get(name, "The answer")
+    return (
+        f"{what} was changed elsewhere while this page was open. The form has what is stored now; "
+        "change it again if it is not right."
+    )
+
+
+def _whole(name: str) -> str:
+    """The field that a control belongs to: all guests are one."""
+    return "guests" if _part(name) == "guests" else name
+
+
 def _part(name: str) -> str:
     return name.partition(".")[0]
 
 
 def _guest_texts(values: Sent) -> dict[str, list[str]]:
-    """What is filled in of the guests, in one order. Browsers end lines in their own way."""
+    return _filled({name: values[name] for name in values if _part(name) == "guests"})
+
+
+def _filled(values: Sent) -> dict[str, list[str]]:
+    """What is filled in, in one order. Browsers end lines in their own way."""
     texts = {
         name: sorted(text.replace("\r\n", "\n").strip() for text in values[name] if text.strip())
         for name in values
-        if _part(name) == "guests"
     }
     return {name: filled for name, filled in texts.items() if filled}
 

@@ -147,6 +147,51 @@ def test_only_what_is_changed_is_checked(browser, jazz):
     assert (row.name, row.answers) == ("Bob Ray", {"food": "vegan"})
 
 
+def test_an_old_page_takes_nothing_back(browser, olga):
+    asked_of = EventFactory(organizer=olga, max_capacity=9, max_party_size=4, attendee_list="names")
+    asked(asked_of, DINNER, SHIRT, ALL_TYPES[1])
+    guests = [{"name": "Ann", "answers": {"shirt": "S"}}]
+    answers = {"dinner": True, "shirt": "L", "paragraph": "two\nlines"}
+    registration = registered(asked_of, party_size=2, guests=guests, answers=answers)
+    old = form_of(page_of(browser, registration))
+    saved(
+        browser, registration, party_size="4", show_name="yes",
+        **{"answers.dinner": "false", "answers.shirt": "M", "answers.paragraph": "one",
+           "guests.1.name": "Cem", "guests.1.answers.shirt": "XL"},
+    )  # fmt: skip
+    changed = Registration.objects.get()
+
+    renamed = browser.post(path_of(registration), {**old, "name": "Bob Ray"}, follow=True)
+
+    row = Registration.objects.get()
+    assert changed.party_size == 4
+    assert "The name is corrected." in text_of(renamed)
+    assert (row.name, row.party_size, row.guests) == ("Bob Ray", 4, changed.guests)
+    assert (row.answers, row.show_name) == (changed.answers, True)
+
+
+def test_an_old_page_that_changes_the_same_is_refused(browser, jazz):
+    asked(jazz, SHIRT)
+    registration = registered(jazz, party_size=2, name="Bob", answers={"shirt": "L"})
+    old = form_of(page_of(browser, registration))
+    saved(browser, registration, party_size="4", **{"guests.0.name": "Ann"})
+
+    mine = {"name": "Bob Ray", "party_size": "3", "guests.0.name": "Eve", "answers.shirt": "M"}
+    refused = browser.post(path_of(registration), {**old, **mine})
+    again = browser.post(path_of(registration), form_of(refused), follow=True)
+
+    shown, row = form_of(refused), Registration.objects.get()
+    assert refused.status_code == 400
+    assert "The number of people was changed elsewhere while this page was open." in text_of(
+        refused
+    )
+    assert "The list of guests was changed elsewhere" in text_of(refused)
+    assert (shown["name"], shown["party_size"]) == (["Bob Ray"], ["4"])
+    assert (shown["guests.0.name"], shown["answers.shirt"]) == (["Ann"], ["M"])
+    assert "Your changes are saved." in text_of(again)
+    assert (row.name, row.party_size, row.answers) == ("Bob Ray", 4, {"shirt": "M"})
+
+
 def test_the_own_option_stays_open_when_it_is_full(browser, jazz):
     asked(jazz, FOOD)
     mine, other = (
