@@ -16,6 +16,7 @@ from events.zones import wall_clock
 from registrations import sample_data
 from registrations.models import Registration
 from registrations.services import cancel_registration
+from registrations.services.integrity import find_faults, find_notes
 from registrations.tests.factories import registered
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +99,22 @@ def test_the_counters_equal_the_rows():
     )
     for event in counted:
         assert (event.registered_count, event.waitlist_count) == (event.confirmed, event.waiting)
+
+
+def test_statistics_of_the_past_event_agree(clock, signed_in):
+    load()
+    past = Event.objects.past().get()
+    client = signed_in(past.organizer)
+
+    of_event = client.get(f"/api/events/{past.pk}/statistics/").json()["totals"]
+    own = client.get("/api/me/statistics/").json()["totals"]
+    checked_in = Registration.objects.filter(event=past).exclude(checked_in_at=None).count()
+
+    assert checked_in > 0
+    assert of_event["checked_in"] == own["checked_in"] == checked_in
+    assert of_event["no_show"] == own["no_show"] == past.registered_count - checked_in
+    assert list(find_notes()) == []
+    assert list(find_faults()) == []
 
 
 def test_there_is_an_event_of_each_kind(clock):
