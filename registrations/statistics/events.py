@@ -1,15 +1,13 @@
 """The statistics of one event, within one snapshot.
 
-Every sum starts from counts for each quarter of an hour, since offsets of zones are whole quarters.
-New registrations are read from the index of registrations alone, and all other changes from the
-ledger's index of changes alone. Reading a hundred thousand rows would take five times as long.
+Every sum starts from the counts for each quarter of an hour that `counts` reads.
 """
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Any
 
@@ -18,98 +16,9 @@ from django.utils import timezone
 
 from events.models import Event
 
-from ..models import LedgerEntry, Registration
 from .answers import answer_summary
 from .buckets import Interval, Range, bucket_edges, finest_interval
-
-Kind = LedgerEntry.Kind
-Status = Registration.Status
-
-_SLOT = timedelta(minutes=15)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-# A slot is the number of a quarter of an hour since 1970. Python reads numbers ten times as quickly
-# as instants.
-_SLOT_NUMBER = "extract(epoch FROM slot)::bigint / 900"
-
-_REGISTERED = f"""
-    SELECT {_SLOT_NUMBER}, people FROM (
-        SELECT date_bin('15 minutes', registered_at, 'epoch') AS slot, count(*) AS people
-        FROM registrations_registration WHERE event_id = %(event_id)s GROUP BY 1
-    ) AS counted
-"""  # noqa: S608  # nosec  # composed of constants only, as below
-
-_CHANGES = f"""
-    SELECT kind, {_SLOT_NUMBER}, people FROM (
-        SELECT kind, date_bin('15 minutes', at, 'epoch') AS slot, count(*) AS people
-        FROM registrations_ledgerentry
-        WHERE event_id = %(event_id)s AND kind <> 'registered' GROUP BY 1, 2
-    ) AS counted
-"""  # noqa: S608  # nosec
-
-# A cancelled registration keeps the times of its confirmation and its check-in.
-_CANCELLED = f"""
-    SELECT {_SLOT_NUMBER}, unseated, absent FROM (
-        SELECT date_bin('15 minutes', entry.at, 'epoch') AS slot,
-            coalesce(sum(entry.people) FILTER (WHERE row.confirmed_at IS NULL), 0) AS unseated,
-            coalesce(
-                sum(row.party_size - row.absent_count) FILTER (
-                    WHERE row.checked_in_at IS NOT NULL
-                ), 0
-            ) AS absent
-        FROM registrations_ledgerentry AS entry
-        JOIN registrations_registration AS row ON row.id = entry.registration_id
-        WHERE entry.event_id = %(event_id)s AND entry.kind = 'cancelled' GROUP BY 1
-    ) AS counted
-"""  # noqa: S608  # nosec
-
-# The people beyond one for each entry. An index has the few entries of parties.
-_PARTIES = f"""
-    SELECT kind, {_SLOT_NUMBER}, people FROM (
-        SELECT kind, date_bin('15 minutes', at, 'epoch') AS slot, sum(people - 1) AS people
-        FROM registrations_ledgerentry
-        WHERE event_id = %(event_id)s
-            AND (people > 1 OR kind IN ('party_grown', 'party_shrunk')) GROUP BY 1, 2
-    ) AS counted
-"""  # noqa: S608  # nosec
-
-# Parties that became smaller while they waited.
-_SHRUNK_WAITING = f"""
-    SELECT {_SLOT_NUMBER}, people FROM (
-        SELECT date_bin('15 minutes', entry.at, 'epoch') AS slot, sum(entry.people) AS people
-        FROM registrations_ledgerentry AS entry
-        JOIN registrations_registration AS row ON row.id = entry.registration_id
-        WHERE entry.event_id = %(event_id)s AND entry.kind = 'party_shrunk'
-            AND row.queue_number IS NOT NULL
-            AND (row.confirmed_at IS NULL OR entry.at <= row.confirmed_at) GROUP BY 1
-    ) AS counted
-"""  # noqa: S608  # nosec
-
-# Parties whose size changed while they waited for a decision, so that their seats did not change.
-_RESIZED_PENDING = f"""
-    SELECT {_SLOT_NUMBER}, people FROM (
-        SELECT date_bin('15 minutes', entry.at, 'epoch') AS slot,
-            sum(CASE entry.kind WHEN 'party_grown' THEN -entry.people ELSE entry.people END)
-                AS people
-        FROM registrations_ledgerentry AS entry
-        JOIN registrations_registration AS row ON row.id = entry.registration_id
-        WHERE entry.event_id = %(event_id)s
-            AND (
-                entry.kind = 'party_grown'
-                OR entry.kind = 'party_shrunk' AND row.queue_number IS NULL
-            )
-            AND EXISTS (
-                SELECT FROM registrations_ledgerentry AS made
-                WHERE made.registration_id = row.id AND made.kind = 'pending'
-            )
-            AND NOT EXISTS (
-                SELECT FROM registrations_ledgerentry AS decided
-                WHERE decided.registration_id = row.id AND decided.id < entry.id
-                    AND decided.kind IN ('approved', 'approved_queued')
-            )
-        GROUP BY 1
-    ) AS counted
-"""  # noqa: S608  # nosec
+from .counts import EPOCH, SLOT, Changes, Kind, beginning, read_changes, read_rows
 
 _COUNTERS = """
     SELECT registered_count, waitlist_count FROM events_event WHERE id = %(event_id)s
@@ -156,29 +65,6 @@ class EventStatistics:
     answers: dict[str, dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Changes:
-    """People by the slot of the change.
-
-    `registered` has those whose party grew, and the cancelled ones those whose party shrank.
-    `unseated` left the waitlist by either, `absent` were checked in and cancelled then.
-    """
-
-    registrations: int
-    registered: Counter[int]
-    by_kind: dict[str, Counter[int]]
-    unseated: Counter[int]
-    absent: Counter[int]
-
-    def of(self, kind: Kind) -> Counter[int]:
-        return self.by_kind.get(kind.value, Counter())
-
-    def slots(self) -> Iterable[int]:
-        yield from self.registered
-        for counts in self.by_kind.values():
-            yield from counts
-
-
 @transaction.atomic
 def event_statistics(
     event: Event,
@@ -197,8 +83,8 @@ def event_statistics(
     with connection.cursor() as cursor:
         if not connection.savepoint_ids:  # the outermost transaction
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        counters = _rows(cursor, _COUNTERS, event)[0]
-        changes = _read_changes(cursor, event, counters[1])
+        counters = read_rows(cursor, _COUNTERS, event)[0]
+        changes = read_changes(cursor, event, counters[1])
         span = _span(event, changes, now, begin, end)
         edges = bucket_edges(span, interval or finest_interval(span, zone), zone)
         totals = _totals(cursor, event, changes, counters)
@@ -210,73 +96,23 @@ def event_statistics(
             rates=_rates(event, totals),
             timeline=_timeline(changes, edges),
             lead_days=_lead_days(cursor, event, totals["registrations"]),
-            sources=dict(_rows(cursor, _SOURCES, event)),
+            sources=dict(read_rows(cursor, _SOURCES, event)),
             answers=answer_summary(event).questions,
         )
 
 
-def _read_changes(cursor: Any, event: Event, waitlisted: int) -> _Changes:
-    registered = Counter(dict(_rows(cursor, _REGISTERED, event)))
-    by_kind: dict[str, Counter[int]] = {}
-    for kind, slot, count in _rows(cursor, _CHANGES, event):
-        by_kind.setdefault(kind, Counter())[slot] = count
-    registrations = registered.total()
-    shrunk = _count_parties(cursor, event, registered, by_kind)
-    changes = _Changes(registrations, registered, by_kind, Counter(), Counter())
-    if _may_be_special(changes, waitlisted):
-        for slot, unseated, absent in _rows(cursor, _CANCELLED, event):
-            changes.unseated[slot] = unseated
-            changes.absent[slot] = absent
-    if shrunk:
-        changes.unseated.update(dict(_rows(cursor, _SHRUNK_WAITING, event)))
-    if changes.of(Kind.PENDING):
-        changes.unseated.update(dict(_rows(cursor, _RESIZED_PENDING, event)))
-    return changes
-
-
-def _count_parties(
-    cursor: Any, event: Event, registered: Counter[int], by_kind: dict[str, Counter[int]]
-) -> bool:
-    """Counts people in place of entries. Returns whether a party shrank."""
-    for kind, slot, more in _rows(cursor, _PARTIES, event):
-        by_kind.setdefault(kind, Counter())[slot] += int(more)
-        if kind in {Kind.REGISTERED, Kind.QUEUED, Kind.PENDING}:
-            registered[slot] += int(more)
-    by_kind.pop(Kind.REGISTERED.value, None)
-    registered.update(by_kind.pop(Kind.PARTY_GROWN.value, Counter()))
-    shrunk = by_kind.pop(Kind.PARTY_SHRUNK.value, Counter())
-    if shrunk:
-        by_kind.setdefault(Kind.CANCELLED.value, Counter()).update(shrunk)
-    return bool(shrunk)
-
-
-def _may_be_special(changes: _Changes, waitlisted: int) -> bool:
-    """Whether a cancelled registration may have been waitlisted, pending or checked in.
-
-    The rows of cancelled registrations are only read in this case.
-    """
-    cancelled, checked_in = changes.of(Kind.CANCELLED), changes.of(Kind.CHECKED_IN)
-    queued = changes.of(Kind.QUEUED).total() + changes.of(Kind.APPROVED_TO_QUEUE).total()
-    left = queued - changes.of(Kind.PROMOTED).total() > waitlisted or bool(changes.of(Kind.PENDING))
-    return bool(cancelled) and (left or (bool(checked_in) and max(cancelled) >= min(checked_in)))
-
-
 def _span(
-    event: Event, changes: _Changes, now: datetime, begin: datetime | None, end: datetime | None
+    event: Event, changes: Changes, now: datetime, begin: datetime | None, end: datetime | None
 ) -> Range:
     """The range of the timeline: from the creation to now, or to the end of a past event."""
     slots = sorted(changes.slots())
-    first, last = (_beginning(slots[0]), _beginning(slots[-1] + 1)) if slots else (now, _EPOCH)
+    first, last = (beginning(slots[0]), beginning(slots[-1] + 1)) if slots else (now, EPOCH)
     until = end or max(min(now, event.end_time), last)
     since = begin or min(event.created_at, first, until - timedelta.resolution)
     return Range(since, until)
 
 
-def _beginning(slot: int) -> datetime:
-    return _EPOCH + slot * _SLOT
-
-
-def _timeline(changes: _Changes, edges: Sequence[datetime]) -> list[Bucket]:
+def _timeline(changes: Changes, edges: Sequence[datetime]) -> list[Bucket]:
     queued, promoted = changes.of(Kind.QUEUED), changes.of(Kind.PROMOTED)
     cancelled, checked_in = changes.of(Kind.CANCELLED), Counter(changes.of(Kind.CHECKED_IN))
     checked_in.subtract(changes.of(Kind.CHECK_IN_UNDONE))
@@ -306,7 +142,7 @@ def _timeline(changes: _Changes, edges: Sequence[datetime]) -> list[Bucket]:
 
 def _by_bucket(counts: Counter[int], edges: Sequence[datetime]) -> Counter[int]:
     """The counts by the number of their bucket. 0 is before the first one."""
-    beginnings = [(edge - _EPOCH) / _SLOT for edge in edges]
+    beginnings = [(edge - EPOCH) / SLOT for edge in edges]
     sums: Counter[int] = Counter()
     for slot, count in counts.items():
         sums[bisect_right(beginnings, slot)] += count
@@ -314,7 +150,7 @@ def _by_bucket(counts: Counter[int], edges: Sequence[datetime]) -> Counter[int]:
 
 
 def _totals(
-    cursor: Any, event: Event, changes: _Changes, counters: tuple[int, ...]
+    cursor: Any, event: Event, changes: Changes, counters: tuple[int, ...]
 ) -> dict[str, int]:
     confirmed, waitlisted = counters
     people = changes.registered.total()
@@ -322,7 +158,7 @@ def _totals(
     checked_in = changes.of(Kind.CHECKED_IN).total() - changes.of(Kind.CHECK_IN_UNDONE).total()
     checked_in -= changes.absent.total()
     has_others = people > confirmed + waitlisted + cancelled
-    others = dict(_rows(cursor, _OTHER_STATES, event)) if has_others else {}
+    others = dict(read_rows(cursor, _OTHER_STATES, event)) if has_others else {}
     return {
         "registrations": changes.registrations,
         "people": people,
@@ -363,13 +199,7 @@ def _lead_days(cursor: Any, event: Event, number: int) -> dict[str, float | None
         is_late = rank <= number / 2
         sql = _NTH_REGISTRATION.format(order="DESC" if is_late else "")
         offset = rank - 1 if is_late else number - rank
-        rows = _rows(cursor, sql, event, offset=offset) if number else []
+        rows = read_rows(cursor, sql, event, offset=offset) if number else []
         lead = event.start_time - rows[0][0] if rows else None
         leads[f"p{percentile}"] = None if lead is None else round(lead / timedelta(days=1), 2)
     return leads
-
-
-def _rows(cursor: Any, sql: str, event: Event, **parameters: Any) -> list[tuple[Any, ...]]:
-    cursor.execute(sql, {"event_id": event.pk, **parameters})
-    rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
