@@ -18,7 +18,7 @@ from config.api.http.rate_limits import seconds_to_wait
 
 from ..models import Notification
 from .budget import Budgets
-from .kinds import Facts, Kind, Share
+from .kinds import Facts, Kind, Share, find_kind
 from .outbox import OVER_BUDGET
 
 GIVEN_UP = "It was deferred for a day: the mailbox got too many unsolicited e-mails."
@@ -59,6 +59,12 @@ class Deferral:
     until: datetime
     rows: Sequence[Notification]
     given_up: Sequence[Notification]
+
+
+def by_urgency(row: Notification) -> tuple[bool, object, int]:
+    """The key of the order in which claimed rows are delivered."""
+    kind = find_kind(row.kind)
+    return kind is None or not kind.is_urgent, row.due_at, row.pk
 
 
 def seconds_until_allowed(delivery: Delivery) -> int:

@@ -31,6 +31,7 @@ from .deliveries import (
     TOO_MANY_CAUSED,
     Deferral,
     Delivery,
+    by_urgency,
     deferral_of,
     guarded_rows,
     mailed_rows,
@@ -100,7 +101,7 @@ class Mailer:
         self._release_orphaned_claims()
         rows = outbox.claim(self._number, BATCH)
         self._lease_ends = time.monotonic() + outbox.LEASE.total_seconds()
-        queue = deque(sorted(rows, key=_by_urgency))
+        queue = deque(sorted(rows, key=by_urgency))
         pause = timedelta(0)
         try:
             while queue and self._may_begin():
@@ -344,8 +345,3 @@ def _remove(queue: deque[Notification], rows: Iterable[Notification]) -> None:
     """Remove rows from the queue. They are usually at its head."""
     for row in rows:
         queue.remove(row)
-
-
-def _by_urgency(row: Notification) -> tuple[bool, object, int]:
-    kind = find_kind(row.kind)
-    return kind is None or not kind.is_urgent, row.due_at, row.pk
