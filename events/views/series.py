@@ -49,7 +49,7 @@ class SeriesListView(ListView):
     def default_ordering(self, request: Request) -> str:
         return "-created_at"
 
-    def paginate_queryset(self, queryset: QuerySet[Any]) -> Any:
+    def paginate_queryset(self, queryset: Any) -> Any:
         rows = super().paginate_queryset(queryset)
         remember_roles(self.request.user, rows or [])
         return rows
