@@ -7,7 +7,7 @@ service.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -20,6 +20,7 @@ from ..forms.questions import Questions, questions_of, taken_options
 from ..models import Registration
 from .names import has_names
 from .party_form import (
+    GUEST_FIELD,
     MAX_NAMED_GUESTS,
     PartyForm,
     Sent,
@@ -27,7 +28,13 @@ from .party_form import (
     guest_places,
     number_of,
 )
-from .question_fields import changed_answers, read_answers, stored_texts
+from .question_fields import (
+    answer_key,
+    changed_answers,
+    read_answers,
+    stored_texts,
+    texts_of,
+)
 
 _WORDS = {
     "name": "The name",
@@ -71,6 +78,26 @@ class EditForm(PartyForm):
     @property
     def has_show_name(self) -> bool:
         return has_names(self.event)
+
+    @cached_property
+    def answered(self) -> Sent:
+        """With the stored answer in place of options that became full meanwhile."""
+        full = {option for option, left in self.left.items() if left <= 0}
+        values = dict(self.sent)
+        for name, texts in self.sent.items():
+            key = answer_key(name)
+            free = [text for text in texts if (key, text) not in full]
+            if len(free) < len(texts):
+                stored = self._stored_answers(name).get(key)
+                values[name] = free or texts_of(self.questions.by_key[key], stored)
+        return values
+
+    def _stored_answers(self, name: str) -> Mapping[str, Any]:
+        """Those of the person whose field it is."""
+        match = GUEST_FIELD.fullmatch(name)
+        if match is None:
+            return self.registration.answers
+        return _answers_of(guest_contact(self.sent, int(match[1])), self.registration.guests)
 
     @property
     def shown(self) -> list[str]:

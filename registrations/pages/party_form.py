@@ -14,9 +14,10 @@ from config.api.pages import sentences
 from config.errors import DomainError, FieldError, ValidationFailed
 from events.models import Event
 
+from ..errors import OptionFull
 from ..forms.questions import Questions, questions_of
 from ..services.option_limits import left_by_option
-from .question_fields import QuestionField, fields_of
+from .question_fields import QuestionField, answer_key, fields_of
 
 # Programs that fill in every field fill in this one too. People do not see it.
 TRAP = "website"
@@ -100,10 +101,15 @@ class PartyForm:
         name, email = (self.value(f"{path}.{each}") for each in ("name", "email"))
         return GuestFields(index + 1, path, name, email, questions)
 
+    @property
+    def answered(self) -> Sent:
+        """The values that the fields of the questions have."""
+        return self.sent
+
     def _fields(self, path: str, *, is_guest: bool) -> list[QuestionField]:
         return fields_of(
             self.questions,
-            self.sent,
+            self.answered,
             self._errors_by_path,
             self.left,
             path=path,
@@ -118,6 +124,8 @@ class PartyForm:
 
     @cached_property
     def _errors_by_path(self) -> dict[str, str]:
+        if isinstance(self.refusal, OptionFull):
+            return self._full_option(**self.refusal.facts)
         if not isinstance(self.refusal, ValidationFailed):
             return {}
         return {
@@ -126,15 +134,22 @@ class PartyForm:
             if error.field is not None and error.field != TRAP
         }
 
+    def _full_option(self, key: str, value: str) -> dict[str, str]:
+        """The sentence about an option that is taken, by the first field that has it."""
+        question = self.questions.by_key.get(key)
+        labels = {each.value: each.label for each in question.options} if question else {}
+        paths = [name for name in self.sent if value in self.sent[name] and answer_key(name) == key]
+        path = next(iter(paths), f"answers.{key}")
+        return {path: f"“{labels.get(value, value)}” is full. Choose something else."}
+
     @cached_property
     def errors(self) -> dict[str, str]:
         """The sentence of each field that has to be corrected, in the order of the form."""
-        asked = [*self.fields, *(each for guest in self.guests for each in guest.questions)]
-        labels = {each.name: each.question.label for each in asked}
+        labels = {each.name: each.question.label for each in self.fields}
         for guest in self.guests:
-            labels |= {
-                f"{guest.path}.{each}": f"Guest {guest.number}" for each in ("name", "email")
-            }
+            who = f"Guest {guest.number}"
+            labels |= {f"{guest.path}.{each}": who for each in ("name", "email")}
+            labels |= {each.name: f"{who}, {each.question.label}" for each in guest.questions}
         names = ["name", "email", *labels, "code", "party_size", "guests"]
         found = self._errors_by_path
         return {
@@ -146,7 +161,7 @@ class PartyForm:
     @cached_property
     def other_errors(self) -> list[str]:
         """The sentences that belong to no visible field."""
-        if self.refusal is None:
+        if self.refusal is None or (isinstance(self.refusal, OptionFull) and self.errors):
             return []
         if not isinstance(self.refusal, ValidationFailed):
             return sentences(self.refusal)

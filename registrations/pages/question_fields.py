@@ -162,7 +162,8 @@ def _options(question: Question, given: list[str], left: Left) -> list[Choice]:
         free = left.get((question.key, option.value))
         note = "" if free is None else f" ({max(0, free)} left)"
         is_full = free is not None and free <= 0
-        is_chosen = option.value in given
+        # No browser sends a disabled control, so one that looks chosen would be lost.
+        is_chosen = option.value in given and not is_full
         choices.append(Choice(option.value, option.label + note, is_chosen, is_full))
     return choices
 
@@ -232,6 +233,11 @@ def stored_texts(
     """The values of the fields that show one person's answers."""
     asked = asked_of(questions, guest=is_guest)
     return {f"{path}.{key}": texts_of(each, answers.get(key)) for key, each in asked.items()}
+
+
+def answer_key(name: str) -> str:
+    """The key of the question that a field asks. Empty for other fields."""
+    return name.partition("answers.")[2]
 
 
 def texts_of(question: Question, answer: Any) -> list[str]:

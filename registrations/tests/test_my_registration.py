@@ -212,6 +212,27 @@ def test_the_own_option_stays_open_when_it_is_full(browser, jazz):
     assert "Your changes are saved." in text_of(accepted)
 
 
+def test_a_refused_option_leaves_the_stored_answer_chosen(browser, jazz):
+    asked(jazz, {**FOOD, "ask": "each_person"})
+    ann = {"name": "Ann", "answers": {"food": "any"}}
+    registration = registered(jazz, party_size=2, answers={"food": "any"}, guests=[ann])
+    form = form_of(page_of(browser, registration))
+    registered(jazz, answers={"food": "vegan"})
+    path, before = path_of(registration), Registration.objects.get(pk=registration.pk)
+
+    refused = browser.post(path, {**form, "answers.food": "vegan"})
+    browser.post(path, {**form_of(refused), "name": "Bob Ray"})
+    for_guest = browser.post(path, {**form, "guests.0.answers.food": "vegan"})
+    browser.post(path, {**form_of(for_guest), "name": "Bob Gray"})
+
+    row = Registration.objects.get(pk=registration.pk)
+    assert "Food: “Vegan” is full. Choose something else." in text_of(refused)
+    assert '<a href="#answers.food">' in refused.content.decode()
+    assert "Guest 1, Food: “Vegan” is full." in text_of(for_guest)
+    assert (row.name, row.answers) == ("Bob Gray", {"food": "any"})
+    assert row.guests == before.guests
+
+
 def test_an_answer_that_hides_a_question_removes_its_answer(browser, jazz):
     asked(jazz, DINNER, WINE)
     registration = registered(jazz, answers={"dinner": True, "wine": "Red"})

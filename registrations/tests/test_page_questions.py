@@ -169,7 +169,10 @@ def test_a_full_option_is_shown_and_refused(clock, browser, jazz):
     assert first.status_code == 302
     assert 'value="vegan" disabled>Vegan (0 left)' in page
     assert late.status_code == 409
-    assert 'value="eve@example.com"' in late.content.decode()
+    page = late.content.decode()
+    assert 'value="eve@example.com"' in page
+    assert "Food: “Vegan” is full. Choose something else." in text_of(late)
+    assert 'value="vegan" disabled' in page
 
 
 def test_a_form_that_changed_meanwhile_is_shown_anew(clock, browser, jazz):
@@ -206,6 +209,20 @@ def test_a_party_registers_with_named_guests_and_their_answers(clock, browser, j
         ("Ann", {"size": "M"}),
         (None, {"size": "S"}),
     ]
+
+
+def test_a_missing_answer_names_the_person(clock, browser, jazz):
+    asked(jazz, {"key": "size", "label": "Shirt", "type": "text", "required": True,
+                 "ask": "each_person"})  # fmt: skip
+
+    response = submitted(
+        clock, browser, jazz, party_size="3", **{"guests.0.name": "Ann", "guests.1.name": "Cem"}
+    )
+
+    assert (
+        "Shirt: This question needs an answer. Guest 1, Shirt: This question needs an answer. "
+        "Guest 2, Shirt: This question needs an answer."
+    ) in text_of(response)
 
 
 @pytest.mark.parametrize("size", ["0", "5", "x", "99999999999", "1.5", "-1"])
