@@ -3,6 +3,15 @@
 
 window.door = window.door || {};
 
+/* The addresses of the files that a check-in page names. */
+const filesOf = (page) => {
+  const named = [...page.querySelectorAll("link[rel=stylesheet], script[src]")].map(
+    (each) => each.getAttribute("href") || each.getAttribute("src"),
+  );
+  named.push(page.getElementById("door").dataset.decoder);
+  return [...new Set(named.map((each) => new URL(each, location.href).href))];
+};
+
 /* A link has one cache, so what it kept is deleted as a whole. Browsers have caches over HTTPS and
    for localhost. Elsewhere nothing is kept. */
 door.Store = class {
@@ -12,22 +21,31 @@ door.Store = class {
   }
 
   /* Resolves to whether the page can be loaded without a network. */
-  keepPage(decoder) {
+  keepPage() {
     return this.use(async (cache) => {
       await navigator.serviceWorker.register("/door/worker.js", { scope: "/door/" });
-      const files = [...document.querySelectorAll("link[rel=stylesheet], script[src]")];
-      const named = [this.page, decoder, ...files.map((each) => each.href || each.src)];
-      const addresses = new Set(named.map((each) => new URL(each, location.href).href));
       try {
-        await cache.addAll([...addresses]); // all or none: a page never lacks its own files
-        for (const { url } of await cache.keys()) {
-          if (url.includes("/static/") && !addresses.has(url)) await cache.delete(url);
-        }
+        await this.keepCurrent(cache);
       } catch {
         /* Without a network what was kept before stays. */
       }
       return Boolean(await cache.match(this.page, { ignoreVary: true }));
     });
+  }
+
+  /* Keeps the page as the server has it, with the files that it names. After a deploy these are
+     others than those of the page that runs. */
+  async keepCurrent(cache) {
+    const response = await fetch(this.page, { cache: "no-store" });
+    const page = new DOMParser().parseFromString(await response.clone().text(), "text/html");
+    if (!response.ok || !page.getElementById("door")) throw new Error("not the page");
+    const files = filesOf(page);
+    await cache.addAll(files); // all or none, and before the page: it never lacks its own files
+    await cache.put(this.page, response);
+    const needed = new Set([...files, ...filesOf(document)]); // the one that runs loads its decoder late
+    for (const { url } of await cache.keys()) {
+      if (url.includes("/static/") && !needed.has(url)) await cache.delete(url);
+    }
   }
 
   keep(address, value) {
