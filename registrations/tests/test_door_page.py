@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client
+from django.utils import timezone
 
 from events.models import Event
 from events.tests.factories import EventFactory
@@ -139,6 +140,20 @@ def test_a_person_is_checked_in_by_name_and_undone(guest, address, event):
     assert result_of(response).startswith("✓ Ann Lee Welcome!")
     assert result_of(undone).startswith("↩ Ann Lee The check-in is undone.")
     assert [counted, admitted(ann)] == [1, 0]
+
+
+def test_a_check_in_that_was_undone_later_lets_nobody_in(clock, guest, address, event):
+    ann = registered(event, name="Ann Lee")
+    person = {"registration": str(ann.pk)}
+    before = timezone.now().isoformat()
+    clock.shift(600)
+    guest.post(address, {**person, "nonce": "a"})
+    guest.post(address, {**person, "nonce": "b", "undo": "true"})
+
+    late = guest.post(address, {**person, "nonce": "c", "at": before})
+
+    assert result_of(late).startswith("↩ Ann Lee The check-in was undone meanwhile.")
+    assert admitted(ann) == 0
 
 
 def test_part_of_a_party_comes_in(guest, address, event):

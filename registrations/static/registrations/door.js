@@ -86,7 +86,8 @@
     onChange: renderAll,
   });
   const queue = new door.Queue({
-    key: main.dataset.key,
+    event: main.dataset.event,
+    expires: main.dataset.expires,
     address: main.dataset.scans,
     onOutcome,
     onChange: stateChanged,
@@ -105,7 +106,8 @@
     const code = text.trim().toUpperCase();
     if (!code) return;
     const person = await people.withCode(code);
-    if (person) choose(person, { ticket_code: code });
+    // A scan that waits for the network contains no ticket of a person on the list.
+    if (person) choose(person, { registration: person.id });
     else {
       const text = queue.state === "online" ? "" : "It is checked when the network is back.";
       show("wait", text ? "Not on the list" : "Checking…", text);
@@ -184,6 +186,7 @@
     }
     const facts = outcome.registration;
     if (outcome.admitted_now) return ["ok", facts.name, welcome(facts)];
+    if (!facts.checked_in_at) return ["wait", facts.name, "The check-in was undone meanwhile."];
     return ["warn", facts.name, `Already in since ${clockTime(facts.checked_in_at)}.`];
   }
 
@@ -234,7 +237,7 @@
     const text = {
       online: "",
       offline: `No network. ${number ? `${kept} kept on this phone and sent later.` : "Go on scanning."}`,
-      ended: `This link has ended. Ask the organizer for another one.${number ? ` ${kept} not sent.` : ""}`,
+      ended: `This link has ended. Ask the organizer for another one.${number ? ` ${kept} not sent: the other link sends ${number === 1 ? "it" : "them"} from this phone.` : ""}`,
     }[queue.state];
     const connection = byId("connection");
     if (connection.textContent !== text) connection.textContent = text;
@@ -254,8 +257,9 @@
       if (queue.state === "offline") await queue.send();
       if (!queue.scans.length && queue.state !== "ended") queue.state = "online";
     } catch (error) {
-      if (error.hasEnded || door.now() > new Date(main.dataset.expires)) queue.state = "ended";
+      if (error.hasEnded || queue.hasExpired) queue.state = "ended";
       else if (queue.state === "online") queue.state = "offline";
+      if (error.hasEnded && queue.hasExpired) queue.forget(); // no other link can send them
     }
     stateChanged();
     setTimeout(refresh, (queue.state === "offline" ? 5 : people.seconds) * 1000);
@@ -311,6 +315,7 @@
     await people.restore();
     queue.send();
     await refresh();
-    if (queue.state !== "ended") byId("kept").hidden = !(await store.keepPage(main.dataset.decoder));
+    if (queue.state === "online") door.forgetExpired(queue.name);
+    if (queue.state !== "ended") byId("kept").hidden = !(await store.keepPage());
   }
 })();

@@ -3,10 +3,15 @@
 
 window.door = window.door || {};
 
+const STORED = "door:event:";
+
+/* The scans of an event are stored together: when a link ends, another link of the event sends
+   them. After `expires` no link works any more. */
 door.Queue = class {
   /* `onOutcome(scan, outcome)` gets the response to each scan, `onChange()` every change of state. */
-  constructor({ key, address, onOutcome, onChange }) {
-    this.name = `door:${key}`;
+  constructor({ event, expires, address, onOutcome, onChange }) {
+    this.name = `${STORED}${event}`;
+    this.expires = expires;
     this.address = address;
     this.onOutcome = onOutcome;
     this.onChange = onChange;
@@ -20,7 +25,7 @@ door.Queue = class {
 
   get scans() {
     try {
-      return JSON.parse(localStorage.getItem(this.name)) || [];
+      return JSON.parse(localStorage.getItem(this.name))?.scans || [];
     } catch {
       return this.memory; // a browser may refuse storage
     }
@@ -29,10 +34,21 @@ door.Queue = class {
   set scans(scans) {
     this.memory = scans;
     try {
-      localStorage.setItem(this.name, JSON.stringify(scans));
+      if (scans.length) {
+        const stored = { expires: this.expires, scans };
+        localStorage.setItem(this.name, JSON.stringify(stored));
+      } else localStorage.removeItem(this.name);
     } catch {
       /* They stay in memory. */
     }
+  }
+
+  get hasExpired() {
+    return door.now() > new Date(this.expires);
+  }
+
+  forget() {
+    this.scans = [];
   }
 
   add(scan) {
@@ -110,6 +126,20 @@ door.request = async (address, options = {}) => {
 };
 
 door.now = () => new Date(Date.now() + door.ahead);
+
+/* Deletes the scans that no link can send any more, except those of `kept`. It is called after a
+   response of the server, since the clock of the phone alone must not delete anything. */
+door.forgetExpired = (kept) => {
+  try {
+    for (const name of Object.keys(localStorage)) {
+      if (!name.startsWith(STORED) || name === kept) continue;
+      const { expires } = JSON.parse(localStorage.getItem(name));
+      if (door.now() > new Date(expires)) localStorage.removeItem(name);
+    }
+  } catch {
+    /* A browser may refuse storage. */
+  }
+};
 
 door.newNonce = () =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
