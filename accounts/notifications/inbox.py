@@ -29,10 +29,12 @@ def inbox_of(user: User) -> QuerySet[Notification]:
 
 
 def unread_count(user: User) -> int:
-    def unread(values: Sequence[Any]) -> QuerySet[Notification]:
-        return Notification.objects.in_inbox_of(values[0], shown_kinds()).unread()
+    kinds = shown_kinds()
 
-    return count_rows("unread notifications", unread, [user.pk])
+    def unread(values: Sequence[Any]) -> QuerySet[Notification]:
+        return Notification.objects.in_inbox_of(values[0], kinds).unread()
+
+    return count_rows(("unread notifications", tuple(kinds)), unread, [user.pk])
 
 
 def mark_read(user: User, ids: Sequence[int] | None) -> int:
