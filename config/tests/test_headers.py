@@ -302,11 +302,11 @@ def test_docs_and_admin_work_under_their_policy(desk: Tab, live_server):
 
 
 def waiting_for(condition: str) -> str:
-    """A script that ends once the condition holds, or fails after 20 s."""
+    """A script that ends once the condition holds, or fails after 60 s."""
     return f"""new Promise((done, failed) => {{
         const since = Date.now();
         const look = () => ({condition}) ? done(true)
-            : Date.now() - since > 20000 ? failed('never: ' + document.body.innerText.slice(0, 200))
+            : Date.now() - since > 60000 ? failed('never: ' + document.body.innerText.slice(0, 200))
             : setTimeout(look, 50);
         look();
     }})"""
