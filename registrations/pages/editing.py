@@ -96,7 +96,8 @@ class EditForm(PartyForm):
         """Those of the person whose field it is."""
         match = GUEST_FIELD.fullmatch(name)
         if match is None:
-            return self.registration.answers
+            answers: dict[str, Any] = self.registration.answers
+            return answers
         return _answers_of(guest_contact(self.sent, int(match[1])), self.registration.guests)
 
     @property
