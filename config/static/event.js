@@ -54,9 +54,9 @@
   stream.addEventListener("end", close);
   window.addEventListener("pagehide", close);
   stream.onmessage = (message) => {
-    const { max_capacity: all, registered_count: taken, available_seats: free, waitlist_count: waiting } =
+    const { max_capacity: all, registered_count: taken, available_seats: free, waitlist_count: waiting, registration_state: state } =
       JSON.parse(message.data);
-    const current = `${all} ${taken} ${waiting}`;
+    const current = `${all} ${taken} ${waiting} ${state}`;
     // Also at the first message: the page may be older than it.
     if (last !== current) {
       const meter = seats.querySelector("meter");
@@ -64,7 +64,8 @@
       if (all === null) {
         number.textContent = taken;
         seats.replaceChildren(number, taken === 1 ? " person is coming." : " people are coming.");
-      } else if (free > 0 && (waiting === 0 || seats.dataset.policy === "first_fit")) {
+      } else if (free > 0 && (waiting === 0 || state === "open" || seats.dataset.policy === "first_fit")) {
+        // With parties that wait, "open" says that none of them fits.
         number.textContent = free;
         seats.replaceChildren(number, ` of ${all} ${all === 1 ? "seat is" : "seats are"} free`);
       } else if (free > 0) {

@@ -6,6 +6,7 @@ import pytest
 
 from config.api.http import one_use_forms
 from config.tests.browser import find_browser, open_browser
+from events.services import edit_event
 from events.tests.factories import CategoryFactory, EventFactory
 from registrations.models import Registration
 from registrations.tests.factories import registered
@@ -205,4 +206,23 @@ def test_seats_stay_current_and_times_are_the_visitors(live_server, settings, ja
             document.getElementById("seats").innerText.includes("1 of 2") && done(true), 100))"""
 
         assert tab.evaluate(changed) is True
+        assert tab.complaints == []
+
+
+def test_seats_that_no_waiting_party_can_take_stay_free(live_server, settings, olga):
+    settings.PUBLIC_URL = live_server.url
+    event = EventFactory(organizer=olga, max_capacity=8, max_party_size=6, waitlist_enabled=True)
+    registered(event, party_size=3)
+    registered(event, party_size=6)
+    edit_event(event, {"max_capacity": 5})
+
+    with open_browser(find_browser(), width=390) as tab:
+        tab.open(f"{live_server.url}/e/{event.pk}")
+        assert "2 of 5 seats are free" in tab.text
+        registered(event)
+        changed = """new Promise((done) => setInterval(() =>
+            document.getElementById("seats").innerText.includes("2 of 5") || done(true), 100))"""
+
+        assert tab.evaluate(changed) is True
+        assert "1 of 5 seats are free" in tab.text
         assert tab.complaints == []
