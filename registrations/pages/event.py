@@ -18,7 +18,7 @@ from ..models import Feedback
 from .event_facts import page_facts
 from .names import first_names, has_names, read_names
 from .party_form import sent_values
-from .registering import RegistrationForm, register_by_form
+from .registering import RegistrationForm, news_of, register_by_form
 
 _MAX_SOURCE_LENGTH = 64
 _FEEDBACK_ROWS = 20
@@ -100,7 +100,8 @@ def _submitted(request: HttpRequest, event: Event) -> HttpResponse:
 def _page(request: HttpRequest, event: Event, form: RegistrationForm) -> HttpResponse:
     zone = str(requested_zone(request)) if has_requested_zone(request) else event.timezone
     state, states = event.registration_state, Event.RegistrationState
-    done = request.GET.get("done") if form.refusal is None else None
+    is_news = form.refusal is None and state != states.CANCELLED
+    done = news_of(event, request.GET.get("done", "")) if is_news else ""
     takes_registrations = state in {states.OPEN, states.WAITLIST}
     context: dict[str, Any] = {
         "event": event,
@@ -108,7 +109,7 @@ def _page(request: HttpRequest, event: Event, form: RegistrationForm) -> HttpRes
         "zone": zone,
         "form": form,
         # The form of a refusal has what was typed, also if the last seat was just taken.
-        "shows_form": (takes_registrations and done not in {"mailed", "unconfirmed"})
+        "shows_form": (takes_registrations and not done)
         or (form.refusal is not None and state == states.FULL),
         "is_mailed": done == "mailed",
         "is_unconfirmed": done == "unconfirmed",

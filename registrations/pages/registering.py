@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import AnonymousUser
+from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -28,6 +29,7 @@ from .question_fields import read_answers
 
 _TEXTS = ("name", "email", "source", "code")
 _NUMBERS = ("party_size", "form_version")
+_NEWS_SECONDS = 600
 _GUEST = SimpleNamespace(user=AnonymousUser())  # the caller of a request, for the serializer
 
 
@@ -104,6 +106,23 @@ def _next_page(event: Event, made: Registration | AddressConfirmation) -> str:
     if isinstance(made, AddressConfirmation) or made.user_id is not None:
         key = {"key": key_of_event(event)} if event.is_unlisted else {}
         done = "unconfirmed" if isinstance(made, AddressConfirmation) else "mailed"
-        return f"{page_path(event)}?{urlencode({**key, 'done': done})}#done"
+        news = _signer().sign(f"{event.pk}:{done}")
+        return f"{page_path(event)}?{urlencode({**key, 'done': news})}#done"
     query = urlencode({"token": manage_token(made.pk), "done": made.status})
     return f"{reverse('manage-registration', args=(made.pk,))}?{query}"
+
+
+def news_of(event: Event, text: str) -> str:
+    """`mailed` or `unconfirmed`, right after registering. Later and to others it says nothing.
+
+    The address of the page is shared, and must not tell others that they are registered.
+    """
+    try:
+        pk, _, news = _signer().unsign(text, max_age=_NEWS_SECONDS).partition(":")
+    except signing.BadSignature:
+        return ""
+    return news if pk == str(event.pk) else ""
+
+
+def _signer() -> signing.TimestampSigner:
+    return signing.TimestampSigner(salt="registrations.news")

@@ -345,9 +345,39 @@ def test_the_ticket_of_an_account_goes_by_mail_alone(clock, browser, jazz):
     response = submitted(clock, browser, jazz, name="Ana", email=ana.email)
 
     page = browser.get(response["Location"])
-    assert response["Location"] == f"{path_of(jazz)}?done=mailed#done"
+    assert response["Location"].startswith(f"{path_of(jazz)}?done=")
     assert "You are registered. Ticket and link are on their way" in text_of(page)
     assert Registration.objects.get().user_id == ana.pk
+
+
+def test_the_address_after_registering_says_nothing_to_others(clock, browser, jazz):
+    ana = UserFactory(username="ana", email_verified_at=NOW)
+    other = EventFactory(organizer=jazz.organizer, name="Jazz Night")
+    location = submitted(clock, browser, jazz, name="Ana", email=ana.email)["Location"]
+    query = location.partition("?")[2].partition("#")[0]
+
+    at_once = browser.get(location)
+    elsewhere = browser.get(f"{path_of(other)}?{query}")
+    forged = browser.get(f"{path_of(jazz)}?done={jazz.pk}:mailed")
+    clock.shift(timedelta(minutes=11))
+    later = browser.get(location)
+
+    assert "You are registered" in text_of(at_once)
+    assert 'name="email"' not in at_once.content.decode()
+    for page in (elsewhere, forged, later):
+        assert "You are registered" not in page.content.decode()
+        assert 'name="email"' in page.content.decode()
+
+
+def test_a_cancelled_event_has_no_news_of_a_registration(clock, browser, jazz):
+    ana = UserFactory(username="ana", email_verified_at=NOW)
+    location = submitted(clock, browser, jazz, name="Ana", email=ana.email)["Location"]
+    cancel_event(jazz)
+
+    page = browser.get(location).content.decode()
+
+    assert "This event is cancelled." in page
+    assert "You are registered" not in page
 
 
 def test_the_source_of_a_link_is_stored(clock, browser, jazz):
