@@ -25,7 +25,8 @@ from ..serializers import RegistrationEditIn
 from ..services.eligibility import is_cancellation_closed
 from ..tickets import is_manage_token, ticket_svg
 from .editing import changes_of, edit_form
-from .party_form import plain_sentences, sent_values
+from .party_form import sent_values
+from .wording import plain_sentences
 
 Status = Registration.Status
 # The text that the page shows after an action. The query string has the key, so other keys show

@@ -10,30 +10,19 @@ from functools import cached_property
 
 from django.http import QueryDict
 
-from config.api.pages import sentences
-from config.errors import DomainError, FieldError, ValidationFailed
-from events.models import Event
+from config.errors import DomainError, ValidationFailed
+from events.models import Event, RegistrationMode
 
-from ..errors import OptionFull
+from ..errors import CodeInvalid, CodeRequired, CodeUsedUp, OptionFull
 from ..forms.questions import Questions, questions_of
 from ..services.option_limits import left_by_option
 from .question_fields import QuestionField, answer_key, fields_of
+from .wording import plain_sentence, plain_sentences
 
 # Programs that fill in every field fill in this one too. People do not see it.
 TRAP = "website"
 MAX_NAMED_GUESTS = 9  # a larger party may leave the others unnamed
 GUEST_FIELD = re.compile(r"guests\.([0-9]{1,2})\.(.+)", re.DOTALL)
-# The API's sentences about missing values are for programs.
-_MISSING = {
-    "name": "Enter your name.",
-    "email": "Enter your e-mail address.",
-    "party_size": "Enter the number of people.",
-}
-# Those of the API for answers are about values of JSON.
-_SENTENCES = {
-    "Agree by true; registering needs it.": "Agree to go on.",
-    "Answer by true or false.": "Choose yes or no.",
-}
 
 Sent = Mapping[str, list[str]]
 
@@ -126,10 +115,13 @@ class PartyForm:
     def _errors_by_path(self) -> dict[str, str]:
         if isinstance(self.refusal, OptionFull):
             return self._full_option(**self.refusal.facts)
+        has_code = self.event.registration_mode == RegistrationMode.CODE
+        if has_code and isinstance(self.refusal, CodeRequired | CodeInvalid | CodeUsedUp):
+            return {"code": " ".join(plain_sentences(self.refusal))}
         if not isinstance(self.refusal, ValidationFailed):
             return {}
         return {
-            str(error.field): _sentence(error)
+            str(error.field): plain_sentence(error)
             for error in reversed(self.refusal.field_errors)
             if error.field is not None and error.field != TRAP
         }
@@ -161,11 +153,15 @@ class PartyForm:
     @cached_property
     def other_errors(self) -> list[str]:
         """The sentences that belong to no visible field."""
-        if self.refusal is None or (isinstance(self.refusal, OptionFull) and self.errors):
+        if self.refusal is None:
             return []
         if not isinstance(self.refusal, ValidationFailed):
-            return sentences(self.refusal)
-        return [each.detail for each in self.refusal.field_errors if each.field not in self.errors]
+            return [] if self.errors else plain_sentences(self.refusal)
+        return [
+            plain_sentence(each)
+            for each in self.refusal.field_errors
+            if each.field not in self.errors
+        ]
 
 
 def sent_values(fields: QueryDict) -> dict[str, list[str]]:
@@ -202,16 +198,3 @@ def number_of(text: str) -> int | str:
     """The whole number of a field. Any other text is sent as it is, which the API rejects."""
     text = text.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
-
-
-def plain_sentences(refusal: DomainError) -> list[str]:
-    """The sentences of an error, for a person."""
-    if isinstance(refusal, ValidationFailed):
-        return [_sentence(error) for error in refusal.field_errors]
-    return sentences(refusal)
-
-
-def _sentence(error: FieldError) -> str:
-    if error.code in {"required", "blank", "null"}:
-        return _MISSING.get(str(error.field), _SENTENCES.get(error.detail, error.detail))
-    return error.detail

@@ -893,8 +893,22 @@ def test_page_leads_back_to_the_event_if_the_request_is_no_longer_accepted(
 
     assert page.status_code == 400
     assert f'href="{page_url(by_address)}">Register again</a>' in page.content.decode()
+    assert "<button>Confirm my registration" not in page.content.decode()
     assert asked.status_code == 202
     assert confirm(anyone, token_of(by_address)).status_code == 200
+
+
+def test_page_leads_on_if_the_event_needs_a_code_by_now(client, anyone, by_address):
+    register(anyone, by_address)
+    Event.objects.filter(pk=by_address.pk).update(registration_mode="code")
+
+    page = client.post(reverse("confirm-registration"), {"token": token_of(by_address)})
+
+    text = page.content.decode()
+    assert page.status_code == 400
+    assert "Ask the organizer for one, and register with it." in text
+    assert f'href="{page_url(by_address)}">Register again</a>' in text
+    assert "<button>Confirm my registration" not in text
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_answers_with_errors_are_named_and_kept(browser, jazz):
 
     page = response.content.decode()
     assert response.status_code == 400
-    assert "Shirt: This question needs an answer. Number: Send a number." in text_of(response)
+    assert "Shirt: This question needs an answer. Number: Enter a number." in text_of(response)
     assert '<a href="#answers.number">' in page
     assert 'name="answers.number" value="ten"' in page
     assert Registration.objects.get().answers == {"shirt": "L", "number": 3}

@@ -128,7 +128,7 @@ def test_answers_with_errors_keep_what_was_sent(clock, browser, jazz):
 
     page, text = response.content.decode(), text_of(response)
     assert response.status_code == 400
-    assert "Number: Send a number." in text
+    assert "Number: Enter a number." in text
     assert "I agree: Agree to go on." in text
     for name in ("text", "number", "one", "day", "mail", "consent"):
         assert f'<a href="#answers.{name}">' in page, name
@@ -225,13 +225,24 @@ def test_a_missing_answer_names_the_person(clock, browser, jazz):
     ) in text_of(response)
 
 
-@pytest.mark.parametrize("size", ["0", "5", "x", "99999999999", "1.5", "-1"])
-def test_a_party_of_a_wrong_size_is_refused(clock, browser, jazz, size):
+@pytest.mark.parametrize(
+    ("size", "sentence"),
+    [
+        ("0", "Enter 1 or more."),
+        ("5", "at most 4"),
+        ("x", "Enter a whole number."),
+        ("99999999999", "Enter"),
+        ("1.5", "Enter a whole number."),
+        ("-1", "Enter"),
+    ],
+)
+def test_a_party_of_a_wrong_size_is_refused(clock, browser, jazz, size, sentence):
     response = submitted(clock, browser, jazz, **{"party_size": size, "guests.2.name": "Ann"})
 
     page = response.content.decode()
     assert response.status_code == 400
     assert '<a href="#party_size">' in page
+    assert sentence in text_of(response)
     assert f'name="party_size" value="{size}"' in page
     assert 'name="guests.0.name" value="Ann"' in page
     assert not Registration.objects.exists()
@@ -294,6 +305,9 @@ def test_an_event_with_a_code_asks_for_it(clock, browser, olga):
     assert 'id="code" name="code"' in page
     assert (without.status_code, wrong.status_code) == (403, 403)
     assert 'name="code" value="guess"' in wrong.content.decode()
+    assert "Enter the code of your invitation." in text_of(without)
+    for page in (without, wrong):
+        assert '<a href="#code">' in page.content.decode()
 
 
 def test_an_organizer_who_decides_is_announced(clock, browser, olga):
