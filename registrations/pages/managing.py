@@ -22,7 +22,7 @@ from events.models import Event
 from .. import services
 from ..models import Registration
 from ..serializers import RegistrationEditIn
-from ..services.eligibility import is_cancellation_closed
+from ..services.eligibility import check_is_current, is_cancellation_closed
 from ..tickets import is_manage_token, ticket_svg
 from .editing import changes_of, edit_form
 from .party_form import sent_values
@@ -97,6 +97,7 @@ def _apply_form(request: HttpRequest, registration: Registration) -> str:
         return "sent"
     if "hand_on" in request.POST:
         return _hand_on(request, registration)
+    check_is_current(registration)
     changes = changes_of(registration, _sent(request))
     if not changes:
         return "same"
@@ -177,7 +178,13 @@ def _state(registration: Registration, event: Event, now: datetime) -> tuple[str
         return "The event is over.", "You had a seat."
     if status == Status.WAITLISTED:
         position = f"You are on the waiting list, as number {registration.position}."  # type: ignore[attr-defined]
-        enough = "a seat comes" if registration.party_size == 1 else "enough seats come"
+        seats, size = event.max_capacity, registration.party_size
+        if seats is not None and size > seats:
+            too_large = (
+                f"Your party of {size} is too large for the event, whose capacity is {seats}."
+            )
+            return position, f"{too_large} Make it smaller below to get seats."
+        enough = "a seat comes" if size == 1 else "enough seats come"
         return (
             position,
             f"When {enough} free, you move up without doing anything, and get an e-mail.",

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Notification
+from events.models import Event
 from events.services import cancel_event
 from events.tests.factories import EventFactory
 from registrations.models import Registration
@@ -369,6 +370,31 @@ def test_the_mail_is_sent_again(browser, jazz, clock):
     assert Notification.objects.filter(kind="registration_confirmed").count() == 2
 
 
+def test_a_party_that_never_fits_is_told_to_become_smaller(browser, olga):
+    event = EventFactory(organizer=olga, max_capacity=5, max_party_size=5, waitlist_enabled=True)
+    registered(event)
+    waiting = registered(event, party_size=5)
+    Event.objects.filter(pk=event.pk).update(max_capacity=4)
+
+    page = text_of(page_of(browser, waiting))
+
+    assert "You are on the waiting list, as number 1. Your party of 5 is too large" in page
+    assert "whose capacity is 4. Make it smaller below" in page
+    assert "without doing anything" not in page
+
+
+def test_only_a_current_registration_is_changed(browser, jazz):
+    registration = registered(jazz, **BOB)
+    form = form_of(page_of(browser, registration))
+    cancel_registration(registration)
+
+    response = browser.post(path_of(registration), {**form, "name": "Eve"})
+
+    assert response.status_code == 400
+    assert "This registration is cancelled; register again instead." in text_of(response)
+    assert Registration.objects.get().name == "Bob"
+
+
 def states(browser: Client, jazz, olga):
     """A registration in every state, by the sentence of its page."""
     full = EventFactory(organizer=olga, max_capacity=1, waitlist_enabled=True, max_party_size=2)
@@ -422,3 +448,12 @@ def test_each_state_says_what_happens_next(browser, jazz, olga, clock):
     assert not any("Somebody else comes in my place" in text for text in after.values())
     assert "Add to calendar Google Calendar" in before["waitlisted"]
     assert "Add to calendar" not in before["called off"]
+    assert [name for name in before if "Change your registration" in before[name]] == [
+        "confirmed", "waitlisted", "pending",
+    ]  # fmt: skip
+    assert [name for name in before if "I cannot come" in before[name]] == [
+        "confirmed", "waitlisted", "pending",
+    ]  # fmt: skip
+    assert [name for name in before if "with a new ticket by e-mail" in before[name]] == [
+        "confirmed"
+    ]
