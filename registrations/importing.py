@@ -1,5 +1,6 @@
 """Attendee lists in files: reads and validates the rows of an import."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -31,13 +32,21 @@ _HEADERS = {
     "last_name": ("last name", "surname", "family name"),
     "email": ("email", "e-mail", "email address", "e-mail address", "mail"),
     "party_size": ("party_size", "party size", "seats", "number of people", "tickets"),
-    # An export has it. Nobody is checked in by an import: the list may be that of another event.
+    # An export has it. It is checked, and nobody is checked in by it.
     "admitted_count": ("admitted_count", "admitted count"),
     "status": ("status", "rsvp", "approval_status"),
 }
 COLUMNS = Columns(
     {column_key(header): column for column, headers in _HEADERS.items() for header in headers},
     required=(("name", "first_name", "last_name"), ("email",)),
+)
+
+_OPTIONAL = ("status", "party_size", "admitted_count")
+_NUMBER = re.compile(r"-?[0-9]+")
+_MAX_DIGITS = 9  # enough to be out of every range
+
+_NOBODY_IS_CHECKED_IN = (
+    "Nobody is checked in by an import: the numbers in admitted_count are not taken over."
 )
 
 # The statuses that exports of other products use.
@@ -48,10 +57,11 @@ _CANCELLED = ("cancelled", "canceled", "declined", "no", "not_going", "not_atten
 
 @dataclass(frozen=True, slots=True)
 class AttendeeFile:
-    """The rows in their order, and the headers of the columns that are ignored."""
+    """The rows in their order, and what is said about the columns as a whole."""
 
     rows: list[Candidate | InvalidRow]
-    ignored_columns: list[str]
+    ignored_columns: list[str]  # their headers
+    notes: list[str]
 
 
 class _StatusField(TextField):
@@ -71,13 +81,29 @@ class _StatusField(TextField):
         return "confirmed"
 
 
+class _CellNumberField(WholeNumberField):
+    """A whole number in a cell."""
+
+    def to_internal_value(self, data: Any) -> int:
+        is_number = isinstance(data, str) and _NUMBER.fullmatch(data)
+        return super().to_internal_value(int(data[:_MAX_DIGITS]) if is_number else data)
+
+
 class _RowIn(serializers.Serializer[Registration]):
     """The rules for cells, which are those of registering."""
 
     name = LineField(max_length=200)
     email = EmailAddressField()
     status = _StatusField(default="confirmed")
-    party_size = WholeNumberField(min_value=1, max_value=MAX_PARTY_SIZE, default=1)
+    party_size = _CellNumberField(min_value=1, max_value=MAX_PARTY_SIZE, default=1)
+    admitted_count = _CellNumberField(min_value=0, default=0)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        size = attrs["party_size"]
+        if attrs["admitted_count"] > size:
+            above = f"The party has {size} {'person' if size == 1 else 'people'}."
+            raise ValidationError({"admitted_count": [above]}, code="max_value")
+        return attrs
 
 
 def read_attendees(
@@ -98,7 +124,8 @@ def read_attendees(
             raise ImportRefused("The file has no rows.", "min_length")
     except ImportRefused as refusal:
         raise file_error(refusal) from refusal
-    return AttendeeFile(rows, table.ignored_columns)
+    notes = [_NOBODY_IS_CHECKED_IN] if "admitted_count" in table.columns else []
+    return AttendeeFile(rows, table.ignored_columns, notes)
 
 
 def _columns(questions: Questions) -> Columns:
@@ -118,9 +145,7 @@ def _read(table: Table, questions: Questions) -> Iterator[Candidate | InvalidRow
             cells = {name: unguarded_text(text) for name, text in cells.items()}
         name_column = _name_column(cells)
         data: dict[str, Any] = {"name": _name(cells), "email": cells["email"]}
-        data |= {name: cells[name] for name in ("status", "party_size") if cells.get(name)}
-        if (size := cells.get("party_size", "")).isascii() and size.isdecimal():
-            data["party_size"] = int(size[:9])
+        data |= {name: cells[name] for name in _OPTIONAL if cells.get(name)}
         try:
             values = _row_in().run_validation(data)
         except ValidationError as error:

@@ -462,6 +462,40 @@ def test_parties_are_imported(event, olga, signed_in):
     assert counts(event) == (3, 3, 1)
 
 
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        ("", None), ("0", None), ("3", None), ("4", "max_value"), ("9" * 30, "max_value"),
+        ("-1", "min_value"), ("abc", "invalid"), ("1.5", "invalid"), ("²", "invalid"),
+    ],
+)  # fmt: skip
+def test_an_import_reads_who_was_admitted_and_checks_nobody_in(event, olga, signed_in, cell, code):
+    file = f"name,email,party_size,admitted_count\nAnn,ann@example.com,3,{cell}\n"
+
+    response = signed_in(olga).post(
+        f"/api/events/{event.pk}/attendees/import/", file, content_type="text/csv"
+    )
+
+    report = response.json()
+    expected = [] if code is None else [("line.2.admitted_count", code)]
+    assert [(e["field"], e["code"]) for e in report["rows"][0]["errors"]] == expected
+    assert (report["saved"], report["ignored_columns"]) == (code is None, [])
+    assert [note.partition(":")[0] for note in report["notes"]] == [
+        "Nobody is checked in by an import"
+    ]
+    assert not Registration.objects.exclude(checked_in_at=None).exists()
+
+
+def test_an_import_without_admissions_has_no_note(event, olga, signed_in):
+    response = signed_in(olga).post(
+        f"/api/events/{event.pk}/attendees/import/",
+        "name,email\nAnn,ann@example.com\n",
+        content_type="text/csv",
+    )
+
+    assert response.json()["notes"] == []
+
+
 def test_erasing_people_erases_their_guests(event):
     party = registered(event, party_size=2, guests=[{"name": "Ann", "email": None}])
 

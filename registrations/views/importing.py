@@ -61,15 +61,19 @@ class AttendeeImportView(EventAccess):
         """A CSV file or the first sheet of an XLSX file, as the body or as `file` of a form.
 
         At most 10,000 rows. The first line names the columns in any letter case: `name` (or
-        `first name` and `last name`), `email` and, if you like, `status` or `rsvp`. Other columns
-        are ignored and listed, so an export can be imported. CSV is separated by commas,
-        semicolons, tabs or `|`, in UTF-8, UTF-16 with a byte order mark, or the `charset` of the
-        `Content-Type`.
+        `first name` and `last name`), `email` and, if you like, `status` or `rsvp`, `party_size`
+        and `admitted_count`. Other columns are ignored and listed, so an export can be imported.
+        CSV is separated by commas, semicolons, tabs or `|`, in UTF-8, UTF-16 with a byte order
+        mark, or the `charset` of the `Content-Type`.
 
         Rows are registered in the order of the file, whether or not registration is open: each
         takes a seat, else a place in the queue if the event has one. An address that is already
         registered keeps its place (`already_registered`). Rows whose status is `cancelled`,
         `declined` or `no` are reported as `cancelled` and not registered.
+
+        **Nobody is checked in by an import**, since the list may be that of another event. A cell
+        of `admitted_count` has to be a whole number from 0 to the size of the party, and is not
+        taken over. `notes` says so when the file has the column.
 
         A column `answers.<key>` has the answers to a question; several choices are separated by
         semicolons. Required questions may stay open.
@@ -86,7 +90,7 @@ class AttendeeImportView(EventAccess):
             questions = questions_of(event.form)
             file = read_attendees(upload.content, upload.charset, questions=questions)
             report = services.import_attendees(event.pk, file.rows, by=user, **options)
-        context = {"ignored_columns": file.ignored_columns}
+        context = {"ignored_columns": file.ignored_columns, "notes": file.notes}
         body: Any = AttendeeImportOut(report, context=context).data
         location = request.build_absolute_uri(f"/api/events/{pk}/attendees/")
         is_dry_run = options["dry_run"]

@@ -33,6 +33,7 @@ class Table:
     rows: Iterator[Row | RowError]
     ignored_columns: list[str] = field(default_factory=list)
     is_spreadsheet: bool = False
+    columns: frozenset[str] = frozenset()  # those that are read
 
 
 def column_key(header: str) -> str:
@@ -68,7 +69,8 @@ def read_table(content: bytes, columns: Columns, *, charset: str | None = None) 
     headers = [cell.strip() for cell in header[1]]
     read = _columns_of(headers, columns)
     ignored = [name for name, column in zip(headers, read, strict=True) if column is None]
-    return Table(_rows(records, read), list(dict.fromkeys(ignored)), is_spreadsheet)
+    known = frozenset(name for name in read if name)
+    return Table(_rows(records, read), list(dict.fromkeys(ignored)), is_spreadsheet, known)
 
 
 def _columns_of(headers: list[str], columns: Columns) -> list[str | None]:
