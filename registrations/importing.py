@@ -45,9 +45,6 @@ _OPTIONAL = ("status", "party_size", "admitted_count")
 _NUMBER = re.compile(r"-?[0-9]+")
 _MAX_DIGITS = 9  # enough to be out of every range
 
-_NOBODY_IS_CHECKED_IN = (
-    "Nobody is checked in by an import: the numbers in admitted_count are not taken over."
-)
 
 # The statuses that exports of other products use.
 _ATTENDING = ("confirmed", "attending", "going", "yes", "approved", "accepted")
@@ -61,7 +58,6 @@ class AttendeeFile:
 
     rows: list[Candidate | InvalidRow]
     ignored_columns: list[str]  # their headers
-    notes: list[str]
 
 
 class _StatusField(TextField):
@@ -124,8 +120,7 @@ def read_attendees(
             raise ImportRefused("The file has no rows.", "min_length")
     except ImportRefused as refusal:
         raise file_error(refusal) from refusal
-    notes = [_NOBODY_IS_CHECKED_IN] if "admitted_count" in table.columns else []
-    return AttendeeFile(rows, table.ignored_columns, notes)
+    return AttendeeFile(rows, table.ignored_columns)
 
 
 def _columns(questions: Questions) -> Columns:

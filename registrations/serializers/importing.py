@@ -42,7 +42,6 @@ class AttendeeRowOut(serializers.Serializer[Any]):
                     "refused": 1,
                 },
                 "ignored_columns": [],
-                "notes": [],
                 "rows": [
                     {
                         "line": 2,
@@ -72,11 +71,6 @@ class AttendeeRowOut(serializers.Serializer[Any]):
     ]
 )
 class AttendeeImportOut(ImportOut):
-    notes = serializers.ListField(
-        child=TextField(),
-        help_text="What the import does not do with columns that it reads: nobody is checked in "
-        "by `admitted_count`.",
-    )
     rows = AttendeeRowOut(many=True, help_text="Every row of the file, in its order.")
 
     def to_representation(self, report: ImportReport) -> dict[str, Any]:
@@ -84,7 +78,6 @@ class AttendeeImportOut(ImportOut):
             "saved": report.saved,
             "counts": report.count(),
             "ignored_columns": self.context["ignored_columns"],
-            "notes": self.context["notes"],
             "rows": [
                 {
                     "line": row.line,

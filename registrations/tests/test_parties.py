@@ -480,20 +480,7 @@ def test_an_import_reads_who_was_admitted_and_checks_nobody_in(event, olga, sign
     expected = [] if code is None else [("line.2.admitted_count", code)]
     assert [(e["field"], e["code"]) for e in report["rows"][0]["errors"]] == expected
     assert (report["saved"], report["ignored_columns"]) == (code is None, [])
-    assert [note.partition(":")[0] for note in report["notes"]] == [
-        "Nobody is checked in by an import"
-    ]
     assert not Registration.objects.exclude(checked_in_at=None).exists()
-
-
-def test_an_import_without_admissions_has_no_note(event, olga, signed_in):
-    response = signed_in(olga).post(
-        f"/api/events/{event.pk}/attendees/import/",
-        "name,email\nAnn,ann@example.com\n",
-        content_type="text/csv",
-    )
-
-    assert response.json()["notes"] == []
 
 
 def test_erasing_people_erases_their_guests(event):

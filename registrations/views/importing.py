@@ -73,7 +73,7 @@ class AttendeeImportView(EventAccess):
 
         **Nobody is checked in by an import**, since the list may be that of another event. A cell
         of `admitted_count` has to be a whole number from 0 to the size of the party, and is not
-        taken over. `notes` says so when the file has the column.
+        taken over.
 
         A column `answers.<key>` has the answers to a question; several choices are separated by
         semicolons. Required questions may stay open.
@@ -90,7 +90,7 @@ class AttendeeImportView(EventAccess):
             questions = questions_of(event.form)
             file = read_attendees(upload.content, upload.charset, questions=questions)
             report = services.import_attendees(event.pk, file.rows, by=user, **options)
-        context = {"ignored_columns": file.ignored_columns, "notes": file.notes}
+        context = {"ignored_columns": file.ignored_columns}
         body: Any = AttendeeImportOut(report, context=context).data
         location = request.build_absolute_uri(f"/api/events/{pk}/attendees/")
         is_dry_run = options["dry_run"]
