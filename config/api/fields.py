@@ -38,6 +38,7 @@ NO_NAME = (
 )
 _HAS_CONTROL = re.compile(f"[{_CONTROL}]")
 
+_INVISIBLE = INVISIBLE.replace(r"\x00-", r"\x01-", 1)  # PostgreSQL cannot store NUL
 _INK = rf"[^{_CONTROL}\x20\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]"
 
 ANY_TEXT = r"^[^\x00]*$"  # PostgreSQL cannot store NUL
@@ -142,7 +143,7 @@ class LineField(TextField):
     @property
     def schema_extra(self) -> dict[str, Any]:
         """The pattern has the length, since white space at the ends does not count."""
-        blank = f"^[{SPACE}]*$|" if self.allow_blank else ""
+        blank = f"^[{_INVISIBLE}]*$|" if self.allow_blank else ""
         pattern = blank + _line(self.max_length or 2)
         return {"pattern": pattern, "minLength": None, "maxLength": None}
 

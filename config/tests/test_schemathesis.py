@@ -23,10 +23,10 @@ from hypothesis import HealthCheck
 from hypothesis import settings as Settings
 from schemathesis import BaseSchema, Case
 from schemathesis.config import SchemathesisConfig
-from schemathesis.core.failures import Failure
+from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.transport import Response
-from schemathesis.openapi.checks import AcceptedNegativeData, RejectedPositiveData
+from schemathesis.openapi.checks import RejectedPositiveData
 from schemathesis.specs.openapi.checks import ignored_auth
 
 from accounts.links import confirmation_link, reset_link
