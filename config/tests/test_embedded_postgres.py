@@ -672,11 +672,15 @@ def test_upgrade_without_data_is_refused(root):
         upgrading.upgrade(root, report=print)
 
 
-def test_upgrade_to_an_older_version_is_refused(root):
-    server = locate(root)
-    server.base.mkdir(mode=0o700)
+@pytest.mark.parametrize("name", ["short", "long" * 20])
+def test_upgrade_to_an_older_version_is_refused(root, name):
+    """The socket of a server with a long path is elsewhere."""
+    server = locate(root / name)
     server.data.mkdir(parents=True)
+    server.base.chmod(0o700)
     (server.data / "PG_VERSION").write_text("99\n")
 
     with pytest.raises(embedded_postgres.EmbeddedPostgresError, match="made by PostgreSQL 99"):
-        upgrading.upgrade(root, report=print)
+        upgrading.upgrade(root / name, report=print)
+
+    forget(server.base, server.socket_dir)

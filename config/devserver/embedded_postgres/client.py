@@ -53,9 +53,7 @@ def _join(root: Path) -> Server:
     """Caller holds `_joining`."""
     grace_seconds = _grace_seconds()
     server = locate(root)
-    make_private(server.base)
-    if not server.socket_dir.is_relative_to(server.base):
-        make_private(server.socket_dir.parent)
+    make_directories_private(server)
     # Opened anew each time, since the base may have been deleted and created again.
     lock = open_lock(server.base / "clients.lock")
     fcntl.flock(lock, fcntl.LOCK_SH)  # Blocks while a supervisor stops the server.
@@ -98,6 +96,13 @@ def _prepare(server: Server) -> Path:
             "run `python manage.py upgrade_embedded`, or set DATABASE_URL."
         )
     return binaries
+
+
+def make_directories_private(server: Server) -> None:
+    """`make_private` for the base and the directory of the socket, which may be elsewhere."""
+    make_private(server.base)
+    if not server.socket_dir.is_relative_to(server.base):
+        make_private(server.socket_dir.parent)
 
 
 def create_directories(server: Server, uid: int, gid: int) -> None:

@@ -28,7 +28,7 @@ from .binaries import (
     server_account,
     usable_binaries,
 )
-from .client import create_directories, version_of
+from .client import create_directories, make_directories_private, version_of
 from .location import EmbeddedPostgresError, Server, locate
 from .locks import exclusive_lock, open_lock, try_lock
 from .supervisor import create_cluster, start_postgres, stop_postgres
@@ -62,6 +62,7 @@ def upgrade(
     server = locate(root)
     if version_of(server.data) is None:
         raise EmbeddedPostgresError(f"There is no data in {server.data}.")
+    make_directories_private(server)
     with _unused(server):
         uid, gid = server_account(server.home)
         create_directories(server, uid, gid)
