@@ -1,8 +1,8 @@
 """FastAPI with SQLAlchemy's asyncio, as its documentation leads one to write it, in two variants.
 
-`counting` has page numbers with a total, and locks and counts to register. `lean` is what somebody
-makes of it who has measured: keyset pages without a total, and a conditional UPDATE. Its signed-in
-requests have a token and one query for account and sign-in.
+`counting` has page numbers with a total, and locks and counts to register. `lean` is the result of
+measurements: keyset pages without a total, and a conditional UPDATE. Its signed-in requests have a
+token and one query for account and sign-in.
 """
 
 import os

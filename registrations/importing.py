@@ -32,7 +32,7 @@ _HEADERS = {
     "last_name": ("last name", "surname", "family name"),
     "email": ("email", "e-mail", "email address", "e-mail address", "mail"),
     "party_size": ("party_size", "party size", "seats", "number of people", "tickets"),
-    # An export has it. It is checked, and nobody is checked in by it.
+    # Exports have it. Its value is validated, and does not check people in.
     "admitted_count": ("admitted_count", "admitted count"),
     "status": ("status", "rsvp", "approval_status"),
 }

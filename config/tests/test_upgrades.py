@@ -192,7 +192,7 @@ def _use(name: str) -> None:
 
 
 class ReleasedVersion:
-    """Registers guests at an event as the released version does, until it is told to stop."""
+    """Registers guests at an event as the released version does, until `is_stopped` is set."""
 
     def __init__(self, event_id: int) -> None:
         self.event_id = event_id
