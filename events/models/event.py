@@ -12,7 +12,7 @@ from .base import (
     EventDetails,
     RegistrationMode,
     WaitlistPolicy,
-)  # a migration imports it from here
+)
 from .category import Category
 from .event_indexes import INDEXES
 from .event_queryset import EventQuerySet
