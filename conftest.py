@@ -37,6 +37,14 @@ __all__ = ["NOW", "PASSWORD"]
 MIGRATED = ("django_migrations", "django_content_type", "auth_permission")
 
 
+def pytest_make_parametrize_id(val: Any) -> str | None:
+    """A short name for a long value: processes get the name of the running test in their
+    environment, whose size is limited.
+    """
+    is_long = isinstance(val, str | bytes) and len(val) > 200
+    return f"{len(val)} characters" if is_long else None
+
+
 class SteadyTime:
     """The time for rate limits: no window ends during a test, unless the test moves the clock."""
 
