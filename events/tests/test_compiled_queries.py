@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 from importlib.util import find_spec, module_from_spec
 
 import pytest
+from django.db import connection
+from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
 from accounts.tests.factories import grant
@@ -17,6 +19,7 @@ from config.api.sql.compiled_queries import (
 )
 from conftest import NOW
 from events.models import Event
+from events.services import lock_event
 from events.tests.factories import EventFactory
 
 pytestmark = pytest.mark.django_db
@@ -150,6 +153,14 @@ def test_event_read_again_depends_on_its_viewer(anyone, olga, sam, max_, signed_
     ]
 
     assert statuses == [200, 404, 200, 404, 200]
+
+
+def test_rows_are_locked_in_a_transaction_only(event, monkeypatch):
+    assert lock_event(event.pk) == event  # compiled
+
+    monkeypatch.setattr(connection, "get_autocommit", lambda: True)
+    with pytest.raises(TransactionManagementError):
+        lock_event(event.pk)
 
 
 def test_sentinels_differ_between_processes():

@@ -21,6 +21,7 @@ from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import mogrify
 from django.db.models import QuerySet
+from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 from psycopg.sql import Literal
 
@@ -144,9 +145,13 @@ class CompiledQuery:
             raise NotCompilable from None
         self.statement = CompiledStatement(sql, parameters, sentinels or [], prepare=prepare)
         self.make_row = row_factory(queryset, compiler)
+        self.locks_rows = queryset.query.select_for_update
 
     def run(self, position: Position) -> list[Any]:
         alias = router.db_for_read(self.model)
+        if self.locks_rows and connections[alias].get_autocommit():
+            # Django checks this only where it compiles the query.
+            raise TransactionManagementError("Rows are locked in a transaction only.")
         rows = self.statement.run(position or [], connections[alias])
         return [self.make_row(columns, alias) for columns in rows] if self.make_row else rows
 
