@@ -3,9 +3,8 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from itertools import count, pairwise
+from itertools import pairwise
 from threading import Event as Flag
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -19,9 +18,8 @@ from events.services import cancel_event, delete_event, edit_event, publish_even
 from events.tests.factories import EventFactory, SeriesFactory, with_role
 from registrations.changes import feed
 from registrations.changes.log import delete_old_changes
-from registrations.models import CHANGE_TYPES, Change, ChangeLog, LedgerEntry, Registration
+from registrations.models import CHANGE_TYPES, Change, ChangeLog, LedgerEntry
 from registrations.services import (
-    cancel_registration,
     check_in,
     close_account,
     register,
@@ -489,55 +487,6 @@ def test_change_by_a_transaction_that_began_early_follows_the_change_before_it(r
     sources = Change.objects.filter(type="event.updated").order_by("position")
     ids = list(sources.values_list("source_id", flat=True))
     assert (len(ids), ids) == (2, sorted(ids))
-
-
-def test_reader_receives_each_committed_change_once_while_others_write(reader, olga):
-    events = [EventFactory(organizer=olga, max_capacity=5, waitlist_enabled=True) for _ in "abc"]
-    numbers, done = count(), Flag()
-
-    def write(seed: int) -> None:
-        for step in range(12):
-            event = events[(seed + step) % 3]
-            try:
-                with transaction.atomic():
-                    row = register(event.pk, name="G", email=f"{uuid4()}@example.com")
-                    if step % 3 == 0:
-                        cancel_registration(row, by=None, reason=LedgerEntry.Reason.BY_GUEST)
-                    if step % 4 == 3:
-                        edit_event(event, {"description": str(next(numbers))})
-                    if step % 5 == 4:
-                        raise InterruptedError  # is rolled back
-            except InterruptedError:
-                pass
-        connection.close()
-
-    def follow() -> list[dict]:
-        received, parameters = [], {}
-        while True:
-            is_last = done.is_set()
-            body = page(reader, page_size=20, **parameters)
-            parameters = {"cursor": body["next_cursor"]}
-            received += body["results"]
-            if is_last and not body["has_more"]:
-                connection.close()
-                return received
-
-    with ThreadPoolExecutor() as pool:
-        following = pool.submit(follow)
-        for writer in [pool.submit(write, seed) for seed in range(8)]:
-            writer.result()
-        done.set()
-        received = following.result()
-
-    ids = [change["id"] for change in received]
-    assert len(ids) == len(set(ids))
-    of_ledger = sorted(c["object"]["id"] for c in received if c["object"]["kind"] == "registration")
-    expected = LedgerEntry.objects.values_list("registration_id", flat=True)
-    assert of_ledger == sorted(map(str, expected))
-    edits = [change for change in received if change["type"] == "event.updated"]
-    versions = Event.objects.filter(pk__in=[event.pk for event in events])
-    assert len(edits) == sum(event.version for event in versions) - sum(e.version for e in events)
-    assert Registration.objects.count() == len(set(of_ledger))
 
 
 def test_generated_load_is_not_logged(olga):
