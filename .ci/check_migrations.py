@@ -6,6 +6,9 @@ changed in any way, since no version uses them yet.
 
 `.ci/released_migrations.txt` lists the released migrations. `--release` writes it anew.
 
+A migration outside of a transaction may be interrupted between two statements. It has to consist of
+statements that succeed when it is run again.
+
 Prints one line for each finding. Exits with 1 if there is one, or if a released migration is gone.
 """
 
@@ -54,13 +57,19 @@ ACCEPTED: dict[tuple[str, str], str] = {
     " added it NOT VALID, and validating it blocks no writers",
 }
 
+# What a migration outside of a transaction may do. BuildIndex drops an index before it is built.
+REPEATABLE = re.compile(
+    r"SET |RESET |DROP INDEX CONCURRENTLY IF EXISTS |CREATE INDEX CONCURRENTLY "
+    r'|ALTER TABLE "\w+" (ADD COLUMN IF NOT EXISTS|VALIDATE CONSTRAINT) '
+)
+
 
 def main(arguments: list[str]) -> int:
     migrations = _sql_of_migrations(set() if arguments == ["--release"] else released())
     if arguments == ["--release"]:
         RELEASED.write_text("".join(f"{name}\n" for name, _ in migrations))
         return 0
-    lines = findings(migrations)
+    lines = findings(migrations) + unrepeatable(migrations)
     sys.stderr.write("".join(f"{line}\n" for line in lines))
     return 1 if lines else 0
 
@@ -70,7 +79,10 @@ def released() -> set[str]:
 
 
 def _sql_of_migrations(excluded: set[str]) -> list[tuple[str, str]]:
-    """Names and SQL of our migrations in their order, without `excluded`."""
+    """Names and SQL of our migrations in their order, without `excluded`.
+
+    `BEGIN;` and `COMMIT;` enclose those that run in a transaction.
+    """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     sys.path.insert(0, str(PROJECT))
     django.setup()
@@ -82,11 +94,17 @@ def _sql_of_migrations(excluded: set[str]) -> list[tuple[str, str]]:
     if not excluded <= own.keys():
         missing = ", ".join(sorted(excluded - own.keys()))
         sys.exit(f"Released migrations are missing: {missing}. See --release.")
+    migrations = {
+        name: loader.graph.nodes[key] for name, key in own.items() if name not in excluded
+    }
     return [
-        (name, "\n".join(loader.collect_sql([(loader.graph.nodes[key], False)])))
-        for name, key in own.items()
-        if name not in excluded
+        (name, _enclosed("\n".join(loader.collect_sql([(each, False)])), each.atomic))
+        for name, each in migrations.items()
     ]
+
+
+def _enclosed(sql: str, is_atomic: bool) -> str:
+    return f"BEGIN;\n{sql}\nCOMMIT;" if is_atomic else sql
 
 
 def findings(migrations: list[tuple[str, str]]) -> list[str]:
@@ -112,6 +130,24 @@ def findings(migrations: list[tuple[str, str]]) -> list[str]:
             statement = text.splitlines()[violation["line"]].strip()
             lines.append(f"{name}: {rule} ({RULES[rule]}): {statement[:100]}")
     return list(dict.fromkeys(lines))
+
+
+def unrepeatable(migrations: list[tuple[str, str]]) -> list[str]:
+    """One line for each statement outside of a transaction that may fail when it is repeated."""
+    return [
+        f"{name}: fails when it is run again after an interruption: {statement[:100]}"
+        for name, sql in migrations
+        if not sql.startswith("BEGIN;")
+        for statement in _statements(sql)
+        if not REPEATABLE.match(statement)
+    ]
+
+
+def _statements(sql: str) -> list[str]:
+    code = re.sub(r"^--.*$", "", sql, flags=re.MULTILINE)
+    return [
+        " ".join(each.split()) for each in re.split(r";$", code, flags=re.MULTILINE) if each.strip()
+    ]
 
 
 if __name__ == "__main__":

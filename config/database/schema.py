@@ -52,6 +52,14 @@ def with_patience(work: Callable[[], T], on_wait: Callable[[], None] = lambda: N
 class SchemaEditor(DatabaseSchemaEditor):
     """Outside of a transaction it repeats a statement. `migrate` repeats whole transactions."""
 
+    def __init__(self, connection: Any, collect_sql: bool = False, atomic: bool = True) -> None:
+        super().__init__(connection, collect_sql, atomic)
+        if not self.atomic_migration:
+            # An interrupted migration has kept the columns that it added, and is run again.
+            self.sql_create_column = self.sql_create_column.replace(
+                "ADD COLUMN", "ADD COLUMN IF NOT EXISTS"
+            )
+
     def __enter__(self) -> Self:
         super().__enter__()
         if not self.collect_sql:

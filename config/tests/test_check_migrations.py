@@ -64,6 +64,23 @@ def test_accepted_finding_is_not_reported(script, monkeypatch):
     assert script.findings([("events.0002_x", 'ALTER TABLE "event" DROP COLUMN "x";')]) == []
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'ALTER TABLE "event" ADD COLUMN "x" integer NULL;',
+        'ALTER TABLE "event" ADD CONSTRAINT "c" CHECK (x > 0) NOT VALID;',
+        'UPDATE "event" SET "x" = "x" + 1;',
+    ],
+)
+def test_statement_that_cannot_be_repeated_is_reported_outside_of_a_transaction(script, statement):
+    name, reason = "events.0002_x", "fails when it is run again after an interruption"
+
+    inside = script.unrepeatable([(name, f"BEGIN;\n{statement}\nCOMMIT;")])
+    outside = script.unrepeatable([(name, f"--\n-- A comment\n--\n{statement}")])
+
+    assert (inside, outside) == ([], [f"{name}: {reason}: {statement.removesuffix(';')}"])
+
+
 @pytest.mark.django_db
 def test_only_migrations_after_the_release_are_checked(script, monkeypatch, tmp_path, capsys):
     latest = "accounts.0001_initial"

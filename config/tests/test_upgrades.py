@@ -7,6 +7,7 @@ from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from threading import Event as Signal
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -20,7 +21,6 @@ from django.core.management.commands import migrate
 from django.db import OperationalError, ProgrammingError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.migrations.state import ProjectState
 from django.utils import timezone
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
@@ -40,7 +40,7 @@ INDEX = "SELECT oid, indisvalid FROM pg_index, pg_class WHERE oid = indexrelid A
 
 @pytest.mark.django_db(transaction=True)
 def test_invalid_index_of_an_interrupted_migration_is_rebuilt():
-    state = ProjectState.from_apps(Event._meta.apps)
+    state = SimpleNamespace(apps=Event._meta.apps)
     with connection.cursor() as cursor:
         cursor.execute(INDEX, ["by_start"])
         ((before, _),) = cursor.fetchall()
@@ -55,6 +55,20 @@ def test_invalid_index_of_an_interrupted_migration_is_rebuilt():
         cursor.execute("SHOW lock_timeout")
         assert cursor.fetchone() == ("5s",)
     assert (after != before, is_valid) == (True, True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_column_of_an_interrupted_migration_is_not_added_twice():
+    field = Event._meta.get_field("key_number")
+
+    with connection.schema_editor(atomic=False) as editor:
+        editor.add_field(Event, field)
+
+    with (
+        pytest.raises(ProgrammingError, match="already exists"),
+        connection.schema_editor() as editor,
+    ):
+        editor.add_field(Event, field)
 
 
 def lock_timeout() -> str:
