@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+import yaml
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env, settings
@@ -259,6 +260,50 @@ def test_compose_passes_every_setting():
 
     # The image sets HOST and PORT. The other two are for development.
     assert set(read) - set(passed) == {"HOST", "PORT", "DEBUG", "DATA_DIR"}
+
+
+def test_compose_passes_the_file_of_every_secret():
+    compose = (PROJECT / "compose.yaml").read_text()
+    page = (PROJECT / "docs" / "deployment" / "containers.md").read_text()
+    (sentence,) = re.findall(r"`NAME_FILE` takes the place of\n`NAME`, for ([^.]+)\.", page)
+
+    named = set(re.findall(r"`(\w+)`", sentence))
+    passed = set(re.findall(r"^ +\w+_FILE: \$\{(\w+)_FILE:-\}$", compose, re.MULTILINE))
+
+    assert "SECRET_KEY" in named
+    assert passed == named
+
+
+def test_compose_limits_and_checks_every_process():
+    services = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]
+    image = (PROJECT / "Dockerfile").read_text()
+
+    assert {name for name, each in services.items() if not each.get("mem_limit")} == set()
+    assert {name for name, each in services.items() if not each.get("pids_limit")} == set()
+    # That of web is in the image. The migrations end by themselves.
+    assert {name for name, each in services.items() if "healthcheck" not in each} == {"web"}
+    assert "HEALTHCHECK" in image
+
+
+def test_compose_and_the_documentation_know_the_same_variables():
+    compose = (PROJECT / "compose.yaml").read_text()
+    example = (PROJECT / ".env.example").read_text()
+    table = (PROJECT / "docs" / "configuration.md").read_text()
+
+    interpolated = set(re.findall(r"(?<!\$)\$\{(\w+):", compose))
+    own = {name for name in interpolated if not name.endswith("_FILE")}
+
+    assert {name for name in own if f"`{name}`" not in table} == set()
+    assert own <= set(re.findall(r"^#([A-Z0-9_]+)=", example, re.MULTILINE))
+
+
+def test_the_password_of_the_database_may_be_in_a_file(monkeypatch, tmp_path):
+    (tmp_path / "password").write_text("p@ss:word\n")
+    monkeypatch.setenv("THIS_ONE", "postgresql://events@postgres:5432/events")
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    monkeypatch.setenv("PGPASSWORD_FILE", str(tmp_path / "password"))
+
+    assert env.database("THIS_ONE")["PASSWORD"] == "p@ss:word"
 
 
 def test_the_image_runs_the_web_command_of_the_procfile():
