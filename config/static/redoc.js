@@ -1,5 +1,44 @@
 "use strict";
 
+// ReDoc draws the whole document before it shows anything, which takes seconds. So it gets one
+// chapter complete, and only the names of the operations of the others.
+const page = document.getElementById("redoc");
+const chapterOf = (operation) => operation.tags[0].replaceAll(" ", "-");
+const namedChapter = () => location.hash.match(/^#tag\/([^/]+)/)?.[1];
+let drawn;
+
+function outlined(operation) {
+  const { operationId, summary, tags } = operation;
+  const address = `#tag/${chapterOf(operation)}/operation/${operationId}`;
+  return { operationId, summary, tags, description: `[Show the details](${address})` };
+}
+
+async function draw() {
+  const response = await fetch(page.dataset.document);
+  if (!response.ok) throw new Error(`The document is not available (${response.status}).`);
+  const whole = await response.json();
+  const items = Object.values(whole.paths);
+  const chapters = items.flatMap((item) => Object.values(item).map(chapterOf));
+  const named = namedChapter();
+  drawn = chapters.includes(named) ? named : chapters[0];
+  for (const item of items)
+    for (const [method, operation] of Object.entries(item))
+      if (chapterOf(operation) !== drawn) item[method] = outlined(operation);
+  Redoc.init(whole, options, page);
+}
+
+// A link, the menu or the search leads to another chapter.
+function follow() {
+  const named = namedChapter();
+  if (drawn && named && named !== drawn) location.reload();
+}
+addEventListener("hashchange", follow);
+const pushState = history.pushState;
+history.pushState = function (...facts) {
+  pushState.apply(this, facts);
+  follow();
+};
+
 // ReDoc shows its makers' logo from their host. This page asks nobody but its own server.
 const inside = (address) => (String(address).startsWith("https://") ? "data:," : address);
 const image = HTMLImageElement.prototype;
@@ -18,8 +57,13 @@ image.setAttribute = function (name, value) {
 // scheme loads the page again.
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const result = (color, backgroundColor) => ({ color, backgroundColor, tabTextColor: color });
+const options = {
+  downloadDefinitionUrl: page.dataset.document,
+  nativeScrollbars: true,
+  requiredPropsFirst: true,
+};
 if (dark.matches) {
-  const theme = {
+  options.theme = {
     colors: {
       primary: { main: "#7db8f5" },
       success: { main: "#7fd69a" },
@@ -46,6 +90,9 @@ if (dark.matches) {
       },
     },
   };
-  document.querySelector("redoc").setAttribute("theme", JSON.stringify(theme));
+
 }
 dark.addEventListener("change", () => location.reload());
+draw().catch((error) => {
+  page.textContent = `${error.message} Reload the page.`;
+});

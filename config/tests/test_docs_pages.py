@@ -31,7 +31,7 @@ class Addresses(HTMLParser):
         given = dict(attrs)
         self.inline_scripts += tag == "script" and "src" not in given
         self.links += [
-            given[name] for name in ("src", "href", "action", "spec-url") if given.get(name)
+            given[name] for name in ("src", "href", "action", "data-document") if given.get(name)
         ]
 
 
@@ -136,8 +136,8 @@ def test_redoc_requests_nothing_from_its_vendor(browser):
     scripts = [link for link in page.links if link.endswith(".js")]
 
     assert [script.rpartition("/")[2] for script in scripts] == [
-        "redoc.js",
         "redoc.standalone.js",
+        "redoc.js",
     ]
 
 

@@ -282,8 +282,13 @@ def test_docs_and_admin_work_under_their_policy(desk: Tab, live_server):
 
     desk.open(f"{live_server.url}/api/docs/")
     desk.evaluate(waiting_for("document.querySelectorAll('.opblock-tag').length > 10"))
-    desk.open(f"{live_server.url}/api/redoc/")
+    desk.open(f"{live_server.url}/api/redoc/#tag/API-keys")
     desk.evaluate(waiting_for("document.querySelectorAll('[data-section-id]').length > 20"))
+    desk.evaluate("document.querySelector('a[href$=createWebhook]').focus()")
+    desk.press("Enter", loads=True)
+    desk.evaluate(waiting_for("document.querySelectorAll('[data-section-id]').length > 20"))
+    assert desk.evaluate("document.querySelector('[id$=createWebhook] table') !== null")
+    assert desk.evaluate("document.querySelector('[id$=createApiKey] table') === null")
 
     desk.open(f"{live_server.url}/admin/")
     desk.evaluate(f"document.querySelector('#id_username').value = '{root.email}'")
