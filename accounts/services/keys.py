@@ -159,11 +159,6 @@ def end_keys(user: User, *, erases: bool = False) -> None:
         user.keys.update(name=ERASED_KEY_NAME, hint="")
 
 
-def keys_that_work(user: User) -> list[str]:
-    """The names of an account's live keys."""
-    return list(user.keys.live().order_by("pk").values_list("name", flat=True))
-
-
 def _locked(key: ApiKey) -> ApiKey:
     """The current row. Raises `NotFound` for a key that was revoked a moment ago."""
     rows = ApiKey.objects.existing().select_for_update(no_key=True)
