@@ -87,7 +87,7 @@ def edit_series(
         raise refused(error) from error
     except OverflowError as error:
         raise refused(InvalidRecurrence("Its times would be beyond the calendar.")) from error
-    if not may_cancel and any(map(_has_people, effects.dropped)):
+    if not may_cancel and any(event.has_people for event in effects.dropped):
         raise RoleTooLow(
             "It would cancel an event that has registrations.", required=roles_with(Right.CANCEL)
         )
@@ -140,10 +140,6 @@ def _anchor(series: Series, from_event: int | None, now: datetime) -> Anchor:
         turn = Turn(event.nominal_start, at_wall_clock(event.nominal_start, zone))
         times = times_after(turn.at, offsets, zone)
     return Anchor(event.rule_number, turn, times)
-
-
-def _has_people(event: Event) -> bool:
-    return event.registered_count + event.waitlist_count > 0
 
 
 def _is_reached(event: Event, anchor: Anchor, now: datetime) -> bool:

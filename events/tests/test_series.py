@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
 
 from accounts.models import Notification
 from accounts.tests.factories import grant
@@ -557,6 +558,20 @@ def test_editor_drops_no_event_that_has_registrations(clock, olga, max_, signed_
     assert refused.json()["required"] == ["owner", "manager"]
     assert set(left) == {"published"}
     assert (allowed.status_code, booked.status) == (200, "cancelled")
+
+
+def test_editor_drops_no_event_with_a_pending_registration(clock, olga, max_, signed_in):
+    series = new_series(signed_in(olga), registration_mode="approval")
+    asked = events_of(series)[1]
+    guest = {"name": "Gil", "email": "gil@example.com"}
+    APIClient().post(f"/api/events/{asked.pk}/register/", guest)
+    editor = signed_in(with_role(max_, "editor", asked.series))
+
+    refused = edit(editor, series, exdates=["2027-03-08"])
+
+    asked.refresh_from_db()
+    assert (refused.status_code, refused.json()["code"]) == (403, "role_too_low")
+    assert (asked.status, asked.pending_count) == ("published", 1)
 
 
 def test_editor_drops_events_without_registrations(clock, olga, max_, signed_in):
