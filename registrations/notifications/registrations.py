@@ -71,10 +71,11 @@ def _facts_for_former_holder(row: Notification, registration: Registration) -> F
 
 
 def _load_rejected(rows: Sequence[Notification]) -> dict[int, Facts]:
+    registrations = registrations_of(rows)
     return {
         row.pk: facts_of(registration, reason=row.facts.get("reason", ""), manage_url="")
         for row in rows
-        if (registration := registrations_of([row]).get(row.pk))
+        if (registration := registrations.get(row.pk))
         and registration.status == Status.REJECTED
         and is_ahead(registration.event)
     }
