@@ -237,6 +237,19 @@ class Event(EventDetails):
             or self.waitlist_policy == WaitlistPolicy.FIRST_FIT
         )
 
+    def gives_seats(self, at: datetime, *, even_closed: bool = False) -> bool:
+        """Whether registrations can still get a seat, be it by promotion.
+
+        With `even_closed`, the end of registration does not matter.
+        """
+        closes = self.registration_closes_at
+        return (
+            self.status == self.Status.PUBLISHED
+            and self.deleted_at is None
+            and not self.has_started(at)
+            and (even_closed or closes is None or at < closes)
+        )
+
     @property
     def needs_admission(self) -> bool:
         """Whether registering needs more than a free seat or a place on the waitlist."""

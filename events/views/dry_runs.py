@@ -134,11 +134,7 @@ class EventChanges:
 
     def _closes_registration(self, event: Event) -> bool:
         old = self.before.get(event.pk)
-        return (
-            old is not None
-            and _is_registration_open(old, self.now)
-            and not _is_registration_open(event, self.now)
-        )
+        return old is not None and old.gives_seats(self.now) and not event.gives_seats(self.now)
 
 
 def _by_id(ids: Iterable[int]) -> dict[int, Event]:
@@ -172,15 +168,6 @@ def _occurrences(series_id: int) -> list[int]:
 def _is_current(event: Event, now: datetime) -> bool:
     is_off = event.status == Event.Status.CANCELLED or event.deleted_at is not None
     return not is_off and event.start_time > now
-
-
-def _is_registration_open(event: Event, now: datetime) -> bool:
-    closes = event.registration_closes_at
-    return (
-        event.status == Event.Status.PUBLISHED
-        and not event.has_started(now)
-        and (closes is None or now < closes)
-    )
 
 
 def _is_queue_blocked(event: Event, now: datetime) -> bool:

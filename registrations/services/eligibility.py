@@ -48,6 +48,7 @@ FITS = """(
 # A trigger keeps the column equal to `Event.has_free_seat`.
 HAS_FREE_SEAT = "event.is_available"
 
+# The same as `Event.gives_seats`.
 GIVES_SEATS = """(
     event.status = 'published' AND event.deleted_at IS NULL AND event.start_time > %(now)s
     AND (event.registration_closes_at IS NULL OR event.registration_closes_at > %(now)s)
@@ -87,27 +88,13 @@ def may_promote_sql(
     )"""
 
 
-def gives_seats(event: Event, now: datetime, *, even_closed: bool = False) -> bool:
-    """Whether registrations can still get a seat, be it by promotion.
-
-    With `even_closed`, the end of registration does not matter.
-    """
-    closes = event.registration_closes_at
-    return (
-        event.status == Event.Status.PUBLISHED
-        and event.deleted_at is None
-        and not event.has_started(now)
-        and (even_closed or closes is None or now < closes)
-    )
-
-
 def may_promote(event: Event, now: datetime, *, even_closed: bool = False) -> bool:
-    """Whether there may be seats for a waitlisted party. `even_closed` is as in `gives_seats`.
+    """Whether there may be seats for a waitlisted party, `even_closed` as in `Event.gives_seats`.
 
     Promotion does not depend on `registration_opens_at`.
     """
     has_seats = event.waitlist_count > 0 and event.available_seats != 0
-    return has_seats and gives_seats(event, now, even_closed=even_closed)
+    return has_seats and event.gives_seats(now, even_closed=even_closed)
 
 
 def placement(event: Event, party_size: int = 1) -> Status | None:

@@ -20,7 +20,6 @@ from registrations.services.eligibility import (
     IS_OPEN,
     MAY_REGISTER,
     check_may_register,
-    gives_seats,
     may_promote,
     may_promote_sql,
     placement,
@@ -85,7 +84,7 @@ RULES: dict[str, Callable[[Event], bool]] = {
     FITS.replace("%(party_size)s", "2"): lambda event: event.seats_party(2),
     HAS_FREE_SEAT: lambda event: event.has_free_seat,
     f"{HAS_FREE_SEAT} OR event.waitlist_enabled": lambda event: placement(event) is not None,
-    GIVES_SEATS: lambda event: gives_seats(event, NOW),
+    GIVES_SEATS: lambda event: event.gives_seats(NOW),
     may_promote_sql(): lambda event: may_promote(event, NOW),
 }
 
