@@ -266,9 +266,13 @@ class ApiView(GenericAPIView[Any]):
         """
         user = self.request.user
         name, needed = type(self).__qualname__, self.needed_permissions
-        key = (name, needed, variant, user.pk, rights_key(user))
+        key = (name, needed, variant, user.is_authenticated, rights_key(user))
         rows = fetch(
-            key, lambda values: make().filter(pk=(values or [pk])[0])[:1], [pk], prepare=True
+            key,
+            lambda values: make().filter(pk=(values or [pk])[0])[:1],
+            [pk],
+            prepare=True,
+            viewer=user,
         )
         if not rows:
             raise NotFound

@@ -169,7 +169,7 @@ class EventFilter(StrictFilterSet):
         if plan.is_empty:
             select()  # no page does, and it raises the errors of the other filters
         is_prepared = not read_filters(request, but="search")
-        return replace(plan, cache_key=cache_key, is_prepared=is_prepared)
+        return replace(plan, cache_key=cache_key, viewer=request.user, is_prepared=is_prepared)
 
     @staticmethod
     def _plan_of(request: Request, select: Callable[[], Selection]) -> PagePlan:

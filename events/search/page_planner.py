@@ -64,8 +64,9 @@ class PagePlan:
     says that few events meet the condition at any time, such as the ongoing ones. `is_empty` says
     that nothing matches, even with corrections.
 
-    `select` must depend on `cache_key` alone. The SQL is cached by that key; with None it is not
-    cached. With `is_prepared` the database caches its plans for the rows too.
+    `select` must depend on `cache_key` and the id of `viewer` alone, as the `build` of `fetch`. The
+    SQL is cached by that key; with None it is not cached. With `is_prepared` the database caches
+    its plans for the rows too.
     """
 
     select: Callable[[], Selection]
@@ -74,6 +75,7 @@ class PagePlan:
     is_rare: bool = False
     is_empty: bool = False
     cache_key: Hashable = None
+    viewer: Any = None
     is_prepared: bool = False
 
     def matches(self) -> EventQuerySet:
@@ -151,9 +153,11 @@ class PagePlan:
         """
         query = None
         if self.cache_key is not None:
-            query = compiled_query(key, build, position, prepare=self.is_prepared)
+            query = compiled_query(
+                key, build, position, prepare=self.is_prepared, viewer=self.viewer
+            )
         if query is not None:
-            return query.run(position)
+            return query.run(position, self.viewer)
         if needs_sql:
             raise NotCompilable
         return list(build(position))
@@ -277,4 +281,4 @@ class PagePlan:
 
         key = None if self.cache_key is None else (self.cache_key, has_text, *shape)
         values = [*position, *filter(None, ts_queries.texts)]
-        return fetch_by_sql(key, build_from_values, values)
+        return fetch_by_sql(key, build_from_values, values, viewer=self.viewer)

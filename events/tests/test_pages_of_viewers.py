@@ -9,10 +9,12 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.tests.factories import UserFactory, grant, key_client
 from config.api.key_scopes import Scope
+from config.api.sql import compiled_queries
 from conftest import NOW
 from events.models import Event, TeamMember
 from events.search import page_cache
 from events.tests.factories import CategoryFactory, EventFactory, SeriesFactory, with_role
+from registrations.tests.factories import registered
 
 pytestmark = pytest.mark.django_db
 
@@ -154,3 +156,64 @@ def test_a_signed_in_page_of_known_events_takes_one_query_beside_the_session(
 
     with django_assert_num_queries(2):
         assert len(client.get(LIST).json()["results"]) == 3
+
+
+SHARED_QUERIES = (
+    f"{LIST}?when=all&page_size=100",
+    f"{LIST}?status=draft",
+    f"{LIST}?search=fete",
+    f"{LIST}facets/?when=all",
+    OWN,
+    f"{OWN}?ordering=-name&page_size=2",
+    f"{OWN}?search=fete",
+    f"{OWN}?role=manager",
+    "/api/me/registrations/",
+)
+
+
+def test_viewers_in_turn_get_what_uncached_queries_return(clock, olga, max_, signed_in):
+    """Viewers with the same rights share the SQL, in which only the id differs."""
+    users = [olga, max_]
+    managers = [UserFactory() for _ in users]
+    for number, (user, manager) in enumerate(zip(users, managers, strict=True)):
+        for status, visibility in (
+            ("published", "public"),
+            ("draft", "public"),
+            ("published", "unlisted"),
+        ):
+            event = EventFactory(
+                organizer=user,
+                name=f"Fête of {number}",
+                status=status,
+                visibility=visibility,
+                meeting_url=SECRET,
+                start_time=NOW + timedelta(days=number + 1),
+            )
+            if status == "published":
+                registered(event, user=users[number - 1], is_opened=True)
+        with_role(manager, "manager", event)
+    hidden = Event.objects.exclude(status="published", visibility="public")
+    paths = [*SHARED_QUERIES, *(f"{LIST}{event.pk}/" for event in hidden)]
+    clients = [
+        *map(signed_in, [*users, *managers]),
+        *(key_client(user) for user in users),
+        *(signed_in(UserFactory(is_superuser=True)) for _ in range(2)),
+    ]
+
+    def responses(numbers):
+        return {
+            (number, path): clients[number].get(path, headers={"X-Request-ID": "same"}).content
+            for number in numbers
+            for path in paths
+        }
+
+    with patch.object(compiled_queries, "_compiled", return_value=None):
+        uncached = responses(range(len(clients)))
+    compiled = []
+    for numbers in (range(len(clients)), reversed(range(len(clients)))):
+        cache = compiled_queries._CompilationCache(1000)
+        with patch.object(compiled_queries, "_compiled", cache):
+            compiled.append(responses(numbers))
+
+    for name, content in uncached.items():
+        assert [each[name] for each in compiled] == [content, content], name

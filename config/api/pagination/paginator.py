@@ -48,6 +48,7 @@ class KeysetPagination(BasePagination):
                 lambda position: page.query(make(), position),
                 page.position,
                 prepare=not filters,
+                viewer=request.user,
             )
         else:
             fetched = list(page.query(make(), page.position))
@@ -176,10 +177,10 @@ def read_filters(request: Request, *, but: str = "") -> tuple[Any, ...]:
     return filters and (*filters, str(timezone.get_current_timezone()))
 
 
-def viewer_key(request: Request) -> tuple[Any, Hashable] | None:
-    """Everything that rows depend on by the viewer. None for a guest."""
+def viewer_key(request: Request) -> tuple[Hashable] | None:
+    """All that the SQL depends on by the viewer, beside the id. None for a guest."""
     user = request.user
-    return (user.pk, rights_key(user)) if user.is_authenticated else None
+    return (rights_key(user),) if user.is_authenticated else None
 
 
 def read_note(request: Request) -> Any:

@@ -3,7 +3,8 @@
 Building a page's query in Python (filters, orderings, the ORM's SQL) takes many times longer than
 running it, and so does the ORM's construction of rows. A QuerySet still defines each list. The
 result of its compilation is cached under all that it depends on: the SQL, the parameters that stand
-for the current time and for the cursor's position, and a function that makes rows of columns.
+for the current time, the viewer and the cursor's position, and a function that makes rows of
+columns.
 
 Run by the ORM instead, a signed-in user's page of events takes 3.6 times the CPU, one event 3 times
 and a page of attendees 2.9 times (docs/decisions/lists.md).
@@ -11,7 +12,8 @@ and a page of attendees 2.9 times (docs/decisions/lists.md).
 
 import re
 import secrets
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -60,6 +62,9 @@ _SENTINELS: dict[type, Callable[[int], Any]] = {
     list: lambda part: [(_NONCE << 8) + part],  # of ids
 }
 
+# Stands for the id of the viewer. No position has so many parts.
+_VIEWER_SENTINEL = _SENTINELS[int](255)
+
 # The values that a cursor names; None is the start of the list.
 Position = list[Any] | None
 
@@ -74,11 +79,33 @@ def current_instant() -> datetime:
     return CurrentInstant.combine(now.date(), now.timetz())
 
 
+@contextmanager
+def _viewer_sentinel(viewer: Any) -> Iterator[list[int]]:
+    """The sentinel for the id of an account, which has it as its id within the block.
+
+    So no queryset can leave the id itself in the SQL. None and guests have no sentinel.
+    """
+    pk = viewer and viewer.pk
+    if pk is None:
+        yield []
+        return
+    viewer.pk = _VIEWER_SENTINEL
+    try:
+        yield [_VIEWER_SENTINEL]
+    finally:
+        viewer.pk = pk
+
+
+def _id_of(viewer: Any) -> list[int]:
+    """What each run replaces the sentinel by."""
+    return [] if viewer is None or viewer.pk is None else [viewer.pk]
+
+
 class CompiledStatement:
     """SQL that is built once and run with any values and at any time.
 
-    `sentinels` are the parameters that each run replaces by its values. Text sentinels may be
-    missing among the parameters. Raises `NotCompilable`.
+    `sentinels` are the parameters that each run replaces by its values. Text sentinels and that of
+    the viewer may be missing among the parameters. Raises `NotCompilable`.
     """
 
     def __init__(
@@ -103,7 +130,7 @@ class CompiledStatement:
         if any(
             part not in present
             for part, sentinel in enumerate(sentinels)
-            if not isinstance(sentinel, str)
+            if not isinstance(sentinel, str) and sentinel != _VIEWER_SENTINEL
         ):
             raise NotCompilable
         constants = [value for value in self.parameters if value not in sentinels]
@@ -122,7 +149,7 @@ class CompiledStatement:
 
 
 class CompiledQuery:
-    """One query of a list, for any position of its cursor and any time.
+    """One query of a list, for any position of its cursor, any time and any viewer.
 
     `build` receives a position and returns the QuerySet. Rows are instances of the model, or tuples
     where the QuerySet is a `values_list`. Raises `NotCompilable`.
@@ -134,25 +161,29 @@ class CompiledQuery:
         position: Position,
         *,
         prepare: bool = False,
+        viewer: Any = None,
     ) -> None:
         sentinels = None if position is None else _sentinels(position)
-        queryset = build(sentinels)
+        with _viewer_sentinel(viewer) as of_viewer:
+            queryset = build(sentinels)
+            compiler = queryset.query.get_compiler(queryset.db)
+            try:
+                sql, parameters = compiler.as_sql()
+            except EmptyResultSet:  # nothing can match, so there is no SQL
+                raise NotCompilable from None
+        replaced = [*(sentinels or ()), *of_viewer]
         self.model = queryset.model
-        compiler = queryset.query.get_compiler(queryset.db)
-        try:
-            sql, parameters = compiler.as_sql()
-        except EmptyResultSet:  # nothing can match, so there is no SQL
-            raise NotCompilable from None
-        self.statement = CompiledStatement(sql, parameters, sentinels or [], prepare=prepare)
+        self.statement = CompiledStatement(sql, parameters, replaced, prepare=prepare)
         self.make_row = row_factory(queryset, compiler)
         self.locks_rows = queryset.query.select_for_update
 
-    def run(self, position: Position) -> list[Any]:
+    def run(self, position: Position, viewer: Any = None) -> list[Any]:
         alias = router.db_for_read(self.model)
         if self.locks_rows and connections[alias].get_autocommit():
             # Django checks this only where it compiles the query.
             raise TransactionManagementError("Rows are locked in a transaction only.")
-        rows = self.statement.run(position or [], connections[alias])
+        values = [*(position or ()), *_id_of(viewer)]
+        rows = self.statement.run(values, connections[alias])
         return [self.make_row(columns, alias) for columns in rows] if self.make_row else rows
 
 
@@ -162,15 +193,18 @@ def fetch(
     position: Position,
     *,
     prepare: bool = False,
+    viewer: Any = None,
 ) -> list[Any]:
     """The rows of `build(position)`. The compiled query is cached under `key`.
 
-    `build` must depend on nothing but `key` and the position. With `prepare` the statement is
-    prepared, so that the database caches its plan too. That is for queries whose best plan depends
-    on no number or time, and whose text parameters no client sends.
+    `build` must depend on nothing but `key`, the position and the id of `viewer`, an account, which
+    `build` reads from this same object. All else about the viewer is part of the key, as
+    `rights_key`. With `prepare` the statement is prepared, so that the database caches its plan
+    too. That is for queries whose best plan depends on no number or time, and whose text parameters
+    no client sends.
     """
-    query = compiled_query(key, build, position, prepare=prepare)
-    return list(build(position)) if query is None else query.run(position)
+    query = compiled_query(key, build, position, prepare=prepare, viewer=viewer)
+    return list(build(position)) if query is None else query.run(position, viewer)
 
 
 def count_rows(
@@ -195,10 +229,11 @@ def compiled_query(
     position: Position,
     *,
     prepare: bool = False,
+    viewer: Any = None,
 ) -> CompiledQuery | None:
     """The compiled query of `fetch`. None where only the ORM can run it."""
     query: CompiledQuery | None = _compiled(
-        key, lambda: CompiledQuery(build, position, prepare=prepare)
+        key, lambda: CompiledQuery(build, position, prepare=prepare, viewer=viewer)
     )
     return query
 
@@ -207,6 +242,8 @@ def fetch_by_sql(
     key: Hashable,
     build: Callable[[Sequence[Any]], tuple[str, Iterable[Any]]],
     values: Sequence[Any],
+    *,
+    viewer: Any = None,
 ) -> list[tuple[Any, ...]]:
     """The rows of the SQL and parameters that `build` returns for `values`.
 
@@ -216,10 +253,13 @@ def fetch_by_sql(
 
     def compile_statement() -> CompiledStatement:
         sentinels = _sentinels(values)
-        return CompiledStatement(*build(sentinels), sentinels)
+        with _viewer_sentinel(viewer) as of_viewer:
+            sql, parameters = build(sentinels)
+        return CompiledStatement(sql, parameters, [*sentinels, *of_viewer])
 
     statement = None if key is None else _compiled(key, compile_statement)
     if statement is not None:
+        values = [*values, *_id_of(viewer)]
         rows: list[tuple[Any, ...]] = statement.run(values, reading_connection())
         return rows
     sql, parameters = build(values)
@@ -300,8 +340,9 @@ def _sentinels(values: Sequence[Any]) -> list[Any]:
 
 
 def _has_sentinel(value: Any) -> bool:
-    """Whether a text sentinel was altered while the query was built, so that no run replaces it."""
-    return isinstance(value, str) and _TEXT_SENTINEL in value
+    """Whether a sentinel was altered while the query was built, so that no run replaces it."""
+    text = str(value)  # which also shows an id within a list
+    return _TEXT_SENTINEL in text or str(_VIEWER_SENTINEL) in text
 
 
 def _looks_current(value: Any) -> bool:
