@@ -15,11 +15,12 @@ from datetime import timedelta
 from itertools import compress
 from threading import Event
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from django.utils import timezone
 
 from config.api.liveness import report_alive
 from config.api.request_ids import request_in_progress
+from config.api.sql.unavailability import DATABASE_UNAVAILABLE
 
 from ..models import Notification
 from . import outbox
@@ -58,8 +59,6 @@ _TIME_TO_SEND = timedelta(minutes=6)
 _SHUTDOWN_SECONDS = 10.0
 _UNKNOWN_KIND_DELAY = timedelta(minutes=1)
 
-_DATABASE_ERRORS = (OperationalError, InterfaceError)
-
 
 class Mailer:
     """Delivers until `stopping` is set. Any number of mailers may run at once.
@@ -83,7 +82,7 @@ class Mailer:
             try:
                 if self.deliver_batch():
                     continue
-            except _DATABASE_ERRORS as error:
+            except DATABASE_UNAVAILABLE as error:
                 self._failures += 1
                 self._is_registered = False
                 connection.close()
@@ -119,7 +118,7 @@ class Mailer:
         self._transport.close()
         try:
             outbox.unregister_mailer(self._number)
-        except _DATABASE_ERRORS:
+        except DATABASE_UNAVAILABLE:
             logger.debug("the lock ended with the connection", exc_info=True)
 
     # --- one batch ---
@@ -173,7 +172,7 @@ class Mailer:
                 continue
             try:
                 facts_by_row = kind.load(rows)
-            except _DATABASE_ERRORS:
+            except DATABASE_UNAVAILABLE:
                 raise
             except Exception as error:
                 logger.exception("cannot load the facts of %s", name)
@@ -206,7 +205,7 @@ class Mailer:
                 outbox.uncount(self._number, row)
             _give_back(delivery, budgets)
             raise
-        except _DATABASE_ERRORS:
+        except DATABASE_UNAVAILABLE:
             raise
         except Refused as error:
             _give_back(delivery, budgets)
@@ -288,7 +287,7 @@ class Mailer:
         while True:
             try:
                 outbox.settle(self._number, row, state, error=error)
-            except _DATABASE_ERRORS:
+            except DATABASE_UNAVAILABLE:
                 if self._stopping.is_set():
                     self._lease_ends = min(self._lease_ends, time.monotonic() + _SHUTDOWN_SECONDS)
                 if time.monotonic() > self._lease_ends:
@@ -312,7 +311,7 @@ class Mailer:
         connection.close()
         try:
             outbox.lock_number(self._number)
-        except _DATABASE_ERRORS:
+        except DATABASE_UNAVAILABLE:
             logger.debug("the database is still unavailable", exc_info=True)
 
     def _register(self) -> None:

@@ -1,6 +1,7 @@
 """The mailer: contents of mails, recipients, errors, several mailers."""
 
 import re
+import time
 from datetime import timedelta
 from email import policy
 from email.parser import BytesParser
@@ -11,9 +12,11 @@ from django.db import connection
 
 from accounts.models import Notification
 from accounts.notifications import notify, outbox
+from accounts.notifications.composing import Mail
 from accounts.notifications.inbox import inbox_of
 from accounts.notifications.mailer import Mailer
 from accounts.notifications.opt_outs import digest_of, opt_out
+from accounts.notifications.transport import MailTransport
 from accounts.tests.factories import UserFactory
 from accounts.tests.kinds import GIF
 from conftest import NOW
@@ -534,6 +537,23 @@ def test_mailer_without_its_claim_sends_nothing(clock, monkeypatch):
     deliver()
 
     assert sent() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_mail_is_recorded_once_its_read_only_database_is_replaced(monkeypatch):
+    def send(transport: MailTransport, mail: Mail) -> None:
+        sends.append(mail)
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = on")  # until it reconnects
+
+    sends: list[Mail] = []
+    enqueue()
+    monkeypatch.setattr(MailTransport, "send", send)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+    deliver()
+
+    assert (len(sends), row_of().state) == (1, Notification.State.SENT)
 
 
 @pytest.mark.parametrize("rows", [1000])

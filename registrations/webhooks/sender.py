@@ -6,11 +6,12 @@ import time
 from collections import defaultdict
 from threading import Event
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from accounts.notifications.transport import error_text
 from config.api.liveness import report_alive
+from config.api.sql.unavailability import DATABASE_UNAVAILABLE
 
 from ..models import Webhook, WebhookDelivery
 from . import claims
@@ -34,8 +35,6 @@ _WAIT_SECONDS = 0.05
 _UPKEEP_SECONDS = 5.0
 _MAX_PAUSE_SECONDS = 30.0
 _LOCK_TRIES = 10
-
-_DATABASE_ERRORS = (OperationalError, InterfaceError)
 
 
 class Sender:
@@ -65,7 +64,7 @@ class Sender:
             try:
                 is_idle = not self.send_due()
                 self._failures = 0
-            except _DATABASE_ERRORS as error:
+            except DATABASE_UNAVAILABLE as error:
                 self._handle_lost_connection(error)
                 is_idle = True
             except Exception:
@@ -94,7 +93,7 @@ class Sender:
             while self._claimed and self._is_registered:
                 self._settle(self._lanes.take_done(_WAIT_SECONDS))
             claims.unregister_sender(self._number)
-        except _DATABASE_ERRORS:
+        except DATABASE_UNAVAILABLE:
             logger.debug("the lock ended with the connection", exc_info=True)
         self._lanes.close()
 
@@ -154,7 +153,7 @@ class Sender:
         """The bodies. A delivery that cannot be rendered is attempted later, and stops no other."""
         try:
             return render(webhook, deliveries)
-        except _DATABASE_ERRORS:
+        except DATABASE_UNAVAILABLE:
             raise
         except Exception:
             logger.exception("cannot render deliveries of webhook %s", webhook.pk)
