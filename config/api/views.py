@@ -192,7 +192,8 @@ class ApiView(GenericAPIView[Any]):
             final["Preference-Applied"] = LENIENT
         if "Cache-Control" not in final:
             final["Cache-Control"] = self._cache_control(request)
-        if self.sends_etag and final.status_code in {200, 201}:
+        # A replayed response has the ETag of the first one, whose version If-Match accepts.
+        if self.sends_etag and "ETag" not in final and final.status_code in {200, 201}:
             if isinstance(final, Response):
                 final.add_post_render_callback(add_etag)
             else:

@@ -276,6 +276,21 @@ def test_repeated_post_is_done_once_with_the_same_response(anyone, event):
     assert Registration.objects.count() == 1
 
 
+def test_the_etag_of_a_replayed_response_is_accepted_by_if_match(olga, signed_in):
+    client = signed_in(olga)
+    body = {"name": "Talk", "location": "Hall", "start_time": "2100-01-01T10:00:00Z"}
+    headers = {"Idempotency-Key": "key-1"}
+    client.post("/api/events/", body, headers=headers)
+
+    again = client.post("/api/events/", body, headers=headers)
+    edited = client.patch(
+        again["Location"], {"name": "Lecture"}, headers={"If-Match": again["ETag"]}
+    )
+
+    assert again["Idempotent-Replayed"] == "true"
+    assert edited.status_code == 200
+
+
 def test_a_refusal_is_replayed_too(anyone, olga):
     event = EventFactory(organizer=olga, max_capacity=1)
     registered(event)
