@@ -20,6 +20,14 @@ class Contains(Func):
     output_field = BooleanField()
 
 
+class AnyOf(Func):
+    """Whether a value is in an array. The SQL is the same for every length of the array."""
+
+    template = "(%(expressions)s))"
+    arg_joiner = " = ANY ("
+    output_field = BooleanField()
+
+
 class Overlaps(Func):
     """Whether two spans have an instant in common."""
 

@@ -30,7 +30,7 @@ from config.api.sql.compiled_queries import NotCompilable, fetch, loaded_row
 from ..models import Event, EventQuerySet
 from .geo import distance_km
 from .page_planner import PagePlan
-from .page_sql import AnyOf
+from .page_sql import has_any_id
 from .pages import read_event_page
 
 _MAX_BYTES = 20_000_000
@@ -211,7 +211,7 @@ class _CacheReader:
     def _render(self, pks: list[int], now: datetime) -> dict[int, Rendered]:
         def build(position: list[Any] | None) -> EventQuerySet:
             (ids,) = position or [pks]
-            return Event.objects.for_listing().annotate(**_VERSIONS).filter(AnyOf(ids))
+            return Event.objects.for_listing().annotate(**_VERSIONS).filter(has_any_id(ids))
 
         events = fetch("events with their versions", build, [pks], prepare=True)
         columns = self.renderer.viewer_columns

@@ -20,13 +20,13 @@ from config.api.sql.compiled_queries import NotCompilable, compiled_query, fetch
 
 from ..models import EventQuerySet
 from .page_sql import (
-    AnyOf,
     PageRequest,
     Position,
     Selection,
     Sql,
     gather,
     gather_levels,
+    has_any_id,
     walk,
     walk_by_level,
 )
@@ -127,7 +127,7 @@ class PagePlan:
 
         def build(position: list[Any] | None) -> Any:
             (ids,) = position or [pks]
-            events = self.select().events.filter(AnyOf(ids))
+            events = self.select().events.filter(has_any_id(ids))
             if columns is None:
                 return events
             chord = [name for name in events.query.annotations if name == "chord"]

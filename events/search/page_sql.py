@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import FullResultSet
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import BigIntegerField, BooleanField, F, Func, Q, Value
+from django.db.models import BigIntegerField, F, Q, Value
 from django.db.models.expressions import Combinable
 
 from config.api.pagination.keyset import Ordering
 
 from ..models import Event, EventQuerySet
+from ..models.expressions import AnyOf
 from .query import TsQueries
 
 # The sort key of a row: the attributes of its ordering, the id last.
@@ -27,15 +28,9 @@ Sql = tuple[str, Iterable[Any]]
 _CONDITION_COLUMNS = ("search_vector", "name", "location", "latitude", "longitude", "category_id")
 
 
-class AnyOf(Func):
-    """Whether the id is in a list. The SQL is the same for every length of the list."""
-
-    template = "(%(expressions)s))"
-    arg_joiner = " = ANY ("
-    output_field = BooleanField()
-
-    def __init__(self, pks: list[int]) -> None:
-        super().__init__(F("pk"), Value(pks, output_field=ArrayField(BigIntegerField())))
+def has_any_id(pks: list[int]) -> AnyOf:
+    """Whether the id is in a list."""
+    return AnyOf(F("pk"), Value(pks, output_field=ArrayField(BigIntegerField())))
 
 
 class Selection(NamedTuple):
