@@ -175,10 +175,18 @@ def _matches(events: EventQuerySet, request: PageRequest) -> Sql:
 
 
 def _next_events(selection: Selection, request: PageRequest, limit: int) -> Sql:
-    """The next events with every column that conditions read, under the name of their table."""
+    """The next events with every column that conditions read, under the name of their table.
+
+    Before version 17, PostgreSQL sorts all events rather than those of one distance by their ids.
+    So the index orders by distance alone, and all events of the last distance are included.
+    """
     columns = dict.fromkeys((*request.columns, *_CONDITION_COLUMNS))
-    rows = request.rows(selection.events).values_list(*columns)[:limit]
-    sql, parameters = rows.query.sql_with_params()
+    rows = request.rows(selection.events).values_list(*columns)
+    if request.ordering.index_has_id:
+        sql, parameters = rows[:limit].query.sql_with_params()
+    else:
+        sql, parameters = rows.order_by(rows.query.order_by[0]).query.sql_with_params()
+        sql += f" FETCH FIRST {limit} ROWS WITH TIES"
     return f'({sql}) AS "events_event"', parameters
 
 

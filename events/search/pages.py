@@ -22,7 +22,7 @@ EVENT_ORDERINGS = {
         ("name", Ordering("name_key", expression=alphabetical("name"))),
     ),
     "relevance": Ordering("start_time", leading="rank"),
-    "distance": Ordering("chord", needs="near"),
+    "distance": Ordering("chord", needs="near", index_has_id=False),
 }
 
 

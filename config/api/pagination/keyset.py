@@ -33,7 +33,8 @@ class Ordering:
 
     `attribute` is read from a row to make its cursor. `expression` is the sort key in the database,
     where that is not the column of the same name. `leading` is an attribute that sorts before
-    `attribute`. `needs` is the query parameter that the ordering requires.
+    `attribute`. `needs` is the query parameter that the ordering requires. `index_has_id` says that
+    an index in this order has the id as well, which one that measures distances cannot.
     """
 
     attribute: str
@@ -42,6 +43,7 @@ class Ordering:
     unique: str = "pk"
     leading: str = ""
     needs: str = ""
+    index_has_id: bool = True
 
     @property
     def attributes(self) -> list[str]:
