@@ -8,40 +8,20 @@ import secrets
 import shutil
 import subprocess
 import sys
+from http.client import HTTPException
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import psycopg
-from aiosmtpd.controller import Controller
 
 from config.tests.server import free_port
 
 from .parts import Part, wait_until
 from .postgres import Address, Postgres
+from .receivers import HookReceiver, MailReceiver
 
 PROJECT = Path(__file__).parents[2]
 PASSWORD = "an organizer's long password"
-
-
-class MailSink:
-    """A mail server that accepts everything and counts by recipient."""
-
-    def __init__(self) -> None:
-        self.recipients: list[str] = []
-        self.port = free_port()
-
-    def start(self) -> None:
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
-        self._controller.start()
-
-    def stop(self) -> None:
-        self._controller.stop(no_assert=True)
-
-    async def handle_DATA(  # noqa: N802  # aiosmtpd calls it
-        self, server: object, session: object, envelope: object
-    ) -> str:
-        self.recipients += envelope.rcpt_tos  # type: ignore[attr-defined]
-        return "250 OK"
 
 
 class Deployment:
@@ -56,9 +36,9 @@ class Deployment:
             Postgres(name, root, binaries, free_port(), logs) for name in ("server_a", "server_b")
         )
         self.address = Address(self.primary.port)
-        self.mail = MailSink()
+        self.mail, self.hooks = MailReceiver(), HookReceiver()
         self.port = free_port()
-        ports = [free_port(), free_port()]
+        self.host_ports = ports = [free_port(), free_port()]
         pooler_port, redis_port = free_port(), free_port()
         self.environment = {
             "DATABASE_URL": f"postgresql://events@127.0.0.1:{pooler_port}/events?sslmode=disable",
@@ -70,6 +50,7 @@ class Deployment:
             "PUBLIC_URL": f"http://127.0.0.1:{self.port}",
             "ALLOWED_HOSTS": "127.0.0.1",
             "TRUSTED_PROXIES": "1",
+            "WEBHOOK_NETWORKS": "127.0.0.0/8",
             "RATE_LIMITS": "off",
             "WEB_CONCURRENCY": "2",
             "DATA_DIR": str(root / "web"),
@@ -85,6 +66,7 @@ class Deployment:
             )  # fmt: skip
 
         self.pooler = Part("pgbouncer", ["pgbouncer", "-q", pooler], logs=logs, user="postgres")
+        self.redis_port = redis_port
         self.redis = Part(
             "redis", ["redis-server", "--port", str(redis_port), "--save", ""], logs=logs
         )
@@ -109,6 +91,7 @@ class Deployment:
         self.standby.start()
         self.wait_for_standby()
         self.mail.start()
+        self.hooks.start()
         self.pooler.start()
         self.redis.start()
         self.manage("migrate", "--noinput")
@@ -117,9 +100,12 @@ class Deployment:
         wait_until(self.responds, 90, "the start")
 
     def responds(self) -> bool:
+        """Whether nginx and each web host respond, and have the database."""
         try:
-            self.api("GET", "/readyz")
-        except OSError:
+            for port in (self.port, *self.host_ports):
+                with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=30):
+                    pass
+        except (OSError, HTTPException):
             return False
         return True
 
@@ -180,6 +166,10 @@ class Deployment:
         with urlopen(request, timeout=30) as response:
             return json.load(response)
 
+    def set_in_redis(self, name: str, value: str) -> None:
+        command = ["redis-cli", "-p", str(self.redis_port), "config", "set", name, value]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
     def database(self) -> psycopg.Connection:
         return self.primary.connect("events")
 
@@ -190,6 +180,7 @@ class Deployment:
         for server in (self.primary, self.standby):
             server.remove()
         self.mail.stop()
+        self.hooks.stop()
 
     @staticmethod
     def _write(path: Path, text: str) -> str:

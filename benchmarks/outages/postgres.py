@@ -40,10 +40,6 @@ class Postgres:
         source = f"host=127.0.0.1 port={primary.port} user=postgres application_name={self.name}"
         self._as_account("pg_basebackup", "-d", source, "-D", self.data, "-R", "-c", "fast")
 
-    def promote(self) -> None:
-        with self.connect() as connection:
-            connection.execute("SELECT pg_promote()")
-
     def start(self) -> None:
         self.part.start()
         wait_until(self.responds, 60, self.name)
