@@ -4,7 +4,6 @@ Each part is read only for staff who may view its rows, by a fixed number of sta
 in the zone of the staff member's account.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from events.models import Event
 
 from ..models import WebhookDelivery
 from ..webhooks import figures
+from .charts import Chart, chart_of
 
 DAYS = 30
 MAX_EVENTS = 8
@@ -44,32 +44,6 @@ _REGISTERED = """
 _WORKER_TIMEOUT = timedelta(seconds=60)
 # From then on somebody should look at the queue.
 _LATE_SECONDS = 300
-
-# The chart's units of length.
-_BAR, _GAP, HEIGHT = 16, 4, 120
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    day: date
-    people: int
-    x: int
-    y: float
-    height: float
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    bars: list[Bar]
-    top: int
-
-    @property
-    def total(self) -> int:
-        return sum(bar.people for bar in self.bars)
-
-    @property
-    def width(self) -> int:
-        return len(self.bars) * (_BAR + _GAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +94,8 @@ def registrations_chart(zone: tzinfo) -> Chart | None:
         except TookTooLong:
             return None
         cache.set(name, counts, _CACHED_SECONDS)
-    top = _round_above(max(counts.values(), default=0))
-    bars = []
-    for number in range(DAYS):
-        day = first + timedelta(days=number)
-        people = counts.get(day, 0)
-        height = round(HEIGHT * people / top, 1)
-        bars.append(Bar(day, people, number * (_BAR + _GAP), HEIGHT - height, height))
-    return Chart(bars, top)
+    days = [first + timedelta(days=number) for number in range(DAYS)]
+    return chart_of([(day, counts.get(day, 0)) for day in days])
 
 
 def _registered_by_day(first: date, zone: tzinfo) -> dict[date, int]:
@@ -141,14 +109,6 @@ def _registered_by_day(first: date, zone: tzinfo) -> dict[date, int]:
     for slot, people in rows:
         counts[slot.astimezone(zone).date()] += int(people)
     return dict(counts)
-
-
-def _round_above(number: int) -> int:
-    """The next of 1, 2, 5, 10, 20, 50 … from `number` on."""
-    if number <= 1:
-        return 1
-    power = 10 ** math.floor(math.log10(number))
-    return next(int(step * power) for step in (1, 2, 5, 10) if step * power >= number)
 
 
 def next_events() -> list[Fill]:

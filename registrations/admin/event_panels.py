@@ -1,4 +1,7 @@
-"""What the admin's page of an event shows of its people: a funnel, and the latest of its ledger."""
+"""What the admin's page of an event shows of its people: statistics and the latest ledger."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -6,15 +9,20 @@ from django.utils import timezone
 from accounts.admin import named_actor
 from events.models import Event
 
+from ..forms.questions import questions_of
 from ..models import LedgerEntry
 from ..statistics.events import event_statistics
+from .charts import chart_of
 
 MAX_ENTRIES = 20
+_YES_AND_NO = {"true": "Yes", "false": "No"}
 
 
-def funnel_of(event: Event) -> str:
-    """The people of each stage, with bars in proportion to all who ever registered."""
-    totals = event_statistics(event, timezone.get_current_timezone()).totals
+def statistics_of(event: Event) -> str:
+    """The people of each stage, the registrations by day, and the answers to each question."""
+    zone = timezone.get_current_timezone()
+    statistics = event_statistics(event, zone)
+    totals = statistics.totals
     stages = [
         ("Registered", totals["people"]),
         ("On the waitlist", totals["waitlisted"]),
@@ -22,9 +30,35 @@ def funnel_of(event: Event) -> str:
         ("Have a seat", totals["confirmed"]),
         ("Checked in", totals["checked_in"]),
     ]
-    most = max(1, *(people for _, people in stages))
-    rows = [(name, people, 100 * people // most) for name, people in stages]
-    return render_to_string("registrations/admin/funnel.html", {"rows": rows})
+    context = {
+        "funnel": _bars(stages),
+        "chart": chart_of(
+            [
+                (each.begin.astimezone(zone).date(), each.people["registered"])
+                for each in statistics.timeline
+            ]
+        ),
+        "questions": _answers(event, statistics.answers),
+    }
+    return render_to_string("registrations/admin/statistics.html", context)
+
+
+def _answers(event: Event, answers: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """For each question its title, and the rows of its answers if these are counted."""
+    shown = []
+    for question in questions_of(event.form).all:
+        facts = answers[question.key]
+        labels = _YES_AND_NO | {option.value: option.label for option in question.options}
+        counts = [(labels.get(value, value), n) for value, n in (facts["counts"] or {}).items()]
+        title = f"{question.label} ({facts['answered']} answered)"
+        shown.append({"title": title, "rows": _bars(counts)})
+    return shown
+
+
+def _bars(counts: Sequence[tuple[str, int]]) -> list[tuple[str, int, int]]:
+    """Name, number, and the length of its bar in percent of the longest."""
+    most = max([1, *(people for _, people in counts)])
+    return [(name, people, 100 * people // most) for name, people in counts]
 
 
 def latest_ledger_of(event: Event) -> str:

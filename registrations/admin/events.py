@@ -19,7 +19,7 @@ from ..exports.formats import EXPORTS
 from ..exports.statement import Options
 from ..models import Registration
 from .door_links import door_links_link
-from .event_panels import funnel_of, latest_ledger_of
+from .event_panels import latest_ledger_of, statistics_of
 from .registrations import registrations_link
 
 admin.site.unregister(Event)
@@ -30,11 +30,17 @@ class AttendedEventAdmin(EventAdmin):
     """The admin of events, with their attendees."""
 
     actions = [*EventAdmin.actions, "export_attendees"]
-    readonly_fields = [*EventAdmin.readonly_fields, "attendees", "door_links", "funnel", "ledger"]
+    readonly_fields = [
+        *EventAdmin.readonly_fields,
+        "attendees",
+        "door_links",
+        "statistics",
+        "ledger",
+    ]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        panels = ("funnel", "ledger") if self.has_view_attendees_permission(request) else ()
+        panels = ("statistics", "ledger") if self.has_view_attendees_permission(request) else ()
         people = ("People", {"fields": ("attendees", "door_links", *panels)})
         return [*fieldsets[:-1], people, fieldsets[-1]] if obj else fieldsets
 
@@ -46,8 +52,8 @@ class AttendedEventAdmin(EventAdmin):
         return registrations_link("event", event.pk)
 
     @admin.display
-    def funnel(self, event: Event) -> str:
-        return funnel_of(event)
+    def statistics(self, event: Event) -> str:
+        return statistics_of(event)
 
     @admin.display(description="latest entries of the ledger")
     def ledger(self, event: Event) -> str:

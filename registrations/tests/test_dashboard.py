@@ -1,7 +1,7 @@
 """The first page of the admin, and the panels on the page of an event."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.core.cache import cache
@@ -15,10 +15,12 @@ from accounts.tests.factories import UserFactory, grant
 from config.api.sql.time_limits import TookTooLong
 from conftest import NOW
 from events.tests.factories import EventFactory
-from registrations.admin import dashboard
+from registrations.admin import charts, dashboard
 from registrations.models import Registration, WebhookDelivery
 from registrations.services import cancel_registration, check_in
 from registrations.tests.factories import WebhookFactory, registered
+
+from .test_page_questions import asked
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -61,6 +63,10 @@ def fail_delivery(user: User) -> None:
         state=WebhookDelivery.State.FAILED,
         created_at=NOW,  # the clock of the database is not frozen
     )
+
+
+LUNCH = {"key": "lunch", "label": "Lunch", "type": "boolean"}
+SONG = {"key": "song", "label": "Song", "type": "text"}
 
 
 def lines_of(html: str) -> str:
@@ -170,10 +176,22 @@ def test_a_count_that_takes_too_long_is_left_out(client, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("number", "top"), [(0, 1), (1, 1), (2, 2), (3, 5), (11, 20), (50, 50), (51, 100), (999, 1000)]
+    ("number", "top"),
+    [(0, 1), (1, 1), (2, 2), (3, 5), (11, 20), (50, 50), (51, 100), (232, 250), (999, 1000)],
 )
 def test_the_scale_of_the_chart_is_round(number, top):
-    assert dashboard._round_above(number) == top
+    assert charts._round_above(number) == top
+
+
+def test_a_chart_of_many_days_has_bars_of_several_days():
+    days = [(date(2027, 1, 1) + timedelta(days=number), 1) for number in range(100)]
+
+    chart = charts.chart_of(days)
+
+    assert [bar.people for bar in chart.bars] == [2] * 50
+    assert (chart.bars[1].day, chart.is_daily, chart.total) == (date(2027, 1, 3), False, 100)
+    assert sum(bar.has_label for bar in chart.bars) == 5
+    assert chart.bars[-1].x + chart.bars[-1].width <= charts.WIDTH
 
 
 def test_charts_need_no_exception_of_the_policy(client, event):
@@ -189,9 +207,13 @@ def test_charts_need_no_exception_of_the_policy(client, event):
 # --- the page of an event ---
 
 
-def test_the_page_of_an_event_shows_its_funnel_and_ledger(client, olga):
-    event = EventFactory(organizer=olga, max_capacity=3, waitlist_enabled=True, max_party_size=4)
-    party = registered(event, name="Ann", party_size=2)
+def test_the_page_of_an_event_shows_its_statistics_and_ledger(client, olga):
+    event = EventFactory(
+        organizer=olga, max_capacity=3, waitlist_enabled=True, max_party_size=4, created_at=NOW
+    )
+    asked(event, LUNCH, SONG)
+    answers = {"lunch": True, "song": "La Paloma"}
+    party = registered(event, name="Ann", party_size=2, answers=answers)
     cancel_registration(registered(event, name="Bob"))
     registered(event, name="Zoë")
     registered(event, name="Wendy")
@@ -199,12 +221,17 @@ def test_the_page_of_an_event_shows_its_funnel_and_ledger(client, olga):
 
     text = lines_of(client.get(f"/admin/events/event/{event.pk}/change/").content.decode())
 
+    assert "Registered by day 5 0" in text
+    assert "Fri 15 Jan 2027 5" in text
+    assert "Lunch (1 answered) Answer People Yes 1 No 0" in text
+    assert "Song (1 answered)" in text
+    assert "La Paloma" not in text
     assert "Registered 5 On the waitlist 1 Cancelled 1 Have a seat 3 Checked in 1" in text
     assert "2027-01-15 17:30 Checked In Ann olga By Organizer" in text
     assert "2027-01-15 17:30 Registered (2 people) Ann guest or system By Guest" in text
 
 
-def test_the_funnel_and_the_ledger_need_the_right_to_view_registrations(sam, event):
+def test_the_statistics_and_the_ledger_need_the_right_to_view_registrations(sam, event):
     grant(sam, "events.view_event")
     registered(event, name="Ann Lee")
     client = Client()
@@ -216,7 +243,7 @@ def test_the_funnel_and_the_ledger_need_the_right_to_view_registrations(sam, eve
     with_right = client.get(path).content.decode()
 
     assert "Ann Lee" not in without
-    assert "funnel" not in without
+    assert "Funnel" not in without
     assert "Ann Lee" in with_right
 
 
