@@ -2,8 +2,9 @@
 
 import re
 
-from django.db import connection
 from django.db.models import BooleanField, Func, Q, TextField, Value
+
+from config.api.sql.compiled_queries import call_functions
 
 MAX_WORDS = 12
 
@@ -45,15 +46,13 @@ def attendees_with(text: str, *, in_addresses: bool = True) -> Q:
     words = [word for word in _SEPARATORS.split(text) if word][:MAX_WORDS]
     if not words:
         return Q(pk__in=[])
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT attendee_words(word)"
-            " FROM unnest(%s::text[]) WITH ORDINALITY AS row(word, position) ORDER BY position",
-            [words],
-        )
-        folded = [name for (name,) in cursor.fetchall()]
+    folded = call_functions(
+        "SELECT attendee_words(word)"
+        " FROM unnest(%s::text[]) WITH ORDINALITY AS row(word, position) ORDER BY position",
+        [words],
+    )
     condition = Q()
-    for word, name in zip(words, folded, strict=True):
+    for word, (name,) in zip(words, folded, strict=True):
         has_word = Q(pk__in=[])
         if in_addresses:
             has_word |= Q(Contains("email", word.lower()))

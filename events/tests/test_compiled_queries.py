@@ -137,6 +137,19 @@ def test_query_that_only_the_orm_can_run_is_not_compilable(queryset, clock):
         CompiledQuery(lambda _: queryset, None)
 
 
+def test_query_that_is_built_by_rows_of_its_viewer_is_run_anew(olga, max_, clock):
+    own = {user: EventFactory(organizer=user).pk for user in (olga, max_)}
+
+    def ids(viewer) -> list[int]:
+        def build(_):
+            found = Event.objects.filter(organizer=viewer).values_list("pk", flat=True)
+            return Event.objects.filter(pk__in=list(found))
+
+        return [event.pk for event in fetch("own", build, None, viewer=viewer)]
+
+    assert [ids(viewer) for viewer in (olga, max_, olga)] == [[own[olga]], [own[max_]], [own[olga]]]
+
+
 def test_compiled_query_recognizes_the_current_time(clock):
     assert current_instant() == timezone.now()
     assert CompiledQuery(lambda _: Event.objects.upcoming(), None).statement.instants == [0]

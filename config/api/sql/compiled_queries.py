@@ -83,7 +83,8 @@ def current_instant() -> datetime:
 def _viewer_sentinel(viewer: Any) -> Iterator[list[int]]:
     """The sentinel for the id of an account, which has it as its id within the block.
 
-    So no queryset can leave the id itself in the SQL. None and guests have no sentinel.
+    So no queryset can leave the id itself in the SQL. None and guests have no sentinel. Raises
+    `NotCompilable` if the block reads rows, since they would be those of no account.
     """
     pk = viewer and viewer.pk
     if pk is None:
@@ -91,9 +92,14 @@ def _viewer_sentinel(viewer: Any) -> Iterator[list[int]]:
         return
     viewer.pk = _VIEWER_SENTINEL
     try:
-        yield [_VIEWER_SENTINEL]
+        with reading_connection().execute_wrapper(_refuse_to_read):
+            yield [_VIEWER_SENTINEL]
     finally:
         viewer.pk = pk
+
+
+def _refuse_to_read(*arguments: Any) -> None:
+    raise NotCompilable
 
 
 def _id_of(viewer: Any) -> list[int]:
@@ -274,6 +280,22 @@ def run_sql(
     prepare: bool = False,
 ) -> list[tuple[Any, ...]]:
     """The rows of a statement. Raises Django's database errors."""
+    if _refuse_to_read in database.execute_wrappers:
+        raise NotCompilable
+    return _run(sql, parameters, database, prepare=prepare)
+
+
+def call_functions(sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+    """The rows of a statement that calls functions of its parameters and reads no table.
+
+    It may therefore run while a query is built for all viewers.
+    """
+    return _run(sql, parameters, reading_connection())
+
+
+def _run(
+    sql: str, parameters: list[Any], database: BaseDatabaseWrapper, *, prepare: bool = False
+) -> list[tuple[Any, ...]]:
     database.ensure_connection()
     if database.queries_logged:  # as Django's own cursor does
         query = mogrify(sql, parameters, database.connection)
