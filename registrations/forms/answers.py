@@ -1,6 +1,6 @@
 """Reading the answers of a party: of a new registration, and of an edit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -75,6 +75,11 @@ class _Reading:
     def has_error(self, path: str) -> bool:
         return any(error.field == path for error in self.errors)
 
+    def forgive(self, path: str, hidden: Set[str]) -> None:
+        """Drops the errors of answers to hidden questions, since these answers are dropped too."""
+        fields = {f"{path}.{key}" for key in hidden}
+        self.errors = [error for error in self.errors if error.field not in fields]
+
     def _reject_unknown(self, path: str, key: str, asked: Mapping[str, Question]) -> None:
         self.unknown_count += 1
         if self.unknown_count > MAX_REPORTED:
@@ -134,6 +139,7 @@ def _read_person(
     read = reading.read(path, sent, asked)
     answers = {key: answer for key, answer in read.items() if answer is not None}
     visible = reading.questions.visible_keys(answers, of_registrant)
+    reading.forgive(path, asked.keys() - visible)
     for key, question in asked.items():
         is_missing = question.required and key in visible and key not in answers
         if reading.must_answer and is_missing and not reading.has_error(f"{path}.{key}"):
@@ -230,6 +236,7 @@ def _edit_person(
     visible = questions.visible_keys(after, registrant_after)
     before = questions.visible_keys(stored, registrant_before)
     hidden = (before | changed.keys()) - visible
+    reading.forgive(path, asked.keys() & hidden)
     for key, question in asked.items():
         is_missing = question.required and key in changed and key in visible and key not in after
         if is_missing and not reading.has_error(f"{path}.{key}"):

@@ -446,6 +446,22 @@ def test_hidden_answers_are_dropped(event):
     assert left(event) == {"vegan": 2}
 
 
+def test_hidden_answers_are_dropped_unread(event):
+    asked(event, DINNER, {**DIET, "ask": "each_person"})
+    guests = [{"name": "Ann", "answers": {"diet": "fish"}}]
+    Event.objects.filter(pk=event.pk).update(max_party_size=2)
+
+    shown = posted(event, answers={"dinner": True, "diet": "fish"}, party_size=2, guests=guests)
+    made = posted(event, answers={"dinner": False, "diet": "fish"}, party_size=2, guests=guests)
+    edited = patched(made.json(), answers={"diet": "fish"})
+
+    assert errors(shown) == [
+        ("answers.diet", "invalid_choice"), ("guests.0.answers.diet", "invalid_choice"),
+    ]  # fmt: skip
+    assert made.json()["answers"] == edited.json()["answers"] == {"dinner": False}
+    assert made.json()["guests"] == [{"name": "Ann", "email": None, "answers": {}}]
+
+
 def test_each_person_answers_and_conditions_may_be_the_registrants(event):
     Event.objects.filter(pk=event.pk).update(max_party_size=5)
     asked(event, DINNER, {**DIET, "ask": "each_person"})
