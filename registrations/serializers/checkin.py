@@ -17,9 +17,9 @@ from ..services.checkin import ScanRequest, ScanResult
 from ..services.door_lists import DoorList
 from .registrations import (
     REGISTRATION_EXAMPLE,
-    DoorRegistrationOut,
     RegisteredEventOut,
     RegistrationOut,
+    ScannedAtDoorOut,
 )
 
 MAX_SCANS = 1000
@@ -44,7 +44,7 @@ _OFFLINE_SCAN = {
 
 def _render_registration(registration: Registration, context: Mapping[str, Any]) -> dict[str, Any]:
     """With `is_at_door` in the context it has no address and no ticket."""
-    serializer_class = DoorRegistrationOut if context.get("is_at_door") else RegistrationOut
+    serializer_class = ScannedAtDoorOut if context.get("is_at_door") else RegistrationOut
     return serializer_class(context=context).to_representation(registration)
 
 

@@ -187,12 +187,20 @@ def short_registration(registration: Registration) -> dict[str, Any]:
 class DoorRegistrationOut(serializers.ModelSerializer[Registration]):
     """A registration for those who check people in: no address, no ticket."""
 
-    admitted_count = serializers.IntegerField(read_only=True)
     checked_in_at = InstantField(allow_null=True)
 
     class Meta:
         model = Registration
-        fields = ("id", "name", "status", "party_size", "admitted_count", "checked_in_at")
+        fields: tuple[str, ...] = ("id", "name", "status", "party_size", "checked_in_at")
+
+
+class ScannedAtDoorOut(DoorRegistrationOut):
+    """A registration after a scan or its undo: how many of the party are in belongs to it."""
+
+    admitted_count = serializers.IntegerField(read_only=True)
+
+    class Meta(DoorRegistrationOut.Meta):
+        fields = (*DoorRegistrationOut.Meta.fields, "admitted_count")
 
 
 @extend_schema_serializer(
