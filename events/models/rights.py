@@ -45,7 +45,7 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     Role.DOOR: frozenset({Right.CHECKIN}),
 }
 
-# Responses show these. Cancelling is of those who see people, too.
+# Responses show these. Who may edit and see people may also cancel.
 SHOWN_RIGHTS = (Right.EDIT, Right.PEOPLE, Right.CHECKIN, Right.TEAM, Right.DELETE)
 
 # The scopes of which a key needs one for a right. No key has the others.

@@ -242,10 +242,10 @@ def set_times(series: Series, event: Event, now: datetime) -> None:
 
 
 def _missing(edit: Edit, old: Schedule, shift: timedelta) -> list[Turn]:
-    """Turns without an event that are to come, both before and after the move.
+    """The coming turns of the moved rule that no event has, if they were coming before it moved.
 
-    An endless rule has some within the year ahead. A turn that shared its instant with another one
-    beside a gap is one as well.
+    There are two causes: an endless rule now reaches further into the year ahead, or a change of
+    the clocks had put two turns at one instant.
     """
     schedule = edit.series.schedule
     existing = {nominal for nominal, _ in edit.current}

@@ -288,7 +288,7 @@ class Registration(models.Model):
 
 def has_place(user: "User") -> Q:
     """The condition for events on which an account holds or made a current registration."""
-    live = Registration.objects.current().filter(event=OuterRef("pk"))
-    return Q(models.Exists(live.filter(user=user))) | Q(
-        models.Exists(live.filter(registered_by=user))
+    current = Registration.objects.current().filter(event=OuterRef("pk"))
+    return Q(models.Exists(current.filter(user=user))) | Q(
+        models.Exists(current.filter(registered_by=user))
     )

@@ -167,10 +167,10 @@ def _stored(registration: Registration, questions: Questions) -> dict[str, list[
 
 
 def _settled(sent: Sent, stored: Sent) -> tuple[Sent, list[str]]:
-    """What was sent, with what is stored in place of what is older than that.
+    """The values that were sent, except where the stored value takes precedence.
 
-    A field that the person left as it was shown is as stored. So is one that both the person and
-    somebody else have changed; the names of these are returned, too.
+    It does in a field that the person did not change, and in one that somebody else has changed
+    meanwhile. Returns the values, and the names of the fields that both have changed.
     """
     values, taken = dict(sent), []
     for text in sent.get("shown", ()):

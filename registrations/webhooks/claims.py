@@ -105,9 +105,10 @@ def claim(
     busy: Mapping[int, int],
     after: int,
 ) -> list[WebhookDelivery]:
-    """Claim `total` due rows, up to `limit` of each webhook, or what `busy` has for it.
+    """Claim at most `total` due rows.
 
-    The webhooks after the id `after` are the first.
+    Each webhook gives at most `busy[id]`, or `limit` where it is not in `busy`. The first webhook
+    is that with the next id after `after`.
     """
     now = timezone.now()
     parameters: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """Shared components of the OpenAPI document, and the order of its operations.
 
-Each error response occurs once below `components/responses`, and operations refer to it.
+An error response of several operations is below `components/responses`, and they refer to it.
 """
 
 from collections import Counter, defaultdict
