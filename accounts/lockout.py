@@ -116,7 +116,7 @@ def _check(attempt: _Attempt, login: str, address: str) -> bool:
         raise RateLimited(
             "Too many wrong passwords. Wait for the seconds in Retry-After, or set a new password "
             "by POST /api/password/reset/, which ends the wait.",
-            headers={"Retry-After": str(ceil(delay))},
+            retry_after=ceil(delay),
         )
     return has_failed
 

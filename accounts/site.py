@@ -40,7 +40,7 @@ class SignInForm(AdminAuthenticationForm):
     def _signed_in(self, login: str, password: str) -> Any:
         network = client_network(self.request)
         if seconds := seconds_to_wait("login", network):
-            raise RateLimited(headers={"Retry-After": str(seconds)})
+            raise RateLimited(retry_after=seconds)
         address = client_address(self.request)
         return sign_in(login=login, password=password, address=address, network=network)
 

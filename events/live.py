@@ -163,7 +163,7 @@ class SeatWatch:
             if watched.seats is None:
                 await asyncio.wait({watched.changed}, timeout=FIRST_SEATS_TIMEOUT_SECONDS)
             if watched.seats is None:
-                raise TemporarilyUnavailable(headers={"Retry-After": "5"})
+                raise TemporarilyUnavailable(retry_after=5)
             if watched.seats is GONE or not watched.seats.are_open_to(key):
                 raise NotFound
             yield watched
@@ -178,13 +178,11 @@ class SeatWatch:
             REFUSALS.labels("full").inc()
             raise TemporarilyUnavailable(
                 "There are too many viewers. Read the event itself from time to time.",
-                headers={"Retry-After": "30"},
+                retry_after=30,
             )
         if self._addresses[address] >= max(1, self._max_viewers // ADDRESS_SHARE_DIVISOR):
             REFUSALS.labels("address").inc()
-            raise RateLimited(
-                "Too many streams are open from your address.", headers={"Retry-After": "30"}
-            )
+            raise RateLimited("Too many streams are open from your address.", retry_after=30)
 
     async def _poll(self) -> None:
         """Queries the seats once per interval while there are viewers."""

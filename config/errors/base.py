@@ -8,7 +8,8 @@ class DomainError(Exception):
     """A refused request, with a message that says what to do next.
 
     `facts` are members added to the problem document (RFC 9457, section 3.2), such as
-    `max_capacity`. `help` is the text of the page at `/problems/<name>`.
+    `max_capacity`. `help` is the text of the page at `/problems/<name>`. `retry_after` is the
+    number of seconds in the header Retry-After (RFC 9110, section 10.2.3).
     """
 
     code: ClassVar[str]
@@ -17,12 +18,22 @@ class DomainError(Exception):
     detail: ClassVar[str]
     help: ClassVar[str]
     example: ClassVar[dict[str, Any]] = {}
+    retry_after: int | None = None
 
     def __init__(
-        self, detail: str = "", *, headers: dict[str, str] | None = None, **facts: Any
+        self,
+        detail: str = "",
+        *,
+        headers: dict[str, str] | None = None,
+        retry_after: int | None = None,
+        **facts: Any,
     ) -> None:
         self.message = detail or self.detail
-        self.headers = headers or {}
+        self.headers = dict(headers or {})
+        if retry_after is not None:
+            self.retry_after = retry_after
+        if self.retry_after is not None:
+            self.headers["Retry-After"] = str(self.retry_after)
         self.facts = facts
         super().__init__(self.message)
 

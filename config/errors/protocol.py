@@ -144,6 +144,7 @@ class NotAcceptable(DomainError):
 class IdempotencyInProgress(DomainError):
     code = "idempotency_in_progress"
     status = 409
+    retry_after = 1
     title = "The same request is in progress"
     detail = "A request with this Idempotency-Key is still running. Try again shortly."
     help = (
@@ -214,6 +215,8 @@ class ServerError(DomainError):
 class TemporarilyUnavailable(DomainError):
     code = "temporarily_unavailable"
     status = 503
+    # A lock or a row that changed meanwhile. Where the server is busy, it is raised with more.
+    retry_after = 1
     title = "Temporarily unavailable"
     detail = "The service is busy or restarting. Try again after the seconds in Retry-After."
     help = (

@@ -130,7 +130,7 @@ class Front:
                 if size > limit:
                     return None, size
                 if self._receiving_bytes > MAX_RECEIVING_BYTES:
-                    raise errors.TemporarilyUnavailable(headers={"Retry-After": "2"})
+                    raise errors.TemporarilyUnavailable(retry_after=2)
         finally:
             self._receiving_bytes -= size
         return b"".join(pieces), size
@@ -211,7 +211,7 @@ class Pool:
         Raises `TemporarilyUnavailable` when the queue is full.
         """
         if self.count >= self._limit:
-            raise errors.TemporarilyUnavailable(headers={"Retry-After": "2"})
+            raise errors.TemporarilyUnavailable(retry_after=2)
         self.count += 1
         stream = None if exchange is None else exchange.stream
         loop = asyncio.get_running_loop()

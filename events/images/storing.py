@@ -29,7 +29,7 @@ def store(encoded: Encoded) -> str:
     except OSError as error:  # a full disk, or a directory that may not be written
         logger.exception("an image could not be stored")
         detail = "Images cannot be stored just now. Try again after the seconds in Retry-After."
-        raise TemporarilyUnavailable(detail, headers={"Retry-After": "60"}) from error
+        raise TemporarilyUnavailable(detail, retry_after=60) from error
     return name
 
 

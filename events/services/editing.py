@@ -187,7 +187,7 @@ def organizer_first(
         lock_account(row.organizer_id)
         # A transfer locks the former owner as well, so there is none from here on.
         if not type(row)._base_manager.filter(pk=row.pk, organizer=row.organizer_id).exists():
-            raise TemporarilyUnavailable(headers={"Retry-After": "1"})
+            raise TemporarilyUnavailable
         return service(row, *args, **kwargs)
 
     return ordered

@@ -112,7 +112,7 @@ def accept_invitation(member: TeamMember, user: User) -> TeamMember:
     user = locked_accounts[user.pk]
     row = _locked(member.row)
     if member.role == Role.OWNER and row.organizer_id not in accounts:
-        raise TemporarilyUnavailable(headers={"Retry-After": "1"})  # transferred meanwhile
+        raise TemporarilyUnavailable  # transferred meanwhile
     member = _open_invitation(row, member, user)
     if member.state == State.ACTIVE:
         return member

@@ -117,7 +117,7 @@ def _imported(
         if not report.results:
             raise ImportRefused("The file has no rows.", "min_length")
     except ImportRunning as refusal:
-        raise TemporarilyUnavailable(str(refusal), headers={"Retry-After": "2"}) from refusal
+        raise TemporarilyUnavailable(str(refusal), retry_after=2) from refusal
     except ImportRefused as refusal:
         raise file_error(refusal) from refusal
     return report, table.ignored_columns

@@ -147,7 +147,7 @@ def register_answered(
         row = _place_answered(parameters, submission, answered, viewer)
         if row is not None:
             return registration_of({**parameters, **_columns_of(answered)}, row, event_of(row))
-    raise TemporarilyUnavailable(headers={"Retry-After": "1"})
+    raise TemporarilyUnavailable
 
 
 @transaction.atomic
@@ -177,7 +177,7 @@ def _place_answered(
     gets_seat = placement(event, party_size) == Status.CONFIRMED
     row = place({**parameters, **_columns_of(answered), "gets_seat": gets_seat, "is_opened": True})
     if not row["is_placed"]:
-        raise TemporarilyUnavailable(headers={"Retry-After": "1"})
+        raise TemporarilyUnavailable
     return row
 
 

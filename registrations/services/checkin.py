@@ -127,7 +127,7 @@ def scan_tickets(
             if "one_scan_per_nonce" not in str(error):
                 raise
             # Another transaction stored a nonce meanwhile. The next attempt finds it.
-    raise TemporarilyUnavailable(headers={"Retry-After": "1"})
+    raise TemporarilyUnavailable
 
 
 def _scan_one(event: Event, request: ScanRequest, by: User) -> ScanResult:

@@ -63,9 +63,9 @@ IS_REGISTERED = """EXISTS (
     WHERE event_id = %(event_id)s AND email = %(email)s AND status <> 'cancelled'
 )"""
 
-# A party that would fit while others wait is left out: whether it gets a seat is decided under the
-# lock, by `gets_seat`, and so is whether it may be that large. The row after the UPDATE does not
-# tell which it got.
+# Without `gets_seat` this is false for a party that would fit while others wait. The caller then
+# locks the event, decides, and runs the statement with `gets_seat`: the row after the UPDATE could
+# not tell a seat from a place in the queue.
 MAY_REGISTER = f"""(
     {IS_OPEN} AND (event.registration_mode = 'open' OR %(skips_mode)s::boolean)
     AND CASE
@@ -229,7 +229,7 @@ def check_is_current(registration: Registration) -> None:
 
 
 def check_is_unregistered(event: Event, email: str) -> None:
-    """Raises `AlreadyRegistered` if the address has a live registration.
+    """Raises `AlreadyRegistered` if the address has a registration that is not cancelled.
 
     Caller holds the event lock, which blocks registrations.
     """

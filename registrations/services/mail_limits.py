@@ -23,4 +23,4 @@ def count_mails(number: int, *, may_refuse: bool = True) -> None:
         return
     seconds = count_many("caused_mails", f"user {actor}", number)
     if seconds and may_refuse:
-        raise RateLimited(_DETAIL, headers={"Retry-After": str(seconds)})
+        raise RateLimited(_DETAIL, retry_after=seconds)

@@ -141,7 +141,7 @@ def register(
         if row["is_placed"]:
             return registration_of(parameters, row, event)
         _explain_refusal(event, row["is_registered"], parameters["now"], party_size)
-    raise TemporarilyUnavailable(headers={"Retry-After": "1"})
+    raise TemporarilyUnavailable
 
 
 @transaction.atomic

@@ -140,12 +140,12 @@ def to_domain_error(exc: Exception) -> DomainError:
         return ValidationFailed(*_field_errors(exc.detail))
     if isinstance(exc, exceptions.Throttled):
         seconds = max(1, int(getattr(exc, "wait", None) or 1))
-        return errors.RateLimited(headers={"Retry-After": str(seconds)})
+        return errors.RateLimited(retry_after=seconds)
     for drf_class, domain_class in _BY_DRF_CLASS:
         if isinstance(exc, drf_class):
             return domain_class()
     if isinstance(exc, DatabaseError | InterfaceError | psycopg.Error) and _is_transient(exc):
-        return errors.TemporarilyUnavailable(headers={"Retry-After": "2"})
+        return errors.TemporarilyUnavailable(retry_after=2)
     return errors.ServerError()
 
 

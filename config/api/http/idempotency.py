@@ -61,7 +61,7 @@ def handle_once(view: Any, handler: Handler, key: str) -> Handler:
         content = _content(request)
         with transaction.atomic():
             if not _lock(fingerprint):
-                raise IdempotencyInProgress(headers={"Retry-After": "1"})
+                raise IdempotencyInProgress
             stored = find_stored(fingerprint)
             if stored is not None:
                 view.check_replay(**kwargs)

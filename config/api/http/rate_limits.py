@@ -95,7 +95,7 @@ def check_limit(scope: str, caller: str, detail: str = "") -> None:
     """Count one request of `caller`. Raises `RateLimited`, with `Retry-After`, beyond the limit."""
     seconds = seconds_to_wait(scope, caller)
     if seconds:
-        raise RateLimited(detail, headers={"Retry-After": str(seconds)})
+        raise RateLimited(detail, retry_after=seconds)
 
 
 def count_many(scope: str, caller: str, hits: int) -> int:

@@ -48,9 +48,7 @@ class Slots:
         if not (
             self._free.acquire(blocking=False) or (self.may_wait and self._acquire_after_waiting())
         ):
-            raise TemporarilyUnavailable(
-                self.detail, headers={"Retry-After": str(self.retry_seconds)}
-            )
+            raise TemporarilyUnavailable(self.detail, retry_after=self.retry_seconds)
 
     def release(self) -> None:
         self._free.release()
