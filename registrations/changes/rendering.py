@@ -109,15 +109,20 @@ def _registrations(ids: Iterable[str], request: Request) -> Data:
     """An event is read once, since a page often has many of its registrations."""
     rows = Registration.objects.existing().for_display().filter(pk__in=map(UUID, ids))
     rows = rows.select_related(None).prefetch_related("event")
-    remember_roles(request.user, {row.event for row in rows})
-    return {str(row.pk): _registration(row, request) for row in rows}
+    events = {row.event_id: row.event for row in rows}
+    remember_roles(request.user, events.values())
+    renderers = {pk: _registration_renderer(event, request) for pk, event in events.items()}
+    return {str(row.pk): renderers[row.event_id](row) for row in rows}
 
 
-def _registration(row: Registration, request: Request) -> dict[str, Any]:
-    if not (reads_registrations(request) and _has_people(request, row.event)):
-        return short_registration(row)
-    context = {"request": request, "hides_meeting_url": not sees_details(request.user, row.event)}
-    return RegistrationOut(context=context).to_representation(row)
+def _registration_renderer(
+    event: Event, request: Request
+) -> Callable[[Registration], dict[str, Any]]:
+    """Renders registrations of the event as the caller may see them."""
+    if not (reads_registrations(request) and _has_people(request, event)):
+        return short_registration
+    context = {"request": request, "hides_meeting_url": not sees_details(request.user, event)}
+    return RegistrationOut(context=context).to_representation
 
 
 def _feedback(ids: Iterable[str], request: Request) -> Data:

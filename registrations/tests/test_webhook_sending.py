@@ -240,7 +240,7 @@ def test_one_connection_serves_several_requests(webhook, receiver, event):
     send()
 
     assert len(receiver.requests) == 40
-    assert receiver.connections < 40
+    assert receiver.connections <= lanes.MOST_REQUESTS
     assert len({each["id"] for each in receiver.changes}) == 40
 
 

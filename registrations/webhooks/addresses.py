@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from threading import BoundedSemaphore
 from urllib.parse import SplitResult, urlsplit
@@ -76,6 +77,7 @@ class AddressNotAllowed(Exception):
     """A name leads to an address that webhooks do not reach."""
 
 
+@lru_cache(1000)
 def parse(url: str) -> Target:
     """Raises `InvalidUrl`. Credentials are not looked at."""
     try:

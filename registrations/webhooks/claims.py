@@ -8,6 +8,7 @@ sender's number, so the rows of a killed sender are free again within seconds. S
 import random
 from collections.abc import Collection, Mapping
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
 from django.db import connection
@@ -24,7 +25,8 @@ _DROPPED_AT_ONCE = 1000
 
 # Each webhook has its own limit, so that no receiver takes the time of the others.
 # The first one changes from claim to claim, since together they may exceed `total`.
-_CLAIM = """
+_COLUMNS = tuple(field.column for field in WebhookDelivery._meta.concrete_fields)
+_CLAIM = f"""
     WITH busy AS (
         SELECT * FROM unnest(%(webhooks)s::bigint[], %(limits)s::int[]) AS busy (id, free)
     ), due AS MATERIALIZED (
@@ -45,8 +47,8 @@ _CLAIM = """
     )
     UPDATE registrations_webhookdelivery SET claimed_by = %(sender)s, attempt_at = %(until)s
     FROM due WHERE registrations_webhookdelivery.id = due.id
-    RETURNING registrations_webhookdelivery.id
-"""
+    RETURNING {", ".join(f"registrations_webhookdelivery.{column}" for column in _COLUMNS)}
+"""  # noqa: S608  # nosec  # composed of constants only
 
 # Those of a disabled webhook are not sent later.
 _DROP = """
@@ -124,8 +126,8 @@ def claim(
     }
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, parameters)
-        ids = [pk for (pk,) in cursor.fetchall()]
-    return list(WebhookDelivery.objects.filter(pk__in=ids).order_by("pk")) if ids else []
+        deliveries = [WebhookDelivery(*row) for row in cursor.fetchall()]
+    return sorted(deliveries, key=attrgetter("pk"))
 
 
 def webhooks_with_owners(ids: Collection[int]) -> dict[int, Webhook]:

@@ -32,8 +32,8 @@ MAX_BYTES = 64 * 1024
 MAX_EXCERPT = 300  # characters
 _BYTES_OF_EXCERPT = 4 * MAX_EXCERPT
 _READ_BYTES = 16 * 1024
-_MAX_IDLE = 8  # open connections to one address
-_MAX_IDLE_ADDRESSES = 50
+_MAX_IDLE = 400  # open connections: a process may often open 1,024 files
+_MAX_IDLE_OF_ADDRESS = 32  # as many responses may arrive at once
 _IDLE_SECONDS = 20.0
 _LOOKUPS = 256  # threads; a name that hangs takes one
 _LOOKUPS_OF_OWNER = 4  # so that the names of one account do not take them all
@@ -116,6 +116,7 @@ class Client:
 
     def __init__(self) -> None:
         self._idle = defaultdict[_Key, deque[_Connection]](deque)
+        self._idle_number = 0
         self._lookups: dict[str, asyncio.Future[list[Address]]] = {}
         self._owners = WeakValueDictionary[int, asyncio.Semaphore]()
         self._executor = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="webhook-name")
@@ -151,6 +152,7 @@ class Client:
             for connection in connections:
                 connection.end()
         self._idle.clear()
+        self._idle_number = 0
         self._executor.shutdown(wait=False, cancel_futures=True)
         for _ in range(3):  # the loop closes aborted transports in its next rounds
             await asyncio.sleep(0)
@@ -161,6 +163,7 @@ class Client:
         for key, connections in list(self._idle.items()):
             while connections and connections[0].idle_since < before:
                 connections.popleft().end()
+                self._idle_number -= 1
             if not connections:
                 del self._idle[key]
 
@@ -236,6 +239,7 @@ class Client:
         connections = self._idle.get(key)
         while connections:
             connection = connections.pop()
+            self._idle_number -= 1
             is_fresh = monotonic() - connection.idle_since < _IDLE_SECONDS
             if is_fresh and not connection.reader.at_eof() and not connection.writer.is_closing():
                 return connection
@@ -243,14 +247,12 @@ class Client:
         return None
 
     def _put(self, target: Target, address: Address, connection: _Connection) -> None:
-        key = (target.scheme, target.host, target.port, address)
-        if key not in self._idle and len(self._idle) >= _MAX_IDLE_ADDRESSES:
+        connections = self._idle[target.scheme, target.host, target.port, address]
+        if self._idle_number >= _MAX_IDLE or len(connections) >= _MAX_IDLE_OF_ADDRESS:
             connection.end()
             return
-        connections = self._idle[key]
         connections.append(_Connection(connection.reader, connection.writer, monotonic()))
-        if len(connections) > _MAX_IDLE:
-            connections.popleft().end()
+        self._idle_number += 1
 
 
 async def _connect(target: Target, addresses: Sequence[Address]) -> tuple[_Connection, Address]:

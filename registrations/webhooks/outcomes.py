@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.audit import audited
 from accounts.notifications import notify
 
-from ..models import Webhook, WebhookAttempt, WebhookDelivery
+from ..models import Webhook, WebhookDelivery
 from .schedule import next_attempt_at
 
 State = WebhookDelivery.State
@@ -24,13 +24,25 @@ FAILURES_OF_FAILING = 20
 _GONE = 410
 
 _SETTLE = """
-    UPDATE registrations_webhookdelivery AS delivery SET
-        state = outcome.state, attempt_at = outcome.next_at, tries = delivery.tries + 1,
-        claimed_by = NULL
-    FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[]) AS outcome (id, state, next_at)
-    WHERE delivery.id = outcome.id AND delivery.claimed_by = %s AND delivery.state = 'pending'
-    RETURNING delivery.id
+    WITH outcome AS (
+        SELECT * FROM unnest(
+            %(ids)s::bigint[], %(states)s::text[], %(next_at)s::timestamptz[],
+            %(at)s::timestamptz[], %(statuses)s::int[], %(errors)s::text[], %(ms)s::int[],
+            %(excerpts)s::text[]
+        ) AS outcome (id, state, next_at, at, status, error, ms, excerpt)
+    ), settled AS (
+        UPDATE registrations_webhookdelivery AS delivery SET
+            state = outcome.state, attempt_at = outcome.next_at, tries = delivery.tries + 1,
+            claimed_by = NULL
+        FROM outcome
+        WHERE delivery.id = outcome.id AND delivery.claimed_by = %(sender)s
+            AND delivery.state = 'pending'
+        RETURNING delivery.id
+    )
+    INSERT INTO registrations_webhookattempt (delivery_id, at, status, error, ms, excerpt)
+    SELECT id, at, status, error, ms, excerpt FROM outcome JOIN settled USING (id) ORDER BY id
 """
+_COLUMNS = ("ids", "states", "next_at", "at", "statuses", "errors", "ms", "excerpts")
 
 
 @dataclass(frozen=True)
@@ -60,27 +72,19 @@ class Outcome:
 def settle(sender: int, outcomes: list[Outcome]) -> None:
     """Record attempts that ended, of deliveries that the sender has claimed."""
     rows = []
-    for outcome in outcomes:
+    for outcome in sorted(outcomes, key=lambda each: each.delivery.pk):
         next_at = outcome.next_at
         done = State.DELIVERED if outcome.is_success else State.FAILED
         state = done if next_at is None else State.PENDING
-        rows.append((outcome.delivery.pk, state.value, next_at or outcome.ended_at))
+        took = round((outcome.ended_at - outcome.at) / timedelta(milliseconds=1))
+        rows.append((
+            outcome.delivery.pk, state.value, next_at or outcome.ended_at,
+            outcome.at, outcome.status, outcome.error, took, outcome.excerpt,
+        ))  # fmt: skip
+    columns = [list(column) for column in zip(*rows, strict=True)]
     with connection.cursor() as cursor:
-        columns = [list(column) for column in zip(*sorted(rows), strict=True)]
-        cursor.execute(_SETTLE, [*columns, sender])
-        settled = {pk for (pk,) in cursor.fetchall()}
-    WebhookAttempt.objects.bulk_create(
-        WebhookAttempt(
-            delivery_id=outcome.delivery.pk,
-            at=outcome.at,
-            status=outcome.status,
-            error=outcome.error,
-            ms=round((outcome.ended_at - outcome.at) / timedelta(milliseconds=1)),
-            excerpt=outcome.excerpt,
-        )
-        for outcome in outcomes
-        if outcome.delivery.pk in settled
-    )
+        parameters = dict(zip(_COLUMNS, columns, strict=True))
+        cursor.execute(_SETTLE, {**parameters, "sender": sender})
     _update_webhooks(outcomes)
 
 
