@@ -237,6 +237,11 @@ class Event(EventDetails):
             or self.waitlist_policy == WaitlistPolicy.FIRST_FIT
         )
 
+    def set_edited(self, *, by_import: bool = False) -> None:
+        """Later edits of its series, and of the file it was imported from, leave it as it is."""
+        self.edited_by_hand = self.series_id is not None
+        self.edited_since_import |= not by_import
+
     def gives_seats(self, at: datetime, *, even_closed: bool = False) -> bool:
         """Whether registrations can still get a seat, be it by promotion.
 

@@ -112,8 +112,7 @@ def edit_event(
     check_capacity(event)
     if changed & CALENDAR_FIELDS:
         event.sequence += 1
-    event.edited_by_hand = event.series_id is not None
-    event.edited_since_import |= not by_import
+    event.set_edited(by_import=by_import)
     save_edit(event, changed | {"sequence", "edited_by_hand", "edited_since_import"}, now)
     events_edited.send(Event, edits=[(event, before)])
     return event

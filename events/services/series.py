@@ -95,7 +95,7 @@ def end_series(
 @transaction.atomic
 @audited("cancelled")
 def cancel_series(series: Series) -> None:
-    """Cancels the coming occurrences that were not edited by hand, and deletes the series."""
+    """Cancels the coming occurrences that were not edited since the import. Deletes the series."""
     series = lock_series(series.pk)
     now = timezone.now()
     coming = series.events.existing().exclude(status=Event.Status.CANCELLED)
@@ -233,9 +233,14 @@ def plan_occurrences(series: Series, now: datetime, *, after: datetime | None = 
     """
     schedule = series.schedule
     schedule.check()
-    is_endless = schedule.rule.is_endless
-    series.filled_to = max(series.start_time, now) + AHEAD if is_endless else None
+    set_filled_to(series, now)
     return schedule.planned(after, series.filled_to)
+
+
+def set_filled_to(series: Series, now: datetime) -> None:
+    """Sets until when an endless series has events. Others have all of theirs."""
+    is_endless = series.schedule.rule.is_endless
+    series.filled_to = max(series.start_time, now) + AHEAD if is_endless else None
 
 
 def occurrences_of(series: Series, turns: Iterable[Turn], now: datetime) -> Iterator[Event]:

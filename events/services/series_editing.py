@@ -18,13 +18,13 @@ from accounts.audit import audited
 from config.api.versions import check_version
 from config.errors import FieldError, ValidationFailed
 
-from ..errors import CapacityBelowRegistered, EventStarted, RoleTooLow
+from ..errors import EventStarted, RoleTooLow
 from ..models import Event, Right, Series, roles_with
 from ..recurrence import InvalidRecurrence, Rule, Turn
 from ..signals import events_edited
 from ..zones import at_wall_clock, wall_clock
 from .attendance import with_attendance_mode
-from .editing import CALENDAR_FIELDS, TIMES, organizer_first
+from .editing import CALENDAR_FIELDS, TIMES, check_capacity, organizer_first
 from .occurrence_times import times_after
 from .series import (
     SHARED,
@@ -96,7 +96,8 @@ def edit_series(
     for row in (series, *edited):
         for name, value in with_attendance_mode(plain, row).items():
             setattr(row, name, value)
-    _check_capacity(edited)
+    for event in sorted(edited, key=lambda event: event.registered_count, reverse=True):
+        check_capacity(event)  # the first that fails names the largest number
 
     edits = [(event, old) for event in edited if (old := _old_values(before[event.pk], event))]
     if edits or _values(series, (*_COMPARED, *_SCHEDULE)) != series_before:
@@ -211,21 +212,6 @@ def _values(row: Event | Series, names: Iterable[str]) -> dict[str, Any]:
 def _old_values(before: dict[str, Any], event: Event) -> dict[str, Any]:
     """The old values of the fields that changed."""
     return {name: old for name, old in before.items() if getattr(event, name) != old}
-
-
-def _check_capacity(events: list[Event]) -> None:
-    too_small = [
-        event.registered_count
-        for event in events
-        if event.max_capacity is not None and event.max_capacity < event.registered_count
-    ]
-    if too_small:
-        registered = max(too_small)
-        raise CapacityBelowRegistered(
-            f"{registered} people are registered for one of the events; "
-            f"choose a capacity of at least {registered}.",
-            minimum=registered,
-        )
 
 
 def _save(edits: list[tuple[Event, dict[str, Any]]], now: datetime) -> None:

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 from config.errors import FieldError, ValidationFailed
 
 from ..models import Event, Series
-from ..recurrence import AHEAD, MAX_OCCURRENCES, Schedule, Turn
+from ..recurrence import MAX_OCCURRENCES, Schedule, Turn
 from ..zones import at_wall_clock, wall_clock
 from .editing import TIMES, check_times
 from .occurrence_times import ClockOffsets, clock_offset, times_after, times_of
-from .series import check_lengths
+from .series import check_lengths, set_filled_to
 
 
 @dataclass(frozen=True)
@@ -224,8 +224,7 @@ def _move_rule(edit: Edit, change: TimeChange, rest: Schedule) -> None:
     for name, moment in times.items():
         setattr(series, name, moment)
     series.schedule = rest.moved(change.shift, zone, start)
-    if rest.rule.is_endless:
-        series.filled_to = max(start, edit.now) + AHEAD
+    set_filled_to(series, edit.now)
 
 
 def set_times(series: Series, event: Event, now: datetime) -> None:

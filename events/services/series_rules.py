@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from ..models import Event, Series
 from ..recurrence import (
-    AHEAD,
     MAX_OCCURRENCES,
     InvalidRecurrence,
     Rule,
@@ -19,7 +18,7 @@ from ..recurrence import (
 from ..zones import at_wall_clock, wall_clock
 from .editing import check_times
 from .occurrence_times import times_after
-from .series import check_lengths
+from .series import check_lengths, set_filled_to
 from .series_moving import (
     Anchor,
     Edit,
@@ -138,11 +137,10 @@ def _turns(series: Series, now: datetime) -> tuple[list[Turn], list[Turn]]:
     """The coming turns and those of the last days. Several may have the same instant."""
     schedule = series.schedule
     schedule.check()
-    is_endless = schedule.rule.is_endless
-    series.filled_to = max(series.start_time, now) + AHEAD if is_endless else None
+    set_filled_to(series, now)
     turns = schedule.turns(now, series.filled_to)
     coming = [turn for turn in islice(turns, 10 * MAX_OCCURRENCES) if not schedule.excludes(turn)]
-    if is_endless and not coming:
+    if schedule.rule.is_endless and not coming:
         coming = schedule.planned(now, series.filled_to)
         if not coming:
             raise InvalidRecurrence("The rule gives no further occurrence.")

@@ -60,8 +60,7 @@ def put_form(
         return event
     _check_answered_stay([event], questions)
     event.form = _new_version(event.form, questions)
-    event.edited_by_hand = event.series_id is not None
-    event.edited_since_import = True
+    event.set_edited()
     event.save(update_fields=["form", "edited_by_hand", "edited_since_import"])
     set_limits(event.pk, event.form)
     return event
