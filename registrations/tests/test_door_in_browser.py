@@ -246,6 +246,21 @@ def test_a_phone_keeps_what_it_needs_and_no_more(phone, network, door, event, ol
     wait_for_result(phone, "The check-in was undone meanwhile.")
     assert admitted(bob) == 0
 
+    # A list that the server confirmed three days ago
+    lose(phone, network)
+    read = "document.getElementById('door').dataset.list + '?read'"
+    three_days_ago = "Date.now() - 72 * 3600 * 1000"
+    phone.evaluate(f"new door.Store({page!r}).keep({read}, {three_days_ago})")
+    phone.open(address)
+    wait_for(phone, "caches.keys().then(names => !names.length)")
+    phone.evaluate("document.getElementById('q').focus()")
+    phone.type("bob")
+    assert "Bob Ray" not in phone.text
+    return_to(phone, network)
+    wait_for(phone, "document.getElementById('people').innerText.includes('Bob Ray')")
+    phone.open(address)
+    wait_for(phone, "!document.getElementById('kept').hidden")
+
     # A link that ends before the scans are sent, and the next one of the event
     lose(phone, network)
     type_code(phone, ann.ticket_code)

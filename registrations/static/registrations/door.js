@@ -245,7 +245,7 @@
   }
 
   function stateChanged() {
-    if (queue.state === "ended") store.forget();
+    if (queue.state === "ended") people.forget();
     renderConnection();
   }
 
@@ -259,6 +259,7 @@
     } catch (error) {
       if (error.hasEnded || queue.hasExpired) queue.state = "ended";
       else if (queue.state === "online") queue.state = "offline";
+      if (people.isOutdated) people.forget();
       if (error.hasEnded && queue.hasExpired) queue.forget(); // no other link can send them
     }
     stateChanged();
@@ -312,7 +313,8 @@
   start();
 
   async function start() {
-    await people.restore();
+    if (queue.hasExpired) await people.forget();
+    else await people.restore();
     queue.send();
     await refresh();
     if (queue.state === "online") door.forgetExpired(queue.name);

@@ -6,11 +6,14 @@ window.door = window.door || {};
 const REFRESH_SECONDS = 15;
 const ROWS_OF_A_SECOND = 200; // a longer list is read less often
 const MAX_MATCHES = 50;
+const KEPT_MILLISECONDS = 48 * 3600 * 1000; // a phone may come to the door from home
 
 door.People = class {
   constructor({ address, store, waiting, onChange }) {
     this.address = address;
     this.factsAddress = `${address}?facts`; // in the store alone
+    this.readAddress = `${address}?read`; // in the store alone
+    this.readAt = null; // when the server last confirmed the list
     this.store = store;
     this.waiting = waiting; // returns the scans that are not sent yet
     this.onChange = onChange;
@@ -24,8 +27,24 @@ door.People = class {
   /* Takes over what the phone has kept. */
   async restore() {
     const rows = await this.store.read(this.address);
-    this.facts = (await this.store.read(this.factsAddress)) || [];
-    if (rows) this.replace(rows);
+    this.readAt = await this.store.read(this.readAddress);
+    if (rows && !this.isOutdated) {
+      this.facts = (await this.store.read(this.factsAddress)) || [];
+      this.replace(rows);
+    }
+  }
+
+  /* Whether the names were kept for long enough. */
+  get isOutdated() {
+    return door.now() - this.readAt > KEPT_MILLISECONDS;
+  }
+
+  /* No name stays on the phone. */
+  forget() {
+    this.facts = [];
+    this.etag = null;
+    this.replace([]);
+    return this.store.forget();
   }
 
   /* Reads the list. Rejects without a network. */
@@ -33,10 +52,12 @@ door.People = class {
     const known = this.facts.length;
     const headers = this.etag ? { "If-None-Match": this.etag } : {};
     const response = await door.request(this.address, { headers });
-    if (response.status === 304) return;
-    if (!response.ok) {
+    if (!response.ok && response.status !== 304) {
       throw Object.assign(new Error("no list"), { hasEnded: response.status === 404 });
     }
+    this.readAt = door.now().getTime();
+    this.store.keep(this.readAddress, this.readAt);
+    if (response.status === 304) return;
     const rows = (await response.json()).results;
     this.etag = response.headers.get("ETag");
     this.facts = this.facts.slice(known);
