@@ -50,7 +50,7 @@ def registration_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     token = token_of(request)
     registration = _find(pk, token)
     if registration is None:
-        return _not_found(request, token)
+        return _not_found(request, pk, token)
     if request.method == "POST":
         return _submitted(request, registration, token)
     return _page(request, registration, token)
@@ -65,16 +65,15 @@ def _submitted(request: HttpRequest, registration: Registration, token: str) -> 
         # The row read before has values of the attempt, and may have got another holder.
         current = _find(registration.pk, token)
         if current is None:
-            return _not_found(request, token)
+            return _not_found(request, registration.pk, token)
         return _page(request, current, token, refusal)
-    # A registration that is handed on has another token, which the new holder alone gets.
-    query = {} if result == _HANDED_ON else {"token": token}
     path = reverse("manage-registration", args=(registration.pk,))
-    return HttpResponseRedirect(f"{path}?{urlencode({**query, 'done': result})}")
+    return HttpResponseRedirect(f"{path}?{urlencode({'token': token, 'done': result})}")
 
 
-def _not_found(request: HttpRequest, token: str) -> HttpResponse:
-    if request.GET.get("done") == _HANDED_ON and not token:
+def _not_found(request: HttpRequest, pk: UUID, token: str) -> HttpResponse:
+    """After handing on, the token of the former holder opens the page that says so, and no more."""
+    if request.GET.get("done") == _HANDED_ON and _is_former_token(token, pk):
         return render(request, "registrations/handed_on.html")
     return render(request, "registrations/no_registration.html", status=404)
 
@@ -82,6 +81,11 @@ def _not_found(request: HttpRequest, token: str) -> HttpResponse:
 def _find(pk: UUID, token: str) -> Registration | None:
     row = Registration.objects.for_display().opened_by_link().filter(pk=pk).first()
     return row if row is not None and is_manage_token(token, pk, row.link_version) else None
+
+
+def _is_former_token(token: str, pk: UUID) -> bool:
+    version = Registration.objects.filter(pk=pk).values_list("link_version", flat=True).first()
+    return bool(version) and is_manage_token(token, pk, version - 1)
 
 
 def _apply_form(request: HttpRequest, registration: Registration) -> str:

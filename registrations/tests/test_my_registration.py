@@ -319,6 +319,7 @@ def test_a_place_is_handed_on_to_another_person(browser, jazz):
     assert (row.name, row.email, row.status) == ("Ann", "ann@example.com", "confirmed")
     assert row.ticket_code not in response.content.decode()
     assert page_of(browser, registration).status_code == 404
+    assert browser.get(path_of(registration), {"done": "handed-on"}).status_code == 404
     kinds = Notification.objects.filter(email="ann@example.com").values_list("kind", flat=True)
     assert list(kinds) == ["registration_confirmed"]
 
