@@ -12,6 +12,7 @@ import math
 import re
 from datetime import datetime
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.core.validators import EmailValidator, RegexValidator
 from django.http import QueryDict
@@ -109,6 +110,19 @@ class ListField(serializers.ListField):
         if isinstance(dictionary, QueryDict) and self.field_name not in dictionary:
             return serializers.empty
         return super().get_value(dictionary)
+
+
+class UuidField(serializers.UUIDField):
+    """DRF reads numbers and true as ids too."""
+
+    default_error_messages = {
+        "invalid": "Send an id such as 5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10.",
+    }
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        return super().to_internal_value(data)
 
 
 class ObjectField(serializers.DictField):

@@ -1,10 +1,16 @@
 from typing import Any
-from uuid import UUID
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from config.api.fields import ChoiceField, EmailAddressField, LineField, TextField, WholeNumberField
+from config.api.fields import (
+    ChoiceField,
+    EmailAddressField,
+    LineField,
+    TextField,
+    UuidField,
+    WholeNumberField,
+)
 from config.api.http.timezones import InstantField
 from events.serializers.fields import MomentField
 
@@ -78,15 +84,6 @@ class RejectIn(serializers.Serializer[Any]):
     reason = TextField(max_length=500, required=False, default="", help_text=_REASON)
 
 
-class _IdField(serializers.UUIDField):
-    """DRF reads numbers and true as ids too."""
-
-    def to_internal_value(self, data: Any) -> UUID:
-        if not isinstance(data, str):
-            self.fail("invalid", value=data)
-        return super().to_internal_value(data)
-
-
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
@@ -98,7 +95,7 @@ class DecideIn(serializers.Serializer[Any]):
     schema_name = "Decisions"
 
     ids: Any = serializers.ListField(
-        child=_IdField(),
+        child=UuidField(),
         min_length=1,
         max_length=MAX_DECISIONS,
         error_messages={"not_a_list": "Send an array of ids of registrations."},

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from config.api.fields import LineField, TrueOrFalseField, WholeNumberField
+from config.api.fields import LineField, TrueOrFalseField, UuidField, WholeNumberField
 from config.api.http.exception_handler import problem_document
 from config.api.http.timezones import InstantField
 from config.api.text.instants import instant_formatter
@@ -142,7 +142,7 @@ class DoorScanIn(BulkTicketIn):
     """A scan on the page for the door: of a ticket, or of a person who was found by name."""
 
     ticket_code = LineField(max_length=64, required=False)
-    registration = serializers.UUIDField(required=False, source="registration_id")
+    registration = UuidField(required=False, source="registration_id")
 
     def validate(self, attrs: dict[str, Any]) -> Any:
         if len(attrs.keys() & {"ticket_code", "registration_id"}) != 1:
