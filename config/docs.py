@@ -91,23 +91,27 @@ class SchemaView(ApiView):
     )
 
     def get(self, request: Request) -> HttpResponse:
-        name, is_gzip = (
-            _format_of(request._request),
-            accepts_gzip(request.META.get("HTTP_ACCEPT_ENCODING", "")),
-        )
+        name, is_gzip = _format_of(request._request), _accepts_gzip(request._request)
         body = _compressed_document(name) if is_gzip else openapi_document(name)
-        response = HttpResponse(
-            body,
-            content_type=_media_type_of(name, request._request),
-            headers={
-                "Content-Disposition": f'inline; filename="openapi.{name}"',
-                "ETag": etag_of(body),
-                "Vary": "Accept-Encoding",
-                **({"Content-Encoding": "gzip"} if is_gzip else {}),
-            },
-        )
-        etag = response["ETag"]
-        return get_conditional_response(request._request, etag, response=response) or response
+        content_type = _media_type_of(name, request._request)
+        disposition = f'inline; filename="openapi.{name}"'
+        return _file(request._request, body, content_type, disposition, is_gzip=is_gzip)
+
+
+def _accepts_gzip(request: HttpRequest) -> bool:
+    return accepts_gzip(request.META.get("HTTP_ACCEPT_ENCODING", ""))
+
+
+def _file(
+    request: HttpRequest, body: bytes, content_type: str, disposition: str, *, is_gzip: bool
+) -> HttpResponse:
+    """The file, or 304 for a client that has it."""
+    etag = etag_of(body)
+    headers = {"Content-Disposition": disposition, "ETag": etag, "Vary": "Accept-Encoding"}
+    response = HttpResponse(body, content_type=content_type, headers=headers)
+    if is_gzip:
+        response["Content-Encoding"] = "gzip"
+    return get_conditional_response(request, etag, response=response) or response
 
 
 @require_safe
@@ -116,10 +120,12 @@ def postman(request: HttpRequest) -> HttpResponse:
     base = request.build_absolute_uri("/").removesuffix("/")
     with _generating:
         document = _document()
-    body = to_json(postman_collection(document, base))
-    response = HttpResponse(body, content_type="application/json")
-    name = "event-management-api.postman_collection.json"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    body, is_gzip = to_json(postman_collection(document, base)), _accepts_gzip(request)
+    if is_gzip:
+        body = gzip.compress(body, mtime=0)
+    disposition = 'attachment; filename="event-management-api.postman_collection.json"'
+    response = _file(request, body, "application/json", disposition, is_gzip=is_gzip)
+    response["Cache-Control"] = "no-cache"
     return response
 
 

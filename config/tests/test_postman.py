@@ -1,5 +1,7 @@
 """The Postman collection: every operation is in it, and its requests work as they are."""
 
+import gzip
+
 import orjson
 import pytest
 from django.test import Client
@@ -32,6 +34,16 @@ def send(request, token=""):
         content_type=headers.pop("Content-Type", "application/json"),
         headers=headers,
     )
+
+
+def test_the_collection_is_sent_once_and_compressed():
+    path, headers = "/developers/postman.json", {"Accept-Encoding": "gzip"}
+    first = Client().get(path, headers=headers)
+
+    again = Client().get(path, headers={**headers, "If-None-Match": first["ETag"]})
+
+    assert orjson.loads(gzip.decompress(first.content)) == Client().get(path).json()
+    assert (again.status_code, again.content) == (304, b"")
 
 
 def test_every_operation_is_in_the_folder_of_its_tag(collection):
