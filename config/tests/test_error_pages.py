@@ -32,3 +32,14 @@ def test_a_fault_is_explained_without_its_details(monkeypatch):
     assert response.status_code == 500
     assert "Something went wrong here" in page
     assert "secret" not in page
+
+
+def test_a_form_without_its_cookie_gets_a_page_with_a_way_on(db):
+    response = Client(enforce_csrf_checks=True).post(
+        "/admin/login/?next=/admin/", {"username": "x"}
+    )
+
+    page = response.content.decode()
+    assert response.status_code == 403
+    assert "The form was not accepted" in page
+    assert '<a class="button" href="/admin/login/?next=/admin/">Open the page again</a>' in page
