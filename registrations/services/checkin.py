@@ -35,6 +35,7 @@ from .ledger import new_entry, role_of
 from .scan_history import admitted_by, check_in_before_scans, check_in_of, effective_time
 
 MAX_AHEAD = timedelta(minutes=2)  # clocks of phones may be ahead
+MAX_BEHIND = timedelta(days=1)  # those that are not set show 1970
 
 _ATTEMPTS = 3
 _ALL_ADMITTED = "all_admitted"
@@ -248,7 +249,10 @@ def _applied(batch: _Batch, scan: Scan, *, is_now: bool) -> ScanResult:
     if registration.checked_in_at is not None and not history:
         _add(batch, check_in_before_scans(scan, registration, registration.checked_in_at))
         history = batch.histories[registration.pk]
-    scan.at = effective_time(scan, history) if is_now else max(scan.at, registration.registered_at)
+    if is_now:
+        scan.at = effective_time(scan, history)
+    elif scan.at < registration.registered_at - MAX_BEHIND:
+        scan.at = registration.registered_at
     before = check_in_of(history)
     after = check_in_of([*history, scan])
     admitted_before = registration.admitted_count

@@ -56,16 +56,28 @@ def checked_in_at(registration: Registration) -> str | None:
 # --- at ---
 
 
-def test_scans_before_the_registration_count_from_it(door, event):
+def test_scans_of_a_phone_without_a_clock_count_from_the_registration(door, event):
     registration = registered(event)
 
-    late = door(registration, at=minutes(-1)).json()
-    early = door(registration, at="1970-01-01T00:00:00Z").json()
-    latest = door(registration).json()
+    first = door(registration, at="1970-01-01T00:00:00Z").json()
+    second = door(registration, at=minutes(-24 * 60 - 1)).json()
 
-    assert [late["already_checked_in"], early["already_checked_in"]] == [False, True]
-    assert late["registration"]["checked_in_at"] == minutes(0)
-    assert early["registration"]["checked_in_at"] == latest["registration"]["checked_in_at"]
+    assert [first["already_checked_in"], second["already_checked_in"]] == [False, True]
+    assert first["registration"]["checked_in_at"] == minutes(0)
+    assert second["registration"]["checked_in_at"] == minutes(0)
+
+
+def test_scans_of_a_slow_clock_keep_their_order(door, event, organizer):
+    registration = registered(event)
+
+    door(registration, at=minutes(-5))
+    first = door(registration, at=minutes(-10)).json()
+    door(registration, undo=True, at=minutes(-8))
+    statistics = organizer.get(f"/api/events/{event.pk}/statistics/?interval=hour").json()
+
+    assert first["registration"]["checked_in_at"] == minutes(-10)
+    assert checked_in_at(registration) == minutes(-5)
+    assert sum(bucket["checked_in"] for bucket in statistics["timeline"]) == 1
 
 
 def test_the_earliest_scan_is_in_effect(clock, door, event):
