@@ -6,7 +6,7 @@ from accounts.models import User
 from events.models import Event
 from registrations.models import Registration, Webhook
 from registrations.services import register
-from registrations.webhooks.secrets import new_secret, sealed
+from registrations.webhooks.secrets import encrypted, new_secret
 
 _numbers = count(1)
 
@@ -29,7 +29,7 @@ def WebhookFactory(user: User, **fields: object) -> Webhook:
     values = {
         "url": "https://hooks.invalid/events",
         "types": [f"{kind}.*" for kind in kinds],
-        "secret": sealed(new_secret()),
+        "secret": encrypted(new_secret()),
         "starts_after": 0,
         **fields,
     }

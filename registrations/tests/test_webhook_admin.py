@@ -12,7 +12,7 @@ from config.tests.metric_samples import samples
 from registrations.models import Webhook, WebhookDelivery
 from registrations.tests.factories import WebhookFactory
 from registrations.webhooks.claims import register_sender, unregister_sender
-from registrations.webhooks.signing import secrets_of
+from registrations.webhooks.secrets import secrets_of
 
 pytestmark = pytest.mark.django_db
 WEBHOOKS = "/admin/registrations/webhook/"

@@ -17,7 +17,7 @@ from accounts.tests.factories import KeyFactory
 from registrations.tests.factories import WebhookFactory, registered
 from registrations.tests.receivers import Receiver, running
 from registrations.tests.test_webhook_sending import send
-from registrations.webhooks.signing import secrets_of
+from registrations.webhooks.secrets import secrets_of
 from registrations.webhooks.subscriptions import end_of_log, rotate_secret
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("changes")]

@@ -33,8 +33,8 @@ from registrations.webhooks import exchange, lanes, rendering
 from registrations.webhooks.lanes import Job, Lanes
 from registrations.webhooks.outcomes import Outcome
 from registrations.webhooks.queueing import queue_test
+from registrations.webhooks.secrets import secrets_of
 from registrations.webhooks.sender import Sender
-from registrations.webhooks.signing import secrets_of
 from registrations.webhooks.subscriptions import end_of_log
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("changes")]

@@ -15,8 +15,7 @@ from registrations.models import Change, Webhook, WebhookDelivery
 from registrations.services import close_account
 from registrations.tests.factories import WebhookFactory
 from registrations.webhooks.retention import delete_old_deliveries
-from registrations.webhooks.secrets import SecretUnreadable, opened, sealed
-from registrations.webhooks.signing import secrets_of
+from registrations.webhooks.secrets import SecretUnreadable, decrypted, encrypted, secrets_of
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/webhooks/"
@@ -75,11 +74,11 @@ def test_secret_survives_the_rotation_of_the_secret_key(client, settings):
 
 
 def test_secret_of_a_lost_secret_key_is_unreadable(settings):
-    stored = sealed("whsec_" + "A" * 43 + "=")
+    stored = encrypted("whsec_" + "A" * 43 + "=")
     settings.SECRET_KEY = "another-key-" * 4
 
     with pytest.raises(SecretUnreadable):
-        opened(stored)
+        decrypted(stored)
 
 
 @pytest.mark.parametrize(

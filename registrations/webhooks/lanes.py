@@ -22,7 +22,7 @@ import uvloop
 from ..models import WebhookDelivery
 from .exchange import Client, NoResponse
 from .outcomes import Outcome
-from .secrets import signature
+from .signing import signature
 
 logger = logging.getLogger(__name__)
 

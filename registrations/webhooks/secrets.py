@@ -1,20 +1,23 @@
-"""The secrets of webhooks: how they are stored, and how they sign.
+"""The secrets of webhooks, and how they are stored.
 
 A receiver verifies signatures with the secret, so it cannot be stored as a hash. It is encrypted by
-keys that are derived from `SECRET_KEY`: the secret is added to a keystream of HMAC-SHA256 with a
-random nonce, and authenticated by another HMAC. A copy of the database alone reveals no secret.
+Fernet with a key that is derived from `SECRET_KEY`. A copy of the database alone reveals no secret.
 """
 
 import hmac
 import secrets
-from base64 import b64decode, b64encode
+from base64 import b64encode, urlsafe_b64encode
+from functools import cache
+
+from cryptography.fernet import Fernet, InvalidToken
+from django.utils import timezone
 
 from config.api.keys import secret_keys
 
+from ..models import Webhook
+
 PREFIX = "whsec_"
 _LENGTH = 32
-_NONCE = 16
-_VERSION = b"\x01"
 
 
 class SecretUnreadable(Exception):
@@ -25,43 +28,47 @@ def new_secret() -> str:
     return PREFIX + b64encode(secrets.token_bytes(_LENGTH)).decode()
 
 
-def sealed(secret: str) -> bytes:
-    """The encrypted secret, by the current secret key."""
-    return _sealed(_bytes_of(secret), secret_keys()[0], secrets.token_bytes(_NONCE))
+def encrypted(secret: str) -> bytes:
+    """The secret, encrypted by the current secret key."""
+    return _fernet(secret_keys()[0]).encrypt(secret.encode())
 
 
-def opened(content: bytes) -> tuple[str, bool]:
+def decrypted(content: bytes) -> tuple[str, bool]:
     """The secret, and whether the current secret key encrypted it. Raises `SecretUnreadable`."""
-    content = bytes(content)
-    nonce = content[1 : 1 + _NONCE]
-    hidden = content[1 + _NONCE : 1 + _NONCE + _LENGTH]
     for number, key in enumerate(secret_keys()):
-        plain = _masked(hidden, key, nonce)
-        if hmac.compare_digest(_sealed(plain, key, nonce), content):
-            return PREFIX + b64encode(plain).decode(), number == 0
+        try:
+            return _fernet(key).decrypt(bytes(content)).decode(), number == 0
+        except InvalidToken:
+            continue
     raise SecretUnreadable
 
 
-def signature(secret: str, message_id: str, at: int, body: bytes) -> str:
-    """By the convention Standard Webhooks 1.0. `at` is in seconds since 1970."""
-    signed = b"%s.%d.%s" % (message_id.encode(), at, body)
-    return "v1," + b64encode(hmac.digest(_bytes_of(secret), signed, "sha256")).decode()
+def secrets_of(webhook: Webhook) -> tuple[str, ...]:
+    """The secret by which a webhook signs, and the former one during the overlap of a rotation.
+
+    None is left once `SECRET_KEY` was replaced without a fallback. A secret that a former
+    `SECRET_KEY` encrypted is encrypted anew.
+    """
+    columns = ["secret"]
+    if webhook.previous_secret is not None and (
+        webhook.previous_until is not None and webhook.previous_until > timezone.now()
+    ):
+        columns.append("previous_secret")
+    found = []
+    for column in columns:
+        stored = bytes(getattr(webhook, column))
+        try:
+            secret, is_current = decrypted(stored)
+        except SecretUnreadable:
+            continue
+        if not is_current:
+            same = Webhook.objects.filter(pk=webhook.pk, **{column: stored})
+            same.update(**{column: encrypted(secret)})
+        found.append(secret)
+    return tuple(found)
 
 
-def _bytes_of(secret: str) -> bytes:
-    return b64decode(secret.removeprefix(PREFIX))
-
-
-def _sealed(plain: bytes, key: str, nonce: bytes) -> bytes:
-    content = _VERSION + nonce + _masked(plain, key, nonce)
-    return content + hmac.digest(_derived(key, b"authenticity"), content, "sha256")
-
-
-def _masked(content: bytes, key: str, nonce: bytes) -> bytes:
-    """Encrypts or decrypts at most 32 bytes, the length of one HMAC."""
-    stream = hmac.digest(_derived(key, b"secrecy"), nonce, "sha256")
-    return bytes(left ^ right for left, right in zip(content, stream, strict=False))
-
-
-def _derived(key: str, purpose: bytes) -> bytes:
-    return hmac.digest(key.encode(), b"webhook secrets: " + purpose, "sha256")
+@cache
+def _fernet(key: str) -> Fernet:
+    derived = hmac.digest(key.encode(), b"webhook secrets", "sha256")
+    return Fernet(urlsafe_b64encode(derived))

@@ -19,7 +19,7 @@ from .lanes import FIRST_REQUESTS, Job, Lanes, Unbegun
 from .outcomes import Outcome, settle
 from .queueing import CHANGES_AT_ONCE, queue_changes
 from .rendering import render
-from .signing import secrets_of
+from .secrets import secrets_of
 
 logger = logging.getLogger(__name__)
 

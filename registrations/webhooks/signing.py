@@ -1,31 +1,13 @@
-"""The secrets by which a webhook signs now."""
+"""Signatures of what webhooks send, by the convention Standard Webhooks 1.0."""
 
-from django.utils import timezone
+import hmac
+from base64 import b64decode, b64encode
 
-from ..models import Webhook
-from .secrets import SecretUnreadable, opened, sealed
+from .secrets import PREFIX
 
 
-def secrets_of(webhook: Webhook) -> tuple[str, ...]:
-    """The secret, and the former one during the overlap of a rotation.
-
-    None is left once `SECRET_KEY` was replaced without a fallback. A secret that a former
-    `SECRET_KEY` encrypted is encrypted anew.
-    """
-    columns = ["secret"]
-    if webhook.previous_secret is not None and (
-        webhook.previous_until is not None and webhook.previous_until > timezone.now()
-    ):
-        columns.append("previous_secret")
-    secrets = []
-    for column in columns:
-        stored = bytes(getattr(webhook, column))
-        try:
-            secret, is_current = opened(stored)
-        except SecretUnreadable:
-            continue
-        if not is_current:
-            same = Webhook.objects.filter(pk=webhook.pk, **{column: stored})
-            same.update(**{column: sealed(secret)})
-        secrets.append(secret)
-    return tuple(secrets)
+def signature(secret: str, message_id: str, at: int, body: bytes) -> str:
+    """One signature of the header `webhook-signature`. `at` is in seconds since 1970."""
+    signed = b"%s.%d.%s" % (message_id.encode(), at, body)
+    key = b64decode(secret.removeprefix(PREFIX))
+    return "v1," + b64encode(hmac.digest(key, signed, "sha256")).decode()

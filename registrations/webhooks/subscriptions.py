@@ -22,7 +22,7 @@ from ..changes.log import sequence_changes
 from ..errors import WebhookLimit
 from ..models import Change, Webhook, WebhookDelivery, WebhookQuerySet
 from .addresses import url_errors
-from .secrets import new_secret, sealed
+from .secrets import encrypted, new_secret
 
 MAX_WEBHOOKS = 10
 
@@ -65,7 +65,7 @@ def create_webhook(
             types=types,
             events=events,
             description=description,
-            secret=sealed(secret),
+            secret=encrypted(secret),
             starts_after=starts_after,
         )
         record(webhook, "created", after={"url": url, "types": types, "events": events})
@@ -125,7 +125,7 @@ def _rotate(webhook: Webhook, overlap_hours: int) -> tuple[Webhook, str]:
     secret, now = new_secret(), timezone.now()
     webhook.previous_secret = webhook.secret if overlap_hours else None
     webhook.previous_until = now + timedelta(hours=overlap_hours)
-    webhook.secret, webhook.updated_at = sealed(secret), now
+    webhook.secret, webhook.updated_at = encrypted(secret), now
     webhook.save(update_fields=["secret", "previous_secret", "previous_until", "updated_at"])
     return webhook, secret
 
