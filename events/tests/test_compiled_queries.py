@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.tests.factories import grant
 from config.api.sql import compiled_queries
+from config.api.sql.compilation_cache import CompilationCache
 from config.api.sql.compiled_queries import (
     CompiledQuery,
     NotCompilable,
@@ -214,7 +215,7 @@ def test_sql_for_values_that_are_not_compilable_is_run_anew(db):
 
 
 def test_entry_that_is_used_often_stays_cached_beside_entries_used_once():
-    cached, made = compiled_queries._CompilationCache(10), []
+    cached, made = CompilationCache(10), []
 
     for number in range(100):
         cached("often", lambda: made.append("often"))

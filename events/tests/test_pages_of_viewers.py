@@ -10,6 +10,7 @@ from accounts.models import User
 from accounts.tests.factories import UserFactory, grant, key_client
 from config.api.key_scopes import Scope
 from config.api.sql import compiled_queries
+from config.api.sql.compilation_cache import CompilationCache
 from conftest import NOW
 from events.models import Event, TeamMember
 from events.search import page_cache
@@ -211,7 +212,7 @@ def test_viewers_in_turn_get_what_uncached_queries_return(clock, olga, max_, sig
         uncached = responses(range(len(clients)))
     compiled = []
     for numbers in (range(len(clients)), reversed(range(len(clients)))):
-        cache = compiled_queries._CompilationCache(1000)
+        cache = CompilationCache(1000)
         with patch.object(compiled_queries, "_compiled", cache):
             compiled.append(responses(numbers))
 

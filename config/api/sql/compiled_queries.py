@@ -27,6 +27,7 @@ from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 from psycopg.sql import Literal
 
+from .compilation_cache import CompilationCache
 from .replica import reading_connection
 from .row_factories import NotCompilable, loaded_row, row_factory
 from .statements import fetch_rows
@@ -304,33 +305,7 @@ def _run(
         return fetch_rows(database.connection, sql, parameters, prepare=prepare)
 
 
-class _CompilationCache:
-    """A bounded cache in two generations. Entries that are used often survive any flood of others.
-
-    A full young generation becomes the old one. An old entry that is used becomes young again.
-    """
-
-    def __init__(self, max_entries: int) -> None:
-        self._half = max_entries // 2
-        self._new: dict[Hashable, Any] = {}
-        self._old: dict[Hashable, Any] = {}
-
-    def __call__(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """The entry under `key`, made where there is none. None where it is not compilable."""
-        new, old = self._new, self._old  # another thread may replace both meanwhile
-        if key in new:
-            return new[key]
-        try:
-            entry = old[key] if key in old else make()
-        except NotCompilable:
-            entry = None
-        if len(self._new) >= self._half:
-            self._old, self._new = self._new, {}
-        self._new[key] = entry
-        return entry
-
-
-_compiled = _CompilationCache(_MAX_CACHED_QUERIES)
+_compiled = CompilationCache(_MAX_CACHED_QUERIES)
 
 
 def _with_literal_texts(sql: str, parameters: Iterable[Any]) -> tuple[str, list[Any]]:
