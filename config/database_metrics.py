@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from accounts.notifications import outbox
 from registrations.webhooks import figures
-from registrations.webhooks.claims import running_senders
+from registrations.webhooks.claims import senders
 
 # Workers report every ten seconds.
 _WORKER_TIMEOUT = timedelta(seconds=60)
@@ -78,7 +78,7 @@ def _notifications() -> Iterator[Metric]:
         "state",
         outbox.deliveries_since(timezone.now() - timedelta(hours=1)),
     )
-    yield _gauge("mailers", "Connections of running mailers.", len(outbox.running_mailers()))
+    yield _gauge("mailers", "Connections of running mailers.", len(outbox.mailers.running()))
 
 
 def _webhooks() -> Iterator[Metric]:
@@ -96,7 +96,7 @@ def _webhooks() -> Iterator[Metric]:
         "state",
         figures.deliveries_of_last_hour(),
     )
-    yield _gauge("webhook_senders", "Connections of running senders.", len(running_senders()))
+    yield _gauge("webhook_senders", "Connections of running senders.", len(senders.running()))
 
 
 def _connections() -> Iterator[Metric]:

@@ -132,7 +132,7 @@ def _check_mailer() -> str:
     lag = outbox.oldest_seconds()
     if lag < MAX_TASK_LAG_SECONDS:
         return OK
-    mailers = len(outbox.running_mailers())
+    mailers = len(outbox.mailers.running())
     return f"a notification has been due for {int(lag)} s, mailers: {mailers}"
 
 

@@ -117,7 +117,7 @@ class Mailer:
     def close(self) -> None:
         self._transport.close()
         try:
-            outbox.unregister_mailer(self._number)
+            outbox.mailers.unregister(self._number)
         except DATABASE_UNAVAILABLE:
             logger.debug("the lock ended with the connection", exc_info=True)
 
@@ -302,7 +302,7 @@ class Mailer:
 
     def _release_orphaned_claims(self) -> None:
         if time.monotonic() - self._checked_at > _CLAIM_CHECK_SECONDS:
-            self._suspects = outbox.release_orphaned_claims(self._suspects)
+            self._suspects = outbox.mailers.release_orphaned(self._suspects)
             self._checked_at = time.monotonic()
 
     def _reconnect(self) -> None:
@@ -310,15 +310,15 @@ class Mailer:
         self._is_registered = False
         connection.close()
         try:
-            outbox.lock_number(self._number)
+            outbox.mailers.lock(self._number)
         except DATABASE_UNAVAILABLE:
             logger.debug("the database is still unavailable", exc_info=True)
 
     def _register(self) -> None:
         """Get a new number, and release the claims of the former one."""
         if not self._is_registered:
-            outbox.give_back_all(self._number)
-            self._number = outbox.register_mailer()
+            outbox.mailers.give_back_all(self._number)
+            self._number = outbox.mailers.register()
             self._is_registered = True
 
     def _pause(self) -> float:

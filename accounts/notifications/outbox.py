@@ -15,6 +15,8 @@ from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Count, F, QuerySet
 from django.utils import timezone
 
+from config.api.sql.claimants import Claimants
+
 from ..models import Notification
 
 State = Notification.State
@@ -24,7 +26,8 @@ LAST_ATTEMPT = 8
 _FIRST_DELAY = timedelta(seconds=30)
 _LONGEST_DELAY = timedelta(hours=6)
 _DELETED_AT_ONCE = 10_000
-_LOCKS = 0x4D41494C  # the class of the mailers' advisory locks
+
+mailers = Claimants(Notification, locks=0x4D41494C)
 
 OVER_BUDGET = "The mailbox has got all the e-mails of its budget."
 
@@ -39,39 +42,6 @@ _CLAIM = """
     FROM due WHERE accounts_notification.id = due.id
     RETURNING accounts_notification.id
 """
-
-_RUNNING = """
-    SELECT objid::bigint FROM pg_locks
-    WHERE locktype = 'advisory' AND classid = %s AND granted
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
-
-
-def register_mailer() -> int:
-    """A new number for a mailer, locked by its connection."""
-    while True:
-        number = random.randrange(1, 2**31)  # noqa: S311  # not a secret
-        if lock_number(number):
-            return number
-
-
-def lock_number(number: int) -> bool:
-    """Lock a number. False while another connection, such as the mailer's former one, has it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCKS, number])
-        return bool(cursor.fetchone()[0])
-
-
-def unregister_mailer(number: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCKS, number])
-
-
-def running_mailers() -> set[int]:
-    """The numbers of the connected mailers."""
-    with connection.cursor() as cursor:
-        cursor.execute(_RUNNING, [_LOCKS])
-        return {number for (number,) in cursor.fetchall()}
 
 
 def claim(mailer: int, limit: int) -> list[Notification]:
@@ -142,13 +112,6 @@ def send_deferred(address: str) -> None:
     ).update(attempt_at=timezone.now())
 
 
-def give_back_all(mailer: int) -> None:
-    """Release every claim of a mailer that lost its connection."""
-    Notification.objects.filter(claimed_by=mailer, state=State.PENDING).update(
-        attempt_at=timezone.now(), claimed_by=None
-    )
-
-
 def uncount(mailer: int, row: Notification) -> None:
     """Undo the count of an attempt that ended before the server got the mail."""
     _own(mailer, [row.pk]).update(attempts=F("attempts") - 1)
@@ -176,25 +139,6 @@ def delete_old_notifications() -> int:
         deleted += number
         if number < _DELETED_AT_ONCE:
             return deleted
-
-
-def release_orphaned_claims(suspects: set[int]) -> set[int]:
-    """Release the claims of mailers that are neither connected now nor were at the previous check.
-
-    `suspects` is the result of the previous check. Two checks are needed, since a mailer that lost
-    its connection takes a moment to reconnect. Returns the suspects for the next check.
-    """
-    claimed = Notification.objects.filter(claimed_by__isnull=False)
-    claimants = {number for number in claimed.values_list("claimed_by", flat=True) if number}
-    if not claimants:
-        return set()
-    disconnected = claimants - running_mailers()
-    orphaned = disconnected & suspects
-    if orphaned:
-        claimed.filter(claimed_by__in=orphaned, state=State.PENDING).update(
-            claimed_by=None, attempt_at=timezone.now()
-        )
-    return disconnected - suspects
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def all_settled() -> bool:
 def test_two_mailers_deliver_each_notification_once(server, start):
     server.seconds_per_mail = 0.01
     start(), start()
-    wait_for(lambda: len(outbox.running_mailers()) == 2)
+    wait_for(lambda: len(outbox.mailers.running()) == 2)
 
     addresses = enqueue(150)  # more than one batch
     enqueue(150)  # the same keys
@@ -84,7 +84,7 @@ def test_two_mailers_deliver_each_notification_once(server, start):
 def test_killed_mailer_loses_no_notification(server, start):
     server.seconds_per_mail = 0.01
     first, second = start(), start()
-    wait_for(lambda: len(outbox.running_mailers()) == 2)
+    wait_for(lambda: len(outbox.mailers.running()) == 2)
     addresses = enqueue(150)
     wait_for(lambda: len(server.sessions) >= 2 and len(server.mails) > 20)
 

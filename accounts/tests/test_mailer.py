@@ -516,18 +516,18 @@ def test_claim_ends_with_its_lease(clock):
 def test_claims_of_a_lost_mailer_are_released_at_the_second_check(clock):
     enqueue()
     enqueue("b@example.com")
-    alive = outbox.register_mailer()
+    alive = outbox.mailers.register()
     outbox.claim(alive, 1)
     outbox.claim(12345, 1)
 
-    suspects = outbox.release_orphaned_claims(set())
+    suspects = outbox.mailers.release_orphaned(set())
     freed_at_once = Notification.objects.filter(claimed_by=None).count()
-    outbox.release_orphaned_claims(suspects)
+    outbox.mailers.release_orphaned(suspects)
 
     assert suspects == {12345}
     assert freed_at_once == 0
     assert Notification.objects.get(claimed_by=None).attempt_at == NOW
-    outbox.unregister_mailer(alive)
+    outbox.mailers.unregister(alive)
 
 
 def test_mailer_without_its_claim_sends_nothing(clock, monkeypatch):

@@ -215,7 +215,7 @@ def _mailer_responds() -> bool:
     from accounts.notifications import outbox  # noqa: PLC0415  # after setup()
 
     with suppress(DatabaseError):
-        return bool(outbox.running_mailers())
+        return bool(outbox.mailers.running())
     return False
 
 

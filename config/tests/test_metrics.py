@@ -163,7 +163,7 @@ def test_deliveries_of_the_last_hour_are_counted_by_state(client, clock):
 
 
 def test_mailers_and_workers_are_counted(client, clock):
-    mailer = outbox.register_mailer()
+    mailer = outbox.mailers.register()
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (%s)", [NOW])
         cursor.execute(
@@ -173,7 +173,7 @@ def test_mailers_and_workers_are_counted(client, clock):
 
     values = samples(client)
 
-    outbox.unregister_mailer(mailer)
+    outbox.mailers.unregister(mailer)
     assert (values["mailers"], values["workers"]) == (1, 1)
 
 

@@ -131,12 +131,12 @@ def due_notification(clock) -> None:
 @pytest.mark.parametrize("mailers", [0, 1])
 def test_readyz_reports_a_notification_that_is_overdue(client, clock, mailers):
     due_notification(clock)
-    numbers = [outbox.register_mailer() for _ in range(mailers)]
+    numbers = [outbox.mailers.register() for _ in range(mailers)]
 
     response = client.get("/readyz")
 
     for number in numbers:
-        outbox.unregister_mailer(number)
+        outbox.mailers.unregister(number)
     report = response.json()
     assert (response.status_code, report["status"]) == (200, "degraded")
     assert report["checks"]["mailer"] == (

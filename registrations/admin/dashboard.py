@@ -153,7 +153,7 @@ def mails() -> dict[str, Any]:
     now = timezone.now()
     backlog = outbox.backlog()
     states = outbox.deliveries_since(now - timedelta(hours=24))
-    mailers = len(outbox.running_mailers())
+    mailers = len(outbox.mailers.running())
     late = backlog.oldest_seconds > _LATE_SECONDS
     parked = Notification.objects.filter(state=Notification.State.PARKED)
     return {

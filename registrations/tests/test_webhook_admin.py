@@ -11,7 +11,7 @@ from accounts.tests.factories import UserFactory
 from config.tests.metric_samples import samples
 from registrations.models import Webhook, WebhookDelivery
 from registrations.tests.factories import WebhookFactory
-from registrations.webhooks.claims import register_sender, unregister_sender
+from registrations.webhooks.claims import senders
 from registrations.webhooks.secrets import secrets_of
 
 pytestmark = pytest.mark.django_db
@@ -90,11 +90,11 @@ def test_webhooks_and_deliveries_are_counted(client, clock, webhook):
     delivery_of(webhook, "pending", attempt_at=due)
     delivery_of(webhook, "pending", attempt_at=timezone.now() + timedelta(hours=1))
     delivery_of(webhook, "delivered")
-    sender = register_sender()
+    sender = senders.register()
 
     values = samples(client)
 
-    unregister_sender(sender)
+    senders.unregister(sender)
     assert values["webhook_deliveries_due"] == 1
     assert values["webhook_deliveries_oldest_due_seconds"] == 90
     assert values["webhook_senders"] == 1

@@ -5,7 +5,6 @@ sender's number, so the rows of a killed sender are free again within seconds. S
 `accounts.notifications.outbox`.
 """
 
-import random
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from operator import attrgetter
@@ -15,13 +14,16 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from config.api.sql.claimants import Claimants
+
 from ..models import Webhook, WebhookDelivery
 
 State = WebhookDelivery.State
 
 LEASE = timedelta(minutes=5)
-_LOCKS = 0x484F4F4B  # the class of the senders' advisory locks
 _DROPPED_AT_ONCE = 1000
+
+senders = Claimants(WebhookDelivery, locks=0x484F4F4B)
 
 # Each webhook has its own limit, so that no receiver takes the time of the others.
 # The first one changes from claim to claim, since together they may exceed `total`.
@@ -63,39 +65,6 @@ _DROP = """
         WHERE NOT webhook.enabled LIMIT %(limit)s
     )
 """
-
-_RUNNING = """
-    SELECT objid::bigint FROM pg_locks
-    WHERE locktype = 'advisory' AND classid = %s AND granted
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
-
-
-def register_sender() -> int:
-    """A new number for a sender, locked by its connection."""
-    while True:
-        number = random.randrange(1, 2**31)  # noqa: S311  # not a secret
-        if lock_number(number):
-            return number
-
-
-def lock_number(number: int) -> bool:
-    """Lock a number. False while another connection, such as the sender's former one, has it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCKS, number])
-        return bool(cursor.fetchone()[0])
-
-
-def unregister_sender(number: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCKS, number])
-
-
-def running_senders() -> set[int]:
-    """The numbers of the connected senders."""
-    with connection.cursor() as cursor:
-        cursor.execute(_RUNNING, [_LOCKS])
-        return {number for (number,) in cursor.fetchall()}
 
 
 def claim(
@@ -149,34 +118,9 @@ def give_back(sender: int, ids: Collection[int]) -> None:
         _own(sender, ids).update(attempt_at=timezone.now(), claimed_by=None)
 
 
-def give_back_all(sender: int) -> None:
-    """Release every claim of a sender that lost its connection."""
-    WebhookDelivery.objects.filter(claimed_by=sender, state=State.PENDING).update(
-        attempt_at=timezone.now(), claimed_by=None
-    )
-
-
 def drop(sender: int, ids: Collection[int]) -> None:
     if ids:
         _own(sender, ids).update(state=State.DROPPED, claimed_by=None)
-
-
-def release_orphaned_claims(suspects: set[int]) -> set[int]:
-    """Release the claims of senders that are neither connected now nor were at the previous check.
-
-    `suspects` is the result of the previous check. Returns the suspects for the next check.
-    """
-    claimed = WebhookDelivery.objects.filter(claimed_by__isnull=False)
-    claimants = {number for number in claimed.values_list("claimed_by", flat=True) if number}
-    if not claimants:
-        return set()
-    disconnected = claimants - running_senders()
-    orphaned = disconnected & suspects
-    if orphaned:
-        claimed.filter(claimed_by__in=orphaned, state=State.PENDING).update(
-            claimed_by=None, attempt_at=timezone.now()
-        )
-    return disconnected - suspects
 
 
 def _own(sender: int, ids: Collection[int]) -> QuerySet[WebhookDelivery]:

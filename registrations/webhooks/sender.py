@@ -92,7 +92,7 @@ class Sender:
         try:
             while self._claimed and self._is_registered:
                 self._settle(self._lanes.take_done(_WAIT_SECONDS))
-            claims.unregister_sender(self._number)
+            claims.senders.unregister(self._number)
         except DATABASE_UNAVAILABLE:
             logger.debug("the lock ended with the connection", exc_info=True)
         self._lanes.close()
@@ -196,7 +196,7 @@ class Sender:
 
     def _keep_up(self) -> None:
         if time.monotonic() - self._kept_up_at > _UPKEEP_SECONDS:
-            self._suspects = claims.release_orphaned_claims(self._suspects)
+            self._suspects = claims.senders.release_orphaned(self._suspects)
             claims.drop_of_disabled()
             self._lanes.keep_up()
             for pk in list(self._windows):
@@ -228,14 +228,14 @@ class Sender:
             return
         if self._number and self._lock_tries < _LOCK_TRIES:
             self._lock_tries += 1
-            if not claims.lock_number(self._number):
+            if not claims.senders.lock(self._number):
                 raise OperationalError("the former connection still has the lock")
             if self._ended:
                 settle(self._number, self._ended)
         else:
-            self._number = claims.register_sender()
+            self._number = claims.senders.register()
         self._ended, self._lock_tries = [], 0
-        claims.give_back_all(self._number)
+        claims.senders.give_back_all(self._number)
         self._is_registered = True
 
     def _pause(self) -> float:
