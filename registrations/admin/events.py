@@ -86,7 +86,7 @@ def _attendee_pieces(events: list[Event]) -> Iterator[bytes]:
 
     The file of one event has its answers too. Those of several have no columns in common.
     """
-    zone, options = timezone.get_current_timezone(), Options(answers=len(events) == 1)
+    zone, options = timezone.get_current_timezone(), Options(is_uniform=len(events) > 1)
     for number, event in enumerate(events):
         rows = Registration.objects.filter(event=event).live()
         pieces = EXPORTS["csv"].pieces(event, rows, zone, options)

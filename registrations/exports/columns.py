@@ -49,13 +49,15 @@ COLUMNS = (
     Column("confirmed_at", "chosen.confirmed_at", "time"),
     Column("cancelled_at", "chosen.cancelled_at", "time"),
     Column("checked_in_at", "chosen.checked_in_at", "time"),
-    Column("party_size", "chosen.party_size", "number"),
-    Column("admitted_count", _ADMITTED_COUNT, "number"),
-    Column("guests", _GUESTS, "text"),
     Column("ticket_code", "chosen.ticket_code"),
     Column("registration_id", "chosen.id"),
     Column("event_id", "chosen.event_id", "number"),
     Column("event_name", "%(event_name)s::text", "event name"),
+)
+PARTY_COLUMNS = (
+    Column("party_size", "chosen.party_size", "number"),
+    Column("admitted_count", _ADMITTED_COUNT, "number"),
+    Column("guests", _GUESTS, "text"),
 )
 # Answers that may have characters of a formula or of markup.
 _WRITTEN = {
@@ -75,13 +77,12 @@ def text_columns(columns: Iterable[Column]) -> list[str]:
 TEXT_COLUMNS = tuple(text_columns(COLUMNS))
 
 ANSWER_PREFIX = "answers."
-_BEFORE_ANSWERS = [column.name for column in COLUMNS].index("guests") + 1
 
 
-def columns_with(questions: Questions) -> tuple[Column, ...]:
-    """`COLUMNS`, with one for each question, the inactive ones too."""
+def columns_with(questions: Questions, *, has_parties: bool) -> tuple[Column, ...]:
+    """`COLUMNS`, those of parties, and one for each question, the inactive ones too."""
     answers = [_column_of(question) for question in questions.all]
-    return (*COLUMNS[:_BEFORE_ANSWERS], *answers, *COLUMNS[_BEFORE_ANSWERS:])
+    return (*COLUMNS, *(PARTY_COLUMNS if has_parties else ()), *answers)
 
 
 def answers_record(questions: Questions, *, as_json: bool) -> str:
@@ -139,9 +140,6 @@ EXAMPLE_ROW = {
     "confirmed_at": "2026-11-21T08:00:00Z",
     "cancelled_at": None,
     "checked_in_at": None,
-    "party_size": 1,
-    "admitted_count": 0,
-    "guests": "",
     "ticket_code": "MZXW6YTBOI2DKNRX",
     "registration_id": "5f0c7b1e-6a52-4d1c-9a3e-0d9c5a4e7f10",
     "event_id": 1,
@@ -159,5 +157,6 @@ ROW_SCHEMA = {
         },
         "waitlist_position": {"type": ["integer", "null"]},
         **{name: {"type": "integer"} for name in ("event_id", "party_size", "admitted_count")},
+        "guests": {"type": "string"},
     },
 }

@@ -64,7 +64,9 @@ class CsvExport:
         piece = bytearray("\ufeff".encode() if options.bom else b"")
         columns = columns_of(event, options)
         piece += ",".join(column.name for column in columns).encode() + b"\r\n"
-        select, parameters = attendee_select(event, rows, zone, options, guarded=not options.raw)
+        select, parameters = attendee_select(
+            event, rows, zone, options, columns, guarded=not options.raw
+        )
         # Texts are always quoted: readers disagree about which separators need quotes.
         texts = ", ".join(map(quoted, text_columns(columns)))
         command = f"COPY ({select}) TO STDOUT (FORMAT csv, FORCE_QUOTE ({texts}))"
@@ -131,8 +133,8 @@ class XlsxExport:
     def pieces(
         self, event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
     ) -> Generator[bytes]:
-        select, parameters = attendee_select(event, rows, zone, options)
         columns = columns_of(event, options)
+        select, parameters = attendee_select(event, rows, zone, options, columns)
         texts = set(text_columns(columns))
         cells = [
             XmlColumn(quoted(column.name), column.kind == "number", column.name in texts)
@@ -157,6 +159,7 @@ def _json_batches(
     event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
 ) -> Generator[list[str]]:
     """The rows as texts of JSON objects, which PostgreSQL writes."""
-    select, parameters = attendee_select(event, rows, zone, options, as_json=True)
+    columns = columns_of(event, options)
+    select, parameters = attendee_select(event, rows, zone, options, columns, as_json=True)
     json_select = f"SELECT row_to_json(rows)::text FROM ({select}) AS rows"  # noqa: S608  # nosec
     yield from text_batches(json_select, parameters, zone)

@@ -1,6 +1,6 @@
 """The SQL statement of an attendee list, and its rows in batches."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -13,7 +13,7 @@ from config.api.sql.time_zones import zone_in_sql
 from events.models import Event
 
 from ..forms.questions import NO_QUESTIONS, Questions, questions_of
-from ..models import RegistrationQuerySet
+from ..models import Registration, RegistrationQuerySet
 from .columns import ORDERINGS, Column, answers_record, columns_with
 from .formula_guard import guarded_sql, guarded_text
 
@@ -36,13 +36,13 @@ _SELECT = """
 class Options:
     """The caller's choices besides the format; `bom` and `raw` apply to CSV only.
 
-    Without `answers` the columns are the same for every event.
+    With `is_uniform` the columns are the same for every event.
     """
 
     ordering: str = "registered_at"
     bom: bool = False
     raw: bool = False
-    answers: bool = True
+    is_uniform: bool = False
 
 
 def attendee_select(
@@ -50,11 +50,12 @@ def attendee_select(
     rows: RegistrationQuerySet,
     zone: tzinfo,
     options: Options,
+    columns: Sequence[Column],
     *,
     guarded: bool = False,
     as_json: bool = False,
 ) -> tuple[str, dict[str, Any]]:
-    """The statement that selects `columns_of` in their order, and its parameters.
+    """The statement that selects `columns` of `columns_of` in their order, and its parameters.
 
     With `guarded` no text runs as a formula in a spreadsheet. With `as_json` answers keep their
     types.
@@ -66,13 +67,13 @@ def attendee_select(
     names = [f"chosen_{number}" for number in range(len(values))]
     parameters |= dict(zip(names, values, strict=True))
     chosen = sql % tuple(f"%({name})s" for name in names)
-    columns = ", ".join(
+    selected = ", ".join(
         f"{_column_sql(column, zone, guarded=guarded)} AS {quoted(column.name)}"
-        for column in columns_with(questions)
+        for column in columns
     )
     statement = _SELECT.format(
         chosen=chosen,
-        columns=columns,
+        columns=selected,
         registered_text=_time_sql("chosen.registered_at", zone),
         ordering=ORDERINGS[options.ordering],
         answers=answers_record(questions, as_json=as_json) if questions.all else "",
@@ -108,11 +109,18 @@ def session_zone(zone: tzinfo) -> Iterator[None]:
 
 
 def columns_of(event: Event, options: Options) -> tuple[Column, ...]:
-    return columns_with(_exported_questions(event, options))
+    """An event that takes or has parties has their columns."""
+    questions = _exported_questions(event, options)
+    has_parties = (
+        options.is_uniform
+        or event.max_party_size > 1
+        or Registration.objects.filter(event=event, party_size__gt=1).exists()
+    )
+    return columns_with(questions, has_parties=has_parties)
 
 
 def _exported_questions(event: Event, options: Options) -> Questions:
-    return questions_of(event.form) if options.answers else NO_QUESTIONS
+    return NO_QUESTIONS if options.is_uniform else questions_of(event.form)
 
 
 def quoted(name: str) -> str:
