@@ -18,6 +18,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, reset_queries
 
 from config import tracing
+from config.api.files.text_files import DECLARED_TYPE
 from config.api.http.body_limits import body_limit
 from config.bare_paths import with_bare_paths
 from config.process_names import process_name
@@ -29,13 +30,15 @@ _CHARSET = re.compile(r";\s*charset=[^;]*", re.IGNORECASE)
 def with_plain_bodies(application: Application) -> Application:
     """Prepare bodies for Django: with a Content-Length, and without a charset parameter.
 
-    Django looks the charset up before any middleware, and ignores a body without a length. The API
-    accepts UTF-8 only, so the parameter has no effect.
+    Django looks the charset up before any middleware, and ignores a body without a length. JSON and
+    forms are UTF-8 only, so the parameter has no effect on them. Files keep it in `DECLARED_TYPE`.
     """
 
     def handle(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if "charset" in environ.get("CONTENT_TYPE", "").lower():
-            environ["CONTENT_TYPE"] = _CHARSET.sub("", environ["CONTENT_TYPE"])
+        declared = environ.get("CONTENT_TYPE", "")
+        if "charset" in declared.lower():
+            environ[DECLARED_TYPE] = declared
+            environ["CONTENT_TYPE"] = _CHARSET.sub("", declared)
         if "CONTENT_LENGTH" not in environ and _may_have_body(environ):
             limit = body_limit(environ.get("PATH_INFO", ""))
             body = environ["wsgi.input"].read(limit + 1)

@@ -594,6 +594,19 @@ def test_charset_of_a_body_is_always_utf_8(rf, charset):
     assert status_of(environ) == "400 Bad Request"
 
 
+def test_charset_of_a_file_is_the_declared_one(rf, olga):
+    environ = rf.generic(
+        "POST",
+        "/api/events/import/",
+        "name,location,start_time\nZoë,Hall,2100-01-01T10:00:00Z\n".encode("latin-1"),
+        content_type="text/csv; charset=iso-8859-1",
+        headers={"Authorization": f"Bearer {open_session(olga)['access']}"},
+    ).environ
+
+    assert status_of(environ) == "201 Created"
+    assert Event.objects.get().name == "Zoë"
+
+
 @pytest.mark.parametrize(
     "said", [{"HTTP_TRANSFER_ENCODING": "chunked"}, {"SERVER_PROTOCOL": "HTTP/2"}]
 )

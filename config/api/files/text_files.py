@@ -12,6 +12,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+# The key of the environ for a Content-Type with a charset; `config.wsgi` hides it from Django.
+DECLARED_TYPE = "events.declared_content_type"
 # Charsets that a client may declare. Some of Python's other codecs are not text, or not safe.
 _CHARSETS = re.compile(
     "ascii|utf-8|utf-8-sig|utf-16|utf-16-[lb]e|utf-32|utf-32-[lb]e"

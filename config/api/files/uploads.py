@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from config.errors import FieldError, PayloadTooLarge, ValidationFailed
 
 from .csv_rows import ImportRefused
+from .text_files import DECLARED_TYPE
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # `application/vnd.ms-excel` is the type of a CSV file on Windows with Excel.
@@ -34,8 +35,9 @@ class FileParser(BaseParser):
     max_bytes: int | None = None
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        declared = parser_context["request"].META.get(DECLARED_TYPE, media_type)
         content_type = Message()
-        content_type["Content-Type"] = media_type or ""
+        content_type["Content-Type"] = declared or ""
         charset = content_type.get_content_charset()
         return Upload(read_content(stream, self.max_bytes), charset)
 
