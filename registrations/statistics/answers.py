@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from events.models import Event
 
@@ -59,7 +59,9 @@ def answer_summary(event: Event) -> AnswerSummary:
     if not questions.all:
         return AnswerSummary(0, {})
     rows: list[list[tuple[str, int]]] = [[] for _ in questions.all]
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # The planner may expect that few answers differ, and Memoize adds a third to the time.
+        cursor.execute("SET LOCAL enable_memoize = off")
         cursor.execute(_statement(questions), {"event_id": event.pk})
         for count, *values in cursor.fetchall():
             for number, value in enumerate(values):

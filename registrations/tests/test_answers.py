@@ -152,6 +152,22 @@ def test_an_export_has_a_column_for_each_question(host, event):
     assert [bob[column] for column in columns] == ["any", "sun", "4.5", "false", "'=1+1", ""]
 
 
+def test_chosen_options_are_exported_as_they_are(host, event):
+    special = ["sat", 'a "quote"', "back\\slash", "one, two", "[x]", '", "']
+    put_form(event, [question("days", "choices", *special), *ALL[:1], *ALL[2:]])
+    for number, chosen in enumerate([special, ["one, two", "[x]"], ["sat"]]):
+        registered(
+            event, name=f"Zoe {number}", email=f"z{number}@example.com", answers={"days": chosen}
+        )
+
+    rows = content(
+        host.get(f"/api/events/{event.pk}/attendees/export/?raw=true&search=zoe&ordering=name")
+    )
+
+    cells = [row["answers.days"] for row in csv.DictReader(io.StringIO(rows.decode()))]
+    assert cells == ["; ".join(special), "one, two; [x]", "sat"]
+
+
 def test_a_json_export_keeps_the_types(host, event):
     rows = host.get(f"/api/events/{event.pk}/attendees/export/?format=json&answer.diet=vegan")
 
