@@ -1,7 +1,8 @@
 """Expensive work is limited, and requests beyond the limit get Retry-After."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from threading import BoundedSemaphore
+from threading import Barrier, BoundedSemaphore
 
 import pytest
 from argon2 import extract_parameters
@@ -27,7 +28,7 @@ def _one_each(monkeypatch):
     """A process of four threads; requests do not wait in the tests."""
     for group in (FILES, HASHING, IMAGES, ROWS):
         monkeypatch.setattr(group, "_free", BoundedSemaphore(1))
-    monkeypatch.setattr(work_slots, "WAIT_SECONDS", 0)
+        monkeypatch.setattr(group, "wait_seconds", 0)
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ def test_an_image_has_a_slot_of_its_own(olga, event, signed_in):
 
 
 def test_request_that_waits_a_moment_gets_a_slot(monkeypatch):
-    monkeypatch.setattr(work_slots, "WAIT_SECONDS", 20)
+    monkeypatch.setattr(HASHING, "wait_seconds", 20)
     waited = []
 
     class Freed:
@@ -168,6 +169,30 @@ def test_request_that_waits_a_moment_gets_a_slot(monkeypatch):
         pass
 
     assert waited == [(False, None), (True, 20)]
+
+
+@pytest.mark.parametrize("group", [ROWS, FILES], ids=["rows", "files"])
+def test_two_requests_may_wait_for_a_third(group, monkeypatch):
+    both = Barrier(2)
+
+    class Freed:
+        """A semaphore that is released as soon as two requests wait for it."""
+
+        def acquire(self, *, blocking: bool = True, timeout: float | None = None) -> bool:
+            return timeout is not None and both.wait(5) >= 0
+
+        def release(self) -> None: ...
+
+    def click() -> bool:
+        with group.one():
+            return True
+
+    monkeypatch.setattr(group, "_free", Freed())
+
+    with ThreadPoolExecutor(2) as pool:
+        clicks = [pool.submit(click) for _ in range(2)]
+
+    assert [each.result() for each in clicks] == [True, True]
 
 
 def test_number_of_waiting_requests_is_bounded(monkeypatch):

@@ -256,6 +256,7 @@ def test_a_long_queue_is_not_scanned_for_each_row(event):
 
 def test_concurrent_exports_are_limited(fair, olga, signed_in, monkeypatch):
     monkeypatch.setattr(FILES, "_free", BoundedSemaphore(1))
+    monkeypatch.setattr(FILES, "wait_seconds", 0)
     client, path = signed_in(olga), f"/api/events/{fair.pk}/attendees/export/"
 
     client.raise_request_exception = False
