@@ -156,13 +156,14 @@ def test_prove_capacity_sells_no_seat_twice_and_leaves_nothing():
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("policy", ["strict", "first_fit"])
-def test_prove_capacity_sells_to_parties(policy):
+@pytest.mark.parametrize(("policy", "kills"), [("strict", "6"), ("first_fit", "0")])
+def test_prove_capacity_sells_to_parties(policy, kills):
     out = StringIO()
 
     call_command(
         "prove_capacity",
         *("--clients", "24", "--seats", "20", "--party", "1-6", "--policy", policy),
+        *("--kills", kills),
         stdout=out,
     )
 

@@ -4,11 +4,12 @@ from argparse import ArgumentTypeError
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
+from threading import Barrier, Lock
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -37,6 +38,13 @@ class Command(BaseCommand):
             help="Sizes of the parties. Those that do not fit wait, and a third of all cancels.",
         )
         parser.add_argument(
+            "--kills",
+            type=int,
+            default=0,
+            help="As many clients lose their connection in each round while they register. Not "
+            "through a pooler.",
+        )
+        parser.add_argument(
             "--policy", choices=WaitlistPolicy.values, default=WaitlistPolicy.STRICT.value
         )
 
@@ -47,19 +55,22 @@ class Command(BaseCommand):
         seats: int,
         rounds: int,
         party: range,
+        kills: int,
         policy: str,
         **options: Any,
     ) -> None:
         if min(clients, seats, rounds) < 1:
             raise CommandError("--clients, --seats and --rounds must be at least 1.")
+        if not 0 <= kills < clients:
+            raise CommandError("--kills must be less than --clients.")
         self._check_connections(clients)
         for number in range(1, rounds + 1):
             event = _open_event(seats, party, policy)
             try:
                 if len(party) > 1 or party.start > 1:
-                    self._sell_to_parties(event, clients, number, party)
+                    self._sell_to_parties(_Race(event, clients, party, kills), number)
                 else:
-                    self._sell(event, clients, number)
+                    self._sell(_Race(event, clients, party, kills), number)
             finally:
                 _remove(event)
         self.stdout.write(self.style.SUCCESS("PROVED: never more confirmed than seats."))
@@ -74,43 +85,127 @@ class Command(BaseCommand):
                 f"{max_connections - 10}."
             )
 
-    def _sell(self, event: Event, clients: int, number: int) -> None:
+    def _sell(self, race: "_Race", number: int) -> None:
+        event, clients = race.event, race.clients
         started = time.perf_counter()
-        results = _register_concurrently(event, clients, range(1, 2))
+        outcomes = race.run()
         seconds = time.perf_counter() - started
-        outcomes = Counter(outcome for outcome, _ in results)
-        latencies = sorted(1000 * latency for _, latency in results)
+        latencies = sorted(1000 * latency for latency in race.latencies)
+        killed = f", {outcomes['killed']} killed" if outcomes["killed"] else ""
         event.refresh_from_db()
         self.stdout.write(
-            f"round {number}: {outcomes.pop('confirmed', 0)} confirmed, "
-            f"{outcomes.pop('event_full', 0)} refused of {clients} clients on "
+            f"round {number}: {outcomes['confirmed']} confirmed, "
+            f"{outcomes['event_full']} refused{killed} of {clients} clients on "
             f"{event.max_capacity} seats in {seconds:.2f} s; latency median "
             f"{statistics.median(latencies):.0f} ms, worst {latencies[-1]:.0f} ms"
         )
-        expected = min(clients, event.max_capacity or clients)
+        unexpected = outcomes.keys() - {"confirmed", "event_full", "killed"}
         rows = Registration.objects.filter(event=event, status="confirmed").count()
-        faults = [fault for fault in find_faults() if fault.event_id == event.pk]
-        if outcomes or faults or not rows == event.registered_count == expected:
+        # A client that was killed may have registered.
+        least = min(clients - outcomes["killed"], event.max_capacity or clients)
+        most = min(clients, event.max_capacity or clients)
+        if unexpected or not rows == event.registered_count or not least <= rows <= most:
             raise CommandError(
-                f"BROKEN: {rows} rows and a count of {event.registered_count} where {expected} "
-                f"were due; other outcomes {dict(outcomes)}; faults {faults}"
+                f"BROKEN: {rows} rows and a count of {event.registered_count} where {least} to "
+                f"{most} were due; outcomes {dict(outcomes)}"
             )
+        race.check()
 
-    def _sell_to_parties(self, event: Event, clients: int, number: int, party: range) -> None:
-        outcomes = Counter(outcome for outcome, _ in _register_concurrently(event, clients, party))
+    def _sell_to_parties(self, race: "_Race", number: int) -> None:
+        event, outcomes = race.event, race.run()
+        race.check()
         registrations = list(Registration.objects.filter(event=event).order_by("email"))
         _cancel_concurrently(registrations[::3])
         event.refresh_from_db()
-        faults = [fault for fault in find_faults() if fault.event_id == event.pk]
         counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
         self.stdout.write(
-            f"round {number}: {counts} of {clients} parties; then {len(registrations[::3])} "
+            f"round {number}: {counts} of {race.clients} parties; then {len(registrations[::3])} "
             f"cancelled; {event.registered_count} people on {event.max_capacity} seats, "
             f"{event.queue_length} parties of {event.waitlist_count} people wait"
         )
-        unexpected = outcomes.keys() - {"confirmed", "waitlisted", "party_too_large"}
-        if unexpected or faults or event.registered_count > (event.max_capacity or 0):
-            raise CommandError(f"BROKEN: outcomes {dict(outcomes)}; faults {faults}")
+        unexpected = outcomes.keys() - {"confirmed", "waitlisted", "party_too_large", "killed"}
+        if unexpected or event.registered_count > (event.max_capacity or 0):
+            raise CommandError(f"BROKEN: outcomes {dict(outcomes)}")
+        race.check()
+
+
+class _Race:
+    """Clients that register at the same moment, each on a connection of its own.
+
+    Each of the first `kills` that have registered terminates the connection of one that has not.
+    """
+
+    def __init__(self, event: Event, clients: int, party: range, kills: int) -> None:
+        self.event = event
+        self.clients = clients
+        self.latencies: list[float] = []  # in seconds
+        self._party = party
+        self._kills, self._kills_left = kills, kills
+        self._barrier = Barrier(clients)
+        self._lock = Lock()
+        self._unfinished: set[int] = set()  # the processes of PostgreSQL
+        self._acknowledged: dict[UUID, int] = {}  # the size of each party
+
+    def run(self) -> Counter[str]:
+        """How many clients have each outcome."""
+        with ThreadPoolExecutor(self.clients) as pool:
+            outcomes = Counter(pool.map(self._run_client, range(self.clients)))
+        if outcomes["killed"] > self._kills:
+            raise CommandError(f"BROKEN: {outcomes['killed']} clients lost their connection.")
+        return outcomes
+
+    def check(self) -> None:
+        """Raises `CommandError` if an acknowledged registration is lost, or a sum is wrong."""
+        rows = Registration.objects.filter(event=self.event)
+        stored = dict(rows.values_list("pk", "party_size"))
+        lost = self._acknowledged.items() - stored.items()
+        faults = [fault for fault in find_faults() if fault.event_id == self.event.pk]
+        if lost or faults:
+            raise CommandError(f"BROKEN: lost {lost}; faults {faults}")
+
+    def _run_client(self, number: int) -> str:
+        try:
+            connection.ensure_connection()
+            process = connection.connection.info.backend_pid
+            self._unfinished.add(process)
+            self._barrier.wait(60)
+            started = time.perf_counter()
+            outcome = self._register(number)
+            self.latencies.append(time.perf_counter() - started)
+            victim = self._next_victim(process)
+            if victim is not None:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_terminate_backend(%s)", [victim])
+            return outcome
+        finally:
+            connection.close()
+
+    def _register(self, number: int) -> str:
+        party_size = self._party[number % len(self._party)]
+        try:
+            registration = register(
+                self.event.pk,
+                name=f"Client {number}",
+                email=f"client{number}@invalid",
+                notify=False,
+                party_size=party_size,
+            )
+        except DomainError as error:
+            return error.code
+        except (OperationalError, InterfaceError):
+            return "killed"
+        self._acknowledged[registration.pk] = party_size
+        return str(registration.status)
+
+    def _next_victim(self, finished: int) -> int | None:
+        """None for a client that is a victim itself."""
+        with self._lock:
+            is_victim = finished not in self._unfinished
+            self._unfinished.discard(finished)
+            if is_victim or not self._kills_left or not self._unfinished:
+                return None
+            self._kills_left -= 1
+            return self._unfinished.pop()
 
 
 def _sizes(text: str) -> range:
@@ -155,34 +250,6 @@ def _cancel_concurrently(registrations: list[Registration]) -> None:
 
     with ThreadPoolExecutor(max(len(registrations), 1)) as pool:
         list(pool.map(cancel, registrations))
-
-
-def _register_concurrently(event: Event, clients: int, party: range) -> list[tuple[str, float]]:
-    """The outcome and the latency in seconds of each client."""
-    barrier = Barrier(clients)
-
-    def client(number: int) -> tuple[str, float]:
-        try:
-            connection.ensure_connection()
-            barrier.wait(60)
-            started = time.perf_counter()
-            try:
-                registration = register(
-                    event.pk,
-                    name=f"Client {number}",
-                    email=f"client{number}@invalid",
-                    notify=False,
-                    party_size=party[number % len(party)],
-                )
-                outcome = str(registration.status)
-            except DomainError as error:
-                outcome = error.code
-            return outcome, time.perf_counter() - started
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(clients) as pool:
-        return list(pool.map(client, range(clients)))
 
 
 @transaction.atomic
