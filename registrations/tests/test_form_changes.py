@@ -1,5 +1,6 @@
 """No sequence of form changes loses, misreads or blocks a stored answer."""
 
+import os
 from typing import Any
 
 import pytest
@@ -21,6 +22,9 @@ from events.models import Event
 from events.tests.factories import EventFactory
 from registrations.models import Registration
 from registrations.services.integrity import find_faults
+
+# More of them find rarer faults, in more time.
+HISTORIES = int(os.environ.get("FORM_HISTORIES", "25"))
 
 KEYS = ("a", "b", "c")
 VALUES = ("x", "y", "z")
@@ -167,7 +171,7 @@ def test_no_change_of_a_form_breaks_an_answer():
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=25,
+            max_examples=HISTORIES,
             stateful_step_count=14,
             deadline=None,
             derandomize=True,
