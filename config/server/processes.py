@@ -63,6 +63,15 @@ class Processes(Multiprocess):
             if self.processes[slot] is old:
                 return  # the new one did not start
 
+    def terminate_all(self) -> None:
+        """Refuse connections from now on, so that a proxy sends their requests to another host.
+
+        In the queue of a socket that stays open, they would be lost with the last process.
+        """
+        for listening in self._listening:
+            listening.close()
+        super().terminate_all()
+
     def _replace(self, slot: int, method: Callable[[], None]) -> None:
         """Call a method of uvicorn on one process alone, whose socket is known."""
         every, old = self.processes, self.processes[slot]

@@ -432,7 +432,7 @@ def test_new_code_is_loaded_without_an_error(server):
     assert len(server.workers()) == len(before)
 
 
-def test_stop_completes_requests_in_progress():
+def test_stop_completes_requests_in_progress_and_refuses_connections():
     EventFactory()
     server = ServerProcess(WEB_CONCURRENCY="1")
     with closing(server.connect()) as client, closing(server.connect()) as idle:
@@ -444,6 +444,8 @@ def test_stop_completes_requests_in_progress():
 
         server.process.terminate()
         assert read_until_closed(idle) == b""
+        with pytest.raises(ConnectionRefusedError):
+            server.connect()
         client.sendall(b" " * 998 + b"}")
         received = read_until_closed(client)
         assert server.process.wait(timeout=30) == 0
