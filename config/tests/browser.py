@@ -4,6 +4,7 @@ It speaks the Chrome DevTools Protocol, JSON with a NUL behind each message, on 
 and 4, so there is no port and no library.
 """
 
+import itertools
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from typing import Any
 PATIENCE_SECONDS = 30
 _KEYS = {"Tab": 9, "Enter": 13, "Space": 32}
 _TEXTS = {"Enter": "\r", "Space": " "}
+_NAMES = "(e => [e.name, e.getAttribute('aria-label'), e.innerText])(document.activeElement)"
 _OPTIONS = (
     "--headless=new",
     "--no-sandbox",  # which root cannot have
@@ -32,6 +34,13 @@ _OPTIONS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",  # loopback alone
     "--remote-debugging-pipe",
 )
+
+
+def views(*usual: tuple[int, str, bool]) -> list[tuple[int, str, bool]]:
+    """The widths, colour schemes and scripts that a test runs with: all with `EVERY_VIEW`."""
+    if os.environ.get("EVERY_VIEW"):
+        return list(itertools.product((390, 1280), ("light", "dark"), (True, False)))
+    return list(usual)
 
 
 def find_browser() -> str | None:
@@ -122,10 +131,10 @@ class Tab:
             self._await_event("Page.loadEventFired")
 
     def tab_to(self, name: str) -> None:
-        """Press Tab until the keyboard is at what has this name, or this text."""
+        """Press Tab until the keyboard is at what has this name, label or text."""
         for _ in range(20):
             self.press("Tab")
-            if self.evaluate("(e => e.name || e.innerText)(document.activeElement)") == name:
+            if name in self.evaluate(_NAMES):
                 return
         raise AssertionError(f"No Tab leads to {name!r}.")
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 import segno
 
-from config.tests.browser import Tab, find_browser, open_browser
+from config.tests.browser import Tab, find_browser, open_browser, views
 from config.tests.relay import Relay, relay_to
 from events.models import Event
 from events.tests.factories import EventFactory
@@ -20,6 +20,8 @@ from registrations.services import (
     withdraw_door_link,
 )
 from registrations.tests.factories import registered
+
+from .test_pages_in_browser import FAULTS
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -65,14 +67,12 @@ def wait_for_result(tab: Tab, text: str) -> None:
 
 
 def click(tab: Tab, label: str) -> None:
-    tab.evaluate(
-        "[...document.querySelectorAll('button')].find(each => "
-        f"(each.getAttribute('aria-label') || each.innerText) === {label!r}).click()"
-    )
+    tab.tab_to(label)
+    tab.press("Enter")
 
 
 def type_code(tab: Tab, code: str) -> None:
-    tab.evaluate("document.getElementById('code').focus()")
+    tab.tab_to("ticket_code")
     tab.type(code)
     tab.press("Enter")
 
@@ -134,8 +134,14 @@ def phone(event, tmp_path) -> Iterator[Tab]:
         yield tab
 
 
-def test_a_volunteer_works_at_the_door(phone, network, door, event):
-    """One test for the whole shift: a browser takes two seconds to start."""
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [view[:2] for view in views((390, "light", True)) if view[2]],
+)
+def test_a_volunteer_works_at_the_door(phone, network, door, event, width, scheme):
+    """One test for the whole shift, with the keyboard: a browser takes two seconds to start."""
+    phone.resize(width, 900)
+    phone.prefer(scheme)
     link, address = door
     ann = Registration.objects.get()
     bob, party = registered(event, name="Bob Ray"), registered(event, name="Zoë Roe", party_size=3)
@@ -144,7 +150,7 @@ def test_a_volunteer_works_at_the_door(phone, network, door, event):
 
     # The camera
     phone.open(address)
-    assert phone.overflow == 0
+    assert [*phone.evaluate(FAULTS), phone.overflow] == [0]
     wait_for(phone, "document.getElementById('expected').textContent === '8'")
     click(phone, "Scan with the camera")
     wait_for_result(phone, "Welcome!")
@@ -164,7 +170,7 @@ def test_a_volunteer_works_at_the_door(phone, network, door, event):
     wait_for_result(phone, "No registration has this ticket code.")
 
     # A party by its name, without accents
-    phone.evaluate("document.getElementById('q').focus()")
+    phone.tab_to("q")
     phone.type("zoe")
     wait_for(phone, "document.getElementById('matches').textContent === '1 found'")
     click(phone, "Check in Zoë Roe")
@@ -221,6 +227,51 @@ def test_a_volunteer_works_at_the_door(phone, network, door, event):
     assert [line for line in phone.complaints if not any(each in line for each in expected)] == []
 
 
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [view[:2] for view in views((1280, "dark", False)) if not view[2]],
+)
+def test_a_volunteer_works_without_scripts(network, door, event, width, scheme):
+    _, address = door
+    ann, party = registered(event, name="Ann Lee"), registered(event, name="Zoë", party_size=3)
+
+    with open_browser(find_browser(), width=width, height=900) as tab:
+        tab.prefer(scheme)
+        tab.switch_scripts(on=False)
+
+        def submit(label: str, expected: str) -> None:
+            tab.tab_to(label)
+            tab.press("Enter", loads=True)
+            assert expected in tab.text
+            assert [*tab.evaluate(FAULTS), tab.overflow] == [0]
+
+        def submit_code(code: str, expected: str) -> None:
+            tab.tab_to("ticket_code")
+            tab.type(code)
+            submit("Check in", expected)
+
+        tab.open(address)
+        submit_code(ann.ticket_code, "Welcome!")
+        submit("Undo the check-in of Ann Lee", "The check-in is undone.")
+        network.is_on = False
+        tab.tab_to("ticket_code")
+        tab.type(ann.ticket_code)
+        tab.press("Enter", loads=True)
+        network.is_on = True
+        tab.open(address)
+        submit_code(ann.ticket_code, "Welcome!")
+        submit_code("nonsense", "No registration has this ticket code.")
+        tab.tab_to("q")
+        tab.type("zoe")
+        submit("Find", "1 found")
+        tab.tab_to("count")
+        tab.evaluate("document.activeElement.select()")
+        tab.type("2")
+        submit("Check in Zoë", "2 of 3 are in.")
+
+    assert [admitted(ann), admitted(party)] == [1, 2]
+
+
 def test_a_phone_keeps_what_it_needs_and_no_more(phone, network, door, event, olga):
     link, address = door
     ann, bob = Registration.objects.get(), registered(event, name="Bob Ray")
@@ -253,7 +304,7 @@ def test_a_phone_keeps_what_it_needs_and_no_more(phone, network, door, event, ol
     phone.evaluate(f"new door.Store({page!r}).keep({read}, {three_days_ago})")
     phone.open(address)
     wait_for(phone, "caches.keys().then(names => !names.length)")
-    phone.evaluate("document.getElementById('q').focus()")
+    phone.tab_to("q")
     phone.type("bob")
     assert "Bob Ray" not in phone.text
     return_to(phone, network)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from config.api.http import one_use_forms
-from config.tests.browser import find_browser, open_browser
+from config.tests.browser import find_browser, open_browser, views
 from events.services import edit_event
 from events.tests.factories import CategoryFactory, EventFactory
 from registrations.models import Registration
@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 # What WCAG 2.2 asks of every page and a script can check.
-_FAULTS = """(() => {
+FAULTS = """(() => {
   const faults = [];
   const text = (e) => (e.getAttribute("aria-label") || e.textContent || e.alt || "").trim();
   const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
@@ -86,7 +86,7 @@ def jazz(olga):
 
 @pytest.mark.parametrize(
     ("width", "scheme", "scripts"),
-    [(390, "dark", True), (1280, "light", False)],
+    views((390, "dark", True), (1280, "light", False)),
 )
 def test_a_guest_finds_an_event_registers_changes_cancels_and_returns(
     live_server, settings, monkeypatch, jazz, width, scheme, scripts
@@ -107,7 +107,7 @@ def test_a_guest_finds_an_event_registers_changes_cancels_and_returns(
             for size, shade in ((320, "light"), (320, "dark"), (width, scheme)):
                 tab.resize(size, 900)
                 tab.prefer(shade)
-                faults = [*tab.evaluate(_FAULTS), *(["too wide"] if tab.overflow else [])]
+                faults = [*tab.evaluate(FAULTS), *(["too wide"] if tab.overflow else [])]
                 seen.append((tab.evaluate("location.pathname"), faults))
 
         tab.open(f"{live_server.url}/")
