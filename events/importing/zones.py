@@ -23,7 +23,18 @@ MAX_COMPARISONS = 50
 
 _WEEK, _SECOND = timedelta(days=7), timedelta(seconds=1)
 _OFFSET = re.compile(r"(?i:UTC|GMT)?\s*([+-])([0-9]{1,2})(?::?([0-9]{2}))?(?::?([0-9]{2}))?")
-_WINDOWS = {name.casefold(): zone for name, zone in WINDOWS_TO_OLSON.items()}
+# CLDR, the source of the table, keeps a zone's first name. These are their names in the IANA
+# database, which organizers choose from.
+_RENAMED = {
+    "America/Buenos_Aires": "America/Argentina/Buenos_Aires",
+    "America/Godthab": "America/Nuuk",
+    "America/Indianapolis": "America/Indiana/Indianapolis",
+    "Asia/Calcutta": "Asia/Kolkata",
+    "Asia/Katmandu": "Asia/Kathmandu",
+    "Asia/Rangoon": "Asia/Yangon",
+    "Europe/Kiev": "Europe/Kyiv",
+}
+_WINDOWS = {name.casefold(): _RENAMED.get(zone, zone) for name, zone in WINDOWS_TO_OLSON.items()}
 
 Transitions = tuple[timedelta, tuple[tuple[datetime, timedelta], ...]]
 

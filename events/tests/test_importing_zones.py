@@ -39,6 +39,7 @@ def redefined(zone: str, name: str = "Zone1") -> str:
         ("Europe/Berlin", "Europe/Berlin"),
         ("EUROPE/BERLIN", "Europe/Berlin"),
         ("W. Europe Standard Time", "Europe/Berlin"),
+        ("India Standard Time", "Asia/Kolkata"),
         ("w. europe standard time", "Europe/Berlin"),
         ("TOKYO STANDARD TIME", "Asia/Tokyo"),
         ("/freeassociation.sourceforge.net/America/New_York", "America/New_York"),
