@@ -5,9 +5,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -18,6 +17,7 @@ from config.api.http.timezones import has_requested_zone, requested_zone
 from config.api.pages import public_page, sentences
 from config.api.pagination.paginator import read_page
 from config.errors import DomainError
+from config.pages import developers
 
 from ..images import image_of
 from ..links import page_path
@@ -57,7 +57,7 @@ class PublicEvents:
 def event_list(request: HttpRequest) -> HttpResponse:
     """The start page. Without public pages it is that for developers."""
     if not settings.PUBLIC_PAGES:
-        return HttpResponseRedirect(reverse("developers"))
+        return developers(request)
     return _public_list(request)
 
 
