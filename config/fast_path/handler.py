@@ -43,7 +43,7 @@ from config.metrics import report_request
 from config.middleware import API_HEADERS, request_id_of
 from config.server.wsgi import Application
 from events.views import fast_list, fast_own_list
-from registrations.views import register_guest
+from registrations.views import fast_profile, register_guest
 
 MAX_BODY_BYTES = 10_000
 
@@ -108,6 +108,16 @@ ROUTES = (
         VARY,
         "no-store",
         fast_own_list,
+        signed_in_cache_control="no-store",
+    ),
+    FastRoute(
+        "GET",
+        re.compile("/api/me/?"),
+        "api/me/",
+        "GET, PUT, PATCH, DELETE, HEAD, OPTIONS",
+        VARY,
+        "no-store",
+        fast_profile,
         signed_in_cache_control="no-store",
     ),
 )

@@ -474,6 +474,18 @@ def test_signed_in_list_gets_the_same_response(viewers, path):
     assert len(set(bodies.values())) >= 3
 
 
+def test_profile_gets_the_same_response(viewers):
+    bodies = set()
+    for headers in viewers.values():
+        bodies.add(assert_same_list("/api/me/", **headers))
+        etag = fast("GET", "/api/me", **headers)[1]["ETag"]
+        assert_same_list("/api/me", 304, **{**headers, "If-None-Match": etag})
+
+    assert len(bodies) == len(viewers)
+    assert fast("GET", "/api/me/") == PASSED_ON
+    assert fast("GET", "/api/me/?timezone=UTC", **headers) == PASSED_ON
+
+
 def test_signed_in_list_with_another_ending_gets_the_same_response(viewers):
     headers = {**viewers["stranger"], "Accept-Encoding": "gzip"}
 
@@ -511,7 +523,7 @@ def test_tokens_that_are_not_valid_are_left_to_the_view(viewers, olga, max_):
         f"Bearer {secret}",
     ]
 
-    for path in ("/api/events/", "/api/me/events/"):
+    for path in ("/api/events/", "/api/me/events/", "/api/me/"):
         answers = [fast("GET", path, Authorization=each) for each in refused]
         assert answers == [PASSED_ON] * len(refused)
     assert fast("GET", "/api/events/", Authorization=valid)[0] == "200 OK"

@@ -22,7 +22,7 @@ from .forms import (
 )
 from .importing import AttendeeImportView
 from .messages import MessageListView, MessageView
-from .profile import CalendarResetView, ExportView, ProfileView, UserView
+from .profile import CalendarResetView, ExportView, ProfileView, UserView, fast_profile
 from .registering import RegisterView, register_guest
 from .registrations import (
     OwnRegistrationListView,
@@ -90,5 +90,6 @@ __all__ = [
     "WebhookRotationView",
     "WebhookTestView",
     "WebhookView",
+    "fast_profile",
     "register_guest",
 ]

@@ -3,23 +3,26 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.authentication import current_user
+from accounts.authentication import account_by_token, current_user
 from accounts.models import User
 from accounts.serializers import AccountDeletionIn, ProfileIn, SignedUpOut, UserDeletionIn
 from accounts.services import edit_profile, reset_calendar_link
+from config.api.http.negotiation import to_json
 from config.api.http.strict_bodies import NoFields
+from config.api.http.throttling import count_account
 from config.api.openapi.schema import operation
 from config.api.sql.compiled_queries import count_rows, fetch
 from config.api.staff_rights import rights_key
 from config.api.views import ApiView
 from config.errors import PermissionDenied
+from config.fast_path.request import Answer, PlainRequest
 from events.models import Event, EventQuerySet
 
 from .. import services
@@ -42,29 +45,50 @@ class ProfileResponseView(ApiView):
 
         Staff see only those events and registrations of a user that they may see elsewhere.
         """
-        profile: Any = user
-        profile.events_created = self._summary(user, _created_by, "me/events")
-        profile.events_registered = self._summary(user, _attended_by, "me/registrations")
-        return Response(ProfileOut(profile, context=self.get_serializer_context()).data)
+        site = self.request.build_absolute_uri("/").rstrip("/")
+        return Response(_profile(user, self.request, site))
 
-    def _summary(self, user: User, select: "_Select", route: str) -> dict[str, Any]:
-        """The number of events, and the next ones."""
-        viewer = current_user(self.request)
-        other = None if user.pk == viewer.pk else viewer
-        key = ("profile", route, other and (other.pk, rights_key(other)))
 
-        def events(values: list[Any] | None) -> EventQuerySet:
-            return select((values or [user.pk])[0], other)
+def fast_profile(request: PlainRequest) -> Answer | None:
+    """`ProfileView.get` on the fast path.
 
-        def upcoming(values: list[Any] | None) -> EventQuerySet:
-            rows = events(values).upcoming().for_listing().order_by("start_time", "pk")
-            return rows[:MAX_UPCOMING]
+    None for requests with parameters, for guests, for API keys and for tokens that are not valid.
+    """
+    user = None if request.query else account_by_token(request)
+    if user is None:
+        return None
+    count_account("user", user.pk, request)
+    plain = Request(HttpRequest())
+    plain.user = user
+    return Answer(200, to_json(_profile(user, plain, request.site)), {})
 
-        return {
-            "count": count_rows(key, lambda values: events(list(values)), [user.pk]),
-            "upcoming": fetch(key, upcoming, [user.pk]),
-            "url": self.request.build_absolute_uri(f"/api/{route}/"),
-        }
+
+def _profile(user: User, request: Request, site: str) -> Any:
+    """The profile of `user` as the caller may see it. `site` is the base of its links."""
+    viewer = current_user(request)
+    other = None if user.pk == viewer.pk else viewer
+    profile: Any = user
+    profile.events_created = _summary(user, other, _created_by, f"{site}/api/me/events/")
+    profile.events_registered = _summary(user, other, _attended_by, f"{site}/api/me/registrations/")
+    return ProfileOut(profile, context={"request": request}).data
+
+
+def _summary(user: User, other: User | None, select: "_Select", url: str) -> dict[str, Any]:
+    """The number of events, and the next ones."""
+    key = ("profile", select, other and (other.pk, rights_key(other)))
+
+    def events(values: list[Any] | None) -> EventQuerySet:
+        return select((values or [user.pk])[0], other)
+
+    def upcoming(values: list[Any] | None) -> EventQuerySet:
+        rows = events(values).upcoming().for_listing().order_by("start_time", "pk")
+        return rows[:MAX_UPCOMING]
+
+    return {
+        "count": count_rows(key, lambda values: events(list(values)), [user.pk]),
+        "upcoming": fetch(key, upcoming, [user.pk]),
+        "url": url,
+    }
 
 
 # Returns the events of a summary, by the id of the user and the viewer. Users see all of their own:
