@@ -19,17 +19,27 @@ from .log import sequence_changes
 
 _SIGNER = signing.Signer(salt="changes")
 
-# One index scan for each event or series, so the size of the log does not matter. A scan for the
-# first change of each comes before, since only those with the earliest can be on the page: else a
-# page of a caller with many events reads a page of each. The state and the end of the log are read
-# by the same statement, and so in the same snapshot.
+# The next changes of the whole log come first. They suffice at the end of the log, and for a caller
+# with much of it. Else there is one index scan for each event or series, so the size of the log
+# does not matter. A scan for the first change of each comes before, since only those with the
+# earliest can be on the page: else a page of a caller with many events reads a page of each. The
+# state and the end of the log are read by the same statement, and so in the same snapshot.
 _PAGE = """
     WITH log AS (
         SELECT era, expired_to, (SELECT max(position) FROM registrations_change) AS latest
         FROM registrations_changelog WHERE id = 1
+    ), near AS MATERIALIZED (
+        SELECT * FROM registrations_change
+        WHERE position > %(after)s AND position <= %(near)s
+            AND (event_id IN ({own_events}) OR series_id IN ({own_series}))
+        ORDER BY position LIMIT %(limit)s
+    ), near_suffices AS MATERIALIZED (
+        SELECT (SELECT count(*) FROM near) = %(limit)s OR (SELECT latest FROM log) <= %(near)s
     ), {of_events}, {of_series}, examined AS MATERIALIZED (
         SELECT * FROM (
-            SELECT * FROM of_events UNION ALL SELECT * FROM of_series
+            SELECT * FROM near WHERE (TABLE near_suffices)
+            UNION ALL SELECT * FROM of_events WHERE (TABLE near_suffices) IS NOT TRUE
+            UNION ALL SELECT * FROM of_series WHERE (TABLE near_suffices) IS NOT TRUE
         ) AS change
         ORDER BY position LIMIT %(limit)s
     )
@@ -64,6 +74,7 @@ _OF_EACH = """
     )
 """
 _END = 2**62
+_NEAR = 10  # times as many changes of all as are examined of the caller
 # A page of some types examines at least so many changes, and not more than those, even if none is
 # of the types. Else a page of a rare type reads all changes of the caller.
 EXAMINED = 1000
@@ -165,23 +176,25 @@ def _query(
     series = Series.objects.filter(of_series) if of_series is not None else Series.objects.none()
     if event_ids is not None:
         events, series = events.filter(pk__in=event_ids), series.none()
+    limit = size + 1 if types is None else max(size + 1, EXAMINED)
     parameters: dict[str, Any] = {
         "after": after,
+        "near": after + _NEAR * limit,
         "size": size + 1,
-        "limit": size + 1 if types is None else max(size + 1, EXAMINED),
+        "limit": limit,
         "types": None if types is None else list(types),
     }
+    ids_of_events = _ids(events, "of_events", parameters)
+    ids_of_series = _ids(series, "of_series", parameters)
     sql = _PAGE.format(
-        of_events=_of_each("event", "of_events", events, parameters),
-        of_series=_of_each("series", "of_series", series, parameters),
+        own_events=ids_of_events,
+        own_series=ids_of_series,
+        of_events=_OF_EACH.format(kind="event", name="of_events", ids=ids_of_events, end=_END),
+        of_series=_OF_EACH.format(kind="series", name="of_series", ids=ids_of_series, end=_END),
         is_wanted="true" if types is None else "type = ANY(%(types)s)",
         columns=", ".join(f"page.{column}" for column in _COLUMNS),
     )
     return sql, parameters
-
-
-def _of_each(kind: str, name: str, rows: QuerySet[Any], parameters: dict[str, Any]) -> str:
-    return _OF_EACH.format(kind=kind, name=name, ids=_ids(rows, name, parameters), end=_END)
 
 
 def _ids(rows: QuerySet[Any], name: str, parameters: dict[str, Any]) -> str:

@@ -269,6 +269,28 @@ def test_types_and_events_select_changes(reader, olga):
     assert len(selected(f"event={first.pk}&event={second.pk}&type=event.created")) == 2
 
 
+@pytest.mark.parametrize("near", [0, 1, 2])
+def test_pages_are_complete_where_the_next_changes_of_all_do_not_suffice(
+    reader, olga, max_, monkeypatch, near
+):
+    own = [EventFactory(organizer=olga) for _ in "abc"]
+    SeriesFactory(organizer=olga)
+    for event in (*own, *(EventFactory(organizer=max_) for _ in "abc"), *own):
+        registered(event)
+    expected = page(reader)["results"]
+    monkeypatch.setattr(feed, "_NEAR", near)
+
+    received, body = [], {"next_cursor": None, "has_more": True}
+    while body["has_more"]:
+        cursor = {"cursor": body["next_cursor"]} if body["next_cursor"] else {}
+        body = page(reader, page_size=3, **cursor)
+        received += body["results"]
+
+    assert received == expected
+    of_people = [change for change in expected if change["object"]["kind"] == "registration"]
+    assert page(reader, type="registration.*")["results"] == of_people
+
+
 def test_page_has_one_query_for_each_kind_of_object(reader, event, django_assert_max_num_queries):
     for _ in range(3):
         registered(event)
