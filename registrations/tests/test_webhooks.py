@@ -408,6 +408,25 @@ def test_a_change_that_is_no_longer_stored_is_not_sent_again(client):
     assert (response.status_code, response.json()["code"]) == (410, "cursor_expired")
 
 
+def test_replay_since_an_instant_has_later_changes_that_were_committed_before(client, event):
+    path = f"{PATH}{created(client, types=['event.*'])['id']}/replay/"
+    now = timezone.now()
+    Change.objects.bulk_create(
+        Change(
+            source_id=10**12 + number, type="event.updated", event_id=event.pk, kind="event",
+            object_id=str(event.pk), at=now - timedelta(minutes=minutes), actor_kind="user",
+        )
+        for number, minutes in enumerate((300, 200, 5, 30, 5, 30, 4))
+    )  # fmt: skip
+
+    queued = client.post(path, {"since": (now - timedelta(minutes=10)).isoformat()})
+
+    positions = WebhookDelivery.objects.values_list("position", flat=True)
+    times = Change.objects.filter(pk__in=positions).values_list("at", flat=True)
+    assert queued.json() == {"count": 3}
+    assert sorted(now - at for at in times) == [timedelta(minutes=m) for m in (4, 5, 5)]
+
+
 @pytest.mark.parametrize(
     ("since", "status"),
     [

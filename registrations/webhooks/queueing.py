@@ -32,6 +32,9 @@ TEST = "webhook.test"
 MAX_REPLAYED = 100_000
 MAX_PENDING_TESTS = 10
 KEPT_ATTEMPTS = 20  # of a delivery that is sent again
+# Positions are given after the commit. So a change may precede another one that was made before it,
+# by as long as the transaction of that one took.
+_LONGEST_TRANSACTION = timedelta(hours=1)
 CHANGES_AT_ONCE = 1000
 
 _INSERT = """
@@ -245,7 +248,10 @@ def _since(since: datetime | Position) -> Q:
         return Q(position__gt=since.after)
     if since < timezone.now() - timedelta(days=settings.CHANGES_DAYS):
         raise CursorExpired(f"Changes are stored for {settings.CHANGES_DAYS} days.")
-    return Q(at__gte=since)
+    # The log has no index by time. From its end to here are about the changes that are queued.
+    earlier = Change.objects.filter(at__lt=since - _LONGEST_TRANSACTION).order_by("-position")
+    after = earlier.values_list("position", flat=True).first() or 0
+    return Q(at__gte=since, position__gt=after)
 
 
 def _require_enabled(webhook: Webhook) -> None:
