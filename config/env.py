@@ -174,7 +174,9 @@ def database(name: str) -> dict[str, Any]:
             raise ValueError("no database")
         # The directory of a socket is percent-encoded in a URL (PostgreSQL's manual, 32.1.1.2).
         config["HOST"] = unquote(config["HOST"])
-        config["PASSWORD"] = config["PASSWORD"] or text("PGPASSWORD")  # may be in a file
+        # As it is, since it may begin or end with a space; or from PGPASSWORD_FILE.
+        password = os.environ.get("PGPASSWORD") or text("PGPASSWORD")
+        config["PASSWORD"] = config["PASSWORD"] or password
         return config | {"ENGINE": "config.database"}
 
     return parsed(name, "", parse, "postgresql://user:password@host:5432/database")
