@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import truncatechars
 
-from accounts.admin import staff_of
+from accounts.admin import AuditedAdmin, staff_of
 from config.api.admin import IsSetFilter, ReadOnlyAdmin
 from config.api.staff_rights import has_staff_right
 
@@ -23,7 +23,7 @@ class HideFeedbackForm(forms.Form):
 
 
 @admin.register(Feedback)
-class FeedbackAdmin(ReadOnlyAdmin):
+class FeedbackAdmin(AuditedAdmin, ReadOnlyAdmin):
     list_display = ("event", "rating", "beginning", "author", "created_at", "is_hidden")
     list_select_related = ("event", "author")
     list_filter = (IsSetFilter.of("hidden_at", "hidden"), "rating")
@@ -44,7 +44,9 @@ class FeedbackAdmin(ReadOnlyAdmin):
         "created_at",
         ("hidden_at", "hidden_by"),
         "hidden_reason",
+        "changes",
     )
+    readonly_fields = ("changes",)
     actions = ["hide_selected", "show_selected"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Feedback]:

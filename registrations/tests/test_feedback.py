@@ -393,6 +393,10 @@ def test_staff_hide_feedback_with_a_reason_and_show_it_again(anyone, ana, event,
     assert act(root, "show_selected", feedback).status_code == 302
     assert ratings(anyone, event) == (1.0, 1)
     assert author.patch(where, {"rating": 5}).status_code == 200
+    history = root.get(f"{ADMIN}{feedback.pk}/history/").content.decode()
+    assert "<td>hidden</td>" in history
+    assert "<td>shown again</td>" in history
+    assert "hidden_reason: — → spam" in root.get(f"{ADMIN}{feedback.pk}/change/").content.decode()
 
 
 def test_the_admin_shows_feedback_and_edits_none(ana, event, root):
