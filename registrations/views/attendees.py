@@ -292,8 +292,9 @@ class AttendeeExportView(AttendeesView):
     def get(self, request: Request, pk: int) -> StreamingHttpResponse:
         """The filters of the list apply. Times are in the time zone of the request.
 
-        Each question of the event has a column `answers.<key>`. Several choices are separated by
-        `; `, and are an array in JSON.
+        An event that takes or has parties has the columns `party_size`, `admitted_count` and
+        `guests`. Each question of the event has a column `answers.<key>`. Several choices are
+        separated by `; `, and are an array in JSON.
         """
         event = self.event(pk)
         export = EXPORTS[request.query_params.get("format", "csv")]
