@@ -15,7 +15,8 @@ import jwt
 from fastapi import Depends, FastAPI, Header, HTTPException
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import DateTime, ForeignKey, func, select, tuple_, update
+from sqlalchemy import DateTime, FetchedValue, ForeignKey, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, undefer
@@ -60,6 +61,8 @@ class Event(Base):
     capacity: Mapped[int]
     taken: Mapped[int]
     organizer_id: Mapped[int | None] = mapped_column(deferred=True)
+    category: Mapped[str] = mapped_column(server_default=FetchedValue(), deferred=True)
+    __mapper_args__ = {"eager_defaults": False}
 
 
 class Account(Base):
@@ -75,6 +78,24 @@ class SignIn(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("fastapi.account.id"))
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Audit(Base):
+    __tablename__ = "audit"
+    __table_args__ = {"schema": "fastapi"}
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int]
+    event_id: Mapped[int]
+    before: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    after: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class Change(Base):
+    __tablename__ = "change"
+    __table_args__ = {"schema": "fastapi"}
+    id: Mapped[int] = mapped_column(primary_key=True)
+    event_id: Mapped[int]
+    type: Mapped[str]
 
 
 class Registration(Base):
@@ -118,6 +139,21 @@ class ViewedPage(BaseModel):
     results: list[ViewedEventOut]
 
 
+class EventIn(BaseModel):
+    name: str
+    description: str
+    location: str
+    start_time: datetime
+    end_time: datetime
+    capacity: int
+
+
+class EventEdit(BaseModel):
+    name: str | None = None
+    description: str | None = None
+    location: str | None = None
+
+
 class ProfileOut(BaseModel):
     """Less than the product's: no registrations, preferences or notifications."""
 
@@ -157,15 +193,22 @@ async def list_counted(session: Session, page: int = 1) -> CountedPage:
     return CountedPage(count=count or 0, results=[EventOut.model_validate(row) for row in rows])
 
 
+def _filters(category: str = "") -> list[Any]:
+    return [Event.category == category] if category else []
+
+
+Filters = Annotated[list[Any], Depends(_filters)]
+
+
 @lean.get("/events/")
-async def list_by_keyset(session: Session, after: str = "") -> KeysetPage:
+async def list_by_keyset(session: Session, filters: Filters, after: str = "") -> KeysetPage:
     start, number = datetime.now(UTC), 0
     if after:
         text, _, last = after.partition("_")
         start, number = datetime.fromisoformat(text), int(last)
     rows = await session.scalars(
         select(Event)
-        .where(tuple_(Event.start_time, Event.id) > (start, number))
+        .where(tuple_(Event.start_time, Event.id) > (start, number), *filters)
         .order_by(Event.start_time, Event.id)
         .limit(PAGE_SIZE)
     )
@@ -210,8 +253,8 @@ async def _viewed_page(session: AsyncSession, viewer: Account, *where: Any) -> V
 
 
 @lean.get("/signed-in/events/")
-async def list_for_viewer(session: Session, viewer: Viewer) -> ViewedPage:
-    return await _viewed_page(session, viewer, Event.start_time > datetime.now(UTC))
+async def list_for_viewer(session: Session, viewer: Viewer, filters: Filters) -> ViewedPage:
+    return await _viewed_page(session, viewer, Event.start_time > datetime.now(UTC), *filters)
 
 
 @lean.get("/signed-in/events/{event_id}/")
@@ -219,6 +262,34 @@ async def read_for_viewer(session: Session, viewer: Viewer, event_id: int) -> Vi
     event = await session.scalar(_viewed_events.where(Event.id == event_id))
     if event is None:
         raise HTTPException(404)
+    return _viewed(event, viewer)
+
+
+@lean.post("/signed-in/events/", status_code=201)
+async def create(session: Session, viewer: Viewer, given: EventIn) -> ViewedEventOut:
+    event = Event(**given.model_dump(), taken=0, organizer_id=viewer.id)
+    session.add(event)
+    await session.flush()
+    after = given.model_dump(mode="json")
+    session.add(Audit(account_id=viewer.id, event_id=event.id, before={}, after=after))
+    session.add(Change(event_id=event.id, type="created"))
+    await session.commit()
+    return _viewed(event, viewer)
+
+
+@lean.patch("/signed-in/events/{event_id}/")
+async def edit(session: Session, viewer: Viewer, event_id: int, given: EventEdit) -> ViewedEventOut:
+    own = _viewed_events.where(Event.id == event_id, Event.organizer_id == viewer.id)
+    event = await session.scalar(own.with_for_update())
+    if event is None:
+        raise HTTPException(404)
+    after = given.model_dump(exclude_unset=True)
+    before = {name: getattr(event, name) for name in after}
+    for name, value in after.items():
+        setattr(event, name, value)
+    session.add(Audit(account_id=viewer.id, event_id=event.id, before=before, after=after))
+    session.add(Change(event_id=event.id, type="edited"))
+    await session.commit()
     return _viewed(event, viewer)
 
 
@@ -275,6 +346,13 @@ async def register_by_condition(
     if taken.first() is None:
         raise HTTPException(409, "The event is full.")
     return await _saved(session, _registration(event_id, given))
+
+
+@lean.post("/signed-in/events/{event_id}/register/", status_code=201)
+async def register_for_viewer(
+    session: Session, viewer: Viewer, event_id: int, given: RegistrationIn
+) -> RegistrationOut:
+    return await register_by_condition(session, event_id, given)
 
 
 async def _saved(session: AsyncSession, registration: Registration) -> RegistrationOut:

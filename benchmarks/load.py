@@ -39,7 +39,8 @@ class Job:
 
     port: int
     path: str
-    body: str | None = None  # None is a GET
+    body: str | None = None
+    method: str = ""  # by default GET without a body, else POST
     connections: int = 8
     seconds: float | None = None
     slices: int = 1
@@ -151,7 +152,8 @@ class _Requests:
 
     def __init__(self, job: Job) -> None:
         body = (job.body or "").replace(NUMBER, "0" * 8).encode()
-        head = f"{'GET' if job.body is None else 'POST'} {job.path} HTTP/1.1\r\n"
+        method = job.method or ("GET" if job.body is None else "POST")
+        head = f"{method} {job.path} HTTP/1.1\r\n"
         head += f"Host: 127.0.0.1:{job.port}\r\nAccept: application/json\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in job.headers.items())
         if job.body is not None:

@@ -24,8 +24,10 @@ def medians_table(taken: Mapping[Measure, Turns]) -> str:
 def _median_rows(measure: Measure, turns: Turns) -> Iterable[list[str]]:
     values = {name: median(turn.value for turn in turns[name]) for name in turns}
     shown = [_number(values[name]) if name in values else "" for name in NAMES]
+    cells = [f"{measure.title}, {measure.unit}", *shown]
+    if not measure.targets:
+        yield [*cells, "", "", ""]
     for index, target in enumerate(measure.targets):
-        cells = [f"{measure.title}, {measure.unit}", *shown]
         yield [*(cells if index == 0 else [""] * len(cells)), *_verdict(target, values)]
 
 

@@ -35,6 +35,8 @@ class Contender(ABC):
     refused: ClassVar[str]  # the status when an event is full
     register_path: ClassVar[str]
     signed_in_paths: ClassVar[dict[str, str]]  # by the name of the measure
+    signed_in_list_path: ClassVar[str]  # also where events are created
+    create_body: ClassVar[str]
     register_body: ClassVar[str] = f'{{"name": "Guest", "email": "guest{NUMBER}@example.org"}}'
 
     def __init__(self, database_url: str) -> None:
@@ -78,6 +80,10 @@ class Contender(ABC):
 
     def sign_in(self, port: int) -> dict[str, str]:
         """The headers of who may see attendees."""
+        raise NotImplementedError
+
+    def sign_in_request(self) -> tuple[str, str]:
+        """The path and body by which somebody signs in with a password."""
         raise NotImplementedError
 
     def sign_up(self, port: int) -> dict[str, str]:

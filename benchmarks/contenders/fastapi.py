@@ -5,6 +5,7 @@ from uuid import uuid4
 import jwt
 
 from ..fastapi_key import SIGNING_KEY
+from ..load import NUMBER
 from .base import Contender, spread_events
 
 _SCHEMA = """
@@ -18,8 +19,14 @@ _SCHEMA = """
         end_time timestamptz NOT NULL,
         capacity integer NOT NULL,
         taken integer NOT NULL DEFAULT 0,
-        organizer_id bigint
+        organizer_id bigint,
+        category text NOT NULL DEFAULT
+            (ARRAY['conference', 'meetup', 'concert', 'workshop'])[1 + floor(random() * 4)::int],
+        search tsvector GENERATED ALWAYS AS
+            (to_tsvector('simple', name || ' ' || location || ' ' || description)) STORED
     );
+    CREATE INDEX ON fastapi.event (category, start_time, id);
+    CREATE INDEX ON fastapi.event USING gin (search);
     CREATE INDEX ON fastapi.event (start_time, id);
     CREATE INDEX ON fastapi.event (organizer_id, start_time, id);
     CREATE TABLE fastapi.account (
@@ -30,6 +37,20 @@ _SCHEMA = """
         id uuid PRIMARY KEY,
         account_id bigint NOT NULL REFERENCES fastapi.account,
         ended_at timestamptz
+    );
+    CREATE TABLE fastapi.audit (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        account_id bigint NOT NULL REFERENCES fastapi.account,
+        event_id bigint NOT NULL REFERENCES fastapi.event,
+        before jsonb NOT NULL,
+        after jsonb NOT NULL,
+        at timestamptz NOT NULL DEFAULT now()
+    );
+    CREATE TABLE fastapi.change (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        event_id bigint NOT NULL REFERENCES fastapi.event,
+        type text NOT NULL,
+        at timestamptz NOT NULL DEFAULT now()
     );
     CREATE TABLE fastapi.registration (
         id uuid PRIMARY KEY,
@@ -49,7 +70,7 @@ _SIGN_UP = """
         INSERT INTO fastapi.event (
             name, description, location, start_time, end_time, capacity, organizer_id
         )
-        SELECT 'Fair', '', 'Hall 1', now() + '30 days', now() + '31 days', 100, account.id
+        SELECT 'Fair', '', 'Hall 1', now() + '30 days', now() + '31 days', 1000000, account.id
         FROM account, generate_series(1, 30)
     )
     INSERT INTO fastapi.sign_in (id, account_id) SELECT %(sign_in)s, id FROM account
@@ -118,12 +139,20 @@ class FastApiLean(FastApi):
 
     name = "fastapi-lean"
     application = "benchmarks.fastapi_app:lean"
+    signed_in_list_path = "/signed-in/events/"
     signed_in_paths = {
         "signed-in-list": "/signed-in/events/",
         "signed-in-event": "/signed-in/events/{event_id}/",
         "own-events": "/me/events/",
         "me": "/me/",
+        "edit": "/signed-in/events/{event_id}/",
+        "register": "/signed-in/events/{event_id}/register/",
     }
+    create_body = (
+        f'{{"name": "Fair {NUMBER}", "description": "Talks and demos.", "location": "Hall 1",'
+        ' "start_time": "2099-03-01T09:00:00Z", "end_time": "2099-03-01T17:00:00Z",'
+        ' "capacity": 100}'
+    )
 
     def create_tables(self) -> None:
         """They are there: `FastApi` is made before."""

@@ -1,9 +1,10 @@
+import json
 import os
 import secrets
 import subprocess
 import sys
 
-from ..load import ROOT, fetch
+from ..load import NUMBER, ROOT, fetch
 from .base import Contender
 
 # Counted for every request, as in production, and never reached.
@@ -38,12 +39,20 @@ class Product(Contender):
     refused = "409"
     register_path = "/api/events/{event_id}/register/"
     list_path = "/api/events/"
+    signed_in_list_path = "/api/events/"
     signed_in_paths = {
         "signed-in-list": "/api/events/",
         "signed-in-event": "/api/events/{event_id}/",
         "own-events": "/api/me/events/",
         "me": "/api/me/",
+        "edit": "/api/events/{event_id}/",
+        "register": "/api/events/{event_id}/register/",
     }
+    create_body = (
+        f'{{"name": "Fair {NUMBER}", "description": "Talks and demos.", "location": "Hall 1",'
+        ' "start_time": "2099-03-01T09:00:00Z", "end_time": "2099-03-01T17:00:00Z",'
+        ' "max_capacity": 100}'
+    )
     tables = ("events_event", "registrations_registration", "accounts_notification")
 
     def environment(self) -> dict[str, str]:
@@ -111,15 +120,19 @@ class Product(Contender):
     def export_path(self, event_id: int, format_: str) -> str:
         return f"/api/events/{event_id}/attendees/export/?format={format_}"
 
-    def sign_in(self, port: int) -> dict[str, str]:
+    def sign_in_request(self) -> tuple[str, str]:
         given = {"email": "organizer@example.org", "password": PASSWORD}
-        return {"Authorization": f"Bearer {fetch(port, '/api/login/', given)['access']}"}
+        return "/api/login/", json.dumps(given)
+
+    def sign_in(self, port: int) -> dict[str, str]:
+        path, body = self.sign_in_request()
+        return {"Authorization": f"Bearer {fetch(port, path, json.loads(body))['access']}"}
 
     def sign_up(self, port: int) -> dict[str, str]:
         name = f"host-{secrets.token_hex(8)}"
         given = {"email": f"{name}@example.org", "username": name, "password": PASSWORD}
         access = fetch(port, "/api/register/", given)["access"]
-        self._run(_OPEN_EVENT, organizer=name, seats=100, number=30)
+        self._run(_OPEN_EVENT, organizer=name, seats=1_000_000, number=30)
         return {"Authorization": f"Bearer {access}"}
 
     def seats_taken(self, event_id: int) -> int:

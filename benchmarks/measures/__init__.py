@@ -4,10 +4,21 @@ from .accept import Accept
 from .base import Measure, Scale, Stand, Target, Turn
 from .crowded import Crowded
 from .exports import CsvExport, CsvFirstByte, CsvMemory, XlsxExport, XlsxMemory
+from .feeds import FeedFirstByte, UnchangedFeed
 from .flash_sale import FlashSale
-from .lists import AttendeePage, DeepPage, ListPage
+from .flood import SignInFlood
+from .lists import AttendeePage, AttendeeSearch, DeepPage, ListPage
+from .mails import Mails
 from .searches import Search, SlowestSearch
-from .signed_in import OwnEvents, Profile, SignedInEvent, SignedInList
+from .signed_in import (
+    OwnEvents,
+    Profile,
+    SignedInCategory,
+    SignedInEvent,
+    SignedInList,
+    SignedInSearch,
+)
+from .writes import Create, CrowdedEdit, Edit, RegisterSignedIn
 
 MEASURES: tuple[Measure, ...] = (
     ListPage(),
@@ -18,6 +29,7 @@ MEASURES: tuple[Measure, ...] = (
     FlashSale(),
     Crowded(),
     AttendeePage(),
+    AttendeeSearch(),
     CsvExport(),
     CsvFirstByte(),
     CsvMemory(),
@@ -27,6 +39,16 @@ MEASURES: tuple[Measure, ...] = (
     SignedInEvent(),
     OwnEvents(),
     Profile(),
+    SignedInCategory(),
+    SignedInSearch(),
+    RegisterSignedIn(),
+    Create(),
+    Edit(),
+    CrowdedEdit(),
+    FeedFirstByte(),
+    UnchangedFeed(),
+    Mails(),
+    SignInFlood(),
 )
 
 __all__ = ["MEASURES", "Measure", "Scale", "Stand", "Target", "Turn"]

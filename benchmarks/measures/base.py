@@ -70,8 +70,11 @@ class Stand:
         event_id = self.contender.create_event(seats)
         if crowd:
             self.contender.add_registrations(event_id, crowd)
-        database.settle(self.contender.database_url, self.contender.tables)
+        self.settle()
         return event_id
+
+    def settle(self) -> None:
+        database.settle(self.contender.database_url, self.contender.tables)
 
     def get(
         self,
@@ -95,6 +98,31 @@ class Stand:
             )
         )
         self._require(result, {"200"})
+        return result
+
+    def write(
+        self,
+        path: str,
+        body: str,
+        *,
+        seconds: float,
+        headers: dict[str, str],
+        method: str = "POST",
+        may_refuse: bool = False,
+    ) -> Result:
+        """Any answer but 200, 201 and, if it may refuse, 503 is a `WrongAnswer`."""
+        result = drive(
+            Job(
+                port=self.port,
+                path=path,
+                body=body,
+                method=method,
+                seconds=seconds,
+                slices=max(1, round(seconds)),
+                headers=headers,
+            )
+        )
+        self._require(result, {"200", "201", "503"} if may_refuse else {"200", "201"})
         return result
 
     def check_page(

@@ -53,11 +53,21 @@ class AttendeePage(Measure):
     unit = "req/s"
     targets = (Target(5, of="tutorial"),)
     of = ("tutorial", "product")
+    query = ""
 
     def take(self, stand: Stand, scale: Scale) -> Turn:
         stand.clear()
-        path = stand.contender.attendees_path(stand.open_event(1_000_000, scale.crowd))
+        event_id = stand.open_event(1_000_000, scale.crowd)
+        path = stand.contender.attendees_path(event_id) + self.query
         headers = stand.contender.sign_in(stand.port)
         stand.check_page(path, headers=headers)
         result = stand.get(path, seconds=scale.seconds, headers=headers)
-        return Turn(result.per_second, {f"attendees of {scale.crowd:,}": result})
+        return Turn(result.per_second, {f"{self.title}, of {scale.crowd:,}": result})
+
+
+class AttendeeSearch(AttendeePage):
+    """Part of an address, which one attendee in a hundred has."""
+
+    name = "attendee-search"
+    title = "attendees by a part of the address"
+    query = "?search=early77"

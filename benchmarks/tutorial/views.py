@@ -4,6 +4,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework import generics, serializers, viewsets
 from rest_framework.authentication import TokenAuthentication
+from rest_framework.filters import SearchFilter
 from rest_framework.permissions import IsAuthenticated
 
 from .models import Event, Registration
@@ -21,6 +22,8 @@ class AttendeeView(generics.ListAPIView[Registration]):
     authentication_classes = (TokenAuthentication,)
     permission_classes = (IsAuthenticated,)
     serializer_class = RegistrationSerializer
+    filter_backends = (SearchFilter,)
+    search_fields = ("name", "email")
 
     def get_queryset(self) -> QuerySet[Registration]:
         event = get_object_or_404(Event, pk=self.kwargs["event_id"])
