@@ -3,6 +3,7 @@ import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from ..load import NUMBER, ROOT, fetch
 from .base import Contender
@@ -67,6 +68,7 @@ class Product(Contender):
             "ALLOWED_HOSTS": "127.0.0.1",
             "PUBLIC_URL": "http://127.0.0.1",
             "TRUSTED_PROXIES": "0",
+            "WEBHOOK_NETWORKS": "127.0.0.0/8",
         }
 
     def create_tables(self) -> None:
@@ -81,7 +83,7 @@ class Product(Contender):
     def create_event(self, seats: int) -> int:
         return self._run(_OPEN_EVENT, organizer="organizer", seats=seats, number=1)
 
-    def add_registrations(self, event_id: int, number: int) -> None:
+    def add_registrations(self, event_id: int, number: int, first: int = 0) -> None:
         self._run(
             """
             WITH made AS (
@@ -90,7 +92,7 @@ class Product(Contender):
                 )
                 SELECT gen_random_uuid(), %(event_id)s, 'Guest', 'early' || n || '@example.org',
                     'confirmed', upper(lpad(to_hex(n), 16, '0')), now(), now()
-                FROM generate_series(1, %(number)s) n
+                FROM generate_series(%(first)s + 1, %(first)s + %(number)s) n
                 RETURNING id, event_id, registered_at
             ), noted AS (
                 INSERT INTO registrations_ledgerentry (event_id, registration_id, kind, at, reason)
@@ -101,6 +103,7 @@ class Product(Contender):
             """,
             event_id=event_id,
             number=number,
+            first=first,
         )
 
     def remove_registrations(self) -> None:
@@ -135,6 +138,40 @@ class Product(Contender):
         self._run(_OPEN_EVENT, organizer=name, seats=1_000_000, number=30)
         return {"Authorization": f"Bearer {access}"}
 
+    def add_webhook(self, port: int, url: str) -> None:
+        """Of the organizer, for registrations."""
+        fetch(port, "/api/webhooks/", {"url": url, "types": ["registration.*"]}, self.sign_in(port))
+
+    def copy_webhook(self, urls: Sequence[str]) -> None:
+        """Without regard to the limit of an account."""
+        self._run(
+            """
+            INSERT INTO registrations_webhook (
+                user_id, url, types, description, secret, enabled, starts_after, failures,
+                created_at, updated_at
+            )
+            SELECT user_id, copied, types, '', secret, true, starts_after, 0, now(), now()
+            FROM registrations_webhook, unnest(%(urls)s::text[]) AS copied
+            """,
+            urls=list(urls),
+        )
+
+    def remove_webhooks(self) -> None:
+        self._run("TRUNCATE registrations_webhook CASCADE")
+
+    def deliveries_made(self, port: int) -> int:
+        """To the receiver on that port."""
+        return self._run(
+            """
+            SELECT count(*) FROM registrations_webhookdelivery
+            WHERE state = 'delivered' AND webhook_id = (
+                SELECT id FROM registrations_webhook
+                WHERE url LIKE 'http://127.0.0.1:' || %(port)s::int || '/%%'
+            )
+            """,
+            port=port,
+        )
+
     def seats_taken(self, event_id: int) -> int:
         return self._run(
             """
@@ -142,6 +179,15 @@ class Product(Contender):
             WHERE event_id = %(event_id)s AND status = 'confirmed'
             """,
             event_id=event_id,
+        )
+
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """A program of `manage.py`, which prints a line when it begins."""
+        return subprocess.Popen(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **self.environment()},
+            stdout=subprocess.PIPE,
         )
 
     def _manage(self, *arguments: str, **environment: str) -> None:

@@ -18,6 +18,7 @@ from .signed_in import (
     SignedInList,
     SignedInSearch,
 )
+from .webhooks import HangingReceivers, Webhooks
 from .writes import Create, CrowdedEdit, Edit, RegisterSignedIn
 
 MEASURES: tuple[Measure, ...] = (
@@ -49,6 +50,8 @@ MEASURES: tuple[Measure, ...] = (
     UnchangedFeed(),
     Mails(),
     SignInFlood(),
+    Webhooks(),
+    HangingReceivers(),
 )
 
 __all__ = ["MEASURES", "Measure", "Scale", "Stand", "Target", "Turn"]
