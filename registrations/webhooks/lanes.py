@@ -81,11 +81,14 @@ class Lanes:
     def submit(self, jobs: Iterable[Job]) -> None:
         self._loop.call_soon_threadsafe(self._add, list(jobs))
 
-    def take_done(self, wait_seconds: float) -> list[Outcome | Unbegun]:
-        """What has ended. Waits for the first one."""
+    def take_done(
+        self, wait_seconds: float, gather_seconds: float = 0.0
+    ) -> list[Outcome | Unbegun]:
+        """What has ended. Waits for the first one, and then to gather more."""
         done: list[Outcome | Unbegun] = []
         with suppress(Empty):
             done.append(self._done.get(timeout=wait_seconds))
+            time.sleep(gather_seconds)
             while True:
                 done.append(self._done.get_nowait())
         return done

@@ -32,6 +32,7 @@ _FAILING_WINDOW = 2
 _IDLE_SECONDS = 0.5
 _QUEUE_SECONDS = 0.25
 _WAIT_SECONDS = 0.05
+_GATHER_SECONDS = 0.02  # a round takes about ten statements, however few deliveries it has
 _UPKEEP_SECONDS = 5.0
 _MAX_PAUSE_SECONDS = 30.0
 _LOCK_TRIES = 10
@@ -82,7 +83,10 @@ class Sender:
         self._register()
         self._keep_up()
         begun = self._queue() + self._claim()
-        done = self._lanes.take_done(_WAIT_SECONDS if self._claimed else 0)
+        claimed = sum(self._claimed.values())
+        done = self._lanes.take_done(
+            _WAIT_SECONDS if claimed else 0, _GATHER_SECONDS if claimed > 1 else 0
+        )
         self._settle(done)
         return begun + len(done) + len(self._claimed)
 
