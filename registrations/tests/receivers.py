@@ -40,6 +40,7 @@ class Receiver:
     connections: int = 0
     port: int = 0
     tls: ssl.SSLContext | None = None
+    keeps_open: bool = False  # after `reply` was called
 
     @property
     def url(self) -> str:
@@ -75,8 +76,10 @@ class Receiver:
                 self.requests.append(request)
                 if callable(self.reply):
                     self.reply(connection, request)
-                    return
-                connection.sendall(self.reply)
+                    if not self.keeps_open:
+                        return
+                else:
+                    connection.sendall(self.reply)
 
 
 @contextmanager

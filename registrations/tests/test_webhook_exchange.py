@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -9,7 +10,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from registrations.tests.receivers import Receiver, response, running
+from registrations.tests.receivers import OK, Receiver, response, running
 from registrations.webhooks import exchange
 from registrations.webhooks.exchange import Client, NoResponse
 
@@ -104,6 +105,42 @@ def test_a_connection_that_was_closed_meanwhile_is_replaced(names):
 
     assert answer.status == 200
     assert receiver.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "number"),
+    [
+        (b"", "connection_closed", 2),  # the second one by a new connection
+        (b"HTTP/1.1 abc\r\n\r\n", "invalid_response", 1),
+        (b"HTTP/1.1 20", "incomplete_response", 1),
+    ],
+)
+def test_a_request_is_not_repeated_by_each_connection_that_was_kept(names, reply, error, number):
+    is_failing = False
+
+    def answer(connection, request):
+        if is_failing:
+            connection.sendall(reply)
+            connection.shutdown(socket.SHUT_RDWR)
+        else:
+            connection.sendall(OK)
+
+    async def run(url):
+        nonlocal is_failing
+        client = Client()
+        try:
+            await asyncio.gather(*(client.post(url, {}, b"{}") for _ in range(5)))
+            assert sum(map(len, client._idle.values())) > 1
+            is_failing = True
+            with pytest.raises(NoResponse, match=error):
+                await client.post(url, {}, b'{"failing": true}')
+        finally:
+            await client.close()
+
+    with running(Receiver(reply=answer, keeps_open=True)) as receiver:
+        asyncio.run(run(f"http://{NAME}:{receiver.port}/"))
+
+    assert sum("failing" in each for each in receiver.changes) == number
 
 
 def test_an_interim_response_is_followed_by_the_final_one(names):

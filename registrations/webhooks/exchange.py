@@ -55,6 +55,7 @@ class Response:
     is_complete: bool = False
     has_length: bool = False
     keeps_open: bool = False
+    bytes_read: int = 0
     _parser: "httptools.HttpResponseParser | None" = field(default=None, repr=False)
 
     @property
@@ -172,14 +173,16 @@ class Client:
     ) -> Response:
         content = _head(target, headers, len(body)) + body
         for address in addresses:
-            while connection := self._take((target.scheme, target.host, target.port, address)):
-                # The receiver may have closed it meanwhile. Then nothing was read.
+            if kept := self._take((target.scheme, target.host, target.port, address)):
+                # The receiver may have closed it meanwhile. Then nothing is read, and a new
+                # connection follows. It may also have received the request, so there is one try.
                 response = Response()
                 try:
-                    return await self._exchange(target, address, connection, content, response)
+                    return await self._exchange(target, address, kept, content, response)
                 except (OSError, NoResponse):
-                    if response.status:
+                    if response.bytes_read:
                         raise
+                break
         connection, address = await _connect(target, addresses)
         return await self._exchange(target, address, connection, content, Response())
 
@@ -297,14 +300,14 @@ def _head(target: Target, headers: dict[str, str], length: int) -> bytes:
 
 async def _read(reader: asyncio.StreamReader, response: Response) -> bool:
     """Read a response up to `MAX_BYTES`. Returns whether the connection can be used again."""
-    parser, length = response.parser, 0
+    parser = response.parser
     while not response.is_complete:
-        content = await reader.read(min(_READ_BYTES, MAX_BYTES - length))
+        content = await reader.read(min(_READ_BYTES, MAX_BYTES - response.bytes_read))
         if not content:
             if response.has_head and not response.has_length:
                 return False  # the end of the connection is that of the response
-            raise NoResponse("incomplete_response" if length else "connection_closed")
-        length += len(content)
+            raise NoResponse("incomplete_response" if response.bytes_read else "connection_closed")
+        response.bytes_read += len(content)
         try:
             parser.feed_data(content)
         except httptools.HttpParserUpgrade:
@@ -313,7 +316,7 @@ async def _read(reader: asyncio.StreamReader, response: Response) -> bool:
             if not response.is_complete:
                 raise NoResponse("invalid_response") from error
             return False
-        if length >= MAX_BYTES and not response.is_complete:
+        if response.bytes_read >= MAX_BYTES and not response.is_complete:
             if response.has_head:
                 return False
             raise NoResponse("response_too_large")
