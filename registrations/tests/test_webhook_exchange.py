@@ -6,12 +6,13 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from ipaddress import ip_address, ip_network
 
 import pytest
 
 from registrations.tests.receivers import OK, Receiver, response, running
-from registrations.webhooks import exchange
+from registrations.webhooks import connections, exchange
 from registrations.webhooks.exchange import Client, NoResponse
 
 NAME = "hooks.example"
@@ -88,22 +89,17 @@ def test_a_connection_that_the_receiver_closes_is_not_used_again(names):
 
 
 def test_a_connection_that_was_closed_meanwhile_is_replaced(names):
-    with running(Receiver()) as receiver:
+    def answer(connection, request):
+        if len(receiver.requests) == 2:
+            connection.shutdown(socket.SHUT_RDWR)
+        else:
+            connection.sendall(OK)
+
+    with running(Receiver(reply=answer, keeps_open=True)) as receiver:
         url = f"http://{NAME}:{receiver.port}/hook"
+        answers = post(url, url)
 
-        async def run():
-            client = Client()
-            await client.post(url, {}, b"{}")
-            [[connection]] = client._idle.values()
-            connection.writer.transport.set_protocol(asyncio.Protocol())  # nobody sees its end
-            connection.writer.write_eof()
-            answer = await client.post(url, {}, b"{}")
-            await client.close()
-            return answer
-
-        answer = asyncio.run(run())
-
-    assert answer.status == 200
+    assert [each.status for each in answers] == [200, 200]
     assert receiver.connections == 2
 
 
@@ -143,6 +139,65 @@ def test_a_request_is_not_repeated_by_each_connection_that_was_kept(names, reply
     assert sum("failing" in each for each in receiver.changes) == number
 
 
+@pytest.mark.parametrize("waits", [0, 0.05])
+def test_what_follows_a_response_is_not_the_response_to_the_next_request(names, waits):
+    def answer(connection, request):
+        connection.sendall(OK)
+        time.sleep(waits)
+        connection.sendall(response(410))
+        replied.set()
+
+    async def run(url):
+        client = Client()
+        try:
+            first = await client.post(url, {}, b"{}", owner=1)
+            await asyncio.to_thread(replied.wait, 5)
+            await asyncio.sleep(0)
+            return first, await client.post(url, {}, b"{}", owner=2)
+        finally:
+            await client.close()
+
+    replied = threading.Event()
+    with running(Receiver(reply=answer, keeps_open=True)) as receiver:
+        answers = asyncio.run(run(f"http://{NAME}:{receiver.port}/"))
+
+    assert [each.status for each in answers] == [200, 200]
+    assert receiver.connections == 2
+
+
+def test_two_responses_at_once_are_the_first_one(names):
+    with running(Receiver(reply=OK + response(410, "gone"))) as receiver:
+        url = f"http://{NAME}:{receiver.port}/"
+        answers = post(url, url)
+
+    assert [(each.status, each.text) for each in answers] == [(200, "ok")] * 2
+    assert receiver.connections == 2
+
+
+def test_what_arrived_is_seen_before_the_loop_reads_it(names):
+    def answer(connection, request):
+        connection.sendall(OK)
+        told.wait(5)
+        connection.sendall(response(410))
+        replied.set()
+
+    async def run(url):
+        client = Client()
+        try:
+            await client.post(url, {}, b"{}")
+            [[kept]] = client._idle.values()
+            assert kept.is_quiet
+            told.set()
+            replied.wait(5)  # in the thread of the loop
+            return kept.is_quiet
+        finally:
+            await client.close()
+
+    told, replied = threading.Event(), threading.Event()
+    with running(Receiver(reply=answer, keeps_open=True)) as receiver:
+        assert not asyncio.run(run(f"http://{NAME}:{receiver.port}/"))
+
+
 def test_an_interim_response_is_followed_by_the_final_one(names):
     early = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
     with running(Receiver(reply=early + response(202, "taken", Retry_After="9"))) as receiver:
@@ -169,7 +224,7 @@ def test_another_address_is_used_if_the_first_refuses(names):
 
 def test_tls_verifies_the_name_at_the_checked_address(names, secure, certificate, monkeypatch):
     trusting = ssl.create_default_context(cafile=str(certificate[0]))
-    monkeypatch.setattr(exchange, "_tls", lambda: trusting)
+    monkeypatch.setattr(connections, "_tls", lambda: trusting)
 
     [answer] = post(f"https://{NAME}:{secure.port}/hook")
 

@@ -8,10 +8,8 @@ used, and no response is decompressed.
 import asyncio
 import ssl
 from collections import defaultdict, deque
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
 from time import monotonic
 from weakref import WeakValueDictionary
 
@@ -26,6 +24,7 @@ from .addresses import (
     look_up,
     parse,
 )
+from .connections import Connection, Reader, connect
 
 SECONDS = 15.0
 MAX_BYTES = 64 * 1024
@@ -37,7 +36,6 @@ _MAX_IDLE_OF_ADDRESS = 32  # as many responses may arrive at once
 _IDLE_SECONDS = 20.0
 _LOOKUPS = 256  # threads; a name that hangs takes one
 _LOOKUPS_OF_OWNER = 4  # so that the names of one account do not take them all
-_CONNECT_SECONDS = 4.0  # where the name has another address
 
 
 class NoResponse(Exception):
@@ -64,6 +62,8 @@ class Response:
         return self.excerpt.decode(errors="replace").replace("\0", "\ufffd")[:MAX_EXCERPT]
 
     def on_message_begin(self) -> None:
+        if self.is_complete:
+            raise ValueError("Bytes follow the response.")  # ends the work of the parser
         self.retry_after, self.excerpt = None, b""
         self.has_head = self.is_complete = self.has_length = False
 
@@ -97,18 +97,6 @@ class Response:
         return self._parser
 
 
-@dataclass(frozen=True)
-class _Connection:
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    idle_since: float = 0.0
-
-    def end(self) -> None:
-        """Close it without waiting for the receiver."""
-        self.writer.close()  # `abort` alone has an effect in a later round of the loop
-        self.writer.transport.abort()
-
-
 _Key = tuple[str, str, int, Address]  # scheme, name, port, address
 
 
@@ -116,7 +104,7 @@ class Client:
     """Sends requests and keeps connections open. Belongs to one event loop."""
 
     def __init__(self) -> None:
-        self._idle = defaultdict[_Key, deque[_Connection]](deque)
+        self._idle = defaultdict[_Key, deque[Connection]](deque)
         self._idle_number = 0
         self._lookups: dict[str, asyncio.Future[list[Address]]] = {}
         self._owners = WeakValueDictionary[int, asyncio.Semaphore]()
@@ -183,14 +171,14 @@ class Client:
                     if response.bytes_read:
                         raise
                 break
-        connection, address = await _connect(target, addresses)
+        connection, address = await connect(target, addresses)
         return await self._exchange(target, address, connection, content, Response())
 
     async def _exchange(
         self,
         target: Target,
         address: Address,
-        connection: _Connection,
+        connection: Connection,
         content: bytes,
         response: Response,
     ) -> Response:
@@ -238,52 +226,24 @@ class Client:
         if not done.cancelled():
             done.exception()  # every request may have ended before
 
-    def _take(self, key: _Key) -> _Connection | None:
+    def _take(self, key: _Key) -> Connection | None:
         connections = self._idle.get(key)
         while connections:
             connection = connections.pop()
             self._idle_number -= 1
             is_fresh = monotonic() - connection.idle_since < _IDLE_SECONDS
-            if is_fresh and not connection.reader.at_eof() and not connection.writer.is_closing():
+            if is_fresh and connection.is_quiet:
                 return connection
             connection.end()
         return None
 
-    def _put(self, target: Target, address: Address, connection: _Connection) -> None:
+    def _put(self, target: Target, address: Address, connection: Connection) -> None:
         connections = self._idle[target.scheme, target.host, target.port, address]
         if self._idle_number >= _MAX_IDLE or len(connections) >= _MAX_IDLE_OF_ADDRESS:
             connection.end()
             return
-        connections.append(_Connection(connection.reader, connection.writer, monotonic()))
+        connections.append(Connection(connection.reader, connection.writer, monotonic()))
         self._idle_number += 1
-
-
-async def _connect(target: Target, addresses: Sequence[Address]) -> tuple[_Connection, Address]:
-    """A connection to the first address that accepts one. TLS verifies the name."""
-    is_secure = target.scheme == "https"
-    problem: OSError = OSError("no address")
-    for number, address in enumerate(addresses, 1):
-        try:
-            async with asyncio.timeout(_CONNECT_SECONDS if number < len(addresses) else None):
-                reader, writer = await asyncio.open_connection(
-                    str(address),
-                    target.port,
-                    ssl=_tls() if is_secure else None,
-                    server_hostname=target.host if is_secure else None,
-                    limit=MAX_BYTES,
-                )
-        except ssl.SSLError:
-            raise
-        except OSError as error:
-            problem = error
-        else:
-            return _Connection(reader, writer), address
-    raise problem
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    return ssl.create_default_context()
 
 
 def _head(target: Target, headers: dict[str, str], length: int) -> bytes:
@@ -298,7 +258,7 @@ def _head(target: Target, headers: dict[str, str], length: int) -> bytes:
     return "".join(f"{line}\r\n" for line in [*lines, ""]).encode("ascii")
 
 
-async def _read(reader: asyncio.StreamReader, response: Response) -> bool:
+async def _read(reader: Reader, response: Response) -> bool:
     """Read a response up to `MAX_BYTES`. Returns whether the connection can be used again."""
     parser = response.parser
     while not response.is_complete:
