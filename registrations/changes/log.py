@@ -6,11 +6,15 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from ..models import TYPES_OF_SCANS
+
 _DELETE = """
     WITH old AS (
         DELETE FROM registrations_change
         WHERE position <= (
-            SELECT position FROM registrations_change WHERE at < %s ORDER BY position DESC LIMIT 1
+            SELECT position FROM registrations_change
+            WHERE at < %s AND type <> ALL(%s)
+            ORDER BY position DESC LIMIT 1
         )
         RETURNING position
     )
@@ -30,10 +34,12 @@ def sequence_changes() -> None:
 def delete_old_changes() -> int:
     """Delete the changes of more than `CHANGES_DAYS` ago, and return their number.
 
-    Everything before such a change is deleted too, so that no cursor skips a change silently.
+    Everything before such a change is deleted too, so that no cursor skips a change silently. A
+    scan does not count: it may have happened long before it was sent.
     """
     sequence_changes()
     with connection.cursor() as cursor:
-        cursor.execute(_DELETE, [timezone.now() - timedelta(days=settings.CHANGES_DAYS)])
+        before = timezone.now() - timedelta(days=settings.CHANGES_DAYS)
+        cursor.execute(_DELETE, [before, list(TYPES_OF_SCANS)])
         row = cursor.fetchone()
     return row[0] if row else 0

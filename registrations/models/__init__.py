@@ -1,4 +1,4 @@
-from .change import CHANGE_TYPES, Change, ChangeLog
+from .change import CHANGE_TYPES, TYPES_OF_SCANS, Change, ChangeLog
 from .code import AddressConfirmation, RegistrationCode, new_code
 from .door_link import DoorLink, DoorLinkQuerySet
 from .feedback import Feedback, FeedbackQuerySet
@@ -25,6 +25,7 @@ from .webhook import (
 __all__ = [
     "ADMITTED_COUNT",
     "CHANGE_TYPES",
+    "TYPES_OF_SCANS",
     "AddressConfirmation",
     "Change",
     "ChangeLog",

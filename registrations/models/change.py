@@ -17,6 +17,10 @@ _OF_KIND = {
 # The list is closed for each version.
 CHANGE_TYPES = tuple(f"{kind}.{verb}" for kind, verbs in _OF_KIND.items() for verb in verbs)
 
+# Their `at` is that of the scan, which a phone without a connection sends hours later, or with a
+# clock that is wrong. So it says nothing about when the change was put into the log.
+TYPES_OF_SCANS = ("registration.checked_in", "registration.check_in_undone")
+
 
 class Change(models.Model):
     """An entry of the log of changes. The SQL function `sequence_changes` inserts them.

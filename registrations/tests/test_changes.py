@@ -402,6 +402,24 @@ def test_cursor_before_the_deleted_changes_has_expired(clock, reader, event, set
     assert page(reader)["results"] == []
 
 
+@pytest.mark.parametrize("kind", ["checked_in", "check_in_undone"])
+def test_a_scan_of_long_ago_deletes_no_changes(reader, event, settings, kind):
+    settings.CHANGES_DAYS = 90
+    registration = registered(event)
+    cursor = page(reader, page_size=1)["next_cursor"]
+    LedgerEntry.objects.create(
+        event=event,
+        registration=registration,
+        kind=kind,
+        reason="by_organizer",
+        at=timezone.now() - timedelta(days=100),
+    )
+    page(reader)
+
+    assert delete_old_changes() == 0
+    assert f"registration.{kind}" in types_of(page(reader, cursor=cursor))
+
+
 def test_cursor_from_before_a_restore_has_expired(reader, event):
     cursor = page(reader)["next_cursor"]
     before = types_of(page(reader))

@@ -427,6 +427,29 @@ def test_replay_since_an_instant_has_later_changes_that_were_committed_before(cl
     assert sorted(now - at for at in times) == [timedelta(minutes=m) for m in (4, 5, 5)]
 
 
+@pytest.mark.parametrize("kind", ["checked_in", "check_in_undone"])
+def test_replay_since_an_instant_has_changes_before_and_by_a_late_scan(client, event, kind):
+    path = f"{PATH}{created(client, types=['registration.*'])['id']}/replay/"
+    now = timezone.now()
+    Change.objects.bulk_create(
+        Change(
+            source_id=10**12 + number, type=f"registration.{verb}", event_id=event.pk,
+            kind="registration", object_id="1", at=now - timedelta(minutes=minutes),
+            actor_kind="user",
+        )
+        for number, (verb, minutes) in enumerate(
+            [(kind, 30), ("confirmed", 20), ("confirmed", 5), (kind, 300), ("confirmed", 4)]
+        )
+    )  # fmt: skip
+
+    queued = client.post(path, {"since": (now - timedelta(minutes=10)).isoformat()})
+
+    positions = WebhookDelivery.objects.values_list("position", flat=True)
+    changes = Change.objects.filter(pk__in=positions).order_by("position")
+    assert queued.json() == {"count": 3}
+    assert [now - each.at for each in changes] == [timedelta(minutes=m) for m in (5, 300, 4)]
+
+
 @pytest.mark.parametrize(
     ("since", "status"),
     [

@@ -19,6 +19,7 @@ from ..changes.log import sequence_changes
 from ..errors import DeliveryPending
 from ..models import (
     CHANGE_TYPES,
+    TYPES_OF_SCANS,
     Change,
     Webhook,
     WebhookAttempt,
@@ -249,9 +250,15 @@ def _since(since: datetime | Position) -> Q:
     if since < timezone.now() - timedelta(days=settings.CHANGES_DAYS):
         raise CursorExpired(f"Changes are stored for {settings.CHANGES_DAYS} days.")
     # The log has no index by time. From its end to here are about the changes that are queued.
-    earlier = Change.objects.filter(at__lt=since - _LONGEST_TRANSACTION).order_by("-position")
-    after = earlier.values_list("position", flat=True).first() or 0
-    return Q(at__gte=since, position__gt=after)
+    # A scan may have happened before and been sent since, so its position tells.
+    was_sent_since = Q(type__in=TYPES_OF_SCANS, position__gt=_last_before(since))
+    after = _last_before(since - _LONGEST_TRANSACTION)
+    return (Q(at__gte=since) | was_sent_since) & Q(position__gt=after)
+
+
+def _last_before(instant: datetime) -> int:
+    earlier = Change.objects.filter(at__lt=instant).exclude(type__in=TYPES_OF_SCANS)
+    return earlier.order_by("-position").values_list("position", flat=True).first() or 0
 
 
 def _require_enabled(webhook: Webhook) -> None:
