@@ -85,7 +85,9 @@ def _find(pk: UUID, token: str) -> Registration | None:
 
 def _is_former_token(token: str, pk: UUID) -> bool:
     version = Registration.objects.filter(pk=pk).values_list("link_version", flat=True).first()
-    return version is not None and is_manage_token(token, pk, version - 1)
+    if not version:
+        return False  # there is none, or it was never handed on
+    return is_manage_token(token, pk, version - 1)
 
 
 def _apply_form(request: HttpRequest, registration: Registration) -> str:

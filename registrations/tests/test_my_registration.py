@@ -324,6 +324,14 @@ def test_a_place_is_handed_on_to_another_person(browser, jazz):
     assert list(kinds) == ["registration_confirmed"]
 
 
+def test_a_place_that_was_never_handed_on_has_no_former_holder(browser, jazz):
+    registration = registered(jazz, **BOB)
+
+    wrong = browser.get(path_of(registration), {"token": "x", "done": "handed-on"})
+
+    assert wrong.status_code == 404
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
