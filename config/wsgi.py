@@ -24,21 +24,23 @@ from config.bare_paths import with_bare_paths
 from config.process_names import process_name
 from config.server.wsgi import Application
 
-_CHARSET = re.compile(r";\s*charset=[^;]*", re.IGNORECASE)
+_BOUNDARY = re.compile(r';\s*boundary\s*=\s*("[^"]*"|[^;]*)', re.IGNORECASE)
 
 
 def with_plain_bodies(application: Application) -> Application:
-    """Prepare bodies for Django: with a Content-Length, and without a charset parameter.
+    """Prepare bodies for Django: with a Content-Length, and without parameters but the boundary.
 
-    Django looks the charset up before any middleware, and ignores a body without a length. JSON and
-    forms are UTF-8 only, so the parameter has no effect on them. Files keep it in `DECLARED_TYPE`.
+    Django decodes all parameters before any middleware, and fails with those that nobody can
+    decode. It ignores a body without a length. JSON and forms are UTF-8 only, so a charset has no
+    effect on them. Files keep it in `DECLARED_TYPE`.
     """
 
     def handle(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         declared = environ.get("CONTENT_TYPE", "")
-        if "charset" in declared.lower():
+        if ";" in declared:
             environ[DECLARED_TYPE] = declared
-            environ["CONTENT_TYPE"] = _CHARSET.sub("", declared)
+            boundary = _BOUNDARY.search(declared)
+            environ["CONTENT_TYPE"] = declared.partition(";")[0] + (boundary[0] if boundary else "")
         if "CONTENT_LENGTH" not in environ and _may_have_body(environ):
             limit = body_limit(environ.get("PATH_INFO", ""))
             body = environ["wsgi.input"].read(limit + 1)

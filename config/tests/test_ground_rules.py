@@ -594,6 +594,32 @@ def test_charset_of_a_body_is_always_utf_8(rf, charset):
     assert status_of(environ) == "400 Bad Request"
 
 
+@pytest.mark.parametrize(
+    "parameter",
+    ["x*=no-such''a", "charset*=idna''a", "x*=utf-8''a; x*0=b", "x*; x*0", f"x*{'1' * 5000}=a"],
+)
+@pytest.mark.parametrize("media_type", ["application/json", "text/csv", "multipart/form-data"])
+def test_no_parameter_of_a_content_type_is_a_server_error(rf, olga, media_type, parameter):
+    headers = {"Authorization": f"Bearer {open_session(olga)['access']}"}
+    for path in ("/api/login/", "/api/events/import/"):
+        environ = rf.generic("POST", path, b"{}", headers=headers).environ
+        environ["CONTENT_TYPE"] = f"{media_type}; {parameter}"
+
+        assert status_of(environ)[:3] in {"400", "415", "422"}, path
+
+
+@pytest.mark.parametrize("boundary", ['"x y"', "x", "x; a*=no-such''b"])
+def test_boundary_of_a_form_is_kept(rf, olga, boundary):
+    fields = {"email": olga.email, "password": PASSWORD}
+    limit = "x y" if '"' in boundary else "x"
+    part = '--{}\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
+    body = "".join(part.format(limit, *field) for field in fields.items()) + f"--{limit}--\r\n"
+    environ = rf.generic("POST", "/api/login/", body.encode()).environ
+    environ["CONTENT_TYPE"] = f"multipart/form-data; boundary={boundary}"
+
+    assert status_of(environ) == "200 OK"
+
+
 def test_charset_of_a_file_is_the_declared_one(rf, olga):
     environ = rf.generic(
         "POST",

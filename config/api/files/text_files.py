@@ -12,7 +12,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# The key of the environ for a Content-Type with a charset; `config.wsgi` hides it from Django.
+# The key of the environ for a Content-Type with parameters; `config.wsgi` hides them from Django.
 DECLARED_TYPE = "events.declared_content_type"
 # Charsets that a client may declare. Some of Python's other codecs are not text, or not safe.
 _CHARSETS = re.compile(

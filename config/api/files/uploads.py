@@ -1,8 +1,8 @@
 """Files in requests, as the body or as the part `file` of a form."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.message import Message
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +19,8 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 TABLE_TYPES = (
     "text/csv", "text/plain", "application/vnd.ms-excel", "application/octet-stream", XLSX,
 )  # fmt: skip
+# Python's reader of headers raises other errors for each kind of a broken parameter.
+_CHARSET = re.compile(r';\s*charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,8 @@ class FileParser(BaseParser):
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         declared = parser_context["request"].META.get(DECLARED_TYPE, media_type)
-        content_type = Message()
-        content_type["Content-Type"] = declared or ""
-        charset = content_type.get_content_charset()
-        return Upload(read_content(stream, self.max_bytes), charset)
+        charset = _CHARSET.search(declared or "")
+        return Upload(read_content(stream, self.max_bytes), charset[1] if charset else None)
 
 
 def file_parsers(*media_types: str, max_bytes: int | None = None) -> tuple[type[BaseParser], ...]:
