@@ -165,12 +165,14 @@ def _count_parties(
 def _may_be_special(changes: Changes, waitlisted: int) -> bool:
     """Whether a cancelled registration may have been waitlisted, pending or checked in.
 
-    The rows of cancelled registrations are only read in this case.
+    The rows of cancelled registrations are only read in this case. A clock at the door may be
+    ahead, so a check-in may be in the slot after that of its cancellation.
     """
     cancelled, checked_in = changes.of(Kind.CANCELLED), changes.of(Kind.CHECKED_IN)
     queued = changes.of(Kind.QUEUED).total() + changes.of(Kind.APPROVED_TO_QUEUE).total()
     left = queued - changes.of(Kind.PROMOTED).total() > waitlisted or bool(changes.of(Kind.PENDING))
-    return bool(cancelled) and (left or (bool(checked_in) and max(cancelled) >= min(checked_in)))
+    undone = bool(cancelled and checked_in) and max(cancelled) + 1 >= min(checked_in)
+    return bool(cancelled) and (left or undone)
 
 
 def beginning(slot: int) -> datetime:

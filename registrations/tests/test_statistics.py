@@ -114,6 +114,18 @@ def test_a_cancellation_after_a_check_in_takes_it_back(clock, hall, olga, statis
     assert [bucket["checked_in"] for bucket in body["timeline"]] == [1, 0, -1]
 
 
+def test_a_check_in_by_a_clock_that_is_ahead_is_taken_back(clock, hall, olga, statistics):
+    registration = registered(hall)
+    clock.shift(timedelta(minutes=14))
+    check_in(hall, registration.ticket_code, by=olga, at=datetime.now(UTC) + timedelta(minutes=2))
+    cancel_registration(registration)
+
+    body = statistics(hall)
+
+    assert body["totals"]["checked_in"] == 0
+    assert sum(bucket["checked_in"] for bucket in body["timeline"]) == 0
+
+
 def test_an_event_without_people_has_empty_figures(hall, statistics):
     body = statistics(hall)
 
