@@ -32,18 +32,23 @@ def load_file(path: Path) -> None:
 
 
 def text(name: str, default: str = "") -> str:
-    """The value, or the default where it is missing or empty.
+    """The value without spaces around it, or the default where it is missing or empty."""
+    return _text_as_it_is(name).strip() or default
 
-    `NAME_FILE` names a file with the value, as secrets of containers are mounted.
+
+def _text_as_it_is(name: str) -> str:
+    """`NAME_FILE` names a file with the value, as secrets of containers are mounted.
+
+    The line breaks at the end of the file do not belong to the value.
     """
-    value = os.environ.get(name, "").strip()
+    value = os.environ.get(name, "")
     path = os.environ.get(f"{name}_FILE", "").strip()
     if not path:
-        return value or default
-    if value:
+        return value
+    if value.strip():
         raise ImproperlyConfigured(f"{name} must be unset where {name}_FILE is set.")
     try:
-        return Path(path).read_text().strip() or default
+        return Path(path).read_text().rstrip("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ImproperlyConfigured(f"{name}_FILE must name a readable file ({error}).") from error
 
@@ -174,12 +179,12 @@ def database(name: str) -> dict[str, Any]:
             raise ValueError("no database")
         # The directory of a socket is percent-encoded in a URL (PostgreSQL's manual, 32.1.1.2).
         config["HOST"] = unquote(config["HOST"])
-        # As it is, since it may begin or end with a space; or from PGPASSWORD_FILE.
-        password = os.environ.get("PGPASSWORD") or text("PGPASSWORD")
-        config["PASSWORD"] = config["PASSWORD"] or password
         return config | {"ENGINE": "config.database"}
 
-    return parsed(name, "", parse, "postgresql://user:password@host:5432/database")
+    config = parsed(name, "", parse, "postgresql://user:password@host:5432/database")
+    # A password may begin or end with a space.
+    config["PASSWORD"] = config["PASSWORD"] or _text_as_it_is("PGPASSWORD")
+    return config
 
 
 def email(name: str, default: str) -> dict[str, Any]:

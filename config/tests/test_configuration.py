@@ -298,12 +298,23 @@ def test_compose_and_the_documentation_know_the_same_variables():
 
 
 def test_the_password_of_the_database_may_be_in_a_file(monkeypatch, tmp_path):
-    (tmp_path / "password").write_text("p@ss:word\n")
+    (tmp_path / "password").write_text(" p@ss:word \r\n")
     monkeypatch.setenv("THIS_ONE", "postgresql://events@postgres:5432/events")
     monkeypatch.delenv("PGPASSWORD", raising=False)
     monkeypatch.setenv("PGPASSWORD_FILE", str(tmp_path / "password"))
 
-    assert env.database("THIS_ONE")["PASSWORD"] == "p@ss:word"
+    assert env.database("THIS_ONE")["PASSWORD"] == " p@ss:word "
+
+
+def test_an_unreadable_password_is_named_and_only_read_where_the_url_has_none(monkeypatch):
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    monkeypatch.setenv("PGPASSWORD_FILE", "/missing")
+    monkeypatch.setenv("THIS_ONE", "postgresql://events@postgres:5432/events")
+    monkeypatch.setenv("WITH_PASSWORD", "postgresql://events:own@postgres:5432/events")
+
+    assert env.database("WITH_PASSWORD")["PASSWORD"] == "own"
+    with pytest.raises(ImproperlyConfigured, match="PGPASSWORD_FILE must name a readable file"):
+        env.database("THIS_ONE")
 
 
 def test_the_image_runs_the_web_command_of_the_procfile():
