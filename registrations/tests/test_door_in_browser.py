@@ -305,7 +305,9 @@ def test_a_phone_keeps_what_it_needs_and_no_more(phone, network, door, event, ol
     three_days_ago = "Date.now() - 72 * 3600 * 1000"
     phone.evaluate(f"new door.Store({page!r}).keep({read}, {three_days_ago})")
     phone.open(address)
-    wait_for(phone, "caches.keys().then(names => !names.length)")
+    wait_for(phone, f"{KEPT}.then(text => !text.includes('Bob Ray'))")
+    phone.open(address)
+    wait_for(phone, "document.getElementById('connection').innerText.includes('No network')")
     phone.evaluate("document.getElementById('q').focus()")
     phone.type("bob")
     assert "Bob Ray" not in phone.text

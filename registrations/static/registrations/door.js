@@ -245,7 +245,7 @@
   }
 
   function stateChanged() {
-    if (queue.state === "ended") people.forget();
+    if (queue.state === "ended") people.end();
     renderConnection();
   }
 
@@ -259,7 +259,7 @@
     } catch (error) {
       if (error.hasEnded || queue.hasExpired) queue.state = "ended";
       else if (queue.state === "online") queue.state = "offline";
-      if (people.isOutdated) people.forget();
+      if (queue.state !== "ended" && people.isOutdated) people.forget();
       if (error.hasEnded && queue.hasExpired) queue.forget(); // no other link can send them
     }
     stateChanged();
@@ -313,7 +313,7 @@
   start();
 
   async function start() {
-    if (queue.hasExpired) await people.forget();
+    if (queue.hasExpired) await people.end();
     else await people.restore();
     queue.send();
     await refresh();

@@ -39,12 +39,22 @@ door.People = class {
     return door.now() - this.readAt > KEPT_MILLISECONDS;
   }
 
-  /* No name stays on the phone. */
+  /* No name stays on the phone. The page does, since scans go on without names. */
   forget() {
+    this.clear();
+    return this.store.remove([this.address, this.factsAddress, this.readAddress]);
+  }
+
+  /* The link has ended. Neither names nor the page stay on the phone. */
+  end() {
+    this.clear();
+    return this.store.forget();
+  }
+
+  clear() {
     this.facts = [];
     this.etag = null;
     this.replace([]);
-    return this.store.forget();
   }
 
   /* Reads the list. Rejects without a network. */

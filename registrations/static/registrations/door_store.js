@@ -12,7 +12,7 @@ const filesOf = (page) => {
   return [...new Set(named.map((each) => new URL(each, location.href).href))];
 };
 
-/* A link has one cache, so what it kept is deleted as a whole. Browsers have caches over HTTPS and
+/* A link has one cache, so what it kept can be deleted as a whole. Browsers have caches over HTTPS and
    for localhost. Elsewhere nothing is kept. */
 door.Store = class {
   constructor(page) {
@@ -56,6 +56,10 @@ door.Store = class {
   /* What was kept, or undefined. */
   read(address) {
     return this.use(async (cache) => (await cache.match(address))?.json());
+  }
+
+  remove(addresses) {
+    return this.use((cache) => Promise.all(addresses.map((each) => cache.delete(each))));
   }
 
   forget() {
