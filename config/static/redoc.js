@@ -38,6 +38,12 @@ history.pushState = function (...facts) {
   pushState.apply(this, facts);
   follow();
 };
+// ReDoc replaces the address while one scrolls, so a link or an item of the menu may lead to the
+// address that is shown, which is no change of it.
+page.addEventListener("click", ({ target }) => {
+  const to = target.closest("a, [data-item-id]");
+  if (to && (to.hash ?? `#${to.dataset.itemId}`) === location.hash) follow();
+});
 
 // ReDoc shows its makers' logo from their host. This page asks nobody but its own server.
 const inside = (address) => (String(address).startsWith("https://") ? "data:," : address);
