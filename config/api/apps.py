@@ -5,6 +5,7 @@ from procrastinate.contrib.django.apps import ProcrastinateConfig
 
 from config.database import roles
 
+from .http import part_headers
 from .sql import requirements
 
 
@@ -18,6 +19,7 @@ class ApiConfig(AppConfig):
 
     def ready(self) -> None:
         super().ready()
+        part_headers.skip_unreadable()
         register(requirements.check_databases, "database")
         post_migrate.connect(roles.after_migrations, sender=self)
 

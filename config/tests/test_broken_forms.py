@@ -28,6 +28,7 @@ BROKEN = [
 # They can be read, but have no token.
 STRANGE = [
     (FORM, b'--x\r\nContent-Disposition: form-data; name="token"\r\n\r\n\xff\x00\r\n--x--'),
+    (FORM, b"--x\r\nContent-Disposition: form-data; x*=utf-8''a; x*0=b\r\n\r\na\r\n--x--"),
     (URLENCODED, b"token=%ED%A0%80%00&name=%FF" + b"a" * 100_000),
     ("application/json", b"[" * 10_000),
     ("text/plain", b"\x00"),
