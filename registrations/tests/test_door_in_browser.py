@@ -299,10 +299,27 @@ def test_a_phone_keeps_what_it_needs_and_no_more(phone, network, door, event, ol
     wait_for_result(phone, "The check-in was undone meanwhile.")
     assert admitted(bob) == 0
 
+    # A clock that is three days ahead
+    fast = phone.call(
+        "Page.addScriptToEvaluateOnNewDocument",
+        source="(now => { Date.now = () => now() + 72 * 3600 * 1000; })(Date.now)",
+    )
+    phone.open(address)
+    wait_for(phone, "!document.getElementById('kept').hidden")
+    lose(phone, network)
+    phone.open(address)
+    wait_for(phone, "document.getElementById('connection').innerText.includes('No network')")
+    assert phone.evaluate("document.getElementById('expected').textContent") == "2"
+    assert phone.evaluate("Math.abs(door.ahead / 3600 / 1000 + 72) < 1")
+    phone.call("Page.removeScriptToEvaluateOnNewDocument", **fast)
+    network.is_on = True
+    phone.open(address)
+    wait_for(phone, "!document.getElementById('kept').hidden")
+
     # A list that the server confirmed three days ago
     lose(phone, network)
     read = "document.getElementById('door').dataset.list + '?read'"
-    three_days_ago = "Date.now() - 72 * 3600 * 1000"
+    three_days_ago = "{readAt: Date.now() - 72 * 3600 * 1000}"
     phone.evaluate(f"new door.Store({page!r}).keep({read}, {three_days_ago})")
     phone.open(address)
     wait_for(phone, f"{KEPT}.then(text => !text.includes('Bob Ray'))")

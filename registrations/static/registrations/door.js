@@ -313,6 +313,7 @@
   start();
 
   async function start() {
+    await people.restoreClock();
     if (queue.hasExpired) await people.end();
     else await people.restore();
     queue.send();

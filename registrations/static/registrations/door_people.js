@@ -24,10 +24,17 @@ door.People = class {
     this.isLoaded = false;
   }
 
+  /* Takes over when the server last confirmed the list, and by which clock. A page that is loaded
+     without a network knows the time of the server by this alone. */
+  async restoreClock() {
+    const { readAt = 0, ahead = 0 } = (await this.store.read(this.readAddress)) || {};
+    this.readAt = readAt;
+    door.ahead = door.ahead || ahead;
+  }
+
   /* Takes over what the phone has kept. */
   async restore() {
     const rows = await this.store.read(this.address);
-    this.readAt = await this.store.read(this.readAddress);
     if (rows && !this.isOutdated) {
       this.facts = (await this.store.read(this.factsAddress)) || [];
       this.replace(rows);
@@ -66,7 +73,7 @@ door.People = class {
       throw Object.assign(new Error("no list"), { hasEnded: response.status === 404 });
     }
     this.readAt = door.now().getTime();
-    this.store.keep(this.readAddress, this.readAt);
+    this.store.keep(this.readAddress, { readAt: this.readAt, ahead: door.ahead });
     if (response.status === 304) return;
     const rows = (await response.json()).results;
     this.etag = response.headers.get("ETag");
