@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 from bisect import bisect
+from itertools import pairwise
 from pathlib import Path
 
 import django
@@ -57,10 +58,11 @@ ACCEPTED: dict[tuple[str, str], str] = {
     " added it NOT VALID, and validating it blocks no writers",
 }
 
-# What a migration outside of a transaction may do. BuildIndex drops an index before it is built.
+# What a migration outside of a transaction may do, besides building an index that it has dropped.
 REPEATABLE = re.compile(
-    r"SET |RESET |DROP INDEX CONCURRENTLY IF EXISTS |CREATE INDEX CONCURRENTLY "
+    r"(SET |RESET |DROP INDEX CONCURRENTLY IF EXISTS )[^;]*"
     r'|ALTER TABLE "\w+" (ADD COLUMN IF NOT EXISTS|VALIDATE CONSTRAINT) '
+    r"(?!.*, ?(ADD|ALTER|DROP|RENAME|SET|VALIDATE) )[^;]*"
 )
 
 
@@ -138,16 +140,22 @@ def unrepeatable(migrations: list[tuple[str, str]]) -> list[str]:
         f"{name}: fails when it is run again after an interruption: {statement[:100]}"
         for name, sql in migrations
         if not sql.startswith("BEGIN;")
-        for statement in _statements(sql)
-        if not REPEATABLE.match(statement)
+        for before, statement in pairwise(["", *_statements(sql)])
+        if not _is_repeatable(statement, before)
     ]
+
+
+def _is_repeatable(statement: str, before: str) -> bool:
+    """An interrupted build leaves an invalid index, so the statement before has to drop it."""
+    built = re.match(r"CREATE INDEX CONCURRENTLY (\S+) ON [^;]*$", statement)
+    if built:
+        return before == f"DROP INDEX CONCURRENTLY IF EXISTS {built[1]}"
+    return REPEATABLE.fullmatch(statement) is not None
 
 
 def _statements(sql: str) -> list[str]:
     code = re.sub(r"^--.*$", "", sql, flags=re.MULTILINE)
-    return [
-        " ".join(each.split()) for each in re.split(r";$", code, flags=re.MULTILINE) if each.strip()
-    ]
+    return [" ".join(each.split()) for each in re.split(r";(?=\s|$)", code) if each.strip()]
 
 
 if __name__ == "__main__":

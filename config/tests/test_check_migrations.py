@@ -70,6 +70,8 @@ def test_accepted_finding_is_not_reported(script, monkeypatch):
         'ALTER TABLE "event" ADD COLUMN "x" integer NULL;',
         'ALTER TABLE "event" ADD CONSTRAINT "c" CHECK (x > 0) NOT VALID;',
         'UPDATE "event" SET "x" = "x" + 1;',
+        'CREATE INDEX CONCURRENTLY "by_name" ON "event" ("name");',
+        'ALTER TABLE "event" ADD COLUMN IF NOT EXISTS "x" integer NULL, ADD CHECK (x > 0);',
     ],
 )
 def test_statement_that_cannot_be_repeated_is_reported_outside_of_a_transaction(script, statement):
@@ -79,6 +81,20 @@ def test_statement_that_cannot_be_repeated_is_reported_outside_of_a_transaction(
     outside = script.unrepeatable([(name, f"--\n-- A comment\n--\n{statement}")])
 
     assert (inside, outside) == ([], [f"{name}: {reason}: {statement.removesuffix(';')}"])
+
+
+def test_an_index_is_dropped_before_it_is_built_and_a_line_may_have_several_statements(script):
+    drop = 'DROP INDEX CONCURRENTLY IF EXISTS "by_name";'
+    build, other = (
+        f'CREATE INDEX CONCURRENTLY "{name}" ON "event" ("x");' for name in ("by_name", "other")
+    )
+    column = 'ALTER TABLE "event" ADD COLUMN IF NOT EXISTS "x" numeric(5, 2) NULL;'
+
+    assert script.unrepeatable([("a", f"SET lock_timeout = 0;\n{drop}\n{build}\n{column}")]) == []
+    assert len(script.unrepeatable([("a", f"{drop}\n{other}")])) == 1
+    assert (
+        len(script.unrepeatable([("a", 'SET lock_timeout = 0; UPDATE "event" SET "x" = 1;')])) == 1
+    )
 
 
 @pytest.mark.django_db
