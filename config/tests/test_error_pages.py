@@ -43,3 +43,9 @@ def test_a_form_without_its_cookie_gets_a_page_with_a_way_on(db):
     assert response.status_code == 403
     assert "The form was not accepted" in page
     assert '<a class="button" href="/admin/login/?next=/admin/">Open the page again</a>' in page
+
+
+def test_a_refused_sign_out_leads_to_a_page_that_opens(db):
+    page = Client(enforce_csrf_checks=True).post("/admin/logout/", {}).content.decode()
+
+    assert '<a class="button" href="/admin/">Open the page again</a>' in page
