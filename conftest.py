@@ -45,6 +45,22 @@ def pytest_make_parametrize_id(val: Any) -> str | None:
     return f"{len(val)} characters" if is_long else None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process runs the tests of a group one after another, so groups begin first.
+
+    They stay behind the tests that roll back, as pytest-django orders them.
+    """
+    first = next((number for number, item in enumerate(items) if _commits(item)), len(items))
+    items[first:] = sorted(
+        items[first:], key=lambda item: item.get_closest_marker("xdist_group") is None
+    )
+
+
+def _commits(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("django_db")
+    return mark is not None and bool(mark.kwargs.get("transaction"))
+
+
 class SteadyTime:
     """The time for rate limits: no window ends during a test, unless the test moves the clock."""
 

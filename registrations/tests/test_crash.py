@@ -13,6 +13,8 @@ from threading import Event as Flag
 from threading import Thread
 from typing import Any
 
+import pytest
+
 from registrations.tests.deployment import Deployment, wait_for
 
 # Of one sale for each policy. More of them show rarer faults, on more seats in more time.
@@ -100,6 +102,7 @@ class Sale:
         return None, b""
 
 
+@pytest.mark.xdist_group("processes")  # takes long, so it begins early
 def test_nothing_acknowledged_is_lost(deployment):
     deployment.manage("migrate", "--verbosity", "0")
     deployment.start()

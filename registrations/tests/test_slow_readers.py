@@ -4,6 +4,8 @@ import http.client
 import socket
 from contextlib import ExitStack, closing
 
+import pytest
+
 from registrations.tests.deployment import wait_for
 
 # 60,000 people, more than the kernel buffers for a client that reads nothing.
@@ -62,6 +64,7 @@ def get(port: int, path: str, token: str = "") -> tuple[int, bytes]:
         return response.status, response.read()
 
 
+@pytest.mark.xdist_group("processes")  # takes long, so it begins early
 def test_stalled_clients_do_not_block_others(deployment):
     deployment.manage("migrate", "--verbosity", "0")
     output = deployment.manage("shell", "--verbosity", "0", "--command", SET_UP)

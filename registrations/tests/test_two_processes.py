@@ -47,6 +47,7 @@ class Client:
             return response.status, response.headers, json.loads(content) if content else None
 
 
+@pytest.mark.xdist_group("processes")  # takes long, so it begins early
 def test_no_process_serves_stale_data_after_a_write_of_another(deployment, other):
     token = deployment.manage("shell", "--verbosity", "0", "--command", TOKEN).strip()
     writer, reader = Client(deployment, token), Client(other)
