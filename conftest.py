@@ -1,5 +1,6 @@
 """The cast of all tests: olga organizes, ana attends, max is a stranger, sam is staff."""
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -54,6 +55,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[first:] = sorted(
         items[first:], key=lambda item: item.get_closest_marker("xdist_group") is None
     )
+
+
+def pytest_collection_finish() -> None:
+    """Exclude the objects of the program from garbage collections, which are also made rarer.
+
+    The tests take a fifth less processor time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _commits(item: pytest.Item) -> bool:
