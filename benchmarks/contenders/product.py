@@ -92,7 +92,7 @@ class Product(Contender):
                 )
                 SELECT gen_random_uuid(), %(event_id)s, 'Guest', 'early' || n || '@example.org',
                     'confirmed', upper(lpad(to_hex(n), 16, '0')), now(), now()
-                FROM generate_series(%(first)s + 1, %(first)s + %(number)s) n
+                FROM generate_series(%(first)s::int + 1, %(first)s::int + %(number)s) n
                 RETURNING id, event_id, registered_at
             ), noted AS (
                 INSERT INTO registrations_ledgerentry (event_id, registration_id, kind, at, reason)
