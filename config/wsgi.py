@@ -30,9 +30,9 @@ _BOUNDARY = re.compile(r';\s*boundary\s*=\s*("[^"]*"|[^;]*)', re.IGNORECASE)
 def with_plain_bodies(application: Application) -> Application:
     """Prepare bodies for Django: with a Content-Length, and without parameters but the boundary.
 
-    Django decodes all parameters before any middleware, and fails with those that nobody can
-    decode. It ignores a body without a length. JSON and forms are UTF-8 only, so a charset has no
-    effect on them. Files keep it in `DECLARED_TYPE`.
+    Django decodes all parameters before any middleware, and fails if one cannot be decoded. It
+    ignores a body without a length. JSON and forms are UTF-8 only, so a charset has no effect on
+    them. Files keep it in `DECLARED_TYPE`.
     """
 
     def handle(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

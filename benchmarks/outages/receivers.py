@@ -31,7 +31,7 @@ class MailReceiver:
 
 
 class HookReceiver:
-    """An HTTP server that accepts every webhook and stores which objects it was told about."""
+    """An HTTP server that accepts every webhook and stores the ids of the objects in it."""
 
     def __init__(self) -> None:
         self.told: dict[str, set[str]] = {}
