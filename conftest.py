@@ -1,5 +1,6 @@
 """The cast of all tests: olga organizes, ana attends, max is a stranger, sam is staff."""
 
+import copy
 import gc
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from django.core.files.storage import InMemoryStorage, default_storage
 from django.db import connection, transaction
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
+from rest_framework.request import ForcedAuthentication, Request
 from rest_framework.test import APIClient
 
 from accounts.models import User
@@ -145,6 +147,21 @@ def _static_files_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(StaticFilesMiddleware, "add_files_from_finders", add_listed_files)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_account_objects() -> Iterator[None]:
+    """Give each request an object of its own for its account, as every authentication does.
+
+    Otherwise concurrent requests of one `force_authenticate` would change each other's.
+    """
+
+    def authenticate(self: ForcedAuthentication, request: Request) -> tuple[Any, Any]:
+        return copy.copy(self.force_user), self.force_token
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ForcedAuthentication, "authenticate", authenticate)
         yield
 
 
