@@ -3,11 +3,10 @@
 Lock order: event, code, registration.
 """
 
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.utils import timezone
 
@@ -18,102 +17,62 @@ from events.models import Event, RegistrationMode, Right, has_right
 from events.services import lock_event
 
 from ..errors import AlreadyRegistered, RegistrationRejected
-from ..forms.answers import Strictness
 from ..models import AddressConfirmation, Registration
-from .answering import read_details
-from .codes import register_with_code
-from .confirmations import find_confirmation, request_confirmation
-from .eligibility import (
-    AdmissionNeeded,
-    Status,
-    check_capacity_holds,
-    check_is_open,
-    check_is_unregistered,
-    check_is_visible,
-)
+from .checks import check_event, check_party
+from .codes import check_code, take_use
+from .confirmations import find_confirmation, read_confirmation, request_confirmation
+from .eligibility import AdmissionNeeded, Status, is_registered
 from .ledger import Kind, Reason, is_registration_staff, record_change
 from .notifying import notify_holder
-from .registering import register
+from .registering import register_party
+from .requests import RegistrationRequest
 from .waitlist import add_to_counters
 
 
 def register_caller(
-    event_id: int,
-    caller: User | None,
-    *,
-    name: str,
-    email: str,
-    source: str = "",
-    show_name: bool = False,
-    party_size: int = 1,
-    guests: Sequence[dict[str, Any]] = (),
-    answers: Mapping[str, Any] | None = None,
-    form_version: int | None = None,
-    code: str = "",
-    is_opened: bool = False,
+    event_id: int, caller: User | None, *, email: str, code: str = "", **fields: Any
 ) -> Registration | AddressConfirmation:
     """Registers the caller; None is a guest. Another address than the caller's is that of a guest.
 
-    The caller manages the registration of such a guest. The mode of the event decides whether the
-    registration is made at once, is pending, needs a code, or waits for a confirmation of its
-    address. Organizers pass every mode. `is_opened` says that the caller has the key of an unlisted
-    event. Raises as `register`, `register_with_code` and
-    `request_confirmation`, and `RegistrationRejected`.
+    `fields` are the others of `RegistrationRequest`. The caller manages the registration of such a
+    guest. The mode of the event decides whether the registration is made at once, is pending, needs
+    a code, or waits for a confirmation of its address. Organizers pass every mode. Raises as
+    `register_by_mode` and `request_confirmation`, and `RegistrationRejected`.
     """
     user = caller if caller is not None and email == caller.email else None
     is_proven = user is not None and user.email_verified_at is not None
-    details: dict[str, Any] = {
-        "name": name,
-        "source": source,
-        "show_name": show_name,
-        "party_size": party_size,
-        "guests": list(guests),
-        "answers": dict(answers or {}),
-        "form_version": form_version,
-    }
-    people: dict[str, Any] = {"user": user, "registered_by": caller, "is_opened": is_opened}
+    request = RegistrationRequest(event_id, email=email, user=user, registered_by=caller, **fields)
     if settings.GUEST_CONFIRMATION and not is_proven and not _organizes(caller, event_id):
-        return request_confirmation(
-            event_id, email, details, code=code, by=caller, is_opened=is_opened
-        )
+        return request_confirmation(request, code=code)
     try:
-        return register(event_id, email=email, **details, **people)
+        return register_party(request)
     except AdmissionNeeded as needed:
         mode = needed.mode
     except AlreadyRegistered:
         raise _refusal(event_id, user) from None
     if _organizes(caller, event_id):
-        return register(event_id, email=email, **details, **people, skips_mode=True)
+        return register_party(replace(request, skips_mode=True))
     if mode == RegistrationMode.CONFIRM_ADDRESS and not is_proven:
-        return request_confirmation(event_id, email, details, by=caller, is_opened=is_opened)
+        return request_confirmation(request)
     try:
-        return register_by_mode(mode, event_id, email, details, code=code, **people)
+        return register_by_mode(mode, request, code=code)
     except AlreadyRegistered:
         raise _refusal(event_id, user) from None
 
 
 def register_by_mode(
-    mode: RegistrationMode,
-    event_id: int,
-    email: str,
-    details: dict[str, Any],
-    *,
-    code: str = "",
-    user: User | None = None,
-    registered_by: User | None = None,
-    is_opened: bool = False,
+    mode: RegistrationMode, request: RegistrationRequest, *, code: str = ""
 ) -> Registration:
-    """Registers an address that needs no confirmation. Raises as `register_caller`."""
-    people: dict[str, Any] = {
-        "user": user,
-        "registered_by": registered_by,
-        "is_opened": is_opened,
-    }
+    """Registers an address that needs no confirmation.
+
+    Raises the errors of `check_may_register`, of `check_code`, and `CodeUsedUp`.
+    """
+    request = replace(request, skips_mode=True)
     if mode == RegistrationMode.APPROVAL:
-        return _register_pending(event_id, email, details, **people)
+        return _register_pending(request)
     if mode == RegistrationMode.CODE:
-        return register_with_code(event_id, email, details, code=code, **people)
-    return register(event_id, email=email, **details, **people, skips_mode=True)
+        return _register_with_code(request, code)
+    return register_party(request)
 
 
 @transaction.atomic
@@ -125,28 +84,17 @@ def confirm(token: str) -> Registration:
     the registration, which leave the token valid. The party may be larger than the event allows by
     now.
     """
-    request = find_confirmation(token)
-    if request.event.deleted_at is not None:
+    stored = find_confirmation(token)
+    if stored.event.deleted_at is not None:
         raise InvalidOrExpiredLink
-    event = lock_event(request.event_id)
-    current = AddressConfirmation.objects.select_for_update().get(pk=request.pk)
-    if current.version != request.version:
+    event = lock_event(stored.event_id)
+    current = AddressConfirmation.objects.select_for_update().get(pk=stored.pk)
+    if current.version != stored.version:
         raise InvalidOrExpiredLink
     if current.registration_id is None:
-        details = dict(current.details)
-        code, mode = details.pop("code"), RegistrationMode(event.registration_mode)
-        caller = User.objects.filter(pk=details.pop("requested_by", None), is_active=True).first()
-        details["strictness"] = Strictness.ACCEPTED
-        current.registration = register_by_mode(
-            mode,
-            event.pk,
-            current.email,
-            details,
-            code=code,
-            user=caller if caller is not None and caller.email == current.email else None,
-            registered_by=caller,
-            is_opened=True,
-        )
+        mode = RegistrationMode(event.registration_mode)
+        request, code = read_confirmation(current)
+        current.registration = register_by_mode(mode, request, code=code)
         current.save(update_fields=["registration"])
     # It may have been handed on since the token was read.
     rows = Registration.objects.for_display().filter(email=current.email)
@@ -157,44 +105,46 @@ def confirm(token: str) -> Registration:
 
 
 @transaction.atomic
-def _register_pending(
-    event_id: int,
-    email: str,
-    details: dict[str, Any],
-    *,
-    user: User | None,
-    registered_by: User | None,
-    is_opened: bool,
-) -> Registration:
+def _register_with_code(request: RegistrationRequest, code: str) -> Registration:
+    """Registers, and takes a use of the code."""
+    event, now = lock_event(request.event_id), timezone.now()
+    answered = check_event(event, request, now)
+    row = check_code(event, code, request.email, now)
+    check_party(event, request, answered, is_registered=is_registered(event, request.email))
+    answered.check_options(event)
+    take_use(row)
+    registration = register_party(replace(request, is_opened=True))
+    Registration.objects.filter(pk=registration.pk).update(code=row)
+    return registration
+
+
+@transaction.atomic
+def _register_pending(request: RegistrationRequest) -> Registration:
     """A registration without a seat, whoever waits."""
-    event = lock_event(event_id)
-    now, party_size = timezone.now(), details["party_size"]
-    check_is_visible(event, registered_by or AnonymousUser(), is_opened=is_opened)
-    answered = read_details(event, details, now)
-    check_is_open(event, now)
-    check_is_unregistered(event, email)
-    answered.check_version(event)
-    check_capacity_holds(event, party_size)
-    owner = user or User.objects.owner_of(email)
+    event, now = lock_event(request.event_id), timezone.now()
+    answered = check_event(event, request, now)
+    check_party(event, request, answered, is_registered=is_registered(event, request.email))
+    by, user = request.registered_by, request.user
+    owner = user or User.objects.owner_of(request.email)
     is_owned_by_other = user is None and owner is not None
     registration = Registration.objects.create(
         event=event,
-        email=email,
+        email=request.email,
         user=owner,
-        registered_by=None if is_owned_by_other else registered_by,
+        registered_by=None if is_owned_by_other else by,
         link_version=1 if is_owned_by_other else 0,
         status=Status.PENDING,
         registered_at=now,
-        name=details["name"],
-        source=details["source"],
-        show_name=details["show_name"],
-        party_size=party_size,
+        name=request.name,
+        source=request.source,
+        show_name=request.show_name,
+        party_size=request.party_size,
         guests=answered.guests,
         answers=answered.answers,
     )
-    reason = Reason.BY_ATTENDEE if registered_by else Reason.BY_GUEST
-    record_change(registration, Kind.PENDING, by=registered_by, reason=reason, at=now)
-    add_to_counters(event, pending_count=party_size)
+    reason = Reason.BY_ATTENDEE if by else Reason.BY_GUEST
+    record_change(registration, Kind.PENDING, by=by, reason=reason, at=now)
+    add_to_counters(event, pending_count=request.party_size)
     kind = "registration_pending"
     notify_holder(registration, kind, key=f"{kind}:{registration.pk}")
     registration.position = registration.people_ahead = None  # type: ignore[attr-defined]

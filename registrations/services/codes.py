@@ -5,29 +5,16 @@ constraint of the database keeps it within the limit.
 """
 
 from datetime import datetime
-from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.utils import timezone
 
-from accounts.models import User
 from config.errors import FieldError, NotFound, ValidationFailed
 from events.models import Event
-from events.services import lock_event
 from events.zones import instant_of_field
 
 from ..errors import CodeInvalid, CodeRequired, CodeUsedUp
 from ..models import Registration, RegistrationCode, new_code
-from .answering import read_details
-from .eligibility import (
-    check_capacity_holds,
-    check_is_open,
-    check_is_unregistered,
-    check_is_visible,
-)
-from .registering import register
 
 
 @transaction.atomic
@@ -77,51 +64,16 @@ def check_code(event: Event, code: str, email: str, now: datetime) -> Registrati
     return row
 
 
-@transaction.atomic
-def register_with_code(
-    event_id: int,
-    email: str,
-    details: dict[str, Any],
-    *,
-    code: str,
-    user: User | None,
-    registered_by: User | None,
-    is_opened: bool,
-) -> Registration:
-    """Registers, and takes a use of the code. Raises its errors and those of `register`."""
-    event = lock_event(event_id)
-    now, party_size = timezone.now(), details["party_size"]
-    check_is_visible(event, registered_by or AnonymousUser(), is_opened=is_opened)
-    answered = read_details(event, details, now)
-    check_is_open(event, now)
-    row = check_code(event, code, email, now)
-    check_is_unregistered(event, email)
-    answered.check_version(event)
-    check_capacity_holds(event, party_size)
-    answered.check_options(event)
-    _take_use(row)
-    registration = register(
-        event_id,
-        email=email,
-        user=user,
-        registered_by=registered_by,
-        is_opened=True,
-        skips_mode=True,
-        **details,
-    )
-    Registration.objects.filter(pk=registration.pk).update(code=row)
-    return registration
+def take_use(row: RegistrationCode) -> None:
+    """Raises `CodeUsedUp`. Caller holds the event lock."""
+    free = RegistrationCode.objects.filter(pk=row.pk)
+    if row.max_uses is not None:
+        free = free.filter(uses__lt=F("max_uses"))
+    if not free.update(uses=F("uses") + 1):
+        raise CodeUsedUp
 
 
 def give_use_back(registration: Registration) -> None:
     """For a registration that is being cancelled. Caller holds the event lock."""
     if registration.code_id is not None:
         RegistrationCode.objects.filter(pk=registration.code_id).update(uses=F("uses") - 1)
-
-
-def _take_use(row: RegistrationCode) -> None:
-    free = RegistrationCode.objects.filter(pk=row.pk)
-    if row.max_uses is not None:
-        free = free.filter(uses__lt=F("max_uses"))
-    if not free.update(uses=F("uses") + 1):
-        raise CodeUsedUp

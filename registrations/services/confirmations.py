@@ -4,10 +4,9 @@ A request has the same response and the same work whether or not the address is 
 nobody learns that from it. The e-mail to the address says so.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.utils import timezone
 
@@ -17,52 +16,59 @@ from accounts.notifications import notify
 from config.errors import NotFound
 from events.models import Event, RegistrationMode
 
+from ..forms.answers import Strictness
 from ..models import AddressConfirmation
 from ..tickets import read_confirmation_token
-from .answering import read_details
+from .answering import Answered
+from .checks import check_event, check_party
 from .codes import check_code
-from .eligibility import check_capacity_holds, check_is_open, check_is_visible
+from .requests import RegistrationRequest
 
 LIFETIME = timedelta(hours=24)
 
 
 @transaction.atomic
-def request_confirmation(
-    event_id: int,
-    email: str,
-    details: dict[str, Any],
-    *,
-    code: str = "",
-    by: User | None = None,
-    is_opened: bool = False,
-) -> AddressConfirmation:
+def request_confirmation(request: RegistrationRequest, *, code: str = "") -> AddressConfirmation:
     """Stores the request and sends its e-mail. Earlier tokens for the address become invalid.
 
     Raises the errors of the event's state, of the code and of the answers, and `PartyTooLarge`.
     """
-    now = timezone.now()
-    event = Event.objects.existing().defer("search_vector").filter(pk=event_id).first()
+    now, request = timezone.now(), replace(request, skips_mode=True)
+    events = Event.objects.existing().defer("search_vector")
+    event = events.filter(pk=request.event_id).first()
     if event is None:
         raise NotFound
-    check_is_visible(event, by or AnonymousUser(), is_opened=is_opened)
-    answered = read_details(event, details, now)
-    check_is_open(event, now)
+    answered = check_event(event, request, now)
     if event.registration_mode == RegistrationMode.CODE:
-        check_code(event, code, email, now)
-    answered.check_version(event)
-    check_capacity_holds(event, details["party_size"])
-    # The form may change until the confirmation, which asks no further questions.
-    accepted = {"answers": answered.answers, "guests": answered.guests, "form_version": None}
-    origin = {"code": code, "requested_by": by and by.pk}
-    request = _store(event, email, {**details, **accepted, **origin}, now)
+        check_code(event, code, request.email, now)
+    # Only the e-mail says whether the address is registered.
+    check_party(event, request, answered, is_registered=False)
+    stored = _store(event, request, answered, code, now)
     notify(
         "registration_confirmation",
-        key=f"registration_confirmation:{request.pk}:{request.version}",
-        email=email,
+        key=f"registration_confirmation:{stored.pk}:{stored.version}",
+        email=stored.email,
         event_id=event.pk,
-        facts={"confirmation": str(request.pk), "version": request.version},
+        facts={"confirmation": str(stored.pk), "version": stored.version},
     )
-    return request
+    return stored
+
+
+def read_confirmation(stored: AddressConfirmation) -> tuple[RegistrationRequest, str]:
+    """The request that is confirmed, and its code. It asks no further questions."""
+    details = dict(stored.details)
+    code, caller_id = details.pop("code"), details.pop("requested_by", None)
+    caller = User.objects.filter(pk=caller_id, is_active=True).first()
+    request = RegistrationRequest(
+        stored.event_id,
+        email=stored.email,
+        user=caller if caller is not None and caller.email == stored.email else None,
+        registered_by=caller,
+        strictness=Strictness.ACCEPTED,
+        is_opened=True,
+        **details,
+    )
+    return request, code
 
 
 def find_confirmation(token: str) -> AddressConfirmation:
@@ -72,16 +78,16 @@ def find_confirmation(token: str) -> AddressConfirmation:
     belongs to the mailbox that it was sent to.
     """
     requests = AddressConfirmation.objects.select_related("event", "registration")
-    request = read_confirmation_token(token, lambda pk: requests.filter(pk=pk).first())
-    if request is None:
+    stored = read_confirmation_token(token, lambda pk: requests.filter(pk=pk).first())
+    if stored is None:
         raise InvalidOrExpiredLink
-    if request.registration is None:
-        is_valid = timezone.now() < request.expires_at
+    if stored.registration is None:
+        is_valid = timezone.now() < stored.expires_at
     else:
-        is_valid = request.registration.email == request.email
+        is_valid = stored.registration.email == stored.email
     if not is_valid:
         raise InvalidOrExpiredLink
-    return request
+    return stored
 
 
 def delete_old_confirmations() -> int:
@@ -92,13 +98,26 @@ def delete_old_confirmations() -> int:
     return int(unconfirmed.delete()[0] + confirmed.delete()[0])
 
 
-def _store(event: Event, email: str, details: dict[str, Any], now: datetime) -> AddressConfirmation:
-    expires_at = now + LIFETIME
+def _store(
+    event: Event, request: RegistrationRequest, answered: Answered, code: str, now: datetime
+) -> AddressConfirmation:
+    email, expires_at = request.email, now + LIFETIME
     AddressConfirmation.objects.get_or_create(
         event=event, email=email, defaults={"expires_at": expires_at}
     )
-    request = AddressConfirmation.objects.select_for_update().get(event=event, email=email)
-    request.version += 1
-    request.details, request.expires_at, request.registration = details, expires_at, None
-    request.save()
-    return request
+    stored = AddressConfirmation.objects.select_for_update().get(event=event, email=email)
+    stored.version += 1
+    stored.details = {
+        "name": request.name,
+        "source": request.source,
+        "show_name": request.show_name,
+        "party_size": request.party_size,
+        "answers": answered.answers,
+        "guests": answered.guests,
+        "form_version": None,  # the form may change until the confirmation
+        "code": code,
+        "requested_by": request.registered_by and request.registered_by.pk,
+    }
+    stored.expires_at, stored.registration = expires_at, None
+    stored.save()
+    return stored

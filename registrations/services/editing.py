@@ -20,8 +20,9 @@ from events.errors import EventCancelled, EventStarted
 from events.models import Event
 from events.services import lock_event
 
+from ..errors import AlreadyRegistered
 from ..models import Registration, new_ticket_code
-from .eligibility import check_is_current, check_is_unregistered, raise_if_registered
+from .eligibility import check_is_current, is_registered, raise_if_registered
 from .ledger import Kind, Reason, record_change, role_of
 from .locking import lock_registration
 from .notifying import notify_holder
@@ -182,7 +183,8 @@ def _check_may_be_handed_on(event: Event, row: Registration, email: str) -> None
     if event.has_started():
         raise EventStarted("The event has started; its registrations keep their addresses.")
     check_is_current(row)
-    check_is_unregistered(event, email)
+    if is_registered(event, email):
+        raise AlreadyRegistered
 
 
 def _save(row: Registration, fields: list[str]) -> None:

@@ -129,14 +129,6 @@ def check_is_visible(
         raise NotFound
 
 
-def check_mode(event: Event, skips_mode: bool, now: datetime, party_size: int) -> None:
-    """Raises `AdmissionNeeded`, after the errors that take precedence over those of the mode."""
-    if not skips_mode and event.needs_admission:
-        check_party_size(event, party_size)
-        check_is_open(event, now)
-        raise AdmissionNeeded(RegistrationMode(event.registration_mode))
-
-
 def check_is_ahead(event: Event, now: datetime) -> None:
     """Raises `NotFound` if deleted, `EventCancelled`, `EventNotPublished`, `EventStarted`."""
     if event.deleted_at is not None:
@@ -149,33 +141,6 @@ def check_is_ahead(event: Event, now: datetime) -> None:
         raise EventStarted("The event has started; registration is over.")
 
 
-def check_may_register(
-    event: Event,
-    *,
-    is_registered: bool,
-    now: datetime,
-    party_size: int = 1,
-) -> None:
-    """Raises the first error that prevents a registration.
-
-    The order is that of `check_party_size`, `check_is_ahead`, then `RegistrationNotOpen`,
-    `RegistrationClosed`, `AlreadyRegistered`, `PartyTooLarge`, `EventFull`.
-    """
-    if event.deleted_at is not None:
-        raise NotFound
-    check_party_size(event, party_size)
-    check_may_ask(event, is_registered=is_registered, now=now)
-    check_capacity_holds(event, party_size)
-    check_has_place(event, party_size)
-
-
-def check_may_ask(event: Event, *, is_registered: bool, now: datetime) -> None:
-    """Raises the errors of `check_may_register` from `check_is_ahead` to `AlreadyRegistered`."""
-    check_is_open(event, now)
-    if is_registered:
-        raise AlreadyRegistered
-
-
 def check_has_place(event: Event, party_size: int) -> None:
     """Raises `EventFull` if there are neither seats nor places in the queue."""
     if placement(event, party_size) is None:
@@ -183,7 +148,10 @@ def check_has_place(event: Event, party_size: int) -> None:
 
 
 def check_is_open(event: Event, now: datetime) -> None:
-    """Raises why registration is not open; the order is that of `check_may_register`."""
+    """Raises why registration is not open.
+
+    After the errors of `check_is_ahead` come `RegistrationNotOpen` and `RegistrationClosed`.
+    """
     check_is_ahead(event, now)
     opens, closes = event.registration_opens_at, event.registration_closes_at
     if opens and now < opens:
@@ -228,13 +196,12 @@ def check_is_current(registration: Registration) -> None:
         raise RegistrationRejected
 
 
-def check_is_unregistered(event: Event, email: str) -> None:
-    """Raises `AlreadyRegistered` if the address has a registration that is not cancelled.
+def is_registered(event: Event, email: str) -> bool:
+    """Whether the address has a registration that is not cancelled.
 
     Caller holds the event lock, which blocks registrations.
     """
-    if Registration.objects.of_address().filter(event=event, email=email).exists():
-        raise AlreadyRegistered
+    return Registration.objects.of_address().filter(event=event, email=email).exists()
 
 
 def raise_if_registered(error: IntegrityError) -> None:

@@ -6,16 +6,16 @@ statement only if there may be a seat.
 
 A party that would fit while others wait takes the event's lock first. By the strict policy it gets
 seats only if every waitlisted party is larger than the whole capacity. A party that answers
-questions takes the lock first as well; see `answering`.
+questions takes the lock first as well.
+
+Lock order: event, registration.
 """
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.utils import timezone
 
@@ -26,22 +26,18 @@ from config.errors import TemporarilyUnavailable
 from events.models import Event
 from events.services import lock_event
 
-from ..forms.answers import Strictness
 from ..models import LedgerEntry, Registration, new_ticket_code
-from .answering import Submission, register_answered
+from .answering import NO_ANSWERS, Answered
+from .checks import check_access, check_may_register
 from .contention import set_sold_out, was_sold_out
-from .eligibility import (
-    Status,
-    check_is_visible,
-    check_may_register,
-    check_mode,
-    placement,
-)
+from .eligibility import Status, is_registered, placement
 from .placing import event_of, place, read_state, registration_of
+from .requests import RegistrationRequest
 
 Reason = LedgerEntry.Reason
 
-# A seat may become free between the refusal and the read. Then the statement runs again.
+# A seat may become free, or the form of the event may change, between a check and what follows it.
+# Then it begins again.
 _ATTEMPTS = 3
 
 
@@ -56,118 +52,154 @@ def complete_contact(
     return {"name": name, "email": email}
 
 
-def register(
-    event_id: int,
-    *,
-    name: str,
-    email: str,
-    user: User | None = None,
-    registered_by: User | None = None,
-    source: str = "",
-    show_name: bool = False,
-    notify: bool = True,
-    party_size: int = 1,
-    guests: Sequence[dict[str, Any]] = (),
-    answers: Mapping[str, Any] | None = None,
-    form_version: int | None = None,
-    strictness: Strictness = Strictness.COMPLETE,
-    is_opened: bool = False,
-    skips_mode: bool = False,
-) -> Registration:
-    """Registers a person and their party.
+def register(event_id: int, **fields: Any) -> Registration:
+    """`register_party` with the fields of its request."""
+    return register_party(RegistrationRequest(event_id, **fields))
 
-    `user` is the account that the registration belongs to; None for a guest.
 
-    `email` is canonical, as `config.api.text.email_addresses` and every form and field return it.
-    `registered_by` is the account that makes the registration. `party_size` includes the
-    registrant; `guests` are those who are named. `answers`, also of guests, are for the
-    questions of the event, whose version the caller may state as `form_version`. `strictness`
-    says what is checked of them. `is_opened` says that the caller has the key of
-    an unlisted event; without it `registered_by` has to see the event. With `skips_mode` the
-    registration mode of the event does not matter.
+def register_party(request: RegistrationRequest) -> Registration:
+    """Registers a person and their party, without their mode's conditions.
 
     A guest's registration belongs to the account that has confirmed the address, if there is one.
     The caller may be a stranger then. So `registered_by` is not stored, and the token of version 0,
-    which the response contains, is not valid. Without `notify` there is no notification.
+    which the response contains, is not valid.
 
     Returns the registration, `confirmed` or `waitlisted`, with `event`, `position` and
-    `people_ahead` set. Raises `NotFound` and the errors of `check_may_register`, and for an
-    event that asks questions `ValidationFailed`, `FormChanged` and `OptionFull`. Raises
-    `AdmissionNeeded` for an event that is not open to all.
+    `people_ahead` set. Raises the errors of `check_may_register`: `AdmissionNeeded` for an event
+    that is not open to all, unless the request skips the mode.
     """
-    viewer = registered_by or AnonymousUser()
-    submission = Submission(answers or {}, guests, form_version, strictness, party_size)
-    if was_sold_out(event_id) and not submission.was_accepted:
-        _check_by_reading(event_id, email, party_size, viewer, is_opened=is_opened)
+    if was_sold_out(request.event_id) and not request.was_accepted:
+        _check_by_reading(request)
     for _ in range(_ATTEMPTS):
-        parameters: dict[str, Any] = {
-            "id": uuid.uuid4(),
-            "event_id": event_id,
-            "user_id": user and user.pk,
-            "registered_by_id": registered_by and registered_by.pk,
-            "actor_id": registered_by and registered_by.pk,
-            "key_id": registered_by and key_id(),
-            "reason": Reason.BY_ATTENDEE.value if registered_by else Reason.BY_GUEST.value,
-            "name": name,
-            "email": email,
-            "source": source,
-            "show_name": show_name,
-            "ticket_code": new_ticket_code(),
-            "now": timezone.now(),
-            "notify": notify,
-            "request_id": current_request_id(),
-            "party_size": party_size,
-            "guests": json.dumps(list(guests)) if guests else "[]",
-            "answers": "{}",
-            "form_id": None,
-            "gets_seat": None,
-            "is_opened": is_opened,
-            "skips_mode": skips_mode,
-        }
-        if not submission.is_empty:
-            return register_answered(parameters, submission, viewer)
+        if request.is_about_form:
+            return _register_answered(request)
+        parameters = _parameters_of(request)
         row = place(parameters)
         event = event_of(row)
         if not row["is_placed"]:
-            check_is_visible(event, viewer, is_opened=is_opened)
-            is_opened = parameters["is_opened"] = True
-            check_mode(event, skips_mode, parameters["now"], party_size)
-        if event.form_id is not None or (submission.was_accepted and not row["is_placed"]):
-            return register_answered(parameters, submission, viewer)
-        if not row["is_placed"] and event.waitlist_count and event.seats_party(party_size):
-            row = _place_under_lock(parameters)
-            event = event_of(row)
-        set_sold_out(event_id, not row["is_placed"] and not event.has_free_seat)
+            check_access(event, request, parameters["now"])
+            request = replace(request, is_opened=True)
+            if event.form_id is not None or request.was_accepted:
+                return _register_answered(request)
+            if event.waitlist_count and event.seats_party(request.party_size):
+                row = _place_under_lock(request, parameters)
+                event = event_of(row)
+        set_sold_out(event.pk, not row["is_placed"] and not event.has_free_seat)
         if row["is_placed"]:
             return registration_of(parameters, row, event)
-        _explain_refusal(event, row["is_registered"], parameters["now"], party_size)
+        check_may_register(
+            event,
+            request,
+            parameters["now"],
+            is_registered=row["is_registered"],
+            answered=NO_ANSWERS,
+        )
     raise TemporarilyUnavailable
 
 
 @transaction.atomic
-def _place_under_lock(parameters: dict[str, Any]) -> dict[str, Any]:
+def _place_under_lock(request: RegistrationRequest, parameters: dict[str, Any]) -> dict[str, Any]:
     """The row of `place` for a party that fits while others wait.
 
-    Raises the errors of `register`.
+    Raises the errors of `check_may_register`.
     """
-    event = lock_event(parameters["event_id"])
-    is_registered = Registration.objects.of_address().filter(event=event, email=parameters["email"])
-    party_size = parameters["party_size"]
-    _explain_refusal(event, is_registered.exists(), parameters["now"], party_size)
-    gets_seat = placement(event, party_size) == Status.CONFIRMED
-    return place({**parameters, "gets_seat": gets_seat})
+    event = lock_event(request.event_id)
+    registered = is_registered(event, request.email)
+    check_may_register(
+        event, request, parameters["now"], is_registered=registered, answered=NO_ANSWERS
+    )
+    return _place_by_rule(event, request, parameters)
 
 
-def _check_by_reading(
-    event_id: int, email: str, party_size: int, viewer: User | AnonymousUser, *, is_opened: bool
-) -> None:
+def _register_answered(request: RegistrationRequest) -> Registration:
+    """Registers for an event that asks questions. Raises the errors of `check_may_register`.
+
+    Everything is checked before the lock, so that a refusal takes none, and again under it.
+    """
+    for _ in range(_ATTEMPTS):
+        parameters = _parameters_of(request)
+        event, registered = read_state(request.event_id, request.email)
+        answered = check_may_register(
+            event, request, parameters["now"], is_registered=registered, answered=None
+        )
+        parameters |= _columns_of(answered)
+        row = _place_answered(request, parameters, answered)
+        if row is not None:
+            return registration_of(parameters, row, event_of(row))
+    raise TemporarilyUnavailable
+
+
+@transaction.atomic
+def _place_answered(
+    request: RegistrationRequest, parameters: dict[str, Any], answered: Answered
+) -> dict[str, Any] | None:
+    """Takes the options and the place. None if the event has other questions since the check.
+
+    Raises the errors of `check_may_register`.
+    """
+    event = lock_event(request.event_id)
+    if event.form_id != answered.form_id:
+        return None
+    registered = is_registered(event, request.email)
+    check_may_register(
+        event, request, parameters["now"], is_registered=registered, answered=answered
+    )
+    answered.take_options(event)
+    row = _place_by_rule(event, request, parameters)
+    if not row["is_placed"]:
+        raise TemporarilyUnavailable
+    return row
+
+
+def _place_by_rule(
+    event: Event, request: RegistrationRequest, parameters: dict[str, Any]
+) -> dict[str, Any]:
+    """The row of `place`. Caller holds the event lock, and has checked everything."""
+    gets_seat = placement(event, request.party_size) == Status.CONFIRMED
+    return place({**parameters, "gets_seat": gets_seat, "is_opened": True})
+
+
+def _check_by_reading(request: RegistrationRequest) -> None:
     """Raises the refusal for the event's current state; returns if there may be a seat."""
-    event, is_registered = read_state(event_id, email)
-    check_is_visible(event, viewer, is_opened=is_opened)
-    if event.form_id is None and not event.needs_admission:
-        _explain_refusal(event, is_registered, timezone.now(), party_size)
+    event, registered = read_state(request.event_id, request.email)
+    now = timezone.now()
+    check_access(event, request, now)
+    if event.form_id is None:
+        check_may_register(event, request, now, is_registered=registered, answered=NO_ANSWERS)
 
 
-def _explain_refusal(event: Event, is_registered: bool, now: datetime, party_size: int) -> None:
-    """Raises why there was no place; returns if there is one by now."""
-    check_may_register(event, is_registered=is_registered, now=now, party_size=party_size)
+def _parameters_of(request: RegistrationRequest) -> dict[str, Any]:
+    """The parameters of `place`, with a new id and the current time."""
+    by = request.registered_by
+    return {
+        "id": uuid.uuid4(),
+        "event_id": request.event_id,
+        "user_id": request.user and request.user.pk,
+        "registered_by_id": by and by.pk,
+        "actor_id": by and by.pk,
+        "key_id": by and key_id(),
+        "reason": Reason.BY_ATTENDEE.value if by else Reason.BY_GUEST.value,
+        "name": request.name,
+        "email": request.email,
+        "source": request.source,
+        "show_name": request.show_name,
+        "ticket_code": new_ticket_code(),
+        "now": timezone.now(),
+        "notify": request.notify,
+        "request_id": current_request_id(),
+        "party_size": request.party_size,
+        "guests": json.dumps(list(request.guests)) if request.guests else "[]",
+        "answers": "{}",
+        "form_id": None,
+        "gets_seat": None,
+        "is_opened": request.is_opened,
+        "skips_mode": request.skips_mode,
+    }
+
+
+def _columns_of(answered: Answered) -> dict[str, Any]:
+    return {
+        "form_id": answered.form_id,
+        "answers": json.dumps(answered.answers),
+        "guests": json.dumps(answered.guests),
+    }

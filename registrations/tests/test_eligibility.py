@@ -13,17 +13,19 @@ from conftest import NOW
 from events.models import Event
 from events.tests.factories import EventFactory
 from registrations.models import Registration
+from registrations.services.answering import NO_ANSWERS
+from registrations.services.checks import check_may_register
 from registrations.services.eligibility import (
     FITS,
     GIVES_SEATS,
     HAS_FREE_SEAT,
     IS_OPEN,
     MAY_REGISTER,
-    check_may_register,
     may_promote,
     may_promote_sql,
     placement,
 )
+from registrations.services.requests import RegistrationRequest
 from registrations.tests.factories import registered_silently
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -103,7 +105,12 @@ def test_sql_of_may_register_agrees_with_its_check(events, is_registered, party_
     expected = {
         event.pk: not (event.waitlist_count and event.seats_party(party_size))
         and is_allowed(
-            check_may_register, event, is_registered=is_registered, now=NOW, party_size=party_size
+            check_may_register,
+            event,
+            request(event, party_size),
+            NOW,
+            is_registered=is_registered,
+            answered=NO_ANSWERS,
         )
         for event in events
     }
@@ -114,6 +121,10 @@ def test_sql_of_may_register_agrees_with_its_check(events, is_registered, party_
 
     assert sql == expected
     assert any(expected.values()) is not is_registered
+
+
+def request(event: Event, party_size: int = 1) -> RegistrationRequest:
+    return RegistrationRequest(event.pk, "N", ADDRESS, party_size=party_size)
 
 
 def may_register(event: Event, party_size: int = 1) -> dict[int, bool]:
@@ -140,7 +151,9 @@ def test_open_events_are_those_that_accept_a_registration(events):
         event.waitlist_count = 0
 
     expected = {
-        event.pk: is_allowed(check_may_register, event, is_registered=False, now=NOW)
+        event.pk: is_allowed(
+            check_may_register, event, request(event), NOW, is_registered=False, answered=NO_ANSWERS
+        )
         for event in events
     }
 

@@ -33,6 +33,7 @@ from events.tests.factories import EventFactory
 from registrations.models import Registration
 from registrations.services import close_account, edit_registration
 from registrations.services.confirmations import request_confirmation
+from registrations.services.requests import RegistrationRequest
 from registrations.tests.factories import registered
 from registrations.tickets import confirmation_link as registration_link
 from registrations.tickets import feedback_link, manage_link
@@ -120,11 +121,7 @@ def unsubscribe_link(world: World) -> str:
 
 def request_link(world: World) -> str:
     """Of a guest's request to register at the event that is ahead."""
-    details = {
-        "name": "Eve", "source": "", "show_name": False, "party_size": 1, "guests": [],
-        "answers": {}, "form_version": None,
-    }  # fmt: skip
-    request = request_confirmation(world.guest.event_id, NEW, details)
+    request = request_confirmation(RegistrationRequest(world.guest.event_id, "Eve", NEW))
     return registration_link(request.pk, request.version)
 
 
