@@ -1,3 +1,5 @@
+"""Who sends a request: access tokens and API keys."""
+
 from typing import Any
 
 from rest_framework.exceptions import APIException, AuthenticationFailed

@@ -1,3 +1,5 @@
+"""The errors of accounts, with what clients read about them."""
+
 from config.errors import DomainError
 
 

@@ -1,3 +1,5 @@
+"""Periodic jobs of accounts, which the worker runs."""
+
 from procrastinate.contrib.django import app
 
 from .lockout import forget_old_failures

@@ -1,3 +1,5 @@
+"""Routes of sign-up, sign-in, passwords, addresses and the inbox."""
+
 from typing import Any, ClassVar
 from uuid import UUID
 

@@ -1,3 +1,5 @@
+"""The errors of events and series, with what clients read about them."""
+
 from config.errors import DomainError
 
 

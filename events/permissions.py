@@ -1,3 +1,5 @@
+"""Permission classes of DRF for events and series."""
+
 from typing import Any
 
 from rest_framework.permissions import SAFE_METHODS, BasePermission

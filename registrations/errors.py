@@ -1,3 +1,5 @@
+"""The errors of registrations, with what clients read about them."""
+
 from config.errors import DomainError
 
 

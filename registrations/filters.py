@@ -1,3 +1,5 @@
+"""The filters of attendee lists and of own registrations."""
+
 from typing import Any
 
 from config.api.filters import ChoicesFilter, StrictFilterSet, TextFilter, TrueOrFalseFilter

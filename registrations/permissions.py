@@ -1,3 +1,5 @@
+"""Who sees attendees, and permission classes of DRF for registrations."""
+
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser

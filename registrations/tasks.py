@@ -1,3 +1,5 @@
+"""Periodic jobs of registrations, which the worker runs."""
+
 from django.utils import timezone
 from procrastinate.contrib.django import app
 

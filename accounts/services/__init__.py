@@ -1,3 +1,5 @@
+"""What changes accounts, sessions, addresses and passwords."""
+
 from ..calendars import reset_calendar_link
 from .accounts import (
     change_access,

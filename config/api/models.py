@@ -1,3 +1,5 @@
+"""Tables of the HTTP conventions: stored responses and counted requests."""
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models

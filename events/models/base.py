@@ -1,3 +1,5 @@
+"""The columns that events and series have in common, and their choices."""
+
 from datetime import tzinfo
 from functools import cache
 from typing import ClassVar

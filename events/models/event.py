@@ -1,3 +1,5 @@
+"""Events, and who sees them."""
+
 from datetime import datetime
 
 from django.conf import settings

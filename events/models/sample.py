@@ -1,3 +1,5 @@
+"""The sample of events from which the counts of a search are estimated."""
+
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField

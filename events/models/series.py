@@ -1,3 +1,5 @@
+"""Series: a recurrence rule and what its occurrences have in common."""
+
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo

@@ -1,3 +1,5 @@
+"""Roles of accounts on events and series."""
+
 from datetime import datetime
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""What changes events, series, their images and their teams."""
+
 from .bulk import create_events
 from .duplicating import duplicate_event
 from .editing import create_event, delete_event, edit_event, lock_event, restore_event

@@ -1,3 +1,5 @@
+"""Routes that help to find events: suggestions and facets."""
+
 from typing import ClassVar
 
 from django.utils import timezone

@@ -1,3 +1,5 @@
+"""Routes that import events from lists and calendars."""
+
 from typing import Any, ClassVar
 
 from drf_spectacular.types import OpenApiTypes

@@ -1,3 +1,5 @@
+"""Routes of series and their occurrences."""
+
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet

@@ -1,3 +1,5 @@
+"""The log of changes that other programs read."""
+
 from django.db import models
 
 _REGISTRATION = (

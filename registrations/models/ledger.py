@@ -1,3 +1,5 @@
+"""The append-only list of what happened to seats."""
+
 from django.conf import settings
 from django.db import models
 from django.utils.timezone import now

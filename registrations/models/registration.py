@@ -1,3 +1,5 @@
+"""Registrations, their states and who holds them."""
+
 import base64
 import secrets
 import uuid

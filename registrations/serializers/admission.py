@@ -1,3 +1,5 @@
+"""Bodies of confirmations, decisions on pending registrations, and codes."""
+
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer

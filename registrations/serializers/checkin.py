@@ -1,3 +1,5 @@
+"""Bodies of check-in, scans and the list for the door."""
+
 from collections.abc import Mapping
 from typing import Any, ClassVar
 

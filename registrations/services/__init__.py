@@ -1,3 +1,5 @@
+"""What changes registrations, forms, the queue and check-ins."""
+
 from .accounts import close_account
 from .admission import confirm, register_caller
 from .bulk import import_attendees

@@ -1,3 +1,5 @@
+"""Routes of the attendee list and its exports."""
+
 from typing import Any, ClassVar
 from uuid import UUID
 

@@ -1,3 +1,5 @@
+"""Routes of the log of changes."""
+
 from typing import ClassVar
 
 from drf_spectacular.utils import OpenApiParameter

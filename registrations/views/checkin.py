@@ -1,3 +1,5 @@
+"""Routes of check-in at the door."""
+
 from typing import Any, ClassVar
 
 from rest_framework.permissions import IsAuthenticated

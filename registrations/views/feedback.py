@@ -1,3 +1,5 @@
+"""Routes of feedback."""
+
 from typing import ClassVar
 
 from rest_framework.permissions import (

@@ -84,11 +84,10 @@ def current_instant() -> datetime:
 def _viewer_sentinel(viewer: Any) -> Iterator[list[int]]:
     """The sentinel for the id of an account, which has it as its id within the block.
 
-    So no queryset can leave the id itself in the SQL. None and guests have no sentinel. Raises
-    `NotCompilable` if the block reads rows, since they would be those of no account.
+    So no queryset can leave the id itself in the SQL. None and guests have no sentinel. `viewer` is
+    an object of this request alone. Raises `NotCompilable` if the block reads rows.
     """
-    pk = viewer and viewer.pk
-    if pk is None:
+    if (pk := viewer and viewer.pk) is None:
         yield []
         return
     viewer.pk = _VIEWER_SENTINEL
