@@ -10,10 +10,8 @@
     timeZone: main.dataset.zone,
   });
   const clockTime = (at) => clock.format(new Date(at));
-  const REPEAT_MILLISECONDS = 4000; // the camera sees a ticket many times
   const SYMBOLS = { ok: "✓", warn: "!", bad: "✕", wait: "…" };
   let shownNonce = null;
-  let lastCode = { text: "", at: 0 };
   let lastTold = {};
 
   // --- Results ---
@@ -169,7 +167,8 @@
     renderAll();
     const isShown = scan.nonce === shownNonce;
     const [kind, title, text] = verdict(scan, outcome);
-    if (outcome.status === 200 && (!isShown || scan.undo)) return;
+    const isUndone = scan.undo && !outcome.registration?.checked_in_at;
+    if (outcome.status === 200 && (!isShown || isUndone)) return;
     if (isShown && lastTold.nonce === scan.nonce && lastTold.kind === kind) return;
     // A refusal of an earlier scan is shown, too: somebody went in without a seat.
     const person = outcome.registration && people.byId.get(outcome.registration.id);
@@ -187,6 +186,7 @@
     const facts = outcome.registration;
     if (outcome.admitted_now) return ["ok", facts.name, welcome(facts)];
     if (!facts.checked_in_at) return ["wait", facts.name, "The check-in was undone meanwhile."];
+    if (scan.undo) return ["warn", facts.name, "Still in: the ticket was scanned again."];
     return ["warn", facts.name, `Already in since ${clockTime(facts.checked_in_at)}.`];
   }
 
@@ -270,12 +270,7 @@
     const camera = new door.Camera({
       video: byId("video"),
       decoder: main.dataset.decoder,
-      onCode: (text) => {
-        const now = Date.now();
-        const isRepeated = text === lastCode.text && now - lastCode.at < REPEAT_MILLISECONDS;
-        lastCode = { text, at: now };
-        if (!isRepeated) scanned(text);
-      },
+      onCode: scanned,
     });
     byId("camera").hidden = false;
     byId("start").addEventListener("click", async () => {

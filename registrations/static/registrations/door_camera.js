@@ -3,11 +3,13 @@
 
 window.door = window.door || {};
 
+const LOOKS_WITHOUT = 30; // some four seconds; a code in a moving hand is missed now and then
+
 door.Camera = class {
   constructor({ video, decoder, onCode }) {
     this.video = video;
     this.decoder = decoder; // the address of jsQR
-    this.onCode = onCode;
+    this.onCode = onCode; // once for each time that a code comes into view
     this.stream = null;
   }
 
@@ -25,7 +27,13 @@ door.Camera = class {
     this.video.srcObject = this.stream;
     await this.video.play();
     this.keepAwake();
+    this.forget();
     this.look();
+  }
+
+  forget() {
+    this.inView = "";
+    this.misses = 0;
   }
 
   stop() {
@@ -39,10 +47,21 @@ door.Camera = class {
     while (this.stream) {
       if (!document.hidden && this.video.readyState >= 2) {
         const text = await this.read(this.video).catch(() => "");
-        if (text && this.stream) this.onCode(text);
+        if (this.stream) this.saw(text);
       }
       await new Promise((resolve) => setTimeout(resolve, 120));
     }
+  }
+
+  /* A code that stays in view is passed on once, so an undo of its scan stays undone. Looks count, not
+     seconds: a phone that was busy, or in a pocket, has not seen the ticket go. */
+  saw(text) {
+    if (text && text !== this.inView) {
+      this.inView = text;
+      this.onCode(text);
+    }
+    this.misses = text ? 0 : this.misses + 1;
+    if (this.misses >= LOOKS_WITHOUT) this.forget();
   }
 
   async keepAwake() {

@@ -111,14 +111,23 @@ door.Queue = class {
 /* How far the clock of the server is ahead of that of this phone, in milliseconds. */
 door.ahead = 0;
 
+/* The server has responded with a `date` between these two times of the phone. The date has whole
+   seconds. `door.ahead` changes no more than it has to: a clock that went back between two scans
+   would reverse them, and an undo would be before the check-in that it is for. */
+door.compareClocks = (date, sentAt, receivedAt) => {
+  const [least, most] = [date - receivedAt, date + 1000 - sentAt];
+  door.ahead = Math.min(Math.max(door.ahead, least), most);
+};
+
 /* `fetch` without a cache, for eight seconds at most. It sets `door.ahead`. */
 door.request = async (address, options = {}) => {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), 8000);
+  const sentAt = Date.now();
   try {
     const response = await fetch(address, { ...options, cache: "no-store", signal: abort.signal });
     const date = Date.parse(response.headers.get("Date"));
-    if (date) door.ahead = date - Date.now();
+    if (date) door.compareClocks(date, sentAt, Date.now());
     return response;
   } finally {
     clearTimeout(timer);
