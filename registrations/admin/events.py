@@ -17,8 +17,8 @@ from events.models import Event
 
 from ..exports.formats import EXPORTS
 from ..exports.statement import Options
-from ..models import Registration
-from .door_links import door_links_link
+from ..models import DoorLink, Registration
+from .door_links import DoorLinkAdmin, door_links_table, new_door_link
 from .event_panels import latest_ledger_of, statistics_of
 from .registrations import registrations_link
 
@@ -34,14 +34,19 @@ class AttendedEventAdmin(EventAdmin):
         *EventAdmin.readonly_fields,
         "attendees",
         "door_links",
+        "new_door_link",
         "statistics",
         "ledger",
     ]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        panels = ("statistics", "ledger") if self.has_view_attendees_permission(request) else ()
-        people = ("People", {"fields": ("attendees", "door_links", *panels)})
+        fields = ["attendees", "door_links"]
+        if obj and not obj.deleted_at and self.may_make_door_links(request):
+            fields.append("new_door_link")
+        if self.has_view_attendees_permission(request):
+            fields += ["statistics", "ledger"]
+        people = ("People", {"fields": fields})
         return [*fieldsets[:-1], people, fieldsets[-1]] if obj else fieldsets
 
     def has_view_attendees_permission(self, request: HttpRequest) -> bool:
@@ -59,9 +64,16 @@ class AttendedEventAdmin(EventAdmin):
     def ledger(self, event: Event) -> str:
         return latest_ledger_of(event)
 
-    @admin.display
+    def may_make_door_links(self, request: HttpRequest) -> bool:
+        return DoorLinkAdmin(DoorLink, self.admin_site).has_add_permission(request)
+
+    @admin.display(description="door links")
     def door_links(self, event: Event) -> str:
-        return door_links_link(event.pk)
+        return door_links_table(event)
+
+    @admin.display(description="volunteers")
+    def new_door_link(self, event: Event) -> str:
+        return new_door_link(event)
 
     @admin.action(
         description="Export the attendees of the selected events (CSV)",

@@ -15,7 +15,7 @@ from conftest import NOW
 from events.models import Event
 from events.services import delete_event
 from events.tests.factories import EventFactory
-from registrations.models import LedgerEntry, Registration
+from registrations.models import DoorLink, LedgerEntry, Registration
 from registrations.services import cancel_registration, create_door_link, find_door_link
 from registrations.tests.factories import registered
 
@@ -420,3 +420,58 @@ def test_door_link_list_costs_the_same_for_more_rows(
 
     with django_assert_num_queries(len(queries)):
         client.get(LINKS)
+
+
+def make_link(client: Client, event: Event, **form: str):
+    return client.post(f"{LINKS}add/", {"event": event.pk, "name": "Main entrance", **form})
+
+
+def test_a_new_door_link_is_shown_once_and_works(client, root, event):
+    page = client.get(f"{EVENTS}{event.pk}/change/").content.decode()
+    form = client.get(f"{LINKS}add/", {"event": event.pk}).content.decode()
+
+    response = make_link(client, event)
+
+    link = DoorLink.objects.get()
+    url = response.context["url"]
+    assert f'{LINKS}add/?event={event.pk}"' in page
+    assert f'<option value="{event.pk}" selected>' in form
+    assert (link.name, link.event, link.created_by) == ("Main entrance", event, root)
+    assert find_door_link(url.rpartition("/")[2]) == link
+    assert f'readonly value="{url}"' in response.content.decode()
+    assert "<svg" in response.content.decode()
+    assert "no-store" in response["Cache-Control"]
+    assert [(entry.action, entry.actor) for entry in changes_of(link)] == [("created", root)]
+    later = client.get(f"{LINKS}{link.pk}/change/"), client.get(f"{EVENTS}{event.pk}/change/")
+    assert [url in each.content.decode() for each in later] == [False, False]
+
+
+@pytest.mark.parametrize("name", ["x" * 101, "a\x07b"])
+def test_a_door_link_with_an_invalid_name_is_not_made(client, event, name):
+    assert list(errors_of(make_link(client, event, name=name))) == ["name"]
+    assert not DoorLink.objects.exists()
+
+
+def test_no_door_link_is_made_for_a_deleted_event(client, event):
+    delete_event(event)
+
+    assert list(errors_of(make_link(client, event))) == ["event"]
+    assert "doorlink/add/?event" not in client.get(f"{EVENTS}{event.pk}/change/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("permissions", "status"),
+    [
+        (["registrations.add_doorlink", "registrations.change_registration"], 200),
+        (["registrations.add_doorlink"], 403),
+        (["registrations.change_registration", "registrations.view_doorlink"], 403),
+    ],
+)
+def test_door_links_are_made_by_staff_whose_links_work(sam, event, permissions, status):
+    client = Client()
+    client.force_login(grant(sam, "events.view_event", *permissions))
+
+    page = client.get(f"{EVENTS}{event.pk}/change/").content.decode()
+
+    assert make_link(client, event).status_code == status
+    assert ("doorlink/add/?event" in page) is (status == 200)
