@@ -38,7 +38,7 @@ class AuditedAdmin(ServiceAdmin):
 
     @admin.display(description="latest changes")
     def changes(self, row: Any) -> str:
-        entries = list(changes_of(row).select_related("actor", "key")[:MAX_CHANGES])
+        entries = list(self.entries_of(row).select_related("actor", "key")[:MAX_CHANGES])
         if not entries:
             return "None."
         lines = (
@@ -79,11 +79,15 @@ class AuditedAdmin(ServiceAdmin):
         }
         return TemplateResponse(request, "admin/audit_history.html", context)
 
+    def entries_of(self, row: Any) -> Any:
+        """A QuerySet of the audit's entries about the row, the latest first."""
+        return changes_of(row)
+
     def history_of(self, row: Any) -> list[HistoryEntry]:
         """The latest `MAX_HISTORY_ENTRIES` entries, or more. The latest is first."""
         return [
             HistoryEntry(entry.at, named_actor(entry), entry.action, format_changes(entry))
-            for entry in changes_of(row).select_related("actor", "key")[:MAX_HISTORY_ENTRIES]
+            for entry in self.entries_of(row).select_related("actor", "key")[:MAX_HISTORY_ENTRIES]
         ]
 
 

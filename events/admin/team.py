@@ -13,9 +13,10 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.timezone import localtime
 
-from accounts.admin import staff_of
+from accounts.admin import AuditedAdmin, staff_of
+from accounts.audit import changes_of
 from accounts.models import User
-from config.api.admin import ServiceAdmin, ServiceForm
+from config.api.admin import ServiceForm
 
 from ..models import Event, Role, TeamMember
 from ..serializers.team import ROLES, MemberIn
@@ -133,8 +134,8 @@ def save_team(formset: Any, staff: User) -> None:
 
 
 @admin.register(TeamMember)
-class TeamMemberAdmin(ServiceAdmin):
-    """Roles and invitations. They are changed by the API; staff can end them here."""
+class TeamMemberAdmin(AuditedAdmin):
+    """Roles and invitations. They are changed on the page of the event; staff can end them here."""
 
     list_display = ("email", "user", "role", "state", "event", "series", "invited_by", "expires_at")
     list_select_related = ("user", "event", "series", "invited_by")
@@ -142,7 +143,25 @@ class TeamMemberAdmin(ServiceAdmin):
     ordering = ("-id",)
     search_fields = ("email__istartswith", "user__username__istartswith")
     search_help_text = "The beginning of an e-mail address or of a user name."
+    fields = readonly_fields = (
+        "email",
+        "user",
+        "role",
+        "state",
+        "event",
+        "series",
+        "invited_by",
+        "invited_at",
+        "expires_at",
+        "created_at",
+        "changes",
+    )
     actions = ("remove_members",)
+
+    def entries_of(self, row: Any) -> Any:
+        """The changes of a member are in the audit of the event or series."""
+        of_member = Q(before__member=row.pk) | Q(after__member=row.pk)
+        return changes_of(row.row).filter(of_member)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.audit import record
@@ -58,7 +58,7 @@ def start_transfer(row: Owned, *, email: str, by: User) -> TeamMember:
     _check_owns(by, row)
     if row.organizer.email == email:
         raise AlreadyMember("You own it already.")
-    row.team.filter(role=Role.OWNER).exclude(email=email).delete()
+    _withdraw(row, row.team.filter(role=Role.OWNER).exclude(email=email))
     member = row.team.filter(role=Role.OWNER).first()
     return _invited(row, member or TeamMember(email=email), Role.OWNER, by)
 
@@ -67,9 +67,7 @@ def start_transfer(row: Owned, *, email: str, by: User) -> TeamMember:
 def withdraw_transfer(row: Owned, *, by: User) -> None:
     row = _locked(row)
     _check_owns(by, row)
-    withdrawn = row.team.filter(role=Role.OWNER)
-    if withdrawn.delete()[0]:
-        record(row, "transfer withdrawn", after={})
+    _withdraw(row, row.team.filter(role=Role.OWNER))
 
 
 @transaction.atomic
@@ -81,10 +79,10 @@ def change_role(row: Owned, member_id: int, *, role: str, by: User) -> TeamMembe
     if not (is_own and RIGHTS[Role(role)] <= RIGHTS[Role(member.role)]):
         _check_may_set(by, row, member.role, role)
     if member.role != role:
-        before = {"member": member.pk, "role": member.role}
+        before = _facts(member)
         member.role = role
         member.save(update_fields=["role"])
-        record(row, "role changed", before=before, after={"member": member.pk, "role": role})
+        record(row, "role changed", before=before, after=_facts(member))
     return member
 
 
@@ -95,7 +93,7 @@ def remove_member(row: Owned, member_id: int, *, by: User) -> None:
     member = _member(row, member_id)
     if member.user_id != by.pk:
         _check_may_set(by, row, member.role)
-    before = {"member": member.pk, "role": member.role}
+    before = _facts(member)
     member.delete()
     record(row, "member removed", before=before, after={})
 
@@ -122,7 +120,7 @@ def accept_invitation(member: TeamMember, user: User) -> TeamMember:
     if row.organizer_id == user.pk or is_member:
         raise AlreadyMember
     _activate(member, user)
-    record(row, "invitation accepted", after={"member": member.pk, "role": member.role})
+    record(row, "invitation accepted", after=_facts(member))
     return member
 
 
@@ -135,6 +133,7 @@ def decline_invitation(member: TeamMember, email: str) -> TeamMember:
         raise NotFound
     member.state = State.DECLINED
     member.save(update_fields=["state"])
+    record(row, "invitation declined", after=_facts(member))
     return member
 
 
@@ -164,7 +163,10 @@ def accept_by_link(member: TeamMember, *, password: str | None) -> TeamMember:
 
 def end_memberships(user: User, addresses: set[str]) -> None:
     """Removes the roles of an account that ends, and the invitations to its addresses."""
-    TeamMember.objects.filter(Q(user=user) | Q(email__in=addresses)).delete()
+    ended = TeamMember.objects.filter(Q(user=user) | Q(email__in=addresses)).order_by("pk")
+    for member in ended.select_related("event", "series"):
+        record(member.row, "account ended", before=_facts(member), after={})
+    ended.delete()
 
 
 # --- Steps --------------------------------------------------------------------------------------
@@ -201,6 +203,19 @@ def _is_staff(user: User, row: Owned) -> bool:
     return has_staff_right(user, f"events.change_{row._meta.model_name}")
 
 
+def _facts(member: TeamMember) -> dict[str, Any]:
+    """What the audit has of a member. Not the address, since the audit outlives it."""
+    facts = {"member": member.pk, "role": member.role}
+    return facts if member.user_id is None else {**facts, "user": member.user_id}
+
+
+def _withdraw(row: Owned, offers: QuerySet[TeamMember]) -> None:
+    """Ends open offers to take the event or series over."""
+    for offer in offers:
+        record(row, "transfer withdrawn", before=_facts(offer), after={})
+        offer.delete()
+
+
 def _check_may_set(by: User, row: Owned, *roles: str) -> None:
     """Raises `RoleTooLow` unless the account may give and end these roles."""
     if _is_staff(by, row):
@@ -234,7 +249,7 @@ def _invited(row: Owned, member: TeamMember, role: str, by: User) -> TeamMember:
     member.role, member.state, member.invited_by = role, State.INVITED, by
     member.invited_at, member.expires_at = now, now + INVITATION_LIFETIME
     member.save()
-    record(row, "invited", after={"member": member.pk, "role": role})
+    record(row, "invited", after=_facts(member))
     notify(
         "team_invitation",
         key=f"team_invitation:{uuid4()}",
