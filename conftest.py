@@ -38,6 +38,13 @@ __all__ = ["NOW", "PASSWORD"]
 
 # Rows of migrations, which no test changes.
 MIGRATED = ("django_migrations", "django_content_type", "auth_permission")
+# Triggers reject a DELETE of their rows, or record it. TRUNCATE does not run them.
+TRUNCATED = (
+    "accounts_auditentry",
+    "events_teammember",
+    "registrations_feedback",
+    "registrations_ledgerentry",
+)
 
 
 def pytest_make_parametrize_id(val: Any) -> str | None:
@@ -166,18 +173,14 @@ def _own_account_objects() -> Iterator[None]:
 
 
 def _empty_tables() -> None:
+    """DELETE is several times as fast as TRUNCATE for tables with many indexes and few rows."""
     tables = [t for t in connection.introspection.django_table_names(True) if t not in MIGRATED]
     written = " UNION ALL ".join(f"SELECT '{t}' WHERE EXISTS (SELECT FROM {t})" for t in tables)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(written)
-        names = [name for (name,) in cursor.fetchall()]
-        if real_settings.USES_EMBEDDED_POSTGRES:
-            # A superuser may leave out triggers and references, and deletes a few rows faster.
-            cursor.execute("SET LOCAL session_replication_role = replica")
-            for name in names:
-                cursor.execute(f"DELETE FROM {name}")
-        elif names:
-            cursor.execute(f"TRUNCATE {', '.join(names)} CASCADE")
+        for (name,) in cursor.fetchall():
+            command = "TRUNCATE" if name in TRUNCATED else "DELETE FROM"
+            cursor.execute(f"{command} {name}")
     import_module("events.migrations.0004_first_categories").create(apps, None)
 
 
