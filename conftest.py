@@ -185,6 +185,15 @@ def _empty_tables() -> None:
 
 
 @pytest.fixture
+def _superuser(db) -> None:
+    """For tests that change roles or extensions, which an ordinary owner of a database may not."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW is_superuser")
+        if cursor.fetchone() == ("off",):
+            pytest.skip("only a superuser of PostgreSQL may do this")
+
+
+@pytest.fixture
 def clock() -> Iterator[time_machine.Traveller]:
     """Time is frozen at `NOW` until a test moves it."""
     with time_machine.travel(NOW, tick=False) as traveller:

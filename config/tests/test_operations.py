@@ -126,7 +126,7 @@ def test_restored_log_of_changes_continues_in_another_era_and_with_other_ids(
 
 
 @pytest.fixture
-def ordinary_owner(empty_database):
+def ordinary_owner(_superuser, empty_database):
     """The name of an ordinary role that owns the empty database, where a provider has made the
     extensions."""
     settings = connection.settings_dict

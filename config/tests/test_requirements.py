@@ -147,11 +147,8 @@ def test_migrations_without_a_database_end_with_one_line():
 
 
 @pytest.fixture
-def _extensions_elsewhere(db) -> None:
+def _extensions_elsewhere(_superuser) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SHOW is_superuser")
-        if cursor.fetchone() == ("off",):
-            pytest.skip("only a superuser moves extensions that another role owns")
         cursor.execute("CREATE SCHEMA heroku_ext")
         for extension in requirements.EXTENSIONS:
             cursor.execute(f"ALTER EXTENSION {extension} SET SCHEMA heroku_ext")
