@@ -1,11 +1,11 @@
 """Writes iCalendar objects (RFC 5545) and invitations (iTIP, RFC 5546)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from django.conf import settings
@@ -57,22 +57,40 @@ class Entry:
 
 def calendar_of(event: Event, *, public_url: str) -> bytes:
     """The calendar of one event. `public_url` is the base of links, without a final slash."""
-    return _calendar("PUBLISH", [Entry(event)], public_url=public_url)
+    return _calendar("PUBLISH", [_written(_Source.of(Entry(event), "PUBLISH", public_url, ()))])
+
+
+class Component(NamedTuple):
+    """A VEVENT, and the zones that it uses, each with its first and last year."""
+
+    text: bytes
+    zones: tuple[tuple[str, int, int], ...]
 
 
 def feed_of(entries: Iterable[Entry], *, name: str, public_url: str) -> bytes:
-    """A calendar to subscribe to, with its name and its refresh interval.
+    """A calendar to subscribe to, with its name and its refresh interval."""
+    components = [feed_component(entry, public_url=public_url) for entry in entries]
+    return feed_of_components(components, name=name)
 
-    Programs read all of it every hour. So long descriptions are cut, and `URL` links to the event.
+
+def feed_component(entry: Entry, *, public_url: str) -> Component:
+    """The component of an entry in a feed.
+
+    Programs read a whole feed every hour. So long descriptions are cut, and `URL` links to the
+    event.
     """
+    return _cached(_Source.of(replace(entry, is_short=True), "PUBLISH", public_url, ()))
+
+
+def feed_of_components(components: Sequence[Component], *, name: str) -> bytes:
+    """The feed of entries that are already rendered."""
     head = (
         f"NAME:{text(name)}",
         f"X-WR-CALNAME:{text(name)}",
         f"REFRESH-INTERVAL;VALUE=DURATION:{_REFRESH}",
         f"X-PUBLISHED-TTL:{_REFRESH}",
     )
-    short = [replace(entry, is_short=True) for entry in entries]
-    return _calendar("PUBLISH", short, head=head, public_url=public_url)
+    return _calendar("PUBLISH", components, head)
 
 
 def invitation(
@@ -102,26 +120,15 @@ def invitation(
         f"{attendee};RSVP=FALSE:{_mailto(attendee_email)}",
     )
     entry = Entry(event, is_tentative, shows_meeting_url, sent_at)
-    return _calendar(method, [entry], people=people, public_url=public_url)
+    return _calendar(method, [_written(_Source.of(entry, method, public_url, people))])
 
 
-def _calendar(
-    method: str,
-    entries: list[Entry],
-    *,
-    public_url: str,
-    head: Iterable[str] = (),
-    people: Iterable[str] = (),
-) -> bytes:
+def _calendar(method: str, components: Sequence[Component], head: Iterable[str] = ()) -> bytes:
     years: dict[str, tuple[int, int]] = {}
-    body: list[bytes] = []
-    for entry in entries:
-        source = _Source.of(entry, method, public_url, tuple(people))
-        written, own_years = (_cached if entry.is_short else _written)(source)
-        body.append(written)
-        for zone, (first, last) in own_years.items():
-            earliest, latest = years.get(zone, (first, last))
-            years[zone] = (min(earliest, first), max(latest, last))
+    for zone, first, last in {zone for component in components for zone in component.zones}:
+        earliest, latest = years.get(zone, (first, last))
+        years[zone] = (min(earliest, first), max(latest, last))
+    body = [component.text for component in components]
     top = ("BEGIN:VCALENDAR", "VERSION:2.0", f"PRODID:{_PRODUCT}", f"METHOD:{method}", *head)
     zones = (vtimezone(name, first, last) for name, (first, last) in sorted(years.items()))
     return b"".join([*map(folded, top), *zones, *body, b"END:VCALENDAR\r\n"])
@@ -168,11 +175,11 @@ class _Source:
         return cls(values, entry, method, public_url, people)
 
 
-def _written(source: _Source) -> tuple[bytes, dict[str, tuple[int, int]]]:
-    """A VEVENT, and the first and last year of each zone that it uses."""
+def _written(source: _Source) -> Component:
     years: dict[str, tuple[int, int]] = {}
     lines = _vevent(source.entry, source.method, source.public_url, source.people, years)
-    return b"".join(map(folded, lines)), years
+    written = b"".join(map(folded, lines))
+    return Component(written, tuple((zone, *span) for zone, span in years.items()))
 
 
 # Programs read feeds every hour. Writing an entry takes 65 µs, and looking it up 14 µs.

@@ -1,4 +1,4 @@
-"""Pages of events from rows that were rendered before.
+"""Pages and feeds of events from rows that were rendered before.
 
 A row's `ctid` and `xmin` name one version of the row. Every write makes another version. So the
 query of a page returns the versions of the rows that its events are rendered from, and JSON that
@@ -12,7 +12,7 @@ each request from columns of the same version.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from threading import RLock
 from typing import Any, NamedTuple
 
@@ -24,14 +24,14 @@ from django.db.models import BinaryField, F, Func
 from django.utils import timezone
 
 from config.api.http.negotiation import to_json
-from config.api.pagination.keyset import Page
+from config.api.pagination.keyset import Ordering, Page
 from config.api.sql.compiled_queries import NotCompilable, fetch, loaded_row
 
 from ..models import Event, EventQuerySet
 from .geo import distance_km
 from .page_planner import PagePlan
 from .page_sql import has_any_id
-from .pages import read_event_page
+from .pages import first_events, read_event_page
 
 _MAX_BYTES = 20_000_000
 _OVERHEAD_BYTES = 1_000  # of a cached row beside its text, roughly
@@ -41,19 +41,34 @@ _MAX_AGE_BEHIND_POOLER = timedelta(minutes=1)
 
 Versions = tuple[bytes, ...]
 
-Representations = Iterable[Mapping[str, Any]]
+
+class Rendering(NamedTuple):
+    """The text of an event for guests, until `changes_at` at the latest.
+
+    `values` are what else is needed of the event where its text is used.
+    """
+
+    text: bytes
+    values: tuple[Any, ...] = ()
+    changes_at: datetime | None = None
 
 
 class Renderer(NamedTuple):
-    """How events are rendered.
+    """How events are rendered. `name` separates the renderings of several renderers.
 
-    `for_guests` returns the representations of events for guests, in order. `for_viewer` returns
-    the fields that the viewer sees after these. It reads the columns `viewer_columns` alone.
+    `select` returns the events with the columns that `for_guests` reads, which renders them in
+    order. It may depend on nothing but the event, its organizer, its category, `PUBLIC_URL` and the
+    zone.
+
+    `for_viewer` returns the fields of a JSON object that the viewer sees after those of guests. It
+    reads the columns `viewer_columns` alone, which are the `values` of a rendering.
     """
 
-    for_guests: Callable[[Iterable[Event]], Representations]
+    name: str
+    select: Callable[[], EventQuerySet]
+    for_guests: Callable[[Iterable[Event]], Iterable[Rendering]]
     viewer_columns: tuple[str, ...] = ()
-    for_viewer: Callable[[list[Event]], Representations] | None = None
+    for_viewer: Callable[[list[Event]], Iterable[Mapping[str, Any]]] | None = None
 
 
 class SystemColumn(Func):
@@ -80,16 +95,16 @@ _VERSIONS = {
 
 
 class Rendered(NamedTuple):
-    """The JSON of an event, rendered from these versions. Valid from `since` until `until`.
+    """The text of an event, rendered from these versions. Valid from `since` until `until`.
 
-    `columns` are the values that the fields of a viewer depend on.
+    `values` are those of its `Rendering`.
     """
 
     versions: Versions
     since: datetime
     until: datetime
     text: bytes
-    columns: tuple[Any, ...] = ()
+    values: tuple[Any, ...] = ()
 
 
 class RenderCache:
@@ -157,6 +172,22 @@ def rendered_page(page: Page, plan: PagePlan, *, zone: tzinfo, renderer: Rendere
     return to_json({**links, **count, "results": results})
 
 
+def rendered_events(
+    plan: PagePlan, ordering: Ordering, limit: int, renderer: Renderer
+) -> list[Rendered] | None:
+    """The renderings of the first events of the ordering, at most `limit`.
+
+    None as with `rendered_page`.
+    """
+    reader = _CacheReader(UTC, renderer)
+    try:
+        rows = first_events(plan, ordering, limit, _VERSIONS)
+    except NotCompilable:
+        return None
+    rendered = reader.rendered({row[0]: row[-len(_VERSIONS) :] for row in rows})
+    return None if rendered is None else list(rendered.values())
+
+
 def _with_fields(text: bytes, fields: Mapping[str, Any]) -> bytes:
     """A JSON object with further fields, of which there is at least one."""
     return b"%b,%b" % (text[:-1], to_json(fields)[1:])
@@ -169,11 +200,16 @@ class _CacheReader:
         alias = router.db_for_read(Event)
         connections[alias].ensure_connection()  # a new connection clears the cache
         self.alias, self.zone, self.renderer = alias, zone, renderer
-        self.context = (alias, zone, settings.PUBLIC_URL)
+        self.context = (renderer.name, alias, zone, settings.PUBLIC_URL)
         self.cached = render_cache.rows_in(self.context)
 
     def texts(self, versions: dict[int, Versions]) -> dict[int, bytes] | None:
-        """The JSON of the events with these versions. None if one was written meanwhile."""
+        """The JSON of the events for the viewer. None if one was written meanwhile."""
+        rows = self.rendered(versions)
+        return None if rows is None else self._for_viewer(rows)
+
+    def rendered(self, versions: dict[int, Versions]) -> dict[int, Rendered] | None:
+        """The renderings of the events with these versions. None if one was written meanwhile."""
         now = timezone.now()
         rows = {pk: self.cached.get(pk) for pk in versions}
         missing = {
@@ -191,14 +227,14 @@ class _CacheReader:
             if {pk: rendered.versions for pk, rendered in new.items()} != missing:
                 return None
             rows |= new
-        return self._for_viewer({pk: rendered for pk, rendered in rows.items() if rendered})
+        return {pk: rendered for pk, rendered in rows.items() if rendered}
 
     def _for_viewer(self, rows: dict[int, Rendered]) -> dict[int, bytes]:
         if self.renderer.for_viewer is None:
             return {pk: rendered.text for pk, rendered in rows.items()}
         names = self.renderer.viewer_columns
         events = [
-            loaded_row(Event, dict(zip(names, rendered.columns, strict=True)), self.alias)
+            loaded_row(Event, dict(zip(names, rendered.values, strict=True)), self.alias)
             for rendered in rows.values()
         ]
         return {
@@ -209,23 +245,23 @@ class _CacheReader:
         }
 
     def _render(self, pks: list[int], now: datetime) -> dict[int, Rendered]:
+        renderer = self.renderer
+
         def build(position: list[Any] | None) -> EventQuerySet:
             (ids,) = position or [pks]
-            return Event.objects.for_listing().annotate(**_VERSIONS).filter(has_any_id(ids))
+            return renderer.select().annotate(**_VERSIONS).filter(has_any_id(ids))
 
-        events = fetch("events with their versions", build, [pks], prepare=True)
-        columns = self.renderer.viewer_columns
+        key = ("events with their versions", renderer.name)
+        events = fetch(key, build, [pks], prepare=True)
         latest = now + (_MAX_AGE_BEHIND_POOLER if settings.POOLED_DATABASE else _MAX_AGE)
         with timezone.override(self.zone):
             return {
                 event.pk: Rendered(
                     tuple(getattr(event, name) for name in _VERSIONS),
                     now,
-                    min(event.registration_state_changes_at(now) or latest, latest),
-                    to_json(representation),
-                    tuple(event.__dict__[name] for name in columns),
+                    min(rendering.changes_at or latest, latest),
+                    rendering.text,
+                    rendering.values,
                 )
-                for event, representation in zip(
-                    events, self.renderer.for_guests(events), strict=True
-                )
+                for event, rendering in zip(events, renderer.for_guests(events), strict=True)
             }

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from config.api.pagination.keyset import Ordering, Page, orderings
 from config.api.text.folding import alphabetical
 
-from ..models import Event
 from .page_planner import Columns, PagePlan
 from .page_sql import PageRequest
 
@@ -48,18 +47,26 @@ def read_event_page(page: Page, plan: PagePlan, columns: Columns | None = None) 
     return EventPage(plan.rows([pk for *_, pk in positions], columns), links, plan)
 
 
-def first_events(plan: PagePlan, ordering: Ordering, limit: int) -> list[Event]:
-    """At most `limit` events from the start of the ordering."""
+def first_events(
+    plan: PagePlan, ordering: Ordering, limit: int, columns: Columns | None = None
+) -> list[Any]:
+    """At most `limit` events from the start of the ordering.
+
+    `columns` are those of `read_event_page`.
+    """
     request = PageRequest(ordering, limit=limit)
     if plan.has_ordered_index:
 
         def build(_: list[Any] | None) -> Any:
-            return request.rows(plan.select().events)[:limit]
+            rows: Any = request.rows(plan.select().events)
+            if columns is not None:
+                rows = rows.annotate(**columns).values_list("pk", *columns)
+            return rows[:limit]
 
-        key = ("first events", request.shape, plan.cache_key)
-        return plan.fetch_rows(key, build, None, needs_sql=False)
+        key = ("first events", request.shape, plan.cache_key, *(columns or ()))
+        return plan.fetch_rows(key, build, None, needs_sql=columns is not None)
     plan, positions = plan.final_positions(request)
-    return plan.rows([pk for *_, pk in positions])
+    return plan.rows([pk for *_, pk in positions], columns)
 
 
 def _page_in_index_order(page: Page, plan: PagePlan, columns: Columns | None) -> EventPage:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 from django.db import connection
@@ -169,11 +170,32 @@ def test_the_feed_ends_at_so_many_events(anyone, monkeypatch):
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_the_feed_is_one_query(anyone, count, django_assert_num_queries):
+def test_a_feed_takes_two_queries_and_one_where_nothing_changed(
+    anyone, count, django_assert_num_queries
+):
     EventFactory.create_batch(count, category=CategoryFactory())
 
-    with django_assert_num_queries(1):
-        assert len(entries(anyone.get(FEED))) == count
+    for queries in (2, 1):
+        with django_assert_num_queries(queries):
+            assert len(entries(anyone.get(FEED))) == count
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?search=jazz", "?near=52.5,13.4&ordering=distance", "?when=all&ordering=-name"]
+)
+def test_a_cached_feed_equals_one_that_is_written_anew(clock, anyone, olga, signed_in, query):
+    zones = ("Europe/Berlin", "Asia/Kolkata", "UTC")
+    for number, zone in enumerate(zones):
+        EventFactory(
+            name=f"Jazz {number}", timezone=zone, organizer=olga, latitude=52.5, longitude=13.4,
+            visibility="unlisted" if number == 1 else "public",
+        )  # fmt: skip
+
+    for client, count in ((anyone, 2), (signed_in(olga), 3), (anyone, 2)):
+        cached = client.get(f"{FEED}{query}")
+        with patch("events.views.calendars.rendered_events", return_value=None):
+            assert client.get(f"{FEED}{query}").content == cached.content
+        assert len(names(cached)) == count
 
 
 @pytest.mark.parametrize("path", [FEED, "/api/events/{}/calendar.ics"])
@@ -249,7 +271,7 @@ def test_a_feed_of_the_longest_descriptions_is_a_few_kilobytes_an_event(clock, o
 
     assert len(entries(response)) == 20
     assert len(response.content) < 20 * 3_000
-    assert len(queries) == 1  # the whole description is not read later
+    assert len(queries) == 2  # the versions and the events; whole descriptions are not read later
 
 
 @pytest.mark.parametrize("method", ["get", "head"])

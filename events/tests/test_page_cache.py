@@ -542,8 +542,9 @@ def test_concurrent_readers_get_the_committed_counts(olga, settings):
     assert APIClient().get(PATH).json()["results"][0]["registered_count"] == 40
 
 
-def test_versions_cover_every_table_that_events_are_rendered_from():
-    events_sql = str(Event.objects.for_listing().query)
+@pytest.mark.parametrize("select", [Event.objects.for_listing, Event.objects.for_feed])
+def test_versions_cover_every_table_that_events_are_rendered_from(select):
+    events_sql = str(select().query)
     versions = str(
         Event.objects.annotate(**page_cache._VERSIONS).values(*page_cache._VERSIONS).query
     )

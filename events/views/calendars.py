@@ -1,3 +1,4 @@
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -13,8 +14,9 @@ from config.api.openapi.schema import operation
 from config.api.pagination.paginator import read_ordering
 from config.api.views import ApiView, file_response
 
-from ..calendars import Entry, calendar_of, feed_of
+from ..calendars import Entry, calendar_of, feed_component, feed_of_components
 from ..models import Event, EventQuerySet
+from ..search.page_cache import Rendered, Renderer, Rendering, rendered_events
 from ..search.pages import first_events
 from .access import EventAccess
 from .lists import EventPages
@@ -49,6 +51,15 @@ class CalendarView(ApiView):
 
     def file(self, body: bytes, filename: str) -> HttpResponse:
         return file_response(body, "text/calendar; charset=utf-8", filename)
+
+
+def _render(events: Iterable[Event]) -> Iterator[Rendering]:
+    for event in events:
+        component = feed_component(Entry(event), public_url=settings.PUBLIC_URL)
+        yield Rendering(component.text, (component,))
+
+
+_RENDERER = Renderer("calendar", Event.objects.for_feed, _render)
 
 
 class EventCalendarView(EventAccess, CalendarView):
@@ -96,6 +107,11 @@ class EventFeedView(CalendarView, EventPages):
 
         ordering, plan = self.orderings[read_ordering(request, self)], self.plan(build_events)
         with ROWS.one():
-            events = first_events(plan, ordering, MAX_ENTRIES)
-            body = feed_of(map(Entry, events), name="Events", public_url=settings.PUBLIC_URL)
+            rendered: Iterable[Rendered | Rendering] | None = rendered_events(
+                plan, ordering, MAX_ENTRIES, _RENDERER
+            )
+            if rendered is None:
+                rendered = _render(first_events(plan, ordering, MAX_ENTRIES))
+            components = [component for each in rendered for component in each.values]
+            body = feed_of_components(components, name="Events")
         return self.file(body, "events.ics")

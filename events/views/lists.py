@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import account_by_token, current_user
 from accounts.models import User
+from config.api.http.negotiation import to_json
 from config.api.http.throttling import count_account, count_guest
 from config.api.key_scopes import OPEN, Scope, Scopes
 from config.api.openapi.schema import operation
@@ -33,7 +34,7 @@ from ..permissions import MayOrganize
 from ..search.filters import EventFilter, OwnEventFilter
 from ..search.geo import distance_km
 from ..search.highlights import Highlighter
-from ..search.page_cache import Renderer, rendered_page
+from ..search.page_cache import Renderer, Rendering, rendered_page
 from ..search.page_planner import PagePlan
 from ..search.pages import EVENT_ORDERINGS, read_event_page
 from ..serializers.event_input import EventCreateIn
@@ -150,11 +151,17 @@ _guest_request = Request(HttpRequest())
 _guest_request.user = AnonymousUser()
 
 
-def _render_for_guests(events: Iterable[Event]) -> Iterable[dict[str, Any]]:
-    return map(EventOut(context={"request": _guest_request}).to_representation, events)
+def _render_for_guests(events: Iterable[Event]) -> Iterable[Rendering]:
+    now, serializer = timezone.now(), EventOut(context={"request": _guest_request})
+    for event in events:
+        yield Rendering(
+            to_json(serializer.to_representation(event)),
+            tuple(event.__dict__[name] for name in VIEWER_COLUMNS),
+            event.registration_state_changes_at(now),
+        )
 
 
-_FOR_GUESTS = Renderer(_render_for_guests, VIEWER_COLUMNS)
+_FOR_GUESTS = Renderer("json", Event.objects.for_listing, _render_for_guests, VIEWER_COLUMNS)
 
 
 def _renderer_for(viewer: Any) -> Renderer:
