@@ -26,7 +26,7 @@ class SmtpBackend(EmailBackend):
         [recipient] = email_message.recipients()
         # A mail with such an address has eight bits (RFC 6531, section 3.4).
         options = ["SMTPUTF8", "BODY=8BITMIME"] if needs_smtputf8(recipient) else []
-        content = email_message.message().as_bytes(linesep="\r\n")
+        content = email_message.as_bytes()
         assert self.connection is not None  # noqa: S101  # `send_messages` has opened it
         self.connection.sendmail(email_message.sender, [recipient], content, options)
         return True
@@ -58,6 +58,6 @@ class FileBackend(BaseEmailBackend):
             name = f"{timezone.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:12]}"
             draft = directory / f".{name}"
             draft.touch(mode=0o600, exist_ok=False)
-            draft.write_bytes(mail.message().as_bytes())
+            draft.write_bytes(mail.as_bytes().replace(b"\r\n", b"\n"))
             draft.rename(directory / f"{name}.log")
         return len(email_messages)

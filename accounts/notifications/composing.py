@@ -1,13 +1,13 @@
 """Composes messages: RFC 5322, MIME, and the headers that mail clients act on."""
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from email.headerregistry import Address
+from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import EmailPolicy
-from email.utils import parseaddr
-from typing import Any
+from email.policy import default
+from email.utils import format_datetime, parseaddr
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -16,46 +16,14 @@ from config.api.text.email_addresses import (
     ascii_address,
     ascii_host,
     deliverable_address,
-    needs_smtputf8,
 )
 
 from ..models import Notification
+from . import mime
 from .defanging import defanged_facts, defanged_text
 from .kinds import Attachment, Facts, Kind
 from .rendering import render_mail, render_several
 from .unsubscribing import unsubscribe_url
-
-_LONGEST_LINE = 900  # RFC 5322, section 2.1.1 allows 998
-
-
-class _Policy(EmailPolicy):
-    """Writes ASCII headers unfolded.
-
-    The standard library writes a URL that is longer than a line, such as that of List-Unsubscribe,
-    as encoded words (RFC 2047), which are invalid there.
-    """
-
-    def fold(self, name: str, value: Any) -> str:
-        line = f"{name}: {value}"
-        if line.isascii() and len(line) < _LONGEST_LINE:
-            return f"{line}{self.linesep}"
-        return str(super().fold(name, value))
-
-    def fold_binary(self, name: str, value: Any) -> bytes:
-        charset = "utf-8" if self.utf8 else "ascii"
-        return self.fold(name, value).encode(charset, "surrogateescape")
-
-
-# Line ends inside base64 are not converted on the way, so they are CRLF already.
-_POLICY = _Policy(cte_type="7bit", linesep="\r\n")
-_UTF8_POLICY = _POLICY.clone(utf8=True)  # RFC 6532
-
-
-class _Message(EmailMessage):
-    """A message with the parameter `linesep` of Django's SMTP backend."""
-
-    def as_bytes(self, unixfrom: bool = False, policy: Any = None, linesep: str = "\n") -> bytes:
-        return super().as_bytes(unixfrom, policy or self.policy.clone(linesep=linesep))
 
 
 class Mail:
@@ -84,39 +52,43 @@ class Mail:
     @property
     def sender(self) -> str:
         """The address of the envelope, without a name."""
-        return _sender().addr_spec
+        _, address = _sender()
+        return address
 
-    def message(self) -> _Message:
-        """Raises `InvalidAddress`, and `ValueError` where a header has a line break."""
+    def as_bytes(self) -> bytes:
+        """The message. Raises `InvalidAddress`, and `ValueError` for a header with a line break."""
         [address] = self.recipients()
-        made = _Message(_UTF8_POLICY if needs_smtputf8(address) else _POLICY)
-        made["From"] = _sender()
-        made["To"] = address
-        made["Subject"] = self.subject
-        made["Date"] = datetime.now(UTC)
-        for name, value in self.headers.items():
-            made[name] = value
-        made.set_content(self.text)
-        made.add_alternative(self.html, subtype="html")
-        *_, html = made.iter_parts()
-        for attached in self.attachments:
-            main, _, sub = attached.content_type.partition("/")
-            if attached.inline:
-                html.add_related(
-                    attached.content, main, sub, cid=f"<{attached.inline}>",
-                    disposition="inline", filename=attached.filename,
-                )  # fmt: skip
-            elif main == "text":
-                made.add_attachment(
-                    attached.content.decode(), subtype=sub, filename=attached.filename,
-                    params=dict(attached.parameters),
-                )  # fmt: skip
-            else:
-                made.add_attachment(
-                    attached.content, main, sub, filename=attached.filename,
-                    params=dict(attached.parameters),
-                )  # fmt: skip
-        return made
+        head = [
+            mime.field("From", mime.mailbox(*_sender())),
+            mime.field("To", address),  # not ASCII with SMTPUTF8 (RFC 6532)
+            mime.header("Subject", self.subject),
+            mime.field("Date", format_datetime(datetime.now(UTC))),
+            *itertools.starmap(mime.header, self.headers.items()),
+            mime.field("MIME-Version", "1.0"),
+        ]
+        return b"".join([*head, self._body()])
+
+    def message(self) -> EmailMessage:
+        """The parsed message. Django's backend for tests calls it."""
+        return message_from_bytes(self.as_bytes(), policy=default)
+
+    def _body(self) -> bytes:
+        html = mime.text_part(self.html, "html")
+        images = [_part_of(file) for file in self.attachments if file.inline]
+        if images:
+            html = mime.multipart("related", [html, *images])
+        body = mime.multipart("alternative", [mime.text_part(self.text, "plain"), html])
+        files = [_part_of(file) for file in self.attachments if not file.inline]
+        return mime.multipart("mixed", [body, *files]) if files else body
+
+
+def _part_of(file: Attachment) -> bytes:
+    main, _, sub = file.content_type.partition("/")
+    if main == "text" and not file.inline:
+        return mime.text_part(
+            file.content.decode(), sub, parameters=file.parameters, filename=file.filename
+        )
+    return mime.file_part(file.content, file.content_type, file.filename, content_id=file.inline)
 
 
 def compose(kind: Kind, row: Notification, facts: Facts, *, is_guarded: bool = False) -> Mail:
@@ -180,9 +152,10 @@ def _headers(kind: Kind, row: Notification) -> Iterable[tuple[str, str]]:
         yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"  # RFC 8058
 
 
-def _sender() -> Address:
+def _sender() -> tuple[str, str]:
+    """Name and address."""
     name, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
-    return Address(display_name=name, addr_spec=ascii_address(address))
+    return name, ascii_address(address)
 
 
 def _domain() -> str:
