@@ -67,8 +67,8 @@ def by_urgency(row: Notification) -> tuple[bool, object, int]:
     return kind is None or not kind.is_urgent, row.due_at, row.pk
 
 
-def seconds_until_allowed(delivery: Delivery) -> int:
-    """Count a mail for the account that causes it. 0, or the seconds until one is allowed."""
+def count_caused_mail(delivery: Delivery) -> int:
+    """Counts a mail for the account that causes it. Seconds until it is allowed; 0 is now."""
     account = _counted_account(delivery.kind, delivery.facts[0])
     if account is None:
         return 0

@@ -33,12 +33,12 @@ from .deliveries import (
     Deferral,
     Delivery,
     by_urgency,
+    count_caused_mail,
     deferral_of,
     guarded_rows,
     mailed_rows,
     over_budget,
     plan_deliveries,
-    seconds_until_allowed,
 )
 from .kinds import Facts, Kind, find_kind
 from .opt_outs import opted_out_rows
@@ -249,7 +249,7 @@ class Mailer:
         if delivery.is_guarded and not budgets.take(address, share):
             self._defer(deferral_of(delivery.rows, share, budgets.free_at(address, share)))
             return False
-        if seconds := seconds_until_allowed(delivery):
+        if seconds := count_caused_mail(delivery):
             _give_back(delivery, budgets)
             until = timezone.now() + timedelta(seconds=seconds)
             outbox.defer(self._number, delivery.rows, until, TOO_MANY_CAUSED)

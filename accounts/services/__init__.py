@@ -6,7 +6,6 @@ from .accounts import (
     edit_profile,
     erase_account,
     known_addresses,
-    lock_account,
     sign_in,
     sign_out_everywhere,
     sign_up,
@@ -28,6 +27,7 @@ from .passwords import (
     set_password,
     user_to_reset,
 )
+from .rules import lock_account
 
 __all__ = [
     "change_access",

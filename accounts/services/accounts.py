@@ -17,7 +17,7 @@ from ..notifications.preferences import change_preferences
 from ..tokens import end_all_sessions
 from .addresses import change_address, request_confirmation
 from .keys import end_keys
-from .rules import check_free, check_password, unique_violations_as_errors
+from .rules import check_free, check_password, lock_account, unique_violations_as_errors
 
 
 @transaction.atomic
@@ -68,7 +68,7 @@ def edit_profile(user: User, changes: dict[str, Any], *, by_staff: bool = False)
     See `change_address` for a new address. Preferences that are not in `changes` stay as they are.
     Raises `ValidationFailed`.
     """
-    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    user = lock_account(user.pk)
     if "email" in changes:
         change_address(user, changes["email"], by_staff=by_staff)
     if "notification_preferences" in changes:
@@ -91,7 +91,7 @@ def edit_profile(user: User, changes: dict[str, Any], *, by_staff: bool = False)
 @audited("access changed", unless=User.is_own_doing)
 def change_access(user: User, /, **changes: bool) -> User:
     """Set `is_active`, `is_staff` or `is_superuser`. Losing one of them ends every session."""
-    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    user = lock_account(user.pk)
     changed = {name: value for name, value in changes.items() if getattr(user, name) != value}
     for name, value in changed.items():
         setattr(user, name, value)
@@ -115,14 +115,6 @@ def known_addresses(user: User) -> tuple[set[str], set[str]]:
         confirmed.add(user.email)
     unconfirmed = {user.unconfirmed_email} if user.unconfirmed_email else set[str]()
     return confirmed, unconfirmed
-
-
-def lock_account(user_id: int) -> User:
-    """The current row of the account, locked. Accounts are locked before events.
-
-    Services that end the account, or that publish its events, hold this lock.
-    """
-    return User.objects.select_for_update(no_key=True).get(pk=user_id)
 
 
 @transaction.atomic

@@ -21,7 +21,7 @@ from ..notifications.outbox import send_deferred
 from ..signals import address_left, email_confirmed
 from ..tokens import end_all_sessions
 from .keys import end_keys
-from .rules import check_free, unique_violations_as_errors
+from .rules import check_free, lock_account, unique_violations_as_errors
 
 _ADDRESS_FIELDS = [
     "email",
@@ -168,7 +168,7 @@ def confirm_email(user: User, *, address: str | None = None, by_owner: bool = Fa
     Raises `PreconditionFailed` if the account has another address than `address`, or none (see
     `User.needs_address`).
     """
-    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    user = lock_account(user.pk)
     if user.needs_address or (address is not None and user.email != address):
         raise PreconditionFailed
     if not user.email_verified:

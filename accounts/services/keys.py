@@ -18,6 +18,7 @@ from ..errors import KeyLimit
 from ..keys import digest_of, find_key, hint_of, new_secret
 from ..models import ERASED_KEY_NAME, ApiKey, User
 from ..notifications import notify
+from .rules import lock_account
 
 MAX_KEYS = 25
 DEFAULT_LIFETIME = timedelta(days=365)
@@ -37,7 +38,7 @@ def create_key(
 
     Raises `ValidationFailed` for a wrong password, `KeyLimit`.
     """
-    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    user = lock_account(user.pk)
     if not user.check_password(password):
         raise ValidationFailed(
             FieldError("password", "wrong_password", "This is not your password.")

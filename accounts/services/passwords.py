@@ -17,7 +17,7 @@ from ..notifications.cooldown import notify_with_cooldown
 from ..tokens import end_all_sessions, record_device
 from .addresses import confirm_email, lock_to_confirm, take_address
 from .keys import end_keys
-from .rules import check_password
+from .rules import check_password, lock_account
 
 
 @transaction.atomic
@@ -28,7 +28,7 @@ def change_password(
 
     Raises `ValidationFailed`.
     """
-    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    user = lock_account(user.pk)
     if not user.check_password(current_password):
         raise ValidationFailed(
             FieldError("current_password", "wrong_password", "This is not your password.")
@@ -45,7 +45,7 @@ def set_password(user: User, password: str | None, *, revoke_keys: bool = True) 
     API keys end as well, unless the owner has changed the password and keeps them: any other new
     password may follow a theft.
     """
-    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    user = lock_account(user.pk)
     user.set_password(password)
     user.save(update_fields=["password"])
     end_all_sessions(user)

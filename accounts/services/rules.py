@@ -1,4 +1,4 @@
-"""Rules of every account: unique names and addresses, and no weak passwords."""
+"""What every service of accounts needs: locks, unique names and addresses, no weak passwords."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +15,14 @@ _TAKEN = {
     "email": FieldError("email", "unique", "An account has this address already."),
     "username": FieldError("username", "unique", "Somebody has this name already."),
 }
+
+
+def lock_account(user_id: int) -> User:
+    """The current row of the account, locked. Accounts are locked before events.
+
+    Services that end the account, or that publish its events, hold this lock.
+    """
+    return User.objects.select_for_update(no_key=True).get(pk=user_id)
 
 
 def check_free(

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.audit import audited, record
 from accounts.models import User
+from accounts.services import lock_account
 from config.api.key_scopes import covers_event, key_of
 from config.errors import FieldError, NotFound, PermissionDenied, ValidationFailed
 from events.services.keys import check_events_of_key
@@ -56,7 +57,7 @@ def create_webhook(
     starts_after = end_of_log()
     secret, key = new_secret(), key_of(user)
     with transaction.atomic():
-        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        lock_account(user.pk)
         _check_number(user)
         webhook = Webhook.objects.create(
             user=user,
