@@ -33,8 +33,8 @@ MAX_EXACT_COUNT = 5_000
 MAX_MONTHS = 120
 MAX_LOCATIONS = 20
 
-# The first count reads at least this many sampled events. If fewer than the second number of them
-# are in the list, a larger part of the sample is counted.
+# The first count reads at least this many sampled events. If fewer than `MIN_SAMPLE_MATCHES`
+# of them are in the list, a larger part of the sample is counted.
 SAMPLE_ROWS = 10_000
 MIN_SAMPLE_MATCHES = 2_000
 

@@ -64,7 +64,10 @@ class _Lane:
 
 
 class Lanes:
-    """All methods are for one thread, which is not that of the loop."""
+    """Limits the requests in progress to each receiver, so that a slow one delays only itself.
+
+    The public methods are for one thread, which is not that of the event loop.
+    """
 
     def __init__(self) -> None:
         self._done: SimpleQueue[Outcome | Unbegun] = SimpleQueue()

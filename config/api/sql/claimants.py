@@ -14,7 +14,9 @@ _RUNNING = """
 
 
 class Claimants:
-    """Each has a number, which its connection locks, so it is known when one was killed.
+    """Processes that claim rows. Each holds an advisory lock on a number of its own.
+
+    Rows with a number that is not locked belonged to a process that was killed.
 
     `locks` is the class of the advisory locks. Rows of `model` have the number in `claimed_by` and
     the end of the lease in `attempt_at` while they are `pending`.
