@@ -67,6 +67,7 @@ class RegistrationForm(ServiceForm):
             registered_by=self.staff,
             party_size=data["party_size"] or 1,
             strictness=Strictness.GIVEN,  # the admin shows answers and takes none
+            skips_mode=True,
         )
 
     def _complete_from_account(self) -> None:

@@ -1,6 +1,6 @@
 """Who gets in: what registering does by the mode of the event.
 
-Lock order: event, code, registration.
+Lock order: event, confirmation, code, registration.
 """
 
 from dataclasses import replace
@@ -12,18 +12,20 @@ from django.utils import timezone
 
 from accounts.errors import InvalidOrExpiredLink
 from accounts.models import User
-from config.errors import DomainError
+from config.errors import DomainError, NotFound
 from events.models import Event, RegistrationMode, Right, has_right
 from events.services import lock_event
 
 from ..errors import AlreadyRegistered, RegistrationRejected
 from ..models import AddressConfirmation, Registration
+from .answering import Answered
 from .checks import check_event, check_party
 from .codes import check_code, take_use
 from .confirmations import find_confirmation, read_confirmation, request_confirmation
 from .eligibility import AdmissionNeeded, Status, is_registered
 from .ledger import Kind, Reason, is_registration_staff, record_change
 from .notifying import notify_holder
+from .placing import read_state
 from .registering import register_party
 from .requests import RegistrationRequest
 from .waitlist import add_to_counters
@@ -45,16 +47,14 @@ def register_caller(
     if settings.GUEST_CONFIRMATION and not is_proven and not _organizes(caller, event_id):
         return request_confirmation(request, code=code)
     try:
-        return register_party(request)
-    except AdmissionNeeded as needed:
-        mode = needed.mode
-    except AlreadyRegistered:
-        raise _refusal(event_id, user) from None
-    if _organizes(caller, event_id):
-        return register_party(replace(request, skips_mode=True))
-    if mode == RegistrationMode.CONFIRM_ADDRESS and not is_proven:
-        return request_confirmation(request)
-    try:
+        try:
+            return register_party(request)
+        except AdmissionNeeded as needed:
+            mode = needed.mode
+        if _organizes(caller, event_id):
+            return register_party(replace(request, skips_mode=True))
+        if mode == RegistrationMode.CONFIRM_ADDRESS and not is_proven:
+            return request_confirmation(request, code=code)
         return register_by_mode(mode, request, code=code)
     except AlreadyRegistered:
         raise _refusal(event_id, user) from None
@@ -68,11 +68,12 @@ def register_by_mode(
     Raises the errors of `check_may_register`, of `check_code`, and `CodeUsedUp`.
     """
     request = replace(request, skips_mode=True)
-    if mode == RegistrationMode.APPROVAL:
-        return _register_pending(request)
-    if mode == RegistrationMode.CODE:
-        return _register_with_code(request, code)
-    return register_party(request)
+    if mode not in {RegistrationMode.APPROVAL, RegistrationMode.CODE}:
+        return register_party(request)
+    # Everything is checked before the lock, so that a refusal takes none, and again under it.
+    event, registered = read_state(request.event_id, request.email)
+    answered = _check(event, request, code, is_registered=registered)
+    return _register_under_lock(request, code, answered)
 
 
 @transaction.atomic
@@ -85,11 +86,13 @@ def confirm(token: str) -> Registration:
     now.
     """
     stored = find_confirmation(token)
-    if stored.event.deleted_at is not None:
-        raise InvalidOrExpiredLink
-    event = lock_event(stored.event_id)
-    current = AddressConfirmation.objects.select_for_update().get(pk=stored.pk)
-    if current.version != stored.version:
+    try:
+        event = lock_event(stored.event_id)
+    except NotFound:
+        raise InvalidOrExpiredLink from None
+    requests = AddressConfirmation.objects.select_for_update()
+    current = requests.filter(pk=stored.pk, version=stored.version).first()
+    if current is None:
         raise InvalidOrExpiredLink
     if current.registration_id is None:
         mode = RegistrationMode(event.registration_mode)
@@ -104,26 +107,59 @@ def confirm(token: str) -> Registration:
     return registration
 
 
+def _check(
+    event: Event,
+    request: RegistrationRequest,
+    code: str,
+    *,
+    is_registered: bool,
+    answered: Answered | None = None,
+) -> Answered:
+    """The answers of a request, as by `check_event`, whose errors precede that of the code."""
+    now = timezone.now()
+    answered = check_event(event, request, now, answered)
+    if event.registration_mode == RegistrationMode.CODE:
+        check_code(event, code, request.email, now)
+    check_party(event, request, answered, is_registered=is_registered)
+    return answered
+
+
 @transaction.atomic
-def _register_with_code(request: RegistrationRequest, code: str) -> Registration:
-    """Registers, and takes a use of the code."""
-    event, now = lock_event(request.event_id), timezone.now()
-    answered = check_event(event, request, now)
-    row = check_code(event, code, request.email, now)
-    check_party(event, request, answered, is_registered=is_registered(event, request.email))
+def _register_under_lock(
+    request: RegistrationRequest, code: str, answered: Answered
+) -> Registration:
+    """Registers by the mode, and reads the answers again if the form was edited meanwhile."""
+    event = lock_event(request.event_id)
+    is_current = event.form_id == answered.form_id
+    answered = _check(
+        event,
+        request,
+        code,
+        is_registered=is_registered(event, request.email),
+        answered=answered if is_current else None,
+    )
+    if event.registration_mode == RegistrationMode.APPROVAL:
+        return _add_pending(request, event, answered)
+    if event.registration_mode == RegistrationMode.CODE:
+        return _register_with_code(request, event, code, answered)
+    return register_party(replace(request, is_opened=True))
+
+
+def _register_with_code(
+    request: RegistrationRequest, event: Event, code: str, answered: Answered
+) -> Registration:
+    """Registers, and takes a use of the code. Caller holds the event lock."""
     answered.check_options(event)
+    row = check_code(event, code, request.email, timezone.now())
     take_use(row)
     registration = register_party(replace(request, is_opened=True))
     Registration.objects.filter(pk=registration.pk).update(code=row)
     return registration
 
 
-@transaction.atomic
-def _register_pending(request: RegistrationRequest) -> Registration:
-    """A registration without a seat, whoever waits."""
-    event, now = lock_event(request.event_id), timezone.now()
-    answered = check_event(event, request, now)
-    check_party(event, request, answered, is_registered=is_registered(event, request.email))
+def _add_pending(request: RegistrationRequest, event: Event, answered: Answered) -> Registration:
+    """A registration without a seat, whoever waits. Caller holds the event lock."""
+    now = timezone.now()
     by, user = request.registered_by, request.user
     owner = user or User.objects.owner_of(request.email)
     is_owned_by_other = user is None and owner is not None
@@ -145,8 +181,9 @@ def _register_pending(request: RegistrationRequest) -> Registration:
     reason = Reason.BY_ATTENDEE if by else Reason.BY_GUEST
     record_change(registration, Kind.PENDING, by=by, reason=reason, at=now)
     add_to_counters(event, pending_count=request.party_size)
-    kind = "registration_pending"
-    notify_holder(registration, kind, key=f"{kind}:{registration.pk}")
+    if request.notify:
+        kind = "registration_pending"
+        notify_holder(registration, kind, key=f"{kind}:{registration.pk}")
     registration.position = registration.people_ahead = None  # type: ignore[attr-defined]
     return registration
 

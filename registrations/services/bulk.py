@@ -23,8 +23,8 @@ from ..forms.questions import questions_of, taken_options
 from ..models import LedgerEntry, new_ticket_code
 from .eligibility import (
     Status,
-    check_capacity_holds,
-    check_is_ahead,
+    check_fits_capacity,
+    check_is_upcoming,
     check_party_size,
     describe_full,
     placement,
@@ -153,7 +153,7 @@ def import_attendees(
     if event is None:  # deleted since the caller read it
         raise NotFound
     now = timezone.now()
-    check_is_ahead(event, now)
+    check_is_upcoming(event, now)
     report = ImportReport(saved=False, rows=list(_row_results(event, rows)))
     new_rows = [row for row in report.rows if row.outcome in {"confirmed", "waitlisted"}]
     if dry_run or not new_rows or (report.errors() and not partial):
@@ -170,8 +170,8 @@ def _row_results(event: Event, rows: Sequence[Candidate | InvalidRow]) -> Iterat
     Caller holds the event lock, except in a dry run.
     """
     emails = {row.email for row in rows if isinstance(row, Candidate)}
-    live = event.registrations.of_address().filter(email__in=emails)
-    registered = set(live.values_list("email", flat=True))
+    existing = event.registrations.of_address().filter(email__in=emails)
+    registered = set(existing.values_list("email", flat=True))
     options = ImportedAnswers(event)
     for row in rows:
         if isinstance(row, InvalidRow):
@@ -215,12 +215,12 @@ def _refusal(event: Event, row: Candidate) -> FieldError | None:
     field = f"line.{row.line}"
     try:
         check_party_size(event, row.party_size)
-        check_capacity_holds(event, row.party_size)
+        check_fits_capacity(event, row.party_size)
     except ValidationFailed as refusal:
         [error] = refusal.facts["errors"]
         return FieldError(f"{field}.party_size", error["code"], error["detail"])
     except PartyTooLarge as refusal:
-        return FieldError(f"{field}.party_size", "max_value", refusal.detail)
+        return FieldError(f"{field}.party_size", "max_value", refusal.message)
     if placement(event, row.party_size) is None:
         return FieldError(field, "event_full", describe_full(event))
     return None

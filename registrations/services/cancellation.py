@@ -37,8 +37,8 @@ def cancel_registration(
     """Cancels a registration and promotes the waitlist. A cancelled one stays unchanged.
 
     `by` is the acting account, None for a guest with a token. `reason` is the role of the actor; by
-    default it follows from the registration. Raises `EventStarted` after the start,
-    `RegistrationRejected`, and `CancellationClosed` for an attendee with a seat after the deadline.
+    default it follows from the registration. Raises `RegistrationRejected`, `EventStarted` after
+    the start, and `CancellationClosed` for an attendee with a seat after the deadline.
     Seats of a deleted event, which may be restored, are freed only when an account is closed.
     Without `notify` the holder is not notified; promoted people always are.
     """
@@ -53,7 +53,7 @@ def cancel_registration(
     if event.has_started(now):
         raise EventStarted("The event has started; a registration can no longer be cancelled.")
     if not is_closing:
-        _check_cancellation_open(event, registration, by, now)
+        check_cancellation_open(event, registration, by, now)
     add_people(event, registration, -registration.party_size, parties=-1)
     if registration.status != Status.PENDING:
         free_options(event, registration)
@@ -69,7 +69,7 @@ def cancel_registration(
     promote_waitlist(event, reason=Reason.PLACE_FREED)
 
 
-def _check_cancellation_open(
+def check_cancellation_open(
     event: Event, registration: Registration, by: User | None, now: datetime
 ) -> None:
     """Raises `CancellationClosed` after the deadline. Organizer and staff may always cancel."""

@@ -1,9 +1,9 @@
 """The order in which a request to register is checked, in every registration mode.
 
-Errors about the event come first, then those about the caller, then those about free places:
-the view of the event, its mode, the size of the party, the answers, the times of registering, the
-code, another registration of the address, the version of the form, the capacity, the options, the
-uses of the code, seats and places in the queue. A mode leaves out what it does not need.
+First whether the caller may see the event, and its mode. Then the size of the party, its answers,
+the times of registering, the code, another registration of the address, the version of the form,
+the capacity, the options, the uses of the code, and free seats or places in the queue. A mode
+leaves out what it does not need.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ from ..errors import AlreadyRegistered
 from .answering import Answered, read_answers
 from .eligibility import (
     AdmissionNeeded,
-    check_capacity_holds,
+    check_fits_capacity,
     check_has_place,
     check_is_open,
     check_is_visible,
@@ -49,7 +49,7 @@ def check_event(
 
     Raises the errors of `check_access`, `ValidationFailed`, and those of `check_is_open`.
     """
-    check_access(event, request, now)
+    check_access(event, request)
     if not request.was_accepted:  # an accepted party stays as large as it is
         check_party_size(event, request.party_size)
     answered = answered or read_answers(event, request, now)
@@ -57,12 +57,10 @@ def check_event(
     return answered
 
 
-def check_access(event: Event, request: RegistrationRequest, now: datetime) -> None:
-    """Raises `NotFound`, and `AdmissionNeeded` after the errors that precede those of its mode."""
+def check_access(event: Event, request: RegistrationRequest) -> None:
+    """Raises `NotFound`, `AdmissionNeeded`."""
     check_is_visible(event, request.viewer, is_opened=request.is_opened)
     if event.needs_admission and not request.skips_mode:
-        check_party_size(event, request.party_size)
-        check_is_open(event, now)
         raise AdmissionNeeded(RegistrationMode(event.registration_mode))
 
 
@@ -73,4 +71,4 @@ def check_party(
     if is_registered:
         raise AlreadyRegistered
     answered.check_version(event)
-    check_capacity_holds(event, request.party_size)
+    check_fits_capacity(event, request.party_size)

@@ -31,7 +31,8 @@ LIFETIME = timedelta(hours=24)
 def request_confirmation(request: RegistrationRequest, *, code: str = "") -> AddressConfirmation:
     """Stores the request and sends its e-mail. Earlier tokens for the address become invalid.
 
-    Raises the errors of the event's state, of the code and of the answers, and `PartyTooLarge`.
+    Raises the errors of `check_event`, of the code, `FormChanged` and `PartyTooLarge`. Options and
+    seats are first checked when the address is confirmed.
     """
     now, request = timezone.now(), replace(request, skips_mode=True)
     events = Event.objects.existing().defer("search_vector")

@@ -24,9 +24,9 @@ from ..forms.questions import Questions, questions_of, taken_options
 from ..models import LedgerEntry, Registration
 from .eligibility import (
     Status,
-    check_capacity_holds,
-    check_is_ahead,
-    event_full,
+    check_fits_capacity,
+    check_is_upcoming,
+    event_full_error,
     placement,
 )
 from .ledger import Kind, Reason, new_entry, role_of
@@ -165,13 +165,13 @@ class _Decisions:
         if row.status in _NOTIFICATIONS:
             return
         _check_is_pending(row)
-        check_is_ahead(event, self.now)
-        check_capacity_holds(event, size)
+        check_is_upcoming(event, self.now)
+        check_fits_capacity(event, size)
         chosen = taken_options(self.questions, row.answers, row.guests)
         check_options_free(event.pk, self.questions, chosen)
         status = placement(event, size)
         if status is None:
-            raise event_full(event)
+            raise event_full_error(event)
         take_options(event.pk, self.questions, chosen)
         if status == Status.CONFIRMED:
             row.confirmed_at, kind = self.now, Kind.APPROVED

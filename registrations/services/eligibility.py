@@ -129,7 +129,7 @@ def check_is_visible(
         raise NotFound
 
 
-def check_is_ahead(event: Event, now: datetime) -> None:
+def check_is_upcoming(event: Event, now: datetime) -> None:
     """Raises `NotFound` if deleted, `EventCancelled`, `EventNotPublished`, `EventStarted`."""
     if event.deleted_at is not None:
         raise NotFound
@@ -144,15 +144,15 @@ def check_is_ahead(event: Event, now: datetime) -> None:
 def check_has_place(event: Event, party_size: int) -> None:
     """Raises `EventFull` if there are neither seats nor places in the queue."""
     if placement(event, party_size) is None:
-        raise event_full(event)
+        raise event_full_error(event)
 
 
 def check_is_open(event: Event, now: datetime) -> None:
     """Raises why registration is not open.
 
-    After the errors of `check_is_ahead` come `RegistrationNotOpen` and `RegistrationClosed`.
+    After the errors of `check_is_upcoming` come `RegistrationNotOpen` and `RegistrationClosed`.
     """
-    check_is_ahead(event, now)
+    check_is_upcoming(event, now)
     opens, closes = event.registration_opens_at, event.registration_closes_at
     if opens and now < opens:
         raise RegistrationNotOpen(opens_at=render_instant(opens))
@@ -160,7 +160,7 @@ def check_is_open(event: Event, now: datetime) -> None:
         raise RegistrationClosed
 
 
-def check_capacity_holds(event: Event, party_size: int) -> None:
+def check_fits_capacity(event: Event, party_size: int) -> None:
     """Raises `PartyTooLarge` for a party that can never fit."""
     capacity = event.max_capacity
     if capacity is not None and party_size > capacity:
@@ -170,7 +170,7 @@ def check_capacity_holds(event: Event, party_size: int) -> None:
         )
 
 
-def event_full(event: Event) -> EventFull:
+def event_full_error(event: Event) -> EventFull:
     return EventFull(
         f"{describe_full(event)} Try again later: a seat becomes free when somebody cancels.",
         max_capacity=event.max_capacity,
@@ -214,7 +214,9 @@ def describe_full(event: Event) -> str:
     free = event.available_seats or 0
     if free > 0:
         seats = "1 seat is" if free == 1 else f"{free} seats are"
-        waiting = f", and {event.waitlist_count} people wait" if event.waitlist_count else ""
+        number = event.waitlist_count
+        people = "1 person waits" if number == 1 else f"{number} people wait"
+        waiting = f", and {people}" if number else ""
         return f"Only {seats} free{waiting}."
     if event.max_capacity == 1:
         return "The only seat is taken."

@@ -11,26 +11,25 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from config.api.text.instants import render_instant
 from config.errors import FieldError, ValidationFailed
 from events.errors import EventCancelled, EventStarted
-from events.models import Event, Right, has_right
+from events.models import Event
 from events.services import lock_event
 
-from ..errors import CancellationClosed, PartyCannotGrow
+from ..errors import PartyCannotGrow
 from ..forms.answers import read_edit
 from ..forms.questions import questions_of
 from ..models import Registration
+from .cancellation import check_cancellation_open
 from .eligibility import (
     Status,
-    check_capacity_holds,
+    check_fits_capacity,
     check_is_current,
     check_is_open,
     check_party_size,
-    event_full,
-    is_cancellation_closed,
+    event_full_error,
 )
-from .ledger import Kind, Reason, is_registration_staff, record_change, role_of
+from .ledger import Kind, Reason, record_change, role_of
 from .locking import lock_registration
 from .option_limits import exchange_options
 from .waitlist import add_people, promote_waitlist
@@ -135,11 +134,7 @@ def _check_may_shrink(
     if size < row.admitted_count:
         admitted = f"{row.admitted_count} people of the party are checked in."
         raise ValidationFailed(FieldError("party_size", "min_value", admitted))
-    closes = event.cancellation_closes_at
-    if closes is None or not is_cancellation_closed(row, event, now):
-        return
-    if by is None or not (has_right(by, Right.PEOPLE, event) or is_registration_staff(by)):
-        raise CancellationClosed(closed_at=render_instant(closes))
+    check_cancellation_open(event, row, by, now)
 
 
 def _check_may_grow(event: Event, row: Registration, size: int, now: datetime) -> None:
@@ -147,8 +142,8 @@ def _check_may_grow(event: Event, row: Registration, size: int, now: datetime) -
     check_is_open(event, now)
     if row.status == Status.WAITLISTED:
         raise PartyCannotGrow
-    check_capacity_holds(event, size)
+    check_fits_capacity(event, size)
     if row.status == Status.PENDING:  # it has no seats yet
         return
     if event.waitlist_count or not event.seats_party(size - row.party_size):
-        raise event_full(event)
+        raise event_full_error(event)

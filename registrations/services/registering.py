@@ -58,7 +58,7 @@ def register(event_id: int, **fields: Any) -> Registration:
 
 
 def register_party(request: RegistrationRequest) -> Registration:
-    """Registers a person and their party, without their mode's conditions.
+    """Registers a person and their party at an event that is open to all, or that skips its mode.
 
     A guest's registration belongs to the account that has confirmed the address, if there is one.
     The caller may be a stranger then. So `registered_by` is not stored, and the token of version 0,
@@ -71,13 +71,13 @@ def register_party(request: RegistrationRequest) -> Registration:
     if was_sold_out(request.event_id) and not request.was_accepted:
         _check_by_reading(request)
     for _ in range(_ATTEMPTS):
-        if request.is_about_form:
+        if request.concerns_form:
             return _register_answered(request)
         parameters = _parameters_of(request)
         row = place(parameters)
         event = event_of(row)
         if not row["is_placed"]:
-            check_access(event, request, parameters["now"])
+            check_access(event, request)
             request = replace(request, is_opened=True)
             if event.form_id is not None or request.was_accepted:
                 return _register_answered(request)
@@ -162,10 +162,11 @@ def _place_by_rule(
 def _check_by_reading(request: RegistrationRequest) -> None:
     """Raises the refusal for the event's current state; returns if there may be a seat."""
     event, registered = read_state(request.event_id, request.email)
-    now = timezone.now()
-    check_access(event, request, now)
+    check_access(event, request)
     if event.form_id is None:
-        check_may_register(event, request, now, is_registered=registered, answered=NO_ANSWERS)
+        check_may_register(
+            event, request, timezone.now(), is_registered=registered, answered=NO_ANSWERS
+        )
 
 
 def _parameters_of(request: RegistrationRequest) -> dict[str, Any]:

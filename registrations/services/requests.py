@@ -21,13 +21,13 @@ class RegistrationRequest:
     `user` is the account that the registration belongs to; None for a guest. `registered_by` is
     the account that makes the registration.
 
-    `party_size` includes the registrant; `guests` are those who are named. `answers`, also of
-    guests, are for the questions of the event, whose version the caller may state as
-    `form_version`. `strictness` says what is checked of them.
+    `party_size` includes the registrant; `guests` are those who are named. `answers` and those of
+    the guests are for the questions of the event. `form_version` is the version of the questions
+    that the caller has read; None is the current one. `strictness` says what is checked of them.
 
-    `is_opened` says that the caller has the key of an unlisted event; without it `registered_by`
-    has to see the event. With `skips_mode` the registration mode of the event does not matter.
-    Without `notify` there is no notification.
+    With `is_opened` an unlisted event is visible: the caller has its key, or it was checked before.
+    Without it `registered_by` has to see the event. With `skips_mode` the registration mode of the
+    event does not matter. Without `notify` there is no notification.
     """
 
     event_id: int
@@ -52,7 +52,7 @@ class RegistrationRequest:
         return self.registered_by or AnonymousUser()
 
     @property
-    def is_about_form(self) -> bool:
+    def concerns_form(self) -> bool:
         """Whether anything in it is for the questions of the event."""
         has_answers = self.answers or any("answers" in guest for guest in self.guests)
         return bool(has_answers) or self.form_version is not None

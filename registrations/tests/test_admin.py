@@ -76,6 +76,16 @@ def test_registration_add_takes_a_seat(client, root, event):
     assert event.registered_count == 1
 
 
+@pytest.mark.parametrize("mode", ["approval", "code", "confirm_address"])
+def test_registration_add_passes_the_mode_of_the_event(client, mode):
+    event = EventFactory(registration_mode=mode)
+    form = {"event": event.pk, "name": "Bob", "email": "bob@example.com"}
+
+    response = client.post(f"{LIST}add/", form, follow=True)
+
+    assert messages_of(response)[0] == "The registration is confirmed."
+
+
 def test_registration_add_of_an_account_uses_its_address(client, event, ana):
     client.post(f"{LIST}add/", {"event": event.pk, "user": ana.pk})
 

@@ -956,6 +956,20 @@ def test_errors_of_pending_registrations_take_precedence_in_order(anyone, organi
     assert codes == ["already_registered", "form_changed", "party_too_large"]
 
 
+@pytest.mark.parametrize("mode", ["open", "approval", "confirm_address", "code"])
+@pytest.mark.parametrize(
+    ("answers", "code"),
+    [({"table": 1}, "validation_error"), ({"table": "any"}, "registration_closed")],
+)
+def test_every_mode_checks_the_answers_and_then_the_times(
+    anyone, organizer, by_code, mode, answers, code
+):
+    asks(organizer, by_code)
+    Event.objects.filter(pk=by_code.pk).update(registration_mode=mode, registration_closes_at=NOW)
+
+    assert register(anyone, by_code, answers=answers).json()["code"] == code
+
+
 @pytest.mark.parametrize(
     ("mode", "status"), [("approval", 201), ("confirm_address", 202), ("code", 403)]
 )
@@ -968,6 +982,15 @@ def test_modes_of_unlisted_events_need_the_key(anyone, olga, mode, status):
 
     assert hidden.status_code == 404
     assert opened.status_code == status
+
+
+def test_address_cannot_be_confirmed_after_the_event_was_deleted(anyone, by_address):
+    register(anyone, by_address)
+    Event.objects.filter(pk=by_address.pk).update(deleted_at=NOW)
+
+    confirmed = confirm(anyone, token_of(by_address))
+
+    assert (confirmed.status_code, confirmed.json()["code"]) == (400, "invalid_or_expired_link")
 
 
 def test_confirmed_address_opens_an_unlisted_event(anyone, olga):

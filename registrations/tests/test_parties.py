@@ -459,6 +459,8 @@ def test_parties_are_imported(event, olga, signed_in):
         ("confirmed", []), ("waitlisted", []), ("refused", ["max_value"]),
         ("refused", ["max_value"]), ("refused", ["invalid"]),
     ]  # fmt: skip
+    too_large = report.json()["rows"][3]["errors"][0]["detail"]
+    assert too_large == "The event has 5 seats in all; register a smaller party."
     assert counts(event) == (3, 3, 1)
 
 
