@@ -40,6 +40,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 # A process that does not respond within this time is named, and the others run on.
 READY_SECONDS = 60
 POLL_SECONDS = 0.3
+_ADDRESSES = (("pages", ""), ("API", "api/events/"), ("docs", "api/docs/"), ("admin", "admin/"))
 
 
 def main() -> None:
@@ -176,7 +177,7 @@ def _announce(logins: str, started_at: datetime, stopping: threading.Event) -> N
         return
     silent = f" Not responding yet: {', '.join(checks)}." if checks else ""
     lines = [f"Ready.{silent} Ctrl-C stops everything.", ""]
-    for name, path in (("API", "api/events/"), ("docs", "api/docs/"), ("admin", "admin/")):
+    for name, path in _ADDRESSES:
         lines.append(f"{name:>7}  {settings.PUBLIC_URL}/{path}")
     sys.stdout.write("\n".join(["", *lines, "", logins]) + "\n")
     sys.stdout.flush()

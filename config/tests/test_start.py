@@ -110,6 +110,7 @@ def test_start_prints_the_addresses_and_logins_once_everything_responds(applicat
         client.request("GET", "/api/events/?page_size=1")
         body = json.loads(client.getresponse().read())
 
+    assert f"  pages  http://localhost:{port}/\n" in ready
     assert f"http://localhost:{port}/api/docs/" in ready
     assert "demo@example.com     demo-password-2027" in ready
     assert len(body["results"]) == 1
