@@ -12,6 +12,11 @@ from .access_keys import key_query
 
 _SIGNER = signing.Signer(salt="invitation")
 _MAX_SLUG_LENGTH = 60
+# Letters that NFKD does not take apart, so that they would be missing in a slug.
+_LATIN = str.maketrans(
+    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"}
+    | {"\u0131": "i"}
+)
 
 
 def page_url(event: Any) -> str | None:
@@ -33,10 +38,10 @@ def page_path(event: Any) -> str:
 def slug_of(name: str) -> str:
     """The name in the letters of an address: `event` if it has none of them.
 
-    >>> slug_of("Über-Ich: Café & Bar!"), slug_of("東京")
-    ('uber-ich-cafe-bar', 'event')
+    >>> slug_of("Über-Ich: Café & Bar!"), slug_of("Łódź"), slug_of("東京")
+    ('uber-ich-cafe-bar', 'lodz', 'event')
     """
-    slug = slugify(unicodedata.normalize("NFKD", name.replace("ß", "ss")))
+    slug = slugify(unicodedata.normalize("NFKD", name.lower().translate(_LATIN)))
     return slug[:_MAX_SLUG_LENGTH].strip("-_") or "event"
 
 

@@ -12,6 +12,7 @@ from accounts.models import Notification
 from accounts.tests.factories import UserFactory
 from config.api.http.one_use_forms import MAX_SECONDS, MIN_SECONDS
 from conftest import NOW
+from events.links import slug_of
 from events.services import cancel_event
 from events.tests.factories import CategoryFactory, EventFactory
 from registrations.models import Feedback, Registration
@@ -105,6 +106,12 @@ def test_another_address_of_the_event_redirects_to_its_page(browser, jazz, path)
     query = "?utm_source=x" if "?" in path else ""
     assert (response.status_code, response["Location"]) == (301, path_of(jazz) + query)
     assert response["Cache-Control"] == "no-store"
+
+
+def test_a_slug_has_every_latin_letter():
+    assert [slug_of(name) for name in ("Łódź, Ærø & Đà Nẵng", "Straße \u0131\u0131", "東京")] == [
+        "lodz-aero-da-nang", "strasse-ii", "event"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
