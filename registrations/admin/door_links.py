@@ -95,7 +95,17 @@ class DoorLinkAdmin(AuditedAdmin):
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, *args, **kwargs)  # a new class for each request
         form.staff = staff_of(request)
+        if "event" in form.base_fields:
+            widget = form.base_fields["event"].widget
+            widget.can_add_related = widget.can_change_related = widget.can_view_related = False
         return form
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """The next page has the URL, whichever button is pressed. So there is one."""
+        context |= {"show_save_and_continue": False, "show_save_and_add_another": False}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if db_field.name == "event":
@@ -110,6 +120,7 @@ class DoorLinkAdmin(AuditedAdmin):
     def save_model(self, request: HttpRequest, obj: DoorLink, form: Any, change: bool) -> None:
         link, obj.url = form.write()  # type: ignore[attr-defined]  # for `response_add`
         obj.pk = link.pk
+        obj.refresh_from_db()
 
     def response_add(self, request: HttpRequest, obj: DoorLink, *args: Any) -> HttpResponse:
         """The page with the URL and its QR code, in place of a redirect that would lose them."""

@@ -448,8 +448,9 @@ def test_a_new_door_link_is_shown_once_and_works(client, root, event):
     assert f'<option value="{event.pk}" selected>' in form
     assert (link.name, link.event, link.created_by) == ("Main entrance", event, root)
     assert find_door_link(url.rpartition("/")[2]) == link
-    assert f'readonly value="{url}"' in response.content.decode()
-    assert "<svg" in response.content.decode()
+    shown = response.content.decode()
+    assert all(text in shown for text in (f'readonly value="{url}"', "<svg", "Main entrance"))
+    assert f"{EVENTS}{event.pk}/change/" in shown
     assert "no-store" in response["Cache-Control"]
     assert [(entry.action, entry.actor) for entry in changes_of(link)] == [("created", root)]
     later = client.get(f"{LINKS}{link.pk}/change/"), client.get(f"{EVENTS}{event.pk}/change/")
