@@ -277,6 +277,7 @@ def test_feedback_is_on_the_page_without_what_staff_have_hidden(clock, browser, 
 
     assert "4.0 of 5 stars, from 1 person ★★★★☆ ana Great & <loud>" in text
     assert "Spam" not in text
+    assert "Add to calendar" not in text
 
 
 # --- registering ---

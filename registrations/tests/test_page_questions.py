@@ -96,10 +96,12 @@ def test_every_type_of_question_is_asked_and_answered(clock, browser, jazz):
     }
 
     page = browser.get(path_of(jazz)).content.decode()
+    optional = re.findall(r"(\w+) <span[^>]*>\(optional\)", page)
     response = submitted(
         clock, browser, jazz, **{f"answers.{key}": value for key, value in answers.items()}
     )
 
+    assert optional == [one["label"] for one in ALL_TYPES if one["key"] != "consent"]
     assert response.status_code == 302, text_of(response)
     stored = Registration.objects.get().answers
     assert stored.pop("consent")["agreed"] is True
