@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from config.api.bounded_cache import bounded_cache
 from config.api.text.email_addresses import (
     ascii_address,
     ascii_host,
@@ -153,8 +154,13 @@ def _headers(kind: Kind, row: Notification) -> Iterable[tuple[str, str]]:
 
 
 def _sender() -> tuple[str, str]:
-    """Name and address."""
-    name, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
+    """Name and address of `DEFAULT_FROM_EMAIL`."""
+    return _mailbox_in(settings.DEFAULT_FROM_EMAIL)
+
+
+@bounded_cache(16)
+def _mailbox_in(text: str) -> tuple[str, str]:
+    name, address = parseaddr(text)
     return name, ascii_address(address)
 
 
