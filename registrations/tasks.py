@@ -5,6 +5,7 @@ from procrastinate.contrib.django import app
 
 from .changes.log import delete_old_changes, sequence_changes
 from .services.accounts import settle_accounts
+from .services.answer_tallies import count_answers
 from .services.confirmations import delete_old_confirmations
 from .services.reminders import queue_feedback_invitations, queue_reminders
 from .services.retention import forget_old_answers
@@ -44,6 +45,13 @@ def settle(timestamp: int) -> None:
 def sequence(timestamp: int) -> None:
     """Moves, every minute, the changes into the log that no reader has moved."""
     sequence_changes()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="count_answers")
+def tally(timestamp: int) -> None:
+    """Adds, every minute, new answers to the tallies of their events."""
+    count_answers()
 
 
 @app.periodic(cron="47 3 * * *")

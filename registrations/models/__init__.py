@@ -1,3 +1,4 @@
+from .answer_tally import AnswerTally, UncountedAnswers
 from .change import CHANGE_TYPES, TYPES_OF_SCANS, Change, ChangeLog
 from .code import AddressConfirmation, RegistrationCode, new_code
 from .door_link import DoorLink, DoorLinkQuerySet
@@ -27,6 +28,7 @@ __all__ = [
     "CHANGE_TYPES",
     "TYPES_OF_SCANS",
     "AddressConfirmation",
+    "AnswerTally",
     "Change",
     "ChangeLog",
     "DoorLink",
@@ -41,6 +43,7 @@ __all__ = [
     "RegistrationCode",
     "RegistrationQuerySet",
     "Scan",
+    "UncountedAnswers",
     "admitted_people",
     "new_code",
     "has_place",

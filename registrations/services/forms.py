@@ -19,6 +19,7 @@ from events.services.series import lock_events, lock_series
 
 from ..errors import QuestionInUse
 from ..forms.questions import questions_of
+from .answer_tallies import recount_answers
 from .option_limits import set_limits
 
 # Cancelled registrations keep their answers, which must stay readable.
@@ -63,6 +64,7 @@ def put_form(
     event.set_edited()
     event.save(update_fields=["form", "edited_by_hand", "edited_since_import"])
     set_limits(event.pk, event.form)
+    recount_answers([event.pk])
     return event
 
 
@@ -88,6 +90,7 @@ def put_series_form(
     Event.objects.filter(pk__in=[event.pk for event in events]).update(form=series.form)
     for event in events:
         set_limits(event.pk, series.form)
+    recount_answers(event.pk for event in events)
     return series
 
 

@@ -16,6 +16,7 @@ from events.models import Event
 from events.services import lock_event
 
 from ..models import LedgerEntry, Registration
+from .answer_tallies import drop_tally, events_with_wrong_tallies
 from .eligibility import may_promote_sql
 from .waitlist import promote_waitlist
 
@@ -248,6 +249,7 @@ _LEDGER_DIFFERS = """
 """
 
 _ONE_PER_MAILBOX = "one live registration per event and mailbox"
+_TALLIES = "tallies equal the answers they count"
 
 
 @dataclass(frozen=True)
@@ -273,6 +275,8 @@ def find_faults() -> Iterator[Fault]:
                 yield Fault(check.invariant, event_id, detail)
         for row in _respelled_duplicates().filter(event__end_time__gt=now):
             yield Fault(_ONE_PER_MAILBOX, row.event_id, _duplicate_detail(row))
+        for event_id in events_with_wrong_tallies():
+            yield Fault(_TALLIES, event_id, "the tally of its answers is wrong")
 
 
 def find_notes() -> Iterator[str]:
@@ -316,7 +320,10 @@ def _people(rows: QuerySet[Registration]) -> int:
 
 @transaction.atomic
 def repair_counters(event_id: int) -> None:
-    """Sets an event's counters from its rows, and promotes the waitlist into free seats."""
+    """Sets an event's counters from its rows, and promotes the waitlist into free seats.
+
+    Its answers are counted by the next task.
+    """
     event = lock_event(event_id)
     live = event.registrations.live()
     queue = live.filter(status="waitlisted")
@@ -333,4 +340,5 @@ def repair_counters(event_id: int) -> None:
         feedback_count=feedback["number"],
         average_rating=feedback["average"],
     )
+    drop_tally(event_id)
     promote_waitlist(event, reason=LedgerEntry.Reason.PLACE_FREED)

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Any
 
-from django.db import connection, transaction
 from django.utils import timezone
 
 from events.models import Event
@@ -19,6 +18,7 @@ from events.models import Event
 from .answers import answer_summary
 from .buckets import Interval, Range, bucket_edges, finest_interval
 from .counts import EPOCH, SLOT, Changes, Kind, beginning, read_changes, read_rows
+from .snapshots import one_snapshot
 
 _COUNTERS = """
     SELECT registered_count, waitlist_count FROM events_event WHERE id = %(event_id)s
@@ -65,7 +65,6 @@ class EventStatistics:
     answers: dict[str, dict[str, Any]]
 
 
-@transaction.atomic
 def event_statistics(
     event: Event,
     zone: tzinfo,
@@ -80,9 +79,7 @@ def event_statistics(
     longer buckets if there would be too many. Raises `TooManyBuckets` and `OverflowError`.
     """
     now = timezone.now()
-    with connection.cursor() as cursor:
-        if not connection.savepoint_ids:  # the outermost transaction
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with one_snapshot() as cursor:
         counters = read_rows(cursor, _COUNTERS, event)[0]
         changes = read_changes(cursor, event, counters[1])
         span = _span(event, changes, now, begin, end)

@@ -21,6 +21,7 @@ from accounts.tests.factories import UserFactory
 from events.models import Event
 from events.tests.factories import EventFactory
 from registrations.models import Registration
+from registrations.services.answer_tallies import count_answers
 from registrations.services.integrity import find_faults
 
 # More of them find rarer faults, in more time.
@@ -133,6 +134,10 @@ class FormMachine(RuleBasedStateMachine):
         pk = data.draw(st.sampled_from(sorted(self.known)))
         assert self.client.delete(f"/api/registrations/{pk}/").status_code == 204
         self.known.pop(pk)
+
+    @rule()
+    def count(self) -> None:
+        count_answers()
 
     @invariant()
     def answers_are_those_that_were_given(self) -> None:
