@@ -196,7 +196,7 @@ def organizer_first(
 @organizer_first
 @audited("restored")
 def restore_event(event: Event, *, notify: bool = True) -> Event:
-    event = Event.objects.select_for_update(of=("self",), no_key=True).get(pk=event.pk)
+    event = lock_event(event.pk, even_deleted=True)
     if event.deleted_at is not None:
         now = timezone.now()
         if event.organizer.erased_at is not None and not event.has_started(now):

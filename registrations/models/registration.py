@@ -257,6 +257,11 @@ class Registration(models.Model):
         return 0 if self.checked_in_at is None else self.party_size - self.absent_count
 
     @property
+    def takes_options(self) -> bool:
+        """Whether its answers count against the limits of options."""
+        return self.status in {self.Status.CONFIRMED, self.Status.WAITLISTED}
+
+    @property
     def is_erased(self) -> bool:
         """Whether the person is erased. No decision is made on such a registration."""
         return self.email.endswith(ERASED_DOMAIN)

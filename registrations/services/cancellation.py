@@ -55,8 +55,7 @@ def cancel_registration(
     if not is_closing:
         check_cancellation_open(event, registration, by, now)
     add_people(event, registration, -registration.party_size, parties=-1)
-    if registration.status != Status.PENDING:
-        free_options(event, registration)
+    free_options(event, registration)
     give_use_back(registration)
     registration.status = Status.CANCELLED
     registration.cancelled_at = now

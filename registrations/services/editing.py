@@ -172,8 +172,7 @@ def _forget_answers(
     before = row.answers, row.guests
     row.answers = {key: answer for key, answer in row.answers.items() if key in answers}
     row.guests = [] if guests is None else row.guests
-    if event.form_id is not None and row.status in {Status.CONFIRMED, Status.WAITLISTED}:
-        exchange_options(event, before, (row.answers, row.guests))
+    exchange_options(event, row, before)
 
 
 def _check_may_be_handed_on(event: Event, row: Registration, email: str) -> None:

@@ -104,7 +104,7 @@ def give_options_back(event_id: int, chosen: Collection[Option]) -> None:
 
 def free_options(event: Event, registration: Registration) -> None:
     """Gives back what a registration that ends has taken. Caller holds the event lock."""
-    if event.form_id is not None:
+    if event.form_id is not None and registration.takes_options:
         questions = questions_of(event.form)
         chosen = taken_options(questions, registration.answers, registration.guests)
         give_options_back(event.pk, chosen)
@@ -112,13 +112,16 @@ def free_options(event: Event, registration: Registration) -> None:
 
 def exchange_options(
     event: Event,
+    registration: Registration,
     before: tuple[dict[str, Any], list[dict[str, Any]]],
-    after: tuple[dict[str, Any], list[dict[str, Any]]],
 ) -> None:
-    """Takes and gives back the difference of two states of answers and guests.
+    """Takes and gives back what differs from the answers and guests before.
 
     Caller holds the event lock. Raises `OptionFull`.
     """
+    if event.form_id is None or not registration.takes_options:
+        return
+    after = registration.answers, registration.guests
     questions = questions_of(event.form)
     old, new = (Counter(taken_options(questions, *state)) for state in (before, after))
     taken = sorted((new - old).elements())

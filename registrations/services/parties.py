@@ -95,8 +95,7 @@ def _answer(
         questions_of(event.form), *before, answers=answers, guests=guests, now=now
     )
     row.answers, row.guests = after, named[: row.party_size - 1]
-    if event.form_id is not None and row.status in {Status.CONFIRMED, Status.WAITLISTED}:
-        exchange_options(event, before, (row.answers, row.guests))
+    exchange_options(event, row, before)
 
 
 def _show(row: Registration, registration: Registration) -> None:

@@ -24,7 +24,7 @@ from registrations.models import Registration
 from registrations.services.answer_tallies import count_answers
 from registrations.services.integrity import find_faults
 
-# More of them find rarer faults, in more time. They are other ones in each run, by --hypothesis-seed.
+# More of them find rarer faults, in more time. --hypothesis-seed then chooses other ones.
 CHOSEN_HISTORIES = os.environ.get("FORM_HISTORIES")
 HISTORIES = int(CHOSEN_HISTORIES or "25")
 
