@@ -19,9 +19,11 @@ from time import monotonic
 from typing import Any
 
 PATIENCE_SECONDS = 30
-_KEYS = {"Tab": 9, "Enter": 13, "Space": 32}
+_KEYS = {"Tab": 9, "Enter": 13, "Space": 32, "ArrowDown": 40}
 _TEXTS = {"Enter": "\r", "Space": " "}
-_NAMES = "(e => [e.name, e.getAttribute('aria-label'), e.innerText])(document.activeElement)"
+_NAMES = """(
+    e => [e.name, e.getAttribute('aria-label'), e.innerText, e.type === 'submit' && e.value]
+)(document.activeElement)"""
 _OPTIONS = (
     "--headless=new",
     "--no-sandbox",  # which root cannot have
@@ -130,9 +132,9 @@ class Tab:
         if loads:
             self._await_event("Page.loadEventFired")
 
-    def tab_to(self, name: str) -> None:
+    def tab_to(self, name: str, *, most: int = 20) -> None:
         """Press Tab until the keyboard is at what has this name, label or text."""
-        for _ in range(20):
+        for _ in range(most):
             self.press("Tab")
             if name in self.evaluate(_NAMES):
                 return

@@ -10,11 +10,11 @@ from accounts.models import Notification
 from accounts.notifications.preferences import preferences_of
 from accounts.notifications.unsubscribing import unsubscribe_url
 from accounts.tests.factories import PASSWORD, UserFactory
-from config.tests.browser import Tab, find_browser, open_browser
+from config.tests.browser import Tab, find_browser, open_browser, views
 from events.links import invitation_link
 from events.services.team import invite
 from events.tests.factories import EventFactory
-from registrations.models import Registration
+from registrations.models import DoorLink, Registration
 from registrations.tests.factories import registered
 from registrations.tickets import manage_link
 
@@ -154,3 +154,53 @@ def test_columns_of_the_admin_fit_1280_pixels(desk, live_server, olga):
     desk.open(f"{live_server.url}/admin/")
     top = "(s => document.querySelector(s).getBoundingClientRect().top)"
     assert desk.evaluate(f"{top}('#content-related') - {top}('#content-main')") < 10
+
+
+@pytest.mark.parametrize(("width", "scheme", "scripts"), views((390, "dark", False)))
+def test_staff_make_and_withdraw_a_door_link(live_server, settings, olga, width, scheme, scripts):
+    """With the keyboard only, from signing in to the page that says that the link has ended."""
+    settings.PUBLIC_URL = live_server.url
+    UserFactory(username="root", is_staff=True, is_superuser=True)
+    event = EventFactory(organizer=olga, name="Night of science")
+    rows = f"{live_server.url}/admin/registrations/doorlink/?event__id__exact={event.pk}"
+
+    with open_browser(find_browser(), width=width, height=900) as tab:
+        tab.prefer(scheme)
+        tab.switch_scripts(on=scripts)
+
+        def enter(field: str, text: str) -> None:
+            tab.tab_to(field)
+            tab.type(text)
+
+        tab.open(f"{live_server.url}/admin/login/?next=/admin/events/event/{event.pk}/change/")
+        tab.evaluate("document.activeElement.blur()")
+        enter("username", "root@example.com")
+        enter("password", PASSWORD)
+        tab.press("Enter", loads=True)
+        tab.tab_to("Make a door link", most=200)
+        tab.press("Enter", loads=True)
+        tab.evaluate("document.activeElement.blur()")
+        tab.tab_to("name", most=60)
+        tab.type("Main entrance")
+        tab.press("Enter", loads=True)
+        address = tab.evaluate("document.getElementById('url').value")
+        assert "Night of science: Main entrance" in tab.text
+        assert tab.overflow == 0
+        assert [line for line in tab.complaints if "Content Security" in line] == []
+        tab.open(address)
+        assert "Main entrance" in tab.text
+
+        tab.open(rows)
+        tab.tab_to("_selected_action", most=60)
+        tab.press("Space")
+        tab.evaluate("document.querySelector('[name=action]').focus()")
+        tab.press("ArrowDown")
+        tab.tab_to("index")
+        tab.press("Enter", loads=True)
+        tab.tab_to("Yes, I’m sure", most=60)
+        tab.press("Enter", loads=True)
+        assert "Withdrew 1 door link." in tab.text
+        tab.open(address)
+        assert "This link has ended" in tab.text
+
+    assert DoorLink.objects.get().withdrawn_at is not None
