@@ -67,6 +67,7 @@ const options = {
   downloadDefinitionUrl: page.dataset.document,
   nativeScrollbars: true,
   requiredPropsFirst: true,
+  hideSchemaPattern: true, // for programs, which read them in the document
 };
 if (dark.matches) {
   options.theme = {
