@@ -25,8 +25,10 @@ from events.services import cancel_event
 from events.zones import instant
 
 from .models import Registration
+from .serializers import FormIn
 from .services import give_feedback, register, scan_tickets
 from .services.checkin import ScanRequest
+from .services.forms import put_form
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,30 @@ ACCOUNTS = (
 )
 
 
+# An event that friends come to together, and that has to know something of each person.
+_PARTIES_OF = ("snorkelling", 4)
+_QUESTIONS = [
+    {
+        "key": "lunch",
+        "label": "Lunch on the boat",
+        "type": "choice",
+        "required": True,
+        "options": [
+            {"value": "fish", "label": "Grilled fish"},
+            {"value": "vegan", "label": "Vegan curry", "limit": 6},
+        ],
+    },
+    {
+        "key": "fins",
+        "label": "Size of your fins",
+        "help": "Leave it empty if you bring your own.",
+        "type": "number",
+        "min": 20,
+        "max": 50,
+        "ask": "each_person",
+    },
+    {"key": "swims", "label": "I can swim 200 metres", "type": "consent", "required": True},
+]
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
@@ -80,6 +106,7 @@ def load_sample_data(*, known_passwords: bool) -> LoadResult:
     plans = {plan["key"]: plan for plan in _read("events.csv")}
     events = _create_events(plans, users)
     result.registrations = _register_attendees(events, users)
+    _ask_questions(events)
     for key, event in events.items():
         if plans[key]["status"] == Event.Status.CANCELLED:
             cancel_event(event, reason="Storm warning for the whole weekend.")
@@ -208,6 +235,17 @@ def _register_attendees(events: dict[str, Event], users: dict[str, User]) -> int
                 )
                 count += 1
     return count
+
+
+def _ask_questions(events: dict[str, Event]) -> None:
+    """Gives one event parties and a form, after its attendees have registered without it."""
+    key, size = _PARTIES_OF
+    if key not in events:
+        return
+    form = FormIn(data={"questions": _QUESTIONS})
+    form.is_valid(raise_exception=True)
+    put_form(events[key], form.validated_data["questions"])
+    Event.objects.filter(pk=events[key].pk).update(max_party_size=size, edited_since_import=False)
 
 
 def _move_into_the_past(event: Event, plan: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from events.models import Category, Event, Series
 from events.tests.factories import EventFactory
 from events.zones import wall_clock
 from registrations import sample_data
+from registrations.forms.questions import questions_of
 from registrations.models import Registration
 from registrations.services import cancel_registration
 from registrations.services.integrity import find_faults, find_notes
@@ -132,6 +133,9 @@ def test_there_is_an_event_of_each_kind(clock):
     assert Event.objects.get(name="Harbour Regatta").registered_count == 5
     assert [event.name for event in Event.objects.past()] == ["First Steps in Django"]
     assert Event.objects.upcoming().count() == 33
+    reef = Event.objects.get(name="Reef Snorkelling Weekend")
+    assert (reef.max_party_size, reef.registered_count, reef.edited_since_import) == (4, 9, False)
+    assert [question.key for question in questions_of(reef.form).all] == ["lunch", "fins", "swims"]
 
 
 def test_one_sample_event_recurs(clock):
