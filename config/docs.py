@@ -26,6 +26,7 @@ from config.api.http.exception_handler import problem_response, to_domain_error
 from config.api.http.negotiation import to_json
 from config.api.openapi.postman import postman_collection
 from config.api.views import ApiView
+from config.built_document import store_document, stored_document
 
 # Both use inline styles. ReDoc also searches in a worker that it creates from a blob.
 _DOCS_POLICY: dict[str, Any] = {
@@ -42,7 +43,16 @@ _generating = threading.Lock()
 
 @cache
 def _document() -> dict[str, Any]:
+    return stored_document() or _generated_document()
+
+
+def _generated_document() -> dict[str, Any]:
     return cast("dict[str, Any]", SchemaGenerator().get_schema(request=None, public=True))
+
+
+def build_document() -> None:
+    """Store the document for the processes of this code. It takes 0.3 s if it is not stored yet."""
+    store_document(_generated_document)
 
 
 @cache
@@ -61,7 +71,7 @@ def _compressed_document(format: str) -> bytes:
 
 
 def prepare_document() -> None:
-    """Generate the JSON document in a thread, which takes 0.3 s, before the first request."""
+    """Read or generate the JSON document in a thread before the first request."""
     threading.Thread(target=_compressed_document, args=("json",), daemon=True).start()
 
 

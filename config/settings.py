@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "config.operations",  # before staticfiles, for its collectstatic
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "rest_framework",
@@ -71,7 +72,6 @@ INSTALLED_APPS = [
     "csp",
     "config.api",  # before procrastinate, for its worker
     "config.api.apps.BackgroundJobsConfig",
-    "config.operations",
     "events",
     "registrations",
 ]

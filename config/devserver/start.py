@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from types import FrameType
@@ -74,6 +75,7 @@ def _prepare(*, sample_data: bool, is_new: bool) -> str:
     require_known_history()
     call_command("migrate", verbosity=0)
     collect_changed()
+    import_module("config.docs").build_document()  # which needs the setup of Django
     output = StringIO()
     if sample_data:
         call_command("load_sample_data", if_empty=True, stdout=output)
