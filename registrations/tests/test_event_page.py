@@ -4,8 +4,10 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles.finders import find
 from django.test import Client
 
 from accounts.models import Notification
@@ -106,6 +108,23 @@ def test_another_address_of_the_event_redirects_to_its_page(browser, jazz, path)
     query = "?utm_source=x" if "?" in path else ""
     assert (response.status_code, response["Location"]) == (301, path_of(jazz) + query)
     assert response["Cache-Control"] == "no-store"
+
+
+def test_a_first_visit_is_small_and_loads_nothing_from_elsewhere(browser, jazz):
+    """30 KB without compression, and no image: the page with its scripts, style and icon."""
+    EventFactory.create_batch(20, name="Donaudampfschifffahrt mit Jazz und Tanz auf der Wachau")
+
+    for path in ("/", path_of(jazz)):
+        response = browser.get(path)
+
+        page = response.content.decode()
+        links = r'<(?:script[^>]* src|link rel="(?:stylesheet|icon)" href)="([^"]+)"'
+        loaded = re.findall(links, page)
+        files = [Path(find(each.removeprefix("/static/"))) for each in loaded]
+        assert len(loaded) == 3
+        assert len(response.content) + sum(file.stat().st_size for file in files) < 30_000
+        assert re.findall(r'\ssrc(?:set)?="(?!/)', page) == []
+        assert not response.cookies
 
 
 def test_a_slug_has_every_latin_letter():
