@@ -17,7 +17,7 @@ _RATE_LIMITS = (
 PASSWORD = "only-for-the-benchmark"
 
 # As the event of the lowest id, in the columns that say who, what and how.
-_OPEN_EVENT = """
+OPEN_EVENT = """
     INSERT INTO events_event (
         organizer_id, name, description, location, start_time, end_time, timezone, status,
         meeting_url, reminder_hours, max_capacity, registered_count, waitlist_enabled,
@@ -81,7 +81,7 @@ class Product(Contender):
         self._manage("generate_load", "--events", str(number), "--registrations", "0", DEBUG="on")
 
     def create_event(self, seats: int) -> int:
-        return self._run(_OPEN_EVENT, organizer="organizer", seats=seats, number=1)
+        return self._run(OPEN_EVENT, organizer="organizer", seats=seats, number=1)
 
     def add_registrations(self, event_id: int, number: int, first: int = 0) -> None:
         self._run(
@@ -135,7 +135,7 @@ class Product(Contender):
         name = f"host-{secrets.token_hex(8)}"
         given = {"email": f"{name}@example.org", "username": name, "password": PASSWORD}
         access = fetch(port, "/api/register/", given)["access"]
-        self._run(_OPEN_EVENT, organizer=name, seats=1_000_000, number=30)
+        self._run(OPEN_EVENT, organizer=name, seats=1_000_000, number=30)
         return {"Authorization": f"Bearer {access}"}
 
     def add_webhook(self, port: int, url: str) -> None:
