@@ -84,9 +84,10 @@ def _summary(user: User, other: User | None, select: "_Select", url: str) -> dic
         rows = events(values).upcoming().for_listing().order_by("start_time", "pk")
         return rows[:MAX_UPCOMING]
 
+    count = count_rows(key, lambda values: events(list(values)), [user.pk])
     return {
-        "count": count_rows(key, lambda values: events(list(values)), [user.pk]),
-        "upcoming": fetch(key, upcoming, [user.pk]),
+        "count": count,
+        "upcoming": fetch(key, upcoming, [user.pk]) if count else [],
         "url": url,
     }
 
