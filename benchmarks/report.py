@@ -18,7 +18,7 @@ Turns = Mapping[str, Sequence[Turn]]  # by contender, in the order of the rounds
 
 def medians_table(taken: Mapping[Measure, Turns]) -> str:
     rows = [row for measure, turns in taken.items() for row in _median_rows(measure, turns)]
-    return _table(["measure", *NAMES, "target", "reached", "met?"], rows)
+    return table(["measure", *NAMES, "target", "reached", "met?"], rows)
 
 
 def _median_rows(measure: Measure, turns: Turns) -> Iterable[list[str]]:
@@ -47,7 +47,7 @@ def loads_table(taken: Mapping[Measure, Turns]) -> str:
         if all(title in turn.loads for turn in turns[name])
     ]
     titles = ["load", "contender", "req/s, each round", "p50 ms", "p99 ms", "max ms", "statuses"]
-    return _table(titles, rows)
+    return table(titles, rows)
 
 
 def _load_cells(results: Sequence[Result]) -> list[str]:
@@ -91,7 +91,7 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
-def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [titles, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = ["| " + " | ".join(map(str.ljust, cells, widths)) + " |" for cells in lines]

@@ -32,16 +32,16 @@ class Mails(Measure):
         stand.clear()
         event_id = stand.open_event(NEVER_FULL)
         stand.register(event_id, connections=8, requests=mails)
-        with _SmtpSink() as sink, _mailer(contender.environment(), sink.port) as mailer:
+        with SmtpSink() as sink, mailer(contender.environment(), sink.port) as process:
             sink.wait_for(1)
-            began, first = _processor_seconds(mailer), sink.mails
+            began, first = _processor_seconds(process), sink.mails
             sink.wait_for(mails)
-            seconds = _processor_seconds(mailer) - began
+            seconds = _processor_seconds(process) - began
         return Turn((mails - first) / seconds, {})
 
 
 @contextmanager
-def _mailer(environment: dict[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+def mailer(environment: dict[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [sys.executable, "manage.py", "deliver_notifications", "--connections", "1"],
         cwd=ROOT,
@@ -65,7 +65,7 @@ def _processor_seconds(process: subprocess.Popen[bytes]) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-class _SmtpSink(socketserver.ThreadingTCPServer):
+class SmtpSink(socketserver.ThreadingTCPServer):
     """Accepts every mail (RFC 5321) and counts them."""
 
     daemon_threads = True
@@ -93,7 +93,7 @@ class _SmtpSink(socketserver.ThreadingTCPServer):
 
 
 class _Session(socketserver.StreamRequestHandler):
-    server: _SmtpSink
+    server: SmtpSink
 
     def handle(self) -> None:
         self._answer("220 ready")
