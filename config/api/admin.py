@@ -9,6 +9,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import model_ngettext
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import DatabaseError, transaction
 from django.db.models import Model, QuerySet
@@ -78,6 +80,20 @@ class IsSetFilter(admin.SimpleListFilter):
         return queryset.filter(**{f"{self.parameter_name}__isnull": self.value() == "no"})
 
 
+class AutocompleteById(AutocompleteSelect):
+    """Django's widget, which raises `ValueError` for a value of the form that is no id."""
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        return super().optgroups(name, [each for each in value if self._is_id(each)], attr)
+
+    def _is_id(self, value: Any) -> bool:
+        try:
+            self.field.target_field.to_python(value)
+        except ValidationError:
+            return False
+        return True
+
+
 class ServiceAdmin(admin.ModelAdmin):
     """Writes through services only, which subclasses call in `save_model` and in actions."""
 
@@ -86,6 +102,11 @@ class ServiceAdmin(admin.ModelAdmin):
     show_facets = admin.ShowFacets.NEVER  # each would count the whole table
     list_per_page = 50
     gone = "It was deleted."  # the message for NotFound, whose own text is about addresses
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", AutocompleteById(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         with self._errors_as_messages(request) as redirect:

@@ -41,7 +41,9 @@ class AttendedEventAdmin(EventAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        fields = ["attendees", "door_links"]
+        fields = ["attendees"]
+        if DoorLinkAdmin(DoorLink, self.admin_site).has_view_permission(request):
+            fields.append("door_links")
         if obj and not obj.deleted_at and self.may_make_door_links(request):
             fields.append("new_door_link")
         if self.has_view_attendees_permission(request):

@@ -488,3 +488,25 @@ def test_door_links_are_made_by_staff_whose_links_work(sam, event, permissions, 
 
     assert make_link(client, event).status_code == status
     assert ("doorlink/add/?event" in page) is (status == 200)
+
+
+def test_door_links_are_shown_to_staff_who_may_see_them(client, sam, event):
+    make_link(client, event)
+    staff = Client()
+
+    pages = []
+    for permissions in (["events.view_event"], ["registrations.view_doorlink"]):
+        staff.force_login(grant(sam, *permissions))
+        pages.append(staff.get(f"{EVENTS}{event.pk}/change/").content.decode())
+
+    assert ["Main entrance" in page for page in pages] == [False, True]
+
+
+@pytest.mark.parametrize("path", [LIST, LINKS])
+@pytest.mark.parametrize("value", ["abc", "1.5", "²", "9" * 40])
+def test_an_event_that_is_no_id_is_an_error_of_the_form(client, path, value):
+    form = client.get(f"{path}add/", {"event": value})
+    response = client.post(f"{path}add/", {"event": value, "name": "N"})
+
+    assert form.status_code == 200
+    assert "event" in errors_of(response)
