@@ -42,7 +42,7 @@ def _require_one_line(name: str, value: str) -> None:
 
 def mailbox(name: str, address: str) -> str:
     """An address with a name, for `field`."""
-    if name.isascii():
+    if name.isascii() and "=?" not in name and len(name) <= _LONGEST_HEADER:
         return str(Address(name, addr_spec=address))
     return f"{Header(name, 'utf-8').encode(linesep='')} <{address}>"
 

@@ -131,6 +131,8 @@ def decline_invitation(member: TeamMember, email: str) -> TeamMember:
     member = _member(row, member.pk, any_role=True)
     if member.state == State.ACTIVE or member.email != email:
         raise NotFound
+    if member.state == State.DECLINED:
+        return member
     member.state = State.DECLINED
     member.save(update_fields=["state"])
     record(row, "invitation declined", after=_facts(member))

@@ -19,7 +19,6 @@ from registrations.models import LedgerEntry, Registration
 from registrations.services import cancel_registration, register
 from registrations.services.integrity import find_faults
 
-
 # Each waits for the others at most until its lock times out, which more would reach on a busy
 # machine.
 _CANCELLING_CLIENTS = 16

@@ -51,8 +51,12 @@ door.Queue = class {
     this.scans = [];
   }
 
+  /* A scan is later than those before it, even if the clock of the phone was set back meanwhile. */
   add(scan) {
-    this.scans = [...this.scans, scan];
+    const last = this.scans.at(-1);
+    const at =
+      last && scan.at <= last.at ? new Date(Date.parse(last.at) + 1).toISOString() : scan.at;
+    this.scans = [...this.scans, { ...scan, at }];
     this.onChange();
     this.send();
   }
