@@ -30,7 +30,7 @@ from config.wsgi import application
 from conftest import NOW
 from events.models import Event
 from events.search import page_cache
-from events.tests.factories import EventFactory, with_role
+from events.tests.factories import CategoryFactory, EventFactory, with_role
 from events.views import fast_list
 from registrations.models import LedgerEntry, Registration
 from registrations.tests.factories import registered
@@ -322,7 +322,10 @@ def test_any_name_and_address_gets_the_same_response(event, name, email):
 
 @pytest.fixture
 def listed(olga) -> list[Event]:
-    return [EventFactory(organizer=olga, name=f"Event {number}") for number in range(25)]
+    events = [EventFactory(organizer=olga, name=f"Event {number}") for number in range(25)]
+    in_category = [event.pk for event in events[2:6]]
+    Event.objects.filter(pk__in=in_category).update(category=CategoryFactory(slug="music"))
+    return events
 
 
 def assert_same_list(path: str, status: int = 200, **headers: str) -> bytes:
@@ -367,6 +370,17 @@ def test_pages_of_another_size_get_the_same_response(listed):
         path = (page["next"] or "").removeprefix("http://localhost:8000")
     back = page["previous"].removeprefix("http://localhost:8000")
     assert_same_list(back.replace("page_size=10", "page_size=100"))
+
+
+@pytest.mark.parametrize("slug", ["music", "MUSIC", "unknown"])
+def test_a_category_gets_the_same_response(listed, slug):
+    path, names = f"/api/events/?category={slug}&page_size=2", []
+    while path:
+        page = json.loads(assert_same_list(path))
+        names += [event["category"] for event in page["results"]]
+        path = (page["next"] or "").removeprefix("http://localhost:8000")
+
+    assert names == ["music"] * (4 if slug == "music" else 0)
 
 
 @pytest.mark.parametrize("cursor", ["made-up", "WyJ%3A", "%00", "%E2%82"])
@@ -424,6 +438,10 @@ def test_list_passed_on_to_the_view_is_counted_once(listed, settings, monkeypatc
         "page_size=2&page_size=2",
         "page_size=2&cursor=a&page_size=3",
         "cursor=a&cursor=a",
+        "category=",
+        "category=a&category=b",
+        "category=a%20b",
+        "category=a+b",
     ],
 )
 def test_a_list_by_parameters_is_left_to_the_view(query):
@@ -459,7 +477,14 @@ def viewers(listed, olga, max_, ana, sam) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/events/", "/api/events/?page_size=2", "/api/me/events/?page_size=2"]
+    "path",
+    [
+        "/api/events/",
+        "/api/events/?page_size=2",
+        "/api/events/?category=music&page_size=2",
+        "/api/me/events/?page_size=2",
+        "/api/me/events/?page_size=2&category=music",
+    ],
 )
 def test_signed_in_list_gets_the_same_response(viewers, path):
     bodies = {}

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 from urllib.parse import unquote
 
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
@@ -41,7 +41,11 @@ from ..serializers.event_input import EventCreateIn
 from ..serializers.events import VIEWER_COLUMNS, EventOut, ListedEventOut, viewer_fields_of_page
 from .events import event_response
 
-_PAGE_QUERY = re.compile("(?:&(?:cursor=([A-Za-z0-9_%-]+)|page_size=([1-9][0-9]?|100)))*")
+_PAGE_QUERY = re.compile(
+    "(?:&(?:cursor=([A-Za-z0-9_%-]+)|page_size=([1-9][0-9]?|100)|category=([A-Za-z0-9_-]+)))*"
+)
+
+_PAGE_PARAMETERS = ("cursor=", "page_size=", "category=")
 
 
 class EventPagination(KeysetPagination):
@@ -177,25 +181,40 @@ def _events_for_guests() -> EventQuerySet:
 _GUEST_PLAN = EventFilter.plan(_guest_request, EventListView.__qualname__, _events_for_guests)
 
 
+def _guest_plan(parameters: "_PageParameters") -> PagePlan:
+    filters = parameters.request_of(_guest_request.user)
+    return EventFilter.plan(filters, EventListView.__qualname__, _events_for_guests)
+
+
 class _PageParameters(NamedTuple):
     url: str
     cursor: str | None
     size: int
+    category: str | None = None
+
+    def request_of(self, viewer: Any) -> Request:
+        """A request with the filter alone, for the plan of the page."""
+        request = Request(HttpRequest())
+        request.user = viewer
+        if self.category is not None:
+            request._request.GET = QueryDict(f"category={self.category}")
+        return request
 
 
 def _page_parameters(request: PlainRequest) -> _PageParameters | None:
-    """None for a query with anything but the parameters of pages, each once."""
+    """None for a query with anything but a category and the parameters of pages, each once."""
     query = request.query
     match = _PAGE_QUERY.fullmatch(query and f"&{query}")
-    if match is None or query.count("cursor=") > 1 or query.count("page_size=") > 1:
+    if match is None or any(query.count(name) > 1 for name in _PAGE_PARAMETERS):
         return None
     path = request.META["PATH_INFO"].removesuffix("/")
     url = f"{request.site}{path}/" + (f"?{query}" if query else "")
-    return _PageParameters(url, match[1] and unquote(match[1]), int(match[2] or DEFAULT_PAGE_SIZE))
+    size = int(match[2] or DEFAULT_PAGE_SIZE)
+    return _PageParameters(url, match[1] and unquote(match[1]), size, match[3])
 
 
 def fast_list(request: PlainRequest) -> Answer | None:
-    """`EventListView.get` without filters.
+    """`EventListView.get` without filters or with a category.
 
     None for parameters other than those of pages, for API keys and for tokens that are not valid.
     """
@@ -205,13 +224,14 @@ def fast_list(request: PlainRequest) -> Answer | None:
     if "HTTP_AUTHORIZATION" in request.META:
         return _fast_list_of_account(request, parameters, EventListView, Event.objects.listed_for)
     count_guest("anonymous", request)
-    url, cursor, size = parameters
-    body = reads_from_replica(fast_guest_page)(url, cursor=cursor, size=size)
+    plan = _GUEST_PLAN if parameters.category is None else _guest_plan(parameters)
+    name = EventListView.__qualname__
+    body = reads_from_replica(_fast_page)(parameters, name, plan, _FOR_GUESTS)
     return None if body is None else Answer(200, body, {})
 
 
 def fast_own_list(request: PlainRequest) -> Answer | None:
-    """`OwnEventListView.get` without filters. As `fast_list`, and None for guests."""
+    """`OwnEventListView.get`. As `fast_list`, and None for guests."""
     parameters = _page_parameters(request)
     if parameters is None or "HTTP_AUTHORIZATION" not in request.META:
         return None
@@ -228,10 +248,8 @@ def _fast_list_of_account(
     if user is None:
         return None
     count_account("user", user.pk, request)
-    plain = Request(HttpRequest())
-    plain.user = user
-    name = view.__qualname__
-    plan = view.filterset_class.plan(plain, name, lambda: select(user).for_listing())
+    name, filters = view.__qualname__, parameters.request_of(user)
+    plan = view.filterset_class.plan(filters, name, lambda: select(user).for_listing())
     body = _fast_page(parameters, name, plan, _renderer_for(user))
     return None if body is None else Answer(200, body, {})
 
@@ -259,7 +277,7 @@ def _fast_page(
     renderer: Renderer,
     zone: tzinfo = UTC,
 ) -> bytes | None:
-    url, text, size = parameters
+    url, text, size, _ = parameters
     name = "start_time"
     cursor = read_cursor(text, list_name, name)
     page = Page(url, list_name, name, EVENT_ORDERINGS[name], size, cursor)
