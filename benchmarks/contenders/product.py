@@ -34,6 +34,46 @@ OPEN_EVENT = """
 """
 
 
+_QUESTIONS = 50
+_TYPES = ("text", "choice", "number", "boolean", "choices")
+_FORM = [
+    {
+        "key": f"question_{number}", "label": f"Question {number}?", "help": "",
+        "type": _TYPES[number % len(_TYPES)], "required": False, "active": True,
+        "ask": "registrant", "min": None, "max": None, "show_if": None, "retention_days": None,
+        "options": [
+            {"value": f"option {letter}", "label": letter, "limit": None}
+            for letter in ("abcde" if _TYPES[number % len(_TYPES)] in {"choice", "choices"} else "")
+        ],
+    }
+    for number in range(_QUESTIONS)
+]  # fmt: skip
+
+_ASK = """
+    WITH form AS (
+        INSERT INTO events_form (version, questions, created_at)
+        VALUES (1, %(form)s::jsonb, now()) RETURNING id
+    )
+    UPDATE events_event SET form_id = form.id FROM form WHERE events_event.id = %(event_id)s
+"""
+
+# Of the types in their order.
+_ANSWER = """
+    UPDATE registrations_registration SET answers = (
+        SELECT jsonb_object_agg('question_' || number, CASE number %% 5
+            WHEN 0 THEN to_jsonb('What ' || name || ' says to question ' || number)
+            WHEN 1 THEN to_jsonb('option ' || chr(97 + get_byte(uuid_send(id), 1) %% 5))
+            WHEN 2 THEN to_jsonb(get_byte(uuid_send(id), 2))
+            WHEN 3 THEN to_jsonb(get_byte(uuid_send(id), 3) > 99)
+            ELSE jsonb_build_array('option a', 'option c')
+        END)
+        FROM generate_series(0, %(questions)s - 1) AS number
+    )
+    WHERE event_id = %(event_id)s
+"""
+_COUNT_ANSWERS = "from registrations.services.answer_tallies import count_answers; count_answers()"
+
+
 class Product(Contender):
     name = "product"
     application = "config.wsgi:application"
@@ -105,6 +145,12 @@ class Product(Contender):
             number=number,
             first=first,
         )
+
+    def answer(self, event_id: int) -> None:
+        """Gives the event a form, and every registration an answer to each question."""
+        self._run(_ASK, event_id=event_id, form=json.dumps(_FORM))
+        self._run(_ANSWER, event_id=event_id, questions=_QUESTIONS)
+        self._manage("shell", "--verbosity", "0", "--command", _COUNT_ANSWERS)
 
     def remove_registrations(self) -> None:
         self._run("TRUNCATE registrations_registration, accounts_notification CASCADE")

@@ -1,6 +1,7 @@
 """What is measured: a class each, named here."""
 
 from .accept import Accept
+from .answers import AnsweredCsv, AnsweredJson, AnsweredPage, AnsweredStatistics, AnsweredXlsx
 from .base import Measure, Scale, Stand, Target, Turn
 from .crowded import Crowded
 from .exports import CsvExport, CsvFirstByte, CsvMemory, XlsxExport, XlsxMemory
@@ -36,6 +37,11 @@ MEASURES: tuple[Measure, ...] = (
     CsvMemory(),
     XlsxExport(),
     XlsxMemory(),
+    AnsweredPage(),
+    AnsweredStatistics(),
+    AnsweredCsv(),
+    AnsweredXlsx(),
+    AnsweredJson(),
     SignedInList(),
     SignedInEvent(),
     OwnEvents(),
