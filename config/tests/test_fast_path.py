@@ -383,6 +383,38 @@ def test_a_category_gets_the_same_response(listed, slug):
     assert names == ["music"] * (4 if slug == "music" else 0)
 
 
+@pytest.mark.parametrize(
+    ("search", "count"),
+    [
+        ("event", 25),
+        ("Event+1", 11),
+        ("evnet", 25),  # corrected; the cursor has the correction
+        ("event+-music", 21),
+        ("event&category=music", 4),
+        ("unknown", 0),
+        ("+", 25),
+        ("%20-", None),
+        ("a.b-c", 0),
+    ],
+)
+def test_a_search_gets_the_same_responses(listed, search, count):
+    path, number = f"/api/events/?search={search}&page_size=4", 0
+    while path:
+        page = json.loads(assert_same_list(path))
+        number += len(page["results"])
+        path = (page["next"] or "").removeprefix("http://localhost:8000")
+
+    assert count is None or number == count
+
+
+def test_a_search_with_a_wrong_cursor_gets_the_same_response(listed):
+    page = json.loads(assert_same_list("/api/events/?page_size=2"))
+    cursor = page["next"].partition("cursor=")[2].partition("&")[0]
+
+    for wrong in ("made-up", cursor):
+        assert_same_list(f"/api/events/?search=event&cursor={wrong}", 400)
+
+
 @pytest.mark.parametrize("cursor", ["made-up", "WyJ%3A", "%00", "%E2%82"])
 def test_bad_cursor_gets_the_same_response(listed, cursor):
     assert_same_list(f"/api/events/?cursor={cursor}", 400)
@@ -423,7 +455,15 @@ def test_list_passed_on_to_the_view_is_counted_once(listed, settings, monkeypatc
 @pytest.mark.parametrize(
     "query",
     [
-        "search=x",
+        "search=",
+        "search=%C3%BC",
+        "search=%00",
+        "search=%22a%22",
+        "search=a&search=b",
+        f"search={'x' * 101}",
+        f"category={'x' * 51}",
+        "search=a&highlight=true",
+        "search=a&ordering=name",
         "cursor=",
         "page_size=0",
         "page_size=101",
@@ -482,6 +522,7 @@ def viewers(listed, olga, max_, ana, sam) -> dict[str, dict[str, str]]:
         "/api/events/",
         "/api/events/?page_size=2",
         "/api/events/?category=music&page_size=2",
+        "/api/events/?search=event&page_size=2",
         "/api/me/events/?page_size=2",
         "/api/me/events/?page_size=2&category=music",
     ],

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, tzinfo
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -42,10 +42,10 @@ from ..serializers.events import VIEWER_COLUMNS, EventOut, ListedEventOut, viewe
 from .events import event_response
 
 _PAGE_QUERY = re.compile(
-    "(?:&(?:cursor=([A-Za-z0-9_%-]+)|page_size=([1-9][0-9]?|100)|category=([A-Za-z0-9_-]+)))*"
+    "(?:&(?:cursor=([A-Za-z0-9_%-]+)|page_size=([1-9][0-9]?|100)"
+    "|(?P<filter>category=[A-Za-z0-9_-]{1,50}|search=(?P<words>(?:[A-Za-z0-9_.+-]|%20){1,100}))))*"
 )
-
-_PAGE_PARAMETERS = ("cursor=", "page_size=", "category=")
+_PAGE_PARAMETERS = ("cursor=", "page_size=", "category=", "search=")
 
 
 class EventPagination(KeysetPagination):
@@ -181,28 +181,24 @@ def _events_for_guests() -> EventQuerySet:
 _GUEST_PLAN = EventFilter.plan(_guest_request, EventListView.__qualname__, _events_for_guests)
 
 
-def _guest_plan(parameters: "_PageParameters") -> PagePlan:
-    filters = parameters.request_of(_guest_request.user)
-    return EventFilter.plan(filters, EventListView.__qualname__, _events_for_guests)
-
-
 class _PageParameters(NamedTuple):
     url: str
     cursor: str | None
     size: int
-    category: str | None = None
+    filters: str = ""  # the query string, if it has filters
+    ordering: str = "start_time"
 
     def request_of(self, viewer: Any) -> Request:
-        """A request with the filter alone, for the plan of the page."""
+        """A request with the filters, for the plan of the page."""
         request = Request(HttpRequest())
         request.user = viewer
-        if self.category is not None:
-            request._request.GET = QueryDict(f"category={self.category}")
+        request._request.META["QUERY_STRING"] = self.filters
+        request._request.GET = QueryDict(self.filters)
         return request
 
 
 def _page_parameters(request: PlainRequest) -> _PageParameters | None:
-    """None for a query with anything but a category and the parameters of pages, each once."""
+    """None for a query with anything but a category, words and parameters of pages, each once."""
     query = request.query
     match = _PAGE_QUERY.fullmatch(query and f"&{query}")
     if match is None or any(query.count(name) > 1 for name in _PAGE_PARAMETERS):
@@ -210,11 +206,14 @@ def _page_parameters(request: PlainRequest) -> _PageParameters | None:
     path = request.META["PATH_INFO"].removesuffix("/")
     url = f"{request.site}{path}/" + (f"?{query}" if query else "")
     size = int(match[2] or DEFAULT_PAGE_SIZE)
-    return _PageParameters(url, match[1] and unquote(match[1]), size, match[3])
+    filters = query if match["filter"] else ""
+    has_words = bool(unquote_plus(match["words"] or "").strip())
+    ordering = "relevance" if has_words else "start_time"
+    return _PageParameters(url, match[1] and unquote(match[1]), size, filters, ordering)
 
 
 def fast_list(request: PlainRequest) -> Answer | None:
-    """`EventListView.get` without filters or with a category.
+    """`EventListView.get` without filters, or with a category and words to search for.
 
     None for parameters other than those of pages, for API keys and for tokens that are not valid.
     """
@@ -224,9 +223,7 @@ def fast_list(request: PlainRequest) -> Answer | None:
     if "HTTP_AUTHORIZATION" in request.META:
         return _fast_list_of_account(request, parameters, EventListView, Event.objects.listed_for)
     count_guest("anonymous", request)
-    plan = _GUEST_PLAN if parameters.category is None else _guest_plan(parameters)
-    name = EventListView.__qualname__
-    body = reads_from_replica(_fast_page)(parameters, name, plan, _FOR_GUESTS)
+    body = reads_from_replica(_guest_page)(parameters)
     return None if body is None else Answer(200, body, {})
 
 
@@ -248,8 +245,11 @@ def _fast_list_of_account(
     if user is None:
         return None
     count_account("user", user.pk, request)
-    name, filters = view.__qualname__, parameters.request_of(user)
-    plan = view.filterset_class.plan(filters, name, lambda: select(user).for_listing())
+    name, plain = view.__qualname__, parameters.request_of(user)
+
+    def plan() -> PagePlan:
+        return view.filterset_class.plan(plain, name, lambda: select(user).for_listing())
+
     body = _fast_page(parameters, name, plan, _renderer_for(user))
     return None if body is None else Answer(200, body, {})
 
@@ -265,20 +265,29 @@ def fast_guest_page(
 
     None if `rendered_page` returns none. Raises `InvalidCursor`.
     """
+    return _guest_page(_PageParameters(url, cursor, size), zone)
+
+
+def _guest_page(parameters: _PageParameters, zone: tzinfo = UTC) -> bytes | None:
     name = EventListView.__qualname__
-    parameters = _PageParameters(url, cursor, size)
-    return _fast_page(parameters, name, _GUEST_PLAN, _FOR_GUESTS, zone)
+
+    def plan() -> PagePlan:
+        if not parameters.filters:
+            return _GUEST_PLAN
+        plain = parameters.request_of(_guest_request.user)
+        return EventFilter.plan(plain, name, _events_for_guests)
+
+    return _fast_page(parameters, name, plan, _FOR_GUESTS, zone)
 
 
 def _fast_page(
     parameters: _PageParameters,
     list_name: str,
-    plan: PagePlan,
+    plan: Callable[[], PagePlan],
     renderer: Renderer,
     zone: tzinfo = UTC,
 ) -> bytes | None:
-    url, text, size, _ = parameters
-    name = "start_time"
+    url, text, size, _, name = parameters
     cursor = read_cursor(text, list_name, name)
     page = Page(url, list_name, name, EVENT_ORDERINGS[name], size, cursor)
-    return rendered_page(page, plan, zone=zone, renderer=renderer)
+    return rendered_page(page, plan(), zone=zone, renderer=renderer)
