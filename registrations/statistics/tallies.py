@@ -21,10 +21,14 @@ COUNTED = {Type.CHOICE, Type.CHOICES, Type.BOOLEAN, Type.COUNTRY}
 # One pass over the answers of the event, in which each is unpacked once. There is a group for each
 # value of each question, and NULL in the columns of the other questions. One row for each answer
 # would take four times as long.
+#
+# The keys of questions are names of columns here. They begin with a letter, so names that begin
+# with _ are none of them. The other parts see no column of these, since they are in FROM or WITH.
 _COUNT = """
-    {before} SELECT {people}, ({responses}), {values}
-    FROM ({persons}) AS person
-    CROSS JOIN LATERAL jsonb_to_record(person.answers) AS given ({columns})
+    WITH {before} _responses AS ({responses})
+    SELECT {people}, (SELECT _number FROM _responses), {values}
+    FROM ({persons}) AS _person
+    CROSS JOIN LATERAL jsonb_to_record(_person._answers) AS _given ({columns})
     GROUP BY GROUPING SETS ({sets})
 """
 
@@ -33,8 +37,9 @@ _COUNT = """
 class _Source:
     """Whose answers are counted.
 
-    `persons` selects the answers, `people` is how many people they are of, and `responses` selects
-    the number of registrations with an answer. `before` is the beginning of the statement.
+    `persons` selects the answers as `_answers`, `people` is how many people they are of, and
+    `responses` selects the number of registrations with an answer as `_number`. `before` has what
+    `persons` and `responses` share.
     """
 
     persons: str
@@ -45,7 +50,7 @@ class _Source:
 
 _REGISTRATIONS = _Source(
     persons="""
-        SELECT answers FROM registrations_registration
+        SELECT answers AS _answers FROM registrations_registration
         WHERE event_id = %(event_id)s AND status IN ('confirmed', 'waitlisted')
         UNION ALL
         SELECT guest -> 'answers'
@@ -55,7 +60,7 @@ _REGISTRATIONS = _Source(
     """,
     people="count(*)",
     responses="""
-        SELECT count(*) FROM registrations_registration
+        SELECT count(*) AS _number FROM registrations_registration
         WHERE event_id = %(event_id)s AND status IN ('confirmed', 'waitlisted') AND (
             answers <> '{}' OR EXISTS (
                 SELECT FROM jsonb_array_elements(guests) AS guest WHERE guest -> 'answers' <> '{}'
@@ -64,21 +69,25 @@ _REGISTRATIONS = _Source(
     """,
 )
 _UNCOUNTED = _Source(
-    persons="SELECT * FROM registrations_uncountedanswers WHERE event_id = %(event_id)s",
-    people="sum(people)",
-    responses=(
-        "SELECT sum(responses) FROM registrations_uncountedanswers WHERE event_id = %(event_id)s"
-    ),
+    persons="""
+        SELECT people AS _people, answers AS _answers FROM registrations_uncountedanswers
+        WHERE event_id = %(event_id)s
+    """,
+    people="sum(_person._people)",
+    responses="""
+        SELECT sum(responses) AS _number FROM registrations_uncountedanswers
+        WHERE event_id = %(event_id)s
+    """,
 )
-_TAKE = "WITH taken AS (DELETE FROM registrations_uncountedanswers WHERE event_id = %(event_id)s"
+_TAKE = "_taken AS (DELETE FROM registrations_uncountedanswers WHERE event_id = %(event_id)s"
 _TAKEN = _Source(
-    before=f"{_TAKE} RETURNING people, responses, answers)",
-    persons="SELECT * FROM taken",
-    people="sum(people)",
-    responses="SELECT sum(responses) FROM taken",
+    before=f"{_TAKE} RETURNING people, responses, answers),",
+    persons="SELECT people AS _people, answers AS _answers FROM _taken",
+    people="sum(_person._people)",
+    responses="SELECT sum(responses) AS _number FROM _taken",
 )
 _REGISTRATIONS_INSTEAD = _Source(
-    before=f"{_TAKE})",
+    before=f"{_TAKE}),",
     persons=_REGISTRATIONS.persons,
     people=_REGISTRATIONS.people,
     responses=_REGISTRATIONS.responses,
@@ -172,7 +181,7 @@ def _add(tally: Tally, question: Question, value: str, people: int) -> None:
 
 
 def _statement(questions: Questions, source: _Source) -> str:
-    # Keys have letters, digits, _ and - alone.
+    # Keys have letters, digits, _ and - alone, so they need no escapes.
     values = [_value(question) for question in questions.all]
     return _COUNT.format(
         before=source.before,
@@ -187,7 +196,7 @@ def _statement(questions: Questions, source: _Source) -> str:
 
 def _value(question: Question) -> str:
     """The text to group by: the answer, or the same text for all answers that are not counted."""
-    column = f'given."{question.key}"'
+    column = f'_given."{question.key}"'
     if question.type in COUNTED:
         return column
     return f"CASE WHEN {column} IS NOT NULL THEN '' END"

@@ -119,6 +119,32 @@ def test_a_key_that_gets_another_type_has_its_own_counts(event):
     assert answer_summary(event).questions["size"]["counts"] == {"S": 0, "M": 1}
 
 
+# Tables, columns and functions of the statements that count.
+NAMES_OF_SQL = [
+    "answers", "answers_", "before", "columns", "count", "element", "event_id", "form", "given",
+    "guest", "guests", "id", "json", "key", "number", "people", "person", "persons", "responses",
+    "select", "status", "sum", "taken", "text", "user", "value", "values", "party_size", "KEY",
+    "registrations_registration", "registrations_uncountedanswers", "jsonb_array_elements",
+    "created_at", "sign", "counted", "questions", "type", "event", "new", "old", "keys", "Given-1",
+]  # fmt: skip
+
+
+def test_a_key_may_be_any_name(event):
+    event = put_form(event, [*EACH, *(question(key, "choice", "x", "y") for key in NAMES_OF_SQL)])
+    answers = dict.fromkeys(NAMES_OF_SQL, "x")
+    once, twice = ({"answered": n, "counts": {"x": n, "y": 0}} for n in (1, 2))
+
+    for name, expected in (("Zoe", once), ("Kim", twice)):
+        registered(event, name=name, answers=answers)
+        for _ in range(2):
+            questions = answer_summary(event).questions
+            assert {key: questions[key] for key in NAMES_OF_SQL} == dict.fromkeys(
+                NAMES_OF_SQL, expected
+            )
+            count_answers()
+    assert list(events_with_wrong_tallies()) == []
+
+
 def test_answers_whose_time_is_over_are_not_counted(event):
     event = put_form(event, [{**EACH[0], "retention_days": 1}, *EACH[1:]])
     count_answers()
