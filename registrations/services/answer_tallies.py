@@ -4,6 +4,7 @@ Registering only inserts what it answers, so that no two registrations write the
 periodic task adds these answers to the tally of the event.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 
 from django.db import connection, transaction
@@ -22,17 +23,25 @@ from ..statistics.tallies import (
     tally_of_registrations,
 )
 
+logger = logging.getLogger(__name__)
+
 
 def count_answers() -> None:
     """Adds uncounted answers to the tallies, unless another call is doing so.
 
-    An event without a tally of its current form is counted as a whole.
+    An event without a tally of its current form is counted as a whole. One that cannot be counted
+    is logged, and stays uncounted.
     """
     events = UncountedAnswers.objects.order_by().values_list("event_id", flat=True).distinct()
     for event_id in list(events):
-        with transaction.atomic(), long_statements(connection):
-            if _is_alone():
-                _count_event(event_id)
+        try:
+            with transaction.atomic(), long_statements(connection):
+                if _is_alone():
+                    _count_event(event_id)
+        except Exception:
+            if not connection.is_usable():
+                raise
+            logger.exception("the answers of event %s cannot be counted", event_id)
 
 
 def recount_answers(event_ids: Iterable[int]) -> None:

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from events.models import Event
+from events.tests.factories import EventFactory
 from registrations.models import AnswerTally, LedgerEntry, Registration, UncountedAnswers
 from registrations.services import cancel_registration, edit_registration
 from registrations.services.answer_tallies import count_answers, events_with_wrong_tallies
@@ -143,6 +144,19 @@ def test_a_key_may_be_any_name(event):
             )
             count_answers()
     assert list(events_with_wrong_tallies()) == []
+
+
+def test_an_event_that_cannot_be_counted_leaves_the_others_alone(event, caplog):
+    AnswerTally.objects.update(figures={"unknown": 1})
+    other = put_form(EventFactory(organizer=event.organizer), EACH)
+
+    count_answers()
+
+    assert AnswerTally.objects.get(event=other).form == other.form
+    assert UncountedAnswers.objects.filter(event_id=event.pk).exists()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the answers of event {event.pk} cannot be counted"
+    ]
 
 
 def test_answers_whose_time_is_over_are_not_counted(event):
