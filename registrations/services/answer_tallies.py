@@ -26,6 +26,10 @@ from ..statistics.tallies import (
 logger = logging.getLogger(__name__)
 
 
+class _FormChanged(Exception):
+    """An event has another form than the one that was counted."""
+
+
 def count_answers() -> None:
     """Adds uncounted answers to the tallies, unless another call is doing so.
 
@@ -38,6 +42,8 @@ def count_answers() -> None:
             with transaction.atomic(), long_statements(connection):
                 if _is_alone():
                     _count_event(event_id)
+        except _FormChanged:
+            continue  # nothing is taken, and the next call counts
         except Exception:
             if not connection.is_usable():
                 raise
@@ -75,6 +81,7 @@ def _is_alone() -> bool:
 
 
 def _count_event(event_id: int) -> None:
+    """Raises `_FormChanged`, after which the caller rolls back."""
     event = Event.objects.select_related("form").filter(pk=event_id).first()
     if event is None or event.form is None or not questions_of(event.form).all:
         AnswerTally.objects.filter(event=event_id).delete()
@@ -88,8 +95,7 @@ def _count_event(event_id: int) -> None:
             tally = Tally.of_document(stored.figures)
             tally.add(take_uncounted(cursor, event))
     if not Event.objects.filter(pk=event_id, form=event.form_id).exists():
-        transaction.set_rollback(True)  # the form has changed meanwhile: the next call counts
-        return
+        raise _FormChanged
     AnswerTally.objects.update_or_create(
         event_id=event_id, defaults={"form": event.form, "figures": tally.document()}
     )

@@ -12,11 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from events.models import Event
 from events.tests.factories import EventFactory
 from registrations.models import AnswerTally, LedgerEntry, Registration, UncountedAnswers
-from registrations.services import cancel_registration, edit_registration
+from registrations.services import answer_tallies, cancel_registration, edit_registration
 from registrations.services.answer_tallies import count_answers, events_with_wrong_tallies
 from registrations.services.forms import put_form
 from registrations.services.retention import forget_old_answers
 from registrations.statistics.answers import answer_summary
+from registrations.statistics.tallies import Tally, take_uncounted
 from registrations.tests.factories import registered
 from registrations.tests.test_answers import ALL, ANN, BOB, question
 
@@ -144,6 +145,23 @@ def test_a_key_may_be_any_name(event):
             )
             count_answers()
     assert list(events_with_wrong_tallies()) == []
+
+
+def test_a_form_that_changes_while_answers_are_counted_leaves_them_uncounted(
+    event, monkeypatch, caplog
+):
+    def take_slowly(cursor, event: Event) -> Tally:
+        put_form(event, [*EACH, question("size", "choice", "S", "M")])
+        return take_uncounted(cursor, event)
+
+    before = answer_summary(event)
+    monkeypatch.setattr(answer_tallies, "take_uncounted", take_slowly)
+
+    count_answers()
+
+    assert not caplog.records
+    assert UncountedAnswers.objects.exists()
+    assert answer_summary(event) == before
 
 
 def test_an_event_that_cannot_be_counted_leaves_the_others_alone(event, caplog):
