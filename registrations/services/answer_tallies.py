@@ -25,6 +25,9 @@ from ..statistics.tallies import (
 
 logger = logging.getLogger(__name__)
 
+# Held by the transaction that changes tallies.
+_LOCK = "registrations.answers"
+
 
 class _FormChanged(Exception):
     """An event has another form than the one that was counted."""
@@ -59,7 +62,13 @@ def recount_answers(event_ids: Iterable[int]) -> None:
 
 
 def drop_tally(event_id: int) -> None:
-    """Has the event counted as a whole."""
+    """Has the event counted as a whole. Blocks while `count_answers` counts an event.
+
+    It would otherwise store what it has read before. Caller has begun a transaction, and has locked
+    no event yet.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [_LOCK])
     AnswerTally.objects.filter(event=event_id).delete()
     recount_answers([event_id])
 
@@ -76,7 +85,7 @@ def events_with_wrong_tallies() -> Iterator[int]:
 
 def _is_alone() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('registrations.answers'))")
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext(%s))", [_LOCK])
         return bool(cursor.fetchone() == (True,))
 
 

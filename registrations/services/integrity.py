@@ -324,6 +324,7 @@ def repair_counters(event_id: int) -> None:
 
     Its answers are counted by the next task.
     """
+    drop_tally(event_id)
     event = lock_event(event_id)
     live = event.registrations.live()
     queue = live.filter(status="waitlisted")
@@ -340,5 +341,4 @@ def repair_counters(event_id: int) -> None:
         feedback_count=feedback["number"],
         average_rating=feedback["average"],
     )
-    drop_tally(event_id)
     promote_waitlist(event, reason=LedgerEntry.Reason.PLACE_FREED)

@@ -1,6 +1,6 @@
 """Tallies of answers agree with the answers after every change."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from threading import Barrier
 
@@ -15,6 +15,7 @@ from registrations.models import AnswerTally, LedgerEntry, Registration, Uncount
 from registrations.services import answer_tallies, cancel_registration, edit_registration
 from registrations.services.answer_tallies import count_answers, events_with_wrong_tallies
 from registrations.services.forms import put_form
+from registrations.services.integrity import repair_counters
 from registrations.services.retention import forget_old_answers
 from registrations.statistics.answers import answer_summary
 from registrations.statistics.tallies import Tally, take_uncounted
@@ -46,7 +47,7 @@ def edit(**changes):
     return lambda event: edit_registration(ann(), **changes, by=event.organizer)
 
 
-def wait(event: Event) -> None:
+def queue(event: Event) -> None:
     Registration.objects.filter(pk=ann().pk).update(status="waitlisted", queue_number=1)
 
 
@@ -66,7 +67,7 @@ CHANGES = {
     "no guests": edit(guests=[]),
     "another name": edit(name="Anna"),
     "a cancellation": lambda event: cancel_registration(ann()),
-    "a place on the waitlist": wait,
+    "a place on the waitlist": queue,
     "an erasure": lambda event: Registration.objects.erase_people(),
     "a deletion": delete,
 }
@@ -222,3 +223,40 @@ def test_answers_that_are_committed_while_others_are_counted_count_once(event):
 
     assert answer_summary(event).questions["diet"]["answered"] == 4
     assert list(events_with_wrong_tallies()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_repair_is_not_overwritten_by_a_count(event, monkeypatch):
+    AnswerTally.objects.update(figures={"responses": 7, "answered": {}, "chosen": {}})
+    repairs = []
+
+    def repair() -> None:
+        try:
+            repair_counters(event.pk)
+        finally:
+            connection.close()
+
+    def take_during_a_repair(cursor, event: Event) -> Tally:
+        repairs.append(pool.submit(repair))
+        while not (repairs[0].done() or locks_that_are_requested()):
+            wait(repairs, timeout=0.01)
+        return take_uncounted(cursor, event)
+
+    monkeypatch.setattr(answer_tallies, "take_uncounted", take_during_a_repair)
+    with ThreadPoolExecutor(1) as pool:
+        count_answers()
+        repairs[0].result()
+
+    count_answers()
+
+    assert answer_summary(event).responses == 2
+    assert list(events_with_wrong_tallies()) == []
+
+
+def locks_that_are_requested() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+            " WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
+        )
+        return int(cursor.fetchone()[0])
