@@ -35,6 +35,12 @@ $$;
 COMMENT ON FUNCTION registration_note_answers IS 'Notes which answers count now, and which no longer.';
 """
 
+# The task that counts answers then counts all of these events once.
+EVENTS_WITH_FORMS = """
+INSERT INTO registrations_uncountedanswers (event_id, people, responses, answers)
+SELECT id, 0, 0, '{}' FROM events_event WHERE form_id IS NOT NULL
+"""
+
 # The conditions are evaluated without a call, so that registrations without answers cost nothing.
 TRIGGERS = """
 CREATE TRIGGER registration_note_new_answers
@@ -69,12 +75,6 @@ DROP TRIGGER registration_note_changed_answers ON registrations_registration;
 DROP TRIGGER registration_note_deleted_answers ON registrations_registration;
 DROP FUNCTION registration_note_answers();
 DROP FUNCTION note_answers(bigint, jsonb, jsonb, int);
-"""
-
-# The task that counts answers then counts all of these events once.
-EVENTS_WITH_FORMS = """
-INSERT INTO registrations_uncountedanswers (event_id, people, responses, answers)
-SELECT id, 0, 0, '{}' FROM events_event WHERE form_id IS NOT NULL
 """
 
 
@@ -127,6 +127,7 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.RunSQL(NOTE, migrations.RunSQL.noop),
-        migrations.RunSQL(TRIGGERS, DROP),
         migrations.RunSQL(EVENTS_WITH_FORMS, migrations.RunSQL.noop),
+        # Last, since it locks registrations until the end.
+        migrations.RunSQL(TRIGGERS, DROP),
     ]
