@@ -99,6 +99,7 @@ class Migration(migrations.Migration):
                 ("responses", models.SmallIntegerField()),
                 ("answers", models.JSONField()),
             ],
+            options={"verbose_name_plural": "uncounted answers"},
         ),
         migrations.CreateModel(
             name="AnswerTally",
@@ -125,6 +126,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={"verbose_name_plural": "answer tallies"},
         ),
         migrations.RunSQL(NOTE, migrations.RunSQL.noop),
         migrations.RunSQL(EVENTS_WITH_FORMS, migrations.RunSQL.noop),

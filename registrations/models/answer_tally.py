@@ -21,6 +21,9 @@ class AnswerTally(models.Model):
     )
     figures: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField()
 
+    class Meta:
+        verbose_name_plural = "answer tallies"
+
     def __str__(self) -> str:
         return f"Answers to form {self.form_id} of event {self.event_id}"
 
@@ -38,6 +41,9 @@ class UncountedAnswers(models.Model):
     people = models.SmallIntegerField()
     responses = models.SmallIntegerField()
     answers: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField()
+
+    class Meta:
+        verbose_name_plural = "uncounted answers"
 
     def __str__(self) -> str:
         return f"{self.people:+d} at event {self.event_id}"
