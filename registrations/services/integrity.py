@@ -251,6 +251,8 @@ _LEDGER_DIFFERS = """
 _ONE_PER_MAILBOX = "one live registration per event and mailbox"
 _TALLIES = "tallies equal the answers they count"
 
+INVARIANTS = (*(check.invariant for check in CHECKS), _TALLIES)
+
 
 @dataclass(frozen=True)
 class Fault:

@@ -40,7 +40,8 @@ def test_a_sound_database_passes(busy):
 
     call_command("check_integrity", stdout=out)
 
-    assert out.getvalue().count("ok: ") == 11
+    assert out.getvalue().count("ok: ") == 12
+    assert "ok: tallies equal the answers they count\n" in out.getvalue()
 
 
 def test_wrong_counters_are_reported_and_repaired(busy):

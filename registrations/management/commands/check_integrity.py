@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from registrations.services.integrity import CHECKS, find_faults, find_notes, repair_counters
+from registrations.services.integrity import INVARIANTS, find_faults, find_notes, repair_counters
 
 
 class Command(BaseCommand):
@@ -29,5 +29,5 @@ class Command(BaseCommand):
             self.stdout.write(f"note: {note}")
         if faults:
             raise CommandError(f"{len(faults)} faults found.", returncode=1)
-        for check in CHECKS:
-            self.stdout.write(f"ok: {check.invariant}")
+        for invariant in INVARIANTS:
+            self.stdout.write(f"ok: {invariant}")
