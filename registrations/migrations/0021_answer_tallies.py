@@ -3,18 +3,36 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-# The answers of each person of a registration that has some.
+# The answers of each person of a registration that has some. Only answers whose values are counted
+# keep them; others may be personal, and become true.
 NOTE = """
 CREATE FUNCTION note_answers(event_id bigint, answers jsonb, guests jsonb, sign int) RETURNS void
 LANGUAGE sql
 AS $$
     INSERT INTO registrations_uncountedanswers (event_id, people, responses, answers)
-    SELECT $1, $4, CASE WHEN row_number() OVER () = 1 THEN $4 ELSE 0 END, person.answers
+    SELECT $1, $4, CASE WHEN row_number() OVER () = 1 THEN $4 ELSE 0 END, (
+        SELECT jsonb_object_agg(given.key, CASE
+            WHEN counted.keys ? given.key OR given.value = 'null' THEN given.value ELSE 'true'
+        END)
+        FROM jsonb_each(person.answers) AS given
+    )
     FROM (
         SELECT $2 AS answers
         UNION ALL
         SELECT guest -> 'answers' FROM jsonb_array_elements($3) AS guest
     ) AS person
+    LEFT JOIN (
+        SELECT jsonb_path_query_array(
+            form.questions,
+            '$[*] ? (
+                @.type == "choice" || @.type == "choices"
+                || @.type == "boolean" || @.type == "country"
+            ).key'
+        ) AS keys
+        FROM events_event AS event JOIN events_form AS form ON form.id = event.form_id
+        WHERE event.id = $1
+        OFFSET 0  -- once for all persons
+    ) AS counted ON true
     WHERE jsonb_typeof(person.answers) = 'object' AND person.answers <> '{}'
 $$;
 

@@ -35,6 +35,8 @@ class UncountedAnswers(models.Model):
     that were given, and -1 for those that no longer count: they were changed, or the registration
     was cancelled. `responses` is the same for one person of each registration, and 0 for others. A
     row with 0 in both has no answers: the form of the event has changed.
+
+    Values that are not counted, such as texts, are not stored: `answers` has true for them.
     """
 
     event_id = models.BigIntegerField(db_index=True)

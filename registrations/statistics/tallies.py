@@ -15,7 +15,7 @@ from events.models import Event
 from ..forms.questions import Question, Questions, Type, questions_of
 from ..models import AnswerTally
 
-# Other answers are texts and numbers, which mostly differ.
+# Other answers are texts and numbers, which mostly differ. Triggers have the same list.
 COUNTED = {Type.CHOICE, Type.CHOICES, Type.BOOLEAN, Type.COUNTRY}
 
 # One pass over the answers of the event, in which each is unpacked once. There is a group for each

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from events.models import Event
 from events.tests.factories import EventFactory
+from registrations.forms.questions import TYPES
 from registrations.models import AnswerTally, LedgerEntry, Registration, UncountedAnswers
 from registrations.services import answer_tallies, cancel_registration, edit_registration
 from registrations.services.answer_tallies import count_answers, events_with_wrong_tallies
@@ -18,7 +19,7 @@ from registrations.services.forms import put_form
 from registrations.services.integrity import repair_counters
 from registrations.services.retention import forget_old_answers
 from registrations.statistics.answers import answer_summary
-from registrations.statistics.tallies import Tally, take_uncounted
+from registrations.statistics.tallies import COUNTED, Tally, take_uncounted
 from registrations.tests.factories import registered
 from registrations.tests.test_answers import ALL, ANN, BOB, question
 
@@ -83,6 +84,20 @@ def test_a_tally_agrees_with_the_answers(event, change):
     assert not UncountedAnswers.objects.exists()
     assert list(events_with_wrong_tallies()) == []
     assert answer_summary(event) == before
+
+
+def test_uncounted_answers_have_only_values_that_are_counted(event):
+    put_form(event, [*EACH, *(question(type_, type_, "x", ask="each_person") for type_ in TYPES)])
+    answers = {type_: "x" for type_ in TYPES} | {"choices": ["x"], "boolean": False}
+    Registration.objects.filter(pk=ann().pk).update(
+        answers=answers, guests=[{**KID, "answers": answers}]
+    )
+    Registration.objects.erase_people()
+
+    kept = {type_: answers[type_] if type_ in COUNTED else True for type_ in TYPES}
+    stored = UncountedAnswers.objects.filter(answers__has_key="country").order_by("pk")
+    assert [row.answers for row in stored] == [kept] * 4
+    assert [row.people for row in stored] == [1, 1, -1, -1]
 
 
 def test_a_summary_reads_no_registration(event):
