@@ -88,7 +88,7 @@ def test_a_tally_agrees_with_the_answers(event, change):
 
 def test_uncounted_answers_have_only_values_that_are_counted(event):
     put_form(event, [*EACH, *(question(type_, type_, "x", ask="each_person") for type_ in TYPES)])
-    answers = {type_: "x" for type_ in TYPES} | {"choices": ["x"], "boolean": False}
+    answers = dict.fromkeys(TYPES, "x") | {"choices": ["x"], "boolean": False}
     Registration.objects.filter(pk=ann().pk).update(
         answers=answers, guests=[{**KID, "answers": answers}]
     )
