@@ -12,6 +12,7 @@ from accounts.audit import erase_old_values, old_values
 from accounts.models import Notification, Session
 
 from ..models import LedgerEntry, Registration
+from .answer_tallies import count_answers
 
 ROWS_OF_A_BATCH = 1000
 
@@ -76,6 +77,7 @@ def forget_old_data(before: datetime) -> dict[str, int]:
     Registrations lose name, address and account. Their status and times stay, and so does every
     count. Notifications and sessions are deleted, and audit records lose their values. Accounts are
     not touched. Each batch is a transaction, so the work may be interrupted and started again.
+    Answers are counted at the end, so that no uncounted copy of the erased ones stays.
     Returns the number of rows by section.
     """
     forgotten = 0
@@ -86,6 +88,7 @@ def forget_old_data(before: datetime) -> dict[str, int]:
             LedgerEntry.objects.filter(registration__in=ids, actor__isnull=False).update(actor=None)
             rows.erase_people()
             forgotten += rows.update(user=None, registered_by=None, checked_in_by=None)
+    count_answers()
     return {
         "registrations": forgotten,
         "notifications": _delete(Notification.objects.filter(created_at__lt=before)),
@@ -97,13 +100,15 @@ def forget_old_data(before: datetime) -> dict[str, int]:
 def forget_old_answers(now: datetime) -> int:
     """Erases the answers to questions whose `retention_days` after the end of an event are over.
 
-    Guests lose theirs too. An erasure is a change in the log. Each batch is a transaction. Returns
-    the number of registrations.
+    Guests lose theirs too. An erasure is a change in the log. Each batch is a transaction. Then the
+    answers are counted, as by `forget_old_data`. Returns the number of registrations.
     """
     with connection.cursor() as cursor:
         cursor.execute(_ENDED_QUESTIONS, [now])
         due = cursor.fetchall()
-    return sum(_forget_answers(event_id, keys) for event_id, keys in due)
+    forgotten = sum(_forget_answers(event_id, keys) for event_id, keys in due)
+    count_answers()
+    return forgotten
 
 
 def _forget_answers(event_id: int, keys: list[str]) -> int:

@@ -17,7 +17,7 @@ from registrations.services import answer_tallies, cancel_registration, edit_reg
 from registrations.services.answer_tallies import count_answers, events_with_wrong_tallies
 from registrations.services.forms import put_form
 from registrations.services.integrity import repair_counters
-from registrations.services.retention import forget_old_answers
+from registrations.services.retention import forget_old_answers, forget_old_data
 from registrations.statistics.answers import answer_summary
 from registrations.statistics.tallies import COUNTED, Tally, take_uncounted
 from registrations.tests.factories import registered
@@ -198,10 +198,17 @@ def test_answers_whose_time_is_over_are_not_counted(event):
     count_answers()
 
     forget_old_answers(event.end_time + timedelta(days=1))
-    count_answers()
 
+    assert not UncountedAnswers.objects.exists()
     assert answer_summary(event).questions["diet"]["answered"] == 0
     assert answer_summary(event).questions["days"]["answered"] == 2
+
+
+def test_purged_answers_leave_no_copy(event):
+    forget_old_data(event.end_time + timedelta(days=1))
+
+    assert not UncountedAnswers.objects.exists()
+    assert answer_summary(event).responses == 0
 
 
 def test_a_wrong_tally_is_reported_and_repaired(event):
