@@ -17,6 +17,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from accounts.notifications import outbox
+from registrations.services.answer_tallies import oldest_uncounted_seconds
 from registrations.webhooks import figures
 from registrations.webhooks.claims import senders
 
@@ -99,6 +100,14 @@ def _webhooks() -> Iterator[Metric]:
     yield _gauge("webhook_senders", "Connections of running senders.", len(senders.running()))
 
 
+def _answers() -> Iterator[Metric]:
+    yield _gauge(
+        "answers_oldest_uncounted_seconds",
+        "Age of the oldest answers that are not counted yet.",
+        oldest_uncounted_seconds(),
+    )
+
+
 def _connections() -> Iterator[Metric]:
     family = GaugeMetricFamily(
         "database_connections", "Connections to this database.", labels=["application", "state"]
@@ -117,6 +126,7 @@ _READERS: tuple[Callable[[], Iterator[Metric]], ...] = (
     _jobs,
     _notifications,
     _webhooks,
+    _answers,
     _connections,
 )
 

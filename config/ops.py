@@ -22,6 +22,7 @@ from config.api.http.throttling import client_address
 from config.api.sql.watched_connection import blocking_for
 from config.database_metrics import DatabaseMetrics, oldest_job_seconds
 from config.metrics import metrics_response
+from registrations.services.answer_tallies import oldest_uncounted_seconds
 
 T = TypeVar("T")
 
@@ -124,8 +125,12 @@ def _check_cache() -> str:
 
 
 def _check_worker() -> str:
-    lag = oldest_job_seconds()
-    return OK if lag < MAX_TASK_LAG_SECONDS else f"a job has been due for {int(lag)} s"
+    if (lag := oldest_job_seconds()) >= MAX_TASK_LAG_SECONDS:
+        return f"a job has been due for {int(lag)} s"
+    # The worker itself queues the job that counts them, so without a worker none is due.
+    if (lag := oldest_uncounted_seconds()) >= MAX_TASK_LAG_SECONDS:
+        return f"answers have not been counted for {int(lag)} s"
+    return OK
 
 
 def _check_mailer() -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Event
 
 import pytest
@@ -15,6 +16,7 @@ from accounts.notifications import outbox
 from config import ops
 from config.ops import Recent
 from conftest import NOW
+from registrations.models import UncountedAnswers
 
 pytestmark = pytest.mark.django_db
 
@@ -119,6 +121,20 @@ def test_readyz_reports_a_job_without_a_worker(client, clock):
 
     assert (response.status_code, response.json()["status"]) == (200, "degraded")
     assert response.json()["checks"]["worker"].startswith("degraded: a job has been due for ")
+
+
+def test_readyz_reports_answers_that_no_worker_counts(client, clock):
+    UncountedAnswers.objects.create(
+        event_id=1, people=1, responses=1, answers={}, created_at=NOW - timedelta(seconds=400)
+    )
+
+    response = client.get("/readyz")
+
+    assert (response.status_code, response.json()["status"]) == (200, "degraded")
+    assert response.json()["checks"]["worker"] == (
+        "degraded: answers have not been counted for 400 s"
+    )
+    assert b"\nanswers_oldest_uncounted_seconds 400.0\n" in client.get("/metrics").content
 
 
 def due_notification(clock) -> None:

@@ -1,6 +1,7 @@
 """Tallies of answers: see `registrations.statistics.tallies`."""
 
 import django.db.models.deletion
+import django.db.models.functions.datetime
 from django.db import migrations, models
 
 # The answers of each person of a registration that has some. Only answers whose values are counted
@@ -116,6 +117,10 @@ class Migration(migrations.Migration):
                 ("people", models.SmallIntegerField()),
                 ("responses", models.SmallIntegerField()),
                 ("answers", models.JSONField()),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
             ],
             options={"verbose_name_plural": "uncounted answers"},
         ),

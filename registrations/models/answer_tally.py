@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.db import models
+from django.db.models.functions import Now
 
 from events.models import Event, Form
 
@@ -43,6 +44,7 @@ class UncountedAnswers(models.Model):
     people = models.SmallIntegerField()
     responses = models.SmallIntegerField()
     answers: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField()
+    created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         verbose_name_plural = "uncounted answers"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from django.db import connection, transaction
 from django.db.models import F
+from django.utils import timezone
 
 from config.api.sql.time_limits import long_statements
 from events.models import Event
@@ -71,6 +72,13 @@ def drop_tally(event_id: int) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [_LOCK])
     AnswerTally.objects.filter(event=event_id).delete()
     recount_answers([event_id])
+
+
+def oldest_uncounted_seconds() -> float:
+    """The age of the oldest uncounted answers. 0 without any."""
+    rows = UncountedAnswers.objects.order_by("pk").values_list("created_at", flat=True)
+    oldest = rows.first()
+    return (timezone.now() - oldest).total_seconds() if oldest else 0.0
 
 
 def events_with_wrong_tallies() -> Iterator[int]:
