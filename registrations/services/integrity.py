@@ -324,10 +324,11 @@ def _people(rows: QuerySet[Registration]) -> int:
 def repair_counters(event_id: int) -> None:
     """Sets an event's counters from its rows, and promotes the waitlist into free seats.
 
-    Its answers are counted by the next task.
+    A deleted event, which may be restored, has counters too. The answers are counted by the next
+    task.
     """
     drop_tally(event_id)
-    event = lock_event(event_id)
+    event = lock_event(event_id, even_deleted=True)
     live = event.registrations.live()
     queue = live.filter(status="waitlisted")
     event.registered_count = _people(live.filter(status="confirmed"))

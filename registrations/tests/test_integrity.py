@@ -5,6 +5,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
 from events.models import Event
 from events.tests.factories import EventFactory
@@ -42,6 +43,14 @@ def test_a_sound_database_passes(busy):
 
     assert out.getvalue().count("ok: ") == 12
     assert "ok: tallies equal the answers they count\n" in out.getvalue()
+
+
+def test_wrong_counters_of_a_deleted_event_are_repaired(busy):
+    Event.objects.filter(pk=busy.pk).update(registered_count=1, deleted_at=timezone.now())
+
+    call_command("check_integrity", "--repair", stdout=StringIO())
+
+    assert faults() == []
 
 
 def test_wrong_counters_are_reported_and_repaired(busy):
