@@ -24,6 +24,8 @@ WATCH = """
 """
 LIST = """[...document.querySelectorAll(".opblock-get")].find((block) =>
     block.querySelector("[data-path]").dataset.path === "/api/events/")"""
+# Swagger UI ends a try-out with an error if it has not read the references of the operation yet.
+RESOLVED = "ui.getState().getIn(['spec', 'resolvedSubtrees', 'paths', '/api/events/', 'get'])"
 STATUS = f'{LIST}.querySelector(".live-responses-table tbody .response-col_status")'
 
 
@@ -50,6 +52,7 @@ def test_the_docs_watch_seats_and_try_requests_out(server):
         tab.evaluate("ui.layoutActions.show(['operations-tag', 'events'], true), 1")
         tab.evaluate(waiting_for(LIST))
         tab.evaluate(f'{LIST}.querySelector(".opblock-summary-control").click()')
+        tab.evaluate(waiting_for(RESOLVED))
         tab.evaluate(waiting_for(f'{LIST}.querySelector("button.execute")'))
         tab.evaluate(f'{LIST}.querySelector("button.execute").click()')
         tab.evaluate(waiting_for(STATUS))

@@ -270,6 +270,8 @@ def test_names_of_one_owner_take_few_threads(monkeypatch):
         try:
             with pytest.raises(NoResponse, match="name_not_resolved"):
                 await client.post("https://other.example/", {}, b"", owner=2)
+            while len(hanging) < 4:  # a thread takes a moment to start
+                await asyncio.sleep(0.01)
             number = len(hanging)
             ended.set()
             return number, await asyncio.gather(*slow, return_exceptions=True)
