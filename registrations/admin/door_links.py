@@ -47,7 +47,7 @@ class DoorLinkForm(ServiceForm):
 
 @admin.register(DoorLink)
 class DoorLinkAdmin(AuditedAdmin):
-    """Nobody can see the URL of a link again, once the page that made it is closed."""
+    """Makes links, shows the URL of each once, and withdraws them."""
 
     form = DoorLinkForm
     list_display = ("name_or_number", "event", "created_by", "created_at", "last_used_at",
