@@ -7,15 +7,13 @@ kind of request, and the memory of each process. Status 1: a response was 5xx.
 
 import argparse
 import json
-import os
 import random
-import subprocess
 import sys
 import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from itertools import count
@@ -25,8 +23,8 @@ from typing import NamedTuple
 
 from . import database, servers
 from .contenders.product import Product
-from .load import ROOT, fetch
-from .measures.mails import SmtpSink, mailer
+from .load import fetch
+from .measures.mails import SmtpSink, mailer, managed
 from .report import table
 
 SLOW_SECONDS = 1.0
@@ -178,7 +176,7 @@ def main() -> None:
         with (
             servers.running(product.application, environment) as (port, web),
             mailer(environment, sink.port) as mailing,
-            _worker(environment) as working,
+            managed(environment, "procrastinate", "worker", "--concurrency", "4") as working,
         ):
             world = _world(product, port)
             processes = {"web": web, "mailer": mailing.pid, "worker": working.pid}
@@ -250,22 +248,6 @@ def _exchange(client: HTTPConnection, request: Request, recorder: Recorder) -> b
         status, content = 0, repr(error).encode()
     recorder.add(request.kind, status, time.perf_counter() - started, content)
     return status != 0
-
-
-@contextmanager
-def _worker(environment: Mapping[str, str]) -> "Iterator[subprocess.Popen[bytes]]":
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "procrastinate", "worker", "--concurrency", "4"],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _note_memory(memory: Memory, processes: Mapping[str, int]) -> None:

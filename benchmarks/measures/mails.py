@@ -6,8 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -40,12 +40,20 @@ class Mails(Measure):
         return Turn((mails - first) / seconds, {})
 
 
+def mailer(
+    environment: Mapping[str, str], port: int
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    mail = {"EMAIL_URL": f"smtp://127.0.0.1:{port}"}
+    return managed({**environment, **mail}, "deliver_notifications", "--connections", "1")
+
+
 @contextmanager
-def mailer(environment: dict[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+def managed(environment: Mapping[str, str], *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The process of a command of `manage.py`, which ends with the block."""
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "deliver_notifications", "--connections", "1"],
+        [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env={**os.environ, **environment, "EMAIL_URL": f"smtp://127.0.0.1:{port}"},
+        env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
