@@ -23,6 +23,8 @@ MAX_PIPELINED = 256
 SEND_SECONDS = 300
 # The maximum time for the rest of a last response.
 CLOSE_SECONDS = 120
+# How long a process that stops reads from idle connections, whose requests may be on their way.
+LAST_REQUEST_SECONDS = 1
 
 # Characters that a header's value must not have (RFC 9110, section 5.5).
 _CONTROL = re.compile(b"[\x00-\x08\x0a-\x1f\x7f]")
@@ -52,6 +54,7 @@ class Http1Protocol(HttpToolsProtocol):
         self._header_count = self._header_bytes = 0
         self._head_bytes = 0
         self._body_bytes = self._bytes_of_body_segments = 0
+        self._is_last_request = False
         self._close_longest_idle()
         Http1Protocol.open = self.connections
         self.idle[self] = None
@@ -75,6 +78,22 @@ class Http1Protocol(HttpToolsProtocol):
             longest = next(iter(self.idle), self)
             self.idle.pop(longest, None)
             longest.transport.abort()
+
+    def shutdown(self) -> None:
+        """The process stops. A request that has begun or is on its way gets a last response.
+
+        uvicorn closes a connection between two requests at once, and a request that the client has
+        just sent is lost, as the first one of a new connection.
+        """
+        self._is_last_request = True
+        if self._is_responding():
+            super().shutdown()
+        else:
+            self.loop.call_later(LAST_REQUEST_SECONDS, self._close_idle)
+
+    def _close_idle(self) -> None:
+        if not (self._is_responding() or self._is_in_head):
+            self.transport.close()
 
     def _is_responding(self) -> bool:
         return self._responding is not None and not self._responding.response_complete
@@ -133,7 +152,8 @@ class Http1Protocol(HttpToolsProtocol):
         if version not in {"1.0", "1.1"} or (version == "1.1" and not has_host):
             raise ValueError("not HTTP/1.1 with a Host (RFC 9112, section 3.2)")
         super().on_headers_complete()
-        if self.parser.should_upgrade():  # the parser reads nothing after such a request
+        # The parser reads nothing after a request for an upgrade.
+        if self._is_last_request or self.parser.should_upgrade():
             self.cycle.keep_alive = False
         if len(self.pipeline) > MAX_PIPELINED:
             self.transport.abort()

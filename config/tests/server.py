@@ -63,6 +63,13 @@ class ServerProcess:
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
 
+    def refuses_connections(self) -> bool:
+        try:
+            self.connect().close()
+        except ConnectionError:  # also of one that was queued while the socket was closed
+            return True
+        return False
+
     def client(self) -> http.client.HTTPConnection:
         """A connection for several requests."""
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -124,10 +131,10 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def wait_for(holds: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(holds: Callable[[], bool], seconds: float = 60, interval: float = 0.05) -> None:
     async def check() -> None:
         async with asyncio.timeout(seconds):
             while not holds():
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(interval)
 
     asyncio.run(check())

@@ -455,6 +455,23 @@ def test_stop_completes_requests_in_progress_and_refuses_connections():
     assert b"\r\nconnection: close\r\n" in received
 
 
+@pytest.mark.parametrize("has_sent_before", [False, True])
+def test_stop_answers_a_request_that_is_on_its_way(has_sent_before):
+    server = ServerProcess(WEB_CONCURRENCY="1")
+    with closing(server.client()) as client:
+        client.connect()
+        if has_sent_before:
+            assert ask(client, "GET", "/healthz").status == 200
+
+        server.process.terminate()
+        wait_for(server.refuses_connections, interval=0)
+        response = ask(client, "GET", "/api/events/")
+
+    assert (response.status, response.headers["connection"]) == (200, "close")
+    assert server.process.wait(timeout=30) == 0
+    server.process.stderr.close()
+
+
 def test_connections_are_dealt_to_all_processes(server):
     before = {pid: open_sockets(pid) for pid in server.workers()}
     with ExitStack() as stack:
