@@ -50,6 +50,7 @@ class Processes(Multiprocess):
             self._slot = slot
             process = Process(self.config, self.sockets)
             process.start()
+            _close_pipe_with(process)
             self.processes.append(process)
 
     def keep_subprocess_alive(self) -> None:
@@ -81,11 +82,22 @@ class Processes(Multiprocess):
         finally:
             every[slot] = self.processes[0]
             self.processes = every
-        if every[slot] is not old and old.pid is not None:
-            forget_process(old.pid)
+        if every[slot] is not old:
+            _close_pipe_with(every[slot])
+            if old.pid is not None:
+                forget_process(old.pid)
 
     def handle_ttin(self) -> None:
         """Ignored, since WEB_CONCURRENCY is the number of processes."""
 
     def handle_ttou(self) -> None:
         """Ignored, since WEB_CONCURRENCY is the number of processes."""
+
+
+def _close_pipe_with(process: Process) -> None:
+    """Let the pipe of health checks end with the process.
+
+    uvicorn keeps the process's end open as well. If a process died during a check, its supervisor
+    would read on for `timeout_worker_healthcheck`, and replace no process meanwhile.
+    """
+    process.child_conn.close()

@@ -12,7 +12,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from statistics import quantiles
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
@@ -409,6 +409,18 @@ def test_a_process_that_dies_is_replaced(server):
     wait_for(lambda: len(server.workers()) == len(before) and before[0] not in server.workers())
     for _ in range(10):
         assert server.request("GET", "/api/events/").status == 200
+
+
+def test_a_process_that_dies_during_a_health_check_is_replaced_at_once(server):
+    before = server.workers()
+
+    os.kill(before[0], signal.SIGSTOP)
+    sleep(1)  # a check begins twice a second
+    os.kill(before[0], signal.SIGKILL)
+
+    # A process that hangs is given 60 s.
+    wait_for(lambda: set(server.workers()) - set(before), seconds=30)
+    assert server.request("GET", "/api/events/").status == 200
 
 
 def test_workers_stop_when_their_supervisor_is_killed():
