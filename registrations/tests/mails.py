@@ -1,6 +1,8 @@
 """The mails that are due, rendered as the mailer renders them: see `due_mails`."""
 
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from django.utils import timezone
 
@@ -37,13 +39,19 @@ class Mail:
 
 
 def due_mails() -> list[Mail]:
-    """The due mails that are not outdated, oldest first. Marks all as sent or dropped."""
+    """The due mails that are not outdated, oldest first. Marks all as sent or dropped.
+
+    Mails of one statement, whose order PostgreSQL chooses, are in the order of their addresses.
+    """
     State = Notification.State
-    rows = list(
-        Notification.objects.filter(state=State.PENDING, due_at__lte=timezone.now())
-        .select_related("user")
-        .order_by("id")
-    )
+    due = Notification.objects.filter(state=State.PENDING, due_at__lte=timezone.now())
+    rows = [
+        row
+        for _, same in groupby(
+            due.select_related("user").order_by("id"), key=attrgetter("created_at", "kind")
+        )
+        for row in sorted(same, key=attrgetter("email"))
+    ]
     facts = load_facts(rows)
     mails = []
     for row in rows:
