@@ -293,7 +293,7 @@ def test_replayed_response_of_registering_opens_nothing(anyone, olga, signed_in)
 def test_ledger_shows_the_hand_over(anyone, olga, event, bob, signed_in):
     hand_on(anyone, bob)
 
-    entry = signed_in(olga).get(f"/api/events/{event.pk}/ledger/").json()["results"][0]
+    entry = signed_in(olga).get(f"/api/events/{event.pk}/ledger/").json()["results"][-1]
 
     assert (entry["kind"], entry["reason"], entry["actor"]) == ("handed_on", "by_guest", None)
 

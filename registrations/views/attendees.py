@@ -219,7 +219,7 @@ class LedgerView(EventAccess, ListView):
     orderings = orderings(("id", Ordering("id")))
 
     def default_ordering(self, request: Request) -> str:
-        return "-id"
+        return "id"
 
     @operation(
         "Read the ledger",
@@ -232,7 +232,7 @@ class LedgerView(EventAccess, ListView):
         raises=[PermissionDenied],
     )
     def get(self, request: Request, pk: int) -> Response:
-        """Every change of state of every registration, the latest first."""
+        """Every change of state of every registration, the earliest first."""
         event = self.get_row(self.visible_events(pk), pk=pk)
         entries = LedgerEntry.objects.filter(event=event).select_related("actor", "key")
         registration_id = request.query_params.get("registration")
