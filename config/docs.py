@@ -148,6 +148,9 @@ class PageWithProblems(APIView):
     def handle_exception(self, exc: Exception) -> Any:
         return problem_response(to_domain_error(exc))
 
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
+
 
 @method_decorator(csp_update(_DOCS_POLICY), name="dispatch")
 class SwaggerView(PageWithProblems, SpectacularSwaggerSplitView):

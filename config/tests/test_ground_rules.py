@@ -86,6 +86,14 @@ def test_options_lists_the_methods(anyone):
     assert response["Allow"] == "GET, POST, HEAD, OPTIONS"
 
 
+@pytest.mark.parametrize("path", ["/api/docs/", "/api/redoc", "/api/schema/"])
+def test_options_lists_the_methods_of_documents_too(anyone, path):
+    response = anyone.options(path)
+
+    assert (response.status_code, response.content) == (204, b"")
+    assert response["Allow"] == "GET, HEAD, OPTIONS"
+
+
 @pytest.mark.parametrize(
     "body", [b"{", b'{"name": NaN}', b'{"a": "\xff"}', b'{"a": "\\ud800"}', b"[" * 9999, b"{]"]
 )
