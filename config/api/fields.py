@@ -106,8 +106,8 @@ class ListField(serializers.ListField):
     }
 
     def get_value(self, dictionary: Any) -> Any:
-        """Of a form without the field nothing, which DRF takes for an empty list."""
-        if isinstance(dictionary, QueryDict) and self.field_name not in dictionary:
+        """Of a form without the field, or with it left blank, nothing. DRF reads `[]` or `[""]`."""
+        if isinstance(dictionary, QueryDict) and not any(dictionary.getlist(str(self.field_name))):
             return serializers.empty
         return super().get_value(dictionary)
 

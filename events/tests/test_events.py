@@ -213,6 +213,17 @@ def test_create_accepts_forms(clock, olga, signed_in):
     assert (made.json()["max_capacity"], made.json()["waitlist_enabled"]) == (5, True)
 
 
+def test_optional_fields_of_a_form_may_be_left_blank(clock, olga, signed_in):
+    names = ("description", "end_time", "timezone", "category", "max_capacity", "meeting_url",
+             "registration_opens_at", "reminder_hours", "attendance_mode")  # fmt: skip
+    body = {"name": "Talk", "location": "Hall", "start_time": "2027-05-25T14:00:00Z"}
+
+    made = signed_in(olga).post("/api/events/", body | dict.fromkeys(names, ""), format="multipart")
+
+    assert made.status_code == 201, made.content
+    assert (made.json()["reminder_hours"], made.json()["max_capacity"]) == ([24, 1], None)
+
+
 # --- times ---
 
 
