@@ -54,7 +54,7 @@ ZONE_NAME: dict[str, Any] = {
 
 # A host is letters and digits of any script, dots and hyphens.
 _HOST = rf"[^{_CONTROL}{SPACE}!-,/:-@\[-`{{-~]+"
-WEB_ADDRESS = rf"^https?://{_HOST}(:[0-9]{{1,5}})?([/?#][^{_CONTROL}{SPACE}]*)?$"
+WEB_ADDRESS = rf"^[Hh][Tt][Tt][Pp][Ss]?://{_HOST}(:[0-9]{{1,5}})?([/?#][^{_CONTROL}{SPACE}]*)?$"
 
 _YEAR = "(?:19[0-9]{2}|[2-8][0-9]{3}|9000)"
 _LEAP_YEAR = "(?:(?:19|[2-8][0-9])(?:0[48]|[2468][048]|[13579][26])|(?:[2468][048]|[357][26])00)"

@@ -72,7 +72,9 @@ class CategoryField(serializers.Field[Category, str, str, Any]):
 class WebAddressField(TextField):
     """An http or https address. Null and the empty text mean no address."""
 
-    default_error_messages = {"invalid": "Send an address that begins with https:// or http://."}
+    default_error_messages = {
+        "invalid": "Send an address such as https://example.org/room, without user and password."
+    }
 
     schema_extra: ClassVar[dict[str, Any]] = {"pattern": f"^$|{WEB_ADDRESS}"}
 
@@ -83,7 +85,8 @@ class WebAddressField(TextField):
         text = super().to_internal_value(data)
         if re.match(WEB_ADDRESS, text) is None:
             self.fail("invalid")
-        return text
+        scheme, colon, rest = text.partition(":")
+        return scheme.lower() + colon + rest  # a phone capitalizes what is typed
 
     def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
         return (True, "") if data is None else super().validate_empty_values(data)

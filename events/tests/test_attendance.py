@@ -136,6 +136,21 @@ def test_an_empty_meeting_url_does_not_replace_a_location(client):
     }
 
 
+def test_the_scheme_of_a_meeting_url_may_be_in_capitals(client):
+    event = create(client, {**CALL, "meeting_url": "Https://Meet.Example.com/1"})
+
+    assert event["meeting_url"] == "https://Meet.Example.com/1"
+
+
+@pytest.mark.parametrize("link", ["https://ann:secret@meet.example.com/1", "meet.example.com/1"])
+def test_the_error_of_a_meeting_url_shows_one(client, link):
+    response = client.post("/api/events/", {**CALL, "meeting_url": link})
+
+    (error,) = response.json()["errors"]
+    assert (error["field"], error["code"]) == ("meeting_url", "invalid")
+    assert "such as https://example.org/room, without user and password" in error["detail"]
+
+
 def test_virtual_events_are_created_in_bulk(client):
     response = client.post("/api/events/bulk/", {"events": [SEED, CALL]})
 
