@@ -17,6 +17,7 @@ urlpatterns = [
     path("developers", pages.developers),
     path("developers/postman.json", docs.postman, name="postman"),
     path("problems/", pages.problem_list, name="problem-list"),
+    path("problems", pages.problem_list),
     path("problems/<slug:slug>", pages.problem, name="problem"),
     path("problems/<slug:slug>/", pages.problem),
     path("", include("registrations.pages")),

@@ -164,5 +164,10 @@ def test_problem_pages_show_the_answer_and_lead_to_the_others(browser):
         assert "/problems/" in Addresses(page).links
 
 
+@pytest.mark.parametrize("path", ["/problems", "/problems/event-full/"])
+def test_problem_pages_respond_with_and_without_a_slash(browser, path):
+    assert browser.get(path).status_code == 200
+
+
 def test_an_unknown_problem_has_no_page(browser):
     assert browser.get("/problems/no-such-thing").status_code == 404
