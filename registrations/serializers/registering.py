@@ -12,6 +12,7 @@ from config.api.text.email_addresses import is_plain
 from events.models import MAX_PARTY_SIZE
 
 from ..models import Registration
+from ..services.parties import surplus_of
 from ..services.registering import complete_contact
 from .answers import AnswersField
 
@@ -129,7 +130,7 @@ class RegisterIn(serializers.Serializer[Registration]):
 def check_guests(guests: list[Any], party_size: int) -> None:
     """Raises `ValidationError` if more guests are named than the party has."""
     if len(guests) >= party_size > 0 and guests:
-        text = f"A party of {party_size} has at most {party_size - 1} guests."
+        text = surplus_of(party_size)
         raise serializers.ValidationError({"guests": [serializers.ErrorDetail(text, "max_length")]})
 
 

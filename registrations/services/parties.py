@@ -35,6 +35,11 @@ from .option_limits import exchange_options
 from .waitlist import add_people, promote_waitlist
 
 
+def surplus_of(size: int) -> str:
+    """The error of more guests than a party of `size` people has."""
+    return f"A party of {size} has at most {size - 1} guests besides the registrant."
+
+
 @transaction.atomic
 def change_party(
     registration: Registration,
@@ -60,8 +65,7 @@ def change_party(
     row = lock_registration(registration)
     size = row.party_size if party_size is None else party_size
     if guests is not None and len(guests) >= size:
-        surplus = f"A party of {size} has at most {size - 1} guests."
-        raise ValidationFailed(FieldError("guests", "max_length", surplus))
+        raise ValidationFailed(FieldError("guests", "max_length", surplus_of(size)))
     now = timezone.now()
     difference = size - row.party_size
     if difference:

@@ -280,7 +280,7 @@ def test_a_smaller_party_loses_guests_from_the_end(browser, jazz):
 
     assert "The size of your party is changed." in text_of(response)
     assert [each["name"] for each in Registration.objects.get().guests] == ["Ann"]
-    assert "A party of 1 has at most 0 guests." in text_of(refused)
+    assert "A party of 1 has at most 0 guests besides the registrant." in text_of(refused)
 
 
 def test_the_name_is_shown_and_hidden(browser, olga):
