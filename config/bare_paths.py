@@ -18,8 +18,12 @@ def with_bare_paths(application: Application) -> Application:
 
     def handle(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        if path == _BARE or path.startswith(f"{_BARE}/"):
+        if is_bare(path):
             environ["PATH_INFO"] = PREFIX + path
         return application(environ, start_response)
 
     return handle
+
+
+def is_bare(path: str) -> bool:
+    return path == _BARE or path.startswith(f"{_BARE}/")

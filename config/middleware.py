@@ -26,6 +26,7 @@ from config.api.http.browsing import is_browsed, page_of
 from config.api.http.exception_handler import is_temporary, problem_response, to_domain_error
 from config.api.http.timezones import requested_zone
 from config.api.request_ids import reset_request_id, set_request_id
+from config.bare_paths import PREFIX, is_bare
 from config.fast_path.request import PlainRequest
 from config.hosts import check_host
 
@@ -125,6 +126,8 @@ class ApiMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         check_host(request)
+        if is_bare(request.path_info):  # of a handler without the layers of `config.wsgi`
+            request.path_info = request.path = PREFIX + request.path_info
         if not request.path_info.startswith("/api/") and request.path_info != "/api":
             return self._page(request)
         if not request.path_info.endswith("/") and not _FILE.search(request.path_info):

@@ -136,6 +136,16 @@ def test_the_web_server_reads_bodies_of_one_size_at_both_paths(settings, below):
     assert body_limit(f"/events/{below}") == body_limit(f"/api/events/{below}")
 
 
+def test_the_test_client_of_django_has_bare_paths_too(anyone, event):
+    """It calls Django's own handler, without the layers of `config.wsgi`."""
+    guest = {"name": "Ann", "email": "ann@example.com"}
+
+    assert anyone.get("/events").json() == anyone.get("/api/events/").json()
+    assert anyone.get(f"/events/{event.pk}/calendar.ics").status_code == 200
+    assert anyone.post(f"/events/{event.pk}/register", guest).status_code == 201
+    assert anyone.get("/eventsx").status_code == 404
+
+
 def test_other_paths_are_left_alone():
     statuses = [ask("GET", path)[0] for path in ("/eventsx", "/event", "/series/")]
 
