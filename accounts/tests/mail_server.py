@@ -1,5 +1,6 @@
 """A mail server that stores its mails, and fails for certain recipients."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ class MailServer:
     async def handle_DATA(self, server, session, envelope):
         to = envelope.rcpt_tos[0]
         if to.startswith("hangs@"):
-            time.sleep(2)  # blocks the server's own thread, so it does not respond
+            await asyncio.Event().wait()  # until the server stops
         if to.startswith("spam@"):
             return "554 5.7.1 Looks like spam"
         time.sleep(self.seconds_per_mail)
