@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 90  # longer than any script waits, so that its own message is reported
 _KEYS = {"Tab": 9, "Enter": 13, "Space": 32, "ArrowDown": 40}
 _TEXTS = {"Enter": "\r", "Space": " "}
 _NAMES = """(
@@ -105,6 +105,7 @@ class Tab:
         )  # fmt: skip
 
     def open(self, address: str) -> None:
+        self._events.clear()
         self.call("Page.navigate", url=address)
         self._await_event("Page.loadEventFired")
 

@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(find_browser() is None, reason="no Chromium here"),
 ]
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 WIDTH, HEIGHT = 320, 240
 # All that the caches of the page contain, as one text.
 KEPT = """(async () => {
