@@ -104,7 +104,6 @@ class Sale:
 
 @pytest.mark.xdist_group("processes")  # takes long, so it begins early
 def test_nothing_acknowledged_is_lost(deployment):
-    deployment.manage("migrate", "--verbosity", "0")
     deployment.start()
 
     for _ in range(SALES):

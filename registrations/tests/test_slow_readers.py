@@ -66,7 +66,6 @@ def get(port: int, path: str, token: str = "") -> tuple[int, bytes]:
 
 @pytest.mark.xdist_group("processes")  # takes long, so it begins early
 def test_stalled_clients_do_not_block_others(deployment):
-    deployment.manage("migrate", "--verbosity", "0")
     output = deployment.manage("shell", "--verbosity", "0", "--command", SET_UP)
     event_id, token = output.split()
     export = f"/api/events/{event_id}/attendees/export/"

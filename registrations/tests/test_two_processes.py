@@ -22,7 +22,6 @@ FAIR = {"name": "Fair", "location": "Hall", "start_time": "2099-03-15T09:00:00Z"
 @pytest.fixture
 def other(deployment) -> Iterator[Deployment]:
     """A second server on the same database."""
-    deployment.manage("migrate", "--verbosity", "0")
     deployment.start()
     other = copy.copy(deployment)
     other.port = free_port()
