@@ -46,6 +46,12 @@ TAGS = [
     "directory",
 ]
 Operation = dict[str, Any]
+# The one in C, where PyYAML has it, is ten times as fast.
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def from_yaml(text: str | bytes) -> Any:
+    return yaml.load(text, Loader=YAML_LOADER)
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +106,23 @@ def request_bodies(document: dict[str, Any], operations: dict[str, Operation]) -
 
 
 def errors_of(document: dict[str, Any], schema: dict[str, Any], value: Any) -> list[str]:
-    root = {**schema, "components": document["components"]}
+    root = {**schema, "components": {"schemas": needed_schemas(document, schema)}}
     validator = jsonschema_rs.Draft202012Validator(root, validate_formats=True)
     return [
         f"{error.instance_path}: {error.message[:200]}" for error in validator.iter_errors(value)
     ]
+
+
+def needed_schemas(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Those that a schema refers to. A validator of all takes ten times as long to make."""
+    found: dict[str, Any] = {}
+    waiting = [schema]
+    while waiting:
+        for name in re.findall(r"'#/components/schemas/(\w+)'", str(waiting.pop())):
+            if name not in found:
+                found[name] = document["components"]["schemas"][name]
+                waiting.append(found[name])
+    return found
 
 
 def successes(operation: Operation) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -130,7 +148,7 @@ def test_document_is_generated_without_a_warning(tmp_path):
 
     call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(path))
 
-    assert yaml.safe_load(path.read_text())["openapi"].startswith("3.1")
+    assert from_yaml(path.read_text())["openapi"].startswith("3.1")
 
 
 def test_document_is_valid_openapi(document):
@@ -170,7 +188,7 @@ def test_document_is_served_as_yaml_and_json(document, path, accept, media_type)
 
     assert response.status_code == 200
     assert response["Content-Type"] == media_type
-    read = orjson.loads if "json" in media_type else yaml.safe_load
+    read = orjson.loads if "json" in media_type else from_yaml
     assert read(response.content) == document
 
 
