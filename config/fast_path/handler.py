@@ -42,7 +42,7 @@ from config.hosts import is_port
 from config.metrics import report_request
 from config.middleware import API_HEADERS, request_id_of
 from config.server.wsgi import Application
-from events.views import fast_list, fast_own_list
+from events.views import fast_event, fast_list, fast_own_list
 from registrations.views import fast_profile, register_guest
 
 MAX_BODY_BYTES = 10_000
@@ -98,6 +98,16 @@ ROUTES = (
         VARY_OF_COMPRESSED,
         "no-cache",
         fast_list,
+        signed_in_cache_control="private, no-cache",
+    ),
+    FastRoute(
+        "GET",
+        re.compile("/api/events/([1-9][0-9]{0,17})/?"),
+        "api/events/<id:pk>/",
+        "GET, PUT, PATCH, DELETE, HEAD, OPTIONS",
+        VARY_OF_COMPRESSED,
+        "no-cache",
+        fast_event,
         signed_in_cache_control="private, no-cache",
     ),
     FastRoute(
@@ -231,7 +241,7 @@ def _conditional(request: PlainRequest, answer: Answer, *, may_compress: bool) -
     """As `conditional.make_conditional`."""
     if answer.status not in {200, 201}:
         return answer
-    body, etag = answer.body, etag_of(answer.body)
+    body, etag = answer.body, etag_of(answer.body, answer.version)
     is_compressed = may_compress and is_worthwhile(request.META.get("HTTP_ACCEPT_ENCODING"), body)
     if is_compressed:
         etag = gzip_etag(etag)

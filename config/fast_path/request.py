@@ -6,11 +6,15 @@ from typing import Any, NamedTuple
 
 
 class Answer(NamedTuple):
-    """A response. `headers` are those of the handler, without those that every response has."""
+    """A response. `headers` are those of the handler, without those that every response has.
+
+    `version` is that of the row, for the ETag: see `config/api/http/conditional.py`.
+    """
 
     status: int
     body: bytes
     headers: dict[str, str]
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

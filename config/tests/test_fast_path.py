@@ -540,6 +540,62 @@ def test_signed_in_list_gets_the_same_response(viewers, path):
     assert len(set(bodies.values())) >= 3
 
 
+# --- one event ---
+
+
+def test_an_event_gets_the_same_response(viewers):
+    public, unlisted, draft, with_team = Event.objects.order_by("pk")[1:5]
+    Event.objects.filter(pk=public.pk).update(visibility="public", meeting_url="https://m.example")
+    Event.objects.filter(pk=draft.pk).update(status="draft")
+    statuses, bodies = {}, set()
+    for name, headers in {"guest": {}, **viewers}.items():
+        statuses[name] = ""
+        for event in (public, unlisted, draft, with_team):
+            path = f"/api/events/{event.pk}/"
+            status = ordinary("GET", path, **headers)[0]
+            statuses[name] += status[0]
+            for encoding in ("identity", "gzip"):
+                accepted = {**headers, "Accept-Encoding": encoding}
+                body = assert_same_list(path, int(status[:3]), **accepted)
+            if status == "200 OK":
+                bodies.add(body)
+                etag = fast("GET", path, **headers)[1]["ETag"]
+                assert etag.startswith(f'"{event.pk}.{event.version}-')
+                assert_same_list(path, 304, **{**headers, "If-None-Match": etag})
+
+    assert statuses == {
+        "guest": "2442", "owner": "2222", "stranger": "2442", "member": "2442", "staff": "2222",
+    }  # fmt: skip
+    assert len(bodies) == 13
+
+
+def test_an_edited_event_has_another_tag(event):
+    path = f"/api/events/{event.pk}"
+    before = fast("GET", path)[1]["ETag"]
+    Event.objects.filter(pk=event.pk).update(version=event.version + 1)
+
+    assert_same_list(path, 200, **{"If-None-Match": before})
+    Event.objects.filter(pk=event.pk).update(deleted_at=NOW)
+    assert_same_list(path, 404)
+
+
+def test_an_event_by_an_unusual_request_is_left_to_the_view(event, monkeypatch):
+    path = f"/api/events/{event.pk}/"
+    for query in ("key=a", "timezone=UTC", "x=1"):
+        assert fast("GET", f"{path}?{query}") == PASSED_ON
+    for method in ("HEAD", "PATCH", "OPTIONS", "DELETE"):
+        assert fast(method, path) == PASSED_ON
+    fetch = page_cache.fetch
+
+    def fetch_after_a_change(*args, **options):
+        Event.objects.update(name="Other")
+        return fetch(*args, **options)
+
+    monkeypatch.setattr(page_cache, "fetch", fetch_after_a_change)
+    page_cache.render_cache.clear()
+    assert fast("GET", path) == PASSED_ON  # a row is written while it is read
+
+
 def test_profile_gets_the_same_response(viewers):
     bodies = set()
     for headers in viewers.values():
@@ -573,7 +629,7 @@ def test_rate_limit_of_a_signed_in_list_gets_the_same_response(viewers, settings
     assert answers[2] == ordinary("GET", "/api/events/", **viewers["owner"])
 
 
-def test_tokens_that_are_not_valid_are_left_to_the_view(viewers, olga, max_):
+def test_tokens_that_are_not_valid_are_left_to_the_view(listed, viewers, olga, max_):
     secret = new_secret()
     KeyFactory(user=olga, secret=secret)
     Session.objects.filter(user=max_).update(ended_at=NOW)
@@ -589,7 +645,8 @@ def test_tokens_that_are_not_valid_are_left_to_the_view(viewers, olga, max_):
         f"Bearer {secret}",
     ]
 
-    for path in ("/api/events/", "/api/me/events/", "/api/me/"):
+    paths = ("/api/events/", f"/api/events/{listed[5].pk}/", "/api/me/events/", "/api/me/")
+    for path in paths:
         answers = [fast("GET", path, Authorization=each) for each in refused]
         assert answers == [PASSED_ON] * len(refused)
     assert fast("GET", "/api/events/", Authorization=valid)[0] == "200 OK"

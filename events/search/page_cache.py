@@ -26,6 +26,7 @@ from django.utils import timezone
 from config.api.http.negotiation import to_json
 from config.api.pagination.keyset import Ordering, Page
 from config.api.sql.compiled_queries import NotCompilable, fetch, loaded_row
+from config.errors import NotFound
 
 from ..models import Event, EventQuerySet
 from .geo import distance_km
@@ -170,6 +171,35 @@ def rendered_page(page: Page, plan: PagePlan, *, zone: tzinfo, renderer: Rendere
     count = {"count": plan.matches().count()} if page.is_counted else {}
     results = orjson.Fragment(b"[" + b",".join(texts.values()) + b"]")
     return to_json({**links, **count, "results": results})
+
+
+def rendered_event(
+    pk: int,
+    select: Callable[[], EventQuerySet],
+    *,
+    key: Hashable,
+    viewer: Any,
+    zone: tzinfo,
+    renderer: Renderer,
+) -> tuple[str, bytes] | None:
+    """The `edit_tag` and the JSON of one event of those that `select` returns.
+
+    `select` must depend on `key` and the id of `viewer` alone. None as with `rendered_page`. Raises
+    `NotFound`.
+    """
+    reader = _CacheReader(zone, renderer)
+
+    def build(position: list[Any] | None) -> Any:
+        events = select().filter(pk=(position or [pk])[0]).annotate(**_VERSIONS)
+        return events.values_list("version", *_VERSIONS)[:1]
+
+    rows = fetch(("rendered event", key), build, [pk], prepare=True, viewer=viewer)
+    if not rows:
+        raise NotFound
+    ((version, *versions),) = rows
+    texts = reader.texts({pk: tuple(versions)})
+    event = loaded_row(Event, {"id": pk, "version": version}, reader.alias)
+    return None if texts is None else (event.edit_tag, texts[pk])
 
 
 def rendered_events(

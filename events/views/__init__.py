@@ -2,7 +2,14 @@ from .bulk import EventBulkView
 from .calendars import EventCalendarView, EventFeedView
 from .categories import CategoryListView, CategoryView
 from .discovery import FacetsView, SuggestionsView
-from .events import CancelView, DuplicateView, EventKeyResetView, EventView, PublishView
+from .events import (
+    CancelView,
+    DuplicateView,
+    EventKeyResetView,
+    EventView,
+    PublishView,
+    fast_event,
+)
 from .images import EventImageView
 from .importing import EventImportView
 from .keys import CurrentKeyView, KeyListView, KeyRevocationView, KeyRotationView, KeyView
@@ -56,6 +63,7 @@ __all__ = [
     "SeriesTransferView",
     "SeriesPublishView",
     "SeriesView",
+    "fast_event",
     "fast_list",
     "fast_own_list",
 ]

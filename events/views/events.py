@@ -1,18 +1,22 @@
 """One event: reading, editing, deleting, publishing and cancelling it."""
 
+from datetime import UTC
 from typing import Any, ClassVar
 
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.authentication import current_user
+from accounts.authentication import account_by_token, current_user
 from config.api.http.dry_runs import can_run_dry
 from config.api.http.strict_bodies import NoFields
+from config.api.http.throttling import count_account, count_guest
 from config.api.key_scopes import OPEN, Scope, Scopes
 from config.api.openapi.schema import operation
+from config.api.staff_rights import rights_key
 from config.api.views import ApiView
 from config.errors import PermissionDenied
+from config.fast_path.request import Answer, PlainRequest
 
 from .. import services
 from ..errors import (
@@ -24,11 +28,13 @@ from ..errors import (
 )
 from ..models import Event, EventQuerySet, Right
 from ..permissions import IsOrganizerOrStaff, MayOrganize, ReadsOrManagesEvent
+from ..search.page_cache import rendered_event
 from ..serializers.duplicates import DuplicateIn
 from ..serializers.event_input import CancellationIn, EventEditIn, EventIn
 from ..serializers.events import EventOut, ListedEventOut
 from .access import EventAccess
 from .dry_runs import observe_copy, observe_event
+from .rendering import GUEST_REQUEST, renderer_for
 
 
 class EventView(EventAccess):
@@ -108,6 +114,35 @@ class EventView(EventAccess):
     def _tagged_response(self, event: Event) -> Response:
         self.etag_version = event.edit_tag
         return event_response(self, event)
+
+
+def fast_event(request: PlainRequest, pk: int) -> Answer | None:
+    """`EventView.get` on the fast path.
+
+    None for requests with parameters, for API keys and for tokens that are not valid.
+    """
+    if request.query:
+        return None
+    viewer: Any = GUEST_REQUEST.user
+    if "HTTP_AUTHORIZATION" not in request.META:
+        count_guest("anonymous", request)
+    else:
+        viewer = account_by_token(request)
+        if viewer is None:
+            return None
+        count_account("user", viewer.pk, request)
+    rendered = rendered_event(
+        pk,
+        lambda: Event.objects.visible_to(viewer),
+        key=(viewer.is_authenticated, rights_key(viewer)),
+        viewer=viewer,
+        zone=UTC,
+        renderer=renderer_for(viewer),
+    )
+    if rendered is None:
+        return None
+    version, body = rendered
+    return Answer(200, body, {}, version)
 
 
 class PublishView(EventAccess):

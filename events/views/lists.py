@@ -1,13 +1,11 @@
 """The lists of events, and creating an event, which has the address of a list."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, tzinfo
-from functools import partial
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import unquote, unquote_plus
 
-from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
@@ -17,7 +15,6 @@ from rest_framework.response import Response
 
 from accounts.authentication import account_by_token, current_user
 from accounts.models import User
-from config.api.http.negotiation import to_json
 from config.api.http.throttling import count_account, count_guest
 from config.api.key_scopes import OPEN, Scope, Scopes
 from config.api.openapi.schema import operation
@@ -34,12 +31,13 @@ from ..permissions import MayOrganize
 from ..search.filters import EventFilter, OwnEventFilter
 from ..search.geo import distance_km
 from ..search.highlights import Highlighter
-from ..search.page_cache import Renderer, Rendering, rendered_page
+from ..search.page_cache import Renderer, rendered_page
 from ..search.page_planner import PagePlan
 from ..search.pages import EVENT_ORDERINGS, read_event_page
 from ..serializers.event_input import EventCreateIn
-from ..serializers.events import VIEWER_COLUMNS, EventOut, ListedEventOut, viewer_fields_of_page
+from ..serializers.events import EventOut, ListedEventOut
 from .events import event_response
+from .rendering import FOR_GUESTS, GUEST_REQUEST, renderer_for
 
 _PAGE_QUERY = re.compile(
     "(?:&(?:cursor=([A-Za-z0-9_%-]+)|page_size=([1-9][0-9]?|100)"
@@ -82,7 +80,7 @@ class EventPages(ListView):
         """The response with a page of the list. `build_events` is that of `EventFilter.plan`."""
         page, plan = read_page(self.request, self), self.plan(build_events)
         if "highlight" not in self.request.query_params:
-            zone, renderer = timezone.get_current_timezone(), _renderer_for(self.request.user)
+            zone, renderer = timezone.get_current_timezone(), renderer_for(self.request.user)
             body = rendered_page(page, plan, zone=zone, renderer=renderer)
             if body is not None:
                 return HttpResponse(body, content_type="application/json")
@@ -151,34 +149,11 @@ class OwnEventListView(EventPages):
         return self.page_of(build_events)
 
 
-_guest_request = Request(HttpRequest())
-_guest_request.user = AnonymousUser()
-
-
-def _render_for_guests(events: Iterable[Event]) -> Iterable[Rendering]:
-    now, serializer = timezone.now(), EventOut(context={"request": _guest_request})
-    for event in events:
-        yield Rendering(
-            to_json(serializer.to_representation(event)),
-            tuple(event.__dict__[name] for name in VIEWER_COLUMNS),
-            event.registration_state_changes_at(now),
-        )
-
-
-_FOR_GUESTS = Renderer("json", Event.objects.for_listing, _render_for_guests, VIEWER_COLUMNS)
-
-
-def _renderer_for(viewer: Any) -> Renderer:
-    if not viewer.pk:
-        return _FOR_GUESTS
-    return _FOR_GUESTS._replace(for_viewer=partial(viewer_fields_of_page, viewer))
-
-
 def _events_for_guests() -> EventQuerySet:
-    return Event.objects.listed_for(_guest_request.user).for_listing()
+    return Event.objects.listed_for(GUEST_REQUEST.user).for_listing()
 
 
-_GUEST_PLAN = EventFilter.plan(_guest_request, EventListView.__qualname__, _events_for_guests)
+_GUEST_PLAN = EventFilter.plan(GUEST_REQUEST, EventListView.__qualname__, _events_for_guests)
 
 
 class _PageParameters(NamedTuple):
@@ -250,7 +225,7 @@ def _fast_list_of_account(
     def plan() -> PagePlan:
         return view.filterset_class.plan(plain, name, lambda: select(user).for_listing())
 
-    body = _fast_page(parameters, name, plan, _renderer_for(user))
+    body = _fast_page(parameters, name, plan, renderer_for(user))
     return None if body is None else Answer(200, body, {})
 
 
@@ -274,10 +249,10 @@ def _guest_page(parameters: _PageParameters, zone: tzinfo = UTC) -> bytes | None
     def plan() -> PagePlan:
         if not parameters.filters:
             return _GUEST_PLAN
-        plain = parameters.request_of(_guest_request.user)
+        plain = parameters.request_of(GUEST_REQUEST.user)
         return EventFilter.plan(plain, name, _events_for_guests)
 
-    return _fast_page(parameters, name, plan, _FOR_GUESTS, zone)
+    return _fast_page(parameters, name, plan, FOR_GUESTS, zone)
 
 
 def _fast_page(
