@@ -84,6 +84,7 @@ embed/events                           -                    GET     200  200  20
 embed/events/                          -                    GET     200  200  200  200  200  200
 media/events/<str:name>                no-image             GET     404  404  404  404  404  404
 sitemap.xml                            -                    GET     200  200  200  200  200  200
+problems                               -                    GET     200  200  200  200  200  200
 problems/                              -                    GET     200  200  200  200  200  200
 problems/<slug:slug>                   event-full           GET     200  200  200  200  200  200
 problems/<slug:slug>/                  event-full           GET     200  200  200  200  200  200
