@@ -22,6 +22,7 @@ from .exports.formula_guard import unguarded_text
 from .forms.cells import answer_in_cell
 from .forms.questions import NO_QUESTIONS, Questions
 from .models import Registration
+from .serializers.registering import check_guests, guests_field, guests_in_text
 from .services.bulk import Candidate, InvalidRow
 
 MAX_ROWS = 10_000
@@ -32,6 +33,7 @@ _HEADERS = {
     "last_name": ("last name", "surname", "family name"),
     "email": ("email", "e-mail", "email address", "e-mail address", "mail"),
     "party_size": ("party_size", "party size", "seats", "number of people", "tickets"),
+    "guests": ("guests",),  # JSON, as in exports
     # Exports have it. Its value is validated, and does not check people in.
     "admitted_count": ("admitted_count", "admitted count"),
     "status": ("status", "rsvp", "approval_status"),
@@ -92,10 +94,12 @@ class _RowIn(serializers.Serializer[Registration]):
     email = EmailAddressField()
     status = _StatusField(default="confirmed")
     party_size = _CellNumberField(min_value=1, max_value=MAX_PARTY_SIZE, default=1)
+    guests: Any = guests_field(default=list)
     admitted_count = _CellNumberField(min_value=0, default=0)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         size = attrs["party_size"]
+        check_guests(attrs["guests"], size)
         if attrs["admitted_count"] > size:
             above = f"The party has {size} {'person' if size == 1 else 'people'}."
             raise ValidationError({"admitted_count": [above]}, code="max_value")
@@ -141,6 +145,8 @@ def _read(table: Table, questions: Questions) -> Iterator[Candidate | InvalidRow
         name_column = _name_column(cells)
         data: dict[str, Any] = {"name": _name(cells), "email": cells["email"]}
         data |= {name: cells[name] for name in _OPTIONAL if cells.get(name)}
+        if cells.get("guests"):
+            data["guests"] = guests_in_text(cells["guests"])
         try:
             values = _row_in().run_validation(data)
         except ValidationError as error:
@@ -153,6 +159,7 @@ def _read(table: Table, questions: Questions) -> Iterator[Candidate | InvalidRow
                 values["email"],
                 values["status"] == "cancelled",
                 values["party_size"],
+                guests=values["guests"],
                 answers=_answers(cells, questions),
             )
 

@@ -44,22 +44,26 @@ def _party_size_field(**options: Any) -> WholeNumberField:
     )
 
 
-class _GuestsField(serializers.ListSerializer[Any]):
+class GuestsField(serializers.ListSerializer[Any]):
     """A list of guests. A form may send it as the text of an array: `guests=[{"name":"Ann"}]`."""
 
     def get_value(self, dictionary: Any) -> Any:
         name = str(self.field_name)
         if not isinstance(dictionary, QueryDict) or name not in dictionary:
             return super().get_value(dictionary)
-        text = str(dictionary[name])
-        try:
-            return orjson.loads(text)
-        except orjson.JSONDecodeError:
-            return text  # an error of this field
+        return guests_in_text(str(dictionary[name]))
 
 
-def _guests_field(**options: Any) -> Any:
-    return _GuestsField(
+def guests_in_text(text: str) -> Any:
+    """The value of a JSON text; the text itself, which the field refuses, if it is none."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+def guests_field(**options: Any) -> Any:
+    return GuestsField(
         child=GuestIn(),
         max_length=MAX_PARTY_SIZE - 1,
         error_messages={"not_a_list": "Send an array of guests, each an object."},
@@ -87,7 +91,7 @@ class RegisterIn(serializers.Serializer[Registration]):
         help_text="Where the person came from, such as a newsletter, for the statistics.",
     )
     party_size = _party_size_field(default=1)
-    guests: Any = _guests_field(required=False)
+    guests: Any = guests_field(required=False)
     answers = AnswersField(
         required=False,
         help_text="By the key of the question. GET /api/events/{id}/form/ lists them.",
@@ -170,7 +174,7 @@ class RegistrationEditIn(serializers.Serializer[Registration]):
         required=False, help_text="Another address hands the registration on, with a new ticket."
     )
     party_size = _party_size_field(required=False)
-    guests: Any = _guests_field(required=False)
+    guests: Any = guests_field(required=False)
     answers = AnswersField(
         required=False, help_text="The answers to change, by the key of the question; null removes."
     )

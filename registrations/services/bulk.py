@@ -19,6 +19,7 @@ from events.models import Event, role_on
 from events.services import lock_event
 
 from ..errors import PartyTooLarge
+from ..forms.answers import Guest
 from ..forms.questions import questions_of, taken_options
 from ..models import LedgerEntry, new_ticket_code
 from .eligibility import (
@@ -51,14 +52,16 @@ _INSERT = f"""
             NULL::bigint AS registered_by_id, row.name, row.email, '' AS source, false AS show_name,
             queue_number,
             ticket_code, 0 AS link_version,
-            row.party_size, '[]'::jsonb AS guests,
+            row.party_size, row.guests,
             row.answers,
             %(now)s - (%(number)s - position) * interval '1 microsecond' AS at, position
         FROM unnest(
             %(ids)s::uuid[], %(names)s::text[], %(emails)s::text[], %(queue_numbers)s::bigint[],
-            %(ticket_codes)s::text[], %(party_sizes)s::int[], %(answers)s::jsonb[]
+            %(ticket_codes)s::text[], %(party_sizes)s::int[], %(answers)s::jsonb[],
+            %(guests)s::jsonb[]
         ) WITH ORDINALITY
-            AS row (id, name, email, queue_number, ticket_code, party_size, answers, position)
+            AS row
+                (id, name, email, queue_number, ticket_code, party_size, answers, guests, position)
         LEFT JOIN accounts_user AS account
             ON account.email = row.email
             AND account.email_verified_at IS NOT NULL AND account.is_active
@@ -81,6 +84,7 @@ class Candidate:
     is_cancelled: bool = False
     party_size: int = 1
     answers: Mapping[str, Any] = field(default_factory=dict)
+    guests: Sequence[Guest] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,7 @@ class RowResult:
     queue_number: int | None = None
     party_size: int = 1
     answers: dict[str, Any] = field(default_factory=dict)
+    guests: list[Guest] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,16 +194,22 @@ def _row_results(event: Event, rows: Sequence[Candidate | InvalidRow]) -> Iterat
 
 def _placed(event: Event, row: Candidate, imported: ImportedAnswers) -> RowResult:
     """Gives the row seats or a place in the queue in the counters of `event`."""
-    answers, errors = imported.read(row.line, row.answers)
+    answers, guests, errors = imported.read(row.line, row.answers, row.guests)
     if not errors and (error := _refusal(event, row)) is not None:
         errors = (error,)
     if errors:
         return RowResult(row.line, row.name, row.email, "refused", errors)
-    imported.take(answers)
+    imported.take(answers, guests)
     status = placement(event, row.party_size)
     outcome = str(status.value) if status else "refused"
     result = RowResult(
-        row.line, row.name, row.email, outcome, party_size=row.party_size, answers=answers
+        row.line,
+        row.name,
+        row.email,
+        outcome,
+        party_size=row.party_size,
+        answers=answers,
+        guests=guests,
     )
     if status == Status.CONFIRMED:
         event.registered_count += row.party_size
@@ -247,10 +258,13 @@ def _save(event: Event, rows: list[RowResult], by: User, now: datetime, *, notif
         "queue_numbers": [row.queue_number for row in rows],
         "party_sizes": [row.party_size for row in rows],
         "answers": [json.dumps(row.answers) for row in rows],
+        "guests": [json.dumps(row.guests) for row in rows],
         "ticket_codes": [new_ticket_code() for _ in rows],
     }
     questions = questions_of(event.form)
-    chosen = [option for row in rows for option in taken_options(questions, row.answers, ())]
+    chosen = [
+        option for row in rows for option in taken_options(questions, row.answers, row.guests)
+    ]
     take_options(event.pk, questions, chosen)
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, parameters)

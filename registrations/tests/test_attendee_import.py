@@ -280,6 +280,66 @@ def test_an_export_is_imported_unchanged(client, olga, clock):
     )
 
 
+@pytest.mark.parametrize("query", ["?bom=true", "?raw=true", "?format=xlsx"])
+def test_the_guests_of_a_party_are_imported_from_an_export(client, olga, query):
+    meal = {"value": "vegan", "label": "Vegan", "limit": 4}
+    questions = [
+        {"key": "meal", "label": "Meal", "type": "choice", "options": [meal], "ask": "each_person"},
+        {"key": "terms", "label": "Terms", "type": "consent", "ask": "each_person"},
+    ]
+    party = [
+        {"name": "Bob", "email": "bob@example.com", "answers": {"meal": "vegan", "terms": True}},
+        {"name": "=Cleo"},
+    ]
+    body = {"name": "Ann", "email": "ann@example.com", "party_size": 3, "guests": party}
+    first, second = (EventFactory(organizer=olga, max_party_size=4) for _ in range(2))
+    for event in (first, second):
+        form = client.put(f"/api/events/{event.pk}/form/", {"questions": questions})
+        assert form.status_code == 200, form.content
+    assert client.post(f"/api/events/{first.pk}/register/", body).status_code == 201
+    path = f"/api/events/{first.pk}/attendees/export/{query}"
+    content = b"".join(client.get(path).streaming_content)
+
+    response = send(client, second, content)
+
+    assert response.status_code == 201, response.content
+    assert "guests" not in response.json()["ignored_columns"]
+    before, after = (event.registrations.get() for event in (first, second))
+    assert [each["name"] for each in after.guests] == ["Bob", "=Cleo"]
+    assert [without_times(each) for each in after.guests] == [
+        without_times(each) for each in before.guests
+    ]
+    (option,) = client.get(f"/api/events/{second.pk}/form/").json()["questions"][0]["options"]
+    assert option["left"] == 3
+
+
+def without_times(guest: dict) -> dict:
+    """A guest whose consents have no time: each is given when it is stored."""
+    answers = dict(guest.get("answers", {}))
+    if "terms" in answers:
+        answers["terms"] = answers["terms"]["agreed"]
+    return {**guest, "answers": answers}
+
+
+@pytest.mark.parametrize(
+    ("guests", "error"),
+    [
+        ("Bob", ("line.2.guests", "invalid")),
+        ('[{"email": "no address"}]', ("line.2.guests.0.email", "invalid")),
+        ('[{"name": "Bob"}, {"name": "Cleo"}]', ("line.2.guests", "max_length")),
+        ('[{"answers": {"meal": 1}}]', ("line.2.guests.0.answers.meal", "unknown_question")),
+    ],
+)
+def test_guests_that_are_not_valid_are_refused_by_line(client, olga, guests, error):
+    event = EventFactory(organizer=olga, max_party_size=4)
+    cell = guests.replace('"', '""')
+
+    response = send(client, event, f'name,email,party_size,guests\nAnn,a@example.com,2,"{cell}"\n')
+
+    assert response.status_code == 400
+    assert [(each["field"], each["code"]) for each in response.json()["errors"]] == [error]
+
+
 def test_cancelled_rows_are_not_registered(client, event):
     body = "name,email,status\nAna,ana@example.com,cancelled\nAna,ana@example.com,confirmed\n"
 

@@ -61,8 +61,9 @@ class AttendeeImportView(EventAccess):
         """A CSV file or the first sheet of an XLSX file, as the body or as `file` of a form.
 
         At most 10,000 rows. The first line names the columns in any letter case: `name` (or
-        `first name` and `last name`), `email` and, if you like, `status` or `rsvp`, `party_size`
-        and `admitted_count`. Other columns are ignored and listed, so an export can be imported.
+        `first name` and `last name`), `email` and, if you like, `status` or `rsvp`, `party_size`,
+        `guests` (JSON, as in an export) and `admitted_count`. Other columns are ignored and listed,
+        so an export can be imported.
         CSV is separated by commas, semicolons, tabs or `|`, in UTF-8, UTF-16 with a byte order
         mark, or the `charset` of the `Content-Type`.
 
