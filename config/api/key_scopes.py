@@ -59,6 +59,15 @@ def check_key(key: Key, scopes_by_method: Mapping[str, Scopes], method: str) -> 
         )
 
 
+def check_sees_own(user: Any) -> None:
+    """For a list of the caller's own rows on an open route. Raises `InsufficientScope`."""
+    key = key_of(user)
+    if key is not None and not key.sees_own:
+        raise InsufficientScope(
+            f"The key needs the scope {Scope.EVENTS_READ}.", required_scope=Scope.EVENTS_READ.value
+        )
+
+
 def has_scope(key: Key, scopes: Collection[Scope]) -> bool:
     return not frozenset(scopes).isdisjoint(key.scopes)
 

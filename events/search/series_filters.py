@@ -6,6 +6,7 @@ from django.db.models import Count, Exists, IntegerField, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
 from config.api.filters import IdFilter, StrictFilterSet, TrueOrFalseFilter
+from config.api.key_scopes import check_sees_own
 from config.errors import NotAuthenticated
 
 from ..models import Event, Series, SeriesQuerySet, Visibility, counted_with, own_series
@@ -53,6 +54,7 @@ class SeriesFilter(StrictFilterSet):
         if self.form.cleaned_data["mine"]:
             if not self.request.user.is_authenticated:
                 raise NotAuthenticated
+            check_sees_own(self.request.user)
             own = own_series(self.request.user)
             return series.none() if own is None else series.filter(own)
         upcoming = Event.objects.listed().upcoming().filter(series=OuterRef("pk"))

@@ -356,6 +356,16 @@ def test_key_for_some_events_lists_them_and_creates_none(olga, event, draft):
     assert problem(client.patch(f"/api/series/{series.pk}/", {})) == (403, "permission_denied")
 
 
+def test_own_series_need_the_scope_of_own_events(olga):
+    client = key_client(olga, "statistics:read")
+
+    response = client.get("/api/series/?mine=true")
+
+    assert problem(response) == (403, "insufficient_scope")
+    assert response.json()["required_scope"] == "events:read"
+    assert client.get("/api/series/").status_code == 200
+
+
 def test_key_has_the_rights_of_its_owner_now(olga, max_, event):
     client = key_client(olga)
     assert client.get(f"/api/events/{event.pk}/attendees/").status_code == 200

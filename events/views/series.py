@@ -19,7 +19,7 @@ from config.api.pagination.paginator import KeysetPagination, read_flag
 from config.api.permissions import has_right_for
 from config.api.text.folding import alphabetical
 from config.api.views import ApiView, ListView
-from config.errors import NotAuthenticated, PermissionDenied
+from config.errors import InsufficientScope, NotAuthenticated, PermissionDenied
 
 from .. import services
 from ..errors import CapacityBelowRegistered, EventStarted, OrganizerRoleRequired, RoleTooLow
@@ -56,7 +56,9 @@ class SeriesListView(ListView):
         remember_roles(self.request.user, rows or [])
         return rows
 
-    @operation("List series", responses=SeriesOut(many=True), raises=[NotAuthenticated])
+    @operation(
+        "List series", responses=SeriesOut(many=True), raises=[NotAuthenticated, InsufficientScope]
+    )
     def get(self, request: Request) -> Response:
         """Series with an upcoming public event, the newest first."""
         return self.page(series_for_listing(), SeriesOut)
