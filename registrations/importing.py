@@ -14,6 +14,7 @@ from config.api.files.csv_rows import ImportRefused, RowError
 from config.api.files.tables import Columns, Table, column_key, read_table
 from config.api.files.uploads import file_error
 from config.api.http.exception_handler import to_domain_error
+from config.api.http.strict_bodies import unknown_inside
 from config.errors import FieldError, ValidationFailed
 from events.models import MAX_PARTY_SIZE
 
@@ -147,6 +148,12 @@ def _read(table: Table, questions: Questions) -> Iterator[Candidate | InvalidRow
         data |= {name: cells[name] for name in _OPTIONAL if cells.get(name)}
         if cells.get("guests"):
             data["guests"] = guests_in_text(cells["guests"])
+        unknown = unknown_inside(
+            _row_in().fields["guests"], f"line.{row.line}.guests", data.get("guests")
+        )
+        if unknown:
+            yield InvalidRow(row.line, cells["email"][:254], tuple(unknown))
+            continue
         try:
             values = _row_in().run_validation(data)
         except ValidationError as error:

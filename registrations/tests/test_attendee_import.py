@@ -325,6 +325,7 @@ def without_times(guest: dict) -> dict:
     ("guests", "error"),
     [
         ("Bob", ("line.2.guests", "invalid")),
+        ('[{"nmae": "Bob"}]', ("line.2.guests.0.nmae", "unknown_field")),
         ('[{"email": "no address"}]', ("line.2.guests.0.email", "invalid")),
         ('[{"name": "Bob"}, {"name": "Cleo"}]', ("line.2.guests", "max_length")),
         ('[{"answers": {"meal": 1}}]', ("line.2.guests.0.answers.meal", "unknown_question")),

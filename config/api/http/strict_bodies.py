@@ -117,7 +117,7 @@ def _unknown_fields(
     for name, field in fields.items():
         if name in names:
             value = field.get_value(data) if is_form else data[name]
-            errors += _unknown_inside(field, name, value)
+            errors += unknown_inside(field, name, value)
     return errors[:MAX_REPORTED]
 
 
@@ -126,7 +126,7 @@ def _outer_name(name: str) -> str:
     return re.split(r"(?<=.)[.\[]", name, maxsplit=1)[0]
 
 
-def _unknown_inside(field: Any, path: str, value: Any) -> list[FieldError]:
+def unknown_inside(field: Any, path: str, value: Any) -> list[FieldError]:
     """Unknown names in a nested object, in a list of objects, or by the field's own method."""
     if hasattr(field, "unknown_names"):
         by_field: Iterator[FieldError] = field.unknown_names(value)
@@ -135,7 +135,7 @@ def _unknown_inside(field: Any, path: str, value: Any) -> list[FieldError]:
         errors = [
             error
             for index, item in enumerate(value)
-            for error in _unknown_inside(field.child, str(index), item)
+            for error in unknown_inside(field.child, str(index), item)
         ]
     elif isinstance(field, Serializer) and isinstance(value, Mapping):
         errors = _unknown_fields(field, value, frozenset(), ())
