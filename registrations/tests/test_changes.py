@@ -36,6 +36,12 @@ FEED = "/api/changes/"
 
 
 def page(client, **parameters):
+    """The page at the second read.
+
+    At the first, a transaction of another test's database may have just begun: until it is known
+    which database it is of, it holds changes back as one of this database would.
+    """
+    client.get(FEED, parameters)
     response = client.get(FEED, parameters)
     assert response.status_code == 200, response.content
     return response.json()
@@ -297,11 +303,11 @@ def test_page_has_one_query_for_each_kind_of_object(reader, event, django_assert
     page(reader)
 
     with django_assert_max_num_queries(6):
-        page(reader)
+        reader.get(FEED)
     for _ in range(10):
         registered(event)
     with django_assert_max_num_queries(6):
-        page(reader)
+        reader.get(FEED)
 
 
 # --- Access -------------------------------------------------------------------------------------
