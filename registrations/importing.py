@@ -1,7 +1,7 @@
 """Attendee lists in files: reads and validates the rows of an import."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -110,7 +110,7 @@ class _RowIn(serializers.Serializer[Registration]):
 def read_attendees(
     content: bytes, charset: str | None = None, *, questions: Questions = NO_QUESTIONS
 ) -> AttendeeFile:
-    """Reads a CSV file or a spreadsheet, with a column `answers.<key>` for each of `questions`.
+    """Reads a CSV file or a spreadsheet, with a column `answers.<key>` for each active question.
 
     Raises `ValidationFailed` if the file as a whole is not a list of attendees.
     """
@@ -130,12 +130,14 @@ def read_attendees(
 
 def _columns(questions: Questions) -> Columns:
     answers = {
-        column_key(f"{ANSWER_PREFIX}{key}"): f"{ANSWER_PREFIX}{key}" for key in questions.by_key
+        column_key(f"{ANSWER_PREFIX}{question.key}"): f"{ANSWER_PREFIX}{question.key}"
+        for question in questions.active
     }
     return Columns({**COLUMNS.names, **answers}, COLUMNS.required) if answers else COLUMNS
 
 
 def _read(table: Table, questions: Questions) -> Iterator[Candidate | InvalidRow]:
+    ignored = {column_key(header) for header in table.ignored_columns}
     for row in table.rows:
         if isinstance(row, RowError):
             yield InvalidRow(row.line, "", (FieldError(f"line.{row.line}", row.code, row.reason),))
@@ -147,13 +149,12 @@ def _read(table: Table, questions: Questions) -> Iterator[Candidate | InvalidRow
         data: dict[str, Any] = {"name": _name(cells), "email": cells["email"]}
         data |= {name: cells[name] for name in _OPTIONAL if cells.get(name)}
         if cells.get("guests"):
-            data["guests"] = guests_in_text(cells["guests"])
-        unknown = unknown_inside(
-            _row_in().fields["guests"], f"line.{row.line}.guests", data.get("guests")
-        )
-        if unknown:
-            yield InvalidRow(row.line, cells["email"][:254], tuple(unknown))
-            continue
+            data["guests"] = _guests(cells["guests"], ignored)
+            path = f"line.{row.line}.guests"
+            unknown = unknown_inside(_row_in().fields["guests"], path, data["guests"])
+            if unknown:
+                yield InvalidRow(row.line, cells["email"][:254], tuple(unknown))
+                continue
         try:
             values = _row_in().run_validation(data)
         except ValidationError as error:
@@ -180,6 +181,20 @@ def _name_column(cells: dict[str, str]) -> str:
 def _name(cells: dict[str, str]) -> str:
     parts = (cells.get("first_name", ""), cells.get("last_name", ""))
     return cells.get("name") or " ".join(part for part in parts if part)
+
+
+def _guests(text: str, ignored: Set[str]) -> Any:
+    """The guests in a cell. Of columns that are ignored, the answers of guests are dropped too."""
+    guests = guests_in_text(text)
+    for guest in guests if isinstance(guests, list) else ():
+        answers = guest.get("answers") if isinstance(guest, dict) else None
+        if isinstance(answers, dict):
+            guest["answers"] = {
+                key: answer
+                for key, answer in answers.items()
+                if column_key(f"{ANSWER_PREFIX}{key}") not in ignored
+            }
+    return guests
 
 
 def _answers(cells: dict[str, str], questions: Questions) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def _party_size_field(**options: Any) -> WholeNumberField:
     )
 
 
-class GuestsField(serializers.ListSerializer[Any]):
+class _GuestsField(serializers.ListSerializer[Any]):
     """A list of guests. A form may send it as the text of an array: `guests=[{"name":"Ann"}]`."""
 
     def get_value(self, dictionary: Any) -> Any:
@@ -63,7 +63,7 @@ def guests_in_text(text: str) -> Any:
 
 
 def guests_field(**options: Any) -> Any:
-    return GuestsField(
+    return _GuestsField(
         child=GuestIn(),
         max_length=MAX_PARTY_SIZE - 1,
         error_messages={"not_a_list": "Send an array of guests, each an object."},

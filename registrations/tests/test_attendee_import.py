@@ -313,6 +313,30 @@ def test_the_guests_of_a_party_are_imported_from_an_export(client, olga, query):
     assert option["left"] == 3
 
 
+@pytest.mark.parametrize("has_form", [False, True])
+def test_answers_of_another_form_do_not_prevent_the_import_of_an_export(client, olga, has_form):
+    meal = {"key": "meal", "label": "Meal", "type": "text", "ask": "each_person"}
+    guest = {"name": "Bob", "answers": {"meal": "vegan"}}
+    body = {"name": "Ann", "email": "a@example.com", "party_size": 2, "answers": {"meal": "vegan"}}
+    first, second = (EventFactory(organizer=olga, max_party_size=2) for _ in range(2))
+    client.put(f"/api/events/{first.pk}/form/", {"questions": [meal]})
+    if has_form:  # the question is asked no more
+        client.put(f"/api/events/{second.pk}/form/", {"questions": [{**meal, "active": False}]})
+    registered = client.post(f"/api/events/{first.pk}/register/", {**body, "guests": [guest]})
+    assert registered.status_code == 201, registered.content
+    path = f"/api/events/{first.pk}/attendees/export/"
+
+    response = send(client, second, b"".join(client.get(path).streaming_content))
+
+    assert response.status_code == 201, response.content
+    assert "answers.meal" in response.json()["ignored_columns"]
+    (registration,) = second.registrations.all()
+    assert registration.answers == {}
+    assert [(each["name"], each.get("answers", {})) for each in registration.guests] == [
+        ("Bob", {})
+    ]
+
+
 def without_times(guest: dict) -> dict:
     """A guest whose consents have no time: each is given when it is stored."""
     answers = dict(guest.get("answers", {}))
