@@ -54,18 +54,20 @@ def check_key(key: Key, scopes_by_method: Mapping[str, Scopes], method: str) -> 
     if scopes == OPEN:
         key.sees_own = Scope.EVENTS_READ in key.scopes
     elif not has_scope(key, scopes):
-        raise InsufficientScope(
-            f"The key needs the scope {' or '.join(scopes)}.", required_scope=scopes[0].value
-        )
+        raise _insufficient(scopes)
 
 
 def check_sees_own(user: Any) -> None:
     """For a list of the caller's own rows on an open route. Raises `InsufficientScope`."""
     key = key_of(user)
     if key is not None and not key.sees_own:
-        raise InsufficientScope(
-            f"The key needs the scope {Scope.EVENTS_READ}.", required_scope=Scope.EVENTS_READ.value
-        )
+        raise _insufficient((Scope.EVENTS_READ,))
+
+
+def _insufficient(scopes: Scopes) -> InsufficientScope:
+    return InsufficientScope(
+        f"The key needs the scope {' or '.join(scopes)}.", required_scope=scopes[0].value
+    )
 
 
 def has_scope(key: Key, scopes: Collection[Scope]) -> bool:
