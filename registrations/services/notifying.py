@@ -102,6 +102,8 @@ def notify_events_changed(edits: Iterable[tuple[Event, Mapping[str, Any]]]) -> N
             facts = facts_for_confirmed if is_link_only else facts_for_all
             facts[str(event.pk)] = {"sequence": event.sequence, "old": old.as_facts()}
             notified.append(event)
+    if not notified:
+        return
     people = Registration.objects.current()
     number = _notify_changed(facts_for_all, people)
     number += _notify_changed(
