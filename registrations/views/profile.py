@@ -87,7 +87,7 @@ def _summary(user: User, other: User | None, select: "_Select", url: str) -> dic
     count = count_rows(key, lambda values: events(list(values)), [user.pk])
     return {
         "count": count,
-        "upcoming": fetch(key, upcoming, [user.pk]) if count else [],
+        "upcoming": fetch(key, upcoming, [user.pk], prepare=True) if count else [],
         "url": url,
     }
 

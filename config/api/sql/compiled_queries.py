@@ -216,14 +216,14 @@ def fetch(
 def count_rows(
     key: Hashable, build: Callable[[Sequence[Any]], QuerySet[Any]], values: Sequence[Any]
 ) -> int:
-    """The number of rows of `build(values)`, by one statement that is cached under `key`."""
+    """The number of rows of `build(values)`, by one prepared statement, cached under `key`."""
 
     def count_sql(given: Sequence[Any]) -> tuple[str, Iterable[Any]]:
         sql, parameters = build(given).order_by().values_list("pk").query.sql_with_params()
         return f"SELECT count(*) FROM ({sql}) AS counted", parameters  # noqa: S608  # nosec
 
     try:
-        ((number,),) = fetch_by_sql(("number of rows", key), count_sql, values)
+        ((number,),) = fetch_by_sql(("number of rows", key), count_sql, values, prepare=True)
     except EmptyResultSet:  # nothing can match, and there is no SQL for that
         return 0
     return int(number)
@@ -250,6 +250,7 @@ def fetch_by_sql(
     values: Sequence[Any],
     *,
     viewer: Any = None,
+    prepare: bool = False,
 ) -> list[tuple[Any, ...]]:
     """The rows of the SQL and parameters that `build` returns for `values`.
 
@@ -261,7 +262,7 @@ def fetch_by_sql(
         sentinels = _sentinels(values)
         with _viewer_sentinel(viewer) as of_viewer:
             sql, parameters = build(sentinels)
-        return CompiledStatement(sql, parameters, [*sentinels, *of_viewer])
+        return CompiledStatement(sql, parameters, [*sentinels, *of_viewer], prepare=prepare)
 
     statement = None if key is None else _compiled(key, compile_statement)
     if statement is not None:
