@@ -274,11 +274,7 @@ def fetch_by_sql(
 
 
 def run_sql(
-    sql: str,
-    parameters: list[Any],
-    database: BaseDatabaseWrapper,
-    *,
-    prepare: bool = False,
+    sql: str, parameters: list[Any], database: BaseDatabaseWrapper, *, prepare: bool = False
 ) -> list[tuple[Any, ...]]:
     """The rows of a statement. Raises Django's database errors."""
     if _refuse_to_read in database.execute_wrappers:
