@@ -25,6 +25,7 @@ from config.api.filters import (
     TrueOrFalseFilter,
 )
 from config.api.pagination.paginator import is_cacheable, read_filters, read_note, viewer_key
+from config.api.sql.sentinels import ParameterText
 from config.api.staff_rights import has_staff_right
 from config.errors import FieldError, ValidationFailed
 
@@ -75,7 +76,9 @@ class SlugsFilter(TextFilter):
             return qs
         # A value instead of a join, for the index on category and start. `_select_planned` filters
         # by several slugs.
-        return qs.filter(category=_category_ids(slugs)[:1]) if len(slugs) == 1 else qs
+        if len(slugs) > 1:
+            return qs
+        return qs.filter(category=_category_ids([ParameterText(slugs[0])])[:1])
 
 
 def _category_ids(slugs: list[str]) -> QuerySet[Category, int]:
@@ -168,7 +171,7 @@ class EventFilter(StrictFilterSet):
         plan = cls._plan_of(request, select)
         if plan.is_empty:
             select()  # no page does, and it raises the errors of the other filters
-        is_prepared = not read_filters(request, but="search")
+        is_prepared = not read_filters(request, but=("search", "category"))
         return replace(plan, cache_key=cache_key, viewer=request.user, is_prepared=is_prepared)
 
     @staticmethod
@@ -206,7 +209,7 @@ class EventFilter(StrictFilterSet):
             or any(part and folded_length(part) < TRIGRAM_LENGTH for part in parts)
         ):
             return None
-        return (list_name, viewer_key(request), *read_filters(request, but="search"))
+        return (list_name, viewer_key(request), *read_filters(request, but=("search",)))
 
     def filter_queryset(self, queryset: Any) -> Any:
         """All matches, for conditions on other tables. Lists use `plan`."""

@@ -9,7 +9,7 @@ from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
 from accounts.tests.factories import grant
-from config.api.sql import compiled_queries
+from config.api.sql import sentinels
 from config.api.sql.compilation_cache import CompilationCache
 from config.api.sql.compiled_queries import (
     CompiledQuery,
@@ -179,15 +179,15 @@ def test_rows_are_locked_in_a_transaction_only(event, monkeypatch):
 
 def test_sentinels_differ_between_processes():
     """A client that knows one can send it as a filter's value, which a run then replaces."""
-    spec = find_spec("config.api.sql.compiled_queries")
+    spec = find_spec("config.api.sql.sentinels")
     elsewhere = module_from_spec(spec)
     spec.loader.exec_module(elsewhere)
 
-    for kind, sentinel in compiled_queries._SENTINELS.items():
-        sentinels = [sentinel(0), sentinel(1)]
-        assert sentinels[0] != sentinels[1]
-        assert elsewhere._SENTINELS[kind](0) not in sentinels
-        assert type(sentinels[0]) is kind
+    for kind, sentinel in sentinels._SENTINELS.items():
+        first, second = sentinel(0), sentinel(1)
+        assert first != second
+        assert elsewhere._SENTINELS[kind](0) not in [first, second]
+        assert type(first) is kind
 
 
 @pytest.mark.parametrize(

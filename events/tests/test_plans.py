@@ -259,6 +259,21 @@ def test_the_plan_of_the_default_list_is_generic(large, anyone):
     assert (generic >= 10, custom <= 5) == (True, True)
 
 
+def test_all_categories_share_one_generic_plan(large, anyone):
+    for slug in [large["common"], "x' OR 'a' = 'a", large["rare"], "%s"] * 5:
+        answer = anyone.get("/api/events/", {"category": slug})
+        assert answer.status_code == 200
+        assert all(event["category"] == slug for event in answer.json()["results"])
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements"
+            " WHERE statement LIKE '%%ctid%%slug%%ORDER BY 1%%'"
+        )
+        statements, generic, custom = cursor.fetchone()
+    assert (statements, generic >= 10, custom <= 5) == (1, True, True)
+
+
 def test_facets_are_counted_from_a_sample_by_an_index(large, anyone, monkeypatch):
     for name, number in {
         "MAX_EXACT_COUNT": 200,

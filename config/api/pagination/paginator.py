@@ -1,6 +1,6 @@
 """DRF's pagination by `keyset`: query parameters in, rows and links out."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import Any, Protocol
 
 from django.db.models import QuerySet
@@ -164,7 +164,7 @@ def is_cacheable(request: Request) -> bool:
     return len(request.META.get("QUERY_STRING", "")) <= MAX_CACHED_LENGTH
 
 
-def read_filters(request: Request, *, but: str = "") -> tuple[Any, ...]:
+def read_filters(request: Request, *, but: Collection[str] = ()) -> tuple[Any, ...]:
     """The query parameters that select rows, except `but`, and the zone in which days begin.
 
     Empty without such a parameter.
@@ -172,7 +172,7 @@ def read_filters(request: Request, *, but: str = "") -> tuple[Any, ...]:
     parameters = request.query_params
     if not parameters:
         return ()
-    ignored = _NO_FILTERS | {but}
+    ignored = _NO_FILTERS.union(but)
     filters = tuple((name, *parameters.getlist(name)) for name in parameters if name not in ignored)
     return filters and (*filters, str(timezone.get_current_timezone()))
 

@@ -10,13 +10,10 @@ Run by the ORM instead, a signed-in user's page of events takes 3.6 times the CP
 and a page of attendees 2.9 times (docs/decisions/lists.md).
 """
 
-import re
-import secrets
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, router
@@ -25,11 +22,11 @@ from django.db.backends.postgresql.psycopg_any import mogrify
 from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
-from psycopg.sql import Literal
 
 from .compilation_cache import CompilationCache
 from .replica import reading_connection
 from .row_factories import NotCompilable, loaded_row, row_factory
+from .sentinels import VIEWER_SENTINEL, has_sentinel, sentinels_of, with_literal_texts
 from .statements import fetch_rows
 
 __all__ = [
@@ -48,23 +45,6 @@ __all__ = [
 ]
 
 _MAX_CACHED_QUERIES = 1000
-
-# Sentinels stand for the values of a position while a query is built; `_sentinels` numbers them.
-# They are random: a client that knew one could send it as a filter's value, and that value would
-# be replaced by a part of the position.
-_NONCE = secrets.randbits(48)
-_TEXT_SENTINEL = f"\ue000position {_NONCE} "
-_SENTINELS: dict[type, Callable[[int], Any]] = {
-    int: lambda part: (_NONCE << 8) + part,
-    float: lambda part: _NONCE + part + 0.125,
-    str: lambda part: f"{_TEXT_SENTINEL}{part}\ue000",
-    UUID: lambda part: UUID(int=(_NONCE << 80) + part),
-    datetime: lambda part: datetime(1583, 1, 1, tzinfo=UTC) + timedelta(part, microseconds=_NONCE),
-    list: lambda part: [(_NONCE << 8) + part],  # of ids
-}
-
-# Stands for the id of the viewer. No position has so many parts.
-_VIEWER_SENTINEL = _SENTINELS[int](255)
 
 # The values that a cursor names; None is the start of the list.
 Position = list[Any] | None
@@ -90,10 +70,10 @@ def _viewer_sentinel(viewer: Any) -> Iterator[list[int]]:
     if (pk := viewer and viewer.pk) is None:
         yield []
         return
-    viewer.pk = _VIEWER_SENTINEL
+    viewer.pk = VIEWER_SENTINEL
     try:
         with reading_connection().execute_wrapper(_refuse_to_read):
-            yield [_VIEWER_SENTINEL]
+            yield [VIEWER_SENTINEL]
     finally:
         viewer.pk = pk
 
@@ -118,7 +98,7 @@ class CompiledStatement:
         self, sql: str, parameters: Iterable[Any], sentinels: list[Any], *, prepare: bool = False
     ) -> None:
         if prepare:
-            sql, parameters = _with_literal_texts(sql, parameters)
+            sql, parameters = with_literal_texts(sql, parameters)
         self.sql = sql
         self.parameters = list(parameters)
         self.prepare = prepare
@@ -136,11 +116,11 @@ class CompiledStatement:
         if any(
             part not in present
             for part, sentinel in enumerate(sentinels)
-            if not isinstance(sentinel, str) and sentinel != _VIEWER_SENTINEL
+            if not isinstance(sentinel, str) and sentinel != VIEWER_SENTINEL
         ):
             raise NotCompilable
         constants = [value for value in self.parameters if value not in sentinels]
-        if any(_looks_current(value) or _has_sentinel(value) for value in constants):
+        if any(_looks_current(value) or has_sentinel(value) for value in constants):
             raise NotCompilable
 
     def run(self, values: Sequence[Any], database: BaseDatabaseWrapper) -> list[tuple[Any, ...]]:
@@ -169,7 +149,7 @@ class CompiledQuery:
         prepare: bool = False,
         viewer: Any = None,
     ) -> None:
-        sentinels = None if position is None else _sentinels(position)
+        sentinels = None if position is None else sentinels_of(position)
         with _viewer_sentinel(viewer) as of_viewer:
             queryset = build(sentinels)
             compiler = queryset.query.get_compiler(queryset.db)
@@ -206,8 +186,8 @@ def fetch(
     `build` must depend on nothing but `key`, the position and the id of `viewer`, an account, which
     `build` reads from this same object. All else about the viewer is part of the key, as
     `rights_key`. With `prepare` the statement is prepared, so that the database caches its plan
-    too. That is for queries whose best plan depends on no number or time, and whose text parameters
-    no client sends.
+    too. That is for queries whose best plan depends on no number or time. Of their text parameters
+    those that a client sends must be `ParameterText`, since the others become part of the SQL.
     """
     query = compiled_query(key, build, position, prepare=prepare, viewer=viewer)
     return list(build(position)) if query is None else query.run(position, viewer)
@@ -259,7 +239,7 @@ def fetch_by_sql(
     """
 
     def compile_statement() -> CompiledStatement:
-        sentinels = _sentinels(values)
+        sentinels = sentinels_of(values)
         with _viewer_sentinel(viewer) as of_viewer:
             sql, parameters = build(sentinels)
         return CompiledStatement(sql, parameters, [*sentinels, *of_viewer], prepare=prepare)
@@ -302,40 +282,6 @@ def _run(
 
 
 _compiled = CompilationCache(_MAX_CACHED_QUERIES)
-
-
-def _with_literal_texts(sql: str, parameters: Iterable[Any]) -> tuple[str, list[Any]]:
-    """The query with its text parameters, such as a status, as literals.
-
-    A generic plan uses a partial index, such as that of published events, only where the index's
-    condition is in the SQL. Otherwise PostgreSQL plans each run anew, which takes longer than the
-    run.
-    """
-    remaining, values = [], iter(parameters)
-
-    def literal(match: re.Match[str]) -> str:
-        if match[0] == "%%":
-            return "%%"
-        value = next(values)
-        if isinstance(value, str) and not value.startswith(_TEXT_SENTINEL):
-            return Literal(str(value)).as_string().replace("%", "%%")
-        remaining.append(value)
-        return "%s"
-
-    return re.sub("%[s%]", literal, sql), remaining
-
-
-def _sentinels(values: Sequence[Any]) -> list[Any]:
-    try:
-        return [_SENTINELS[type(value)](part) for part, value in enumerate(values)]
-    except KeyError:
-        raise NotCompilable from None
-
-
-def _has_sentinel(value: Any) -> bool:
-    """Whether a sentinel was altered while the query was built, so that no run replaces it."""
-    text = str(value)  # which also shows an id within a list
-    return _TEXT_SENTINEL in text or str(_VIEWER_SENTINEL) in text
 
 
 def _looks_current(value: Any) -> bool:
