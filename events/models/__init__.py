@@ -19,6 +19,7 @@ from .rights import (
     SHOWN_RIGHTS,
     Right,
     Viewer,
+    access_to,
     has_right,
     listed_events,
     own_events,
@@ -28,13 +29,13 @@ from .rights import (
     role_on,
     roles_with,
     sees_details,
-    shown_rights,
 )
 from .search_word import SearchWord
 from .series import Series, SeriesQuerySet, counted_with
 from .team import Role, TeamMember
 
 __all__ = [
+    "access_to",
     "MAX_PARTY_SIZE",
     "ONLINE",
     "RIGHTS",
@@ -70,5 +71,4 @@ __all__ = [
     "role_on",
     "roles_with",
     "sees_details",
-    "shown_rights",
 ]

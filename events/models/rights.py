@@ -1,6 +1,6 @@
 """What an account may do with an event or a series.
 
-`role_on` and `rights_on` decide it for every permission, serializer and service; `own_events` and
+`access_to` decides it for every permission, serializer and service; `own_events` and
 `own_series` are the same as conditions on many rows. No other module tests roles, except those that
 change a team. A key has the role of its owner on the events that it extends to, and the scopes of a
 route limit what it does there.
@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, F, OuterRef, Q
@@ -83,14 +83,35 @@ def roles_with(right: Right) -> list[str]:
 # --- One row ------------------------------------------------------------------------------------
 
 
+class Access(NamedTuple):
+    """What an account may do with an event or a series.
+
+    `role` is the strongest one, None for guests and strangers. `rights` are those of all roles, and
+    `shown_rights` those of them that responses show: of a key, those within its scopes.
+    `sees_details` says whether a role shows the link to join, and the reminders.
+    """
+
+    role: Role | None
+    rights: frozenset[Right]
+    shown_rights: list[str]
+    sees_details: bool
+
+
+def access_to(user: Viewer, row: Any) -> Access:
+    access, key = _access_of(_roles_on(user, row)), key_of(user)
+    if key is None:
+        return access
+    rights = frozenset(right for right in access.rights if _has_scope_for(right, key))
+    sees_details = access.sees_details and has_scope(key, (Scope.EVENTS_READ,))
+    return access._replace(shown_rights=_shown(rights), sees_details=sees_details)
+
+
 def role_on(user: Viewer, row: Any) -> Role | None:
-    """The strongest role of an account on an event or a series. None for guests and strangers."""
-    return _strongest(_roles_on(user, row))
+    return access_to(user, row).role
 
 
 def rights_on(user: Viewer, row: Any) -> frozenset[Right]:
-    """The rights of all roles of an account on an event or a series."""
-    return _rights_of(_roles_on(user, row))
+    return access_to(user, row).rights
 
 
 def has_right(user: Viewer, right: Right, row: Any) -> bool:
@@ -98,19 +119,7 @@ def has_right(user: Viewer, right: Right, row: Any) -> bool:
 
 
 def sees_details(user: Viewer, row: Any) -> bool:
-    """Whether a role shows the link to join an event or series, and its reminders."""
-    key = key_of(user)
-    if key is not None and not has_scope(key, (Scope.EVENTS_READ,)):
-        return False
-    return not rights_on(user, row).isdisjoint((Right.EDIT, Right.PEOPLE))
-
-
-def shown_rights(user: Viewer, row: Any) -> list[str]:
-    """`my_rights` of a response. Those of a key are within its scopes."""
-    rights, key = rights_on(user, row), key_of(user)
-    if key is not None:
-        rights = frozenset(right for right in rights if _has_scope_for(right, key))
-    return _shown(rights)
+    return access_to(user, row).sees_details
 
 
 def remember_roles(user: Viewer, rows: Iterable[Any]) -> None:
@@ -157,13 +166,14 @@ _OWNER = frozenset({Role.OWNER})
 
 
 @cache
-def _strongest(roles: frozenset[Role]) -> Role | None:
-    return next((role for role in Role if role in roles), None)
-
-
-@cache
-def _rights_of(roles: frozenset[Role]) -> frozenset[Right]:
-    return frozenset[Right]().union(*(RIGHTS[role] for role in roles))
+def _access_of(roles: frozenset[Role]) -> Access:
+    rights = frozenset[Right]().union(*(RIGHTS[role] for role in roles))
+    return Access(
+        role=next((role for role in Role if role in roles), None),
+        rights=rights,
+        shown_rights=_shown(rights),
+        sees_details=not rights.isdisjoint((Right.EDIT, Right.PEOPLE)),
+    )
 
 
 @cache

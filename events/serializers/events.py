@@ -23,11 +23,8 @@ from ..models import (
     Right,
     Role,
     Viewer,
-    has_right,
+    access_to,
     remember_roles,
-    role_on,
-    sees_details,
-    shown_rights,
 )
 
 
@@ -276,15 +273,13 @@ VIEWER_COLUMNS = (
 
 def viewer_fields(viewer: Viewer, event: Event, *, is_for_staff: bool) -> dict[str, Any]:
     """The last fields of `EventOut`, which depend on the viewer. Guests get none of them."""
-    if not is_for_staff and role_on(viewer, event) is None:
+    access = access_to(viewer, event)
+    if not is_for_staff and access.role is None:
         return {"my_role": None, "my_rights": []} if viewer.pk else {}
-    fields: dict[str, Any] = {
-        "my_role": role_on(viewer, event),
-        "my_rights": shown_rights(viewer, event),
-    }
-    if is_for_staff or has_right(viewer, Right.PEOPLE, event):
+    fields: dict[str, Any] = {"my_role": access.role, "my_rights": access.shown_rights}
+    if is_for_staff or Right.PEOPLE in access.rights:
         fields["pending_count"] = event.pending_count
-    if is_for_staff or sees_details(viewer, event):
+    if is_for_staff or access.sees_details:
         fields["meeting_url"] = event.meeting_url or None
         fields["reminder_hours"] = event.reminder_hours
     return fields

@@ -16,7 +16,7 @@ from config.api.http.timezones import InstantField
 from config.api.staff_rights import has_staff_right
 from config.api.text.instants import instant_formatter
 
-from ..models import Event, Series, role_on, sees_details, shown_rights
+from ..models import Event, Series, access_to
 from ..recurrence import (
     InvalidRecurrence,
     Recurrence,
@@ -233,12 +233,13 @@ class SeriesOut(EventDetailsOut):
     def to_representation(self, series: Series) -> dict[str, Any]:
         representation = super().to_representation(series)
         viewer = self.context["request"].user
+        access = access_to(viewer, series)
         for name in ("my_role", "my_rights"):
             representation.pop(name, None)
         if viewer.pk:
-            representation["my_role"] = role_on(viewer, series)
-            representation["my_rights"] = shown_rights(viewer, series)
-        if sees_details(viewer, series) or has_staff_right(viewer, "events.view_series"):
+            representation["my_role"] = access.role
+            representation["my_rights"] = access.shown_rights
+        if access.sees_details or has_staff_right(viewer, "events.view_series"):
             representation["meeting_url"] = series.meeting_url or None
         else:
             del representation["meeting_url"], representation["reminder_hours"]
