@@ -2,15 +2,12 @@
 
 import logging
 from collections.abc import Collection, Sequence
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.lookups import IsNull
 from django.utils import timezone
-
-from config.api.sql.compiled_queries import count_rows
 
 from ..models import Notification, User
 from .kinds import find_kind, shown_kinds
@@ -28,13 +25,9 @@ def inbox_of(user: User) -> QuerySet[Notification]:
     )
 
 
-def unread_count(user: User) -> int:
-    kinds = shown_kinds()
-
-    def unread(values: Sequence[Any]) -> QuerySet[Notification]:
-        return Notification.objects.in_inbox_of(values[0], kinds).unread()
-
-    return count_rows(("unread notifications", tuple(kinds)), unread, [user.pk])
+def unread_notifications(user_id: int) -> QuerySet[Notification]:
+    """Those of `inbox_of` that are not read."""
+    return Notification.objects.in_inbox_of(user_id, shown_kinds()).unread()
 
 
 def mark_read(user: User, ids: Sequence[int] | None) -> int:
@@ -42,11 +35,11 @@ def mark_read(user: User, ids: Sequence[int] | None) -> int:
 
     Ids that are not in the user's inbox are ignored. Returns the number of unread notifications.
     """
-    unread = Notification.objects.in_inbox_of(user, shown_kinds()).unread()
+    unread = unread_notifications(user.pk)
     if ids is not None:
         unread = unread.filter(pk__in=ids)
     unread.update(read_at=timezone.now())
-    return unread_count(user)
+    return unread_notifications(user.pk).count()
 
 
 def delete_notifications(user: User) -> None:

@@ -5,7 +5,6 @@ from rest_framework import serializers
 
 from accounts.calendars import calendar_url
 from accounts.models import User
-from accounts.notifications.inbox import unread_count
 from accounts.notifications.preferences import preferences_of
 from accounts.serializers import USER_EXAMPLE, UserOut
 from events.models import remember_roles
@@ -46,7 +45,7 @@ class ProfileOut(UserOut):
     notification_preferences = serializers.SerializerMethodField(
         help_text="Whether e-mails of each kind are sent."
     )
-    unread_notifications = serializers.SerializerMethodField()
+    unread_notifications = serializers.IntegerField(read_only=True, min_value=0)
     calendar_url = serializers.SerializerMethodField(
         help_text="The secret link to my calendar; null in the profiles of others."
     )
@@ -69,12 +68,12 @@ class ProfileOut(UserOut):
         )
 
     def to_representation(self, user: Any) -> dict[str, Any]:
-        """`user` has `events_created` and `events_registered`."""
+        """`user` has `unread_notifications`, `events_created` and `events_registered`."""
         return {
             **super().to_representation(user),
             "pending_email": self.get_pending_email(user),
             "notification_preferences": self.get_notification_preferences(user),
-            "unread_notifications": self.get_unread_notifications(user),
+            "unread_notifications": user.unread_notifications,
             "calendar_url": self.get_calendar_url(user),
             "events_created": self._own_events(user.events_created),
             "events_registered": self._own_events(user.events_registered),
@@ -88,10 +87,6 @@ class ProfileOut(UserOut):
     @extend_schema_field({"type": "object", "additionalProperties": {"type": "boolean"}})
     def get_notification_preferences(self, user: User) -> dict[str, bool]:
         return preferences_of(user)
-
-    @extend_schema_field({"type": "integer", "minimum": 0})
-    def get_unread_notifications(self, user: User) -> int:
-        return unread_count(user)
 
     @extend_schema_field({"type": ["string", "null"], "format": "uri"})
     def get_calendar_url(self, user: User) -> str | None:

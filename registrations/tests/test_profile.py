@@ -67,7 +67,7 @@ def test_me_takes_the_same_queries_with_many_events_of_a_team(
     client = signed_in(ana)
     client.get("/api/me/")
 
-    with django_assert_num_queries(7):  # the last one is about roles
+    with django_assert_num_queries(5):  # the last one is about roles
         response = client.get("/api/me/")
 
     roles = [each["my_role"] for each in response.json()["events_registered"]["upcoming"]]

@@ -12,6 +12,8 @@ from rest_framework.response import Response
 
 from accounts.authentication import account_by_token, current_user
 from accounts.models import User
+from accounts.notifications.inbox import unread_notifications
+from accounts.notifications.kinds import shown_kinds
 from accounts.serializers import AccountDeletionIn, ProfileIn, SignedUpOut, UserDeletionIn
 from accounts.services import edit_profile, reset_calendar_link
 from config.api.http.negotiation import to_json
@@ -67,29 +69,47 @@ def _profile(user: User, request: Request, site: str) -> Any:
     """The profile of `user` as the caller may see it. `site` is the base of its links."""
     viewer = current_user(request)
     other = None if user.pk == viewer.pk else viewer
+    created, registered, unread = _counts(user, other)
     profile: Any = user
-    profile.events_created = _summary(user, other, _created_by, f"{site}/api/me/events/")
-    profile.events_registered = _summary(user, other, _attended_by, f"{site}/api/me/registrations/")
+    profile.unread_notifications = unread
+    profile.events_created = {
+        "count": created,
+        "upcoming": _upcoming(user, other, _created_by) if created else [],
+        "url": f"{site}/api/me/events/",
+    }
+    profile.events_registered = {
+        "count": registered,
+        "upcoming": _upcoming(user, other, _attended_by) if registered else [],
+        "url": f"{site}/api/me/registrations/",
+    }
     return ProfileOut(profile, context={"request": request}).data
 
 
-def _summary(user: User, other: User | None, select: "_Select", url: str) -> dict[str, Any]:
-    """The number of events, and the next ones."""
-    key = ("profile", select, other and (other.pk, rights_key(other)))
+def _counts(user: User, other: User | None) -> list[int]:
+    """The numbers of events created, of events registered for, and of unread notifications."""
+    return count_rows(
+        ("profile", _key_of(other), tuple(shown_kinds())),
+        [
+            lambda values: _created_by(values[0], other),
+            lambda values: _attended_by(values[0], other),
+            lambda values: unread_notifications(values[0]),
+        ],
+        [user.pk],
+    )
 
-    def events(values: list[Any] | None) -> EventQuerySet:
-        return select((values or [user.pk])[0], other)
 
-    def upcoming(values: list[Any] | None) -> EventQuerySet:
-        rows = events(values).upcoming().for_listing().order_by("start_time", "pk")
-        return rows[:MAX_UPCOMING]
+def _upcoming(user: User, other: User | None, select: "_Select") -> list[Event]:
+    """The next events of a summary."""
 
-    count = count_rows(key, lambda values: events(list(values)), [user.pk])
-    return {
-        "count": count,
-        "upcoming": fetch(key, upcoming, [user.pk], prepare=True) if count else [],
-        "url": url,
-    }
+    def build(values: list[Any] | None) -> EventQuerySet:
+        events = select((values or [user.pk])[0], other).upcoming().for_listing()
+        return events.order_by("start_time", "pk")[:MAX_UPCOMING]
+
+    return fetch(("profile", select, _key_of(other)), build, [user.pk], prepare=True)
+
+
+def _key_of(other: User | None) -> Any:
+    return other and (other.pk, rights_key(other))
 
 
 # Returns the events of a summary, by the id of the user and the viewer. Users see all of their own:

@@ -194,19 +194,31 @@ def fetch(
 
 
 def count_rows(
-    key: Hashable, build: Callable[[Sequence[Any]], QuerySet[Any]], values: Sequence[Any]
-) -> int:
-    """The number of rows of `build(values)`, by one prepared statement, cached under `key`."""
+    key: Hashable,
+    builds: Sequence[Callable[[Sequence[Any]], QuerySet[Any]]],
+    values: Sequence[Any],
+) -> list[int]:
+    """The number of rows of each query of `values`, by one prepared statement for all of them.
+
+    The statement is cached under `key`, as by `fetch`.
+    """
 
     def count_sql(given: Sequence[Any]) -> tuple[str, Iterable[Any]]:
-        sql, parameters = build(given).order_by().values_list("pk").query.sql_with_params()
-        return f"SELECT count(*) FROM ({sql}) AS counted", parameters  # noqa: S608  # nosec
+        counts: list[str] = []
+        parameters: list[Any] = []
+        for build in builds:
+            rows = build(given).order_by().values_list("pk")
+            try:
+                sql, of_rows = rows.query.sql_with_params()
+            except EmptyResultSet:  # nothing can match, and there is no SQL for that
+                counts.append("0")
+                continue
+            counts.append(f"(SELECT count(*) FROM ({sql}) AS counted)")  # noqa: S608  # nosec
+            parameters += of_rows
+        return f"SELECT {', '.join(counts)}", parameters
 
-    try:
-        ((number,),) = fetch_by_sql(("number of rows", key), count_sql, values, prepare=True)
-    except EmptyResultSet:  # nothing can match, and there is no SQL for that
-        return 0
-    return int(number)
+    (numbers,) = fetch_by_sql(("numbers of rows", key), count_sql, values, prepare=True)
+    return list(numbers)
 
 
 def compiled_query(
