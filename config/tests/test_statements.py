@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from psycopg.errors import FeatureNotSupported
 
-from config.api.sql.statements import fetch_rows
+from config.api.sql.statements import NamedStatement, fetch_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -61,3 +61,13 @@ def test_changed_column_types_are_an_error_within_a_transaction(own, name_query)
         fetch_value(own, name_query)
 
     assert fetch_value(own, name_query) == "x"
+
+
+def test_named_parameters_are_found_wherever_they_occur(own):
+    statement = NamedStatement("SELECT %(b)s::int - %(a)s::int, %(b)s::int %% 4, '%%s'")
+
+    for _ in range(2):
+        rows = statement.fetch_rows(own, {"a": 1, "b": 7, "unused": "x"})
+        assert rows == [(6, 3, "%s")]
+
+    assert fetch_value(own, PREPARED, prepare=False) == 1

@@ -16,7 +16,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
 
 from config.api.sql.compiled_queries import loaded_row
-from config.api.sql.statements import fetch_rows
+from config.api.sql.statements import NamedStatement
 from config.errors import NotFound
 from events.models import Event
 
@@ -65,7 +65,7 @@ _GETS_SEAT = f"coalesce(%(gets_seat)s::boolean, {FITS})"
 # For the row after the UPDATE. Without the lock a seat is only given if nobody is waitlisted.
 _IS_QUEUED = "coalesce(NOT %(gets_seat)s::boolean, waitlist_count > 0)"
 
-_PLACE = f"""
+_PLACE = NamedStatement(f"""
     WITH placement AS (
         UPDATE events_event AS event SET
             registered_count = registered_count
@@ -108,12 +108,12 @@ _PLACE = f"""
     SELECT {", ".join((*_RESULT_COLUMNS.values(), *_EVENT_COLUMNS.values()))}
     FROM events_event AS event LEFT JOIN placement ON placement.event_id = event.id
     WHERE event.id = %(event_id)s
-"""  # noqa: S608  # nosec  # composed of constants only
+""")  # noqa: S608  # nosec  # composed of constants only
 
-_READ_STATE = f"""
+_READ_STATE = NamedStatement(f"""
     SELECT {IS_REGISTERED}, {", ".join(_STATE_COLUMNS)}
     FROM events_event WHERE id = %(event_id)s
-"""  # noqa: S608  # nosec  # composed of constants only
+""")  # noqa: S608  # nosec  # composed of constants only
 
 
 def place(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +131,9 @@ def place(parameters: dict[str, Any]) -> dict[str, Any]:
         raise
 
 
-def _run(sql: str, columns: tuple[str, ...], parameters: dict[str, Any]) -> dict[str, Any]:
+def _run(
+    statement: NamedStatement, columns: tuple[str, ...], parameters: dict[str, Any]
+) -> dict[str, Any]:
     """The values of the one row by column. Raises `NotFound` if there is none.
 
     Database errors are Django's.
@@ -140,7 +142,7 @@ def _run(sql: str, columns: tuple[str, ...], parameters: dict[str, Any]) -> dict
     database.ensure_connection()
     with database.wrap_database_errors:
         discard_plans_for_small_tables(database.connection)
-        rows = fetch_rows(database.connection, sql, parameters, prepare=True)
+        rows = statement.fetch_rows(database.connection, parameters)
     if not rows:
         raise NotFound
     return dict(zip(columns, rows[0], strict=True))
