@@ -31,6 +31,10 @@ def _valid_stem(text: str) -> str:
     return stem if is_visible(stem) else "user"
 
 
+# The condition of `UserManager.owners` in SQL.
+OWNS_ADDRESS = "email_verified_at IS NOT NULL AND is_active"
+
+
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """Create an account. The e-mail address may have any spelling."""
@@ -43,7 +47,11 @@ class UserManager(BaseUserManager["User"]):
 
     def owner_of(self, email: str) -> "User | None":
         """The active account that has confirmed an address."""
-        return self.filter(email=email, email_verified_at__isnull=False, is_active=True).first()
+        return self.owners().filter(email=email).first()
+
+    def owners(self) -> models.QuerySet["User"]:
+        """The active accounts that have confirmed their address. An address has one at most."""
+        return self.filter(email_verified_at__isnull=False, is_active=True)
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
         return self.create_user(

@@ -52,9 +52,7 @@ def proven_addresses(rows: Collection[Notification]) -> set[str]:
     others = {row.email for row in rows} - own
     if not others:
         return own
-    confirmed = User.objects.filter(
-        email__in=others, email_verified_at__isnull=False, is_active=True
-    )
+    confirmed = User.objects.owners().filter(email__in=others)
     left = FormerAddress.objects.recoverable().filter(email__in=others)
     return own | set(
         confirmed.values_list("email", flat=True).union(left.values_list("email", flat=True))

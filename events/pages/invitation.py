@@ -22,9 +22,7 @@ def invitation(request: HttpRequest) -> HttpResponse:
     member, mistakes = _open_member(token_of(request)), list[str]()
     if member is None:
         return render(request, "events/no_invitation.html", status=400)
-    has_account = User.objects.filter(
-        email=member.email, email_verified_at__isnull=False, is_active=True
-    ).exists()
+    has_account = User.objects.owner_of(member.email) is not None
     if request.method == "POST":
         try:
             done = _answer(request, member, has_account=has_account)

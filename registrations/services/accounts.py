@@ -99,9 +99,7 @@ def settle_accounts() -> None:
             _forget_responses(user)
             _leave_registrations(user)
     _erase_comments(*User.objects.filter(erased_at__isnull=False, feedback__comment__gt=""))
-    owner = User.objects.filter(
-        email=OuterRef("email"), email_verified_at__isnull=False, is_active=True
-    )
+    owner = User.objects.owners().filter(email=OuterRef("email"))
     with transaction.atomic():
         unjoined = Registration.objects.filter(_claimable(), Exists(owner))
         _join(unjoined, Subquery(owner.values("pk")))

@@ -42,7 +42,7 @@ def register_caller(
     `register_by_mode` and `request_confirmation`, and `RegistrationRejected`.
     """
     user = caller if caller is not None and email == caller.email else None
-    is_proven = user is not None and user.email_verified_at is not None
+    is_proven = user is not None and user.email_verified
     request = RegistrationRequest(event_id, email=email, user=user, registered_by=caller, **fields)
     if settings.GUEST_CONFIRMATION and not is_proven and not _organizes(caller, event_id):
         return request_confirmation(request, code=code)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.audit import key_id
 from accounts.models import User
+from accounts.models.user import OWNS_ADDRESS
 from config.api.request_ids import current_request_id
 from config.errors import FieldError, NotFound, ValidationFailed
 from events.models import Event, role_on
@@ -62,9 +63,8 @@ _INSERT = f"""
         ) WITH ORDINALITY
             AS row
                 (id, name, email, queue_number, ticket_code, party_size, answers, guests, position)
-        LEFT JOIN accounts_user AS account
+        LEFT JOIN (SELECT id, email FROM accounts_user WHERE {OWNS_ADDRESS}) AS account
             ON account.email = row.email
-            AND account.email_verified_at IS NOT NULL AND account.is_active
     ), registration AS (
         {insert_registrations("candidate")}
     ), notification AS (

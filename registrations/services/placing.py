@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
 
+from accounts.models.user import OWNS_ADDRESS
 from config.api.sql.compiled_queries import loaded_row
 from config.api.sql.statements import NamedStatement
 from config.errors import NotFound
@@ -84,7 +85,7 @@ _PLACE = NamedStatement(f"""
             CASE WHEN {_IS_QUEUED} THEN waitlist_count - %(party_size)s::int END AS people_ahead,
             CASE WHEN %(user_id)s::bigint IS NULL THEN (
                 SELECT id FROM accounts_user
-                WHERE email = %(email)s AND email_verified_at IS NOT NULL AND is_active
+                WHERE email = %(email)s AND {OWNS_ADDRESS}
             ) END AS owner_id
     ), candidate AS (
         SELECT
