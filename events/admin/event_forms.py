@@ -15,7 +15,7 @@ from ..models import AttendanceMode, Category, Event
 from ..models.base import default_reminder_hours
 from ..serializers.event_input import EventCreateIn, EventIn
 from ..services import create_event, edit_event
-from ..services.editing import TIMES
+from ..services.planned_times import TIMES
 
 COORDINATES = ("latitude", "longitude")
 TEXTS = (

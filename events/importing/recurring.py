@@ -12,7 +12,7 @@ from ..recurrence import (
     parse_exclusion,
     parse_rule,
 )
-from ..services.editing import times_at
+from ..services.planned_times import times_at
 from ..services.series import (
     SHARED,
     check_lengths,

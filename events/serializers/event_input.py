@@ -33,7 +33,7 @@ from ..models import (
 )
 from ..models.base import default_reminder_hours
 from ..services.attendance import NEEDS_PLACE
-from ..services.editing import TIMES
+from ..services.planned_times import TIMES
 from ..services.virtual_events import MAX_NAME, complete_texts, is_virtual
 from ..zones import NonexistentTime, instant
 from .aliases import FIELD_ALIASES, FIELD_SYNONYMS

@@ -10,7 +10,8 @@ from accounts.models import User
 from config.errors import FieldError, ValidationFailed
 
 from ..models import Event
-from .editing import new_event, times_at
+from .editing import new_event
+from .planned_times import times_at
 from .series import SHARED
 
 _COPIED = (*SHARED, "category")

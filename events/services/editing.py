@@ -26,8 +26,9 @@ from config.errors import (
 from ..errors import CapacityBelowRegistered, EventCancelled, EventStarted
 from ..models import Event, EventDetails, EventQuerySet, Series
 from ..signals import events_deleted, events_edited, events_restored
-from ..zones import NonexistentTime, at_wall_clock, instant, same_wall_clock, wall_clock
+from ..zones import NonexistentTime, instant, same_wall_clock, wall_clock
 from .attendance import with_attendance_mode
+from .planned_times import TIMES, times_at
 
 T = TypeVar("T", Event, Series)
 P = ParamSpec("P")
@@ -35,13 +36,6 @@ R = TypeVar("R")
 
 DEFAULT_LENGTH = timedelta(hours=1)
 
-TIMES = (
-    "start_time",
-    "end_time",
-    "registration_opens_at",
-    "registration_closes_at",
-    "cancellation_closes_at",
-)
 # A change of these fields increases SEQUENCE (RFC 5545, section 3.8.7.4). The link to join is the
 # location of an online event.
 CALENDAR_FIELDS = {
@@ -227,29 +221,6 @@ def save_edit(event: Event, fields: set[str], now: datetime) -> None:
     event.version += 1
     event.updated_at = now
     event.save(update_fields=[*fields, "version", "updated_at"])
-
-
-def times_at(
-    plan: EventDetails, at: datetime, zone: tzinfo, *, planned_in: tzinfo | None = None
-) -> dict[str, Any]:
-    """The times, by name, of an event that starts at `at`, with the distances of `plan`.
-
-    Distances from the start are on the clock: in `zone` for the event, and in `planned_in` for the
-    plan (default: `zone`). If a change of the clocks would put a time on the other side of the
-    start, the distance is in elapsed time.
-    """
-    times: dict[str, Any] = {"start_time": at}
-    planned_in = planned_in or zone
-    local, first = wall_clock(at, zone), wall_clock(plan.start_time, planned_in)
-    for name in TIMES[1:]:
-        moment: datetime | None = getattr(plan, name)
-        if moment is not None:
-            length = moment - plan.start_time
-            on_clock = at_wall_clock(local + (wall_clock(moment, planned_in) - first), zone)
-            is_same_side = (on_clock > at) == (length > timedelta(0))
-            moment = on_clock if is_same_side else at + length
-        times[name] = moment
-    return times
 
 
 def check_clocks(event: Event, zone: tzinfo, names: set[str]) -> None:

@@ -22,13 +22,12 @@ from ..recurrence import AHEAD, InvalidRecurrence, Recurrence, Schedule, Turn
 from .attendance import with_attendance_mode
 from .editing import (
     DEFAULT_LENGTH,
-    TIMES,
     check_times,
     delete_locked_events,
     organizer_first,
 )
 from .lifecycle import cancel_locked_events
-from .occurrence_times import clock_offsets, times_of
+from .planned_times import TIMES, clock_offsets, times_of
 
 MAX_LENGTH = timedelta(days=366)
 

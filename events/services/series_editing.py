@@ -24,8 +24,8 @@ from ..recurrence import InvalidRecurrence, Rule, Turn
 from ..signals import events_edited
 from ..zones import at_wall_clock, wall_clock
 from .attendance import with_attendance_mode
-from .editing import CALENDAR_FIELDS, TIMES, check_capacity, organizer_first
-from .occurrence_times import times_after
+from .editing import CALENDAR_FIELDS, check_capacity, organizer_first
+from .planned_times import TIMES, times_after
 from .series import (
     SHARED,
     drop_events,

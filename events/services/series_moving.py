@@ -12,8 +12,8 @@ from config.errors import FieldError, ValidationFailed
 from ..models import Event, Series
 from ..recurrence import MAX_OCCURRENCES, Schedule, Turn
 from ..zones import at_wall_clock, wall_clock
-from .editing import TIMES, check_times
-from .occurrence_times import ClockOffsets, clock_offset, times_after, times_of
+from .editing import check_times
+from .planned_times import TIMES, ClockOffsets, clock_offset, times_after, times_of
 from .series import check_lengths, set_filled_to
 
 

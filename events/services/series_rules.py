@@ -17,7 +17,7 @@ from ..recurrence import (
 )
 from ..zones import at_wall_clock, wall_clock
 from .editing import check_times
-from .occurrence_times import times_after
+from .planned_times import times_after
 from .series import check_lengths, set_filled_to
 from .series_moving import (
     Anchor,

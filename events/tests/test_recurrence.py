@@ -14,7 +14,7 @@ from icalendar import Calendar
 
 from events.models import Event
 from events.recurrence import InvalidRecurrence, Recurrence, Schedule, parse_recurrence
-from events.services.editing import times_at
+from events.services.planned_times import times_at
 from events.zones import NonexistentTime, at_wall_clock, instant, same_wall_clock, wall_clock
 
 ZONES = sorted(available_timezones() - {"Factory", "localtime"})
