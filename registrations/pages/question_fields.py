@@ -131,7 +131,7 @@ def _field(
     return QuestionField(
         name=name,
         question=question,
-        choices=_choices(question, given, left, can_be_undone=is_edit),
+        choices=_choices(question, given, left),
         text=given[0] if given else "",
         error=errors.get(name),
         condition=_condition_in_words(questions, question),
@@ -141,11 +141,10 @@ def _field(
     )
 
 
-def _choices(
-    question: Question, given: list[str], left: Left, *, can_be_undone: bool
-) -> list[Choice]:
+def _choices(question: Question, given: list[str], left: Left) -> list[Choice]:
     choices = _options(question, given, left)
-    if can_be_undone and not question.required and question.type in {Type.BOOLEAN, Type.CHOICE}:
+    if not question.required and question.type in {Type.BOOLEAN, Type.CHOICE}:
+        # Otherwise the browser has no way to take a choice back.
         is_chosen = not any(choice.is_chosen for choice in choices)
         choices.append(Choice("", "No answer", is_chosen, False))
     return choices

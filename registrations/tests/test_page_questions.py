@@ -117,6 +117,19 @@ def test_every_type_of_question_is_asked_and_answered(clock, browser, jazz):
     assert len(page) < 30_000
 
 
+def test_an_optional_choice_can_be_taken_back_before_it_is_sent(clock, browser, jazz):
+    optional = {**ALL_TYPES[5], "key": "drink"}
+    asked(jazz, optional, {**optional, "key": "room", "required": True})
+
+    page = browser.get(path_of(jazz)).content.decode()
+    chosen = re.findall(r'name="answers.(\w+)" value="(\w*)" checked', page)
+    response = submitted(clock, browser, jazz, **{"answers.drink": "", "answers.room": "a"})
+
+    assert chosen == [("drink", "")]
+    assert response.status_code == 302, text_of(response)
+    assert Registration.objects.get().answers == {"room": "a"}
+
+
 def test_answers_with_errors_keep_what_was_sent(clock, browser, jazz):
     asked(jazz, *ALL_TYPES)
     values = {
