@@ -25,6 +25,7 @@ from ..forms.answers import Strictness
 from ..models import LedgerEntry, Registration, Scan
 from ..serializers import RegistrationEditIn
 from ..services import cancel_registration, edit_registration, register
+from .answers import answers_of, guests_of
 
 
 class RegistrationForm(ServiceForm):
@@ -165,8 +166,9 @@ class RegistrationAdmin(AuditedAdmin):
                 "fields": (
                     "status",
                     "queue_number",
-                    ("party_size", "guests", "absent_count"),
-                    "answers",
+                    ("party_size", "absent_count"),
+                    "named_guests",
+                    "form_answers",
                     "ticket_code",
                     "registered_by",
                     "registered_at",
@@ -214,7 +216,8 @@ class RegistrationAdmin(AuditedAdmin):
         if obj is None:
             return ()
         names = (field.name for field in Registration._meta.fields)
-        return [*(name for name in names if name not in {"id", "name"}), "changes"]
+        shown = [name for name in names if name not in {"id", "name", "answers", "guests"}]
+        return [*shown, "named_guests", "form_answers", "changes"]
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return self.inlines if obj else ()
@@ -248,6 +251,14 @@ class RegistrationAdmin(AuditedAdmin):
         if registration := kwargs.get("obj"):
             context["subtitle"] = self.named(registration)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.display(description="guests")
+    def named_guests(self, registration: Registration) -> str:
+        return guests_of(registration)
+
+    @admin.display(description="answers")
+    def form_answers(self, registration: Registration) -> str:
+        return answers_of(registration)
 
     def named(self, row: Any) -> str:
         return f"{row.name} at {row.event}"

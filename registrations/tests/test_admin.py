@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
 
 from accounts.audit import changes_of
 from accounts.models import User
@@ -208,6 +210,36 @@ def test_registration_page_shows_its_history(client, root, event):
     page = client.get(page_of(registration)).content.decode()
 
     assert "By Staff" in page
+
+
+def test_registration_page_shows_answers_and_guests_with_the_labels_of_the_form(client):
+    options = [{"value": "v", "label": "Vegan"}, {"value": "f", "label": "<Fish>"}]
+    event = EventFactory(max_party_size=3)
+    questions = [
+        {"key": "food", "label": "Food", "type": "choices", "options": options},
+        {"key": "news", "label": "News?", "type": "boolean", "ask": "each_person"},
+        {"key": "rules", "label": "Rules", "type": "consent"},
+    ]
+    api = APIClient()
+    api.force_authenticate(event.organizer)
+    form = {"questions": questions}
+    assert api.put(f"/api/events/{event.pk}/form/", form, format="json").status_code == 200
+    registration = registered(
+        event,
+        party_size=2,
+        answers={"food": ["v", "f"], "news": False, "rules": True},
+        guests=[{"name": "Gus", "answers": {"news": True}}],
+    )
+    registration.answers["gone"] = "kept"
+    registration.save()
+
+    page = client.get(page_of(registration)).content.decode()
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th><td>(.*?)</td></tr>', page)
+
+    assert rows == [
+        *[("Name", "Gus"), ("News?", "Yes")],
+        *[("Food", "Vegan, &lt;Fish&gt;"), ("News?", "No"), ("Rules", "Yes"), ("gone", "kept")],
+    ]
 
 
 def test_cancel_action_promotes_the_waitlist(client, root):
