@@ -44,12 +44,12 @@ _COUNT = """
     ON CONFLICT (account, address) DO UPDATE SET
         at = EXCLUDED.at,
         level = 1 + greatest(0, stored.level - extract(epoch FROM EXCLUDED.at - stored.at)
-            / CASE WHEN stored.account = '' THEN %(address_forgiven)s ELSE %(forgiven)s END)
+            / CASE WHEN stored.account = '' THEN %(address_expiry)s ELSE %(expiry)s END)
 """
 # Seconds after which one failure expires. For an account it is the maximum delay, so persistent
 # guessing gets four attempts an hour.
-_FORGIVEN_AFTER = LONGEST_WAIT_SECONDS
-_ADDRESS_FORGIVEN_AFTER = 60
+_FAILURE_EXPIRES_AFTER = LONGEST_WAIT_SECONDS
+_ADDRESS_FAILURE_EXPIRES_AFTER = 60
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class _Attempt:
 
 
 @contextmanager
-def guarded(login: str, *, address: str, network: str) -> Iterator[None]:
+def throttled_sign_in(login: str, *, address: str, network: str) -> Iterator[None]:
     """Wraps the check of a password for `login`, which raises `InvalidCredentials` on failure.
 
     `network` is the network of `address`, by which it is counted (see `throttling.client_network`).
@@ -86,13 +86,13 @@ def guarded(login: str, *, address: str, network: str) -> Iterator[None]:
         SignInFailures.objects.filter(account=attempt.account, address=attempt.address).delete()
 
 
-def forgive(user: User) -> None:
+def clear_failures(user: User) -> None:
     """Delete the failures of an account, whose owner has proved their identity by a link."""
     names = [account_digest(name) for name in (user.email, user.username, user.withdrawn_email)]
     SignInFailures.objects.filter(account__in=names).delete()
 
 
-def forget_old_failures() -> int:
+def delete_old_failures() -> int:
     """Delete failures that no longer count. Returns their number."""
     deleted, _ = SignInFailures.objects.filter(at__lt=timezone.now() - _RETENTION).delete()
     return deleted
@@ -143,8 +143,8 @@ def _count(attempt: _Attempt) -> None:
         "account": attempt.account,
         "address": attempt.address,
         "now": timezone.now(),
-        "forgiven": _FORGIVEN_AFTER,
-        "address_forgiven": _ADDRESS_FORGIVEN_AFTER,
+        "expiry": _FAILURE_EXPIRES_AFTER,
+        "address_expiry": _ADDRESS_FAILURE_EXPIRES_AFTER,
     }
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, parameters)

@@ -2,7 +2,7 @@
 
 from procrastinate.contrib.django import app
 
-from .lockout import forget_old_failures
+from .lockout import delete_old_failures
 from .notifications.budget import delete_old_budgets
 from .notifications.outbox import delete_old_notifications
 from .services import forget_former_addresses
@@ -27,7 +27,7 @@ def sweep_notifications(timestamp: int) -> None:
 @app.task(queueing_lock="sweep_failures")
 def sweep_failures(timestamp: int) -> None:
     """Daily: wrong passwords that no longer count."""
-    forget_old_failures()
+    delete_old_failures()
 
 
 @app.periodic(cron="37 3 * * *")

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from ..audit import actor_id, audited, erase_values, record
 from ..errors import InvalidCredentials
-from ..lockout import guarded
+from ..lockout import throttled_sign_in
 from ..models import ApiKey, User
 from ..notifications.inbox import delete_notifications, delete_notifications_to
 from ..notifications.preferences import change_preferences
@@ -52,7 +52,7 @@ def sign_in(*, login: str, password: str, address: str, network: str) -> User:
 
     Raises `InvalidCredentials`, and `RateLimited` after too many of those.
     """
-    with guarded(login, address=address, network=network):
+    with throttled_sign_in(login, address=address, network=network):
         user = authenticate(username=login, password=password)
         if not isinstance(user, User):
             raise InvalidCredentials

@@ -12,7 +12,7 @@ from ..audit import audited
 from ..calendars import reset_calendar_link
 from ..errors import InvalidCredentials, InvalidOrExpiredLink
 from ..links import confirms, user_id_of
-from ..lockout import guarded
+from ..lockout import throttled_sign_in
 from ..models import FormerAddress, User
 from ..notifications import notify
 from ..notifications.cooldown import end_cooldown, notify_with_cooldown
@@ -109,7 +109,7 @@ def confirm_address(
 
     Raises `InvalidOrExpiredLink`, `ValidationFailed` for a wrong or missing password, and
     `RateLimited` after too many wrong ones. Must not be called within a transaction: see
-    `lockout.guarded`.
+    `lockout.throttled_sign_in`.
     """
     user = user_to_confirm(token)
     if password is not None:
@@ -120,7 +120,7 @@ def confirm_address(
 
 def _check_password(user: User, password: str, *, address: str, network: str) -> None:
     try:
-        with guarded(user.email, address=address, network=network):
+        with throttled_sign_in(user.email, address=address, network=network):
             if not user.check_password(password):
                 raise InvalidCredentials
     except InvalidCredentials as error:

@@ -10,7 +10,7 @@ from ..audit import audited
 from ..calendars import reset_calendar_link
 from ..errors import InvalidOrExpiredLink
 from ..links import recovers, resets, user_id_of
-from ..lockout import forgive
+from ..lockout import clear_failures
 from ..models import User
 from ..notifications import notify
 from ..notifications.cooldown import notify_with_cooldown
@@ -51,7 +51,7 @@ def set_password(user: User, password: str | None, *, revoke_keys: bool = True) 
     end_all_sessions(user)
     if revoke_keys:
         end_keys(user)
-    forgive(user)
+    clear_failures(user)
     _notify_of_change(user)
     return user
 

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import services
 from accounts.links import reset_link
-from accounts.lockout import forget_old_failures
+from accounts.lockout import delete_old_failures
 from accounts.models import SignInFailures, User
 from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tests.test_links import token_in
@@ -209,9 +209,9 @@ def test_no_address_and_no_name_is_stored(anyone, olga):
 def test_old_failures_are_deleted(clock, anyone, olga):
     fail(anyone, olga.email, 1)
 
-    assert forget_old_failures() == 0
+    assert delete_old_failures() == 0
     clock.shift(timedelta(days=1, seconds=1))
-    assert forget_old_failures() == 3
+    assert delete_old_failures() == 3
 
 
 def test_unknown_account_uses_the_same_statements(anyone, olga):

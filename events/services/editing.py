@@ -166,7 +166,7 @@ def delete_locked_events(events: list[Event], now: datetime, *, notify: bool = T
         events_deleted.send(Event, events=events, notify=notify)
 
 
-def organizer_first(
+def locks_organizer_first(
     service: Callable[Concatenate[T, P], R],
 ) -> Callable[Concatenate[T, P], R]:
     """Locks the organizer's account before a service makes events public.
@@ -187,7 +187,7 @@ def organizer_first(
 
 
 @transaction.atomic
-@organizer_first
+@locks_organizer_first
 @audited("restored")
 def restore_event(event: Event, *, notify: bool = True) -> Event:
     event = lock_event(event.pk, even_deleted=True)

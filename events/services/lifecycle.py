@@ -11,11 +11,11 @@ from accounts.audit import audited
 from ..errors import EventCancelled, EventNotPublished, EventStarted
 from ..models import Event
 from ..signals import events_cancelled
-from .editing import lock_event, organizer_first, save_edit
+from .editing import lock_event, locks_organizer_first, save_edit
 
 
 @transaction.atomic
-@organizer_first
+@locks_organizer_first
 @audited("published")
 def publish_event(event: Event) -> Event:
     """Makes a draft public. A published event stays unchanged."""

@@ -24,7 +24,7 @@ from .editing import (
     DEFAULT_LENGTH,
     check_times,
     delete_locked_events,
-    organizer_first,
+    locks_organizer_first,
 )
 from .lifecycle import cancel_locked_events
 from .planned_times import TIMES, clock_offsets, times_of
@@ -55,7 +55,7 @@ def preview_series(organizer: User, *, recurrence: Recurrence, **fields: Any) ->
 
 
 @transaction.atomic
-@organizer_first
+@locks_organizer_first
 @audited("published")
 def publish_series(series: Series) -> Series:
     """Makes a draft and its coming occurrences public. A published series stays unchanged."""
@@ -76,7 +76,7 @@ def publish_series(series: Series) -> Series:
 
 
 @transaction.atomic
-@organizer_first
+@locks_organizer_first
 @audited("ended")
 def end_series(
     series: Series, *, expected_versions: set[str] | None = None, notify: bool = True

@@ -24,7 +24,7 @@ from ..recurrence import InvalidRecurrence, Rule, Turn
 from ..signals import events_edited
 from ..zones import at_wall_clock, wall_clock
 from .attendance import with_attendance_mode
-from .editing import CALENDAR_FIELDS, check_capacity, organizer_first
+from .editing import CALENDAR_FIELDS, check_capacity, locks_organizer_first
 from .planned_times import TIMES, times_after
 from .series import (
     SHARED,
@@ -45,7 +45,7 @@ _REASON = "The dates of the series were changed."
 
 
 @transaction.atomic
-@organizer_first
+@locks_organizer_first
 @audited("edited")
 def edit_series(
     series: Series,

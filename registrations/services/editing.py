@@ -31,7 +31,7 @@ from .parties import change_party
 
 Status = Registration.Status
 
-_CONFIRMATIONS = {
+_KIND_BY_STATUS = {
     Status.CONFIRMED: "registration_confirmed",
     Status.WAITLISTED: "registration_waitlisted",
     Status.PENDING: "registration_pending",
@@ -84,7 +84,7 @@ def send_confirmation_again(registration: Registration) -> None:
     check_is_current(registration)
     limit_mails(f"registration {registration.pk}")
     notify_with_cooldown(
-        _CONFIRMATIONS[Status(registration.status)],
+        _KIND_BY_STATUS[Status(registration.status)],
         email=registration.email,
         about=f"registration {registration.pk} {registration.link_version}",
         user=registration.user,
@@ -140,7 +140,7 @@ def _hand_on(
     row.ticket_code = new_ticket_code()
     row.link_version += 1
     if reason not in {Reason.BY_ORGANIZER, Reason.BY_STAFF}:
-        _forget_answers(event, row, *own)
+        _remove_former_answers(event, row, *own)
     changed = ["email", "user", "registered_by", "show_name", "ticket_code", "link_version"]
     changed += ["answers", "guests"]
     _save(row, changed)
@@ -159,7 +159,7 @@ def _hand_on(
     return True
 
 
-def _forget_answers(
+def _remove_former_answers(
     event: Event,
     row: Registration,
     answers: Mapping[str, Any],
@@ -196,5 +196,5 @@ def _save(row: Registration, fields: list[str]) -> None:
 
 
 def _send_confirmation(registration: Registration) -> None:
-    kind = _CONFIRMATIONS[Status(registration.status)]
+    kind = _KIND_BY_STATUS[Status(registration.status)]
     notify_holder(registration, kind, key=f"{kind}:{registration.pk}:{uuid4()}")
