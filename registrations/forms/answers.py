@@ -170,12 +170,13 @@ def read_edit(
     named = stored_guests if guests is None else guests
     former = stored_guests if guests is None else _former_guests(stored_guests, guests)
     for index, guest in enumerate(named):
-        before = former[index].get("answers") or {}
+        known = former[index]
+        before = known.get("answers") or {}
         sent = {} if guests is None else guest.get("answers") or {}
         path = f"guests.{index}.answers"
         theirs = _edit_person(reading, path, before, sent, asked, of_registrant=(stored, own))
-        is_unchanged = theirs == guest.get("answers")
-        edited.append(dict(guest) if is_unchanged else _guest(guest, theirs, asked))
+        is_unchanged = known and theirs == before
+        edited.append(dict(known) if is_unchanged else _guest(guest, theirs, asked))
     reading.raise_errors()
     return own, edited
 

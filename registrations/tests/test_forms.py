@@ -639,6 +639,20 @@ def test_only_what_is_sent_is_checked(event):
     assert removed.json()["answers"] == {}
 
 
+def test_guests_from_before_a_question_for_them_stay_as_they_are(event):
+    """A party that is sent back as it was read, or whose guests are not sent, has not changed."""
+    Event.objects.filter(pk=event.pk).update(max_party_size=2)
+    asked(event, DINNER)
+    made = posted(event, party_size=2, guests=[{"name": "Ann"}], answers={"dinner": True}).json()
+    asked(event, DINNER, {**DIET, "ask": "each_person"})
+
+    sent_back = patched(made, answers=made["answers"], guests=made["guests"])
+    edited = patched(made, answers={"dinner": False})
+
+    assert sent_back.json()["guests"] == [{"name": "Ann", "email": None}]
+    assert edited.json()["guests"] == [{"name": "Ann", "email": None}]
+
+
 def test_answers_that_an_edit_hides_are_dropped(event):
     asked(event, DINNER, DIET)
     made = posted(event, answers={"dinner": True, "diet": "vegan"}).json()
