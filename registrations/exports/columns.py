@@ -65,8 +65,8 @@ _WRITTEN = {
     *(Type.EMAIL, Type.PHONE, Type.URL),
 }
 
-# Answers that are no texts, numbers, or true and false.
-_NESTED = {Type.CHOICES, Type.CONSENT}
+# Answers that are no texts in JSON. A question with answers keeps its type.
+_NO_TEXTS = {Type.NUMBER, Type.BOOLEAN, Type.CONSENT, Type.CHOICES}
 
 
 def text_columns(columns: Iterable[Column]) -> list[str]:
@@ -88,40 +88,44 @@ def columns_with(questions: Questions, *, has_parties: bool) -> tuple[Column, ..
 def answers_record(questions: Questions, *, as_json: bool) -> str:
     """A FROM item with the answers of `chosen` by their keys: as JSON, or as texts.
 
-    It reads each object once, and makes each text once: a guard uses it several times, and OFFSET 0
-    prevents the planner from repeating the expression. Keys have letters, digits, _ and - alone.
+    The concatenation decompresses the answers once, which each look-up would otherwise do. OFFSET 0
+    prevents the planner from repeating expressions that are used several times: by a guard, or to
+    join choices. Keys have letters, digits, _ and - alone, and begin with a letter.
     """
-    kinds = {
-        each.key: "jsonb" if as_json or each.type in _NESTED else "text" for each in questions.all
-    }
-    columns = ", ".join(f'"{key}" {kind}' for key, kind in kinds.items())
-    alias = "answer" if as_json else "given"
-    record = f"jsonb_to_record(chosen.answers) AS {alias} ({columns})"
-    if as_json:
-        return f"CROSS JOIN LATERAL {record}"
-    texts = ", ".join(f'{_text_of(each)} AS "{each.key}"' for each in questions.all)
-    return f"CROSS JOIN LATERAL (SELECT {texts} FROM {record} OFFSET 0) AS answer"  # noqa: S608  # nosec
+    value = _json_of if as_json else _text_of
+    values = ", ".join(f'{value(each)} AS "{each.key}"' for each in questions.all)
+    arrays = [each.key for each in questions.all if each.type == Type.CHOICES and not as_json]
+    texts = "".join(f""", _given ->> '{key}' AS "{key}\"""" for key in arrays)
+    given = "SELECT '{}'::jsonb || chosen.answers AS _given OFFSET 0"
+    stored = f"SELECT _given{texts} FROM ({given}) AS once OFFSET 0"  # noqa: S608  # nosec
+    return f"CROSS JOIN LATERAL (SELECT {values} FROM ({stored}) AS stored OFFSET 0) AS answer"  # noqa: S608  # nosec
+
+
+def _json_of(question: Question) -> str:
+    """A text is not made a JSON value here, since writing the row escapes it."""
+    operator = "->" if question.type in _NO_TEXTS else "->>"
+    return f"_given {operator} '{question.key}'"
 
 
 def _text_of(question: Question) -> str:
-    answer = f'given."{question.key}"'
     if question.type == Type.CONSENT:
-        return f"({answer} ->> 'agreed')"
-    return _joined(answer) if question.type == Type.CHOICES else answer
+        return f"_given -> '{question.key}' ->> 'agreed'"
+    if question.type == Type.CHOICES:
+        return _joined(f'"{question.key}"')
+    return f"_given ->> '{question.key}'"
 
 
 def _joined(array: str) -> str:
-    """SQL for the texts of a JSON array with `; ` between them.
+    """SQL for the texts of a JSON array, given as a text, with `; ` between them.
 
     Without a backslash, the text of the array has its texts as they are. Cutting it takes a sixth
     of the time.
     """
-    values = f"jsonb_array_elements_text({array}) WITH ORDINALITY AS choice (value, number)"
+    values = f"jsonb_array_elements_text({array}::jsonb) WITH ORDINALITY AS choice (value, number)"
     aggregated = f"(SELECT string_agg(value, '; ' ORDER BY number) FROM {values})"  # noqa: S608  # nosec
-    text = f"{array}::text"
-    cut = f"substr({text}, 3, length({text}) - 4)"  # without [" and "]
+    cut = f"substr({array}, 3, length({array}) - 4)"  # without [" and "]
     return (
-        f"CASE WHEN strpos({text}, chr(92)) > 0 OR {array} = '[]' THEN {aggregated}"
+        f"CASE WHEN strpos({array}, chr(92)) > 0 OR {array} = '[]' THEN {aggregated}"
         f""" ELSE replace({cut}, '", "', '; ') END"""
     )
 
