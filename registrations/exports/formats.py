@@ -5,8 +5,9 @@ PostgreSQL writes the rows and they are streamed in pieces, so memory use does n
 number of attendees.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from datetime import tzinfo
+from itertools import chain, repeat
 from tempfile import TemporaryFile
 from typing import Any, Protocol
 
@@ -16,11 +17,12 @@ from config.api.http.negotiation import to_json
 from events.models import Event
 
 from ..models import RegistrationQuerySet
-from .columns import EXAMPLE_ROW, ROW_SCHEMA, TEXT_COLUMNS, text_columns
+from .columns import EXAMPLE_ROW, ROW_SCHEMA, TEXT_COLUMNS, Column, text_columns
 from .statement import (
     Options,
     attendee_select,
     columns_of,
+    concatenated,
     quoted,
     session_zone,
     text_batches,
@@ -155,11 +157,27 @@ EXPORTS: dict[str, Export] = {
 }
 
 
+# In each row `row_to_json` looks up the type of each column, and passes the columns before it. That
+# takes a twelfth less for 12 columns, and a fifth more for 62.
+_FEW_COLUMNS = 20
+
+
 def _json_batches(
     event: Event, rows: RegistrationQuerySet, zone: tzinfo, options: Options
 ) -> Generator[list[str]]:
     """The rows as texts of JSON objects, which PostgreSQL writes."""
     columns = columns_of(event, options)
     select, parameters = attendee_select(event, rows, zone, options, columns, as_json=True)
-    json_select = f"SELECT row_to_json(rows)::text FROM ({select}) AS rows"  # noqa: S608  # nosec
+    json_select = f"SELECT {_row_as_json(columns)} FROM ({select}) AS rows"  # noqa: S608  # nosec
     yield from text_batches(json_select, parameters, zone)
+
+
+def _row_as_json(columns: Sequence[Column]) -> str:
+    """SQL for the text of a JSON object."""
+    if len(columns) <= _FEW_COLUMNS:
+        return "row_to_json(rows)::text"
+    texts = []
+    for column, separator in zip(columns, chain("{", repeat(",")), strict=False):
+        texts.append(f"""'{separator}"{column.name}":'""")
+        texts.append(f"coalesce(to_json({quoted(column.name)}), 'null')")
+    return concatenated([*texts, "'}'"])

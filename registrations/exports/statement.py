@@ -125,6 +125,15 @@ def _exported_questions(event: Event, options: Options) -> Questions:
     return NO_QUESTIONS if options.is_uniform else questions_of(event.form)
 
 
+def concatenated(texts: Sequence[str]) -> str:
+    """SQL for texts one after another, without those that are null.
+
+    A function has at most 100 arguments. `||` would copy the row for each of its cells.
+    """
+    groups = [texts[start : start + 100] for start in range(0, len(texts), 100)]
+    return " || ".join(f"concat({', '.join(group)})" for group in groups)
+
+
 def quoted(name: str) -> str:
     """The name of a column in SQL. No name contains a quote."""
     return f'"{name}"'

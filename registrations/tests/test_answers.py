@@ -12,6 +12,7 @@ from conftest import NOW
 from events.models import Event
 from events.tests.factories import with_role
 from registrations.changes.log import sequence_changes
+from registrations.exports.columns import EXAMPLE_ROW
 from registrations.models import Change, OptionLimit, Registration
 from registrations.services.forms import put_form
 from registrations.services.retention import forget_old_answers
@@ -175,6 +176,23 @@ def test_a_json_export_keeps_the_types(host, event):
     assert ann["answers.days"] == ["sat", "sun"]
     assert ann["answers.age"] == 30
     assert ann["answers.terms"]["agreed"] is True
+
+
+@pytest.mark.parametrize("number", [0, 44])
+def test_a_json_export_has_all_members_in_their_order(host, event, number):
+    """Rows of many columns are written in another way."""
+    extra = [f"q{each}" for each in range(number)]
+    put_form(event, [*ALL, *(question(key, "text") for key in extra)])
+    special = {"note": 'a "quote"\\\n\t\x07ü😀', "age": -1e-7, "days": ["]"], "diet": "null"}
+    Registration.objects.filter(name="Eve").update(answers=special)
+
+    rows = content(host.get(f"/api/events/{event.pk}/attendees/export/?format=jsonl&search=eve"))
+
+    row = json.loads(rows)
+    keys = [*(each["key"] for each in ALL), *extra]
+    assert [*row] == [*EXAMPLE_ROW, *(f"answers.{key}" for key in keys)]
+    answers = {key: row[f"answers.{key}"] for key in keys}
+    assert answers == {**dict.fromkeys(keys), **special}
 
 
 def test_an_export_with_50_questions_is_imported_again(host, event, olga):
