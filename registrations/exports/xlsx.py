@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZipFile
 
+from .statement import concatenated
+
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -57,13 +59,12 @@ class XmlColumn:
 
 def rows_as_xml(select: str, columns: Sequence[XmlColumn], rows_of_a_sheet: int) -> str:
     """A statement that selects each row of `select` as one XML text, with the same parameters."""
-    cells = " || ".join(
-        _cell(column, column_letters(index)) for index, column in enumerate(columns)
-    )
+    cells = [_cell(column, column_letters(index)) for index, column in enumerate(columns)]
+    row = concatenated(["""'<row r="'""", "line", """'">'""", *cells, "'</row>'"])
     return f"""
-        SELECT '<row r="' || line || '">' || {cells} || '</row>'
+        SELECT {row}
         FROM (
-            SELECT *, (row_number() OVER () - 1) %% {rows_of_a_sheet - 1} + 2 AS line
+            SELECT *, ((row_number() OVER () - 1) %% {rows_of_a_sheet - 1} + 2)::text AS line
             FROM ({select}) AS selected
         ) AS numbered
     """  # noqa: S608  # nosec  # composed of constants and of `select`
@@ -80,15 +81,15 @@ def column_letters(index: int) -> str:
 
 
 def _cell(column: XmlColumn, letter: str) -> str:
-    """SQL for a cell; an empty text if the value is null."""
+    """SQL for a cell; null if the value is null."""
     start = f"""'<c r="{letter}' || line"""
     if column.is_number:
-        return f"""coalesce({start} || '"><v>' || {column.name} || '</v></c>', '')"""
+        return f"""{start} || '"><v>' || {column.name} || '</v></c>'"""
     text, space = column.name, ""
     if column.needs_escape:
         text, space = _escaped(f"({_cut(column.name)})"), ' xml:space="preserve"'
     opened, closed = f"""'" t="inlineStr"><is><t{space}>'""", "'</t></is></c>'"
-    return f"coalesce({start} || {opened} || {text} || {closed}, '')"
+    return f"{start} || {opened} || {text} || {closed}"
 
 
 def _cut(name: str) -> str:
