@@ -10,7 +10,8 @@ import re
 
 _FORMULA = r"'*[=@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]"
 _SIGNED = r"'*[+-]"
-_HARMLESS = r"'*(\+[0-9][0-9 ()./-]*|-[0-9]+([.,][0-9]+)?)"
+_PHONE, _NEGATIVE = r"\+[0-9][0-9 ()./-]*", r"-[0-9]+([.,][0-9]+)?"
+_HARMLESS = rf"'*({_PHONE}|{_NEGATIVE})"
 # The first characters of a formula or a signed text. Most texts are ruled out by this check alone.
 _SUSPECTS = ", ".join(str(ord(character)) for character in "'=@\t\r\n\uff1d\uff0b\uff0d\uff20+-")
 
@@ -18,6 +19,8 @@ _SUSPECTS = ", ".join(str(ord(character)) for character in "'=@\t\r\n\uff1d\uff0
 # splits a quoted cell too, unless the quote begins the line: inside an unquoted cell quotes are
 # plain text.
 _FORMULA_IN_NEXT_CELL = r"""([;\t])(?=[ "']*[=+@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20-])"""
+# A lookahead takes PostgreSQL longer, also where there is no such cell.
+_HAS_FORMULA_IN_NEXT_CELL = _FORMULA_IN_NEXT_CELL.replace("(?=", "").removesuffix(")")
 _GUARD_IN_NEXT_CELL = _FORMULA_IN_NEXT_CELL.replace("(?=", "'(?=")
 
 
@@ -25,17 +28,25 @@ def guarded_sql(sql: str) -> str:
     """An SQL expression for the text of `sql` with every cell in it guarded."""
 
     def matches(pattern: str) -> str:
-        quoted = pattern.replace("'", "''")
-        return f"{sql} ~ '^{quoted}'"
+        return f"{sql} ~ {_literal(pattern)}"
 
-    suspect = f"ascii({sql}) IN ({_SUSPECTS})"
-    harmless = matches(f"{_HARMLESS}$")
-    runs = f"{suspect} AND ({matches(_FORMULA)} OR ({matches(_SIGNED)} AND NOT {harmless}))"
-    pattern = _FORMULA_IN_NEXT_CELL.replace("'", "''")
-    has_separator = f"strpos({sql}, ';') > 0 OR strpos({sql}, chr(9)) > 0"
-    cells = f"regexp_replace({sql}, '{pattern}', '\\1''', 'g')"
-    inner = f"CASE WHEN {has_separator} THEN {cells} ELSE {sql} END"
+    # A regular expression takes as long as all other checks. One is enough for a phone number.
+    runs = f"""ascii({sql}) IN ({_SUSPECTS}) AND CASE ascii({sql})
+        WHEN {ord("+")} THEN NOT {matches(f"^{_PHONE}$")}
+        WHEN {ord("-")} THEN NOT {matches(f"^{_NEGATIVE}$")}
+        WHEN {ord("'")} THEN {matches(f"^{_FORMULA}")}
+            OR ({matches(f"^{_SIGNED}")} AND NOT {matches(f"^{_HARMLESS}$")})
+        ELSE true END"""
+    separated = f"(strpos({sql}, ';') > 0 OR strpos({sql}, chr(9)) > 0)"
+    has_cells = f"{separated} AND {matches(_HAS_FORMULA_IN_NEXT_CELL)}"
+    cells = f"regexp_replace({sql}, {_literal(_FORMULA_IN_NEXT_CELL)}, '\\1''', 'g')"
+    inner = f"CASE WHEN {has_cells} THEN {cells} ELSE {sql} END"
     return f"CASE WHEN {runs} THEN '''' || {inner} ELSE {inner} END"
+
+
+def _literal(text: str) -> str:
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"
 
 
 def guarded_text(text: str) -> str:
