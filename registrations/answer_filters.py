@@ -1,11 +1,13 @@
 """Filters of attendees by their answers: `?answer.diet=vegan`."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import BooleanField, Q
+from django.db.models.expressions import RawSQL
 
 from config.api.http.parameters import unknown_parameter
 from config.errors import FieldError, UnknownParameter, ValidationFailed
@@ -13,6 +15,7 @@ from events.models import Event
 
 from .forms.questions import Question, Type, questions_of
 from .forms.values import InvalidAnswer, read_answer
+from .statistics.tallies import COUNTED
 
 PREFIX = "answer."
 
@@ -30,11 +33,25 @@ _WAS_OPTION = """
     LIMIT 1
 """
 
+# False where the tally of the event says that nobody has the answer, and counts all answers.
+_MAY_BE_GIVEN = """
+    (NOT EXISTS (
+        SELECT FROM registrations_answertally
+        WHERE event_id = %s AND form_id = %s
+            AND NOT coalesce(figures -> 'chosen' -> %s ? %s, false)
+    ) OR EXISTS (
+        SELECT FROM registrations_uncountedanswers WHERE event_id = %s
+    ))
+"""
+
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
-def answers_with(event: Event, parameters: Mapping[str, str]) -> Q:
+def answers_with(event: Event, parameters: Mapping[str, str], *, are_counted: bool = False) -> Q:
     """The condition for registrations with these answers, of the registrant or of a guest.
+
+    With `are_counted` all rows are confirmed or waitlisted, whose answers the tally of the event
+    counts: no row is read for an answer that nobody has given.
 
     `parameters` are those whose names begin with `PREFIX`. Raises `UnknownParameter` for a question
     that the form does not have, and `ValidationFailed` for a value that nobody can answer by.
@@ -46,21 +63,28 @@ def answers_with(event: Event, parameters: Mapping[str, str]) -> Q:
         raise UnknownParameter(*(unknown_parameter(name, known) for name in unknown))
     condition = Q()
     for name, text in parameters.items():
-        condition &= _has_answer(event, by_key[name.removeprefix(PREFIX)], name, text)
+        question = by_key[name.removeprefix(PREFIX)]
+        value = _checked_value(event, question, name, text)
+        condition &= _has_answer(question, value)
+        if are_counted and question.type in COUNTED:
+            condition &= _may_be_given(event, question, value)
     return condition
 
 
-def _has_answer(event: Event, question: Question, name: str, text: str) -> Q:
+def _checked_value(event: Event, question: Question, name: str, text: str) -> Any:
     if not text or "\x00" in text:
         raise ValidationFailed(FieldError(name, "invalid", "Send a value."))
     try:
-        value = _value(question, text)
+        return _value(question, text)
     except InvalidAnswer as error:
         if question.type not in {Type.CHOICE, Type.CHOICES} or not _was_option(
             event, question, text
         ):
             raise ValidationFailed(FieldError(name, error.code, error.detail)) from error
-        value = [text] if question.type == Type.CHOICES else text
+        return [text] if question.type == Type.CHOICES else text
+
+
+def _has_answer(question: Question, value: Any) -> Q:
     if question.type == Type.CONSENT and not value:
         return ~_contains(question, {"agreed": True})
     return _contains(question, {"agreed": True} if question.type == Type.CONSENT else value)
@@ -74,6 +98,18 @@ def _contains(question: Question, value: Any) -> Q:
         if question.asks_guests
         else condition
     )
+
+
+def _may_be_given(event: Event, question: Question, value: Any) -> Q:
+    """Whether a confirmed or waitlisted registration may have the answer.
+
+    The condition depends on no row, so PostgreSQL evaluates it before it reads any, in the snapshot
+    of the rows.
+    """
+    [option] = value if question.type == Type.CHOICES else [value]
+    counted = json.dumps(option) if question.type == Type.BOOLEAN else option
+    parameters = [event.pk, event.form_id, question.key, counted, event.pk]
+    return Q(RawSQL(_MAY_BE_GIVEN, parameters, BooleanField()))  # noqa: S611  # nosec
 
 
 def _value(question: Question, text: str) -> Any:

@@ -77,7 +77,10 @@ class AttendeesView(EventAccess, ListView):
     def with_answers(self, event: Event, rows: RegistrationQuerySet) -> RegistrationQuerySet:
         """The rows with the answers of the filters. Raises the errors of `answers_with`."""
         answers = self.answers
-        return rows.filter(answers_with(event, answers)) if answers else rows
+        if not answers:
+            return rows
+        are_counted = _LIVE.issuperset(self.request.query_params.getlist("status"))
+        return rows.filter(answers_with(event, answers, are_counted=are_counted))
 
     def refuse_answers(self) -> None:
         """Raises `UnknownParameter` for a filter by answers, which their readers alone may use."""
@@ -89,6 +92,8 @@ class AttendeesView(EventAccess, ListView):
     def event(self, pk: int) -> Event:
         return self.get_event_by_id(pk, lambda events: events.defer("search_vector"))
 
+
+_LIVE = frozenset({Registration.Status.CONFIRMED, Registration.Status.WAITLISTED})
 
 # Without the address, whose order would reveal it.
 _DOOR_ORDERINGS = {
