@@ -213,6 +213,15 @@ def test_a_form_brings_any_of_them(client):
     assert sorted(Event.objects.values_list("name", flat=True)) == ["Talk", "München"][::-1]
 
 
+def test_a_form_with_a_file_and_a_text_of_its_name_is_refused(client):
+    file = SimpleUploadedFile("events.csv", GOOD.encode(), "text/csv")
+
+    response = client.post(PATH, {"file": ["a.csv", file]}, format="multipart")
+
+    assert errors_of(response) == [("file", "repeated")]
+    assert not Event.objects.exists()
+
+
 def test_too_many_rows_are_refused(client, monkeypatch):
     monkeypatch.setattr(importing, "MAX_ROWS", 1)
     entry = "BEGIN:VEVENT\nUID:{}\nDTSTART:20270301T100000Z\nSUMMARY:x\nEND:VEVENT\n"

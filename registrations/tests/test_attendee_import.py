@@ -110,6 +110,21 @@ def test_a_form_may_contain_the_file(client, event):
     assert outcomes_of(response) == [(2, "ana@example.com", "confirmed", None)]
 
 
+def test_a_form_with_two_files_is_refused(client, event):
+    uploads = [
+        SimpleUploadedFile(f"{name}.csv", file_of(name).encode(), "text/csv")
+        for name in ("Ana", "Bob")
+    ]
+
+    response = client.post(path_of(event), {"file": uploads}, format="multipart")
+
+    assert response.status_code == 400
+    assert [(each["field"], each["code"]) for each in response.json()["errors"]] == [
+        ("file", "repeated")
+    ]
+    assert not Registration.objects.exists()
+
+
 def test_a_dry_run_reports_all_outcomes_and_saves_nothing(client, seats):
     body = file_of("Ana", "Bob", "Cem") + "Dee,no address\r\n"
 

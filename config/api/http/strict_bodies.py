@@ -25,12 +25,13 @@ from typing import Any
 
 from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
-from rest_framework.serializers import BaseSerializer, ListSerializer, Serializer
+from rest_framework.serializers import BaseSerializer, FileField, ListSerializer, Serializer
 
 from config.errors import FieldError, ValidationFailed
 
 from .exception_handler import to_domain_error
 from .name_suggestions import MAX_LENGTH, MAX_REPORTED, suggest
+from .parameters import repeated_parameter
 
 
 class NoFields(Serializer[Any]):
@@ -63,6 +64,7 @@ def validate_body(
         values = serializer.run_validation(canonical)
     except ValidationError as error:
         errors = [*_field_errors(error, renamed), *errors]
+    errors += _repeated_files(serializer, data)
     if not ignores_unknown and _may_have_unknown_fields(serializer, data):
         errors += _unknown_fields(serializer, data, read_only, query_parameters)
     if errors:
@@ -77,6 +79,20 @@ def _field_errors(error: ValidationError, renamed: Mapping[str, str]) -> list[Fi
     return [
         replace(each, field=renamed.get(each.field, each.field)) if each.field else each
         for each in failed.field_errors
+    ]
+
+
+def _repeated_files(serializer: Serializer[Any], data: Mapping[str, Any]) -> list[FieldError]:
+    """The errors of several files, or of a file and a text, with one name.
+
+    The last of them alone would be read.
+    """
+    if not isinstance(data, QueryDict):
+        return []
+    return [
+        repeated_parameter(name)
+        for name, field in serializer.fields.items()
+        if isinstance(field, FileField) and len(data.getlist(name)) > 1
     ]
 
 
