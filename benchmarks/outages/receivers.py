@@ -15,9 +15,9 @@ class MailReceiver:
     def __init__(self) -> None:
         self.recipients: list[str] = []
         self.port = free_port()
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
 
     def start(self) -> None:
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
         self._controller.start()
 
     def stop(self) -> None:
@@ -38,14 +38,16 @@ class HookReceiver:
         """The ids of the objects by the type of change."""
         self.received = 0
         self.port = free_port()
+        self._server: ThreadingHTTPServer | None = None
 
     def start(self) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
         Thread(target=self._server.serve_forever, name="hooks", daemon=True).start()
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
 
     def take(self, change: dict) -> None:
         self.received += 1
