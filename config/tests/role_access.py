@@ -44,9 +44,9 @@ POST   api/events/<id:pk>/attendees/decide/    manager registrar
 GET    api/events/<id:pk>/codes/               manager registrar
 POST   api/events/<id:pk>/codes/               manager registrar
 DELETE api/events/<id:pk>/codes/<id:code_pk>/  manager registrar
-POST   api/registrations/<uuid:pk>/approve/    hidden: manager registrar
-POST   api/registrations/<uuid:pk>/reject/     hidden: manager registrar
-POST   api/registrations/<uuid:pk>/reopen/     hidden: manager registrar
+POST   api/registrations/<uuid:pk>/approve/    manager registrar
+POST   api/registrations/<uuid:pk>/reject/     manager registrar
+POST   api/registrations/<uuid:pk>/reopen/     manager registrar
 GET    api/events/<id:pk>/attendees/export/    manager registrar
 POST   api/events/<id:pk>/attendees/import/    manager registrar
 GET    api/events/<id:pk>/ledger/              manager registrar

@@ -76,17 +76,23 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
         """The user's own registrations and those that the user made for others."""
         return self.existing().filter(Q(user=user) | Q(registered_by=user))
 
-    def visible_to(self, user: "User | AnonymousUser", *permissions: str) -> "RegistrationQuerySet":
+    def visible_to(
+        self,
+        user: "User | AnonymousUser",
+        *permissions: str,
+        right: Right | None = Right.PEOPLE,
+    ) -> "RegistrationQuerySet":
         """Visible to their account, the account that made them, the organizer, and staff.
 
-        A key shows those of the organizer alone: attendance of its owner is closed to keys. Staff
-        need the permission to view registrations, or any of `permissions`.
+        The organizer is any role with `right`; None is any role at all. A key shows those of the
+        organizer alone: attendance of its owner is closed to keys. Staff need the permission to
+        view registrations, or any of `permissions`.
         """
         if not user.is_authenticated:
             return self.none()
         if has_staff_right(user, "registrations.view_registration", *permissions):
             return self.existing()
-        own = own_events(user, Right.PEOPLE, path="event__")
+        own = own_events(user, right, path="event__")
         if key_of(user) is not None:
             return self.none() if own is None else self.existing().filter(own)
         visible = Q(user=user) | Q(registered_by=user)

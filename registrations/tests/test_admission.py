@@ -19,7 +19,7 @@ from events.access_keys import key_of_event
 from events.links import page_url
 from events.models import Event
 from events.services import cancel_event
-from events.tests.factories import EventFactory
+from events.tests.factories import EventFactory, with_role
 from registrations.models import AddressConfirmation, LedgerEntry, Registration
 from registrations.services import approve, create_code, decide, reject
 from registrations.services.confirmations import delete_old_confirmations
@@ -274,6 +274,17 @@ def test_only_roles_with_people_decide(signed_in, max_, ana, by_approval):
 
     assert decided(signed_in(ana), registration, "approve").status_code == 403
     assert decided(signed_in(max_), registration, "approve").status_code == 404
+
+
+@pytest.mark.parametrize("role", ["editor", "door"])
+@pytest.mark.parametrize("action", ["approve", "reject", "reopen"])
+def test_role_without_people_learns_which_roles_decide(signed_in, max_, by_approval, role, action):
+    registration = registered(by_approval, skips_mode=True)
+
+    refused = decided(signed_in(with_role(max_, role, by_approval)), registration, action)
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "role_too_low")
+    assert refused.json()["required"] == ["owner", "manager", "registrar"]
 
 
 def test_many_are_decided_in_the_order_of_registering(organizer, by_approval, clock):

@@ -99,8 +99,9 @@ class DecisionView(ApiView):
     key_scopes: ClassVar[dict[str, Scopes]] = {"POST": (Scope.REGISTRATIONS_WRITE,)}
 
     def registration(self, pk: UUID) -> Registration:
-        rows = Registration.objects.for_display()
-        return self.get_row(rows.visible_to(self.request.user, *self.needed_permissions), pk=pk)
+        """The row, also for a role that may not decide: its refusal names those that may."""
+        rows, user = Registration.objects.for_display(), self.request.user
+        return self.get_row(rows.visible_to(user, *self.needed_permissions, right=None), pk=pk)
 
     def decided(self, pk: UUID) -> Response:
         row = Registration.objects.for_display().get(pk=pk)
