@@ -6,6 +6,8 @@ from uuid import UUID
 from accounts.models import Notification
 from accounts.notifications import Kind
 from accounts.notifications.kinds import Facts
+from events.links import page_url
+from events.models import Event
 
 from ..models import AddressConfirmation, Registration
 from ..tickets import confirmation_link
@@ -100,17 +102,24 @@ def _load_confirmations(rows: Sequence[Notification]) -> dict[int, Facts]:
 def _facts_of_request(request: AddressConfirmation) -> Facts:
     event = request.event
     registered = Registration.objects.for_display().of_address()
+    registration = registered.filter(event=event, email=request.email).first()
     return {
         "event": event,
         "name": request.details["name"],
         "party_size": request.details["party_size"],
-        "registration": registered.filter(event=event, email=request.email).first(),
+        "registration": registration,
+        "page_url": registration.page_url if registration else _public_page_of(event),
         "expires_at": request.expires_at,
         "timezone": event.timezone,
         "caused_by": event.organizer_id,
         "is_unsolicited": True,
         "confirm_url": confirmation_link(request.pk, request.version),
     }
+
+
+def _public_page_of(event: Event) -> str | None:
+    """None for an unlisted event: somebody else may have named the address."""
+    return None if event.is_unlisted else page_url(event)
 
 
 def _sample_request() -> Facts:

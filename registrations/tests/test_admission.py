@@ -585,6 +585,27 @@ def test_request_reveals_nothing_about_a_registered_address(anyone, by_address):
     }
 
 
+@pytest.mark.parametrize("is_registered", [False, True])
+@pytest.mark.parametrize("is_unlisted", [False, True])
+def test_mail_for_an_address_links_to_the_page_of_the_event(
+    anyone, by_address, is_registered, is_unlisted
+):
+    if is_registered:
+        registered(by_address, email=BOB["email"], skips_mode=True, notify=False)
+        by_address.refresh_from_db()
+    by_address.visibility = "unlisted" if is_unlisted else "public"
+    by_address.save()
+    path = f"/api/events/{by_address.pk}/register/?key={key_of_event(by_address)}"
+    anyone.post(path, BOB)
+
+    [mail] = due_mails()
+
+    # An unlisted event is hidden from a mailbox that has no place on it.
+    is_linked = is_registered or not is_unlisted
+    assert (page_url(by_address) in mail.text) == is_linked
+    assert (html.escape(page_url(by_address)) in mail.html) == is_linked
+
+
 def test_newest_token_is_the_valid_one(anyone, by_address):
     register(anyone, by_address)
     first = token_of(by_address)
