@@ -26,8 +26,10 @@ from .wsgi import Application, RawHeaders, Response, environ_of, run
 
 # The maximum time without a piece of a body, and before its minimum rate applies.
 BODY_PAUSE_SECONDS = 20
-# How long to read on after the response to a body that is too large.
+# How long, and how much, to read on after the response to a body that is too large. Most clients
+# send all of a body before they read: a photo that is too large still gets its 413.
 LINGER_SECONDS = 5
+MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 # Requests that a process queues for a thread. At a few hundred requests a second a longer queue
 # takes seconds. Further requests get a 503 at once.
 MAX_QUEUED = 512
@@ -164,7 +166,7 @@ class Front:
         await send({**_BODY, "body": response.body, "more_body": True})
         with suppress(TimeoutError, ClientGone):
             async with asyncio.timeout(LINGER_SECONDS):
-                unread = body_limit("")
+                unread = MAX_DISCARDED_BYTES
                 while unread > 0:
                     message = await receive()
                     if message["type"] == "http.disconnect" or not message["more_body"]:

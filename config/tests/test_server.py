@@ -121,6 +121,15 @@ def test_a_body_over_the_limit_ends_the_connection_after_the_answer(server, path
     assert b"\r\nconnection: close\r\n" in received
 
 
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/api/events/1/image/"), ("POST", "/events")])
+def test_client_that_first_sends_all_of_a_large_body_reads_its_413(server, method, path):
+    with closing(server.client()) as client:
+        client.request(method, path, b"x" * 30_000_000, {"Content-Type": "image/png"})
+        response = client.getresponse()
+
+    assert (response.status, response.headers["Connection"]) == (413, "close")
+
+
 def test_a_chunked_body_over_the_limit_is_too_large(server):
     with closing(server.connect()) as client:
         client.sendall(
