@@ -100,6 +100,7 @@ def _line(max_length: int) -> str:
 
 
 class ListField(serializers.ListField):
+    reads_indexes: ClassVar[bool] = False  # for `strict_bodies`
     default_error_messages = {
         "not_a_list": "Send an array: […].",
         "max_length": "Send at most {max_length} items.",

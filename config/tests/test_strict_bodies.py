@@ -195,6 +195,27 @@ def test_a_guest_with_an_unknown_field_takes_no_seat(event, anyone):
 
 
 @pytest.mark.parametrize(
+    "name", ["answers.diet", "guests.0.name", "name.first", "party_size[]", "email[0]"]
+)
+def test_a_name_inside_a_field_that_a_form_cannot_have_is_unknown(event, anyone, name):
+    body = {"name": "Bob", "email": "bob@example.com", name: "x"}
+
+    response = anyone.post(f"/api/events/{event.pk}/register/", body, format="multipart")
+
+    assert unknown_in(response) == [{"field": name, "code": "unknown_field"}]
+    event.refresh_from_db()
+    assert event.registered_count == 0
+
+
+def test_index_that_a_list_of_a_form_does_not_read_is_unknown(olga, signed_in, event):
+    path = f"/api/events/{event.pk}/"
+
+    response = signed_in(olga).patch(path, {"reminder_hours[0]": "5"}, format="multipart")
+
+    assert unknown_in(response) == [{"field": "reminder_hours[0]", "code": "unknown_field"}]
+
+
+@pytest.mark.parametrize(
     ("method", "path"),
     [
         ("post", "/api/events/{}/register/"),

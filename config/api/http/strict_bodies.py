@@ -14,7 +14,7 @@ A serializer may have these attributes:
 `array_field`: the field that a bare array is read as.
 
 A field of a serializer may have a method `unknown_names(value)`, which yields an error for each
-unknown name inside the value.
+unknown name inside the value. A list with `reads_indexes = False` has no `hours[0]` in a form.
 """
 
 import re
@@ -25,7 +25,14 @@ from typing import Any
 
 from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
-from rest_framework.serializers import BaseSerializer, FileField, ListSerializer, Serializer
+from rest_framework.serializers import (
+    BaseSerializer,
+    DictField,
+    FileField,
+    ListField,
+    ListSerializer,
+    Serializer,
+)
 
 from config.errors import FieldError, ValidationFailed
 
@@ -123,7 +130,7 @@ def _unknown_fields(
     aliases: Mapping[str, str] = getattr(serializer, "aliases", {})
     fields = serializer.fields
     is_form = isinstance(data, QueryDict)
-    names = dict.fromkeys(map(_outer_name, data)) if is_form else data
+    names = dict.fromkeys(_form_names(fields, data)) if is_form else data
     unknown = [
         name
         for name in names
@@ -137,9 +144,19 @@ def _unknown_fields(
     return errors[:MAX_REPORTED]
 
 
-def _outer_name(name: str) -> str:
-    """The field of a form's `preferences.note` or `hours[0]`."""
-    return re.split(r"(?<=.)[.\[]", name, maxsplit=1)[0]
+def _form_names(fields: Mapping[str, Any], data: QueryDict) -> Iterator[str]:
+    """The names of a form: of `preferences.note` or `guests[0]name` the field that reads it."""
+    for name in data:
+        outer = re.split(r"(?<=.)[.\[]", name, maxsplit=1)[0]
+        is_read = outer not in fields or _reads(fields[outer], name[len(outer) :])
+        yield outer if is_read else name
+
+
+def _reads(field: Any, inner: str) -> bool:
+    """Whether the field of a form reads a name with this end, which is empty for its own name."""
+    if isinstance(field, ListSerializer | ListField):
+        return not inner or (getattr(field, "reads_indexes", True) and inner.startswith("["))
+    return not inner or (isinstance(field, Serializer | DictField) and inner.startswith("."))
 
 
 def unknown_inside(field: Any, path: str, value: Any) -> list[FieldError]:
