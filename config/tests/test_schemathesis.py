@@ -129,6 +129,17 @@ def _one_connection(db) -> Iterator[None]:
         signal.connect(close_old_connections)
 
 
+@pytest.fixture(autouse=True)
+def _long_strings_at_once(monkeypatch) -> None:
+    """Make strings of thousands of characters as plain text that is then held against the pattern.
+
+    To draw one by its pattern is too much for Hypothesis, which takes half a minute to find that
+    out. Schemathesis does so from 8,192 characters on.
+    """
+    module = "schemathesis.specs.openapi.coverage._schema"
+    monkeypatch.setattr(f"{module}.MAX_GENERATED_PATTERN_LENGTH", 4_000)
+
+
 @pytest.fixture
 def document(there: "There") -> BaseSchema:
     return loaded_document(5)
