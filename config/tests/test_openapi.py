@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -14,7 +15,7 @@ import pytest
 import yaml
 from django.core.management import call_command
 from django.test import Client
-from drf_spectacular.validation import validate_schema
+from drf_spectacular import validation
 
 from accounts.tests.factories import PASSWORD
 from config.docs import openapi_document
@@ -140,19 +141,27 @@ def contents(operation: Operation) -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield status, media_type, content
 
 
+def validate_openapi(document: dict[str, Any]) -> None:
+    """As drf-spectacular's `validate_schema`, whose validator in Python takes over two seconds."""
+    specification = Path(validation.__file__).with_name("openapi_3_1_schema.json")
+    jsonschema_rs.validator_for(orjson.loads(specification.read_bytes())).validate(document)
+
+
 # --- the document as a whole ---
 
 
 def test_document_is_generated_without_a_warning(tmp_path):
     path = tmp_path / "openapi.yaml"
 
-    call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(path))
+    call_command("spectacular", "--fail-on-warn", "--file", str(path))
 
-    assert from_yaml(path.read_text())["openapi"].startswith("3.1")
+    generated = from_yaml(path.read_text())
+    assert generated["openapi"].startswith("3.1")
+    validate_openapi(generated)
 
 
 def test_document_is_valid_openapi(document):
-    validate_schema(document)
+    validate_openapi(document)
 
     assert document["info"]["title"] == "Event Management API"
     for name, schema in document["components"]["schemas"].items():
