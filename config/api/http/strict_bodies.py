@@ -144,7 +144,7 @@ def _unknown_fields(
     return errors[:MAX_REPORTED]
 
 
-def _form_names(fields: Mapping[str, Any], data: QueryDict) -> Iterator[str]:
+def _form_names(fields: Mapping[str, Any], data: Iterable[str]) -> Iterator[str]:
     """The names of a form: of `preferences.note` or `guests[0]name` the field that reads it."""
     for name in data:
         outer = re.split(r"(?<=.)[.\[]", name, maxsplit=1)[0]
