@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -29,6 +30,7 @@ def main() -> int:
     options = parser.parse_args()
     if os.geteuid() != 0:
         parser.error("Run it as root: each database has a file system of its own.")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Terminated."))  # what was started ends too
     with TemporaryDirectory(prefix="outages-", dir="/var/tmp") as name:
         deployment = Deployment(Path(name))
         try:
