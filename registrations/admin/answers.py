@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
 
 from ..forms.questions import Question, Questions, plain_value, questions_of
 from ..models import Registration
@@ -51,6 +50,7 @@ def _text(question: Question | None, answer: Any) -> str:
     )
 
 
-def _table(rows: list[tuple[str, str]]) -> SafeString:
+def _table(rows: list[tuple[str, str]]) -> str:
+    """Empty without rows."""
     cells = format_html_join("", '<tr><th scope="row">{}</th><td>{}</td></tr>', rows)
-    return format_html("<table>{}</table>", cells) if rows else SafeString()
+    return format_html("<table>{}</table>", cells) if rows else ""
