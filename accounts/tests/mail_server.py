@@ -1,6 +1,7 @@
 """A mail server that stores its mails, and fails for certain recipients."""
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from email.message import EmailMessage
 from aiosmtpd.controller import Controller
 
 from config.tests.server import free_port
+
+# It logs each command, and after a test has ended to a stream that is closed.
+logging.getLogger("mail.log").setLevel(logging.WARNING)
 
 
 class MailServer:

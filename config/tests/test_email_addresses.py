@@ -1,6 +1,5 @@
 """One mailbox has one spelling, and mail is sent to the given domain."""
 
-import logging
 import os
 import unicodedata
 
@@ -208,13 +207,11 @@ def server():
 
 @pytest.fixture(scope="module")
 def post(server):
-    """One connection to a mail server, whose log of each command is left out."""
-    logging.getLogger("mail.log").setLevel(logging.WARNING)
+    """One connection to a mail server."""
     backend = SmtpBackend(host="127.0.0.1", port=server.port, use_tls=False, use_ssl=False)
     backend.open()
     yield backend
     backend.close()
-    logging.getLogger("mail.log").setLevel(logging.NOTSET)
 
 
 @settings(
