@@ -33,7 +33,7 @@ _WAS_OPTION = """
     LIMIT 1
 """
 
-# False where the tally of the event says that nobody has the answer, and counts all answers.
+# False where the tally of the event counts all answers, and this one zero times.
 _MAY_BE_GIVEN = """
     (NOT EXISTS (
         SELECT FROM registrations_answertally
@@ -50,8 +50,8 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 def answers_with(event: Event, parameters: Mapping[str, str], *, are_counted: bool = False) -> Q:
     """The condition for registrations with these answers, of the registrant or of a guest.
 
-    With `are_counted` all rows are confirmed or waitlisted, whose answers the tally of the event
-    counts: no row is read for an answer that nobody has given.
+    With `are_counted` all rows are confirmed or waitlisted, so the tally of the event has their
+    answers. If it has none of the wanted ones, no row is read.
 
     `parameters` are those whose names begin with `PREFIX`. Raises `UnknownParameter` for a question
     that the form does not have, and `ValidationFailed` for a value that nobody can answer by.

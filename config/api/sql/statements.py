@@ -42,8 +42,8 @@ def fetch_rows(
 class NamedStatement:
     """A prepared statement with named parameters, such as `%(id)s`. `%%` is a percent sign.
 
-    psycopg parses a statement of more than 4,096 bytes at each run. That took a third of the Python
-    of a registration, so the parameters are numbered here, once.
+    psycopg parses a statement of more than 4,096 bytes at each run. That took a quarter to a third
+    of the Python of a registration, so the parameters are numbered here, once.
     """
 
     def __init__(self, sql: str) -> None:
